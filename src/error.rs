@@ -276,7 +276,7 @@ impl From<SubmitRefused> for SupervisorError {
                 Self::RequestIdReused { request_id, first_use }
             }
             SubmitRefused::JobExpired { job_id } => Self::JobExpired(job_id),
-            SubmitRefused::Stray { actor_id } => Self::ActorNotFound(actor_id),
+            SubmitRefused::Unroutable { actor_id } => Self::ActorNotFound(actor_id),
             SubmitRefused::Uncertain { job_id, reason } => Self::SubmitUncertain { id: job_id, reason },
             SubmitRefused::NotAccepted { refusal: Some(refusal), reason } => {
                 Self::QueueRefused { refusal, reason }

@@ -12,7 +12,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, TakenJob};
 
 /// Loading an engine and running one line takes milliseconds; a compiler on a slow machine may need a while.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A healthy engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Health {
 /// Says what does not work, in one line.
 pub async fn check<L: Launcher>(launcher: &mut L, script_type: ScriptType) -> Result<Health, String> {
     let begun = Instant::now();
-    let engine = timeout(PATIENCE, ping(launcher, script_type, begun + PATIENCE)).await;
-    let engine = engine.map_err(|_| format!("the engine did not answer within {PATIENCE:?}"))??;
+    let engine = timeout(TIME_LIMIT, ping(launcher, script_type, begun + TIME_LIMIT)).await;
+    let engine = engine.map_err(|_| format!("the engine did not answer within {TIME_LIMIT:?}"))??;
     Ok(Health { engine, took: begun.elapsed() })
 }
 
@@ -71,7 +71,7 @@ async fn ping<L: Launcher>(
 fn ping_job(script_type: ScriptType) -> TakenJob {
     let mut spec = JobSpec::new(script_type, "ping");
     spec.kind = JobKind::Ping;
-    spec.run_timeout = PATIENCE;
+    spec.run_timeout = TIME_LIMIT;
     TakenJob { lease: Lease { token: String::new(), job_id: JobId::mint() }, spec, attempt: 1 }
 }
 

@@ -65,11 +65,11 @@ impl Caller {
         self.state().seq = seq;
     }
 
-    /// Asks the actor, and waits for its answer no longer than `patience`.
+    /// Asks the actor, and waits for its answer no longer than `time_limit`.
     ///
     /// # Errors
     /// When there is no answer.
-    pub fn call(&self, call: &[u8], patience: Duration) -> Result<Vec<u8>, CallFailed> {
+    pub fn call(&self, call: &[u8], time_limit: Duration) -> Result<Vec<u8>, CallFailed> {
         let mut state = self.state();
         state.number += 1;
         let number = state.number;
@@ -77,11 +77,11 @@ impl Caller {
             .say(&FromHost::Call { call: number, seq: state.seq, body: call })
             .map_err(|_| CallFailed::Gone)?;
         loop {
-            match state.answers.recv_timeout(patience) {
+            match state.answers.recv_timeout(time_limit) {
                 Ok((answered, body)) if answered == number => return Ok(body),
                 // An answer that somebody has waited for in vain.
                 Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => return Err(CallFailed::Late(patience)),
+                Err(RecvTimeoutError::Timeout) => return Err(CallFailed::Late(time_limit)),
                 Err(RecvTimeoutError::Disconnected) => return Err(CallFailed::Gone),
             }
         }

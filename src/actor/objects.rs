@@ -14,7 +14,7 @@ use crate::ports::object_store::{
 /// No answer is longer; it must fit into a frame.
 const MAX_ANSWER: usize = 15 * 1024 * 1024;
 /// An answer that takes longer will not come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// A request of a script to the store, for the context of its job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,7 +144,7 @@ pub fn ask(caller: Option<&Caller>, request: &Request, left: Duration) -> Result
     let caller = caller.ok_or("this actor has no object store")?;
     let call = serde_json::to_vec(request).map_err(|error| error.to_string())?;
     let body =
-        caller.call(&call, left.min(PATIENCE)).map_err(|failed| format!("the object store: {failed}"))?;
+        caller.call(&call, left.min(TIME_LIMIT)).map_err(|failed| format!("the object store: {failed}"))?;
     let answer =
         serde_json::from_slice(&body).map_err(|error| format!("the answer could not be read: {error}"))?;
     if let Answer::Failed(reason) = answer { Err(reason) } else { Ok(answer) }

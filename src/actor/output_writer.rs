@@ -52,7 +52,7 @@ struct State {
     latest: VecDeque<(Instant, u64, OutputItem)>,
     latest_bytes: usize,
     /// The helper sleeps until it is woken.
-    parked: bool,
+    held_back: bool,
 }
 
 impl OutputWriter {
@@ -72,7 +72,7 @@ impl OutputWriter {
                 filled_at: Instant::now(),
                 latest: VecDeque::new(),
                 latest_bytes: 0,
-                parked: false,
+                held_back: false,
             }),
             wake: Condvar::new(),
         });
@@ -83,7 +83,7 @@ impl OutputWriter {
             .spawn(move || helper.send_in_time())?;
         // The thread takes its memory before the limit for scripts is set.
         let mut state = output_writer.state();
-        while !state.parked {
+        while !state.held_back {
             state = output_writer.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         drop(state);
@@ -110,8 +110,8 @@ impl OutputWriter {
     fn add(&self, item: OutputItem) {
         let state = &mut *self.state();
         state.add(item);
-        if state.parked && !(state.items.is_empty() && state.latest.is_empty()) {
-            state.parked = false;
+        if state.held_back && !(state.items.is_empty() && state.latest.is_empty()) {
+            state.held_back = false;
             self.wake.notify_all();
         }
     }
@@ -123,9 +123,9 @@ impl OutputWriter {
         let mut state = self.state();
         loop {
             if state.items.is_empty() && state.latest.is_empty() {
-                state.parked = true;
+                state.held_back = true;
                 self.wake.notify_all();
-                while state.parked {
+                while state.held_back {
                     state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 }
             }

@@ -83,7 +83,7 @@ struct HeldJob {
     /// Time at which its lease was known to be good: when the lease was asked for, not when the answer came.
     good_at: Instant,
     /// Number of heartbeats that were sent before the job came; their answers say nothing of it.
-    beats: u64,
+    heartbeats_sent: u64,
     /// Start time that was reported to the queue.
     reported: Option<std::time::SystemTime>,
     /// Nobody wants the result any more.
@@ -181,7 +181,7 @@ struct WorkerLoop<L: Launcher> {
     /// Renews leases.
     heartbeat: Repeating,
     /// Heartbeats that were sent.
-    beats: u64,
+    heartbeats_sent: u64,
     /// Asks for what the queue believes to be in hand; nothing else is taken before.
     recover: Repeating,
     /// Calls fail since; none while they work.
@@ -223,7 +223,7 @@ impl<L: Launcher> WorkerLoop<L> {
             announce: Repeating::Due(now),
             announced: false,
             heartbeat,
-            beats: 0,
+            heartbeats_sent: 0,
             recover: Repeating::Idle,
             away_since: None,
             retry_at: now,
@@ -344,7 +344,7 @@ impl<L: Launcher> WorkerLoop<L> {
         self.waiting.len() + self.slots.iter().map(Slot::load).sum::<usize>()
     }
 
-    fn beat_every(&self) -> Duration {
+    fn heartbeat_interval(&self) -> Duration {
         self.queue.lease() / 3
     }
 

@@ -35,7 +35,7 @@ use crate::telemetry::metrics as names;
 const READ_LIMIT: Duration = Duration::from_secs(3);
 /// Interval in which samples of histograms are aggregated, also without scrapes, so that they do not pile up in
 /// memory.
-const UPKEEP: Duration = Duration::from_secs(5);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 /// Content type of the text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -95,9 +95,9 @@ pub(super) async fn serve(
     let scraped = Scraped { handle, readings, hosts, of_actors: Arc::default() };
     let app = Router::new().route("/metrics", get(scrape)).with_state(scraped);
     let listener = Scrapers { listener, places: for_scrapers() };
-    let upkeep = async {
+    let maintenance = async {
         loop {
-            tokio::time::sleep(UPKEEP).await;
+            tokio::time::sleep(MAINTENANCE_INTERVAL).await;
             handle.run_upkeep();
         }
     };
@@ -107,7 +107,7 @@ pub(super) async fn serve(
                 tracing::warn!(%error, "metrics: no longer served ({error})");
             }
         }
-        () = upkeep => {}
+        () = maintenance => {}
     }
 }
 

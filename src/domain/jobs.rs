@@ -186,7 +186,7 @@ impl Supervisor {
                 Err(error) => answers.push(Some(error)),
             }
         }
-        let targets = self.mark_strays(&mut submissions).await?;
+        let targets = self.mark_unroutable(&mut submissions).await?;
         let mut submitted = self.queue.submit(submissions).await?.into_iter();
         let answer = |refused: Option<SupervisorError>| match refused {
             Some(error) => Err(error),
@@ -201,7 +201,7 @@ impl Supervisor {
         };
         let answers = answers.into_iter().map(answer).collect();
         for spec in targets {
-            self.lose_stray(&spec).await;
+            self.fail_unroutable(&spec).await;
         }
         Ok(answers)
     }
@@ -243,14 +243,14 @@ impl Supervisor {
     pub async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Job, SupervisorError> {
         let job = self.queue.get(id, JobView::Basic).await?;
         if let Some(job) = job.filter(|job| job.spec.target_actor.is_some())
-            && let Some(error) = self.stray(&job.spec).await?
+            && let Some(error) = self.unroutable(&job.spec).await?
         {
             return Err(error);
         }
         match self.queue.retry(id, reset_attempts).await? {
             Retried::Queued(job) => {
                 self.scale_trigger.submitted(job.spec.script_type);
-                self.lose_stray(&job.spec).await;
+                self.fail_unroutable(&job.spec).await;
                 Ok(*job)
             }
             Retried::Unknown => Err(self.unknown(id)),
@@ -319,25 +319,27 @@ impl Supervisor {
         spec.validate_run_at(self.clock.now())?;
         let id = request.job_id.unwrap_or_else(JobId::mint);
         spec.cut_to_millis();
-        Ok(Submission { id, spec, request: request.request, wanted, stray: false })
+        Ok(Submission { id, spec, request: request.request, wanted, unroutable: false })
     }
 
     async fn submit_one(&self, mut submission: Submission) -> Result<Submitted, SupervisorError> {
-        let stray = match submission.spec.target_actor {
-            Some(_) => Box::pin(self.stray(&submission.spec)).await?,
+        let unroutable = match submission.spec.target_actor {
+            Some(_) => Box::pin(self.unroutable(&submission.spec)).await?,
             None => None,
         };
-        submission.stray = stray.is_some();
+        submission.unroutable = unroutable.is_some();
         let mut answers = self.queue.submit(vec![submission]).await?;
         match answers.pop() {
             Some(Ok(submitted)) => {
                 self.scale_trigger.submitted(submitted.job.spec.script_type);
                 if submitted.job.spec.target_actor.is_some() {
-                    Box::pin(self.lose_stray(&submitted.job.spec)).await;
+                    Box::pin(self.fail_unroutable(&submitted.job.spec)).await;
                 }
                 Ok(submitted)
             }
-            Some(Err(refused @ SubmitRefused::Stray { .. })) => Err(stray.unwrap_or_else(|| refused.into())),
+            Some(Err(refused @ SubmitRefused::Unroutable { .. })) => {
+                Err(unroutable.unwrap_or_else(|| refused.into()))
+            }
             Some(Err(refused)) => Err(refused.into()),
             None => Err(missing_answer()),
         }

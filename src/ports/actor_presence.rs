@@ -21,7 +21,7 @@ pub struct Presence {
     /// Jobs that it holds, counted in the queue, not as it says.
     pub in_flight: u32,
     /// When it last said something.
-    pub beat_at: SystemTime,
+    pub heartbeat_at: SystemTime,
     /// When it last took or finished a job.
     pub last_job_at: Option<SystemTime>,
     /// Ends of jobs that it could not write yet, when it last said something.

@@ -31,7 +31,7 @@ pub struct Submission {
     /// Whether the caller waits for the end.
     pub wanted: bool,
     /// The actor that it is for is not there, so it is refused, unless its request has made it before.
-    pub stray: bool,
+    pub unroutable: bool,
 }
 
 /// What makes two requests the same.
@@ -83,7 +83,7 @@ pub enum SubmitRefused {
     },
     /// There is no such actor as the job is for.
     #[error("there is no actor {actor_id}, which the job is for")]
-    Stray {
+    Unroutable {
         /// The actor.
         actor_id: ActorId,
     },

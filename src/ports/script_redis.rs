@@ -17,9 +17,9 @@ pub enum Answer {
 
 /// A Redis that is connected to when it is first asked, and anew after its connection broke.
 pub trait ScriptRedis: Send + Sync {
-    /// Asks it, and waits no longer than `patience`.
+    /// Asks it, and waits no longer than `time_limit`.
     ///
     /// # Errors
     /// In its own words: it is away, it is late, or it refuses.
-    fn ask(&self, command: &str, args: &[&str], patience: Duration) -> Result<Answer, String>;
+    fn ask(&self, command: &str, args: &[&str], time_limit: Duration) -> Result<Answer, String>;
 }

@@ -13,7 +13,7 @@ use tonic_types::StatusExt;
 
 use crate::history::{Answer, Asked, Call, JobFacts, State, Told};
 use crate::stage::now;
-use crate::support::whole::{Client, span};
+use crate::support::full_service::{Client, span};
 
 /// The longest time that a caller waits for an end in one call.
 const WAIT: Duration = Duration::from_secs(15);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::Code;
 
 use crate::history::{Follower, LogEntry, Position};
-use crate::support::whole::{Client, span};
+use crate::support::full_service::{Client, span};
 
 /// Where events of a run begin and end.
 type Places = BTreeMap<char, Position>;

@@ -14,8 +14,8 @@ use crate::checker::check;
 use crate::followers::{Subscription, begin, follow};
 use crate::history::{History, Told};
 use crate::stage::{ACTORS, Stage};
+use crate::support::full_service::{READY, until_serves};
 use crate::support::service::LIMIT;
-use crate::support::whole::{READY, until_serves};
 use crate::{faults, report, truth};
 
 const CALLERS: usize = 6;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use hero_supervisor::proto as pb;
 use tokio::time::sleep;
 
+use crate::support::full_service::{self, Client, create, span};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::Service;
-use crate::support::whole::{self, Client, create, span};
 use crate::support::zinit::PrivateZinit;
 use crate::wire::Wire;
 
@@ -56,7 +56,7 @@ impl Stage {
 
     /// A caller of each supervisor; it goes on when the supervisor is replaced.
     pub(crate) fn clients(&self) -> Vec<Client> {
-        self.supervisors.iter().map(whole::client).collect()
+        self.supervisors.iter().map(full_service::client).collect()
     }
 
     /// Living actors' processes once each has one, and has had it for a while.

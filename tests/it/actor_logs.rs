@@ -10,16 +10,16 @@ use nix::sys::signal::Signal;
 use pb::log_entry::Stream;
 use tonic::{Code, Streaming};
 
+use crate::support::full_service::{Client, FullService, client, create, span, told};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, Whole, client, create, span, told};
 
 /// Says `N out` and `N err`, counting, with a number of its own before it.
 const COUNTER: &str =
     "i=0; while :; do i=$((i+1)); echo \"$$ $i out\"; echo \"$$ $i err\" >&2; sleep 0.1; done";
 
 /// An actor that is this shell script.
-async fn talker(whole: &Whole, id: &str, script: &str) -> pb::Actor {
+async fn talker(whole: &FullService, id: &str, script: &str) -> pb::Actor {
     let mut definition = whole.definition(id);
     let config = definition.config.as_mut().unwrap();
     config.binary_path = "/bin/sh".to_owned();
@@ -63,7 +63,7 @@ fn numbers(part: &pb::StreamActorLogsResponse) -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_counted_from_the_end_and_filtered() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let script =
         "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; sleep 0.02; done; echo done; exec sleep 1000";
     talker(&whole, "talker", script).await;
@@ -106,7 +106,7 @@ async fn lines_are_counted_from_the_end_and_filtered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_that_resumes_sees_every_line_once() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     talker(&whole, "talker", COUNTER).await;
     let mut client = whole.client();
     let mut seen = Vec::new();
@@ -132,7 +132,7 @@ async fn a_follower_that_resumes_sees_every_line_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_goes_on_through_restarts_of_the_actor_and_of_zinit_and_ends_with_the_actor() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     talker(&whole, "talker", COUNTER).await;
     let mut client = whole.client();
     let follow = pb::StreamActorLogsRequest { follow: true, ..request("talker") };
@@ -168,7 +168,7 @@ async fn a_follower_goes_on_through_restarts_of_the_actor_and_of_zinit_and_ends_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn followers_are_told_when_the_server_ends_and_when_another_node_has_the_log() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     talker(&whole, "talker", "exec sleep 1000").await;
     let other = whole.another(&["--node", "elsewhere"]).await;
     let refused = told(&client(&other).stream_actor_logs(request("talker")).await.unwrap_err());
@@ -191,7 +191,7 @@ async fn followers_are_told_when_the_server_ends_and_when_another_node_has_the_l
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_prints_lines_and_follows_over_a_restart_of_the_server() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     talker(&whole, "talker", COUNTER).await;
     let service = &whole.service;
     let printed = eventually("lines are there", LIMIT, || async {

@@ -1,15 +1,15 @@
 //! One contract for all engines: a table of rules, each with a script in every language, run by the real actors on a real
 //! Redis. What a language cannot say stands in the table with the reason.
 
+mod engine_actor;
 mod osis;
 mod python;
 mod rules;
 mod sal;
-mod stage;
 mod v;
 
+pub(crate) use engine_actor::is_alive;
 use rules::Rule;
-pub(crate) use stage::is_alive;
 
 /// How a language shows that a rule is kept.
 pub(crate) enum Shown {
@@ -40,7 +40,7 @@ pub(crate) struct Language {
 /// Sees that a language keeps every rule.
 #[expect(clippy::print_stdout, reason = "what a language cannot show is said aloud")]
 async fn keeps_every_rule(language: &Language) {
-    let stage = stage::Stage::start(language).await;
+    let stage = engine_actor::EngineActor::start(language).await;
     for rule in Rule::ALL {
         match (language.script)(rule) {
             Shown::By(script) => {

@@ -7,9 +7,9 @@ use pb::watch_events_response::Item;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Streaming};
 
+use crate::support::full_service::{Client, FullService, JOBS, osis, submit, told, until_serves};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
-use crate::support::whole::{Client, JOBS, Whole, osis, submit, told, until_serves};
 
 type Watch = Streaming<pb::WatchEventsResponse>;
 
@@ -66,7 +66,7 @@ async fn jobs(watch: &mut Watch, count: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_what_happened_while_nobody_watched_is_found_behind_a_cursor_of_before() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     // More than the supervisor remembers.
     let mut first = watch_after(&client, &newest(&client).await).await;
@@ -87,7 +87,7 @@ async fn p6_what_happened_while_nobody_watched_is_found_behind_a_cursor_of_befor
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_watches_hear_again_after_an_outage_in_which_the_last_of_them_ended() {
-    let mut whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
+    let mut whole = FullService::start_on(PrivateRedis::start_append_only().await, &[]).await;
     let client = whole.client();
     let mut first = watch_after(&client, &newest(&client).await).await;
     let live = submit(&client, osis("1")).await;
@@ -109,7 +109,7 @@ async fn p6_watches_hear_again_after_an_outage_in_which_the_last_of_them_ended()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_that_no_log_can_have_is_the_callers_mistake() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let cursor = newest(&client).await;
     // The same streams, at a place after every place.

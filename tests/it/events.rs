@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::support::full_service::{
+    Client, FullService, JOBS, client, end_of, osis, run, span, submit, told, until_actor, until_serves,
+};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    Client, JOBS, Whole, client, end_of, osis, run, span, submit, told, until_actor, until_serves,
-};
 
 /// Reads a watch to its end, or until an event that is the last one wanted; answers with where it stands.
 async fn read(
@@ -85,7 +85,7 @@ fn assert_ways(events: &[pb::Event]) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_a_watch_goes_on_behind_its_cursor_when_the_supervisor_was_killed() {
     const SUBMITTED: usize = 60;
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let topics = [Topic::Job, Topic::Actor];
     let mut request = pb::WatchEventsRequest {
@@ -136,7 +136,7 @@ async fn p6_a_watch_goes_on_behind_its_cursor_when_the_supervisor_was_killed() {
 async fn p6_a_thousand_watchers_that_come_and_go_see_exactly_what_the_list_has() {
     const WATCHERS: usize = 1000;
     const RUN: usize = 30;
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let begin = begin(&whole.client(), &[Topic::Job]).await;
     // A connection takes some hundred streams at a time.
@@ -193,11 +193,11 @@ async fn p6_a_thousand_watchers_that_come_and_go_see_exactly_what_the_list_has()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_life_of_an_actor_is_told_once_even_by_two_supervisors_of_its_node() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let another = whole.another(&[]).await;
     let client = whole.client();
     let actor = whole.running_actor("osis_actor_0").await;
-    crate::support::whole::signal(actor.pid(), Signal::SIGKILL);
+    crate::support::full_service::signal(actor.pid(), Signal::SIGKILL);
     until_actor(&client, "osis_actor_0", "runs again", |now| {
         now.state() == pb::actor::State::Running && now.pid() != actor.pid()
     })
@@ -237,7 +237,7 @@ async fn the_life_of_an_actor_is_told_once_even_by_two_supervisors_of_its_node()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supervisor_tells_of_itself_and_of_what_it_needs() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     until_serves(&whole.service, &[(JOBS, true)]).await;
     whole.redis.freeze();
     until_serves(&whole.service, &[(JOBS, false)]).await;
@@ -260,7 +260,7 @@ async fn a_supervisor_tells_of_itself_and_of_what_it_needs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_follows_events_across_a_restart_of_the_server() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let log = whole.service.dir().join("followed");
     let mut command = whole.service.client(["events", "-f", "--topic", "job", "-q"]);
     let mut follower = command.stdout(std::fs::File::create(&log).unwrap()).spawn().unwrap();
@@ -291,7 +291,7 @@ async fn the_command_line_follows_events_across_a_restart_of_the_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_bears_the_id_and_the_reason_of_the_call_that_brought_it_about() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let config = pb::ActorConfig {
         script_type: pb::ScriptType::Sal.into(),

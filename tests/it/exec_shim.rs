@@ -17,7 +17,7 @@ use nix::unistd::{Group, Uid, User};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::contract::process_manager::stage::{LIMIT, lives, shell};
+use crate::contract::process_manager::process_manager_contract::{LIMIT, lives, shell};
 use crate::support::service::PROGRAM;
 use crate::support::wait::eventually;
 use crate::support::zinit::PrivateZinit;

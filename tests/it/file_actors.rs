@@ -7,10 +7,10 @@ use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 use pb::actor::State;
 
+use crate::support::full_service::{FullService, OSIS_ACTOR, actor, actors, client, span, told, until_actor};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{OSIS_ACTOR, Whole, actor, actors, client, span, told, until_actor};
 
 /// A trivial actor in the file.
 fn table(name: &str, seconds: u32) -> String {
@@ -42,7 +42,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
         redis.url()
     );
     write(&file, &[worker.clone(), table("a", 1000), table("b", 1000), table("c", 1000)]);
-    let mut whole = Whole::start_on(redis, &["--config", &flag]).await;
+    let mut whole = FullService::start_on(redis, &["--config", &flag]).await;
     summary(&whole.service, "4 created, 0 changed, 0 unchanged, 0 removed, 0 failed").await;
     let before = actors(&whole.client()).await;
     let running: Vec<(&str, State)> =
@@ -95,7 +95,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
 }
 
 /// Another supervisor in its place.
-async fn restart(whole: &mut Whole, flags: &[&str]) {
+async fn restart(whole: &mut FullService, flags: &[&str]) {
     whole.service.signal(Signal::SIGKILL);
     whole.service.ended().await;
     whole.service = whole.another(flags).await;
@@ -108,7 +108,7 @@ async fn an_actor_of_the_file_that_cannot_start_is_reported_and_keeps_no_other_b
     let broken = "[[actor]]\nname = \"broken\"\nscript_type = \"v\"\nbinary_path = \"/nonexistent/v\"\n\n";
     write(&file, &[broken.to_owned(), table("a", 1000)]);
     let flags = ["--config", &file.display().to_string()];
-    let whole = Whole::start_on(PrivateRedis::start().await, &flags).await;
+    let whole = FullService::start_on(PrivateRedis::start().await, &flags).await;
     summary(&whole.service, "1 created, 0 changed, 0 unchanged, 0 removed, 1 failed").await;
     assert!(
         whole.service.stderr().contains("configuration file: actor broken failed"),
@@ -134,7 +134,7 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     };
     std::fs::write(&file, rules(2, 1)).unwrap();
     let redis = PrivateRedis::start().await;
-    let mut whole = Whole::start_on(redis, &["--config", &flag]).await;
+    let mut whole = FullService::start_on(redis, &["--config", &flag]).await;
     summary(&whole.service, "configuration file: script types: 2 changed, 0 unchanged, 0 failed").await;
     // The number of actors, from the template; nobody else has made one.
     for name in ["sal_actor_0", "sal_actor_1"] {
@@ -187,7 +187,7 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     assert!(wrong.stderr.contains("script_type.osis.scaling_policy.max_replicas ("), "{wrong:?}");
 }
 
-async fn health_threshold(whole: &Whole) -> Option<i32> {
+async fn health_threshold(whole: &FullService) -> Option<i32> {
     let request = pb::GetScriptTypeRequest { script_type: pb::ScriptType::V.into(), ..Default::default() };
     let status = whole.client().get_script_type(request).await.unwrap().into_inner().status.unwrap();
     status.settings.unwrap().health_policy.unwrap().failure_threshold

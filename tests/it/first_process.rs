@@ -10,10 +10,10 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use crate::support::full_service::{Client, span, until_actor};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, PROGRAM};
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, span, until_actor};
 
 /// An actor that leaves processes behind whose parent has ended, and then ends when it is told to.
 const LEAVES_ORPHANS: &str =
@@ -60,7 +60,7 @@ impl Container {
 
     /// The first process, as it is called out here.
     fn first(&self) -> i32 {
-        crate::support::whole::children_of(self.outside.id().cast_signed())[0]
+        crate::support::full_service::children_of(self.outside.id().cast_signed())[0]
     }
 }
 
@@ -118,7 +118,7 @@ async fn orphans_are_reaped_exit_statuses_are_kept_and_signals_are_passed_on() {
     let ended = until_actor(&client, "child", "has ended", |actor| actor.last_exit.is_some()).await;
     assert_eq!(ended.last_exit.unwrap().exit_code, Some(7));
 
-    crate::support::whole::signal(first, Signal::SIGTERM);
+    crate::support::full_service::signal(first, Signal::SIGTERM);
     let ended = eventually("the container ends", LIMIT, || {
         let ended = container.outside.try_wait().unwrap();
         async move { ended }

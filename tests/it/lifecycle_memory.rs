@@ -53,13 +53,13 @@ impl Programs for Shelf {
 }
 
 /// One supervisor on memory.
-struct World {
+struct LifecycleOnMemory {
     broker: MemoryBroker,
     processes: Arc<MemoryProcessManager>,
     manager: ActorLifecycleManager,
 }
 
-impl World {
+impl LifecycleOnMemory {
     fn new() -> Self {
         Self::with_events(Events::discard())
     }
@@ -165,7 +165,7 @@ fn id(name: &str) -> ActorId {
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_is_made_started_stopped_and_deleted_and_every_repeat_is_harmless() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let again = world.manager.create(config("a"), true, WAIT).await.unwrap();
     assert!(!again.changed);
@@ -184,7 +184,7 @@ async fn an_actor_is_made_started_stopped_and_deleted_and_every_repeat_is_harmle
 
 #[tokio::test(start_paused = true)]
 async fn the_same_name_with_another_definition_is_refused() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.start(config("a")).await.unwrap();
     let other = config("a").with_args(vec!["--other".to_owned()]);
     let refused = world.manager.create(other, true, WAIT).await.unwrap_err();
@@ -193,7 +193,7 @@ async fn the_same_name_with_another_definition_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_program_and_every_bad_field_are_told_before_anything_is_made() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let missing = ActorConfig { binary: PathBuf::from("/missing"), ..config("a") };
     let refused = world.manager.create(missing, true, WAIT).await.unwrap_err();
     assert!(matches!(refused, SupervisorError::BinaryInvalid { .. }), "{refused}");
@@ -209,7 +209,7 @@ async fn a_missing_program_and_every_bad_field_are_told_before_anything_is_made(
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_ends_at_once_is_a_failed_start_with_the_reason() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let crash = Some((Duration::from_millis(1), ExitStatus::Code(7)));
     world.processes.behave("a", Behaviour { ends: crash, ..Behaviour::default() });
     let failed = world.manager.create(config("a"), true, WAIT).await.unwrap_err();
@@ -224,7 +224,7 @@ async fn a_process_that_ends_at_once_is_a_failed_start_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_that_never_announces_itself_does_not_count_as_started() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let mute = config("a").with_readiness(Readiness::Queue).with_start_timeout(Duration::from_secs(7));
     let failed = world.manager.create(mute, true, WAIT).await.unwrap_err();
     assert!(failed.to_string().contains("has not announced itself at the osis queue"), "{failed}");
@@ -232,7 +232,7 @@ async fn an_actor_that_never_announces_itself_does_not_count_as_started() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_that_nobody_asked_for_is_counted_and_its_jobs_come_back_at_once() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
     let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
@@ -254,7 +254,7 @@ async fn an_end_that_nobody_asked_for_is_counted_and_its_jobs_come_back_at_once(
 
 #[tokio::test(start_paused = true)]
 async fn too_many_ends_are_a_crash_loop_until_somebody_starts_it_again() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let restart = RestartPolicy { max_restarts: 3, ..RestartPolicy::default() };
     let a = world.start(config("a").with_restart(restart)).await.unwrap();
     let b = world.start(config("b")).await.unwrap();
@@ -277,7 +277,7 @@ async fn too_many_ends_are_a_crash_loop_until_somebody_starts_it_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_that_is_not_to_be_restarted_stays_down() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let restart = RestartPolicy { mode: RestartMode::Never, ..RestartPolicy::default() };
     let a = world.start(config("a").with_restart(restart)).await.unwrap();
     world.processes.exit("a", ExitStatus::Code(3));
@@ -288,7 +288,7 @@ async fn an_actor_that_is_not_to_be_restarted_stays_down() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_of_what_is_in_backoff_or_blocked_answers_with_what_it_is_then() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     world.processes.exit("a", ExitStatus::Code(3));
     world.until_state(&a, ActorState::Backoff).await;
@@ -316,7 +316,7 @@ async fn a_stop_of_what_is_in_backoff_or_blocked_answers_with_what_it_is_then() 
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_waits_for_the_running_job_and_no_longer_than_its_time() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let queued = config("a").with_readiness(Readiness::Queue).with_drain_timeout(Duration::from_secs(20));
     let (a, started) = world.start_worker(queued).await;
     let supervisor = world.manager.supervisor();
@@ -339,7 +339,7 @@ async fn a_stop_waits_for_the_running_job_and_no_longer_than_its_time() {
 
 #[tokio::test(start_paused = true)]
 async fn force_overtakes_a_drain() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.processes.behave("a", Behaviour { term_after: None, ..Behaviour::default() });
     let a = world.start(config("a")).await.unwrap();
     let slow = StopOptions { drain_timeout: Some(Duration::from_secs(3600)), force: false };
@@ -353,7 +353,7 @@ async fn force_overtakes_a_drain() {
 
 #[tokio::test(start_paused = true)]
 async fn dependencies_start_first_and_cycles_and_ghosts_are_refused_by_name() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.manager.create(config("base"), false, WAIT).await.unwrap();
     let top = config("top").with_dependencies(vec!["base".to_owned()]);
     world.start(top).await.unwrap();
@@ -374,7 +374,7 @@ async fn dependencies_start_first_and_cycles_and_ghosts_are_refused_by_name() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_supervisor_shows_the_same_view_and_touches_no_actor() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     world.processes.exit("a", ExitStatus::Code(1));
     world.until_state(&a, ActorState::Running).await;
@@ -400,7 +400,7 @@ async fn a_new_supervisor_shows_the_same_view_and_touches_no_actor() {
 
 #[tokio::test(start_paused = true)]
 async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
     let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
@@ -432,7 +432,7 @@ async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn scaling_makes_starts_drains_and_lets_go() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let none = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 2), WAIT).await.unwrap_err();
     assert!(matches!(none, SupervisorError::NoTemplate(ScriptType::OSIS)));
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
@@ -457,7 +457,7 @@ async fn scaling_makes_starts_drains_and_lets_go() {
 
 #[tokio::test(start_paused = true)]
 async fn while_the_process_manager_is_away_states_are_unknown_and_come_back_by_themselves() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     world.processes.set_fault(ProcessFault::Unavailable);
     world.until_state(&a, ActorState::Unknown).await;
@@ -469,7 +469,7 @@ async fn while_the_process_manager_is_away_states_are_unknown_and_come_back_by_t
 
 #[tokio::test(start_paused = true)]
 async fn actors_of_another_node_are_shown_and_not_touched() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let other = manager(&world.broker, &Arc::new(MemoryProcessManager::new()), "there", Vec::new());
     assert_eq!(other.actor(&a).await.unwrap().record.node.as_str(), "here");
@@ -482,7 +482,7 @@ async fn actors_of_another_node_are_shown_and_not_touched() {
 
 #[tokio::test(start_paused = true)]
 async fn many_are_started_and_stopped_and_each_has_its_own_answer() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     for name in ["a", "b", "c"] {
         world.manager.create(config(name), false, WAIT).await.unwrap();
     }
@@ -504,7 +504,7 @@ async fn many_are_started_and_stopped_and_each_has_its_own_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_actor_is_pinged_and_restarted_after_three_misses_and_a_busy_one_never() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let (idle, worker) = world.start_worker(config("a").with_readiness(Readiness::Queue)).await;
     let reports = world.manager.monitor_actor_health().await.unwrap();
     assert_eq!(reports[0].reason, "had a job lately", "it was started just now");

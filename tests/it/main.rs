@@ -28,6 +28,7 @@ mod lifecycle;
 mod lifecycle_document;
 mod lifecycle_memory;
 mod metrics;
+mod names;
 mod operations_page;
 mod osis_actor;
 mod page_paths;

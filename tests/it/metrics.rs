@@ -10,10 +10,10 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use crate::support::full_service::FullService;
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::Whole;
 
 /// One scrape, as Prometheus makes it.
 async fn scrape(socket: &Path) -> String {
@@ -40,7 +40,7 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("m");
     let flag = format!("unix:{}", socket.display());
-    let whole = Whole::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
+    let whole = FullService::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
     let actor = whole.running_actor("osis_actor_0").await;
     let mut client = whole.client();
     let job = pb::JobSpec {
@@ -99,8 +99,8 @@ async fn a_scrape_answers_while_redis_is_away() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("m");
     let flag = format!("unix:{}", socket.display());
-    let whole = Whole::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
-    let Whole { service: _service, zinit: _zinit, redis } = whole;
+    let whole = FullService::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
+    let FullService { service: _service, zinit: _zinit, redis } = whole;
     drop(redis);
     let seen = tokio::time::timeout(Duration::from_secs(30), scrape(&socket)).await.unwrap();
     assert!(seen.contains("hero_supervisor_info{"), "{seen}");

@@ -9,14 +9,14 @@ use pb::event::Type;
 use pb::job::State as JobState;
 use tokio::time::Instant;
 
+use crate::support::full_service::{
+    Client, FullService, create, end_of, osis, pinned, run, signal, span, submit, until_actor, until_running,
+};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    Client, Whole, create, end_of, osis, pinned, run, signal, span, submit, until_actor, until_running,
-};
 
 /// An actor that counts as idle after a second, and may miss three pings of a second each.
-async fn impatient(whole: &Whole, id: &str) -> pb::Actor {
+async fn impatient(whole: &FullService, id: &str) -> pb::Actor {
     let mut definition = whole.definition(id);
     definition.config.as_mut().unwrap().health_policy = Some(pb::HealthPolicy {
         idle_after: span(Duration::from_secs(1)),
@@ -43,7 +43,7 @@ fn nanos(at: Option<prost_types::Timestamp>) -> i128 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_a_frozen_idle_actor_is_found_by_its_pings_and_replaced() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let frozen = impatient(&whole, "osis_actor_0").await;
     signal(frozen.pid(), Signal::SIGSTOP);
@@ -64,7 +64,7 @@ async fn p7_a_frozen_idle_actor_is_found_by_its_pings_and_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_a_busy_actor_is_neither_pinged_nor_restarted() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let actor = impatient(&whole, "osis_actor_0").await;
     // Many times longer than three misses would take.
@@ -95,7 +95,7 @@ async fn assert_undisturbed(client: &Client, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p8_a_long_job_survives_scale_in_restart_and_stop() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     whole.running_actor("osis_actor_0").await;
     let scale = |replicas| pb::ScaleActorsRequest {
@@ -128,7 +128,7 @@ async fn p8_a_long_job_survives_scale_in_restart_and_stop() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_wakes_a_type_that_was_scaled_to_zero() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     whole.running_actor("osis_actor_0").await;
     let policy = pb::ScalingPolicy {
@@ -182,7 +182,7 @@ async fn until_verdict(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_watches_health_hears_when_an_actor_is_unhealthy_and_when_it_is_well_again() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let mut definition = whole.definition("osis_actor_0");
     definition.config.as_mut().unwrap().health_policy = Some(pb::HealthPolicy {
@@ -227,7 +227,7 @@ async fn p12_memory_stays_bounded_while_readers_do_not_read() {
     const READERS: usize = 10;
     const BATCHES: usize = 10;
     const JOBS: usize = 1000;
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let live = pb::WatchEventsRequest { include_snapshot: Some(false), ..Default::default() };
     let mut unread = Vec::new();
     for _connection in 0..CONNECTIONS {

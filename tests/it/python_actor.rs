@@ -11,11 +11,11 @@ mod stopping;
 use hero_supervisor::domain::model::job::{JobSpec, Outcome};
 use hero_supervisor::domain::model::script_type::ScriptType;
 
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 
 const PYTHON_ACTOR: &str = env!("CARGO_BIN_EXE_python_actor");
 
-async fn run(rig: &Rig, script: &str) -> String {
+async fn run(rig: &OsisProgram, script: &str) -> String {
     match rig.end_of(JobSpec::new(ScriptType::Python, script)).await.outcome {
         Outcome::Succeeded(result) => result.text,
         other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{script}: {other:?}"),

@@ -1,8 +1,8 @@
 //! Private servers and ways to wait for facts.
 
 pub(crate) mod clock;
+pub(crate) mod full_service;
 pub(crate) mod redis;
 pub(crate) mod service;
 pub(crate) mod wait;
-pub(crate) mod whole;
 pub(crate) mod zinit;

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
+use crate::support::full_service::{FullService, create, osis};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{Whole, create, osis};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -78,7 +78,7 @@ async fn a_trace_goes_from_the_caller_through_call_and_queue_to_the_script() {
     let mut tasks = JoinSet::new();
     let (collector, address) = Collector::start(&mut tasks).await;
     let endpoint = format!("http://{address}");
-    let whole = Whole::start_on(PrivateRedis::start().await, &["--otlp-endpoint", &endpoint]).await;
+    let whole = FullService::start_on(PrivateRedis::start().await, &["--otlp-endpoint", &endpoint]).await;
     let mut definition = whole.definition("osis_actor_0");
     definition.config.as_mut().unwrap().args.push(format!("--otlp-endpoint={endpoint}"));
     let mut client = whole.client();
@@ -98,7 +98,7 @@ async fn a_trace_goes_from_the_caller_through_call_and_queue_to_the_script() {
 
 #[tokio::test]
 async fn without_a_collector_the_script_sees_the_callers_own_trace() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let answer = whole.client().run_job(asked("env(\"TRACEPARENT\")")).await.unwrap().into_inner();
     assert_eq!(answer.job.unwrap().result.unwrap(), format!("00-{TRACE}-{CALLER}-01"));

@@ -6,24 +6,24 @@ use pb::job::State as JobState;
 use tokio::task::JoinSet;
 use tonic::Code;
 
+use crate::support::full_service::{
+    Client, FullService, actor, actors, client, end_of, job, osis, run, serve, span, submit, told,
+    until_actor, until_running,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
-use crate::support::whole::{
-    Client, Whole, actor, actors, client, end_of, job, osis, run, serve, span, submit, told, until_actor,
-    until_running,
-};
 use crate::support::zinit::PrivateZinit;
 
 /// Two machines. The actors are at the first one.
 struct Pair {
-    here: Whole,
+    here: FullService,
     there: Service,
     _their_zinit: PrivateZinit,
 }
 
 impl Pair {
     async fn start() -> Self {
-        let here = Whole::start_on(PrivateRedis::start().await, &["--node", "here"]).await;
+        let here = FullService::start_on(PrivateRedis::start().await, &["--node", "here"]).await;
         let their_zinit = PrivateZinit::start().await;
         let there = serve(&here.redis, &their_zinit, &["--node", "there"]).await;
         Self { here, there, _their_zinit: their_zinit }

@@ -10,21 +10,23 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tonic::Code;
 
+use crate::support::full_service::{
+    Client, FullService, actor, client, command_line, osis, run, span, told, until_actor,
+};
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, Whole, actor, client, command_line, osis, run, span, told, until_actor};
 
 const ACTOR: &str = "osis_actor_0";
 
 struct Pair {
     second: Service,
-    whole: Whole,
+    whole: FullService,
 }
 
 impl Pair {
     /// Both see one actor running.
     async fn start() -> Self {
-        let whole = Whole::start().await;
+        let whole = FullService::start().await;
         let second = whole.another(&[]).await;
         let pair = Self { second, whole };
         pair.whole.running_actor(ACTOR).await;

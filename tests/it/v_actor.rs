@@ -10,7 +10,7 @@ use std::process::Command;
 use hero_supervisor::domain::model::job::{JobErrorKind, JobResult, JobSpec, Outcome};
 use hero_supervisor::domain::model::script_type::ScriptType;
 
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 
 const V_ACTOR: &str = env!("CARGO_BIN_EXE_v_actor");
 
@@ -18,7 +18,7 @@ fn job(text: &str) -> JobSpec {
     JobSpec::new(ScriptType::V, text)
 }
 
-async fn result(rig: &Rig, text: &str) -> JobResult {
+async fn result(rig: &OsisProgram, text: &str) -> JobResult {
     match rig.end_of(job(text)).await.outcome {
         Outcome::Succeeded(result) => result,
         other @ (Outcome::Failed(_) | Outcome::Cancelled(_)) => panic!("{text}: {other:?}"),
@@ -45,7 +45,7 @@ fn without_v_the_health_check_fails_and_says_where_it_looked() {
 
 #[tokio::test]
 async fn without_v_jobs_fail_at_once_and_the_actor_stays() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(V_ACTOR, "v_actor_0", &["--v-bin=/nowhere/v"]);
     for _ in 0..2 {
         let error = rig.error(job("println(42)")).await;
@@ -56,7 +56,7 @@ async fn without_v_jobs_fail_at_once_and_the_actor_stays() {
 
 #[tokio::test]
 async fn heroscript_needs_no_v_and_its_lack_is_told_by_its_name() {
-    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, folder) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let hero = folder.path().join("hero");
     let shown = hero.display().to_string();
     let hero_flag = format!("--hero-bin={shown}");
@@ -73,7 +73,7 @@ async fn heroscript_needs_no_v_and_its_lack_is_told_by_its_name() {
 
 #[tokio::test]
 async fn another_program_called_v_is_not_taken_for_v() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(V_ACTOR, "v_actor_0", &["--v-bin=/bin/echo"]);
     let error = rig.error(job("println(42)")).await;
     assert_eq!(error.kind, JobErrorKind::EngineUnavailable, "{error:?}");

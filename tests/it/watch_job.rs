@@ -9,10 +9,10 @@ use pb::watch_job_response::Item;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
 
-use crate::support::service::LIMIT;
-use crate::support::whole::{
-    Client, Whole, osis, signal, span, submit, told, until_actor, until_running, with_attempts,
+use crate::support::full_service::{
+    Client, FullService, osis, signal, span, submit, told, until_actor, until_running, with_attempts,
 };
+use crate::support::service::LIMIT;
 
 type Messages = Streaming<pb::WatchJobResponse>;
 
@@ -64,7 +64,7 @@ async fn words(messages: &mut Messages) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attempt_is_told_with_what_was_said_in_it() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let script = "print(\"one\"); progress(50, \"half\"); print(\"two\"); throw \"boom\"";
     let job_id = submit(&client, with_attempts(script, 2)).await;
@@ -92,7 +92,7 @@ async fn every_attempt_is_told_with_what_was_said_in_it() {
     assert_eq!(late.first().map(String::as_str), Some("job failed"));
     assert_eq!(late.iter().filter(|word| *word == "say two").count(), 2, "{late:#?}");
     assert_eq!(late.last().map(String::as_str), Some("job failed"));
-    let job = crate::support::whole::job(&client, &job_id).await;
+    let job = crate::support::full_service::job(&client, &job_id).await;
     assert_eq!(job.progress.as_ref().map(|progress| progress.message.as_str()), Some("half"));
     assert_eq!(job.past_attempts.len(), 1);
     let past = &job.past_attempts[0];
@@ -103,7 +103,7 @@ async fn every_attempt_is_told_with_what_was_said_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_is_heard_while_its_script_runs_and_not_at_the_next_look() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let client = whole.client();
     let job_id = submit(&client, osis("sleep(1); print(\"now\"); sleep(600)")).await;
@@ -127,7 +127,7 @@ async fn a_line_is_heard_while_its_script_runs_and_not_at_the_next_look() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_goes_on_at_the_next_supervisor_where_it_stopped() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let script = "for i in 0..40 { print(`${i}`); sleep(0.1); } 7";
     let job_id = submit(&whole.client(), osis(script)).await;
@@ -150,7 +150,7 @@ async fn a_watch_goes_on_at_the_next_supervisor_where_it_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_whose_actor_was_killed_is_told_as_such() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let actor = whole.running_actor("osis_actor_0").await;
     let client = whole.client();
     let job_id = submit(&client, pb::JobSpec { ..with_attempts("sleep(3); 1", 2) }).await;
@@ -162,7 +162,7 @@ async fn an_attempt_whose_actor_was_killed_is_told_as_such() {
     assert!(told[0].starts_with("running -> queued 1 "), "{told:#?}");
     assert_eq!(told[told.len() - 3..], ["queued -> running 2", "running -> succeeded 2", "job succeeded"]);
     until_actor(&client, "osis_actor_0", "is back", |actor| actor.restart_count >= 1).await;
-    let job = crate::support::whole::job(&client, &job_id).await;
+    let job = crate::support::full_service::job(&client, &job_id).await;
     let lost = job.past_attempts[0].error.clone().unwrap();
     assert_eq!(lost.kind(), pb::job_error::Kind::ActorLost, "{lost:?}");
     assert_eq!(lost.signal, Some(9));
@@ -170,7 +170,7 @@ async fn an_attempt_whose_actor_was_killed_is_told_as_such() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_followed_is_refused_by_name() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let ask = async |request: pb::WatchJobRequest| {
         told(&client.clone().watch_job(request).await.expect_err("a refusal"))
@@ -198,7 +198,7 @@ async fn what_cannot_be_followed_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_watchers_of_one_job_hear_the_same() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let job_id = submit(&client, osis("for i in 0..20 { print(`${i}`); sleep(0.05); } 7")).await;
     let mut watching = tokio::task::JoinSet::new();

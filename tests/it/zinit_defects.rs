@@ -21,12 +21,12 @@ use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use serde_json::json;
 
-use self::stage::{GRACE, LIMIT, Stage, lives, policy, shell, sleeper};
+use self::stage::{DefectiveZinit, GRACE, LIMIT, lives, policy, shell, sleeper};
 use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn a_changed_definition_never_defines_a_name_twice() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let mut spec = sleeper("a");
     for revision in 0..5 {
         spec.env.insert("REVISION".to_owned(), revision.to_string());
@@ -44,7 +44,7 @@ async fn a_changed_definition_never_defines_a_name_twice() {
 
 #[tokio::test]
 async fn two_supervisors_that_start_the_same_names_do_not_hang_the_server() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let other = stage.another_manager();
     let specs: Vec<_> = (0..10).map(|number| sleeper(&format!("a{number}"))).collect();
     for _round in 0..3 {
@@ -70,7 +70,7 @@ async fn two_supervisors_that_start_the_same_names_do_not_hang_the_server() {
 
 #[tokio::test]
 async fn files_with_an_environment_are_private() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let mut spec = sleeper("a");
     spec.env.insert("TOKEN".to_owned(), "secret".to_owned());
     stage.manager.start(&spec).await.unwrap();
@@ -92,7 +92,7 @@ async fn files_with_an_environment_are_private() {
 /// What writes other bytes than text has to be kept from Zinit's pipes.
 #[tokio::test]
 async fn a_byte_that_is_not_text_ends_the_output_and_the_program() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let script =
         "echo before; printf 'bad \\377\\n'; sleep 0.3; while echo after; do sleep 0.05; done; exit 3";
     stage.manager.start(&shell("a", script)).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_byte_that_is_not_text_ends_the_output_and_the_program() {
 
 #[tokio::test]
 async fn a_service_that_somebody_started_during_its_backoff_is_still_stopped_for_good() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let flag = stage.zinit.path("fails");
     std::fs::write(&flag, "").unwrap();
     let mut spec = shell("a", &format!("test -e {} && exit 3; exec sleep 1000", flag.display()));
@@ -126,7 +126,7 @@ async fn a_service_that_somebody_started_during_its_backoff_is_still_stopped_for
 
 #[tokio::test]
 async fn a_stop_right_after_the_start_is_not_refused() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     for _round in 0..50 {
         stage.manager.start(&sleeper("a")).await.unwrap();
         stage.manager.stop("a", GRACE).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_stop_right_after_the_start_is_not_refused() {
 
 #[tokio::test]
 async fn a_process_that_ends_slowly_is_waited_for_and_a_second_stop_can_hurry_it() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let armed = stage.zinit.path("armed");
     let script = format!("trap '' TERM; : > {}; while :; do sleep 0.1; done", armed.display());
     stage.manager.start(&shell("a", &script)).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_process_that_ends_slowly_is_waited_for_and_a_second_stop_can_hurry_it
 
 #[tokio::test]
 async fn what_zinit_cannot_run_exactly_is_refused_before_it_is_tried() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let mut long = sleeper("long");
     long.args.push("x".repeat(200_000));
     let mut name = sleeper("name");

@@ -20,15 +20,15 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use self::server::{Played, Plays};
-use crate::contract::process_manager::stage::{LIMIT, policy, shell};
+use crate::contract::process_manager::process_manager_contract::{LIMIT, policy, shell};
 use crate::support::wait::eventually;
 
-struct Stage {
+struct RecordedAnswers {
     zinit: Played,
     manager: ZinitProcessManager,
 }
 
-impl Stage {
+impl RecordedAnswers {
     fn start() -> Self {
         Self::on(Played::start())
     }
@@ -72,7 +72,7 @@ fn mode(name: &str, mode: RestartMode) -> ProcessSpec {
 
 #[tokio::test]
 async fn recorded_gen2_is_found_by_asking_and_its_limits_are_told() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     let info = stage.manager.probe().await.unwrap();
     assert_eq!(info.name, "zinit v0.2.28 (GEN2)");
     assert!(info.limits.iter().any(|limit| limit.contains("256")), "{:?}", info.limits);
@@ -80,7 +80,7 @@ async fn recorded_gen2_is_found_by_asking_and_its_limits_are_told() {
 
 #[tokio::test]
 async fn recorded_life_of_a_service_from_create_to_delete() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("a")).await.unwrap();
     let pid = stage.running("a").await;
     stage.manager.start(&always("a")).await.unwrap();
@@ -112,7 +112,7 @@ async fn recorded_life_of_a_service_from_create_to_delete() {
 
 #[tokio::test]
 async fn recorded_service_is_the_documented_one() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.zinit.put("redis", json!({"exec": "redis-server"}), true);
     let mut spec = always("osis_actor_0");
     spec.program = "/usr/local/bin/osis_actor".into();
@@ -135,7 +135,7 @@ async fn recorded_service_is_the_documented_one() {
 
 #[tokio::test]
 async fn recorded_stop_would_kill_too_soon_so_the_grace_is_kept_before_it() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.zinit.plays("slow", Plays::EndsAfter(Duration::from_millis(1500)));
     stage.manager.start(&always("slow")).await.unwrap();
     stage.running("slow").await;
@@ -146,7 +146,7 @@ async fn recorded_stop_would_kill_too_soon_so_the_grace_is_kept_before_it() {
 
 #[tokio::test]
 async fn recorded_stop_kills_what_ignores_its_grace() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.zinit.plays("deaf", Plays::Ignores);
     stage.manager.start(&always("deaf")).await.unwrap();
     stage.running("deaf").await;
@@ -168,7 +168,7 @@ async fn recorded_stop_kills_what_ignores_its_grace() {
 
 #[tokio::test]
 async fn recorded_answers_out_of_order_find_their_callers() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     let names: Vec<String> = (0..20).map(|number| format!("a{number}")).collect();
     let started = join_all(names.iter().map(|name| async { stage.manager.start(&always(name)).await })).await;
     assert!(started.iter().all(Result::is_ok), "{started:?}");
@@ -193,7 +193,7 @@ async fn recorded_answers_out_of_order_find_their_callers() {
 
 #[tokio::test]
 async fn recorded_restarts_follow_the_mode() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     let cases = [
         ("always_0", RestartMode::Always, 0, true),
         ("always_3", RestartMode::Always, 3, true),
@@ -218,7 +218,7 @@ async fn recorded_restarts_follow_the_mode() {
 
 #[tokio::test]
 async fn recorded_crash_is_told_and_followed_by_a_new_pid() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("a")).await.unwrap();
     let pid = stage.running("a").await;
     stage.zinit.crash("a", "Error(Signaled(Pid(PID), SIGKILL, false))");
@@ -237,7 +237,7 @@ async fn recorded_crash_is_told_and_followed_by_a_new_pid() {
 
 #[tokio::test]
 async fn recorded_changed_definition_replaces_the_service() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("a")).await.unwrap();
     let pid = stage.running("a").await;
     let mut changed = always("a");
@@ -249,7 +249,7 @@ async fn recorded_changed_definition_replaces_the_service() {
 
 #[tokio::test]
 async fn recorded_running_services_are_adopted_by_a_new_supervisor() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("a")).await.unwrap();
     let pid = stage.running("a").await;
     stage.manager.close().await;
@@ -261,7 +261,7 @@ async fn recorded_running_services_are_adopted_by_a_new_supervisor() {
 
 #[tokio::test]
 async fn recorded_refusals_are_told_apart() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.stop("nobody", Duration::from_secs(1)).await.unwrap();
     stage.manager.remove("nobody").await.unwrap();
     assert_eq!(stage.manager.log_tail("nobody", 10).await.unwrap(), []);
@@ -285,7 +285,7 @@ async fn recorded_refusals_are_told_apart() {
 
 #[tokio::test]
 async fn recorded_hang_up_is_unavailable_and_then_found_again() {
-    let mut stage = Stage::start();
+    let mut stage = RecordedAnswers::start();
     stage.manager.start(&always("a")).await.unwrap();
     let pid = stage.running("a").await;
     stage.zinit.restart().await;

@@ -142,7 +142,7 @@ impl<L: Launcher> WorkerLoop<L> {
 
     /// Time of the next round, if no event comes before.
     pub(super) fn next_due(&self) -> Instant {
-        let mut next = self.now + self.beat_every();
+        let mut next = self.now + self.heartbeat_interval();
         let mut consider = |due: Instant| {
             if due > self.now {
                 next = next.min(due);

@@ -19,13 +19,13 @@ impl<L: Launcher> WorkerLoop<L> {
             match work {
                 Work::Job(job) => {
                     // It may have waited for long, here or on its way.
-                    let renew_by = (good_at + self.beat_every()).max(self.retry_at);
+                    let renew_by = (good_at + self.heartbeat_interval()).max(self.retry_at);
                     self.heartbeat.set_no_later_than(renew_by);
-                    let (beats, output) = (self.beats, JobOutput::default());
+                    let (heartbeats_sent, output) = (self.heartbeats_sent, JobOutput::default());
                     self.waiting.push_back(HeldJob {
                         job,
                         good_at,
-                        beats,
+                        heartbeats_sent,
                         reported: None,
                         void: false,
                         output,

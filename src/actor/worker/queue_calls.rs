@@ -148,15 +148,15 @@ impl<L: Launcher> WorkerLoop<L> {
             });
         }
         if self.heartbeat.is_due(self.now) {
-            let again = self.now + self.beat_every();
+            let again = self.now + self.heartbeat_interval();
             let leases = self.leases();
             if leases.is_empty() {
                 self.heartbeat.set(again);
                 return;
             }
             self.heartbeat.begin(Some(again));
-            self.beats += 1;
-            let (queue, number, begun) = (Arc::clone(&self.queue), self.beats, self.now);
+            self.heartbeats_sent += 1;
+            let (queue, number, begun) = (Arc::clone(&self.queue), self.heartbeats_sent, self.now);
             self.calls.spawn(async move {
                 CallEnd::HeartbeatDone { number, begun, result: queue.heartbeat(&leases).await }
             });
@@ -289,7 +289,7 @@ impl<L: Launcher> WorkerLoop<L> {
     /// Leases that were in the heartbeat of this number, which began then, are good from then on.
     fn renewed(&mut self, number: u64, begun: Instant) {
         let sent = self.slots.iter_mut().flat_map(|slot| slot.sent.iter_mut().map(|sent| &mut sent.held));
-        for held in sent.chain(&mut self.waiting).filter(|held| held.beats < number) {
+        for held in sent.chain(&mut self.waiting).filter(|held| held.heartbeats_sent < number) {
             held.good_at = held.good_at.max(begun);
         }
     }

@@ -11,7 +11,7 @@ use crate::ports::process_manager::ProcessSpec;
 /// Wait between two checks.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A check that takes longer failed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Repeats the check until it succeeds or `deadline` has passed; then the answer is how it failed the last time. It runs in
 /// the environment and folder of the process.
@@ -42,11 +42,11 @@ pub(super) async fn passes(
                 Err(error) => Err(format!("could not be run: {error}")),
             }
         };
-        let until = deadline.min(Instant::now() + PATIENCE);
+        let until = deadline.min(Instant::now() + TIME_LIMIT);
         last = match timeout_at(until, attempt).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(why)) => why,
-            Err(_elapsed) if until < deadline => format!("took longer than {PATIENCE:?}"),
+            Err(_elapsed) if until < deadline => format!("took longer than {TIME_LIMIT:?}"),
             // Cut off by the end of all checks; what the one before said tells more.
             Err(_elapsed) => last,
         };

@@ -34,7 +34,7 @@ impl MemoryJobQueue {
         let usual = self.broker.config().queue_limit;
         let now = self.broker.clock().now();
         self.broker.with(|state| {
-            let Submission { id, spec, request, wanted, stray } = submission;
+            let Submission { id, spec, request, wanted, unroutable } = submission;
             if let Some(request) = &request
                 && let Some((fingerprint, job_id, first_use)) = state.request(&request.id)
             {
@@ -48,8 +48,8 @@ impl MemoryJobQueue {
                 let completion = if wanted { state.completion(&job_id) } else { None };
                 return Ok(Submitted { job, deduplicated: true, completion });
             }
-            if let (true, Some(actor_id)) = (stray, &spec.target_actor) {
-                return Err(SubmitRefused::Stray { actor_id: actor_id.clone() });
+            if let (true, Some(actor_id)) = (unroutable, &spec.target_actor) {
+                return Err(SubmitRefused::Unroutable { actor_id: actor_id.clone() });
             }
             if state.job(&id).is_some() {
                 return Err(SubmitRefused::JobExists { job_id: id });

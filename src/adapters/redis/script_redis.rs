@@ -28,14 +28,14 @@ impl RedisForScripts {
         Self { url: url.into(), kept: Mutex::default() }
     }
 
-    fn try_ask(&self, command: &str, args: &[&str], patience: Duration) -> Result<Value, RedisError> {
+    fn try_ask(&self, command: &str, args: &[&str], time_limit: Duration) -> Result<Value, RedisError> {
         let mut slot = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut connection = match slot.take().filter(|kept| kept.used_at.elapsed() <= FRESH) {
             Some(kept) => kept.connection,
-            None => Client::open(self.url.as_str())?.get_connection_with_timeout(patience)?,
+            None => Client::open(self.url.as_str())?.get_connection_with_timeout(time_limit)?,
         };
-        connection.set_read_timeout(Some(patience))?;
-        connection.set_write_timeout(Some(patience))?;
+        connection.set_read_timeout(Some(time_limit))?;
+        connection.set_write_timeout(Some(time_limit))?;
         let answer = redis::cmd(command).arg(args).query::<Value>(&mut connection);
         // A late answer on a failed connection must not pass for that of the next command.
         let broken =
@@ -48,8 +48,8 @@ impl RedisForScripts {
 }
 
 impl ScriptRedis for RedisForScripts {
-    fn ask(&self, command: &str, args: &[&str], patience: Duration) -> Result<Answer, String> {
-        match self.try_ask(command, args, patience).map_err(|error| error.to_string())? {
+    fn ask(&self, command: &str, args: &[&str], time_limit: Duration) -> Result<Answer, String> {
+        match self.try_ask(command, args, time_limit).map_err(|error| error.to_string())? {
             Value::Nil => Ok(Answer::Nothing),
             Value::Int(number) => Ok(Answer::Number(number)),
             Value::Okay => Ok(Answer::Text("OK".to_owned())),

@@ -64,8 +64,8 @@ impl OrphanSearch {
             }));
         }
         let mut inner = self.inner();
-        inner.found.retain(|(process, _leftover)| process.lives());
-        inner.found.iter().map(|(_process, leftover)| leftover.clone()).collect()
+        inner.found.retain(|(process, _orphan)| process.lives());
+        inner.found.iter().map(|(_process, orphan)| orphan.clone()).collect()
     }
 
     /// If it is time to search: the time until the next search.
@@ -157,7 +157,7 @@ mod tests {
         let server = Process { pid: 1, started: u64::MAX };
         let of_it = |generation| {
             let found = search(server, generation);
-            found.into_iter().map(|(_process, leftover)| leftover).find(|leftover| leftover.name == name)
+            found.into_iter().map(|(_process, orphan)| orphan).find(|orphan| orphan.name == name)
         };
         let begun = Instant::now();
         let found = loop {
@@ -176,17 +176,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_search_is_due_when_another_zinit_answers_and_then_less_and_less_often() {
-        let leftovers = OrphanSearch::default();
+        let orphans = OrphanSearch::default();
         let server = Process { pid: 10, started: 500 };
         let mut times = Vec::new();
         for second in 0..200 {
-            if let Some(pause) = leftovers.due(server) {
+            if let Some(pause) = orphans.due(server) {
                 times.push(second);
-                leftovers.inner().searched = Some(Search { server, at: Instant::now(), pause });
+                orphans.inner().searched = Some(Search { server, at: Instant::now(), pause });
             }
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(times, [0, 1, 3, 7, 15, 31, 63, 127, 191]);
-        assert_eq!(leftovers.due(Process { started: 501, ..server }), Some(SOON));
+        assert_eq!(orphans.due(Process { started: 501, ..server }), Some(SOON));
     }
 }

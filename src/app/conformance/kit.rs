@@ -27,7 +27,7 @@ use crate::ports::queue_maintenance::QueueMaintenance;
 /// Interval of checks.
 const LOOK: Duration = Duration::from_millis(20);
 /// Interval of maintenance.
-const UPKEEP: Duration = Duration::from_millis(200);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Result of a case; the error is one sentence.
 pub(super) type Verdict = Result<(), String>;
@@ -39,7 +39,7 @@ pub(super) struct Kit {
     pub(super) script_type: ScriptType,
     url: String,
     exec: Vec<String>,
-    patience: u32,
+    time_limit: u32,
     dir: PathBuf,
 }
 
@@ -56,33 +56,33 @@ impl Kit {
         script_type: ScriptType,
         exec: Vec<String>,
         scripts: Scripts,
-        patience: u32,
+        time_limit: u32,
         dir: PathBuf,
     ) -> Result<Self, String> {
         let config = RedisConfig { url: url.clone(), lease: LEASE, ..RedisConfig::default() };
         let queue = RedisQueue::new(config).map_err(|error| chain(&error))?;
-        Ok(Self { queue, scripts, script_type, url, exec, patience, dir })
+        Ok(Self { queue, scripts, script_type, url, exec, time_limit, dir })
     }
 
     /// Returns a limit of the protocol, multiplied for slow machines.
     pub(super) fn within(&self, limit: Duration) -> Duration {
-        limit * self.patience
+        limit * self.time_limit
     }
 
     /// Runs a case beside the maintenance that a supervisor does.
     pub(super) async fn while_kept(&self, case: impl Future<Output = Verdict>) -> Verdict {
-        let upkeep = async {
+        let maintenance = async {
             loop {
                 if let Err(error) = self.queue.maintain().await {
                     tracing::debug!(%error, "maintenance: failed ({error})");
                 }
-                sleep(UPKEEP).await;
+                sleep(MAINTENANCE_INTERVAL).await;
             }
         };
         let limit = self.within(Duration::from_secs(60));
         tokio::select! {
             ended = timeout(limit, case) => ended.unwrap_or_else(|_| Err(format!("it was not over after {limit:?}"))),
-            () = upkeep => Ok(()),
+            () = maintenance => Ok(()),
         }
     }
 
@@ -150,7 +150,8 @@ impl Kit {
     }
 
     pub(super) async fn submit(&self, spec: JobSpec) -> Result<(JobId, Completion), String> {
-        let submission = Submission { id: JobId::mint(), spec, request: None, wanted: true, stray: false };
+        let submission =
+            Submission { id: JobId::mint(), spec, request: None, wanted: true, unroutable: false };
         let answers = self.queue.submit(vec![submission]).await.map_err(|error| chain(&error))?;
         let submitted = answers.into_iter().next().ok_or("the queue gave no answer")?;
         let submitted = submitted.map_err(|refused| refused.to_string())?;

@@ -10,7 +10,7 @@ use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::script_type::ScriptType;
 
 /// Limit of the check. The actors start at the same time.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Returns names of actors and what they lack. Only V is checked, since its compiler is often missing.
 pub(super) async fn unavailable(demo: &[ActorConfig]) -> Vec<(String, String)> {
@@ -25,7 +25,7 @@ pub(super) async fn unavailable(demo: &[ActorConfig]) -> Vec<(String, String)> {
 async fn missing(config: &ActorConfig) -> Option<String> {
     let check =
         Command::new(&config.binary).arg("--health-check").stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = timeout(PATIENCE, check).await.ok()?.ok()?;
+    let output = timeout(TIME_LIMIT, check).await.ok()?.ok()?;
     if output.status.success() {
         return None;
     }

@@ -23,5 +23,5 @@ pub struct ConformanceArgs {
     pub cases: Vec<String>,
     /// Factor for all time limits, for slow machines
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub patience: u32,
+    pub time_limit: u32,
 }

@@ -225,7 +225,7 @@ impl ActorLifecycleManager {
             last_exit: None,
             fault: None,
             outdated: false,
-            wishes: 0,
+            requests_made: 0,
             operation: None,
         })
     }

@@ -128,7 +128,7 @@ mod tests {
             last_exit: None,
             fault: None,
             outdated: false,
-            wishes: 0,
+            requests_made: 0,
             operation: None,
         }
     }
@@ -139,7 +139,7 @@ mod tests {
             pid,
             draining,
             in_flight: 0,
-            beat_at: SystemTime::UNIX_EPOCH,
+            heartbeat_at: SystemTime::UNIX_EPOCH,
             last_job_at: None,
             pending_ends: 0,
             refused_ends: 0,

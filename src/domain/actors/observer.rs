@@ -36,7 +36,7 @@ pub(super) struct Observation {
     /// Every process by name; None while the process manager does not answer.
     pub(super) processes: Option<BTreeMap<String, ProcessInfo>>,
     /// What earlier process managers have left behind; the last known while that cannot be said.
-    pub(super) leftovers: Vec<Orphan>,
+    pub(super) orphans: Vec<Orphan>,
     /// Actors as they announced themselves; the last known while the queue does not answer.
     pub(super) presences: BTreeMap<ActorId, Presence>,
     /// Why `processes` is not there.
@@ -154,8 +154,8 @@ impl Observer {
             tracing::warn!(error = %fault, "process manager: processes cannot be observed");
         }
         let presences = presences.unwrap_or_else(|| before.presences.clone());
-        let leftovers = left.unwrap_or_else(|| before.leftovers.clone());
-        let latest = Observation { seq, processes, leftovers, presences, fault };
+        let orphans = left.unwrap_or_else(|| before.orphans.clone());
+        let latest = Observation { seq, processes, orphans, presences, fault };
         self.shared.latest.send_replace(Arc::new(latest));
     }
 

@@ -102,8 +102,9 @@ impl ActorLifecycleManager {
         let observation = self.shared.observer.latest();
         let presence = observation.presences.get(&record.id).cloned();
         let now = self.parts().supervisor.clock().now();
-        let fresh = presence
-            .filter(|presence| now.duration_since(presence.beat_at).unwrap_or_default() < PRESENCE_FRESH);
+        let fresh = presence.filter(|presence| {
+            now.duration_since(presence.heartbeat_at).unwrap_or_default() < PRESENCE_FRESH
+        });
         let state = match (record.desired, &fresh) {
             (Desired::Up, Some(presence)) if presence.draining => ActorState::Draining,
             (Desired::Up, Some(_)) => ActorState::Running,

@@ -9,7 +9,7 @@
 //! ```text
 //!   token cancelled ──────────────► leave: answer all who wait, release the lease
 //!   Note of the operation ────────► on_note           requests.rs       what the operation does now; an end of the process
-//!   end of the operation ─────────► on_end_of_work    requests.rs       record it, answer who waits, decide on parked requests
+//!   end of the operation ─────────► on_end_of_work    requests.rs       record it, answer who waits, decide on queued_requests requests
 //!   answer to a heartbeat ────────► on_heartbeat      shared_record.rs
 //!   tick, while something goes on ► on_tick           shared_record.rs  send a heartbeat; give up what a dead supervisor did
 //!   Edit ─────────────────────────► on_edit           update_config.rs  another definition; the record was changed, or is gone
@@ -39,16 +39,16 @@
 //! | `record` | by every write and every read of the store; by observations, when the store does not answer | with the task |
 //! | `dirty` | when `record` has something that the store has not | by the next write, or when another record says the same |
 //! | `running` | when an operation begins | at its end, or when another supervisor overtakes it |
-//! | `heartbeat`, `last_beat` | every second while `running` has a lease | when it is answered; when `running` ends |
+//! | `heartbeat`, `last_heartbeat` | every second while `running` has a lease | when it is answered; when `running` ends |
 //! | `foreign` | when a lease of another supervisor stands in the record | when it is gone, or ours overtakes it |
 //! | `interrupted` | when `foreign` ends: the ends of processes until then were requested | by the first observation that began after it |
-//! | `parked` | by requests that wait for `running` or `foreign` | when that has ended: answered, or decided on anew |
+//! | `queued_requests` | by requests that wait for `running` or `foreign` | when that has ended: answered, or decided on anew |
 //! | `ended_lease` | at the end of an operation: should it still stand in the record, then by mistake | by the next end |
 //! | `stale_up_to` | when something was changed: observations that began before show the world before it | grows only |
 //! | `recent_ends` | by unrequested ends of the process, and by starts that failed | by a request of a caller |
 //! | `next_start` | after a start of our own that failed | by a request of a caller |
 //! | `reclaims` | when a process is gone | when the queue has taken its jobs back |
-//! | `left_over` | when orphans of the actor are observed | when they have ended |
+//! | `orphan_pids` | when orphans of the actor are observed | when they have ended |
 //! | `started_at` | when a process is first observed, or was started | when it is gone |
 //! | `trouble` | when an operation fails, or the actor ends too often | by an operation that succeeds |
 //! | `waits_for` | when a start of our own waited for a dependency in vain | by the next end of an operation |
@@ -74,7 +74,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use self::observe::Reclaim;
-use self::requests::{Parked, Running};
+use self::requests::{QueuedRequest, Running};
 use self::shared_record::{Foreign, Heartbeat};
 use crate::domain::model::actor::{ActorRecord, Verb};
 use crate::domain::model::event::Cause;
@@ -122,9 +122,9 @@ pub(super) struct ActorTask {
     /// What another supervisor was doing, until the next look: it may have died before it could note what it had ended.
     interrupted: Option<Verb>,
     /// Wishes that wait for the end of what is under way.
-    parked: Vec<Parked>,
+    queued_requests: Vec<QueuedRequest>,
     heartbeat: Option<Heartbeat>,
-    last_beat: Instant,
+    last_heartbeat: Instant,
     /// The lease of our latest operation that has ended: should it still stand in the record, then by mistake.
     ended_lease: Option<String>,
     /// Looks up to this one may show the world before our latest operation.
@@ -132,7 +132,7 @@ pub(super) struct ActorTask {
     recent_ends: RecentEnds,
     reclaims: Vec<Reclaim>,
     /// Processes of the actor that live on without being managed.
-    left_over: BTreeSet<u32>,
+    orphan_pids: BTreeSet<u32>,
     /// Not before this time is a start of our own tried again.
     next_start: Instant,
     started_at: Option<SystemTime>,
@@ -157,9 +157,9 @@ impl ActorTask {
             record,
             foreign,
             interrupted: None,
-            parked: Vec::new(),
+            queued_requests: Vec::new(),
             heartbeat: None,
-            last_beat: Instant::now(),
+            last_heartbeat: Instant::now(),
             ended_lease: None,
             dirty: false,
             parts,
@@ -172,7 +172,7 @@ impl ActorTask {
             stale_up_to: 0,
             recent_ends: RecentEnds::default(),
             reclaims: Vec::new(),
-            left_over: BTreeSet::new(),
+            orphan_pids: BTreeSet::new(),
             next_start: Instant::now(),
             started_at: None,
             trouble: String::new(),
@@ -188,7 +188,8 @@ impl ActorTask {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_busy = self.running.is_some() || self.foreign.is_some() || !self.parked.is_empty();
+            let is_busy =
+                self.running.is_some() || self.foreign.is_some() || !self.queued_requests.is_empty();
             let stop = tokio::select! {
                 biased;
                 () = token.cancelled() => Some(StopReason::Asked),
@@ -230,7 +231,7 @@ impl ActorTask {
                 let _caller_gone = reply.send(why(running.verb));
             }
         }
-        for Parked { request, .. } in self.parked.drain(..) {
+        for QueuedRequest { request, .. } in self.queued_requests.drain(..) {
             let _caller_gone = request.reply.send(why(request.verb));
         }
         if reason == StopReason::Deleted {

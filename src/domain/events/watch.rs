@@ -52,7 +52,7 @@ struct Shared {
     /// Word for the reader that a stream is wanted that nobody wanted before.
     wanted: watch::Sender<u64>,
     /// Word for watchers that the ring has changed.
-    news: watch::Sender<u64>,
+    changes: watch::Sender<u64>,
 }
 
 struct State {
@@ -82,7 +82,7 @@ impl EventHub {
             turns: Semaphore::new(READS_AT_A_TIME),
             state: Lock::new(state),
             wanted: watch::Sender::new(0),
-            news: watch::Sender::new(0),
+            changes: watch::Sender::new(0),
         };
         Self { shared: Arc::new(shared) }
     }

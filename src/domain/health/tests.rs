@@ -38,7 +38,7 @@ fn idle() -> ActorStatus {
             last_exit: None,
             fault: None,
             outdated: false,
-            wishes: 0,
+            requests_made: 0,
             operation: None,
         },
         state: ActorState::Running,

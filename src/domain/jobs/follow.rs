@@ -187,9 +187,9 @@ impl JobWatch {
                 Phase::Over => return Ok(None),
                 Phase::Live | Phase::Ending => {}
             }
-            if let Some(news) = self.tell() {
+            if let Some(updates) = self.tell() {
                 self.told = true;
-                return Ok(Some(news));
+                return Ok(Some(updates));
             }
             match self.phase {
                 Phase::Live | Phase::Ending if !self.drained && self.page.is_empty() => {
@@ -249,13 +249,13 @@ impl JobWatch {
         let Some(step) = self.steps.front() else {
             // What was said after the record was read may belong to an attempt that it does not know yet.
             let last = if self.job.state.is_terminal() { u32::MAX } else { self.place.attempt };
-            let spoken = self.tell_output(last);
+            let printed = self.tell_output(last);
             self.look_at = Instant::now() + if self.page.is_empty() { LOOK } else { LOOK_SOON };
-            return spoken;
+            return printed;
         };
         let heard_before = step.heard_before;
-        if let Some(news) = self.tell_output(heard_before) {
-            return Some(news);
+        if let Some(updates) = self.tell_output(heard_before) {
+            return Some(updates);
         }
         if self.page.is_empty() && !self.drained {
             return None;

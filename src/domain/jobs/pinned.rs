@@ -14,7 +14,10 @@ use crate::ports::job_queue::Submission;
 
 impl Supervisor {
     /// Why no actor will ever take this job, if it is for one that is not there.
-    pub(super) async fn stray(&self, spec: &JobSpec) -> Result<Option<SupervisorError>, SupervisorError> {
+    pub(super) async fn unroutable(
+        &self,
+        spec: &JobSpec,
+    ) -> Result<Option<SupervisorError>, SupervisorError> {
         let (Some(target), JobKind::Script) = (&spec.target_actor, spec.kind) else { return Ok(None) };
         let record = self.store.get(target).await?;
         let known = record.as_ref().map(|record| record.config.script_type);
@@ -38,7 +41,7 @@ impl Supervisor {
     }
 
     /// Marks those that are for actors which are not there. Answers with one job for each actor that some are for.
-    pub(super) async fn mark_strays(
+    pub(super) async fn mark_unroutable(
         &self,
         submissions: &mut [Submission],
     ) -> Result<Vec<JobSpec>, SupervisorError> {
@@ -47,24 +50,28 @@ impl Supervisor {
             let spec = &submission.spec;
             let Some(target) = &spec.target_actor else { continue };
             let key = (spec.script_type.index(), target.clone());
-            submission.stray = match targets.get(&key) {
-                Some((_spec, stray)) => *stray,
+            submission.unroutable = match targets.get(&key) {
+                Some((_spec, unroutable)) => *unroutable,
                 None => {
-                    let stray = self.stray(spec).await?.is_some();
+                    let unroutable = self.unroutable(spec).await?.is_some();
                     let named =
                         JobSpec { target_actor: Some(target.clone()), ..JobSpec::new(spec.script_type, "") };
-                    targets.insert(key, (named, stray));
-                    stray
+                    targets.insert(key, (named, unroutable));
+                    unroutable
                 }
             };
         }
-        Ok(targets.into_values().filter(|(_spec, stray)| !stray).map(|(spec, _stray)| spec).collect())
+        Ok(targets
+            .into_values()
+            .filter(|(_spec, unroutable)| !unroutable)
+            .map(|(spec, _unroutable)| spec)
+            .collect())
     }
 
     /// Fails what waits for the actor of a job, if that has been deleted since the job was let in.
-    pub(super) async fn lose_stray(&self, spec: &JobSpec) {
+    pub(super) async fn fail_unroutable(&self, spec: &JobSpec) {
         let Some(target) = &spec.target_actor else { return };
-        let lost = match self.stray(spec).await {
+        let lost = match self.unroutable(spec).await {
             Ok(None) => return,
             Ok(Some(_gone)) => self.queue.forget_actor(spec.script_type, target).await.map_err(Into::into),
             Err(error) => Err(error),

@@ -219,7 +219,7 @@ pub struct ActorRecord {
     /// Its process was started by an earlier definition; the next start takes the new one.
     pub outdated: bool,
     /// Wishes of callers so far. Each forgives the ends of the process before it.
-    pub wishes: u64,
+    pub requests_made: u64,
     /// What is being done with its process, and by whom; None when nothing is.
     pub operation: Option<OperationLease>,
 }

@@ -25,7 +25,7 @@ fn actor(name: &str, desired: Desired, state: ActorState, in_flight: u32, last_j
         last_exit: None,
         fault: None,
         outdated: false,
-        wishes: 0,
+        requests_made: 0,
         operation: None,
     };
     ActorStatus {

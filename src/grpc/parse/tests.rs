@@ -275,7 +275,7 @@ fn status_of(config: ActorConfig) -> crate::domain::model::actor::ActorStatus {
         last_exit: None,
         fault: None,
         outdated: false,
-        wishes: 0,
+        requests_made: 0,
         operation: None,
     };
     ActorStatus {

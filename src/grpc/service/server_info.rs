@@ -19,7 +19,7 @@ use crate::proto as pb;
 use crate::proto::get_server_info_response::Mode;
 
 /// Time for the log of events to say what it keeps.
-const LOG_PATIENCE: Duration = Duration::from_millis(300);
+const LOG_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long the queue remembers a request id.
 const REQUEST_ID_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
@@ -51,7 +51,7 @@ impl SupervisorService {
     /// is wrong with it.
     async fn events_kept(&self) -> Option<Extent> {
         let log = self.hub.as_ref()?.log();
-        timeout(LOG_PATIENCE, log.extent(&EventFilter::default().streams())).await.ok()?.ok()
+        timeout(LOG_TIMEOUT, log.extent(&EventFilter::default().streams())).await.ok()?.ok()
     }
 
     /// The time that jobs are measured by.

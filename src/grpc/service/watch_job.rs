@@ -43,8 +43,8 @@ impl Watched for Followed {
     type Message = pb::WatchJobResponse;
 
     async fn next(&mut self) -> Result<Option<pb::WatchJobResponse>, Failure> {
-        let Some(news) = self.watch.next().await? else { return Ok(None) };
-        Ok(Some(self.message(item(news))))
+        let Some(updates) = self.watch.next().await? else { return Ok(None) };
+        Ok(Some(self.message(item(updates))))
     }
 
     fn bookmark(&self, kind: Kind) -> pb::WatchJobResponse {
@@ -61,8 +61,8 @@ impl Followed {
     }
 }
 
-fn item(news: JobUpdate) -> Item {
-    match news {
+fn item(updates: JobUpdate) -> Item {
+    match updates {
         JobUpdate::Job(job) => Item::Job(render::job(*job, JobView::Basic)),
         JobUpdate::State(change) => Item::StateChange(render::job_state_change(change)),
         JobUpdate::Progress(progress) => Item::Progress(render::progress(progress)),

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use tokio::time::sleep;
 
 use crate::stage::{ACTORS, Stage};
-use crate::support::whole::span as in_request;
+use crate::support::full_service::span as in_request;
 
 /// A process of an actor, if there is one just now.
 fn victim(stage: &Stage, rng: &mut fastrand::Rng) -> Option<Pid> {

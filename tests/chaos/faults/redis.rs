@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::stage::Stage;
-use crate::support::whole::{JOBS, serves};
+use crate::support::full_service::{JOBS, serves};
 
 /// Health says within this time that jobs cannot be served, or that they can again.
 const HEALTH_FLIPS: Duration = Duration::from_secs(5);

@@ -7,8 +7,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::support::full_service::FullService;
 use crate::support::service::{LIMIT, Service};
-use crate::support::whole::Whole;
 
 /// A follower, and the lines of its standard output.
 fn follower(service: &Service, args: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
@@ -25,7 +25,7 @@ async fn line(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_followed_job_is_seen_to_its_end_over_a_killed_server() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let script = "for i in 0..30 { print(`line ${i}`); sleep(0.1); } throw \"the end\"";
     let (child, mut lines) =

@@ -8,9 +8,9 @@ use std::time::Duration;
 use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
 
+use crate::support::full_service::{FullService, create, signal, span};
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{Whole, create, signal, span};
 
 /// A command that goes on, and what it has shown.
 struct Followed {
@@ -43,7 +43,7 @@ impl Drop for Followed {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_and_health_are_followed_across_a_restart_of_the_supervisor_and_nothing_is_shown_twice() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let mut definition = whole.definition("osis_actor_0");
     definition.config.as_mut().unwrap().health_policy = Some(pb::HealthPolicy {
         idle_after: span(Duration::from_secs(1)),

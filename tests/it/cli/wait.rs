@@ -2,9 +2,9 @@
 
 use std::process::{Child, Stdio};
 
+use crate::support::full_service::{FullService, until_actor};
 use crate::support::service::{LIMIT, Service, command, run};
 use crate::support::wait::eventually;
-use crate::support::whole::{Whole, until_actor};
 use hero_supervisor::proto::actor::State;
 
 async fn code(child: &mut Child) -> i32 {
@@ -36,7 +36,7 @@ async fn a_server_without_redis_is_not_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_when_the_server_works_and_the_actors_run() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let ready = whole.service.run(["wait", "ready"]);
     assert_eq!((ready.code, ready.stderr.as_str()), (0, ""), "{ready:?}");
     let missing = whole.service.run(["wait", "actor", "osis_actor_0", "--timeout", "1s"]);
@@ -70,7 +70,8 @@ async fn it_waits_for_a_server_that_comes_later() {
         .spawn()
         .unwrap();
     let whole =
-        Whole::start_on(crate::support::redis::PrivateRedis::start().await, &["--listen", &socket]).await;
+        FullService::start_on(crate::support::redis::PrivateRedis::start().await, &["--listen", &socket])
+            .await;
     assert_eq!(code(&mut waiting).await, 0);
     drop(whole);
 }

@@ -6,9 +6,9 @@ use hero_supervisor::domain::events::watch::STALL_LIMIT;
 use hero_supervisor::proto as pb;
 use tokio::time::sleep;
 
+use crate::support::full_service::patient_client;
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
-use crate::support::whole::patient_client;
 
 /// As many as one call takes, long names included.
 const BATCH: usize = 1000;

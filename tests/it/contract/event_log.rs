@@ -92,7 +92,7 @@ impl Bench {
     async fn submit(&self, id: &str) {
         let spec = JobSpec { caller_id: "me".to_owned(), ..JobSpec::new(ScriptType::SAL, "1") };
         let id = JobId::parse(id).unwrap();
-        let submission = Submission { id, spec, request: None, wanted: false, stray: false };
+        let submission = Submission { id, spec, request: None, wanted: false, unroutable: false };
         self.queue.submit(vec![submission]).await.unwrap().pop().unwrap().unwrap();
     }
 }

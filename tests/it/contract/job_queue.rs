@@ -3,7 +3,6 @@
 mod actors;
 mod attempts;
 mod basics;
-mod bench;
 mod damaged;
 mod ends;
 mod history;
@@ -12,6 +11,7 @@ mod lists;
 mod many_actors;
 mod output;
 mod pinned;
+mod queue_contract;
 mod queues;
 mod redis_only;
 mod redis_outages;
@@ -25,14 +25,14 @@ macro_rules! on_every_queue {
         mod on_memory {
             $(#[tokio::test(start_paused = true)]
             async fn $name() {
-                super::$suite::$name(super::bench::Kind::Memory).await;
+                super::$suite::$name(super::queue_contract::Kind::Memory).await;
             })*
         }
 
         mod on_redis {
             $(#[tokio::test]
             async fn $name() {
-                super::$suite::$name(super::bench::Kind::Redis).await;
+                super::$suite::$name(super::queue_contract::Kind::Redis).await;
             })*
         }
     };

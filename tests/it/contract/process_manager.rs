@@ -3,29 +3,29 @@
 
 mod common;
 mod local_only;
+pub(crate) mod process_manager_contract;
 mod real;
-pub(crate) mod stage;
 
-use self::stage::Stage;
+use self::process_manager_contract::ProcessManagerContract;
 
 macro_rules! on_all {
     ($($case:ident),* $(,)?) => {
         mod memory {
             $(#[tokio::test(start_paused = true)]
             async fn $case() {
-                super::common::$case(super::Stage::memory()).await;
+                super::common::$case(super::ProcessManagerContract::memory()).await;
             })*
         }
         mod local {
             $(#[tokio::test]
             async fn $case() {
-                super::common::$case(super::Stage::local()).await;
+                super::common::$case(super::ProcessManagerContract::local()).await;
             })*
         }
         mod zinit {
             $(#[tokio::test]
             async fn $case() {
-                super::common::$case(super::Stage::zinit().await).await;
+                super::common::$case(super::ProcessManagerContract::zinit().await).await;
             })*
         }
     };
@@ -36,13 +36,13 @@ macro_rules! on_real_ones {
         mod local_processes {
             $(#[tokio::test]
             async fn $case() {
-                super::real::$case(super::Stage::local()).await;
+                super::real::$case(super::ProcessManagerContract::local()).await;
             })*
         }
         mod zinit_processes {
             $(#[tokio::test]
             async fn $case() {
-                super::real::$case(super::Stage::zinit().await).await;
+                super::real::$case(super::ProcessManagerContract::zinit().await).await;
             })*
         }
     };

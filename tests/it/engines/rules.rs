@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use hero_supervisor::domain::model::job::{Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind};
 use tokio::time::Instant;
 
-use super::stage::Stage;
+use super::engine_actor::EngineActor;
 
 /// Why some engines cannot break some rules.
 pub(super) const SPAWNS_NOTHING: &str = "scripts of this kind cannot start processes";
@@ -77,7 +77,7 @@ impl Rule {
         Self::Crash,
     ];
 
-    pub(crate) async fn check(self, stage: &Stage, script: &str) {
+    pub(crate) async fn check(self, stage: &EngineActor, script: &str) {
         match self {
             Self::Value => {
                 let expected = JobResult { text: r#"{"answer":42}"#.to_owned(), kind: ResultKind::Json };
@@ -113,7 +113,7 @@ impl Rule {
             Self::Cancel => cancel(stage, script).await,
             Self::Grandchildren | Self::Daemon => {
                 let pid: i32 = stage.result(script).await.text.trim().parse().unwrap();
-                assert!(!super::stage::is_alive(pid), "{self:?}: {pid} has survived its job");
+                assert!(!super::engine_actor::is_alive(pid), "{self:?}: {pid} has survived its job");
             }
             Self::Output => {
                 let printed = stage.result(script).await.text;
@@ -151,14 +151,14 @@ impl Rule {
         }
     }
 
-    async fn failed(self, stage: &Stage, script: &str, kind: JobErrorKind) -> JobError {
+    async fn failed(self, stage: &EngineActor, script: &str, kind: JobErrorKind) -> JobError {
         let error = stage.error(script).await;
         assert_eq!(error.kind, kind, "{self:?}: {error:?}");
         error
     }
 }
 
-async fn timeout(stage: &Stage, script: &str) {
+async fn timeout(stage: &EngineActor, script: &str) {
     let (job, outcome) = stage.ended(script, LIMIT).await;
     assert!(
         matches!(&outcome, Outcome::Failed(error) if error.kind == JobErrorKind::RunTimeout),
@@ -174,7 +174,7 @@ fn lasted(job: &Job) -> Duration {
     ended.duration_since(started).unwrap()
 }
 
-async fn cancel(stage: &Stage, script: &str) {
+async fn cancel(stage: &EngineActor, script: &str) {
     let (id, completion) = stage.submit(script, Duration::from_secs(600)).await;
     stage.until_running(&id).await;
     let begun = Instant::now();

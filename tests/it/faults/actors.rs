@@ -9,19 +9,19 @@ use pb::job::State as JobState;
 use pb::job_error::Kind;
 use tokio::time::Instant;
 
+use crate::support::full_service::{
+    ALLOWANCE, FullService, actor, children_of, end_of, job, osis, run, signal, submit, until_actor,
+    until_running, with_attempts,
+};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    ALLOWANCE, Whole, actor, children_of, end_of, job, osis, run, signal, submit, until_actor, until_running,
-    with_attempts,
-};
 
 /// From the death of an actor to the end, or the next start, of the job that it had: the lease is not waited for.
 const AFTER_DEATH: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_may_run_once_fails_with_its_killed_actor_and_says_how() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let victim = whole.running_actor("osis_actor_0").await;
     let id = submit(&client, osis("sleep(3000)")).await;
@@ -48,7 +48,7 @@ async fn a_job_that_may_run_once_fails_with_its_killed_actor_and_says_how() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_may_run_again_does_so_at_once_and_succeeds() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let victim = whole.running_actor("osis_actor_0").await;
     let id = submit(&client, with_attempts("sleep(1); 7", 3)).await;
@@ -68,7 +68,7 @@ async fn a_job_that_may_run_again_does_so_at_once_and_succeeds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_engine_host_costs_its_job_and_not_the_actor() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     let id = submit(&client, osis("sleep(3000)")).await;

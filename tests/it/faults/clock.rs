@@ -6,15 +6,17 @@ use hero_supervisor::proto as pb;
 use pb::job::State as JobState;
 use tokio::time::sleep;
 
+use crate::support::full_service::{
+    FullService, create, end_of, osis, run, submit, until_running, with_attempts,
+};
 use crate::support::redis::PrivateRedis;
-use crate::support::whole::{Whole, create, end_of, osis, run, submit, until_running, with_attempts};
 
 /// Half an hour, which is longer than any lease and shorter than what records are kept for.
 const STEP_MILLIS: i64 = 1_800_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_runs_keeps_its_lease_whatever_the_time_of_day_does() {
-    let whole = Whole::start_on(PrivateRedis::start_with_clock().await, &["--lease", "2s"]).await;
+    let whole = FullService::start_on(PrivateRedis::start_with_clock().await, &["--lease", "2s"]).await;
     let client = whole.client();
     let mut definition = whole.definition("osis_actor_0");
     definition.config.as_mut().unwrap().args.push("--lease=2s".to_owned());
@@ -33,6 +35,6 @@ async fn a_job_that_runs_keeps_its_lease_whatever_the_time_of_day_does() {
 }
 
 /// Another job, for which the actor has room.
-async fn run_beside(whole: &Whole) -> String {
+async fn run_beside(whole: &FullService) -> String {
     run(&whole.client(), osis("40 + 2")).await.result().to_owned()
 }

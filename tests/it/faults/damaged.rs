@@ -3,9 +3,9 @@
 use hero_supervisor::proto as pb;
 use tonic::Code;
 
+use crate::support::full_service::{JOBS, client, told, until_serves};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::Service;
-use crate::support::whole::{JOBS, client, told, until_serves};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_damaged_settings_is_data_loss_and_no_conflict() {

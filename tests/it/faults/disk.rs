@@ -5,10 +5,12 @@ use std::process::Command;
 use hero_supervisor::proto as pb;
 use tonic::Code;
 
+use crate::support::full_service::{
+    FullService, JOBS, end_of, osis, run, submit, told, until_running, until_serves,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{JOBS, Whole, end_of, osis, run, submit, told, until_running, until_serves};
 
 /// No file that Redis writes may grow beyond this.
 fn limit_files(redis: &PrivateRedis, bytes: &str) {
@@ -23,7 +25,7 @@ async fn ask<T: redis::FromRedisValue>(redis: &PrivateRedis, words: &[&str]) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_what_ran_meanwhile_has_run_once() {
-    let whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
+    let whole = FullService::start_on(PrivateRedis::start_append_only().await, &[]).await;
     let client = whole.client();
     whole.running_actor("osis_actor_0").await;
     let id = submit(&client, osis("sleep(2); 1")).await;

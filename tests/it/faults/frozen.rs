@@ -5,26 +5,26 @@ use nix::sys::signal::Signal;
 use pb::job::State as JobState;
 use pb::job_error::Kind;
 
+use crate::support::full_service::{
+    FullService, create, end_of, job, osis, pinned, run, signal, submit, until_running, with_attempts,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    Whole, create, end_of, job, osis, pinned, run, signal, submit, until_running, with_attempts,
-};
 
 /// With a lease that a test can wait for.
-async fn short_lease() -> Whole {
-    Whole::start_on(PrivateRedis::start().await, &["--lease", "2s"]).await
+async fn short_lease() -> FullService {
+    FullService::start_on(PrivateRedis::start().await, &["--lease", "2s"]).await
 }
 
-async fn actor(whole: &Whole, id: &str) -> pb::Actor {
+async fn actor(whole: &FullService, id: &str) -> pb::Actor {
     let mut definition = whole.definition(id);
     definition.config.as_mut().unwrap().args.push("--lease=2s".to_owned());
     create(&mut whole.client(), definition).await
 }
 
 /// Waits until an actor has tried to write an end that was no longer its own to write.
-async fn until_refused(whole: &Whole, id: &str) {
+async fn until_refused(whole: &FullService, id: &str) {
     eventually("the late result is refused", LIMIT, || async {
         whole.log_of(id).await.contains("came too late").then_some(())
     })

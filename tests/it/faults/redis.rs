@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
+use crate::support::full_service::{
+    ACTORS, ALLOWANCE, Client, FullService, JOBS, READY, actor, end_of, osis, run, span, submit, told,
+    until_running, until_serves, with_attempts,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, end_of, osis, run, span, submit, told,
-    until_running, until_serves, with_attempts,
-};
 
 /// Longest time to an answer while Redis is away.
 const FAIL_FAST: Duration = Duration::from_secs(2);
@@ -63,7 +63,7 @@ async fn every_call_says_so_at_once(client: &Client) {
 async fn a_redis_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
     let mut redis = PrivateRedis::start().await;
     redis.kill9();
-    let mut whole = Whole::start_on(redis, &[]).await;
+    let mut whole = FullService::start_on(redis, &[]).await;
     until_serves(&whole.service, &[("", true), (READY, false), (JOBS, false), (ACTORS, true)]).await;
     every_call_says_so_at_once(&whole.client()).await;
     whole.redis.restart().await;
@@ -74,7 +74,7 @@ async fn a_redis_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p11_a_redis_that_dies_is_told_and_taken_up_again_by_itself() {
-    let mut whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
+    let mut whole = FullService::start_on(PrivateRedis::start_append_only().await, &[]).await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     until_serves(&whole.service, &[(READY, true), (JOBS, true)]).await;
@@ -92,7 +92,7 @@ async fn p11_a_redis_that_dies_is_told_and_taken_up_again_by_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_is_told_like_one_that_is_gone() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     until_serves(&whole.service, &[(READY, true)]).await;
     whole.redis.freeze();
     let took = until_serves(&whole.service, &[(READY, false), (JOBS, false)]).await;
@@ -104,7 +104,7 @@ async fn a_redis_that_hangs_is_told_like_one_that_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_job_while_redis_restarts_gets_its_end() {
-    let mut whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
+    let mut whole = FullService::start_on(PrivateRedis::start_append_only().await, &[]).await;
     whole.running_actor("osis_actor_0").await;
     let client = whole.client();
     let id = submit(&client, osis("sleep(3); 7")).await;
@@ -152,7 +152,7 @@ async fn load(mut client: Client, task: usize, acknowledged: Arc<AtomicUsize>, e
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_job_is_lost_when_redis_is_killed_under_load() {
     const HALF: usize = 300;
-    let mut whole = Whole::start_on(PrivateRedis::start_append_only().await, &[]).await;
+    let mut whole = FullService::start_on(PrivateRedis::start_append_only().await, &[]).await;
     whole.running_actor("osis_actor_0").await;
     whole.running_actor("osis_actor_1").await;
     let client = whole.client();

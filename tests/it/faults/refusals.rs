@@ -8,12 +8,13 @@ use pb::job::State as JobState;
 use redis::aio::MultiplexedConnection;
 use tonic::{Code, Status};
 
+use crate::support::full_service::{
+    ALLOWANCE, Client, FullService, JOBS, READY, client, end_of, job, osis, run, span, submit, told,
+    until_serves,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    ALLOWANCE, Client, JOBS, READY, Whole, client, end_of, job, osis, run, span, submit, told, until_serves,
-};
 
 /// Longest time until health tells it.
 const HEALTH_FLIPS: Duration = Duration::from_secs(5);
@@ -163,7 +164,7 @@ async fn cancel(client: &Client, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_of_redis_is_told_as_it_is_by_every_call_and_by_health_and_ends_by_itself() {
-    let whole = Whole::start_on(PrivateRedis::start().await, &[]).await;
+    let whole = FullService::start_on(PrivateRedis::start().await, &[]).await;
     let client = whole.client();
     let mut redis = whole.redis.connection().await;
     // A snapshot cannot take the place of a folder.
@@ -217,7 +218,7 @@ async fn every_refusal_of_redis_is_told_as_it_is_by_every_call_and_by_health_and
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_in_a_slow_script_is_busy_and_not_broken() {
-    let whole = Whole::start_on(PrivateRedis::start().await, &[]).await;
+    let whole = FullService::start_on(PrivateRedis::start().await, &[]).await;
     let client = whole.client();
     until_serves(&whole.service, &[(JOBS, true)]).await;
     let mut redis = whole.redis.connection().await;
@@ -240,7 +241,7 @@ async fn a_redis_in_a_slow_script_is_busy_and_not_broken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_redis_is_emptied_by_its_actors() {
     const JOBS_THAT_WAIT: usize = 50;
-    let whole = Whole::start_on(PrivateRedis::start().await, &[]).await;
+    let whole = FullService::start_on(PrivateRedis::start().await, &[]).await;
     let mut client = whole.client();
     whole.running_actor("osis_actor_0").await;
     let script_type = pb::ScriptType::Osis.into();

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
+use crate::support::full_service::{Client, JOBS, client, osis, span, told, until_serves};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, JOBS, client, osis, span, told, until_serves};
 
 /// Stands between a supervisor and Redis. Requests always pass; answers can be held back, and connections cut.
 struct Between {

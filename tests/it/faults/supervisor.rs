@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::Code;
 
+use crate::support::full_service::{
+    ALLOWANCE, Client, FullService, actors, client, end_of, osis, run, span, told, until_running,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    ALLOWANCE, Client, Whole, actors, client, end_of, osis, run, span, told, until_running,
-};
 
 /// A job that its caller can name and repeat.
 fn once(script: &str, name: &str) -> pb::RunJobRequest {
@@ -45,7 +45,7 @@ async fn pids(client: &Client) -> Vec<Option<i32>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_whose_supervisor_is_killed_finds_its_one_job_at_the_next() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     let mut waiting = JoinSet::new();
     let mut caller = whole.client();
@@ -69,7 +69,8 @@ async fn a_caller_whose_supervisor_is_killed_finds_its_one_job_at_the_next() {
 async fn told_to_end_it_answers_who_waits_and_leaves_actors_and_jobs_alone() {
     let redis = PrivateRedis::start().await;
     let limit = Duration::from_secs(10);
-    let mut whole = Whole::start_on(redis, &["--drain-delay", "300ms", "--shutdown-timeout", "10s"]).await;
+    let mut whole =
+        FullService::start_on(redis, &["--drain-delay", "300ms", "--shutdown-timeout", "10s"]).await;
     let client_before = whole.client();
     whole.running_actor("osis_actor_0").await;
     whole.running_actor("osis_actor_1").await;
@@ -105,7 +106,7 @@ async fn told_to_end_it_answers_who_waits_and_leaves_actors_and_jobs_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_work_is_refused_from_the_signal_on_and_looking_is_not() {
     let redis = PrivateRedis::start().await;
-    let mut whole = Whole::start_on(redis, &["--drain-delay", "3s", "--shutdown-timeout", "20s"]).await;
+    let mut whole = FullService::start_on(redis, &["--drain-delay", "3s", "--shutdown-timeout", "20s"]).await;
     let mut client = whole.client();
     assert_eq!(actors(&client).await, []);
     whole.service.signal(Signal::SIGTERM);

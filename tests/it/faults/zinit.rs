@@ -8,12 +8,12 @@ use pb::actor::State;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use crate::support::full_service::{
+    ACTORS, ALLOWANCE, Client, FullService, JOBS, READY, actor, assert_true_pid, command_line, osis, run,
+    span, told, until_actor, until_serves,
+};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    ACTORS, ALLOWANCE, Client, JOBS, READY, Whole, actor, assert_true_pid, command_line, osis, run, span,
-    told, until_actor, until_serves,
-};
 
 /// Longest time to an answer while Zinit is away.
 const FAIL_FAST: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ async fn jobs_go_on(client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zinit_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     whole.service.signal(Signal::SIGKILL);
     whole.service.ended().await;
     whole.zinit.kill_server();
@@ -66,7 +66,7 @@ async fn a_zinit_that_is_absent_at_the_start_is_told_and_found_when_it_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p11_while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     until_serves(&whole.service, &[(READY, true), (ACTORS, true)]).await;
@@ -89,7 +89,7 @@ async fn p11_while_zinit_hangs_jobs_go_on_and_actors_are_unknown_and_untouched()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zinit_that_dies_takes_no_job_along_and_its_successor_runs_the_actors() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     until_serves(&whole.service, &[(ACTORS, true)]).await;

@@ -4,7 +4,7 @@ use hero_supervisor::proto as pb;
 use hero_supervisor::proto::actor::State;
 use tonic::Code;
 
-use super::world::{World, soon, told};
+use super::on_memory::{GrpcOnMemory, soon, told};
 
 fn create(actor_id: &str) -> pb::CreateActorRequest {
     pb::CreateActorRequest {
@@ -21,7 +21,7 @@ fn create(actor_id: &str) -> pb::CreateActorRequest {
 
 #[tokio::test]
 async fn an_actor_is_made_stopped_started_and_deleted_and_repeats_are_harmless() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let made = soon("CreateActor", client.create_actor(create("sal_actor_0"))).await.unwrap().into_inner();
     assert!(made.changed);
@@ -55,7 +55,7 @@ async fn an_actor_is_made_stopped_started_and_deleted_and_repeats_are_harmless()
 
 #[tokio::test]
 async fn what_stands_in_the_way_of_an_actor_is_told() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let mut missing = create("a");
     missing.config.as_mut().unwrap().binary_path = "/missing".to_owned();
@@ -81,7 +81,7 @@ async fn what_stands_in_the_way_of_an_actor_is_told() {
 
 #[tokio::test]
 async fn actors_are_filtered_and_listed_page_by_page() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for name in ["a", "b", "c"] {
         let request = pb::CreateActorRequest { start: Some(false), ..create(name) };
@@ -105,7 +105,7 @@ async fn actors_are_filtered_and_listed_page_by_page() {
 
 #[tokio::test]
 async fn many_actors_are_started_and_each_has_its_result() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for name in ["a", "b"] {
         let request = pb::CreateActorRequest { start: Some(false), ..create(name) };
@@ -129,7 +129,7 @@ async fn many_actors_are_started_and_each_has_its_result() {
 
 #[tokio::test]
 async fn scaling_says_what_it_did_and_what_it_would_do() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let script_type = pb::ScriptType::Sal.into();
     let scale = pb::ScaleActorsRequest { script_type, replicas: Some(2), ..Default::default() };

@@ -3,7 +3,7 @@
 use hero_supervisor::proto as pb;
 use tonic::Code;
 
-use super::world::{World, millis, osis, told};
+use super::on_memory::{GrpcOnMemory, millis, osis, told};
 
 fn invalid(fields: &[&str]) -> (Code, String, Vec<String>) {
     let fields = fields.iter().map(|&field| field.to_owned()).collect();
@@ -16,7 +16,7 @@ fn refused(code: Code, reason: &str) -> (Code, String, Vec<String>) {
 
 #[tokio::test]
 async fn bad_jobs_are_refused_with_every_field_that_is_wrong() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let spec = || osis("40 + 2").unwrap();
     let table = [
@@ -54,7 +54,7 @@ async fn bad_jobs_are_refused_with_every_field_that_is_wrong() {
 
 #[tokio::test]
 async fn batches_of_none_and_of_too_many_are_refused() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for count in [0, 1001] {
         let one = pb::SubmitJobRequest { job: osis("40 + 2"), ..Default::default() };
@@ -66,7 +66,7 @@ async fn batches_of_none_and_of_too_many_are_refused() {
 
 #[tokio::test]
 async fn bad_ids_and_unknown_ones_are_told_apart() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for (job_id, expected) in [
         (String::new(), invalid(&["job_id"])),
@@ -98,7 +98,7 @@ async fn bad_ids_and_unknown_ones_are_told_apart() {
 
 #[tokio::test]
 async fn bad_pages_are_refused() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for page_size in [-1, 1001, i32::MAX] {
         let jobs = pb::ListJobsRequest { page_size, ..Default::default() };
@@ -117,7 +117,7 @@ async fn bad_pages_are_refused() {
 
 #[tokio::test]
 async fn bad_actors_selectors_and_numbers_are_refused() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let empty = pb::CreateActorRequest::default();
     let status = client.create_actor(empty).await.unwrap_err();

@@ -11,7 +11,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt;
 
-use super::world::{World, soon, told};
+use super::on_memory::{GrpcOnMemory, soon, told};
 
 fn methods() -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
@@ -31,7 +31,7 @@ async fn call(channel: Channel, method: &MethodDescriptor) -> Result<(), Status>
 
 #[tokio::test]
 async fn a_call_is_either_listed_or_not_supported() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     for method in methods() {
         let name = method.name();
         let answer = soon(name, call(world.channel(), &method)).await;
@@ -50,7 +50,7 @@ async fn a_call_is_either_listed_or_not_supported() {
 
 #[tokio::test]
 async fn the_list_has_only_calls_of_the_contract() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let info = world.client().get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
     let listed: BTreeSet<&str> = info.capabilities.iter().map(String::as_str).collect();
     assert_eq!(listed, call_names().collect());
@@ -62,7 +62,7 @@ async fn the_list_has_only_calls_of_the_contract() {
 
 #[tokio::test]
 async fn the_server_says_who_it_is_and_what_it_accepts() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let info = client.get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
     assert_eq!((info.api_version.as_str(), info.node.as_str()), ("v1", "here"));

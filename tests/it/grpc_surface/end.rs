@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_types::StatusExt;
 
-use super::world::{World, osis, soon, told};
+use super::on_memory::{GrpcOnMemory, osis, soon, told};
 use crate::support::wait::eventually;
 
 fn assert_draining(status: &Status) {
@@ -22,7 +22,7 @@ fn assert_draining(status: &Status) {
 }
 
 /// Runs a job that never ends and answers once the server has it.
-async fn begin_a_wait(world: &World) -> JoinHandle<Status> {
+async fn begin_a_wait(world: &GrpcOnMemory) -> JoinHandle<Status> {
     let mut client = world.client();
     let job_id = "endless".to_owned();
     let run = pb::RunJobRequest { job: osis("sleep"), job_id: job_id.clone(), ..Default::default() };
@@ -34,7 +34,7 @@ async fn begin_a_wait(world: &World) -> JoinHandle<Status> {
 
 #[tokio::test]
 async fn while_it_drains_new_work_is_refused_and_a_look_is_not() {
-    let mut world = World::prepare();
+    let mut world = GrpcOnMemory::prepare();
     world.drain_delay = Duration::from_secs(3600);
     let world = world.serve_unix();
     let mut client = world.client();
@@ -53,7 +53,7 @@ async fn while_it_drains_new_work_is_refused_and_a_look_is_not() {
     assert!(client.get_job(get).await.is_ok());
     let health = HealthClient::new(world.channel());
     for name in ["", "hero.supervisor.v1.Supervisor"] {
-        eventually("NOT_SERVING", super::world::LIMIT, || async {
+        eventually("NOT_SERVING", super::on_memory::LIMIT, || async {
             let request = HealthCheckRequest { service: name.to_owned() };
             let answer = health.clone().check(request).await.unwrap().into_inner();
             (answer.status() == ServingStatus::NotServing).then_some(())
@@ -64,7 +64,7 @@ async fn while_it_drains_new_work_is_refused_and_a_look_is_not() {
 
 #[tokio::test]
 async fn waits_and_watches_end_and_open_connections_do_not_hold_it_up() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     let waiting = begin_a_wait(&world).await;
     let request = HealthCheckRequest { service: String::new() };
     let mut watch = HealthClient::new(world.channel()).watch(request).await.unwrap().into_inner();
@@ -89,7 +89,7 @@ async fn waits_and_watches_end_and_open_connections_do_not_hold_it_up() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
-    let mut world = World::prepare();
+    let mut world = GrpcOnMemory::prepare();
     world.drain_delay = Duration::from_secs(3600);
     let mut world = world.serve_unix();
     let waiting = begin_a_wait(&world).await;

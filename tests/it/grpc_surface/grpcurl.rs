@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
-use super::world::{World, soon};
+use super::on_memory::{GrpcOnMemory, soon};
 
 /// From PATH, or where `go install` puts it.
 fn grpcurl() -> PathBuf {
@@ -29,7 +29,7 @@ async fn run(args: &[&str]) -> (bool, String) {
 
 #[tokio::test]
 async fn grpcurl_lists_describes_and_runs() {
-    let mut world = World::prepare();
+    let mut world = GrpcOnMemory::prepare();
     let address = format!("127.0.0.1:{}", world.serve_tcp().await);
     world.start_osis_worker();
 

@@ -12,7 +12,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::world::{LIMIT, World, soon};
+use super::on_memory::{GrpcOnMemory, LIMIT, soon};
 use crate::support::wait::eventually;
 
 const READY: &str = "hero.supervisor.v1.Supervisor";
@@ -44,7 +44,7 @@ async fn until(client: &HealthClient<Channel>, expected: [(&str, bool); 4]) {
 
 #[tokio::test]
 async fn every_name_is_known_and_red_before_its_dependency_answers() {
-    let world = World::prepare();
+    let world = GrpcOnMemory::prepare();
     world.broker.set_unavailable(true);
     world.processes.set_fault(Fault::Hung);
     let world = world.serve_unix();
@@ -61,7 +61,7 @@ async fn every_name_is_known_and_red_before_its_dependency_answers() {
 
 #[tokio::test]
 async fn an_outage_is_seen_soon_and_its_end_as_well() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let client = HealthClient::new(world.channel());
     until(&client, [("", true), (READY, true), (JOBS, true), (ACTORS, true)]).await;
     world.broker.set_unavailable(true);
@@ -82,7 +82,7 @@ async fn an_outage_is_seen_soon_and_its_end_as_well() {
 
 #[tokio::test]
 async fn a_name_that_is_not_ours_is_not_found_and_a_watch_of_it_stays_open() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let request = HealthCheckRequest { service: "nobody".to_owned() };
     let mut client = HealthClient::new(world.channel());
     assert_eq!(client.check(request.clone()).await.unwrap_err().code(), Code::NotFound);
@@ -97,7 +97,7 @@ async fn a_name_that_is_not_ours_is_not_found_and_a_watch_of_it_stays_open() {
 
 #[tokio::test]
 async fn a_watch_of_a_name_tells_what_it_is_and_every_change() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let client = HealthClient::new(world.channel());
     until(&client, [("", true), (READY, true), (JOBS, true), (ACTORS, true)]).await;
     let request = HealthCheckRequest { service: JOBS.to_owned() };

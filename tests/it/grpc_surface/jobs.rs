@@ -7,11 +7,11 @@ use hero_supervisor::proto::job::State;
 use tokio::time::Instant;
 use tonic::{Code, Request};
 
-use super::world::{World, millis, osis, soon, told};
+use super::on_memory::{GrpcOnMemory, millis, osis, soon, told};
 
 #[tokio::test]
 async fn a_job_that_is_run_answers_with_its_result() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     world.start_osis_worker();
     let request = pb::RunJobRequest { job: osis("40 + 2"), max_wait: millis(20_000), ..Default::default() };
     let answer = soon("RunJob", world.client().run_job(request)).await.unwrap().into_inner();
@@ -26,7 +26,7 @@ async fn a_job_that_is_run_answers_with_its_result() {
 
 #[tokio::test]
 async fn a_job_that_fails_is_no_error_of_the_call() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     world.start_osis_worker();
     let request = pb::RunJobRequest { job: osis("boom"), ..Default::default() };
     let answer = soon("RunJob", world.client().run_job(request)).await.unwrap().into_inner();
@@ -39,7 +39,7 @@ async fn a_job_that_fails_is_no_error_of_the_call() {
 
 #[tokio::test]
 async fn a_wait_that_is_over_is_no_error_and_the_job_goes_on() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     let mut client = world.client();
     let request = pb::RunJobRequest { job: osis("40 + 2"), max_wait: millis(50), ..Default::default() };
     let answer = soon("RunJob", client.run_job(request)).await.unwrap().into_inner();
@@ -60,7 +60,7 @@ async fn a_wait_that_is_over_is_no_error_and_the_job_goes_on() {
 
 #[tokio::test]
 async fn a_wait_ends_before_the_deadline_of_its_caller() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut request = Request::new(pb::RunJobRequest { job: osis("sleep"), ..Default::default() });
     request.set_timeout(Duration::from_secs(10));
     let begun = Instant::now();
@@ -71,7 +71,7 @@ async fn a_wait_ends_before_the_deadline_of_its_caller() {
 
 #[tokio::test]
 async fn a_job_ends_with_the_wait_if_its_caller_wants_that() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     world.start_osis_worker();
     let request = pb::RunJobRequest {
         job: osis("sleep"),
@@ -88,7 +88,7 @@ async fn a_job_ends_with_the_wait_if_its_caller_wants_that() {
 
 #[tokio::test]
 async fn one_request_id_is_one_job_however_it_is_asked_for() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     let mut client = world.client();
     let request_id = "9b2f".to_owned();
     let submit =
@@ -114,7 +114,7 @@ async fn one_request_id_is_one_job_however_it_is_asked_for() {
 
 #[tokio::test]
 async fn good_jobs_of_a_batch_are_accepted_whatever_the_others_are() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let taken =
         pb::SubmitJobRequest { job: osis("40 + 2"), job_id: "taken".to_owned(), ..Default::default() };
@@ -140,7 +140,7 @@ async fn good_jobs_of_a_batch_are_accepted_whatever_the_others_are() {
 
 #[tokio::test]
 async fn a_job_is_read_cancelled_and_deleted() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let job_id = "mine".to_owned();
     let submit = pb::SubmitJobRequest { job: osis("sleep"), job_id: job_id.clone(), ..Default::default() };
@@ -169,7 +169,7 @@ async fn a_job_is_read_cancelled_and_deleted() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_take_its_job_along() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     let mut client = world.client();
     let job_id = "orphan".to_owned();
     let run = pb::RunJobRequest { job: osis("40 + 2"), job_id: job_id.clone(), ..Default::default() };

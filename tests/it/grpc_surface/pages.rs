@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use hero_supervisor::proto as pb;
 use prost::Message;
 
-use super::world::{World, osis, soon, told};
+use super::on_memory::{GrpcOnMemory, osis, soon, told};
 
 #[tokio::test]
 async fn jobs_are_listed_page_by_page_newest_first_and_each_once() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for n in 0..7 {
         let job_id = format!("job-{n}");
@@ -35,7 +35,7 @@ async fn jobs_are_listed_page_by_page_newest_first_and_each_once() {
 
 #[tokio::test]
 async fn a_token_is_good_for_its_own_filters_only() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     for _ in 0..3 {
         let request = pb::SubmitJobRequest { job: osis("sleep"), ..Default::default() };
@@ -53,7 +53,7 @@ async fn a_token_is_good_for_its_own_filters_only() {
 
 #[tokio::test]
 async fn pages_of_large_results_fit_into_a_message() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     world.start_osis_worker();
     let mut client = world.client();
     for _ in 0..6 {

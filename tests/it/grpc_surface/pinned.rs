@@ -6,7 +6,7 @@ use pb::job::State;
 use pb::job_error::Kind;
 use tonic::Code;
 
-use super::world::{World, osis, soon, told};
+use super::on_memory::{GrpcOnMemory, osis, soon, told};
 use crate::support::wait::eventually;
 
 fn actor(actor_id: &str, script_type: pb::ScriptType) -> pb::CreateActorRequest {
@@ -29,7 +29,7 @@ fn pinned(job_id: &str, actor_id: &str) -> pb::SubmitJobRequest {
 
 #[tokio::test]
 async fn a_job_for_an_actor_that_nobody_knows_or_of_another_type_is_refused() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     soon("CreateActor", client.create_actor(actor("mine", pb::ScriptType::Osis))).await.unwrap();
     soon("CreateActor", client.create_actor(actor("other", pb::ScriptType::Sal))).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_job_for_an_actor_that_nobody_knows_or_of_another_type_is_refused() {
 
 #[tokio::test]
 async fn a_job_for_an_actor_that_is_deleted_fails_whenever_it_is_due_and_is_not_tried_again() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     soon("CreateActor", client.create_actor(actor("mine", pb::ScriptType::Osis))).await.unwrap();
     let stop = pb::StopActorRequest { actor_id: "mine".to_owned(), ..Default::default() };
@@ -72,7 +72,7 @@ async fn a_job_for_an_actor_that_is_deleted_fails_whenever_it_is_due_and_is_not_
     let delete = pb::DeleteActorRequest { actor_id: "mine".to_owned(), ..Default::default() };
     soon("DeleteActor", client.delete_actor(delete)).await.unwrap();
     for id in ["waits", "scheduled"] {
-        let job = eventually("it has failed", super::world::LIMIT, || async {
+        let job = eventually("it has failed", super::on_memory::LIMIT, || async {
             let get = pb::GetJobRequest { job_id: id.to_owned(), view: 0 };
             let job = world.client().get_job(get).await.unwrap().into_inner().job.unwrap();
             (job.state() == State::Failed).then_some(job)

@@ -4,7 +4,7 @@ use prost::Message;
 use prost_types::FileDescriptorProto;
 use tokio_stream::{StreamExt, iter};
 
-use super::world::{World, soon};
+use super::on_memory::{GrpcOnMemory, soon};
 
 /// Both dialects have the same messages, in two packages.
 macro_rules! reflection_test {
@@ -16,7 +16,7 @@ macro_rules! reflection_test {
             use tonic_reflection::pb::$dialect::server_reflection_request::MessageRequest;
             use tonic_reflection::pb::$dialect::server_reflection_response::MessageResponse;
 
-            let world = World::start();
+            let world = GrpcOnMemory::start();
             let mut client = ServerReflectionClient::new(world.channel());
             let ask =
                 |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };

@@ -19,7 +19,7 @@ use tonic::codegen::http::HeaderMap;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use super::world::{World, osis, told};
+use super::on_memory::{GrpcOnMemory, osis, told};
 
 /// What is promised of an error: half of what the strictest clients take.
 const MAX_TRAILERS: usize = 4096;
@@ -75,7 +75,7 @@ fn trailers(status: &Status) -> usize {
 }
 
 /// One call with these bytes; of a stream, its first message.
-async fn call(world: &World, method: &MethodDescriptor, request: Vec<u8>) -> Result<usize, Status> {
+async fn call(world: &GrpcOnMemory, method: &MethodDescriptor, request: Vec<u8>) -> Result<usize, Status> {
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let mut client = Grpc::new(world.channel()).max_decoding_message_size(64 * 1024 * 1024);
     client.ready().await.unwrap();
@@ -185,7 +185,7 @@ fn spoil(
 
 #[tokio::test]
 async fn whatever_is_too_much_is_refused_soon_and_in_few_words() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let service = pool.get_service_by_name("hero.supervisor.v1.Supervisor").unwrap();
     let (mut calls, mut refused) = (0, 0);
@@ -219,7 +219,7 @@ async fn whatever_is_too_much_is_refused_soon_and_in_few_words() {
 
 #[tokio::test]
 async fn a_request_that_is_too_long_or_is_none_is_refused_with_a_reason() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
     let service = pool.get_service_by_name("hero.supervisor.v1.Supervisor").unwrap();
     for method in service.methods() {
@@ -238,7 +238,7 @@ async fn a_request_that_is_too_long_or_is_none_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn a_batch_is_answered_whole_however_long_it_is() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     // With labels at their limits: a thousand of them would be 20 MiB, and a request of a thousand does not come in.
     let labels = (0..15).map(|n| (format!("k{n:02}"), "v".repeat(250))).collect();
@@ -277,7 +277,7 @@ async fn a_batch_is_answered_whole_however_long_it_is() {
 
 #[tokio::test]
 async fn the_largest_job_that_is_accepted_can_be_read_back() {
-    let mut world = World::start();
+    let mut world = GrpcOnMemory::start();
     world.start_osis_worker();
     let mut client = world.client();
     let env = |value: usize| (0..64).map(|n| (format!("E{n:02}"), "e".repeat(value))).collect();
@@ -299,7 +299,7 @@ async fn the_largest_job_that_is_accepted_can_be_read_back() {
 
 #[tokio::test]
 async fn actors_with_long_definitions_are_listed_page_by_page_and_stopped_at_once() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let config = pb::ActorConfig {
         script_type: pb::ScriptType::Osis.into(),

@@ -5,7 +5,7 @@ use hero_supervisor::proto::actor::State;
 use prost_types::FieldMask;
 use tonic::Code;
 
-use super::world::{World, soon, told};
+use super::on_memory::{GrpcOnMemory, soon, told};
 
 fn config() -> pb::ActorConfig {
     pb::ActorConfig {
@@ -26,8 +26,8 @@ fn update(paths: &[&str], config: pb::ActorConfig) -> pb::UpdateActorRequest {
     }
 }
 
-async fn with_actor() -> World {
-    let world = World::start();
+async fn with_actor() -> GrpcOnMemory {
+    let world = GrpcOnMemory::start();
     let create =
         pb::CreateActorRequest { actor_id: "a".to_owned(), config: Some(config()), ..Default::default() };
     soon("CreateActor", world.client().create_actor(create)).await.unwrap();
@@ -110,7 +110,7 @@ async fn an_empty_mask_means_the_fields_that_are_set_and_a_star_means_all() {
 
 #[tokio::test]
 async fn a_template_whose_program_is_not_there_is_refused_at_once() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let with = |binary: &str| {
         let template = pb::ActorConfig { binary_path: binary.to_owned(), ..config() };

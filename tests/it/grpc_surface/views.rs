@@ -2,11 +2,11 @@
 
 use hero_supervisor::proto as pb;
 
-use super::world::{World, told};
+use super::on_memory::{GrpcOnMemory, told};
 
 #[tokio::test]
 async fn values_of_an_environment_are_told_to_who_asks_for_them() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut client = world.client();
     let config = pb::ActorConfig {
         script_type: pb::ScriptType::Osis.into(),

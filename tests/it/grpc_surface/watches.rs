@@ -23,12 +23,12 @@ use pb::watch_events_response::Item;
 use tokio::task::JoinSet;
 use tonic::{Code, Streaming};
 
-use super::world::{LIMIT, World, osis, soon, told};
+use super::on_memory::{GrpcOnMemory, LIMIT, osis, soon, told};
 
 type Watch = Streaming<pb::WatchEventsResponse>;
 
 /// A watch without snapshot, begun: its mark was read.
-async fn live(world: &World, request: pb::WatchEventsRequest) -> (Watch, String) {
+async fn live(world: &GrpcOnMemory, request: pb::WatchEventsRequest) -> (Watch, String) {
     let request = pb::WatchEventsRequest { include_snapshot: Some(false), ..request };
     let mut watch = world.client().watch_events(request).await.unwrap().into_inner();
     let first = message(&mut watch).await;
@@ -58,13 +58,13 @@ async fn next_event(watch: &mut Watch) -> (pb::Event, String) {
     }
 }
 
-async fn submit(world: &World, id: &str, caller: &str) {
+async fn submit(world: &GrpcOnMemory, id: &str, caller: &str) {
     let job = pb::JobSpec { caller_id: caller.to_owned(), ..osis("sleep").unwrap() };
     let request = pb::SubmitJobRequest { job: Some(job), job_id: id.to_owned(), ..Default::default() };
     world.client().submit_job(request).await.unwrap();
 }
 
-async fn cancel(world: &World, id: &str) {
+async fn cancel(world: &GrpcOnMemory, id: &str) {
     let request = pb::CancelJobRequest { job_id: id.to_owned(), reason: "enough".to_owned() };
     world.client().cancel_job(request).await.unwrap();
 }
@@ -76,7 +76,7 @@ fn pause(message: &str) -> Event {
 
 #[tokio::test]
 async fn a_watch_begins_with_what_there_is_and_goes_on_with_what_happens() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     submit(&world, "before", "me").await;
     let mut watch =
         world.client().watch_events(pb::WatchEventsRequest::default()).await.unwrap().into_inner();
@@ -104,7 +104,7 @@ async fn a_watch_begins_with_what_there_is_and_goes_on_with_what_happens() {
 
 #[tokio::test]
 async fn nothing_falls_between_snapshot_and_events_while_jobs_come_in() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mut writers = JoinSet::new();
     let client = world.client();
     writers.spawn(async move {
@@ -144,7 +144,7 @@ async fn nothing_falls_between_snapshot_and_events_while_jobs_come_in() {
 
 #[tokio::test]
 async fn a_cursor_leads_back_to_what_comes_right_after_it() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let (mut watch, begin) = live(&world, pb::WatchEventsRequest::default()).await;
     for id in ["a", "b", "c"] {
         submit(&world, id, "me").await;
@@ -166,7 +166,7 @@ async fn a_cursor_leads_back_to_what_comes_right_after_it() {
 
 #[tokio::test]
 async fn cursors_that_cannot_be_used_are_told_apart() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let log = world.broker.event_log();
     let refused = async |resume_after: &str, topics: Vec<i32>| {
         let request =
@@ -189,7 +189,7 @@ async fn cursors_that_cannot_be_used_are_told_apart() {
 
 #[tokio::test]
 async fn filters_let_through_what_passes_all_of_them_and_the_cursor_moves_on() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let mine = pb::WatchEventsRequest { caller_id: "me".to_owned(), ..Default::default() };
     let (mut watch, begin) = live(&world, mine.clone()).await;
     submit(&world, "x1", "you").await;
@@ -210,7 +210,7 @@ async fn filters_let_through_what_passes_all_of_them_and_the_cursor_moves_on() {
 
 #[tokio::test]
 async fn a_watch_ends_with_a_mark_and_the_reason_when_the_server_goes_down() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let (mut watch, _) = live(&world, pb::WatchEventsRequest::default()).await;
     world.shutdown.escalate();
     let last = loop {
@@ -227,7 +227,7 @@ async fn a_watch_ends_with_a_mark_and_the_reason_when_the_server_goes_down() {
 
 #[tokio::test]
 async fn pages_of_events_go_on_where_they_ended_and_keep_their_filters() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     for number in 0..25 {
         submit(&world, &format!("j{number}"), "me").await;
     }
@@ -253,7 +253,7 @@ async fn pages_of_events_go_on_where_they_ended_and_keep_their_filters() {
 
 #[tokio::test]
 async fn bad_requests_name_every_field() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let request = pb::WatchEventsRequest {
         topics: vec![99],
         actor_ids: vec!["a b".to_owned()],
@@ -273,7 +273,7 @@ async fn a_reader_that_takes_nothing_is_cut_off_while_others_go_on() {
     /// A kilobyte each: more than a connection takes for a reader that does not read, and than the ring holds.
     const EVENTS: usize = 8_000;
     let message = |number: usize| format!("{number} {}", "x".repeat(1024));
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let request = pb::WatchEventsRequest { topics: vec![Topic::Queue.into()], ..Default::default() };
     let (mut slow, _) = live(&world, request.clone()).await;
     let (mut quick, _) = live(&world, request).await;
@@ -316,7 +316,7 @@ async fn a_reader_that_takes_nothing_is_cut_off_while_others_go_on() {
 
 #[tokio::test]
 async fn a_watch_of_health_begins_with_a_report_for_each_actor() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let request = pb::WatchHealthRequest::default();
     let mut watch = world.client().watch_health(request).await.unwrap().into_inner();
     let first = soon("the mark", watch.message()).await.unwrap().unwrap();
@@ -326,7 +326,7 @@ async fn a_watch_of_health_begins_with_a_report_for_each_actor() {
 
 #[tokio::test]
 async fn the_server_says_where_a_watch_can_begin() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     submit(&world, "before", "me").await;
     let info = world.client().get_server_info(pb::GetServerInfoRequest {}).await.unwrap().into_inner();
     submit(&world, "after", "me").await;
@@ -365,7 +365,7 @@ async fn there_are_only_so_many_watches_and_a_place_that_is_left_is_free() {
 
 #[tokio::test]
 async fn lines_left_out_before_a_progress_are_told_with_the_next_lines() {
-    let world = World::start();
+    let world = GrpcOnMemory::start();
     let actor = world.broker.work_queue(ScriptType::OSIS, ActorId::parse("osis_actor_0").unwrap(), 1);
     actor.announce(false).await.unwrap();
     submit(&world, "j", "alice").await;

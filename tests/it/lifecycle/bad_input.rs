@@ -6,7 +6,7 @@ use hero_supervisor::proto as pb;
 use pb::actor::State;
 use tonic::Code;
 
-use crate::support::whole::{Client, Told, Whole, actor, actors, create, osis, span, told};
+use crate::support::full_service::{Client, FullService, Told, actor, actors, create, osis, span, told};
 
 async fn refusal(client: &Client, request: pb::CreateActorRequest) -> Told {
     told(&client.clone().create_actor(request).await.unwrap_err())
@@ -18,7 +18,7 @@ fn config(request: &mut pb::CreateActorRequest) -> &mut pb::ActorConfig {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_missing_not_executable_or_another_one_is_refused() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let plain = whole.zinit.path("plain");
     std::fs::write(&plain, "#!/bin/sh\n").unwrap();
@@ -51,7 +51,7 @@ async fn a_program_that_is_missing_not_executable_or_another_one_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dependencies_that_nobody_can_meet_are_refused_by_name() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let depending = |id: &str, dependency: &str| {
         let mut request = whole.definition(id);
@@ -76,7 +76,7 @@ async fn dependencies_that_nobody_can_meet_are_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_depended_on_is_started_first() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let first = pb::CreateActorRequest { start: Some(false), ..whole.definition("osis_actor_0") };
     client.create_actor(first).await.unwrap();
@@ -88,7 +88,7 @@ async fn what_is_depended_on_is_started_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_id_has_one_definition() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     let mut other = whole.definition("osis_actor_0");
@@ -102,7 +102,7 @@ async fn one_id_has_one_definition() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_request_id_has_one_content() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let request = |script: &str| pb::SubmitJobRequest {
         job: Some(osis(script)),
@@ -121,7 +121,7 @@ async fn one_request_id_has_one_content() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_that_ends_at_once_is_told_with_its_exit_and_its_last_words() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let mut request = whole.definition("osis_actor_0");
     config(&mut request).binary_path = "/bin/sh".to_owned();
@@ -151,7 +151,7 @@ async fn an_actor_that_ends_at_once_is_told_with_its_exit_and_its_last_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_wrong_with_a_request_is_told_at_once() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let request = pb::CreateActorRequest {
         actor_id: "Not A Name".to_owned(),

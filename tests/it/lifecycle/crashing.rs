@@ -7,15 +7,15 @@ use pb::actor::{DesiredState, State};
 use tokio::time::sleep;
 use tonic::Code;
 
+use crate::support::full_service::{
+    Client, FullService, actor, client, create, definition, osis, run, span, told, until_actor,
+};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
-use crate::support::whole::{
-    Client, Whole, actor, client, create, definition, osis, run, span, told, until_actor,
-};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let steady = whole.running_actor("steady").await;
     let mut crashing = whole.definition("crashing");
@@ -81,7 +81,7 @@ async fn with_failing_check(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_health_check_that_fails_is_named_and_is_no_restart() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let (said, shown) = with_failing_check(&mut whole.client(), whole.definition("unchecked")).await;
     assert!(said.contains("its health check \"exit 3\""), "{said}");
     assert!(!said.contains("signal"), "{said}");

@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use pb::actor::State;
 use tokio::time::{Instant, interval, sleep};
 
+use crate::support::full_service::{Client, FullService, osis, run, span};
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, Whole, osis, run, span};
 
 /// Actors whose process does nothing: it is the number of processes that counts here.
 const IDLE: usize = 196;
@@ -46,7 +46,7 @@ fn idle(id: &str) -> pb::CreateActorRequest {
     }
 }
 
-async fn crowd(whole: &Whole) -> Client {
+async fn crowd(whole: &FullService) -> Client {
     let mut client = whole.client();
     for number in 0..IDLE {
         client.create_actor(idle(&format!("idle_{number}"))).await.unwrap();
@@ -61,7 +61,7 @@ async fn crowd(whole: &Whole) -> Client {
     let all = Some(pb::ActorSelector { all: true, ..Default::default() });
     let begun = Instant::now();
     let started = pb::StartActorsRequest { selector: all, max_wait: span(LIMIT) };
-    let mut patient = crate::support::whole::patient_client(&whole.service, LIMIT);
+    let mut patient = crate::support::full_service::patient_client(&whole.service, LIMIT);
     let results = patient.start_actors(started).await.unwrap().into_inner().results;
     let failed: Vec<_> = results.iter().filter(|result| result.error.is_some()).collect();
     assert!(failed.is_empty() && results.len() == IDLE + REAL, "{failed:?}");
@@ -94,7 +94,7 @@ async fn until_all_run(client: &Client, is_so: impl Fn(&pb::Actor) -> bool) -> V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_actors_a_tenth_is_killed_each_second_and_all_come_back_once() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = crowd(&whole).await;
     until_all_run(&client, |_actor| true).await;
 

@@ -7,14 +7,14 @@ use pb::actor::State;
 use tokio::time::sleep;
 use tonic::Code;
 
-use crate::contract::process_manager::stage::lives;
+use crate::contract::process_manager::process_manager_contract::lives;
+use crate::support::full_service::{FullService, actor, create, span, told, until_actor};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{Whole, actor, create, span, told, until_actor};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_of_somebody_else_refuses_an_actor_of_its_name_and_survives_its_delete() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let foreign =
         serde_json::json!({"config": {"service": {"name": "mydb", "exec": "echo secret; sleep 1000"}}});
@@ -43,7 +43,7 @@ async fn a_service_of_somebody_else_refuses_an_actor_of_its_name_and_survives_it
 
 #[tokio::test(flavor = "multi_thread")]
 async fn children_of_a_crashed_actor_end_with_it() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let pids = whole.zinit.path("pids");
     let mut definition = whole.definition("kids");

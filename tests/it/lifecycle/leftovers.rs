@@ -9,14 +9,14 @@ use pb::actor::State;
 use pb::event::Type;
 use tokio::time::sleep;
 
+use crate::support::full_service::{
+    Client, FullService, actor, assert_true_pid, command_line, osis, run, signal, until_actor,
+};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    Client, Whole, actor, assert_true_pid, command_line, osis, run, signal, until_actor,
-};
 
 /// Waits until the living processes of an actor are others than these as well; answers with the new one.
-async fn until_started_beside(whole: &Whole, name: &str, known: &[i32]) -> i32 {
+async fn until_started_beside(whole: &FullService, name: &str, known: &[i32]) -> i32 {
     eventually("Zinit starts it once more", LIMIT, || async {
         let living = whole.zinit.living_actors().remove(name).unwrap_or_default();
         living.into_iter().find(|pid| !known.contains(pid))
@@ -26,7 +26,7 @@ async fn until_started_beside(whole: &Whole, name: &str, known: &[i32]) -> i32 {
 
 /// Kills Zinit twice, and the first successor as soon as it has started the actor, while nobody looks. Answers with the
 /// pids that the second and the third Zinit gave.
-async fn kill_zinit_twice_unseen(whole: &mut Whole, name: &str, first: i32) -> (i32, i32) {
+async fn kill_zinit_twice_unseen(whole: &mut FullService, name: &str, first: i32) -> (i32, i32) {
     whole.service.signal(Signal::SIGSTOP);
     whole.zinit.kill_server();
     whole.zinit.launch().await;
@@ -39,7 +39,7 @@ async fn kill_zinit_twice_unseen(whole: &mut Whole, name: &str, first: i32) -> (
 }
 
 /// Waits until these are all processes of actors that live.
-async fn until_living(whole: &Whole, expected: &[(&str, i32)]) {
+async fn until_living(whole: &FullService, expected: &[(&str, i32)]) {
     let expected: BTreeMap<String, BTreeSet<i32>> =
         expected.iter().map(|(name, pid)| ((*name).to_owned(), BTreeSet::from([*pid]))).collect();
     eventually(&format!("{expected:?} are all that live"), LIMIT, || async {
@@ -63,7 +63,7 @@ async fn told_ends(client: &Client, name: &str) -> Vec<i32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_nobody_saw_between_two_deaths_of_zinit_is_ended() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let client = whole.client();
     let first = whole.running_actor("osis_actor_0").await.pid();
     let foreign = serde_json::json!({"config": {"service": {"name": "foreign", "exec": "sleep 1000"}}});
@@ -87,7 +87,7 @@ async fn a_process_that_nobody_saw_between_two_deaths_of_zinit_is_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_whose_crash_and_return_nobody_saw_is_ended_when_zinit_has_died() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let client = whole.client();
     let first = whole.running_actor("osis_actor_0").await.pid();
     whole.service.signal(Signal::SIGSTOP);
@@ -108,10 +108,10 @@ async fn a_process_whose_crash_and_return_nobody_saw_is_ended_when_zinit_has_die
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_over_ends_with_its_actor_and_that_of_other_records_stays() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let first = whole.running_actor("osis_actor_0").await.pid();
     // The same name in the records of somebody else, whose Zinit was killed as well.
-    let mut elsewhere = Whole::start().await;
+    let mut elsewhere = FullService::start().await;
     let theirs = elsewhere.running_actor("osis_actor_0").await.pid();
     elsewhere.service.signal(Signal::SIGSTOP);
     elsewhere.zinit.kill_server();

@@ -5,14 +5,14 @@ use pb::actor::State;
 use tokio::task::JoinSet;
 use tonic::Code;
 
+use crate::support::full_service::{Client, FullService, actors, assert_true_pid, span, told};
 use crate::support::service::LIMIT;
-use crate::support::whole::{Client, Whole, actors, assert_true_pid, span, told};
 
 const NAMES: [&str; 3] = ["red_0", "red_1", "blue_0"];
 
 /// With three actors, two of them red, none of which runs.
-async fn three() -> (Whole, Client) {
-    let whole = Whole::start().await;
+async fn three() -> (FullService, Client) {
+    let whole = FullService::start().await;
     let mut client = whole.client();
     for name in NAMES {
         let mut definition = whole.definition(name);

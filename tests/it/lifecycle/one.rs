@@ -5,10 +5,11 @@ use nix::sys::signal::Signal;
 use pb::actor::{DesiredState, State};
 use tonic::Code;
 
-use crate::support::service::LIMIT;
-use crate::support::whole::{
-    Whole, actor, actors, assert_true_pid, command_line, create, osis, run, signal, span, told, until_actor,
+use crate::support::full_service::{
+    FullService, actor, actors, assert_true_pid, command_line, create, osis, run, signal, span, told,
+    until_actor,
 };
+use crate::support::service::LIMIT;
 
 fn start(id: &str) -> pb::StartActorRequest {
     pb::StartActorRequest { actor_id: id.to_owned(), max_wait: span(LIMIT) }
@@ -20,7 +21,7 @@ fn stop(id: &str) -> pb::StopActorRequest {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_is_made_stopped_started_restarted_and_deleted() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let made = whole.running_actor("osis_actor_0").await;
     assert_true_pid(&made);
@@ -72,7 +73,7 @@ async fn an_actor_is_made_stopped_started_restarted_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_wish_again_changes_nothing() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let idle = pb::CreateActorRequest { start: Some(false), ..whole.definition("osis_actor_0") };
     let made = client.create_actor(idle.clone()).await.unwrap().into_inner();
@@ -91,7 +92,7 @@ async fn the_same_wish_again_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_nobody_asked_for_is_counted_and_shown_with_its_last_words() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let client = whole.client();
     let before = whole.running_actor("osis_actor_0").await;
     signal(before.pid(), Signal::SIGKILL);

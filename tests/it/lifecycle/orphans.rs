@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::support::full_service::FullService;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::Whole;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_was_made_for_an_actor_goes_with_its_record_and_foreign_ones_stay() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     whole.running_actor("osis_actor_0").await;
     whole.running_actor("osis_actor_1").await;
     let foreign = serde_json::json!({"config": {"service": {"name": "foreign", "exec": "sleep 1000", "oneshot": false}}});

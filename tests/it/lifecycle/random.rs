@@ -18,10 +18,10 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::lifecycle_memory::model::{Model, Stage, Step, carry_out, expected, shown, step};
+use crate::support::full_service::signal;
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::signal;
 use crate::support::zinit::PrivateZinit;
 
 /// No further life is begun after this time.

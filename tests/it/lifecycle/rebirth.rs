@@ -9,12 +9,12 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tonic::Code;
 
+use crate::support::full_service::{
+    Client, FullService, actors, assert_true_pid, client, command_line, end_of, osis, run, signal, span,
+    submit, told, until_actor, until_running,
+};
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
-use crate::support::whole::{
-    Client, Whole, actors, assert_true_pid, client, command_line, end_of, osis, run, signal, span, submit,
-    told, until_actor, until_running,
-};
 
 /// All that must not change with the supervisor.
 async fn view(client: &Client) -> Vec<pb::Actor> {
@@ -32,7 +32,7 @@ async fn view(client: &Client) -> Vec<pb::Actor> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p10_after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_noticed() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     for name in ["osis_actor_0", "osis_actor_1", "osis_actor_2"] {
         whole.running_actor(name).await;
     }
@@ -69,7 +69,7 @@ async fn p10_after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_that_was_under_way_is_brought_to_its_end_by_the_next_supervisor() {
-    let mut whole = Whole::start().await;
+    let mut whole = FullService::start().await;
     let old = whole.client();
     let running = whole.running_actor("osis_actor_0").await;
     let slow = submit(&old, osis("sleep(3); 7")).await;
@@ -91,7 +91,7 @@ async fn a_stop_that_was_under_way_is_brought_to_its_end_by_the_next_supervisor(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_supervisors_of_one_machine_share_its_actors() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let second = whole.another(&[]).await;
     let (mut one, mut two) = (whole.client(), client(&second));
     let made = whole.running_actor("osis_actor_0").await;

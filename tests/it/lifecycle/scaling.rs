@@ -4,8 +4,8 @@ use hero_supervisor::proto as pb;
 use pb::actor::State;
 use tonic::Code;
 
+use crate::support::full_service::{Client, FullService, actors, assert_true_pid, pinned, run, span, told};
 use crate::support::service::LIMIT;
-use crate::support::whole::{Client, Whole, actors, assert_true_pid, pinned, run, span, told};
 
 fn scale(replicas: i32) -> pb::ScaleActorsRequest {
     pb::ScaleActorsRequest {
@@ -22,7 +22,7 @@ async fn names(client: &Client) -> Vec<(String, State)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn actors_are_made_from_the_first_one_and_go_again() {
-    let whole = Whole::start().await;
+    let whole = FullService::start().await;
     let mut client = whole.client();
     let refused = told(&client.scale_actors(scale(1)).await.unwrap_err());
     assert_eq!(refused.why(), (Code::FailedPrecondition, "NO_ACTORS_FOR_SCRIPT_TYPE"));

@@ -9,10 +9,10 @@ use pb::job_error::Kind;
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::support::service::LIMIT;
-use crate::support::whole::{
-    Whole, command_line, create, end_of, job, osis, span, submit, told, until_actor, until_running,
+use crate::support::full_service::{
+    FullService, command_line, create, end_of, job, osis, span, submit, told, until_actor, until_running,
 };
+use crate::support::service::LIMIT;
 
 /// Longer than a test may take.
 const AGES: Duration = Duration::from_secs(3600);
@@ -22,8 +22,8 @@ fn stop() -> pb::StopActorRequest {
 }
 
 /// With an actor that lets its jobs run on for a long time.
-async fn patient() -> (Whole, pb::Actor) {
-    let whole = Whole::start().await;
+async fn patient() -> (FullService, pb::Actor) {
+    let whole = FullService::start().await;
     let mut definition = whole.definition("osis_actor_0");
     definition.config.as_mut().unwrap().drain_timeout = span(AGES);
     let actor = create(&mut whole.client(), definition).await;

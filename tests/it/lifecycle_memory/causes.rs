@@ -9,9 +9,9 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 
 /// A world, and what is told in it.
-fn told_world() -> (World, Receiver<Event>) {
+fn told_world() -> (LifecycleOnMemory, Receiver<Event>) {
     let (events, told) = Events::channel();
-    let mut world = World::new();
+    let mut world = LifecycleOnMemory::new();
     world.manager = manager_with(&world.broker, &world.processes, events);
     (world, told)
 }

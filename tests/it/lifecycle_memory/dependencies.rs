@@ -10,7 +10,7 @@ fn on(names: &[&str]) -> ActorConfig {
 }
 
 /// A service that somebody else runs.
-async fn foreign(world: &World, name: &str, behaviour: Behaviour) {
+async fn foreign(world: &LifecycleOnMemory, name: &str, behaviour: Behaviour) {
     world.processes.behave(name, behaviour);
     world.start(config("template")).await.unwrap();
     let restart = RestartPolicy { mode: RestartMode::Never, ..RestartPolicy::default() };
@@ -25,7 +25,7 @@ async fn foreign(world: &World, name: &str, behaviour: Behaviour) {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_runs_or_has_done_its_work_is_met() {
     for ends in [None, Some((Duration::from_millis(1), ExitStatus::Code(0)))] {
-        let world = World::new();
+        let world = LifecycleOnMemory::new();
         foreign(&world, "redis", Behaviour { ends, ..Behaviour::default() }).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         world.start(on(&["redis"])).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_service_that_runs_or_has_done_its_work_is_met() {
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_is_blocked_on_a_service_that_is_down_and_the_service_is_not_meddled_with() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let crash = Some((Duration::from_millis(1), ExitStatus::Code(1)));
     foreign(&world, "redis", Behaviour { ends: crash, ..Behaviour::default() }).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -55,7 +55,7 @@ async fn an_actor_is_blocked_on_a_service_that_is_down_and_the_service_is_not_me
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_that_cannot_come_up_is_told_to_who_waits_for_it_at_once() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let crash = Some((Duration::from_millis(1), ExitStatus::Code(7)));
     world.processes.behave("base", Behaviour { ends: crash, ..Behaviour::default() });
     world.manager.create(config("base"), false, WAIT).await.unwrap();
@@ -71,7 +71,7 @@ async fn an_actor_that_cannot_come_up_is_told_to_who_waits_for_it_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_another_is_no_crash() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.start(config("base")).await.unwrap();
     let restart = RestartPolicy { max_restarts: 1, ..RestartPolicy::default() };
     let top = world.start(on(&["base"]).with_restart(restart)).await.unwrap();

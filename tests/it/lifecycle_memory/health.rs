@@ -31,13 +31,13 @@ fn events_of(
 async fn watched(
     health: HealthSettings,
 ) -> (
-    World,
+    LifecycleOnMemory,
     ActorId,
     MemoryWorkQueue,
     tokio::sync::mpsc::Receiver<hero_supervisor::domain::model::event::Event>,
 ) {
     let (events, told) = Events::channel();
-    let mut world = World::new();
+    let mut world = LifecycleOnMemory::new();
     world.manager = manager_with(&world.broker, &world.processes, events);
     let config = config("a").with_readiness(Readiness::Queue).with_health(health);
     let (actor, worker) = world.start_worker(config).await;
@@ -67,7 +67,7 @@ async fn answer_with(worker: &MemoryWorkQueue, outcome: Result<JobResult, Attemp
 }
 
 /// Runs the monitor and `other` for this long.
-async fn for_time(world: &World, other: impl Future<Output = ()>, span: Duration) {
+async fn for_time(world: &LifecycleOnMemory, other: impl Future<Output = ()>, span: Duration) {
     let monitor = world.manager.start_health_monitoring();
     let both = async { tokio::join!(monitor, other) };
     assert!(tokio::time::timeout(span, both).await.is_err());

@@ -1,7 +1,7 @@
 //! Random lives: whatever is asked for and whatever happens, in the end the world is as it was wished, and nothing runs
 //! that was not.
 //!
-//! The model is a table of wishes. After each sequence, once everything has come to rest, manager, process manager
+//! The model is a table of requests_made. After each sequence, once everything has come to rest, manager, process manager
 //! and model have to agree; a manager in its place has to agree, too. The same sequences are lived on a real Zinit in
 //! `lifecycle/random.rs`.
 
@@ -55,13 +55,13 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 /// What is wished, by actor.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
-    pub(crate) wishes: BTreeMap<String, Desired>,
+    pub(crate) requests_made: BTreeMap<String, Desired>,
 }
 
 impl Model {
     /// Those that are meant to run.
     pub(crate) fn up(&self) -> Vec<String> {
-        let up = self.wishes.iter().filter(|(_, wish)| **wish == Desired::Up);
+        let up = self.requests_made.iter().filter(|(_, wish)| **wish == Desired::Up);
         up.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -79,7 +79,7 @@ pub(crate) trait Stage {
     async fn process_manager_is_away(&mut self, seconds: u64);
 }
 
-impl Stage for World {
+impl Stage for LifecycleOnMemory {
     fn manager(&self) -> &ActorLifecycleManager {
         &self.manager
     }
@@ -109,18 +109,18 @@ impl Stage for World {
 
 pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &Step) {
     let wish = |model: &mut Model, name: &str, desired| {
-        if let Some(wish) = model.wishes.get_mut(name) {
+        if let Some(wish) = model.requests_made.get_mut(name) {
             *wish = desired;
         }
     };
     match step {
         Step::Create(actor, start) => {
             let name = NAMES[*actor];
-            let is_new = !model.wishes.contains_key(name);
+            let is_new = !model.requests_made.contains_key(name);
             let created = world.manager().create(world.lively(name), *start, WAIT).await;
             assert!(created.is_ok(), "{step:?}: {created:?}");
             if is_new {
-                model.wishes.insert(name.to_owned(), Desired::Down);
+                model.requests_made.insert(name.to_owned(), Desired::Down);
             }
             if *start {
                 wish(model, name, Desired::Up);
@@ -131,13 +131,21 @@ pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &
             if let Err(SupervisorError::OperationInProgress { .. }) = started {
                 return;
             }
-            assert_eq!(started.is_ok(), model.wishes.contains_key(NAMES[*actor]), "{step:?}: {started:?}");
+            assert_eq!(
+                started.is_ok(),
+                model.requests_made.contains_key(NAMES[*actor]),
+                "{step:?}: {started:?}"
+            );
             wish(model, NAMES[*actor], Desired::Up);
         }
         Step::Stop(actor, force) => {
             let options = StopOptions { force: *force, ..StopOptions::default() };
             let stopped = world.manager().stop(&id(NAMES[*actor]), options, WAIT).await;
-            assert_eq!(stopped.is_ok(), model.wishes.contains_key(NAMES[*actor]), "{step:?}: {stopped:?}");
+            assert_eq!(
+                stopped.is_ok(),
+                model.requests_made.contains_key(NAMES[*actor]),
+                "{step:?}: {stopped:?}"
+            );
             wish(model, NAMES[*actor], Desired::Down);
         }
         Step::Restart(actor) => {
@@ -148,7 +156,7 @@ pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &
             }
             assert_eq!(
                 restarted.is_ok(),
-                model.wishes.contains_key(NAMES[*actor]),
+                model.requests_made.contains_key(NAMES[*actor]),
                 "{step:?}: {restarted:?}"
             );
             wish(model, NAMES[*actor], Desired::Up);
@@ -156,7 +164,7 @@ pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &
         Step::Delete(actor) => {
             let deleted = world.manager().delete(&id(NAMES[*actor]), StopOptions::default(), true).await;
             assert!(deleted.is_ok(), "{step:?}: {deleted:?}");
-            model.wishes.remove(NAMES[*actor]);
+            model.requests_made.remove(NAMES[*actor]);
         }
         Step::Crash(actor, code) => {
             world.crash(NAMES[*actor], *code).await;
@@ -167,12 +175,12 @@ pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &
                 Err(SupervisorError::NoTemplate(_)) => return,
                 Err(error) => panic!("{step:?}: {error}"),
             }
-            // Which ones is a decision with a table of its own; here it counts that the wishes are as many, and stay.
+            // Which ones is a decision with a table of its own; here it counts that the requests_made are as many, and stay.
             let actors = world.manager().actors().await.unwrap();
-            model.wishes =
+            model.requests_made =
                 actors.iter().map(|actor| (actor.record.id.to_string(), actor.record.desired)).collect();
-            let up = model.wishes.values().filter(|wish| **wish == Desired::Up).count();
-            assert_eq!(up, *replicas as usize, "{step:?}: {:?}", model.wishes);
+            let up = model.requests_made.values().filter(|wish| **wish == Desired::Up).count();
+            assert_eq!(up, *replicas as usize, "{step:?}: {:?}", model.requests_made);
         }
         Step::ManagerIsReplaced => {
             world.replace_manager().await;
@@ -183,14 +191,14 @@ pub(crate) async fn carry_out(world: &mut impl Stage, model: &mut Model, step: &
 }
 
 /// The names of processes that run, by the process manager's own word.
-async fn running(world: &World) -> Vec<String> {
+async fn running(world: &LifecycleOnMemory) -> Vec<String> {
     use hero_supervisor::ports::process_manager::{ProcessManager, ProcessState};
     let listed = world.processes.list().await.unwrap();
     let runs = |state| matches!(state, ProcessState::Running { .. });
     listed.into_iter().filter(|info| runs(info.state)).map(|info| info.name).collect()
 }
 
-async fn agree(world: &World, model: &Model) {
+async fn agree(world: &LifecycleOnMemory, model: &Model) {
     assert_eq!(running(world).await, model.up(), "what runs is what is wished");
     assert_eq!(shown(&world.manager).await, expected(model), "what is shown is what is wished");
 }
@@ -206,11 +214,11 @@ pub(crate) async fn shown(manager: &ActorLifecycleManager) -> View {
 /// The actors as the model has them, at rest.
 pub(crate) fn expected(model: &Model) -> View {
     let state = |wish| if wish == Desired::Up { ActorState::Running } else { ActorState::Stopped };
-    model.wishes.iter().map(|(name, wish)| (name.clone(), (*wish, state(*wish)))).collect()
+    model.requests_made.iter().map(|(name, wish)| (name.clone(), (*wish, state(*wish)))).collect()
 }
 
 async fn live(steps: &[Step]) {
-    let mut world = World::new();
+    let mut world = LifecycleOnMemory::new();
     let mut model = Model::default();
     for step in steps {
         carry_out(&mut world, &mut model, step).await;

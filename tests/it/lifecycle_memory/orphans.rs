@@ -7,19 +7,19 @@ use hero_supervisor::ports::process_manager::{ProcessManager, ProcessSpec};
 
 use super::*;
 
-fn spec(world: &World, name: &str, env: &[(&str, &str)]) -> ProcessSpec {
+fn spec(world: &LifecycleOnMemory, name: &str, env: &[(&str, &str)]) -> ProcessSpec {
     let env: BTreeMap<String, String> =
         env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     ProcessSpec { name: name.to_owned(), env, ..world.processes.spec("a").unwrap() }
 }
 
-async fn names(world: &World) -> Vec<String> {
+async fn names(world: &LifecycleOnMemory) -> Vec<String> {
     world.processes.list().await.unwrap().into_iter().map(|info| info.name).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_of_ours_whose_record_is_gone_is_removed_and_no_other() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.start(config("a")).await.unwrap();
     let epoch = world.broker.actor_store().epoch().await.unwrap().unwrap();
     for (name, env) in [
@@ -43,7 +43,7 @@ async fn a_process_of_ours_whose_record_is_gone_is_removed_and_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_of_another_node_is_no_orphan() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.start(config("a")).await.unwrap();
     let other = manager(&world.broker, &world.processes, "there", Vec::new());
     other.create(config("b"), true, WAIT).await.unwrap();

@@ -19,7 +19,7 @@ async fn until_running(manager: &ActorLifecycleManager, count: usize) {
     .await;
 }
 
-async fn submit(world: &World) -> hero_supervisor::domain::model::id::JobId {
+async fn submit(world: &LifecycleOnMemory) -> hero_supervisor::domain::model::id::JobId {
     let request = JobRequest::new(JobSpec::new(ScriptType::OSIS, "1"));
     world.manager.supervisor().submit(request).await.unwrap().job.id
 }
@@ -27,7 +27,7 @@ async fn submit(world: &World) -> hero_supervisor::domain::model::id::JobId {
 #[tokio::test(start_paused = true)]
 async fn actors_follow_the_work_out_in_to_zero_and_back_and_each_step_is_told() {
     let (events, mut told) = hero_supervisor::domain::events::Events::channel();
-    let mut world = World::new();
+    let mut world = LifecycleOnMemory::new();
     world.manager = manager_with(&world.broker, &world.processes, events);
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
     assert!(world.manager.set_script_type_settings(automatic(), None).await.unwrap());
@@ -77,7 +77,7 @@ async fn actors_follow_the_work_out_in_to_zero_and_back_and_each_step_is_told() 
 
 #[tokio::test(start_paused = true)]
 async fn who_says_a_number_while_scaling_is_automatic_is_refused_until_he_takes_over() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
     world.manager.set_script_type_settings(automatic(), None).await.unwrap();
     let two = ScaleRequest::new(ScriptType::OSIS, 2);
@@ -92,7 +92,7 @@ async fn who_says_a_number_while_scaling_is_automatic_is_refused_until_he_takes_
 
 #[tokio::test(start_paused = true)]
 async fn of_two_supervisors_on_a_node_one_scales_and_the_other_takes_its_place() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
     let second = manager(&world.broker, &world.processes, "here", Vec::new());
     second.open().await.unwrap();
@@ -111,7 +111,7 @@ async fn of_two_supervisors_on_a_node_one_scales_and_the_other_takes_its_place()
 
 #[tokio::test(start_paused = true)]
 async fn what_a_caller_leaves_open_is_as_the_script_type_has_it_and_a_full_queue_refuses() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.manager.open().await.unwrap();
     let mut rules = ScriptTypeSettings::new(ScriptType::OSIS);
     rules.job_defaults.run_timeout = Some(Duration::from_secs(7));

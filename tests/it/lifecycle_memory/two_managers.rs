@@ -10,7 +10,7 @@ use super::*;
 
 /// Both, what each tells, and one actor that both have seen running.
 struct Two {
-    world: World,
+    world: LifecycleOnMemory,
     second: ActorLifecycleManager,
     actor: ActorId,
     told: [mpsc::Receiver<Event>; 2],
@@ -19,7 +19,7 @@ struct Two {
 impl Two {
     async fn start(config: ActorConfig) -> Self {
         let ((events, told), (other_events, other_told)) = (Events::channel(), Events::channel());
-        let world = World::with_events(events);
+        let world = LifecycleOnMemory::with_events(events);
         let second = telling_manager(&world.broker, &world.processes, "here", Vec::new(), other_events);
         let actor = world.start(config).await.unwrap();
         second.open().await.unwrap();
@@ -182,7 +182,7 @@ async fn the_same_wish_to_both_is_carried_out_once_and_both_are_told() {
 #[tokio::test(start_paused = true)]
 async fn what_one_is_at_is_not_contradicted_by_the_other_but_by_force() {
     let slow = Behaviour { term_after: None, ..Behaviour::default() };
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.processes.behave("a", slow);
     let actor = world.start(config("a").with_drain_timeout(Duration::from_secs(3600))).await.unwrap();
     let second = manager(&world.broker, &world.processes, "here", Vec::new());
@@ -262,7 +262,7 @@ async fn a_wish_that_waited_for_a_dead_supervisor_takes_what_that_had_ended_for_
 #[tokio::test(start_paused = true)]
 async fn a_supervisor_that_leaves_in_the_middle_hands_over_at_once() {
     let slow = Behaviour { term_after: Some(Duration::from_secs(30)), ..Behaviour::default() };
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     world.processes.behave("a", slow);
     let actor = world.start(config("a").with_drain_timeout(Duration::from_secs(100))).await.unwrap();
     let second = manager(&world.broker, &world.processes, "here", Vec::new());

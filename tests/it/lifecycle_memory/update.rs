@@ -14,13 +14,13 @@ fn restart() -> Update {
     Update { apply: Apply::Restart(StopOptions::default()), ..Update::default() }
 }
 
-fn args_in_force(world: &World) -> Vec<String> {
+fn args_in_force(world: &LifecycleOnMemory) -> Vec<String> {
     world.processes.spec("a").unwrap().args
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_definition_waits_for_the_next_start_and_says_so() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let pid = world.manager.actor(&a).await.unwrap().pid;
     let updated = world.manager.update(&a, Update::default(), with_args(&["--new"]), WAIT).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_changed_definition_waits_for_the_next_start_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_definition_can_be_taken_at_once() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let updated = world.manager.update(&a, restart(), with_args(&["--new"]), WAIT).await.unwrap();
     assert!(updated.changed && updated.restarted && updated.done);
@@ -59,7 +59,7 @@ async fn a_changed_definition_can_be_taken_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_ends_comes_back_by_the_changed_definition() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     world.manager.update(&a, Update::default(), with_args(&["--mended"]), WAIT).await.unwrap();
     world.processes.exit("a", ExitStatus::Code(1));
@@ -72,7 +72,7 @@ async fn a_process_that_ends_comes_back_by_the_changed_definition() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_made_for_another_state_of_the_actor_is_a_conflict_and_its_history_is_none() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let etag = world.manager.actor(&a).await.unwrap().record.etag();
     world.processes.exit("a", ExitStatus::Code(1));
@@ -86,7 +86,7 @@ async fn a_change_made_for_another_state_of_the_actor_is_a_conflict_and_its_hist
 
 #[tokio::test(start_paused = true)]
 async fn changes_that_come_at_once_are_all_made() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let add = |name: &'static str| {
         let change = move |old: &ActorConfig| {
@@ -104,7 +104,7 @@ async fn changes_that_come_at_once_are_all_made() {
 
 #[tokio::test(start_paused = true)]
 async fn what_would_make_it_another_actor_or_one_that_cannot_run_is_refused() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let update = |change: fn(&mut ActorConfig)| {
         let change = move |old: &ActorConfig| {
@@ -135,7 +135,7 @@ async fn what_would_make_it_another_actor_or_one_that_cannot_run_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_by_another_supervisor_of_the_node_is_seen_and_taken_at_the_next_start() {
-    let world = World::new();
+    let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let other = manager(&world.broker, &world.processes, "here", Vec::new());
     eventually("the other one sees it", WAIT, || async {
@@ -161,7 +161,7 @@ async fn a_change_by_another_supervisor_of_the_node_is_seen_and_taken_at_the_nex
 #[tokio::test(start_paused = true)]
 async fn a_change_is_an_event() {
     let (events, mut told) = Events::channel();
-    let world = World::with_events(events);
+    let world = LifecycleOnMemory::with_events(events);
     let a = world.start(config("a")).await.unwrap();
     world.manager.update(&a, Update::default(), with_args(&["--new"]), WAIT).await.unwrap();
     let is_it = |event: &Event| event.kind == EventKind::ActorUpdated && event.actor_id.as_ref() == Some(&a);

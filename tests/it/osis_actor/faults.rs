@@ -9,12 +9,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
-use super::rig::{Rig, SOON, end, is_alive, script};
+use super::osis_program::{OsisProgram, SOON, end, is_alive, script};
 use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn a_killed_host_costs_the_running_job_only() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     // While it is idle: nobody notices.
@@ -39,7 +39,7 @@ async fn a_killed_host_costs_the_running_job_only() {
 
 #[tokio::test]
 async fn a_crashed_job_with_attempts_left_is_tried_again() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let mut spec = script("sleep(2); 5");
     let backoff =
@@ -63,7 +63,7 @@ async fn a_crashed_job_with_attempts_left_is_tried_again() {
 
 #[tokio::test]
 async fn a_cancelled_job_is_stopped_within_a_second() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     for text in ["sleep(300)", "loop {}"] {
         let host = actor.host().await;
@@ -81,7 +81,7 @@ async fn a_cancelled_job_is_stopped_within_a_second() {
 
 #[tokio::test]
 async fn the_result_of_an_actor_that_slept_through_its_lease_is_refused() {
-    let rig = Rig::with_lease(Duration::from_secs(1)).await;
+    let rig = OsisProgram::with_lease(Duration::from_secs(1)).await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let (id, completion) = rig.submit(script("sleep(0.5); 1")).await;
     rig.until_running(&id).await;
@@ -105,7 +105,7 @@ async fn the_result_of_an_actor_that_slept_through_its_lease_is_refused() {
 
 #[tokio::test]
 async fn an_actor_outlives_its_redis() {
-    let mut rig = Rig::start().await;
+    let mut rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let pid = actor.pid();
     rig.redis.kill9();
@@ -119,7 +119,7 @@ async fn an_actor_outlives_its_redis() {
 
 #[tokio::test]
 async fn a_slow_job_does_not_hold_up_those_that_another_actor_can_take() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let slow = rig.ready_actor("osis_actor_0").await;
     let mut scripts = vec![script("sleep(300)")];
     scripts.extend((0..40).map(|number| script(&number.to_string())));
@@ -138,7 +138,7 @@ async fn a_slow_job_does_not_hold_up_those_that_another_actor_can_take() {
 
 #[tokio::test]
 async fn jobs_of_mixed_length_run_once_each_while_actors_come_and_go() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut actors = vec![rig.actor("osis_actor_0"), rig.actor("osis_actor_1")];
     let texts = (0..300).map(|number| match number % 10 {
         0 => format!("sleep(0.08); {number}"),

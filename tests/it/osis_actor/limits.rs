@@ -5,15 +5,15 @@ use std::time::Duration;
 use hero_supervisor::domain::model::job::{JobErrorKind, Outcome};
 use tokio::time::Instant;
 
-use super::rig::{Rig, script, script_for};
+use super::osis_program::{OsisProgram, script, script_for};
 
-async fn next_job_runs(rig: &Rig) {
+async fn next_job_runs(rig: &OsisProgram) {
     assert_eq!(rig.run("6 * 7").await.text, "42");
 }
 
 #[tokio::test]
 async fn scripts_end_at_their_timeout() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.ready_actor("osis_actor_0").await;
     for text in ["loop {}", "sleep(100)", "sleep(100.5)", "let a = []; loop { a.push(1); a.clear(); }"] {
         let begun = Instant::now();
@@ -27,7 +27,7 @@ async fn scripts_end_at_their_timeout() {
 
 #[tokio::test]
 async fn what_breaks_the_engine_costs_one_job() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.actor_with("osis_actor_0", &["--max-memory=256MiB"]);
     // Each string is below the limit for one.
     let strings: String = (0..60).map(|i| format!("let s{i} = s + \"{i}\";\n")).collect();
@@ -61,7 +61,7 @@ async fn what_breaks_the_engine_costs_one_job() {
 
 #[tokio::test]
 async fn ten_megabytes_of_output_are_cut_in_the_middle() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let text = "let line = \"\"; line.pad(999, 'x'); for i in 0..10000 { print(line); } print(\"end\");";
     let printed = rig.run(text).await.text;
@@ -73,7 +73,7 @@ async fn ten_megabytes_of_output_are_cut_in_the_middle() {
 
 #[tokio::test]
 async fn operations_can_be_limited() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor_with("osis_actor_0", &["--max-operations", "100000"]);
     let error = rig.error(script("loop {}")).await;
     assert_eq!(error.kind, JobErrorKind::LimitExceeded, "{error:?}");
@@ -82,12 +82,12 @@ async fn operations_can_be_limited() {
 
 #[tokio::test]
 async fn a_thousand_jobs_leave_nothing_behind() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     let jobs = rig.submit_all((0..1000).map(|number| script(&number.to_string())).collect()).await;
     for (id, completion) in jobs {
-        assert!(matches!(super::rig::end(&id, completion).await.outcome, Outcome::Succeeded(_)));
+        assert!(matches!(super::osis_program::end(&id, completion).await.outcome, Outcome::Succeeded(_)));
     }
     assert_eq!(actor.children(), [host], "the same one host, and nothing else");
     let threads = std::fs::read_dir(format!("/proc/{host}/task")).unwrap().count();

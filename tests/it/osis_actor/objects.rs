@@ -7,14 +7,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::rig::{Rig, SOON, end, script};
+use super::osis_program::{OsisProgram, SOON, end, script};
 use crate::support::wait::eventually;
 
 fn script_in(context: &str, text: &str) -> JobSpec {
     JobSpec { context_id: context.to_owned(), ..script(text) }
 }
 
-async fn answer(rig: &Rig, spec: JobSpec) -> String {
+async fn answer(rig: &OsisProgram, spec: JobSpec) -> String {
     let text = spec.script.clone();
     match rig.end_of(spec).await.outcome {
         Outcome::Succeeded(result) => result.text,
@@ -24,7 +24,7 @@ async fn answer(rig: &Rig, spec: JobSpec) -> String {
 
 #[tokio::test]
 async fn objects_are_stored_found_and_removed_by_rhai() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let text = r#"
         let note = osis_new("note");
@@ -54,7 +54,7 @@ async fn objects_are_stored_found_and_removed_by_rhai() {
 
 #[tokio::test]
 async fn playbooks_and_rhai_see_the_same_objects() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let text = "#!/usr/bin/env hero
 # Tasks
@@ -90,7 +90,7 @@ it down' url:http://x:80/y
 
 #[tokio::test]
 async fn nothing_is_done_by_a_playbook_with_an_unknown_action() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let error = rig.error(script("!!osis.set type:x id:1\n\n  !!osis.drop type:x")).await;
     assert_eq!((error.kind, error.line, error.column), (JobErrorKind::ScriptInvalid, Some(3), Some(3)));
@@ -101,7 +101,7 @@ async fn nothing_is_done_by_a_playbook_with_an_unknown_action() {
 
 #[tokio::test]
 async fn two_contexts_do_not_see_each_other() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     answer(&rig, script_in("a", "osis_set(\"note\", #{id: 1, v: \"a\"})")).await;
     answer(&rig, script_in("b", "!!osis.set type:note id:1 v:b")).await;
@@ -118,7 +118,7 @@ async fn two_contexts_do_not_see_each_other() {
 
 #[tokio::test]
 async fn big_and_odd_values_come_back_as_they_were() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let text = r#"
         let big = ""; big.pad(1000000, "€".to_chars()[0]);
@@ -135,7 +135,7 @@ async fn big_and_odd_values_come_back_as_they_were() {
 
 #[tokio::test]
 async fn a_store_that_is_away_is_an_error_of_the_script_with_its_place() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let text = r#"
         let why = "";
@@ -158,7 +158,7 @@ async fn a_store_that_is_away_is_an_error_of_the_script_with_its_place() {
 
 #[tokio::test]
 async fn what_a_killed_script_has_stored_is_whole_and_the_next_job_runs() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     let text = "let n = 0; loop { n += 1; osis_set(\"c\", #{id: \"n\", n: n, same: n}); }";

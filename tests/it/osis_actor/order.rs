@@ -7,11 +7,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::sleep;
 
-use super::rig::{Rig, end, script};
+use super::osis_program::{OsisProgram, end, script};
 
 #[tokio::test]
 async fn jobs_run_in_the_order_of_submission_while_host_and_actor_are_held_up() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     let text = |number: usize| {

@@ -9,10 +9,10 @@ use hero_supervisor::domain::model::output::{Gaps, Kept, OutputItem, OutputMark}
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
 
-use super::rig::{Rig, SOON, end, script, script_for};
+use super::osis_program::{OsisProgram, SOON, end, script, script_for};
 use crate::support::wait::eventually;
 
-async fn output(rig: &Rig, id: &JobId) -> Vec<Kept> {
+async fn output(rig: &OsisProgram, id: &JobId) -> Vec<Kept> {
     rig.queue.output(ScriptType::OSIS, id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
@@ -27,7 +27,7 @@ fn shown(kept: &[Kept]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_watcher_sees_lines_and_progress_while_the_script_runs() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.ready_actor("osis_actor_0").await;
     let text = r#"print("one"); eprintln("zwei ✓"); progress(40, "copying"); println(""); sleep(600); print("late")"#;
     let (id, _completion) = rig.submit(script_for(text, Duration::from_secs(600))).await;
@@ -47,7 +47,7 @@ async fn a_watcher_sees_lines_and_progress_while_the_script_runs() {
 
 #[tokio::test]
 async fn a_short_script_says_all_of_it_with_its_end_and_in_order() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.ready_actor("osis_actor_0").await;
     let text = "for n in 1..=200 { print(n); eprintln(n); } debug(7); progress(\"done\"); 1";
     let (id, completion) = rig.submit(script(text)).await;
@@ -62,7 +62,7 @@ async fn a_short_script_says_all_of_it_with_its_end_and_in_order() {
 
 #[tokio::test]
 async fn a_script_that_prints_too_much_is_cut_and_the_cut_can_be_counted() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.ready_actor("osis_actor_0").await;
     let text =
         "let line = \"\"; line.pad(100, 'x'); for n in 0..100000 { print(line); } print(\"the end\"); 1";
@@ -78,7 +78,7 @@ async fn a_script_that_prints_too_much_is_cut_and_the_cut_can_be_counted() {
 
 #[tokio::test]
 async fn a_script_that_is_killed_leaves_its_last_lines() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.ready_actor("osis_actor_0").await;
     let error = rig.error(script_for("print(\"before\"); sleep(60)", Duration::from_millis(300))).await;
     assert_eq!((error.kind, error.log_tail), (JobErrorKind::RunTimeout, vec!["before".to_owned()]));

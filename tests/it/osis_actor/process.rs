@@ -6,7 +6,7 @@ use std::time::Duration;
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome};
 use nix::sys::signal::Signal;
 
-use super::rig::{Rig, SOON, end, is_alive, script};
+use super::osis_program::{OsisProgram, SOON, end, is_alive, script};
 use crate::support::wait::eventually;
 
 fn osis_actor(args: &[&str]) -> Output {
@@ -17,7 +17,7 @@ fn osis_actor(args: &[&str]) -> Output {
 
 #[tokio::test]
 async fn the_health_check_says_in_one_line_what_works() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let good = osis_actor(&["--health-check"]);
     let said = String::from_utf8(good.stdout).unwrap();
     assert_eq!(good.status.code(), Some(0), "{said}");
@@ -58,7 +58,7 @@ fn wrong_flags_end_with_exit_code_2() {
 
 #[tokio::test]
 async fn sigterm_finishes_what_runs_and_gives_the_rest_back() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     let mut jobs = rig.submit_all(["sleep(1.5); 1", "2", "3"].map(script).into()).await.into_iter();
@@ -83,7 +83,7 @@ async fn sigterm_finishes_what_runs_and_gives_the_rest_back() {
 
 #[tokio::test]
 async fn an_idle_actor_ends_at_once() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut actor = rig.ready_actor("osis_actor_0").await;
         actor.signal(signal);
@@ -95,7 +95,7 @@ async fn an_idle_actor_ends_at_once() {
 
 #[tokio::test]
 async fn a_second_sigterm_kills_what_runs() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut actor = rig.ready_actor("osis_actor_0").await;
     let (id, completion) = rig.submit(script("sleep(300)")).await;
     rig.until_running(&id).await;
@@ -110,7 +110,7 @@ async fn a_second_sigterm_kills_what_runs() {
 
 #[tokio::test]
 async fn hosts_die_with_their_actor() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     let (id, _completion) = rig.submit(script("loop {}")).await;
@@ -122,7 +122,7 @@ async fn hosts_die_with_their_actor() {
 
 #[tokio::test]
 async fn a_host_cannot_see_what_its_actor_knows() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let host = actor.host().await;
     let read = |what: &str| std::fs::read_to_string(format!("/proc/{host}/{what}")).unwrap();
@@ -139,7 +139,7 @@ async fn a_host_cannot_see_what_its_actor_knows() {
 
 #[tokio::test]
 async fn an_actor_whose_log_nobody_reads_any_more_works_on() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut child = Command::new(env!("CARGO_BIN_EXE_osis_actor"))
         .args(["--redis-url", &rig.redis.url(), "--actor-id", "osis_actor_0"])
         .env("RUST_LOG", "debug")

@@ -10,7 +10,7 @@ use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
-use super::rig::{Rig, SOON, end, script};
+use super::osis_program::{OsisProgram, SOON, end, script};
 use crate::support::redis::PrivateRedis;
 use crate::support::wait::eventually;
 
@@ -29,19 +29,19 @@ fn counting(name: &str, seconds: f64) -> String {
 }
 
 /// Until the script has counted itself; what it stores after Redis has begun to refuse would be its error.
-async fn until_counted(rig: &Rig) {
+async fn until_counted(rig: &OsisProgram) {
     eventually("the script has counted itself", SOON, || async {
         (ask::<i64>(&rig.redis, &["EXISTS", "hero:obj:{obj:}:runs"]).await == 1).then_some(())
     })
     .await;
 }
 
-async fn runs(rig: &Rig, name: &str) -> String {
+async fn runs(rig: &OsisProgram, name: &str) -> String {
     rig.run(&format!("osis_get(\"runs\", \"{name}\").n")).await.text
 }
 
 /// Upkeep as a supervisor does it, until `work` is done.
-async fn with_upkeep<T>(rig: &Rig, work: impl Future<Output = T>) -> T {
+async fn with_upkeep<T>(rig: &OsisProgram, work: impl Future<Output = T>) -> T {
     let upkeep = async {
         loop {
             drop(rig.queue.maintain().await);
@@ -57,7 +57,7 @@ async fn with_upkeep<T>(rig: &Rig, work: impl Future<Output = T>) -> T {
 #[tokio::test]
 async fn what_ends_while_redis_refuses_has_run_once_and_its_end_is_told() {
     for attempts in [1, 3] {
-        let rig = Rig::with_lease(LEASE).await;
+        let rig = OsisProgram::with_lease(LEASE).await;
         let actor = rig.ready_actor("osis_actor_0").await;
         let mut spec = script(&counting("a", 0.5));
         spec.retry = RetryPolicy { max_attempts: attempts, ..RetryPolicy::default() };
@@ -83,7 +83,7 @@ async fn what_ends_while_redis_refuses_has_run_once_and_its_end_is_told() {
 
 #[tokio::test]
 async fn what_ends_while_an_append_only_redis_is_away_for_long_has_run_once_and_its_end_is_told() {
-    let mut rig = Rig::append_only(Duration::from_secs(4)).await;
+    let mut rig = OsisProgram::append_only(Duration::from_secs(4)).await;
     let _actor = rig.ready_actor("osis_actor_0").await;
     let (id, completion) = rig.submit(script(&counting("a", 0.5))).await;
     rig.until_running(&id).await;
@@ -107,7 +107,7 @@ async fn what_ends_while_an_append_only_redis_is_away_for_long_has_run_once_and_
 
 #[tokio::test]
 async fn what_was_delivered_to_a_frozen_actor_is_not_started_after_its_lease() {
-    let rig = Rig::with_lease(LEASE).await;
+    let rig = OsisProgram::with_lease(LEASE).await;
     let actor = rig.ready_actor("osis_actor_0").await;
     for _turn in 0..3 {
         rig.run("osis_set(\"runs\", #{id: \"a\", n: 0}); 1").await;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome, ResultKind};
 
-use super::rig::{Rig, end, ping, script};
+use super::osis_program::{OsisProgram, end, ping, script};
 
 #[tokio::test]
 async fn scripts_give_results() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     for (text, expected, kind) in [
         ("println!(\"Hello World!\");", "Hello World!", ResultKind::None),
@@ -26,7 +26,7 @@ async fn scripts_give_results() {
 
 #[tokio::test]
 async fn scripts_know_their_caller_and_environment_and_nothing_else() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let text = r#"fn seen() { [CALLER_ID, CONTEXT_ID, ENV.X, env("X"), env("Y", "none"), ENV.HERO_ACTOR_ID] } seen()"#;
     let mut spec = script(text);
@@ -43,7 +43,7 @@ async fn scripts_know_their_caller_and_environment_and_nothing_else() {
 
 #[tokio::test]
 async fn failed_scripts_say_what_and_where() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let error = rig.error(script("let a = 1;\nprint(\"before\");\n  nothing(a)")).await;
     assert_eq!((error.kind, error.line, error.column), (JobErrorKind::ScriptError, Some(3), Some(3)));
@@ -62,7 +62,7 @@ async fn failed_scripts_say_what_and_where() {
 
 #[tokio::test]
 async fn jobs_run_one_after_another_in_the_order_of_submission() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let specs = (0..200).map(|number| match number {
         20 => script("sleep(0.4); 20"),
         number => script(&number.to_string()),
@@ -84,7 +84,7 @@ async fn jobs_run_one_after_another_in_the_order_of_submission() {
 
 #[tokio::test]
 async fn a_ping_goes_through_the_engine_and_is_not_a_job_for_lists() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     for target in [None, Some("osis_actor_0")] {
         let (id, completion) = rig.submit(ping(target)).await;
@@ -95,7 +95,7 @@ async fn a_ping_goes_through_the_engine_and_is_not_a_job_for_lists() {
 
 #[tokio::test]
 async fn a_long_job_is_seen_running_with_its_actor_and_start() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.actor("osis_actor_0");
     let (id, completion) = rig.submit(script("sleep(1.0); 1")).await;
     let job = rig.until_running(&id).await;

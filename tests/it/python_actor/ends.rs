@@ -4,11 +4,11 @@ use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec};
 use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::{PYTHON_ACTOR, run};
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 
 #[tokio::test]
 async fn what_a_script_leaves_open_is_written_when_its_job_has_succeeded() {
-    let (rig, outside) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, outside) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     let place = outside.path().display();
     let writes = [
@@ -52,7 +52,7 @@ async fn what_a_script_leaves_open_is_written_when_its_job_has_succeeded() {
 
 #[tokio::test]
 async fn a_script_may_close_its_streams_and_keeps_its_reason() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     for good in [
         "import sys\nsys.stdout = None\nprogress(1)\n42",
@@ -101,7 +101,7 @@ async fn a_script_may_close_its_streams_and_keeps_its_reason() {
 
 #[tokio::test]
 async fn a_script_that_kills_itself_is_not_said_to_have_used_too_much_memory() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     let error = rig.error(JobSpec::new(ScriptType::Python, "import os\nos.kill(os.getpid(), 9)")).await;
     assert_eq!((error.kind, error.signal), (JobErrorKind::EngineCrash, Some(9)), "{error:?}");
@@ -110,7 +110,7 @@ async fn a_script_that_kills_itself_is_not_said_to_have_used_too_much_memory() {
 
 #[tokio::test]
 async fn the_next_job_finds_its_pipes_as_new() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     // The two outputs, and the pipe of results, which programs do not inherit.
     let shared = "import fcntl, os\n\

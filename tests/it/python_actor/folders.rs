@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{PYTHON_ACTOR, run};
-use crate::osis_actor::rig::{Rig, SOON};
+use crate::osis_actor::osis_program::{OsisProgram, SOON};
 use crate::support::wait::eventually;
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {
@@ -20,7 +20,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn a_job_leaves_nothing_for_the_next_one() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     let leaves = "import os\n\
         here = os.getcwd()\n\
@@ -38,7 +38,7 @@ async fn a_job_leaves_nothing_for_the_next_one() {
 #[tokio::test]
 async fn a_job_cannot_lead_the_next_one_into_another_folder() {
     let (rig, base, victim) =
-        (Rig::start().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        (OsisProgram::start().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(victim.path().join("precious"), "x").unwrap();
     let work_dir = format!("--work-dir={}", base.path().display());
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1", &work_dir]);
@@ -63,7 +63,7 @@ async fn a_job_cannot_lead_the_next_one_into_another_folder() {
 
 #[tokio::test]
 async fn the_folders_of_dead_hosts_go_with_the_next_actor_of_their_user() {
-    let (rig, base) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, base) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let work_dir = format!("--work-dir={}", base.path().display());
     let flags = ["--concurrency=1", work_dir.as_str()];
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &flags);
@@ -94,7 +94,7 @@ async fn the_folders_of_dead_hosts_go_with_the_next_actor_of_their_user() {
 
 #[tokio::test]
 async fn a_folder_that_other_users_can_exchange_is_refused() {
-    let (rig, base) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, base) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let open = base.path().join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();

@@ -10,11 +10,11 @@ use nix::unistd::Pid;
 
 use super::{PYTHON_ACTOR, run};
 use crate::engines::is_alive;
-use crate::osis_actor::rig::{Actor, Rig, SOON};
+use crate::osis_actor::osis_program::{Actor, OsisProgram, SOON};
 use crate::support::wait::eventually;
 
 /// A job that has started programs in its group, in a session of their own and without a parent, and waits.
-async fn busy(rig: &Rig, folder: &Path) -> (Actor, Vec<i32>) {
+async fn busy(rig: &OsisProgram, folder: &Path) -> (Actor, Vec<i32>) {
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     assert_eq!(run(rig, "1").await, "1");
     let text = format!(
@@ -50,7 +50,7 @@ async fn gone(pids: &[i32]) {
 
 #[tokio::test]
 async fn processes_end_with_an_actor_that_is_killed() {
-    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, folder) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let (mut actor, pids) = busy(&rig, folder.path()).await;
     actor.signal(Signal::SIGKILL);
     actor.exit().await;
@@ -59,7 +59,7 @@ async fn processes_end_with_an_actor_that_is_killed() {
 
 #[tokio::test]
 async fn processes_end_with_host_and_actor_that_are_killed_at_once() {
-    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, folder) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let (mut actor, pids) = busy(&rig, folder.path()).await;
     let host = actor.host().await;
     // Neither sees the other's end.
@@ -75,7 +75,7 @@ async fn processes_end_with_host_and_actor_that_are_killed_at_once() {
 
 #[tokio::test]
 async fn processes_end_with_a_host_that_is_killed() {
-    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, folder) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let (actor, pids) = busy(&rig, folder.path()).await;
     kill(Pid::from_raw(actor.host().await), Signal::SIGKILL).unwrap();
     gone(&pids).await;
@@ -84,9 +84,9 @@ async fn processes_end_with_a_host_that_is_killed() {
 
 #[tokio::test]
 async fn processes_end_with_a_server_that_is_killed() {
-    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, folder) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let (actor, pids) = busy(&rig, folder.path()).await;
-    let server = crate::support::whole::children_of(actor.host().await)[0];
+    let server = crate::support::full_service::children_of(actor.host().await)[0];
     kill(Pid::from_raw(server), Signal::SIGKILL).unwrap();
     gone(&pids).await;
     assert_eq!(run(&rig, "42").await, "42");
@@ -94,7 +94,7 @@ async fn processes_end_with_a_server_that_is_killed() {
 
 #[tokio::test]
 async fn processes_end_with_their_job() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     let text = "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True).pid";
     for _ in 0..3 {

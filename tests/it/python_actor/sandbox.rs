@@ -7,11 +7,11 @@ use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec};
 use hero_supervisor::domain::model::script_type::ScriptType;
 
 use super::{PYTHON_ACTOR, run};
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 
 #[tokio::test]
 async fn a_confined_script_writes_into_its_folder_and_nowhere_else() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let outside = tempfile::Builder::new().prefix("outside").tempdir().unwrap();
     let (secret, shared) = (outside.path().join("secret"), outside.path().join("shared"));
     fs::write(&secret, "s3cret").unwrap();
@@ -52,7 +52,7 @@ const NET: &str = "import socket, os\n\
 
 #[tokio::test]
 async fn a_confined_script_reaches_no_network_no_process_and_no_secret_of_the_system() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--sandbox=landlock"]);
@@ -80,7 +80,7 @@ async fn a_confined_script_reaches_no_network_no_process_and_no_secret_of_the_sy
 
 #[tokio::test]
 async fn the_network_can_be_opened_to_confined_scripts() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--sandbox=landlock", "--sandbox-net"]);
@@ -90,7 +90,7 @@ async fn the_network_can_be_opened_to_confined_scripts() {
 
 #[tokio::test]
 async fn how_far_the_confinement_goes_is_said() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let ran = Command::new(PYTHON_ACTOR)
         .args(["--health-check", "--sandbox=landlock", "--redis-url", &rig.redis.url()])
         .output()
@@ -103,7 +103,7 @@ async fn how_far_the_confinement_goes_is_said() {
 
 #[tokio::test]
 async fn what_scripts_are_to_read_must_be_there() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let ran = Command::new(PYTHON_ACTOR)
         .args(["--health-check", "--sandbox=landlock", "--sandbox-read=/no/such/folder"])
         .args(["--redis-url", &rig.redis.url()])
@@ -116,7 +116,7 @@ async fn what_scripts_are_to_read_must_be_there() {
 
 #[tokio::test]
 async fn what_is_beside_the_folder_of_python_is_not_shown() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let home = tempfile::Builder::new().prefix("home").tempdir().unwrap();
     fs::create_dir(home.path().join("bin")).unwrap();
     let python = home.path().join("bin/python3");

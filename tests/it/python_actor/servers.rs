@@ -8,13 +8,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{PYTHON_ACTOR, run};
-use crate::osis_actor::rig::{Rig, SOON};
+use crate::osis_actor::osis_program::{OsisProgram, SOON};
+use crate::support::full_service::children_of;
 use crate::support::wait::eventually;
-use crate::support::whole::children_of;
 
 #[tokio::test]
 async fn a_server_that_cannot_be_replaced_costs_its_host_and_not_the_actor() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let folder = tempfile::tempdir().unwrap();
     let handlers = folder.path().join("handlers.py");
     fs::write(&handlers, "").unwrap();
@@ -42,7 +42,7 @@ async fn a_server_that_cannot_be_replaced_costs_its_host_and_not_the_actor() {
 
 #[tokio::test]
 async fn too_little_memory_for_a_script_is_a_limit() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let flags = ["--concurrency=1", "--max-memory=16MiB"];
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &flags);
     let long = format!("x = {:?}\nlen(x)", "y".repeat(900_000));

@@ -4,9 +4,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{PYTHON_ACTOR, run};
-use crate::osis_actor::rig::{Actor, Rig, SOON};
+use crate::osis_actor::osis_program::{Actor, OsisProgram, SOON};
+use crate::support::full_service::children_of;
 use crate::support::wait::eventually;
-use crate::support::whole::children_of;
 
 /// Below the actor is its host, below that the Python server, and below that the one that waits.
 async fn waiting(actor: &Actor) -> (i32, i32) {
@@ -22,7 +22,7 @@ async fn waiting(actor: &Actor) -> (i32, i32) {
 
 #[tokio::test]
 async fn the_one_that_waits_gets_the_job_and_no_other() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     // A host begins with its first job at the latest.
     run(&rig, "1").await;
@@ -36,7 +36,7 @@ async fn the_one_that_waits_gets_the_job_and_no_other() {
 
 #[tokio::test]
 async fn a_job_is_not_the_worse_for_it_when_the_one_that_waits_is_killed() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     run(&rig, "1").await;
     let (server, waits) = waiting(&actor).await;
@@ -52,7 +52,7 @@ async fn a_job_is_not_the_worse_for_it_when_the_one_that_waits_is_killed() {
 
 #[tokio::test]
 async fn the_one_that_waits_goes_with_its_server() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     run(&rig, "1").await;
     let (server, waits) = waiting(&actor).await;

@@ -10,7 +10,7 @@ use hero_supervisor::ports::job_queue::JobQueue;
 use tokio::time::Instant;
 
 use super::{PYTHON_ACTOR, run};
-use crate::osis_actor::rig::{Rig, SOON, end};
+use crate::osis_actor::osis_program::{OsisProgram, SOON, end};
 use crate::support::wait::eventually;
 
 /// Writes that it was asked to end, and goes on writing until it has had `seconds`.
@@ -41,7 +41,7 @@ fn lived(file: &Path) -> (f64, bool) {
 
 #[tokio::test]
 async fn a_script_has_two_seconds_after_its_timeout() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let dir = tempfile::tempdir().unwrap();
     let _actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=2"]);
     run(&rig, "1").await;
@@ -60,7 +60,7 @@ async fn a_script_has_two_seconds_after_its_timeout() {
 
 #[tokio::test]
 async fn a_script_has_two_seconds_after_a_cancel_and_its_host_lives_on() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let dir = tempfile::tempdir().unwrap();
     let actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1"]);
     run(&rig, "1").await;

@@ -3,11 +3,11 @@
 use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, Outcome};
 
 use super::{error, script, text};
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 
 #[tokio::test]
 async fn files_are_made_found_copied_moved_and_deleted() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &[]);
     let dir = tempfile::tempdir().unwrap();
     let source = r##"
@@ -45,7 +45,7 @@ async fn files_are_made_found_copied_moved_and_deleted() {
 
 #[tokio::test]
 async fn commands_have_exit_codes_and_their_output_is_in_order() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &[]);
     let lines: String = (0..300).map(|number| format!("{number}\n")).collect();
     let printed =
@@ -77,7 +77,7 @@ async fn commands_have_exit_codes_and_their_output_is_in_order() {
 
 #[tokio::test]
 async fn processes_texts_network_and_machine_are_seen() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &[]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -124,7 +124,7 @@ fn serve_http(listener: std::net::TcpListener) -> std::thread::JoinHandle<()> {
 
 #[tokio::test]
 async fn urls_are_looked_at() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &[]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -144,7 +144,7 @@ async fn urls_are_looked_at() {
 #[tokio::test]
 async fn ssh_and_ping_are_called_with_stand_ins_for_them() {
     use std::os::unix::fs::PermissionsExt;
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &[]);
     let folder = tempfile::tempdir().unwrap();
     for (name, program) in [
@@ -184,7 +184,7 @@ async fn ssh_and_ping_are_called_with_stand_ins_for_them() {
 
 #[tokio::test]
 async fn scripts_have_a_redis_if_they_are_given_one() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let theirs = crate::support::redis::PrivateRedis::start().await;
     let url = format!("--script-redis-url={}", theirs.url());
     let actor = rig.sal_actor("sal_actor_0", &[&url]);
@@ -198,7 +198,7 @@ async fn scripts_have_a_redis_if_they_are_given_one() {
     "##;
     let expected = r#"["PONG","grüße","",true,false,"1","2",true,2,["one","two"],true,false]"#;
     assert_eq!(text(&rig, source).await, expected);
-    let shown = crate::support::whole::command_line(actor.children()[0]).unwrap();
+    let shown = crate::support::full_service::command_line(actor.children()[0]).unwrap();
     assert!(!shown.iter().any(|word| word.contains(&theirs.url())), "everybody sees arguments: {shown:?}");
     let environment = text(&rig, "sh(\"tr '\\\\0' ' ' < /proc/$PPID/environ; env\").stdout").await;
     assert!(

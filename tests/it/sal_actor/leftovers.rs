@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
 use super::{error, script, text};
-use crate::osis_actor::rig::{Rig, SOON, end};
+use crate::osis_actor::osis_program::{OsisProgram, SOON, end};
 use crate::support::wait::eventually;
 
 /// True while a process with this command line lives.
@@ -24,7 +24,7 @@ async fn gone(line: &str) {
 
 #[tokio::test]
 async fn processes_in_the_background_end_with_their_job() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     // One in the group of its host, one that has left it, and one below that.
     let source = "sh(\"sleep 7001 & setsid sleep 7002 & setsid bash -c 'sleep 7003 & sleep 7004' & sleep 0.3; echo ok\").stdout";
@@ -37,7 +37,7 @@ async fn processes_in_the_background_end_with_their_job() {
 
 #[tokio::test]
 async fn a_cancelled_job_takes_its_processes_with_it() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     let source = "sh(\"sleep 7011 & setsid bash -c 'trap : TERM; sleep 7012; sleep 7013' & sleep 7014\")";
     let (id, completion) = rig.submit(script(source)).await;
@@ -53,7 +53,7 @@ async fn a_cancelled_job_takes_its_processes_with_it() {
 
 #[tokio::test]
 async fn processes_die_with_their_actor() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     let (_id, _completion) = rig.submit(script("sh(\"sleep 7021 & sleep 7022\")")).await;
     eventually("they run", SOON, || async { (lives("sleep 7021") && lives("sleep 7022")).then_some(()) })
@@ -66,7 +66,7 @@ async fn processes_die_with_their_actor() {
 
 #[tokio::test]
 async fn a_native_sleep_ends_at_the_timeout_within_a_tenth() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     assert_eq!(text(&rig, "1").await, "1");
     for source in
@@ -86,7 +86,7 @@ async fn a_native_sleep_ends_at_the_timeout_within_a_tenth() {
 
 #[tokio::test]
 async fn a_changed_folder_does_not_reach_the_next_job() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     let here = "sh(\"[ \\\"$PWD\\\" = \\\"$HOME\\\" ] && [ \\\"$PWD\\\" = \\\"$TMPDIR\\\" ] && ls -A | wc -l\").stdout";
     assert_eq!(text(&rig, here).await, "0\n");
@@ -98,7 +98,7 @@ async fn a_changed_folder_does_not_reach_the_next_job() {
 
 #[tokio::test]
 async fn files_of_a_job_go_with_it() {
-    let (rig, base) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, base) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let flag = format!("--work-dir={}", base.path().display());
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1", &flag]);
     let leaves = "file_write(\"left.txt\", \"from job A\"); mkdir(\"../beside\"); sh(\"pwd\").stdout.trim()";
@@ -111,7 +111,7 @@ async fn files_of_a_job_go_with_it() {
 
 #[tokio::test]
 async fn a_job_that_stops_its_host_at_its_end_costs_no_other() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     assert_eq!(text(&rig, "1").await, "1");
     // As if the signal of `kill -STOP $PPID` came right behind the answer.
@@ -124,7 +124,7 @@ async fn a_job_that_stops_its_host_at_its_end_costs_no_other() {
 
 #[tokio::test]
 async fn what_breaks_the_engine_costs_one_job() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=1", "--max-memory=256MiB"]);
     for source in [
         "const E = #{a: 1}; E.b = 2;",
@@ -139,7 +139,7 @@ async fn what_breaks_the_engine_costs_one_job() {
 
 #[tokio::test]
 async fn processes_end_when_the_actor_is_started_again_after_it_was_killed_with_its_host() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let mut actor = rig.sal_actor("sal_actor_0", &["--concurrency=1"]);
     let source =
         "sh(\"sleep 7041 & setsid sleep 7042 & setsid bash -c 'sleep 7043 & sleep 7044' & sleep 7045\")";
@@ -163,7 +163,7 @@ async fn processes_end_when_the_actor_is_started_again_after_it_was_killed_with_
 #[tokio::test]
 async fn files_that_an_actor_has_inherited_reach_neither_its_host_nor_its_scripts() {
     use std::os::unix::fs::PermissionsExt;
-    let (rig, folder) = (Rig::start().await, tempfile::tempdir().unwrap());
+    let (rig, folder) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "s").unwrap();
     let starter = folder.path().join("starter");

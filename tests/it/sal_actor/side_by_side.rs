@@ -6,12 +6,12 @@ use hero_supervisor::domain::model::job::Outcome;
 use tokio::time::Instant;
 
 use super::script;
-use crate::osis_actor::rig::{Rig, SOON, end};
+use crate::osis_actor::osis_program::{OsisProgram, SOON, end};
 use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn jobs_run_at_the_same_time() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let actor = rig.sal_actor("sal_actor_0", &["--concurrency=4"]);
     eventually("four hosts", SOON, || async { (actor.children().len() == 4).then_some(()) }).await;
     // Each goes on when all four are there; one after another, they would wait for ever.
@@ -39,7 +39,7 @@ async fn jobs_run_at_the_same_time() {
 
 #[tokio::test]
 async fn a_long_job_does_not_hold_up_others() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.sal_actor("sal_actor_0", &["--concurrency=2"]);
     let (long, completion) = rig.submit(script("sh(\"sleep 5\"); 1")).await;
     rig.until_running(&long).await;

@@ -3,13 +3,13 @@
 use hero_supervisor::domain::model::job::JobErrorKind;
 
 use super::{V_ACTOR, job, result};
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 use crate::support::service::run;
 
 #[tokio::test]
 #[cfg_attr(not(feature = "real-v"), ignore = "needs a V compiler in PATH and the feature real-v")]
 async fn the_real_v_compiles_and_runs_scripts() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(V_ACTOR, "v_actor_0", &[]);
     assert_eq!(result(&rig, "println(40 + 2)\n").await.text, "42");
     let error = rig.error(job("x := 1\ny = = 2\n")).await;
@@ -25,7 +25,7 @@ async fn the_real_v_compiles_and_runs_scripts() {
 #[tokio::test]
 #[cfg_attr(not(feature = "real-v"), ignore = "needs a V compiler in PATH and the feature real-v")]
 async fn what_a_script_of_the_real_v_has_printed_is_there_when_it_is_ended() {
-    let rig = Rig::start().await;
+    let rig = OsisProgram::start().await;
     let _actor = rig.start_actor(V_ACTOR, "v_actor_0", &[]);
     let prints = "import time\nprintln('progress 1')\nfor { time.sleep(100 * time.millisecond) }\n";
     let mut spec = job(prints);

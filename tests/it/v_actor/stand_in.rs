@@ -13,7 +13,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::V_ACTOR;
-use crate::osis_actor::rig::{Actor, Rig};
+use crate::osis_actor::osis_program::{Actor, OsisProgram};
 
 /// Puts the stand-in into this folder; answers with its path.
 pub(crate) fn install(folder: &Path) -> PathBuf {
@@ -56,11 +56,11 @@ impl StandIn {
         self.dir.path().join(name)
     }
 
-    pub(super) fn actor(&self, rig: &Rig) -> Actor {
+    pub(super) fn actor(&self, rig: &OsisProgram) -> Actor {
         self.actor_with(rig, &[])
     }
 
-    pub(super) fn actor_with(&self, rig: &Rig, more: &[&str]) -> Actor {
+    pub(super) fn actor_with(&self, rig: &OsisProgram, more: &[&str]) -> Actor {
         let path = |name: &str| self.path(name).display().to_string();
         let flags = [
             format!("--v-bin={}", path("v")),

@@ -7,13 +7,13 @@ use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, Proc
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::stage::{GRACE, LIMIT, Stage, policy, shell, sleeper};
+use super::stage::{DefectiveZinit, GRACE, LIMIT, policy, shell, sleeper};
 use crate::support::wait::eventually;
 
 const SIGKILL: i32 = 9;
 
 /// Says its name, then works as a sleeper; its command line tells it apart from all others.
-fn talker(stage: &Stage, name: &str) -> ProcessSpec {
+fn talker(stage: &DefectiveZinit, name: &str) -> ProcessSpec {
     let script = format!("echo I am {name}; exec sleep 1000 {}", stage.zinit.path(name).display());
     // `sleep` takes several spans; one that is no span ends it, so let the marker be an argument of a shell.
     let script = script.replace("exec sleep 1000", "while :; do sleep 0.2; done; :");
@@ -21,7 +21,7 @@ fn talker(stage: &Stage, name: &str) -> ProcessSpec {
 }
 
 /// Living processes whose command line holds the marker of this service.
-fn processes_of(stage: &Stage, name: &str) -> Vec<u32> {
+fn processes_of(stage: &DefectiveZinit, name: &str) -> Vec<u32> {
     let marker = format!("{};", stage.zinit.path(name).display());
     let marker = marker.trim_end_matches(';').to_owned();
     let pids = std::fs::read_dir("/proc")
@@ -35,13 +35,13 @@ fn processes_of(stage: &Stage, name: &str) -> Vec<u32> {
 }
 
 /// There is one process and it has this pid. Its shell has a second one for a moment, before that becomes `sleep`.
-async fn assert_single(stage: &Stage, name: &str, pid: u32) {
+async fn assert_single(stage: &DefectiveZinit, name: &str, pid: u32) {
     let single = || async { (processes_of(stage, name) == [pid]).then_some(()) };
     eventually(&format!("{name} runs once, as {pid}"), LIMIT, single).await;
 }
 
 /// A crash is noticed and mended, logs are its own, and there is exactly one process.
-async fn assert_sound(stage: &Stage, name: &str) {
+async fn assert_sound(stage: &DefectiveZinit, name: &str) {
     let pid = stage.running(name).await;
     assert_single(stage, name, pid).await;
     stage.manager.signal(name, SIGKILL).await.unwrap();
@@ -58,7 +58,7 @@ async fn assert_sound(stage: &Stage, name: &str) {
 
 #[tokio::test]
 async fn deleting_in_the_middle_leaves_the_others_alone() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let names = ["a", "b", "c", "d", "e"];
     for name in names {
         stage.manager.start(&talker(&stage, name)).await.unwrap();
@@ -85,7 +85,7 @@ async fn deleting_in_the_middle_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn a_restart_timer_of_another_service_survives_a_deletion() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let mut late = talker(&stage, "late");
     late.restart = policy(Duration::from_secs(2));
     for spec in [talker(&stage, "first"), talker(&stage, "second"), late] {
@@ -109,7 +109,7 @@ fn show_if_failed(what: &str) {
 
 #[tokio::test]
 async fn random_changes_never_mix_up_services() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
     let names: Vec<String> = (0..6).map(|number| format!("s{number}")).collect();
@@ -156,7 +156,7 @@ async fn random_changes_never_mix_up_services() {
 
 #[tokio::test]
 async fn a_running_service_is_stopped_before_it_is_deleted() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     for name in ["a", "b"] {
         stage.manager.start(&sleeper(name)).await.unwrap();
         stage.running(name).await;
@@ -173,7 +173,7 @@ async fn a_running_service_is_stopped_before_it_is_deleted() {
 
 #[tokio::test]
 async fn what_others_depend_on_is_not_deleted() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     stage.manager.start(&sleeper("base")).await.unwrap();
     let foreign = json!({"config": {
         "service": {"name": "foreign", "exec": "sleep 1000"},
@@ -191,7 +191,7 @@ async fn what_others_depend_on_is_not_deleted() {
 
 #[tokio::test]
 async fn tombstones_are_hidden_and_deleted_once_they_are_last() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     for name in ["a", "b", "c"] {
         stage.manager.start(&sleeper(name)).await.unwrap();
         stage.running(name).await;
@@ -213,7 +213,7 @@ async fn tombstones_are_hidden_and_deleted_once_they_are_last() {
 
 #[tokio::test]
 async fn last_lines_survive_a_deletion_that_was_needed() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let mut spec = shell("a", "echo a last word; exit 3");
     spec.restart = policy(Duration::from_secs(3600));
     stage.manager.start(&spec).await.unwrap();

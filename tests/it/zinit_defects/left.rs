@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hero_supervisor::ports::process_manager::{ProcessManager, ProcessState};
 
-use super::stage::{GRACE, LIMIT, Stage, lives, policy, shell};
+use super::stage::{DefectiveZinit, GRACE, LIMIT, lives, policy, shell};
 use crate::support::wait::eventually;
 
 /// The pid that a script has written into a file.
@@ -16,7 +16,7 @@ async fn pid_in(file: &Path) -> u32 {
 
 #[tokio::test]
 async fn children_of_a_crashed_process_end_and_those_of_the_next_one_live() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let (child, crash) = (stage.zinit.path("child"), stage.zinit.path("crash"));
     let script = format!(
         "sleep 1000 & echo $! > {0}.new && mv {0}.new {0}; while ! test -e {1}; do sleep 0.05; done; rm {1}; exit 1",
@@ -44,7 +44,7 @@ async fn children_of_a_crashed_process_end_and_those_of_the_next_one_live() {
 
 #[tokio::test]
 async fn a_health_check_that_hangs_ends() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let file = stage.zinit.path("check");
     let mut spec = shell("a", "exec sleep 1000");
     spec.health_check = Some(format!("echo $$ > {}; sleep 1000; true", file.display()));

@@ -4,14 +4,14 @@ use futures::future::join_all;
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 
-use super::stage::{GRACE, LIMIT, Stage, sleeper};
+use super::stage::{DefectiveZinit, GRACE, LIMIT, sleeper};
 use crate::support::wait::eventually;
 use crate::support::zinit::PrivateZinit;
 
 /// Zinit hangs when a service with more than 256 dependents changes its state, and a stop of it stops all of them.
 #[tokio::test]
 async fn three_hundred_that_need_one_neither_hang_the_server_nor_stop_with_it() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     stage.manager.start(&sleeper("base")).await.unwrap();
     stage.running("base").await;
     let specs: Vec<_> = (0..300)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use serde_json::{Value, json};
 
-use super::stage::{GRACE, Stage, lives, sleeper};
+use super::stage::{DefectiveZinit, GRACE, lives, sleeper};
 
 /// Why something was refused.
 fn reason<T: std::fmt::Debug>(result: Result<T, ProcessError>) -> String {
@@ -21,7 +21,7 @@ fn foreign(name: &str, env: Value) -> Value {
 
 #[tokio::test]
 async fn a_service_of_somebody_else_is_neither_adopted_nor_stopped_nor_deleted() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     stage.zinit.call("service.set", foreign("mydb", json!({"PORT": "1"}))).await;
     let pid = stage.running("mydb").await;
     let file = std::fs::read_to_string(stage.zinit.config_dir().join("mydb.toml")).unwrap();
@@ -45,7 +45,7 @@ async fn a_service_of_somebody_else_is_neither_adopted_nor_stopped_nor_deleted()
 
 #[tokio::test]
 async fn a_file_by_hand_that_zinit_has_not_loaded_is_not_overwritten() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let file = stage.zinit.config_dir().join("other.toml");
     let by_hand = "# my own\n[service]\nname = \"other\"\nexec = \"sleep 500\"\n";
     std::fs::write(&file, by_hand).unwrap();
@@ -69,7 +69,7 @@ async fn a_file_by_hand_that_zinit_has_not_loaded_is_not_overwritten() {
 
 #[tokio::test]
 async fn a_service_of_other_records_is_not_taken_over() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let theirs = json!({"HERO_ACTOR_ID": "a", "HERO_REALM": "theirs"});
     stage.zinit.call("service.set", foreign("a", theirs)).await;
     let pid = stage.running("a").await;

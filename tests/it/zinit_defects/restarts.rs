@@ -6,12 +6,12 @@ use hero_supervisor::domain::model::actor::RestartMode;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use tokio::time::Instant;
 
-use super::stage::{GRACE, LIMIT, Stage, policy, shell, sleeper};
+use super::stage::{DefectiveZinit, GRACE, LIMIT, policy, shell, sleeper};
 use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn a_stop_holds_when_zinit_is_restarted_and_so_does_a_start_after_it() {
-    let mut stage = Stage::start().await;
+    let mut stage = DefectiveZinit::start().await;
     for name in ["up", "down", "again"] {
         stage.manager.start(&sleeper(name)).await.unwrap();
         stage.running(name).await;
@@ -32,7 +32,7 @@ async fn a_stop_holds_when_zinit_is_restarted_and_so_does_a_start_after_it() {
 
 #[tokio::test]
 async fn a_killed_server_is_unavailable_at_once_and_found_again() {
-    let mut stage = Stage::start().await;
+    let mut stage = DefectiveZinit::start().await;
     stage.manager.start(&sleeper("a")).await.unwrap();
     stage.running("a").await;
     stage.zinit.kill_server();
@@ -53,7 +53,7 @@ async fn a_killed_server_is_unavailable_at_once_and_found_again() {
 
 #[tokio::test]
 async fn a_restarted_supervisor_finds_everything_as_it_was() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     stage.manager.start(&sleeper("runs")).await.unwrap();
     let pid = stage.running("runs").await;
     // Its exit of 0 looks like one that Zinit would follow by a restart.
@@ -81,7 +81,7 @@ async fn a_restarted_supervisor_finds_everything_as_it_was() {
 
 #[tokio::test]
 async fn closing_leaves_the_processes_alone() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     let other = stage.another_manager();
     other.start(&sleeper("a")).await.unwrap();
     let pid = stage.running("a").await;

@@ -6,16 +6,18 @@ use hero_supervisor::adapters::zinit::ZinitProcessManager;
 use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessInfo, ProcessManager, ProcessSpec, ProcessState};
 
-pub(super) use crate::contract::process_manager::stage::{GRACE, LIMIT, lives, policy, shell};
+pub(super) use crate::contract::process_manager::process_manager_contract::{
+    GRACE, LIMIT, lives, policy, shell,
+};
 use crate::support::wait::eventually;
 use crate::support::zinit::PrivateZinit;
 
-pub(super) struct Stage {
+pub(super) struct DefectiveZinit {
     pub(super) zinit: PrivateZinit,
     pub(super) manager: ZinitProcessManager,
 }
 
-impl Stage {
+impl DefectiveZinit {
     pub(super) async fn start() -> Self {
         let zinit = PrivateZinit::start().await;
         let manager = ZinitProcessManager::new(zinit.socket());

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{Instant, timeout};
 
-use super::stage::{LIMIT, Stage, sleeper};
+use super::stage::{DefectiveZinit, LIMIT, sleeper};
 use hero_supervisor::adapters::zinit::ZinitProcessManager;
 
 /// The deadline is 2 s; the rest is for a busy machine.
@@ -36,7 +36,7 @@ async fn a_socket_that_never_answers_times_out() {
 
 #[tokio::test]
 async fn a_suspended_server_times_out_and_is_found_again() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     stage.manager.start(&sleeper("a")).await.unwrap();
     let pid = stage.running("a").await;
     stage.zinit.signal_server(Signal::SIGSTOP);
@@ -48,7 +48,7 @@ async fn a_suspended_server_times_out_and_is_found_again() {
 /// Another client defines a name twice, which hangs the server for good although it still answers to pings.
 #[tokio::test]
 async fn a_server_that_hangs_is_seen_although_it_answers_to_pings() {
-    let stage = Stage::start().await;
+    let stage = DefectiveZinit::start().await;
     stage.manager.start(&sleeper("a")).await.unwrap();
     stage.running("a").await;
     let mut stream = UnixStream::connect(stage.zinit.socket()).await.unwrap();

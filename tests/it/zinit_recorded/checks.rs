@@ -7,11 +7,11 @@ use hero_supervisor::domain::model::actor::{ExitStatus, RestartMode};
 use hero_supervisor::ports::process_manager::{ProcessManager, ProcessState};
 
 use super::server::Plays;
-use super::{Stage, mode};
+use super::{RecordedAnswers, mode};
 
 #[tokio::test]
 async fn recorded_check_of_what_is_never_restarted_is_run() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.zinit.hold("a");
     let mut spec = mode("a", RestartMode::Never);
     spec.health_check = Some("false".to_owned());
@@ -33,7 +33,7 @@ async fn recorded_check_of_what_is_never_restarted_is_run() {
 
 #[tokio::test]
 async fn recorded_end_by_itself_is_final_for_a_supervisor_that_did_not_start_it() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.zinit.plays("b", Plays::Exits(0));
     let next = ZinitProcessManager::new(stage.zinit.socket());
     stage.manager.start(&mode("b", RestartMode::OnFailure)).await.unwrap();

@@ -6,11 +6,16 @@ use hero_supervisor::domain::model::output::LogStream;
 use hero_supervisor::ports::process_manager::{LogPosition, ProcessManager};
 use tokio::time::Instant;
 
-use super::{LIMIT, Stage, always};
+use super::{LIMIT, RecordedAnswers, always};
 use crate::support::wait::eventually;
 
 /// Reads on until there are so many lines.
-async fn read(stage: &Stage, name: &str, place: &mut Option<LogPosition>, number: usize) -> Vec<String> {
+async fn read(
+    stage: &RecordedAnswers,
+    name: &str,
+    place: &mut Option<LogPosition>,
+    number: usize,
+) -> Vec<String> {
     let mut texts = Vec::new();
     let begun = Instant::now();
     while texts.len() < number && begun.elapsed() < LIMIT {
@@ -26,7 +31,7 @@ async fn read(stage: &Stage, name: &str, place: &mut Option<LogPosition>, number
 
 #[tokio::test]
 async fn recorded_logs_are_kept_followed_and_not_repeated() {
-    let mut stage = Stage::start();
+    let mut stage = RecordedAnswers::start();
     stage.manager.start(&always("tk")).await.unwrap();
     stage.zinit.write("tk", "+", "one");
     stage.zinit.write("tk2", "+", "of another");
@@ -49,7 +54,7 @@ async fn recorded_logs_are_kept_followed_and_not_repeated() {
 /// `stream_subscribeLogs` of every version brings what is written after it, and nothing of what is kept.
 #[tokio::test]
 async fn recorded_lines_that_come_while_a_follow_begins_are_each_read_once() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("tk")).await.unwrap();
     stage.zinit.write("tk", "+", "0");
     let mut place = None;
@@ -64,7 +69,7 @@ async fn recorded_lines_that_come_while_a_follow_begins_are_each_read_once() {
 
 #[tokio::test]
 async fn recorded_line_that_says_the_same_once_more_is_read_once_more() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("tk")).await.unwrap();
     stage.zinit.write("tk", "+", "the engine is up");
     let mut place = None;
@@ -79,7 +84,7 @@ async fn recorded_line_that_says_the_same_once_more_is_read_once_more() {
 
 #[tokio::test]
 async fn recorded_lines_before_a_new_subscription_at_another_zinit_are_read() {
-    let mut stage = Stage::start();
+    let mut stage = RecordedAnswers::start();
     stage.manager.start(&always("tk")).await.unwrap();
     stage.zinit.write("tk", "+", "before");
     let mut place = None;
@@ -90,7 +95,7 @@ async fn recorded_lines_before_a_new_subscription_at_another_zinit_are_read() {
 
 #[tokio::test]
 async fn recorded_tail_is_of_the_last_life() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("tk")).await.unwrap();
     stage.zinit.write("tk", "+", "of the first life");
     stage.manager.stop("tk", Duration::ZERO).await.unwrap();
@@ -107,7 +112,7 @@ async fn recorded_tail_is_of_the_last_life() {
 
 #[tokio::test]
 async fn recorded_flood_of_a_followed_log_keeps_no_call_waiting_and_ends_with_its_reader() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("chatty")).await.unwrap();
     stage.manager.start(&always("quiet")).await.unwrap();
     stage.running("quiet").await;

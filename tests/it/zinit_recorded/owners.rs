@@ -6,7 +6,7 @@ use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, Proc
 use serde_json::{Value, json};
 
 use super::server::{Dialect, Played, Plays};
-use super::{Stage, always};
+use super::{RecordedAnswers, always};
 
 /// Why something was refused.
 fn reason<T: std::fmt::Debug>(result: Result<T, ProcessError>) -> String {
@@ -19,7 +19,7 @@ fn reason<T: std::fmt::Debug>(result: Result<T, ProcessError>) -> String {
 #[tokio::test]
 async fn recorded_service_of_somebody_else_is_neither_adopted_nor_stopped_nor_deleted() {
     for dialect in [Dialect::V0_2_28, Dialect::V0_2_27] {
-        let stage = Stage::on(Played::speaking(dialect));
+        let stage = RecordedAnswers::on(Played::speaking(dialect));
         let theirs = json!({"exec": "sh -c 'sleep 1000'"});
         stage.zinit.put("mydb", theirs.clone(), true);
         let refused = reason(stage.manager.start(&always("mydb")).await);
@@ -47,7 +47,7 @@ async fn recorded_service_of_somebody_else_is_neither_adopted_nor_stopped_nor_de
 #[tokio::test]
 async fn recorded_file_by_hand_is_not_overwritten() {
     for dialect in [Dialect::V0_2_28, Dialect::V0_2_25] {
-        let stage = Stage::on(Played::speaking(dialect));
+        let stage = RecordedAnswers::on(Played::speaking(dialect));
         let theirs = json!({"exec": "sleep 500"});
         stage.zinit.put("other", theirs.clone(), false);
         let refused = reason(stage.manager.start(&always("other")).await);
@@ -66,7 +66,7 @@ async fn recorded_file_by_hand_is_not_overwritten() {
 
 #[tokio::test]
 async fn recorded_service_of_other_records_is_not_taken_over_and_ours_is_known_by_its_marks() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     let of_realm =
         |realm: &str| json!({"exec": "sleep 9", "env": {"HERO_ACTOR_ID": "a", "HERO_REALM": realm}});
     stage.zinit.put("a", of_realm("theirs"), true);
@@ -89,7 +89,7 @@ async fn recorded_service_of_other_records_is_not_taken_over_and_ours_is_known_b
 
 #[tokio::test]
 async fn recorded_values_that_look_like_numbers_are_no_change_and_no_other_owner() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     let mut spec = always("0b11");
     for (name, value) in [("OCTAL", "0o17"), ("BINARY", "0b11"), ("HEX", "0x1f"), ("NONE", "~")] {
         spec.env.insert(name.to_owned(), value.to_owned());

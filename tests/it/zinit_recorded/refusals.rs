@@ -7,14 +7,14 @@ use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, Proc
 use tokio::time::Instant;
 
 use super::server::{Dialect, Played, Plays};
-use super::{Stage, always};
+use super::{RecordedAnswers, always};
 
 const OLDER: [Dialect; 2] = [Dialect::V0_2_27, Dialect::V0_2_25];
 
 #[tokio::test]
 async fn recorded_v0_2_25_to_v0_2_27_run_a_service_from_its_start_to_its_removal() {
     for dialect in OLDER {
-        let stage = Stage::on(Played::speaking(dialect));
+        let stage = RecordedAnswers::on(Played::speaking(dialect));
         assert_eq!(stage.manager.probe().await.unwrap().name, "zinit v0.2.15 to v0.2.27 (GEN2)");
         stage.manager.start(&always("a")).await.unwrap();
         let pid = stage.running("a").await;
@@ -41,7 +41,7 @@ async fn recorded_v0_2_25_to_v0_2_27_run_a_service_from_its_start_to_its_removal
 #[tokio::test]
 async fn recorded_v0_2_25_to_v0_2_27_unknown_names_are_fine_or_not_found() {
     for dialect in OLDER {
-        let stage = Stage::on(Played::speaking(dialect));
+        let stage = RecordedAnswers::on(Played::speaking(dialect));
         stage.manager.stop("nobody", Duration::from_secs(1)).await.unwrap();
         stage.manager.remove("nobody").await.unwrap();
         assert_eq!(stage.manager.log_tail("nobody", 10).await.unwrap(), []);
@@ -58,7 +58,7 @@ async fn recorded_v0_2_25_to_v0_2_27_unknown_names_are_fine_or_not_found() {
 #[tokio::test]
 async fn recorded_list_that_fails_while_a_service_is_forgotten_is_asked_for_again() {
     for dialect in [Dialect::V0_2_28, Dialect::V0_2_27, Dialect::V0_2_25] {
-        let stage = Stage::on(Played::speaking(dialect));
+        let stage = RecordedAnswers::on(Played::speaking(dialect));
         stage.zinit.fail_lists(3);
         stage.manager.start(&always("a")).await.unwrap();
         stage.zinit.fail_lists(3);
@@ -75,7 +75,7 @@ async fn recorded_list_that_fails_while_a_service_is_forgotten_is_asked_for_agai
 
 #[tokio::test]
 async fn recorded_server_that_hangs_is_told_within_two_seconds_also_to_who_forces_it() {
-    let stage = Stage::start();
+    let stage = RecordedAnswers::start();
     stage.manager.start(&always("a")).await.unwrap();
     let pid = stage.running("a").await;
     stage.zinit.hang(true);

@@ -6,10 +6,10 @@ use serde_json::json;
 use tonic::Code;
 
 use super::server::{Dialect, Played};
+use crate::support::full_service::{Client, actor, client, create, definition, told, until_actor};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-use crate::support::whole::{Client, actor, client, create, definition, told, until_actor};
 
 struct Served {
     zinit: Played,

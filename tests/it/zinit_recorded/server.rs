@@ -74,7 +74,7 @@ struct Service {
 }
 
 #[derive(Default)]
-struct World {
+struct RecordedZinit {
     files: BTreeMap<String, Value>,
     services: BTreeMap<String, Service>,
     plays: BTreeMap<String, Plays>,
@@ -95,7 +95,7 @@ struct World {
     connections: usize,
 }
 
-impl World {
+impl RecordedZinit {
     fn dialect(&self) -> Dialect {
         self.dialect.unwrap_or(Dialect::V0_2_28)
     }
@@ -104,7 +104,7 @@ impl World {
 /// A played server; dropping it hangs up.
 pub(super) struct Played {
     dir: TempDir,
-    world: Arc<Mutex<World>>,
+    world: Arc<Mutex<RecordedZinit>>,
     tasks: JoinSet<()>,
 }
 
@@ -201,7 +201,7 @@ impl Played {
         self.dir.path().join("z.sock")
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    fn world(&self) -> MutexGuard<'_, RecordedZinit> {
         self.world.lock().unwrap()
     }
 
@@ -266,7 +266,7 @@ fn notification(subscription: u64, line: &str) -> Value {
 }
 
 /// Counts a connection for as long as it is open.
-struct Connection(Arc<Mutex<World>>);
+struct Connection(Arc<Mutex<RecordedZinit>>);
 
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -275,7 +275,7 @@ impl Drop for Connection {
     }
 }
 
-async fn serve(stream: UnixStream, world: Arc<Mutex<World>>) {
+async fn serve(stream: UnixStream, world: Arc<Mutex<RecordedZinit>>) {
     world.lock().unwrap().connections += 1;
     let _connection = Connection(world.clone());
     let (read, mut write) = stream.into_split();

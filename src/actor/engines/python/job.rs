@@ -167,8 +167,8 @@ impl<'a> Attempt<'a> {
         let server = self.server.pid();
         let own = Pid::this().as_raw();
         let family = || {
-            let strays = children_of(own).into_iter().filter(|pid| *pid != server);
-            children_of(server).into_iter().chain(strays).collect()
+            let orphans = children_of(own).into_iter().filter(|pid| *pid != server);
+            children_of(server).into_iter().chain(orphans).collect()
         };
         let Some(signal) = self.ladder.step(family) else { return };
         for leader in children_of(server) {

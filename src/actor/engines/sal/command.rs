@@ -218,7 +218,7 @@ fn follow(
     let mut pause = Duration::from_micros(200);
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let mut patience = LAST_WORDS;
+        let mut time_limit = LAST_WORDS;
         if pipes.is_empty() {
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
@@ -227,7 +227,7 @@ fn follow(
             wait(pause);
             pause = (pause * 2).min(LOOK);
         } else if !read_some(pipes, &mut buffer, written) {
-            patience = AFTER_END;
+            time_limit = AFTER_END;
         }
         if context.session.is_over() {
             return Ok(None);
@@ -236,7 +236,7 @@ fn follow(
             ended = child.try_wait()?.map(|status| (status, Instant::now()));
         }
         if let Some((status, at)) = ended
-            && at.elapsed() > patience
+            && at.elapsed() > time_limit
         {
             return Ok(Some(status));
         }

@@ -12,7 +12,7 @@ use super::processes::need;
 use super::registry::Registry;
 
 /// Nobody waits longer for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 /// How curl says that it was not given a URL that it knows.
 const NO_URL: [INT; 2] = [1, 3];
 
@@ -41,8 +41,8 @@ fn tcp_check(context: &Context, host: &str, port: INT) -> Called<bool> {
     let port = u16::try_from(port).map_err(|_| "a port is a number from 0 to 65535")?;
     let Ok(mut addresses) = (host, port).to_socket_addrs() else { return Ok(false) };
     let open = addresses.any(|address| {
-        let patience = context.session.left().min(PATIENCE);
-        !patience.is_zero() && TcpStream::connect_timeout(&address, patience).is_ok()
+        let time_limit = context.session.left().min(TIME_LIMIT);
+        !time_limit.is_zero() && TcpStream::connect_timeout(&address, time_limit).is_ok()
     });
     if context.session.is_over() { Err(Context::over()) } else { Ok(open) }
 }
@@ -111,8 +111,8 @@ fn ssh(registry: &mut Registry, context: &Arc<Context>) {
 /// no option, whatever it looks like.
 fn ssh_args<'a>(at: &'a str, command: &'a str) -> [&'a str; 9] {
     let unattended = ["BatchMode=yes", "ConnectTimeout=5", "StrictHostKeyChecking=accept-new"];
-    let [batch, patience, keys] = unattended;
-    ["-o", batch, "-o", patience, "-o", keys, "--", at, command]
+    let [batch, time_limit, keys] = unattended;
+    ["-o", batch, "-o", time_limit, "-o", keys, "--", at, command]
 }
 
 fn code(ran: &Map) -> INT {

@@ -10,7 +10,7 @@ use super::registry::Registry;
 use crate::ports::script_redis::Answer;
 
 /// Nobody waits longer for an answer; a job that is over does not wait at all.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 const ABOUT: &str =
     "For scripts of an actor that was started with `--script-redis-url`; without it they throw.";
@@ -92,11 +92,11 @@ fn ask(context: &Context, command: &str, args: &[&str]) -> Called<Answer> {
     let Some(redis) = &context.redis else {
         return Err("there is no Redis for scripts: start sal_actor with --script-redis-url".into());
     };
-    let patience = context.session.left().min(PATIENCE);
-    if patience.is_zero() {
+    let time_limit = context.session.left().min(TIME_LIMIT);
+    if time_limit.is_zero() {
         return Err(Context::over());
     }
-    match redis.ask(command, args, patience) {
+    match redis.ask(command, args, time_limit) {
         Ok(answer) => Ok(answer),
         Err(_late) if context.session.is_over() => Err(Context::over()),
         Err(why) => Err(format!("Redis: {why}").into()),

@@ -105,7 +105,7 @@ pub(super) fn crash(how: &str) -> AttemptError {
 
 fn of_the_c_compiler(lines: &[&str]) -> Option<(usize, AttemptError)> {
     C_MARKS.iter().find_map(|(mark, whole)| {
-        let found = lines.iter().enumerate().filter(|(_, line)| is_telling(line));
+        let found = lines.iter().enumerate().filter(|(_, line)| says_why(line));
         let mut found = found.filter_map(|(at, line)| Some((at, line.get(line.find(mark)?..)?)));
         let (at, words) = found.next()?;
         let words = if *whole { words } else { words.get(mark.len()..)? };
@@ -113,7 +113,7 @@ fn of_the_c_compiler(lines: &[&str]) -> Option<(usize, AttemptError)> {
     })
 }
 
-fn is_telling(line: &str) -> bool {
+fn says_why(line: &str) -> bool {
     !NOISE.iter().any(|noise| line.contains(noise))
 }
 

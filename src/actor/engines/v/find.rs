@@ -10,7 +10,7 @@ use super::flags::VFlags;
 use super::run::{Heard, Task};
 
 /// Saying its version takes V no time; a machine under heavy load may need a moment.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIME_LIMIT: Duration = Duration::from_secs(8);
 
 /// The compiler, and its version.
 pub(super) fn v(flags: &VFlags) -> Result<(PathBuf, String), String> {
@@ -74,7 +74,7 @@ fn version(program: &Path, flags: &VFlags) -> Result<String, String> {
         args: vec!["version".into()],
         env: BTreeMap::from([("PATH".to_owned(), flags.search_path.to_string_lossy().into_owned())]),
         folder: Path::new("/"),
-        timeout: PATIENCE,
+        timeout: TIME_LIMIT,
     };
     let (ended, text) = Heard::of(&task, &flags.work).map_err(|error| error.to_string())?;
     let line = text.lines().next().unwrap_or_default().trim();

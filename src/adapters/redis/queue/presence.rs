@@ -113,7 +113,7 @@ struct PresenceRecord {
     pid: u32,
     #[serde(default)]
     draining: bool,
-    beat_ms: i64,
+    heartbeat_ms: i64,
     last_job_ms: Option<i64>,
     #[serde(default)]
     pending_ends: u64,
@@ -131,7 +131,7 @@ fn presence_of((Lossy(id), json, in_flight): PresenceEntry) -> Result<Presence, 
         pid: record.pid,
         draining: record.draining,
         in_flight,
-        beat_at: time_of(record.beat_ms),
+        heartbeat_at: time_of(record.heartbeat_ms),
         last_job_at: record.last_job_ms.map(time_of),
         pending_ends: record.pending_ends,
         refused_ends: record.refused_ends,

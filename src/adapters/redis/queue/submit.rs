@@ -143,7 +143,7 @@ impl Batchers {
         let limit = self.shared.limit(script_type);
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
-            let Submission { id, mut spec, request, wanted, stray: _ } = submission;
+            let Submission { id, mut spec, request, wanted, unroutable: _ } = submission;
             let answer = match answer {
                 // Boxed: it is rare, and every submit would hold its room.
                 SubmitAnswer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
@@ -159,7 +159,7 @@ impl Batchers {
                 | SubmitAnswer::Exists(false)
                 | SubmitAnswer::Gone(_)
                 | SubmitAnswer::Full(_)
-                | SubmitAnswer::Stray
+                | SubmitAnswer::Unroutable
                 | SubmitAnswer::Reused(_) => answer,
             };
             match answer {
@@ -177,8 +177,8 @@ impl Batchers {
                 }
                 SubmitAnswer::Exists(_repeated) => submitted.push(Err(taken(id))),
                 SubmitAnswer::Gone(job_id) => submitted.push(Err(SubmitRefused::JobExpired { job_id })),
-                SubmitAnswer::Stray => submitted.push(Err(match spec.target_actor {
-                    Some(actor_id) => SubmitRefused::Stray { actor_id },
+                SubmitAnswer::Unroutable => submitted.push(Err(match spec.target_actor {
+                    Some(actor_id) => SubmitRefused::Unroutable { actor_id },
                     None => taken(id),
                 })),
                 SubmitAnswer::Full(queued) => {

@@ -73,8 +73,8 @@ struct StoredActor {
     fault: Option<FaultRecord>,
     #[serde(default)]
     outdated: bool,
-    #[serde(default)]
-    wishes: u64,
+    #[serde(default, rename = "wishes")]
+    requests_made: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<OperationRecord>,
 }
@@ -140,7 +140,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
         last_exit,
         fault,
         outdated,
-        wishes,
+        requests_made,
         operation,
     } = record;
     let stored = StoredActor {
@@ -166,7 +166,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
             .as_ref()
             .map(|fault| FaultRecord { kind: fault.kind.into(), message: fault.message.clone() }),
         outdated: *outdated,
-        wishes: *wishes,
+        requests_made: *requests_made,
         operation: operation.as_ref().map(operation_record),
     };
     encode(&what_actor(id.as_str()), &stored)
@@ -196,7 +196,7 @@ pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorReco
         }),
         fault: stored.fault.map(|fault| Fault { kind: fault.kind.into(), message: fault.message }),
         outdated: stored.outdated,
-        wishes: stored.wishes,
+        requests_made: stored.requests_made,
         operation: stored.operation.map(operation_of),
     })
 }

@@ -153,14 +153,14 @@ fn millis(span: Duration) -> u64 {
 /// process after the last one.
 fn health(check: &str, start_timeout: Duration) -> Result<Value, String> {
     let interval = (start_timeout / 20).clamp(Duration::from_millis(100), Duration::from_secs(1));
-    let patience = (start_timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(5));
+    let time_limit = (start_timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(5));
     let retries = start_timeout.as_millis().div_ceil(interval.as_millis()).max(1);
     Ok(json!({
         "type": "exec",
         // Zinit gives up a check that takes too long, and leaves its process running.
-        "target": format!("exec {}", quoted(&within(patience, check))?),
+        "target": format!("exec {}", quoted(&within(time_limit, check))?),
         "interval_ms": millis(interval),
-        "timeout_ms": millis(patience),
+        "timeout_ms": millis(time_limit),
         "retries": u32::try_from(retries).unwrap_or(u32::MAX),
         "start_period_ms": 0,
     }))

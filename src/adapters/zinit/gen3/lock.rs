@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::slots::Refusal;
 
 /// Somebody who holds it longer is stuck.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIME_LIMIT: Duration = Duration::from_secs(15);
 
 /// A lock file beside Zinit's socket. The kernel gives it back when its holder dies.
 pub(super) struct Lock {
@@ -56,7 +56,7 @@ impl Lock {
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => return Ok(Held { _lock: Some(lock) }),
-                Err((again, Errno::EWOULDBLOCK)) if begun.elapsed() < PATIENCE => file = again,
+                Err((again, Errno::EWOULDBLOCK)) if begun.elapsed() < TIME_LIMIT => file = again,
                 Err((_file, Errno::EWOULDBLOCK)) => return Err(Refusal::Busy),
                 // A file system without locks.
                 Err((_file, _errno)) => return Ok(Held { _lock: None }),

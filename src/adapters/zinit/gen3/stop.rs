@@ -72,12 +72,12 @@ impl Gen3 {
                     break;
                 }
                 State::Starting { pid: Some(_) } | State::Running { .. } if !told => {
-                    let telling = if outlasts {
+                    let notice = if outlasts {
                         self.calls.kill(name, Signal::SIGTERM as i32).await
                     } else {
                         self.calls.stop(name).await
                     };
-                    told = has_arrived(telling)?;
+                    told = has_arrived(notice)?;
                     // Looked at again at once: only one that was seen stopping is known not to be restarted.
                     pause = if told { Duration::ZERO } else { pause };
                 }

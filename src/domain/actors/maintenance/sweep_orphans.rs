@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(super) struct OrphanSweep {
     foreign: BTreeSet<String>,
     since: BTreeMap<String, Instant>,
-    left_over: BTreeMap<u32, Instant>,
+    orphan_pids: BTreeMap<u32, Instant>,
 }
 
 impl OrphanSweep {
@@ -45,19 +45,16 @@ impl OrphanSweep {
                 tracing::warn!(process = %name, error = %chain(&error), "process {name}: it has no record and cannot be judged or removed");
             }
         }
-        let left: Vec<&Orphan> = observation
-            .leftovers
-            .iter()
-            .filter(|leftover| !records.contains(leftover.name.as_str()))
-            .collect();
-        self.left_over.retain(|pid, _since| left.iter().any(|leftover| leftover.pid == *pid));
-        for leftover in left {
-            let since = *self.left_over.entry(leftover.pid).or_insert_with(Instant::now);
+        let left: Vec<&Orphan> =
+            observation.orphans.iter().filter(|orphan| !records.contains(orphan.name.as_str())).collect();
+        self.orphan_pids.retain(|pid, _since| left.iter().any(|orphan| orphan.pid == *pid));
+        for orphan in left {
+            let since = *self.orphan_pids.entry(orphan.pid).or_insert_with(Instant::now);
             if since.elapsed() < ORPHANED {
                 continue;
             }
-            if let Err(error) = end(parts, leftover).await {
-                let Orphan { name, pid, .. } = leftover;
+            if let Err(error) = end(parts, orphan).await {
+                let Orphan { name, pid, .. } = orphan;
                 tracing::warn!(process = %name, pid, error = %chain(&error), "process {pid} of {name}: it has no record and cannot be ended");
             }
         }
@@ -93,11 +90,11 @@ async fn remove(parts: &Deps, name: &str) -> Result<(), SupervisorError> {
 }
 
 /// Ends what an earlier process manager has left behind of an actor that is no longer there.
-async fn end(parts: &Deps, leftover: &Orphan) -> Result<(), SupervisorError> {
-    let there = parts.store.load().await?.names().any(|there| there == leftover.name);
-    let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == leftover.realm);
+async fn end(parts: &Deps, orphan: &Orphan) -> Result<(), SupervisorError> {
+    let there = parts.store.load().await?.names().any(|there| there == orphan.name);
+    let is_ours = parts.store.epoch().await?.is_some_and(|epoch| epoch == orphan.realm);
     if is_ours && !there {
-        parts.processes.end_orphan(&leftover.name, leftover.pid, GRACE).await?;
+        parts.processes.end_orphan(&orphan.name, orphan.pid, GRACE).await?;
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ impl ActorTask {
         let is_due = |verb| verb != Verb::Start || Instant::now() >= self.next_start;
         process.and_then(ProcessState::pid) != self.record.last_pid
             || self.needed(process).is_some_and(is_due)
-            || observation.leftovers.iter().any(|leftover| leftover.name == self.record.id.as_str())
+            || observation.orphans.iter().any(|orphan| orphan.name == self.record.id.as_str())
     }
 
     /// Returns whether the operation under way is a delete.
@@ -92,9 +92,9 @@ impl ActorTask {
     /// not reclaimed and nothing else is started.
     async fn has_orphans(&mut self, observation: &Observation, process: Option<ProcessState>) -> bool {
         let managed = process.and_then(ProcessState::pid);
-        self.learn_leftovers(observation).await;
+        self.observe_orphans(observation).await;
         let last = self.record.last_pid;
-        let mut pids = self.left_over.clone();
+        let mut pids = self.orphan_pids.clone();
         pids.extend(last);
         if let Some(managed) = managed {
             pids.remove(&managed);
@@ -106,7 +106,7 @@ impl ActorTask {
             // Who cannot be asked now may well live.
             if lives.unwrap_or(true) {
                 any = true;
-            } else if self.left_over.remove(&pid) && last != Some(pid) {
+            } else if self.orphan_pids.remove(&pid) && last != Some(pid) {
                 // Nobody was shown it, so there is nothing to tell and to count; but it may have had jobs.
                 self.reclaim(pid, ExitStatus::Unknown, false, Vec::new());
             }
@@ -115,16 +115,16 @@ impl ActorTask {
     }
 
     /// Adds what was found to be left over of this actor, by its name and by these very records.
-    async fn learn_leftovers(&mut self, observation: &Observation) {
-        let of_this = |leftover: &&Orphan| leftover.name == self.record.id.as_str();
-        let found: Vec<Orphan> = observation.leftovers.iter().filter(of_this).cloned().collect();
+    async fn observe_orphans(&mut self, observation: &Observation) {
+        let of_this = |orphan: &&Orphan| orphan.name == self.record.id.as_str();
+        let found: Vec<Orphan> = observation.orphans.iter().filter(of_this).cloned().collect();
         if found.is_empty() {
             return;
         }
         // While the records cannot be read nobody knows whose it is; the next look finds it again.
         if let Ok(Some(epoch)) = self.parts.store.epoch().await {
-            let ours = found.iter().filter(|leftover| leftover.realm == epoch);
-            self.left_over.extend(ours.map(|leftover| leftover.pid));
+            let ours = found.iter().filter(|orphan| orphan.realm == epoch);
+            self.orphan_pids.extend(ours.map(|orphan| orphan.pid));
         }
     }
 

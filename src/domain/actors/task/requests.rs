@@ -17,7 +17,7 @@ use crate::domain::model::event::Cause;
 use crate::error::{SupervisorError, chain};
 
 /// Upper bound of the requests that wait for the end of an operation.
-const MOST_PARKED: usize = 64;
+const MAX_QUEUED_REQUESTS: usize = 64;
 
 /// The operation that is under way.
 pub(super) struct Running {
@@ -36,7 +36,7 @@ pub(super) struct Running {
 }
 
 /// A request that waits for the end of an operation.
-pub(super) struct Parked {
+pub(super) struct QueuedRequest {
     pub(super) request: Request,
     /// Whether that operation does what is requested.
     pub(super) joined: bool,
@@ -112,16 +112,16 @@ impl ActorTask {
     }
 
     fn park(&mut self, request: Request, joined: bool) {
-        if self.parked.len() < MOST_PARKED {
-            self.parked.push(Parked { request, joined });
+        if self.queued_requests.len() < MAX_QUEUED_REQUESTS {
+            self.queued_requests.push(QueuedRequest { request, joined });
         } else {
             let _caller_gone = request.reply.send(Err(self.busy("a queue of other requests")));
         }
     }
 
     /// Answers requests that waited for an operation, or decides on them anew.
-    pub(super) async fn settle_parked(&mut self) {
-        if self.parked.is_empty() || self.running.is_some() {
+    pub(super) async fn settle_queued_requests(&mut self) {
+        if self.queued_requests.is_empty() || self.running.is_some() {
             return;
         }
         match &self.foreign {
@@ -131,7 +131,7 @@ impl ActorTask {
                 self.observer.fresh().await;
             }
         }
-        for Parked { request, joined } in std::mem::take(&mut self.parked) {
+        for QueuedRequest { request, joined } in std::mem::take(&mut self.queued_requests) {
             let at_rest = self.foreign.is_none() && self.running.is_none();
             match self.outcome_for(request.verb).filter(|_outcome| joined && at_rest) {
                 Some(outcome) => {
@@ -207,7 +207,7 @@ impl ActorTask {
             verdict: None,
         });
         self.foreign = None;
-        (self.heartbeat, self.last_beat) = (None, Instant::now());
+        (self.heartbeat, self.last_heartbeat) = (None, Instant::now());
     }
 
     pub(super) async fn on_end_of_work(&mut self, ended: Result<(), SupervisorError>) -> Option<StopReason> {
@@ -284,7 +284,7 @@ impl ActorTask {
         }
         self.ended_cause = None;
         answer(waiting, ended.and(ended_as));
-        self.settle_parked().await;
+        self.settle_queued_requests().await;
         deleted.then_some(StopReason::Deleted)
     }
 

@@ -96,7 +96,7 @@ impl ActorTask {
         if by_caller {
             next.desired = verb.desired();
             next.fault = None;
-            next.wishes += 1;
+            next.requests_made += 1;
         }
         match self.parts.store.update(&next).await? {
             Stored::Written(generation) => {
@@ -129,7 +129,7 @@ impl ActorTask {
         let ours = std::mem::replace(&mut self.record, theirs);
         // Only a look that begins now can be compared with it.
         self.stale_up_to = self.observer.mark();
-        if !same_actor || ours.wishes != self.record.wishes {
+        if !same_actor || ours.requests_made != self.record.requests_made {
             self.recent_ends.clear();
             self.next_start = Instant::now();
             self.trouble.clear();
@@ -222,7 +222,10 @@ impl ActorTask {
     /// Says that we live while an operation is under way; sees to it that one of a supervisor that does not is given up.
     pub(super) async fn on_tick(&mut self) -> Option<StopReason> {
         if let Some(running) = &self.running {
-            if running.lease.is_some() && self.heartbeat.is_none() && self.last_beat.elapsed() >= HEARTBEAT {
+            if running.lease.is_some()
+                && self.heartbeat.is_none()
+                && self.last_heartbeat.elapsed() >= HEARTBEAT
+            {
                 self.send_heartbeat();
             }
             return None;
@@ -239,12 +242,12 @@ impl ActorTask {
             }
             self.give_up_abandoned().await;
         }
-        self.settle_parked().await;
+        self.settle_queued_requests().await;
         None
     }
 
     fn send_heartbeat(&mut self) {
-        self.last_beat = Instant::now();
+        self.last_heartbeat = Instant::now();
         let mut next = self.record.clone();
         let Some(lease) = &mut next.operation else { return };
         lease.heartbeat += 1;
@@ -284,7 +287,7 @@ impl ActorTask {
         });
         if let Ok(true) = given_up.await {
             tracing::warn!(actor.id = %self.record.id, "actor {}: {} is given up (its supervisor sends no heartbeat)", self.record.id, lease.verb.noun());
-            self.parked.iter_mut().for_each(|parked| parked.joined = false);
+            self.queued_requests.iter_mut().for_each(|queued_requests| queued_requests.joined = false);
         }
     }
 

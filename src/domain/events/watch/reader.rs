@@ -51,7 +51,7 @@ async fn read_while_wanted(shared: &Shared) -> Result<(), LogError> {
         match next(shared, follower.as_mut(), &cursor, &mut wanted).await? {
             Some(Read::Entries { entries, upto }) => {
                 shared.lock().ring.extend(&cursor, entries, &upto);
-                shared.tell_news();
+                shared.notify_watchers();
             }
             Some(Read::Expired { oldest: _ }) => {
                 tracing::warn!(
@@ -92,7 +92,7 @@ async fn begin(shared: &Shared, streams: &BTreeSet<EventStream>) -> Result<(), L
             state.ring.begin(stream, position);
         }
     }
-    shared.tell_news();
+    shared.notify_watchers();
     Ok(())
 }
 
@@ -118,7 +118,7 @@ async fn next(
 }
 
 impl Shared {
-    fn tell_news(&self) {
-        self.news.send_modify(|times| *times += 1);
+    fn notify_watchers(&self) {
+        self.changes.send_modify(|times| *times += 1);
     }
 }

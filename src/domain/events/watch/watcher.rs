@@ -27,7 +27,7 @@ pub struct EventWatch {
     interest: Interest,
     filter: EventFilter,
     place: Place,
-    news: watch::Receiver<u64>,
+    changes: watch::Receiver<u64>,
     /// Read from the log, and not handed out yet.
     page: VecDeque<Logged>,
     /// Everything up to here was handed out when the page is empty.
@@ -47,12 +47,12 @@ impl EventWatch {
         filter: EventFilter,
         own: Cursor,
     ) -> Result<Self, SupervisorError> {
-        let news = interest.shared.news.subscribe();
+        let changes = interest.shared.changes.subscribe();
         let mut watch = Self {
             interest,
             filter,
             place: Place::new(own),
-            news,
+            changes,
             page: VecDeque::new(),
             page_end: None,
             stalled: false,
@@ -103,7 +103,7 @@ impl EventWatch {
                 self.place.own = end;
             }
             // Before the look: what changes after it is not missed.
-            self.news.borrow_and_update();
+            self.changes.borrow_and_update();
             let look = self.interest.shared.lock().ring.look(&mut self.place);
             if !matches!(look, Look::Unread) {
                 self.unread_since = None;
@@ -133,7 +133,7 @@ impl EventWatch {
     }
 
     async fn changed(&mut self) -> Result<(), SupervisorError> {
-        self.news.changed().await.map_err(|_gone| SupervisorError::ShuttingDown)
+        self.changes.changed().await.map_err(|_gone| SupervisorError::ShuttingDown)
     }
 
     async fn wait_for_the_reader(&mut self) -> Result<(), SupervisorError> {

@@ -13,7 +13,7 @@ use hero_supervisor::ports::actor_store::Stored;
 use hero_supervisor::ports::work_queue::Work;
 use hero_supervisor::{ActorConfig, ScriptType};
 
-use super::bench::{
+use super::queue_contract::{
     Kind, LIMIT, OSIS, actor_id, finish, killed, read, spec, submit, submit_wanted, success, take_nothing,
     take_one, text,
 };
@@ -32,7 +32,7 @@ pub(super) async fn an_actor_is_there_until_it_leaves(kind: Kind) {
     };
     let first = presence().await.unwrap();
     assert_eq!((first.pid, first.draining, first.in_flight, first.last_job_at), (41, false, 0, None));
-    let age = bench.now().duration_since(first.beat_at).unwrap_or_default();
+    let age = bench.now().duration_since(first.heartbeat_at).unwrap_or_default();
     assert!(age < LIMIT, "{age:?}");
 
     submit(&queue, spec("1")).await;
@@ -43,7 +43,7 @@ pub(super) async fn an_actor_is_there_until_it_leaves(kind: Kind) {
     actor.announce(true).await.unwrap();
     let later = presence().await.unwrap();
     assert_eq!((later.draining, later.in_flight), (true, 0));
-    assert!(later.last_job_at.is_some() && later.beat_at > first.beat_at);
+    assert!(later.last_job_at.is_some() && later.heartbeat_at > first.heartbeat_at);
 
     let reborn = bench.actor("osis_actor_0", 43).await;
     actor.close().await;
@@ -142,7 +142,7 @@ pub(super) async fn a_forgotten_actor_takes_its_own_jobs_with_it(kind: Kind) {
 }
 
 /// A record with something in every field.
-pub(super) fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
+pub(super) fn record(name: &str, bench: &super::queue_contract::QueueContract) -> ActorRecord {
     let mut config = ActorConfig::new(name.to_owned(), PathBuf::from("/bin/osis_actor"), OSIS)
         .with_args(vec!["--flag".to_owned(), "with space".to_owned()])
         .with_dependencies(vec!["redis".to_owned()])
@@ -169,7 +169,7 @@ pub(super) fn record(name: &str, bench: &super::bench::Bench) -> ActorRecord {
         }),
         fault: Some(Fault { kind: FaultKind::CrashLoop, message: format!("{:?}", bench.now()) }),
         outdated: true,
-        wishes: 5,
+        requests_made: 5,
         operation: Some(OperationLease {
             verb: Verb::Delete { force: true },
             id: "one-of-many".to_owned(),

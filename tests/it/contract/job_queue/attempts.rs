@@ -9,7 +9,7 @@ use hero_supervisor::ports::job_queue::{Changes, Retried};
 use hero_supervisor::ports::work_queue::LeaseOutput;
 use tokio::time::timeout;
 
-use super::bench::{
+use super::queue_contract::{
     Kind, LIMIT, OSIS, actor_id, failure, finish, killed, read, submit, submit_wanted, success,
     take_and_start, take_one, text, until_state, with_attempts,
 };

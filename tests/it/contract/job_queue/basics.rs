@@ -5,7 +5,7 @@ use std::time::Duration;
 use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::job::{JobResult, JobSpec, JobState, JobView, Outcome, ResultKind};
 
-use super::bench::{
+use super::queue_contract::{
     Kind, LIMIT, OSIS, finish, offer, read, scripts, spec, submission, submit, submit_wanted, success, take,
     take_and_start, take_nothing, take_one, text,
 };

@@ -5,9 +5,9 @@ use hero_supervisor::domain::model::job::JobView;
 use hero_supervisor::ports::job_queue::{JobFilter, QueueError};
 
 use super::actors::record;
-use super::bench::{Bench, Kind, spec, submit};
+use super::queue_contract::{Kind, QueueContract, spec, submit};
 
-async fn set(bench: &mut Bench, key: &str, field: &str, value: impl AsRef<[u8]>) {
+async fn set(bench: &mut QueueContract, key: &str, field: &str, value: impl AsRef<[u8]>) {
     let mut connection = bench.redis().connection().await;
     let mut set = redis::cmd("HSET");
     set.arg(key).arg(field).arg(value.as_ref());
@@ -76,5 +76,5 @@ async fn damaged_rules_verdicts_and_decisions_are_stepped_over() {
     assert!(store.settings().await.unwrap().is_empty());
     assert!(store.decisions().await.unwrap().is_empty());
     assert!(store.healths().await.unwrap().is_empty());
-    assert!(store.template(super::bench::OSIS).await.unwrap().is_none());
+    assert!(store.template(super::queue_contract::OSIS).await.unwrap().is_none());
 }

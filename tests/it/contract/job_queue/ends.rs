@@ -8,7 +8,7 @@ use hero_supervisor::domain::model::job::{JobSpec, JobState, JobView, Outcome};
 use hero_supervisor::ports::job_queue::Deleted;
 use hero_supervisor::ports::work_queue::{TakenJob, WorkQueue};
 
-use super::bench::{
+use super::queue_contract::{
     Kind, LIMIT, OSIS, Settings, failure, finish, read, spec, submit, submit_wanted, success, take,
     take_and_start, take_nothing, take_one, text, until_state, with_attempts,
 };
@@ -134,7 +134,7 @@ pub(super) async fn an_ended_job_is_kept_for_its_time(kind: Kind) {
     eventually("only the other is listed", LIMIT, || async {
         queue.maintain().await.unwrap();
         let listed = queue.list(&Default::default(), None, 10).await.unwrap().jobs;
-        (super::bench::ids(&listed) == [long.id.clone()]).then_some(())
+        (super::queue_contract::ids(&listed) == [long.id.clone()]).then_some(())
     })
     .await;
     queue.close().await;

@@ -10,9 +10,9 @@ use hero_supervisor::ports::job_queue::{Completion, Submission};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
 
-use super::bench::{
-    Bench, Kind, LIMIT, OSIS, actor_id, failure, finish, killed, offer, spec, submission, success, text,
-    with_attempts,
+use super::queue_contract::{
+    Kind, LIMIT, OSIS, QueueContract, actor_id, failure, finish, killed, offer, spec, submission, success,
+    text, with_attempts,
 };
 
 /// Steps of one history.
@@ -38,7 +38,7 @@ struct Known {
 }
 
 struct History {
-    bench: Bench,
+    bench: QueueContract,
     queue: Arc<dyn Queue>,
     seed: u64,
     random: fastrand::Rng,

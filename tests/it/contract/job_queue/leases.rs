@@ -7,7 +7,7 @@ use hero_supervisor::domain::model::job::{JobErrorKind, JobState, Outcome};
 use hero_supervisor::ports::actor_presence::Reclaimed;
 use hero_supervisor::ports::work_queue::{Retryability, Work};
 
-use super::bench::{
+use super::queue_contract::{
     Kind, OSIS, Settings, failure, finish, killed, read, spec, submit, submit_wanted, success, take,
     take_and_start, take_nothing, take_one, text, until_state, with_attempts,
 };
@@ -81,7 +81,7 @@ pub(super) async fn a_cancelled_job_voids_its_lease_and_hints_at_it(kind: Kind) 
     assert!(cancelled.changed);
     assert_eq!((cancelled.job.state, cancelled.job.attempt), (JobState::Cancelled, 1));
     assert_eq!(cancelled.job.cancel_reason.as_deref(), Some("changed my mind"));
-    let hint = actor.take(0, super::bench::LIMIT).await.unwrap();
+    let hint = actor.take(0, super::queue_contract::LIMIT).await.unwrap();
     assert_eq!(hint, [Work::Cancelled { lease: taken[0].lease.clone() }]);
     let leases = [taken[0].lease.clone(), taken[1].lease.clone()];
     assert_eq!(actor.heartbeat(&leases).await.unwrap(), leases[..1]);
@@ -100,10 +100,11 @@ pub(super) async fn what_a_dead_process_had_is_taken_back_at_once(kind: Kind) {
     let thrice = submit(&queue, with_attempts("thrice", 3)).await;
     let later = submit(&queue, spec("later")).await;
     take(&dead, 2).await;
-    let nothing = queue.reclaim(OSIS, &super::bench::actor_id("osis_actor_0"), 4, &killed()).await.unwrap();
+    let nothing =
+        queue.reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), 4, &killed()).await.unwrap();
     assert_eq!(nothing, Reclaimed::default(), "pid 4 is not pid 41");
     let reclaimed =
-        queue.reclaim(OSIS, &super::bench::actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
+        queue.reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
     assert_eq!(reclaimed, Reclaimed { retried: 1, failed: 1 });
 
     let failed = read(&queue, &once.id).await;
@@ -116,7 +117,7 @@ pub(super) async fn what_a_dead_process_had_is_taken_back_at_once(kind: Kind) {
     assert_eq!((&taken[0].lease.job_id, taken[0].attempt), (&thrice.id, 2), "before what came later");
     assert_eq!(taken[1].lease.job_id, later.id);
     assert_eq!(
-        queue.reclaim(OSIS, &super::bench::actor_id("osis_actor_0"), 41, &killed()).await.unwrap(),
+        queue.reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), 41, &killed()).await.unwrap(),
         Reclaimed::default()
     );
     assert!(finish(&reborn, success(&bench, &taken[0].lease, text("at last"))).await);
@@ -131,8 +132,10 @@ pub(super) async fn a_job_that_kills_its_actors_ends(kind: Kind) {
     for (pid, expected) in [(1, (1, 0)), (2, (1, 0)), (3, (0, 1))] {
         let actor = bench.actor("osis_actor_0", pid).await;
         assert_eq!(take_one(&actor).await.attempt, pid);
-        let reclaimed =
-            queue.reclaim(OSIS, &super::bench::actor_id("osis_actor_0"), pid, &killed()).await.unwrap();
+        let reclaimed = queue
+            .reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), pid, &killed())
+            .await
+            .unwrap();
         assert_eq!((reclaimed.retried, reclaimed.failed), expected);
     }
     let end = completion.wait().await.unwrap();

@@ -8,7 +8,7 @@ use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState};
 use hero_supervisor::ports::job_queue::JobFilter;
 
-use super::bench::{
+use super::queue_contract::{
     Kind, OSIS, actor_id, finish, ids, read, spec, submission, submit, success, take, take_one, text,
 };
 

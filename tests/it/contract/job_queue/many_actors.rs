@@ -8,7 +8,7 @@ use hero_supervisor::ports::job_queue::JobFilter;
 use hero_supervisor::ports::queue::Queue;
 use tokio::time::sleep;
 
-use super::bench::{Bench, Kind, LIMIT, OSIS, Settings, actor_id, spec, submission};
+use super::queue_contract::{Kind, LIMIT, OSIS, QueueContract, Settings, actor_id, spec, submission};
 use crate::support::wait::eventually;
 
 /// More than two pages.
@@ -19,7 +19,7 @@ fn names(prefix: &str) -> Vec<String> {
 }
 
 /// Announces actors whose processes are only names.
-async fn announce(bench: &mut Bench, names: &[String]) {
+async fn announce(bench: &mut QueueContract, names: &[String]) {
     let mut pipeline = redis::pipe();
     for name in names {
         let consumer = format!("{name}.1.x");
@@ -38,7 +38,7 @@ async fn submit_pinned(queue: &Arc<dyn Queue>, names: &[String]) {
 }
 
 /// Takes the job of each of these actors.
-async fn take_all(bench: &mut Bench, names: &[String]) {
+async fn take_all(bench: &mut QueueContract, names: &[String]) {
     let mut pipeline = redis::pipe();
     for name in names {
         pipeline.cmd("XREADGROUP").arg("GROUP").arg("g").arg(format!("{name}.1.x")).arg("COUNT").arg(1);

@@ -10,17 +10,17 @@ use hero_supervisor::ports::job_queue::{Deleted, Retried};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
 
-use super::bench::{
-    Bench, Kind, OSIS, Settings, failure, finish, read, spec, submit, success, take_one, text, until_state,
-    with_attempts,
+use super::queue_contract::{
+    Kind, OSIS, QueueContract, Settings, failure, finish, read, spec, submit, success, take_one, text,
+    until_state, with_attempts,
 };
 
-fn line(bench: &Bench, number: u64, text: &str) -> OutputChunk {
+fn line(bench: &QueueContract, number: u64, text: &str) -> OutputChunk {
     let stream = if number.is_multiple_of(2) { LogStream::Stderr } else { LogStream::Stdout };
     OutputChunk { number, at: bench.now(), item: OutputItem::Line { stream, text: text.to_owned() } }
 }
 
-fn progress(bench: &Bench, number: u64, percent: Option<f64>, message: &str) -> OutputChunk {
+fn progress(bench: &QueueContract, number: u64, percent: Option<f64>, message: &str) -> OutputChunk {
     OutputChunk {
         number,
         at: bench.now(),
@@ -171,10 +171,14 @@ pub(super) async fn output_is_bounded_and_goes_with_its_job(kind: Kind) {
     end.output = vec![line(&bench, 1, "hello")];
     assert!(finish(&actor, end).await);
     assert_eq!(all(queue.as_ref(), &taken.lease).await.len(), 1);
-    crate::support::wait::eventually("the output goes with its job", super::bench::LIMIT, || async {
-        queue.maintain().await.unwrap();
-        all(queue.as_ref(), &taken.lease).await.is_empty().then_some(())
-    })
+    crate::support::wait::eventually(
+        "the output goes with its job",
+        super::queue_contract::LIMIT,
+        || async {
+            queue.maintain().await.unwrap();
+            all(queue.as_ref(), &taken.lease).await.is_empty().then_some(())
+        },
+    )
     .await;
     drop(short);
     queue.close().await;

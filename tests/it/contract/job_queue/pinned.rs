@@ -10,7 +10,7 @@ use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState};
 use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
 
 use super::actors::record;
-use super::bench::{
+use super::queue_contract::{
     Kind, OSIS, actor_id, finish, offer, read, spec, submission, submit, success, take_and_start, take_one,
     text, until_state,
 };
@@ -24,7 +24,7 @@ pub(super) async fn what_is_for_an_absent_actor_is_counted_as_waiting(kind: Kind
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     let job = submit(&queue, pinned("1")).await;
-    let state = eventually("it has waited for a moment", super::bench::LIMIT, || async {
+    let state = eventually("it has waited for a moment", super::queue_contract::LIMIT, || async {
         let state = queue.state(OSIS).await.unwrap();
         state.oldest_age.is_some_and(|age| !age.is_zero()).then_some(state)
     })
@@ -46,7 +46,7 @@ pub(super) async fn what_is_for_an_absent_actor_is_counted_as_waiting(kind: Kind
 pub(super) async fn what_waits_for_its_time_is_lost_with_its_actor(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
-    let later = Some(bench.now() + super::bench::LIMIT);
+    let later = Some(bench.now() + super::queue_contract::LIMIT);
     let mine = submit(&queue, JobSpec { run_at: later, ..pinned("mine") }).await;
     let others = submit(&queue, JobSpec { run_at: later, ..spec("others") }).await;
     // More than one round of the function that looks for them.
@@ -75,11 +75,11 @@ pub(super) async fn what_waits_for_another_attempt_is_lost_with_its_actor(kind: 
     let actor = bench.actor("osis_actor_0", 41).await;
     let mut job = pinned("boom");
     job.retry.max_attempts = 3;
-    job.retry.backoff.initial = super::bench::LIMIT;
-    job.retry.backoff.max = super::bench::LIMIT;
+    job.retry.backoff.initial = super::queue_contract::LIMIT;
+    job.retry.backoff.max = super::queue_contract::LIMIT;
     let job = submit(&queue, job).await;
     let taken = take_and_start(&bench, &actor).await;
-    assert!(finish(&actor, super::bench::failure(&bench, &taken.lease, "boom")).await);
+    assert!(finish(&actor, super::queue_contract::failure(&bench, &taken.lease, "boom")).await);
     until_state(&queue, &job.id, JobState::RetryWait).await;
     queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
     let lost = read(&queue, &job.id).await;
@@ -91,9 +91,9 @@ pub(super) async fn a_stray_is_refused_unless_its_request_made_it_before(kind: K
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     let key = RequestKey { id: RequestId::parse("r").unwrap(), fingerprint: "f".to_owned() };
-    let asked = |stray| Submission { request: Some(key.clone()), stray, ..submission(pinned("1")) };
+    let asked = |unroutable| Submission { request: Some(key.clone()), unroutable, ..submission(pinned("1")) };
     let refused = offer(&queue, asked(true)).await.unwrap_err();
-    assert_eq!(refused, SubmitRefused::Stray { actor_id: actor_id("osis_actor_0") });
+    assert_eq!(refused, SubmitRefused::Unroutable { actor_id: actor_id("osis_actor_0") });
     let first = offer(&queue, asked(false)).await.unwrap();
     assert!(!first.deduplicated);
     let again = offer(&queue, asked(true)).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_submit_beside_the_deletion_of_its_actor_leaves_no_job_that_waits_for_
             let mut accepted = Vec::new();
             for _job in 0..8 {
                 let mut job = pinned("1");
-                job.run_at = (round % 2 == 0).then(|| bench.now() + super::bench::LIMIT);
+                job.run_at = (round % 2 == 0).then(|| bench.now() + super::queue_contract::LIMIT);
                 match supervisor.submit(JobRequest::new(job)).await {
                     Ok(submitted) => accepted.push(submitted.job.id),
                     Err(SupervisorError::ActorNotFound(_)) => refused += 1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState};
 use hero_supervisor::ports::job_queue::{Retried, SubmitRefused};
 
-use super::bench::{
+use super::queue_contract::{
     Kind, LIMIT, OSIS, Settings, actor_id, failure, finish, offer, read, scripts, spec, submission, submit,
     success, take, take_nothing, take_one, text, until_state, with_attempts,
 };

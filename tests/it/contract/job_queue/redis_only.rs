@@ -10,18 +10,18 @@ use hero_supervisor::ports::job_queue::{QueueError, RequestKey, Submission};
 use hero_supervisor::ports::work_queue::WorkQueue;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::bench::{
-    Bench, Kind, LIMIT, OSIS, Settings, actor_id, failure, finish, offer, read, spec, submission, submit,
-    submit_wanted, success, take_and_start, take_one, text, until_state, with_attempts,
+use super::queue_contract::{
+    Kind, LIMIT, OSIS, QueueContract, Settings, actor_id, failure, finish, offer, read, spec, submission,
+    submit, submit_wanted, success, take_and_start, take_one, text, until_state, with_attempts,
 };
 use super::redis_outages::complete;
 
-pub(super) async fn command(bench: &mut Bench, words: &[&str]) -> redis::Value {
+pub(super) async fn command(bench: &mut QueueContract, words: &[&str]) -> redis::Value {
     let mut connection = bench.redis().connection().await;
     redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await.unwrap()
 }
 
-async fn keys(bench: &mut Bench, pattern: &str) -> Vec<String> {
+async fn keys(bench: &mut QueueContract, pattern: &str) -> Vec<String> {
     redis::from_redis_value(command(bench, &["KEYS", pattern]).await).unwrap()
 }
 
@@ -169,11 +169,11 @@ async fn a_dead_letter_is_written_when_attempts_run_out() {
     let mut bench = Kind::Redis.bench().await;
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
-    let job = submit(&queue, super::bench::with_attempts("1", 2)).await;
+    let job = submit(&queue, super::queue_contract::with_attempts("1", 2)).await;
     for _attempt in 0..2 {
         until_state(&queue, &job.id, JobState::Queued).await;
         let taken = take_one(&actor).await;
-        assert!(finish(&actor, super::bench::failure(&bench, &taken.lease, "no")).await);
+        assert!(finish(&actor, super::queue_contract::failure(&bench, &taken.lease, "no")).await);
     }
     assert_eq!(command(&mut bench, &["XLEN", "hero:{osis}:dlq"]).await, redis::Value::Int(1));
     assert_eq!(read(&queue, &job.id).await.state, JobState::Failed);

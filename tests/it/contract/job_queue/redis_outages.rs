@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::attempts::hear;
-use super::bench::{
-    Bench, Kind, LIMIT, Settings, finish, read, spec, submission, submit, submit_wanted, success, take,
-    take_and_start, take_one, text,
+use super::queue_contract::{
+    Kind, LIMIT, QueueContract, Settings, finish, read, spec, submission, submit, submit_wanted, success,
+    take, take_and_start, take_one, text,
 };
 use super::redis_only::command;
 use crate::support::redis::PrivateRedis;
@@ -55,7 +55,7 @@ async fn a_script_finds_redis_again_that_was_restarted_since_the_last_one() {
 
 #[tokio::test]
 async fn a_killed_redis_with_an_append_only_file_loses_no_acknowledged_job() {
-    let mut bench = Bench::on(PrivateRedis::start_append_only().await, Settings::default());
+    let mut bench = QueueContract::on(PrivateRedis::start_append_only().await, Settings::default());
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
     // One actor works all the time; three callers submit until the kill.

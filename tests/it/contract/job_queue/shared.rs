@@ -12,7 +12,7 @@ use hero_supervisor::domain::model::job::RetryPolicy;
 use hero_supervisor::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use hero_supervisor::domain::model::settings::{JobSettings, ScriptTypeSettings};
 
-use super::bench::{Kind, OSIS, actor_id};
+use super::queue_contract::{Kind, OSIS, actor_id};
 
 fn at(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)

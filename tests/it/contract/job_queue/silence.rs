@@ -8,30 +8,31 @@ use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{Lease, Work};
 use tokio::time::sleep;
 
-use super::bench::{
-    Bench, Kind, LIMIT, OSIS, Settings, finish, read, spec, submit, success, take_one, text, until_state,
+use super::queue_contract::{
+    Kind, LIMIT, OSIS, QueueContract, Settings, finish, read, spec, submit, success, take_one, text,
+    until_state,
 };
 
 const LEASE: Duration = Duration::from_secs(3);
 const TICK: &str = "hero:{osis}:tick";
 
-async fn bench() -> Bench {
+async fn bench() -> QueueContract {
     Kind::Redis.bench_with(Settings { lease: LEASE, ..Settings::default() }).await
 }
 
-async fn ask<T: redis::FromRedisValue>(bench: &mut Bench, words: &[&str]) -> T {
+async fn ask<T: redis::FromRedisValue>(bench: &mut QueueContract, words: &[&str]) -> T {
     let mut connection = bench.redis().connection().await;
     redis::cmd(words[0]).arg(&words[1..]).query_async(&mut connection).await.unwrap()
 }
 
 /// Redis' clock in milliseconds.
-async fn clock(bench: &mut Bench) -> i64 {
+async fn clock(bench: &mut QueueContract) -> i64 {
     let (seconds, micros): (i64, i64) = ask(bench, &["TIME"]).await;
     seconds * 1000 + micros / 1000
 }
 
 /// Makes it so as if the clock had run on by this without any round of upkeep or beat: an outage, or a step of the clock.
-async fn let_pass(bench: &mut Bench, lease: &Lease, millis: i64) {
+async fn let_pass(bench: &mut QueueContract, lease: &Lease, millis: i64) {
     let now = clock(bench).await;
     let at: i64 = ask(bench, &["HGET", TICK, "at"]).await;
     ask::<i64>(bench, &["HSET", TICK, "at", &(at - millis).to_string()]).await;
@@ -178,7 +179,7 @@ async fn a_damaged_record_keeps_no_lease_and_no_retry_of_others() {
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
     let (damaged, other) = (submit(&queue, spec("1")).await, submit(&queue, spec("2")).await);
-    let taken = super::bench::take(&actor, 2).await;
+    let taken = super::queue_contract::take(&actor, 2).await;
     assert_eq!(taken.len(), 2);
     let key = format!("hero:job:{{osis}}:{}", damaged.id);
     ask::<u64>(&mut bench, &["DEL", &key]).await;

@@ -7,7 +7,7 @@ use hero_supervisor::domain::model::id::{JobId, RequestId};
 use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, Outcome};
 use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
 
-use super::bench::{
+use super::queue_contract::{
     Kind, OSIS, Settings, actor_id, finish, offer, read, spec, submission, submit, submit_wanted, success,
     take_nothing, take_one, text, until_state,
 };

@@ -7,12 +7,12 @@ use hero_supervisor::domain::model::actor::{ExitStatus, RestartMode};
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessState};
 use tokio::time::{Instant, sleep};
 
-use super::stage::{Does, GRACE, Stage, policy};
+use super::process_manager_contract::{Does, GRACE, ProcessManagerContract, policy};
 use crate::support::wait::eventually;
 
 const SIGKILL: i32 = 9;
 
-pub(super) async fn a_started_process_runs_and_a_second_start_leaves_it_alone(stage: Stage) {
+pub(super) async fn a_started_process_runs_and_a_second_start_leaves_it_alone(stage: ProcessManagerContract) {
     let spec = stage.spec("a", Does::Runs);
     stage.manager.start(&spec).await.unwrap();
     let pid = stage.running("a").await;
@@ -22,7 +22,7 @@ pub(super) async fn a_started_process_runs_and_a_second_start_leaves_it_alone(st
     assert!(!probe.name.is_empty());
 }
 
-pub(super) async fn unknown_names_are_fine_or_not_found(stage: Stage) {
+pub(super) async fn unknown_names_are_fine_or_not_found(stage: ProcessManagerContract) {
     stage.manager.stop("nobody", GRACE).await.unwrap();
     stage.manager.remove("nobody").await.unwrap();
     assert_eq!(stage.manager.log_tail("nobody", 10).await.unwrap(), []);
@@ -31,7 +31,7 @@ pub(super) async fn unknown_names_are_fine_or_not_found(stage: Stage) {
     assert!(matches!(signalled, Err(ProcessError::NotFound { name }) if name == "nobody"));
 }
 
-pub(super) async fn a_stopped_process_is_down_and_can_be_started_again(stage: Stage) {
+pub(super) async fn a_stopped_process_is_down_and_can_be_started_again(stage: ProcessManagerContract) {
     let mut spec = stage.spec("a", Does::Runs);
     spec.restart = policy(Duration::from_millis(100));
     stage.manager.start(&spec).await.unwrap();
@@ -48,7 +48,7 @@ pub(super) async fn a_stopped_process_is_down_and_can_be_started_again(stage: St
     }
 }
 
-pub(super) async fn a_removed_process_is_not_listed(stage: Stage) {
+pub(super) async fn a_removed_process_is_not_listed(stage: ProcessManagerContract) {
     let names = ["a", "b", "c", "d"];
     for name in names {
         stage.manager.start(&stage.spec(name, Does::Runs)).await.unwrap();
@@ -69,14 +69,14 @@ pub(super) async fn a_removed_process_is_not_listed(stage: Stage) {
     stage.running("a").await;
 }
 
-pub(super) async fn a_running_process_is_not_removed(stage: Stage) {
+pub(super) async fn a_running_process_is_not_removed(stage: ProcessManagerContract) {
     stage.manager.start(&stage.spec("a", Does::Runs)).await.unwrap();
     let pid = stage.running("a").await;
     assert!(matches!(stage.manager.remove("a").await, Err(ProcessError::Rejected { .. })));
     assert_eq!(stage.running("a").await, pid);
 }
 
-pub(super) async fn exits_are_told_exactly(stage: Stage) {
+pub(super) async fn exits_are_told_exactly(stage: ProcessManagerContract) {
     let ends = [
         ("zero", Does::Exits(0), ExitStatus::Code(0)),
         ("seven", Does::Exits(7), ExitStatus::Code(7)),
@@ -93,7 +93,7 @@ pub(super) async fn exits_are_told_exactly(stage: Stage) {
     }
 }
 
-pub(super) async fn restarts_follow_the_mode(stage: Stage) {
+pub(super) async fn restarts_follow_the_mode(stage: ProcessManagerContract) {
     let cases = [
         ("always_0", RestartMode::Always, 0, true),
         ("always_3", RestartMode::Always, 3, true),
@@ -120,7 +120,7 @@ pub(super) async fn restarts_follow_the_mode(stage: Stage) {
     }
 }
 
-pub(super) async fn a_crash_is_followed_by_a_new_pid(stage: Stage) {
+pub(super) async fn a_crash_is_followed_by_a_new_pid(stage: ProcessManagerContract) {
     let mut spec = stage.spec("a", Does::Runs);
     spec.restart = policy(Duration::from_millis(600));
     stage.manager.start(&spec).await.unwrap();
@@ -137,7 +137,7 @@ pub(super) async fn a_crash_is_followed_by_a_new_pid(stage: Stage) {
     stage.assert_gone(pid);
 }
 
-pub(super) async fn a_stop_during_backoff_is_final(stage: Stage) {
+pub(super) async fn a_stop_during_backoff_is_final(stage: ProcessManagerContract) {
     let mut bystander = stage.spec("other", Does::Runs);
     bystander.restart = policy(Duration::from_millis(200));
     let mut spec = stage.spec("a", Does::Exits(3));
@@ -157,7 +157,7 @@ pub(super) async fn a_stop_during_backoff_is_final(stage: Stage) {
     stage.running_anew("other", pid).await;
 }
 
-pub(super) async fn a_start_during_backoff_runs_at_once(stage: Stage) {
+pub(super) async fn a_start_during_backoff_runs_at_once(stage: ProcessManagerContract) {
     let mut spec = stage.spec("a", Does::Exits(3));
     spec.restart = policy(Duration::from_secs(3600));
     stage.manager.start(&spec).await.unwrap();
@@ -168,7 +168,7 @@ pub(super) async fn a_start_during_backoff_runs_at_once(stage: Stage) {
     stage.running("a").await;
 }
 
-pub(super) async fn a_stop_while_starting_is_final(stage: Stage) {
+pub(super) async fn a_stop_while_starting_is_final(stage: ProcessManagerContract) {
     let spec = stage.with_health(stage.spec("a", Does::Runs), Does::Runs, None);
     stage.manager.start(&spec).await.unwrap();
     let pid = stage
@@ -184,7 +184,7 @@ pub(super) async fn a_stop_while_starting_is_final(stage: Stage) {
     stage.assert_down("a").await;
 }
 
-pub(super) async fn two_stops_at_once_both_return(stage: Stage) {
+pub(super) async fn two_stops_at_once_both_return(stage: ProcessManagerContract) {
     stage.manager.start(&stage.spec("a", Does::EndsSlowly)).await.unwrap();
     let pid = stage.armed("a").await;
     let (first, second) = tokio::join!(stage.manager.stop("a", GRACE), stage.manager.stop("a", GRACE));
@@ -194,7 +194,7 @@ pub(super) async fn two_stops_at_once_both_return(stage: Stage) {
     stage.assert_gone(pid);
 }
 
-pub(super) async fn a_start_while_stopping_is_not_lost(stage: Stage) {
+pub(super) async fn a_start_while_stopping_is_not_lost(stage: ProcessManagerContract) {
     let spec = stage.spec("a", Does::EndsSlowly);
     stage.manager.start(&spec).await.unwrap();
     let pid = stage.armed("a").await;
@@ -208,7 +208,7 @@ pub(super) async fn a_start_while_stopping_is_not_lost(stage: Stage) {
     stage.assert_gone(pid);
 }
 
-pub(super) async fn sigterm_is_followed_by_sigkill_after_the_grace(stage: Stage) {
+pub(super) async fn sigterm_is_followed_by_sigkill_after_the_grace(stage: ProcessManagerContract) {
     stage.manager.start(&stage.spec("a", Does::IgnoresTerm)).await.unwrap();
     let pid = stage.armed("a").await;
     let begun = Instant::now();
@@ -219,7 +219,7 @@ pub(super) async fn sigterm_is_followed_by_sigkill_after_the_grace(stage: Stage)
     stage.assert_down("a").await;
 }
 
-pub(super) async fn a_longer_grace_than_defined_is_kept(stage: Stage) {
+pub(super) async fn a_longer_grace_than_defined_is_kept(stage: ProcessManagerContract) {
     let mut spec = stage.spec("a", Does::EndsSlowly);
     spec.stop_grace = Duration::from_millis(1);
     spec.restart = policy(Duration::from_millis(100));
@@ -233,7 +233,7 @@ pub(super) async fn a_longer_grace_than_defined_is_kept(stage: Stage) {
     stage.assert_down("a").await;
 }
 
-pub(super) async fn a_changed_definition_replaces_the_process(stage: Stage) {
+pub(super) async fn a_changed_definition_replaces_the_process(stage: ProcessManagerContract) {
     let mut spec = stage.spec("a", Does::Runs);
     stage.manager.start(&stage.spec("b", Does::Runs)).await.unwrap();
     stage.manager.start(&spec).await.unwrap();
@@ -251,7 +251,7 @@ pub(super) async fn a_changed_definition_replaces_the_process(stage: Stage) {
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
-pub(super) async fn a_health_check_gates_running(stage: Stage) {
+pub(super) async fn a_health_check_gates_running(stage: ProcessManagerContract) {
     let after = Duration::from_millis(800);
     let spec = stage.with_health(stage.spec("a", Does::Runs), Does::Runs, Some(after));
     let begun = Instant::now();
@@ -261,7 +261,7 @@ pub(super) async fn a_health_check_gates_running(stage: Stage) {
     assert!(begun.elapsed() >= after, "{:?}", begun.elapsed());
 }
 
-pub(super) async fn a_health_check_that_never_passes_ends_the_process(stage: Stage) {
+pub(super) async fn a_health_check_that_never_passes_ends_the_process(stage: ProcessManagerContract) {
     let mut spec = stage.with_health(stage.spec("a", Does::Runs), Does::Runs, None);
     spec.start_timeout = Duration::from_secs(1);
     stage.manager.start(&spec).await.unwrap();
@@ -270,7 +270,7 @@ pub(super) async fn a_health_check_that_never_passes_ends_the_process(stage: Sta
     stage.assert_gone(pid);
 }
 
-pub(super) async fn fifty_processes_at_once(stage: Stage) {
+pub(super) async fn fifty_processes_at_once(stage: ProcessManagerContract) {
     let specs: Vec<_> = (0..50).map(|number| stage.spec(&format!("actor_{number}"), Does::Runs)).collect();
     let started = join_all(specs.iter().map(|spec| stage.manager.start(spec))).await;
     assert!(started.iter().all(Result::is_ok), "{started:?}");
@@ -279,7 +279,7 @@ pub(super) async fn fifty_processes_at_once(stage: Stage) {
         let pids: std::collections::HashSet<u32> = list.iter().filter_map(|info| info.state.pid()).collect();
         (pids.len() == 50).then_some(())
     };
-    eventually("fifty run", super::stage::LIMIT, running).await;
+    eventually("fifty run", super::process_manager_contract::LIMIT, running).await;
     let stopped = join_all(specs.iter().map(|spec| stage.manager.stop(&spec.name, GRACE))).await;
     assert!(stopped.iter().all(Result::is_ok), "{stopped:?}");
     let left = stage.manager.list().await.unwrap();

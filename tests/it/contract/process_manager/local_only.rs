@@ -14,7 +14,7 @@ use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::ports::process_manager::{ProcessError, ProcessManager, ProcessState};
 use tokio::time::{Instant, sleep};
 
-use super::stage::{Does, GRACE, LIMIT, Stage, lives, shell};
+use super::process_manager_contract::{Does, GRACE, LIMIT, ProcessManagerContract, lives, shell};
 use crate::support::wait::eventually;
 
 /// Tells the process below to be a supervisor, and where to write the pids of its children.
@@ -96,7 +96,7 @@ async fn children_behind_our_own_shim_die_with_it_too() {
 
 #[tokio::test]
 async fn closing_ends_all_and_nothing_can_be_started_afterwards() {
-    let stage = Stage::local();
+    let stage = ProcessManagerContract::local();
     stage.manager.start(&stage.spec("polite", Does::Runs)).await.unwrap();
     let mut stubborn = stage.spec("stubborn", Does::IgnoresTerm);
     stubborn.stop_grace = Duration::from_millis(300);
@@ -111,7 +111,7 @@ async fn closing_ends_all_and_nothing_can_be_started_afterwards() {
 
 #[tokio::test]
 async fn dropping_the_runner_ends_whole_groups() {
-    let stage = Stage::local();
+    let stage = ProcessManagerContract::local();
     let file = stage.path("grandchild");
     let script = format!("sleep 1000 & echo $! > {0}.new && mv {0}.new {0}; wait", file.display());
     stage.manager.start(&shell("a", &script)).await.unwrap();
@@ -127,7 +127,7 @@ async fn dropping_the_runner_ends_whole_groups() {
 
 #[tokio::test]
 async fn output_that_nobody_reads_blocks_no_child() {
-    let stage = Stage::local();
+    let stage = ProcessManagerContract::local();
     // 20 MB in one line, then 100 000 lines, then bytes that are not text.
     let script =
         "head -c 20000000 /dev/zero | tr '\\0' x; echo; seq 100000; printf 'bad \\377 byte\\nlast\\n'";
@@ -141,9 +141,9 @@ async fn output_that_nobody_reads_blocks_no_child() {
 
 #[tokio::test]
 async fn a_process_that_ends_during_its_health_check_is_restarted_by_its_policy() {
-    let stage = Stage::local();
+    let stage = ProcessManagerContract::local();
     let mut spec = stage.with_health(shell("a", "exit 5"), Does::Exits(5), None);
-    spec.restart = super::stage::policy(Duration::from_secs(3600));
+    spec.restart = super::process_manager_contract::policy(Duration::from_secs(3600));
     stage.manager.start(&spec).await.unwrap();
     let exit = stage
         .until("a", "waits", |state| match state {
@@ -159,7 +159,7 @@ async fn a_process_that_ends_during_its_health_check_is_restarted_by_its_policy(
 
 #[tokio::test]
 async fn one_definition_is_started_once_however_often_it_is_asked_for() {
-    let stage = Stage::local();
+    let stage = ProcessManagerContract::local();
     let file = stage.path("starts");
     let spec = shell("a", &format!("echo $$ >> {}; exec sleep 1000", file.display()));
     let starts = (0..50).map(|_again| stage.manager.start(&spec));

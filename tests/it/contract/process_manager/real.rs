@@ -7,7 +7,7 @@ use hero_supervisor::domain::model::actor::ExitStatus;
 use hero_supervisor::domain::model::output::LogStream;
 use hero_supervisor::ports::process_manager::ProcessState;
 
-use super::stage::{GRACE, LIMIT, Stage, lives, shell};
+use super::process_manager_contract::{GRACE, LIMIT, ProcessManagerContract, lives, shell};
 use crate::support::wait::eventually;
 
 /// Texts that a shell, TOML or JSON would like to change.
@@ -38,7 +38,7 @@ async fn content_of(path: &Path) -> Vec<u8> {
     eventually(&format!("{} is there", path.display()), LIMIT, || async { std::fs::read(path).ok() }).await
 }
 
-pub(super) async fn arguments_environment_and_folder_arrive_exactly(stage: Stage) {
+pub(super) async fn arguments_environment_and_folder_arrive_exactly(stage: ProcessManagerContract) {
     let (seen, folder) = (stage.path("seen"), stage.path("folder with 'quotes' $HOME"));
     std::fs::create_dir(&folder).unwrap();
     // Every argument and variable ended by NUL, into a file that is there only when it is whole.
@@ -76,7 +76,7 @@ pub(super) async fn arguments_environment_and_folder_arrive_exactly(stage: Stage
 }
 
 /// Starts a process with a grandchild, and answers with the pids of both.
-async fn family(stage: &Stage, grandchild: &str) -> (u32, u32) {
+async fn family(stage: &ProcessManagerContract, grandchild: &str) -> (u32, u32) {
     let file = stage.path("grandchild");
     let script =
         format!("{grandchild} & echo $! > {0}.new && mv {0}.new {0}; exec sleep 1000", file.display());
@@ -85,14 +85,14 @@ async fn family(stage: &Stage, grandchild: &str) -> (u32, u32) {
     (stage.running("parent").await, pid)
 }
 
-pub(super) async fn what_a_process_leaves_in_its_group_is_ended(stage: Stage) {
+pub(super) async fn what_a_process_leaves_in_its_group_is_ended(stage: ProcessManagerContract) {
     let (parent, child) = family(&stage, "sleep 1000").await;
     stage.manager.stop("parent", GRACE).await.unwrap();
     assert!(!lives(parent));
     eventually("the grandchild is gone", LIMIT, || async { (!lives(child)).then_some(()) }).await;
 }
 
-pub(super) async fn grandchildren_that_ignore_sigterm_are_ended(stage: Stage) {
+pub(super) async fn grandchildren_that_ignore_sigterm_are_ended(stage: ProcessManagerContract) {
     let deaf = stage.path("deaf");
     let stubborn = format!("sh -c \"trap '' TERM; : > {}; while :; do sleep 0.1; done\"", deaf.display());
     let (parent, child) = family(&stage, &stubborn).await;
@@ -102,7 +102,7 @@ pub(super) async fn grandchildren_that_ignore_sigterm_are_ended(stage: Stage) {
     eventually("the grandchild is gone", LIMIT, || async { (!lives(child)).then_some(()) }).await;
 }
 
-pub(super) async fn output_is_kept_in_order_with_its_stream(stage: Stage) {
+pub(super) async fn output_is_kept_in_order_with_its_stream(stage: ProcessManagerContract) {
     // A pause between the two streams: each is read on its own.
     let script =
         "for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done; printf 'last ünended'";
@@ -132,7 +132,7 @@ pub(super) async fn output_is_kept_in_order_with_its_stream(stage: Stage) {
     assert_eq!(tail, lines[5..]);
 }
 
-pub(super) async fn a_program_that_cannot_be_executed_is_told(stage: Stage) {
+pub(super) async fn a_program_that_cannot_be_executed_is_told(stage: ProcessManagerContract) {
     let plain = stage.path("not-executable");
     std::fs::write(&plain, "text").unwrap();
     for (name, program) in [("missing", Path::new("/no/such/program")), ("plain", &plain)] {
@@ -154,7 +154,7 @@ pub(super) async fn a_program_that_cannot_be_executed_is_told(stage: Stage) {
     }
 }
 
-pub(super) async fn a_signal_reaches_the_process(stage: Stage) {
+pub(super) async fn a_signal_reaches_the_process(stage: ProcessManagerContract) {
     let file = stage.path("signalled");
     let script = format!(
         "trap ': > {}' USR1; : > {}; while :; do sleep 0.1; done",
@@ -170,14 +170,14 @@ pub(super) async fn a_signal_reaches_the_process(stage: Stage) {
     assert!(stage.manager.signal("a", 10).await.is_err(), "a stopped process cannot be signalled");
 }
 
-pub(super) async fn a_reader_of_lines_goes_on_where_it_was(stage: Stage) {
+pub(super) async fn a_reader_of_lines_goes_on_where_it_was(stage: ProcessManagerContract) {
     let more = stage.path("more");
     let script = format!(
         "echo a; echo b >&2; while ! test -e {}; do sleep 0.05; done; echo c; exec sleep 1000",
         more.display()
     );
     let mut spec = shell("talker", &script);
-    spec.restart = super::stage::policy(Duration::from_millis(400));
+    spec.restart = super::process_manager_contract::policy(Duration::from_millis(400));
     let early = stage.manager.logs("talker", None, Duration::ZERO).await.unwrap();
     assert_eq!((early.lines.len(), early.lost), (0, 0));
     stage.manager.start(&spec).await.unwrap();

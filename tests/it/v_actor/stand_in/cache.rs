@@ -5,12 +5,12 @@ use std::fs;
 use hero_supervisor::domain::model::job::JobErrorKind;
 
 use super::StandIn;
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 use crate::v_actor::{job, result};
 
 #[tokio::test]
 async fn a_damaged_program_is_never_run_and_compiled_anew() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let actor = stand_in.actor(&rig);
     let script = "echo seen";
     assert_eq!(result(&rig, script).await.text, "seen");
@@ -31,7 +31,7 @@ async fn a_damaged_program_is_never_run_and_compiled_anew() {
 
 #[tokio::test]
 async fn a_job_cannot_exchange_the_program_of_another_unnoticed() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     assert_eq!(result(&rig, "echo mine").await.text, "mine");
     let mine = stand_in.kept().remove(0);
@@ -44,7 +44,7 @@ async fn a_job_cannot_exchange_the_program_of_another_unnoticed() {
 
 #[tokio::test]
 async fn a_folder_that_was_tidied_away_is_made_again() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     result(&rig, "echo seen").await;
     fs::remove_dir_all(stand_in.path("cache")).unwrap();
@@ -56,7 +56,7 @@ async fn a_folder_that_was_tidied_away_is_made_again() {
 
 #[tokio::test]
 async fn a_program_that_ends_as_broken_ones_do_is_compiled_anew_and_runs_once_for_each_job() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     let runs = stand_in.path("runs");
     for (number, end) in ["kill -SEGV $$", "kill -BUS $$", "exit 126", "exit 127"].into_iter().enumerate() {

@@ -5,7 +5,7 @@ use std::fs;
 use hero_supervisor::domain::model::job::{JobError, JobErrorKind};
 
 use super::StandIn;
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 use crate::v_actor::{job, result};
 
 fn place(error: &JobError) -> (JobErrorKind, Option<u32>, Option<u32>) {
@@ -14,7 +14,7 @@ fn place(error: &JobError) -> (JobErrorKind, Option<u32>, Option<u32>) {
 
 #[tokio::test]
 async fn what_does_not_compile_is_told_with_its_place_if_it_has_one() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     for (script, line, column, message) in [
         ("x\ny = SYNTAX", Some(2), Some(5), "unexpected SYNTAX"),
@@ -35,7 +35,7 @@ async fn what_does_not_compile_is_told_with_its_place_if_it_has_one() {
 
 #[tokio::test]
 async fn a_compiler_that_crashes_is_not_the_script() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     let mut spec = job("#v crash");
     spec.retry.max_attempts = 3;
@@ -47,7 +47,7 @@ async fn a_compiler_that_crashes_is_not_the_script() {
 
 #[tokio::test]
 async fn what_only_the_operator_can_mend_is_no_fault_of_the_script() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let actor = stand_in.actor_with(&rig, &["--search-path=/nowhere"]);
     let error = rig.error(job("echo x")).await;
     assert_eq!(error.kind, JobErrorKind::EngineUnavailable, "{error:?}");
@@ -61,7 +61,7 @@ async fn what_only_the_operator_can_mend_is_no_fault_of_the_script() {
 
 #[tokio::test]
 async fn a_full_disk_costs_the_jobs_of_its_time_and_no_others() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     for full in ["full", "full-gcc"] {
         let script = format!("echo {full}");
@@ -80,7 +80,7 @@ async fn a_full_disk_costs_the_jobs_of_its_time_and_no_others() {
 async fn how_a_program_ends_is_told_in_its_own_words() {
     use JobErrorKind::{LimitExceeded, ScriptError};
 
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     let boxed = "================ V panic ================\n   module: main\n  message: broken\n     file: main.v:3\n\
                  =========================================";

@@ -9,12 +9,12 @@ use hero_supervisor::domain::model::job::{JobErrorKind, JobResult, JobSpec, Resu
 
 use super::{StandIn, install};
 use crate::engines::is_alive;
-use crate::osis_actor::rig::Rig;
+use crate::osis_actor::osis_program::OsisProgram;
 use crate::v_actor::{V_ACTOR, job, result};
 
 #[tokio::test]
 async fn a_v_that_is_installed_later_is_found() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let (v, away) = (stand_in.path("v"), stand_in.path("away"));
     fs::rename(&v, &away).unwrap();
     let _actor = stand_in.actor(&rig);
@@ -27,7 +27,7 @@ async fn a_v_that_is_installed_later_is_found() {
 
 #[tokio::test]
 async fn a_script_is_compiled_once_and_its_result_is_what_it_writes_or_prints() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     for _ in 0..3 {
         let printed = result(&rig, "echo seen; pwd >&2").await;
@@ -55,7 +55,7 @@ async fn a_script_is_compiled_once_and_its_result_is_what_it_writes_or_prints() 
 
 #[tokio::test]
 async fn what_a_program_has_printed_is_there_when_it_is_ended() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     let spec = JobSpec { run_timeout: Duration::from_secs(4), ..job("echo progress 1\nexec sleep 600") };
     let error = rig.error(spec).await;
@@ -65,7 +65,7 @@ async fn what_a_program_has_printed_is_there_when_it_is_ended() {
 
 #[tokio::test]
 async fn a_timeout_ends_the_whole_group() {
-    let (rig, stand_in) = (Rig::start().await, StandIn::new());
+    let (rig, stand_in) = (OsisProgram::start().await, StandIn::new());
     let _actor = stand_in.actor(&rig);
     let pid_file: PathBuf = stand_in.path("pid");
     let text = "sleep 600 &\necho $! > \"$PID_FILE\"\nwait";

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::services::{ended, monitor_service};
-use super::{Dialect, Plays, STOP, World};
+use super::{Dialect, Plays, RecordedZinit, STOP};
 
 /// v0.2.25 looks for children for a tenth of a second only.
 const FAST_STOP: Duration = Duration::from_millis(640);
@@ -25,7 +25,7 @@ fn retyped(mut content: Value) -> Value {
     content
 }
 
-fn lines_of(world: &World, name: &str) -> Vec<String> {
+fn lines_of(world: &RecordedZinit, name: &str) -> Vec<String> {
     let of_it = |line: &&String| line[4..].starts_with(&format!("{name}:"));
     world.log.iter().filter(of_it).cloned().collect()
 }
@@ -49,14 +49,18 @@ fn terse(refusal: &Value) -> Value {
 }
 
 /// What is answered to a call.
-pub(super) async fn answer(world: &Arc<Mutex<World>>, method: &str, params: &Value) -> Result<Value, Value> {
+pub(super) async fn answer(
+    world: &Arc<Mutex<RecordedZinit>>,
+    method: &str,
+    params: &Value,
+) -> Result<Value, Value> {
     let dialect = world.lock().unwrap().dialect();
     let answer = answer_in_full(world, method, params, dialect).await;
     answer.map_err(|refusal| if dialect == Dialect::V0_2_28 { refusal } else { terse(&refusal) })
 }
 
 async fn answer_in_full(
-    world: &Arc<Mutex<World>>,
+    world: &Arc<Mutex<RecordedZinit>>,
     method: &str,
     params: &Value,
     dialect: Dialect,

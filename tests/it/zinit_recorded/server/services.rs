@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Plays, RESTART, Service, World, notification};
+use super::{Plays, RESTART, RecordedZinit, Service, notification};
 
 /// Loads the file of a service and starts it.
-pub(super) fn monitor_service(world: &Arc<Mutex<World>>, name: &str) {
+pub(super) fn monitor_service(world: &Arc<Mutex<RecordedZinit>>, name: &str) {
     {
         let mut world = world.lock().unwrap();
         let content = world.files[name].clone();
@@ -30,7 +30,7 @@ pub(super) fn monitor_service(world: &Arc<Mutex<World>>, name: &str) {
 }
 
 /// Adds a line to the log, and sends it to those who have subscribed.
-pub(super) fn write(world: &mut World, name: &str, mark: &str, text: &str) {
+pub(super) fn write(world: &mut RecordedZinit, name: &str, mark: &str, text: &str) {
     let line = format!("[{mark}] {name}: {text}");
     world.log.push(line.clone());
     world.followers.retain(|(of, subscription, follower)| {
@@ -39,7 +39,7 @@ pub(super) fn write(world: &mut World, name: &str, mark: &str, text: &str) {
 }
 
 /// Starts the process of a service.
-fn spawned(world: &Arc<Mutex<World>>, name: &str) {
+fn spawned(world: &Arc<Mutex<RecordedZinit>>, name: &str) {
     let plays = {
         let mut world = world.lock().unwrap();
         world.last_pid += 1;
@@ -68,7 +68,7 @@ fn spawned(world: &Arc<Mutex<World>>, name: &str) {
 }
 
 /// Ends the process of a service, which is started again after 2 s if it is wanted.
-pub(super) fn ended(world: &Arc<Mutex<World>>, name: &str, state: &str) {
+pub(super) fn ended(world: &Arc<Mutex<RecordedZinit>>, name: &str, state: &str) {
     let turn = {
         let mut world = world.lock().unwrap();
         let Some(service) = world.services.get_mut(name) else { return };

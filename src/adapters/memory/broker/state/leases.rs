@@ -20,7 +20,7 @@ impl State {
         holder: &Holder,
         draining: bool,
     ) {
-        let beat_at = self.clock.now();
+        let heartbeat_at = self.clock.now();
         let queue = self.queue(script_type);
         let last_job_at = queue.presences.get(&holder.actor_id).and_then(|presence| presence.last_job_at);
         let presence = Presence {
@@ -28,7 +28,7 @@ impl State {
             pid: holder.pid,
             draining,
             in_flight: 0,
-            beat_at,
+            heartbeat_at,
             last_job_at,
             pending_ends: 0,
             refused_ends: 0,

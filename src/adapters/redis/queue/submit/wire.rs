@@ -26,12 +26,12 @@ pub(super) enum SubmitAnswer {
     Reused(SystemTime),
     Gone(JobId),
     Full(u64),
-    Stray,
+    Unroutable,
 }
 
 /// Adds one job to a call of `hero_submit`.
 pub(super) fn write(command: &mut redis::Cmd, submission: &Submission) {
-    let Submission { id, spec, request, wanted, stray } = submission;
+    let Submission { id, spec, request, wanted, unroutable } = submission;
     let fields = encode_spec(id, spec);
     let mut flags = String::with_capacity(4);
     if *wanted {
@@ -47,7 +47,7 @@ pub(super) fn write(command: &mut redis::Cmd, submission: &Submission) {
     if travels_inline(&fields) {
         flags.push('i');
     }
-    if *stray {
+    if *unroutable {
         flags.push('u');
     }
     let (request_id, fingerprint) = match request {
@@ -106,7 +106,7 @@ fn read_one(
     let word: String = parts.next().map_err(unreadable)?;
     match word.as_str() {
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
-        "stray" => Ok(SubmitAnswer::Stray),
+        "stray" => Ok(SubmitAnswer::Unroutable),
         "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
         "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
         "gone" => Ok(SubmitAnswer::Gone(job_id(parts.next().map_err(unreadable)?)?)),

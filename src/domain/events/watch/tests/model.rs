@@ -155,12 +155,12 @@ impl Model {
         }
     }
 
-    /// Takes events until none comes for a while; without patience, asks once.
-    async fn take(&mut self, index: usize, count: usize, patience: Option<Duration>) {
+    /// Takes events until none comes for a while; without time_limit, asks once.
+    async fn take(&mut self, index: usize, count: usize, time_limit: Option<Duration>) {
         for _event in 0..count {
             let Watching { watch, .. } = &mut self.watching[index];
-            let next = match patience {
-                Some(patience) => timeout(patience, watch.next()).await.ok(),
+            let next = match time_limit {
+                Some(time_limit) => timeout(time_limit, watch.next()).await.ok(),
                 None => watch.next().now_or_never(),
             };
             let Some(next) = next else { return self.check_cursor(index) };

@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(60);
 /// Jobs in a row that leave nothing behind.
 const MANY: u32 = 1000;
 
-pub(crate) struct Stage {
+pub(crate) struct EngineActor {
     queue: RedisQueue,
     script_type: ScriptType,
     number: fn(u32) -> String,
@@ -36,7 +36,7 @@ pub(crate) struct Stage {
     _redis: PrivateRedis,
 }
 
-impl Stage {
+impl EngineActor {
     pub(crate) async fn start(language: &Language) -> Self {
         let redis = PrivateRedis::start().await;
         let work = tempfile::Builder::new().prefix("engines").tempdir().unwrap();
@@ -76,7 +76,7 @@ impl Stage {
     }
 
     async fn submit_spec(&self, spec: JobSpec) -> (JobId, Completion) {
-        let job = Submission { id: JobId::mint(), spec, request: None, wanted: true, stray: false };
+        let job = Submission { id: JobId::mint(), spec, request: None, wanted: true, unroutable: false };
         let job = self.queue.submit(vec![job]).await.unwrap().pop().unwrap().unwrap();
         (job.job.id, job.completion.unwrap())
     }
@@ -140,7 +140,7 @@ impl Stage {
     }
 
     fn hosts(&self) -> Vec<i32> {
-        crate::support::whole::children_of(self.child.id().cast_signed())
+        crate::support::full_service::children_of(self.child.id().cast_signed())
     }
 
     /// Everything below the actor.
@@ -148,7 +148,7 @@ impl Stage {
         let mut found = vec![self.child.id().cast_signed()];
         let mut next = 0;
         while let Some(parent) = found.get(next) {
-            found.extend(crate::support::whole::children_of(*parent));
+            found.extend(crate::support::full_service::children_of(*parent));
             next += 1;
         }
         found.split_off(1)
@@ -157,7 +157,7 @@ impl Stage {
     /// Those of them that have started nothing: scripts and their programs, or a host that runs its script itself.
     pub(crate) fn leaves(&self) -> Vec<i32> {
         let mut found = self.processes();
-        found.retain(|pid| crate::support::whole::children_of(*pid).is_empty());
+        found.retain(|pid| crate::support::full_service::children_of(*pid).is_empty());
         found
     }
 
@@ -208,7 +208,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for EngineActor {
     #[expect(clippy::print_stderr, reason = "shown with a failed test")]
     fn drop(&mut self) {
         drop(self.child.kill());

@@ -52,7 +52,7 @@ impl Default for Settings {
 }
 
 /// One queue, and what makes supervisors and actors on it.
-pub(super) struct Bench {
+pub(super) struct QueueContract {
     settings: Settings,
     place: Place,
 }
@@ -63,11 +63,11 @@ enum Place {
 }
 
 impl Kind {
-    pub(super) async fn bench(self) -> Bench {
+    pub(super) async fn bench(self) -> QueueContract {
         self.bench_with(Settings::default()).await
     }
 
-    pub(super) async fn bench_with(self, settings: Settings) -> Bench {
+    pub(super) async fn bench_with(self, settings: Settings) -> QueueContract {
         let place = match self {
             Self::Memory => {
                 let Settings { lease, queue_limit, finished_limit } = settings;
@@ -76,11 +76,11 @@ impl Kind {
             }
             Self::Redis => Place::Redis(PrivateRedis::start().await),
         };
-        Bench { settings, place }
+        QueueContract { settings, place }
     }
 }
 
-impl Bench {
+impl QueueContract {
     /// On a server that the test has started.
     pub(super) fn on(redis: PrivateRedis, settings: Settings) -> Self {
         Self { settings, place: Place::Redis(redis) }
@@ -158,7 +158,7 @@ pub(super) fn spec(script: &str) -> JobSpec {
 }
 
 pub(super) fn submission(spec: JobSpec) -> Submission {
-    Submission { id: JobId::mint(), spec, request: None, wanted: false, stray: false }
+    Submission { id: JobId::mint(), spec, request: None, wanted: false, unroutable: false }
 }
 
 /// Submits one job whose end nobody waits for.
@@ -208,11 +208,11 @@ pub(super) fn text(text: &str) -> JobResult {
     JobResult { text: text.to_owned(), kind: ResultKind::Text }
 }
 
-pub(super) fn success(bench: &Bench, lease: &Lease, result: JobResult) -> AttemptEnd {
+pub(super) fn success(bench: &QueueContract, lease: &Lease, result: JobResult) -> AttemptEnd {
     AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome: Ok(result), output: Vec::new() }
 }
 
-pub(super) fn failure(bench: &Bench, lease: &Lease, message: &str) -> AttemptEnd {
+pub(super) fn failure(bench: &QueueContract, lease: &Lease, message: &str) -> AttemptEnd {
     let error = JobError::new(JobErrorKind::ScriptError, message);
     let outcome = Err(AttemptError { error, retry: Retryability::Retry });
     AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome, output: Vec::new() }
@@ -243,7 +243,7 @@ pub(super) fn with_attempts(script: &str, max_attempts: u32) -> JobSpec {
 }
 
 /// Takes one job and says that it runs.
-pub(super) async fn take_and_start(bench: &Bench, actor: &Arc<dyn WorkQueue>) -> TakenJob {
+pub(super) async fn take_and_start(bench: &QueueContract, actor: &Arc<dyn WorkQueue>) -> TakenJob {
     let taken = take_one(actor).await;
     assert_eq!(actor.start(&[(taken.lease.clone(), bench.now())]).await.unwrap(), Vec::new());
     taken

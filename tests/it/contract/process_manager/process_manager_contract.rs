@@ -25,7 +25,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 /// One process manager with what it needs.
-pub(crate) struct Stage {
+pub(crate) struct ProcessManagerContract {
     pub(crate) manager: Arc<dyn ProcessManager>,
     memory: Option<Arc<MemoryProcessManager>>,
     dir: TempDir,
@@ -47,7 +47,7 @@ pub(crate) enum Does {
     EndsSlowly,
 }
 
-impl Stage {
+impl ProcessManagerContract {
     pub(crate) fn memory() -> Self {
         let memory = Arc::new(MemoryProcessManager::new());
         Self { manager: memory.clone(), memory: Some(memory), dir: temp_dir(), _zinit: None }

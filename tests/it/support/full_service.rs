@@ -33,13 +33,13 @@ const CALL_LIMIT: Duration = Duration::from_secs(100);
 pub(crate) const ALLOWANCE: Duration = Duration::from_secs(2);
 
 /// Redis, Zinit and a supervisor on them. Dropped, all of it is gone, actors included.
-pub(crate) struct Whole {
+pub(crate) struct FullService {
     pub(crate) service: Service,
     pub(crate) zinit: PrivateZinit,
     pub(crate) redis: PrivateRedis,
 }
 
-impl Whole {
+impl FullService {
     /// With defaults.
     pub(crate) async fn start() -> Self {
         Self::start_on(PrivateRedis::start().await, &[]).await

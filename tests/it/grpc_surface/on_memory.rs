@@ -47,7 +47,7 @@ impl Programs for Shelf {
 }
 
 /// A server with what is behind it.
-pub(crate) struct World {
+pub(crate) struct GrpcOnMemory {
     pub(crate) broker: MemoryBroker,
     pub(crate) processes: Arc<MemoryProcessManager>,
     pub(crate) shutdown: Shutdown,
@@ -58,7 +58,7 @@ pub(crate) struct World {
     pub(crate) tasks: JoinSet<io::Result<()>>,
 }
 
-impl World {
+impl GrpcOnMemory {
     /// A server on a unix socket.
     pub(crate) fn start() -> Self {
         Self::prepare().serve_unix()

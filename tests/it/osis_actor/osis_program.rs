@@ -23,14 +23,14 @@ use crate::support::wait::eventually;
 /// For facts that come at once on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-pub(crate) struct Rig {
+pub(crate) struct OsisProgram {
     pub(crate) redis: PrivateRedis,
     pub(crate) queue: RedisQueue,
     dir: TempDir,
     lease: Duration,
 }
 
-impl Rig {
+impl OsisProgram {
     pub(crate) async fn start() -> Self {
         Self::with_lease(Duration::from_secs(15)).await
     }
@@ -100,7 +100,7 @@ impl Rig {
             spec,
             request: None,
             wanted: true,
-            stray: false,
+            unroutable: false,
         });
         let submitted = self.queue.submit(jobs.collect()).await.unwrap();
         let taken = submitted.into_iter().map(|job| {
