@@ -83,7 +83,7 @@ async fn run(
     let folders = Folders::of(Some(&dir.0));
     let _held = folders.make()?;
     let redis = PrivateRedis::start(&folders).await?;
-    let time_limit = args.time_limit.max(1);
+    let time_factor = args.time_factor.max(1);
     let left_out = scripts.reports.is_none().then_some(cases::PROGRESS);
     let mut rows: Vec<Row> = Vec::new();
     let mut is_there = true;
@@ -105,7 +105,7 @@ async fn run(
             script_type,
             exec.clone(),
             scripts.clone(),
-            time_limit,
+            time_factor,
             dir.0.clone(),
         );
         let outcome = match kit {

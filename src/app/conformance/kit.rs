@@ -39,7 +39,7 @@ pub(super) struct Kit {
     pub(super) script_type: ScriptType,
     url: String,
     exec: Vec<String>,
-    time_limit: u32,
+    time_factor: u32,
     dir: PathBuf,
 }
 
@@ -56,17 +56,17 @@ impl Kit {
         script_type: ScriptType,
         exec: Vec<String>,
         scripts: Scripts,
-        time_limit: u32,
+        time_factor: u32,
         dir: PathBuf,
     ) -> Result<Self, String> {
         let config = RedisConfig { url: url.clone(), lease: LEASE, ..RedisConfig::default() };
         let queue = RedisQueue::new(config).map_err(|error| chain(&error))?;
-        Ok(Self { queue, scripts, script_type, url, exec, time_limit, dir })
+        Ok(Self { queue, scripts, script_type, url, exec, time_factor, dir })
     }
 
     /// Returns a limit of the protocol, multiplied for slow machines.
     pub(super) fn within(&self, limit: Duration) -> Duration {
-        limit * self.time_limit
+        limit * self.time_factor
     }
 
     /// Runs a case beside the maintenance that a supervisor does.

@@ -22,6 +22,6 @@ pub struct ConformanceArgs {
     #[arg(long = "case", value_name = "WORD")]
     pub cases: Vec<String>,
     /// Factor for all time limits, for slow machines
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub time_limit: u32,
+    #[arg(long = "patience", value_name = "N", default_value_t = 1)]
+    pub time_factor: u32,
 }

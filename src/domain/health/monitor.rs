@@ -154,10 +154,12 @@ impl HealthMonitor {
             actor.health = settled;
         }
         let actor = &actor;
+        // Nobody knows when a process was started that an earlier supervisor has started, so it counts as idle from now on.
+        let since_adopted = || actor.started_at.is_none().then(|| self.tracker.age());
         let seen = PingInput {
             actor,
             now: self.now(),
-            last_activity: self.tracker.last_activity(&actor.record.id),
+            last_activity: self.tracker.last_activity(&actor.record.id).or_else(since_adopted),
             paused: self.queue_stats.is_paused(actor.record.config.script_type),
         };
         decide::next(&self.policy(actor), &seen, scope)

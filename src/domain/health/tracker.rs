@@ -18,10 +18,17 @@ pub struct HealthTracker {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     state: Lock<TrackerState>,
     ended: Notify,
+    begun: Instant,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { state: Lock::default(), ended: Notify::default(), begun: Instant::now() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +100,11 @@ impl HealthTracker {
     /// Returns how long ago a caller said that the actor had a job.
     pub(super) fn last_activity(&self, id: &ActorId) -> Option<Duration> {
         self.lock().last_activity.get(id.as_str()).map(Instant::elapsed)
+    }
+
+    /// Returns how long this supervisor has followed the health of actors.
+    pub(super) fn age(&self) -> Duration {
+        self.shared.begun.elapsed()
     }
 
     /// Begins to check an actor; None while somebody else does.

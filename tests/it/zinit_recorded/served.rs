@@ -121,5 +121,5 @@ async fn recorded_lines_without_a_time_are_told_of_to_who_asks_for_the_last_ones
     served.zinit.write("osis_actor_0", "+", "a line");
     let ran = served.service.run(["actor", "logs", "osis_actor_0", "--since", "1m"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "a line\n"), "{ran:?}");
-    assert!(ran.stderr.contains("notes no times"), "{ran:?}");
+    assert!(ran.stderr.contains("records no times"), "{ran:?}");
 }

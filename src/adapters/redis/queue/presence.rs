@@ -113,6 +113,7 @@ struct PresenceRecord {
     pid: u32,
     #[serde(default)]
     draining: bool,
+    #[serde(rename = "beat_ms")]
     heartbeat_ms: i64,
     last_job_ms: Option<i64>,
     #[serde(default)]

@@ -20,7 +20,7 @@ const JOIN_LIMIT: Duration = Duration::from_secs(3);
 
 /// Events that a watcher takes before others get their turn: many watchers that all have something to take would otherwise
 /// keep everybody else waiting for seconds.
-const FAIR_SHARE: u32 = 16;
+const FAIR_SHARE: u32 = 4;
 
 /// One watcher.
 pub struct EventWatch {
