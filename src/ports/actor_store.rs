@@ -1,4 +1,4 @@
-//! Where the wish for each actor is kept, so that it outlives the supervisor.
+//! Store of the definition and the desired state of each actor, which outlive the supervisor.
 
 use std::collections::BTreeMap;
 

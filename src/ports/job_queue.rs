@@ -223,7 +223,7 @@ pub struct JobPage {
     pub next: Option<JobCursor>,
 }
 
-/// What happened to a wish for one more try.
+/// Outcome of a request to retry a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Retried {
     /// The job waits again; without its script.

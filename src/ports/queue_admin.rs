@@ -38,7 +38,7 @@ pub struct QueueState {
     pub finished: u64,
     /// Entries that could not be read and were taken out.
     pub malformed: u64,
-    /// Records that upkeep could do nothing with.
+    /// Records that maintenance could not use.
     pub damaged: u64,
 }
 

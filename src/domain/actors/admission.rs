@@ -1,8 +1,8 @@
-//! May this wish be carried out now? A pure decision; the table in the tests is the rule book.
+//! May this request be carried out now? A pure decision; the table in the tests is the rule book.
 
 use crate::domain::model::actor::{ActorState, Desired, Verb};
 
-/// The answer to a wish.
+/// Answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Carry it out.

@@ -1,4 +1,4 @@
-//! One wish for many actors, and an answer for each.
+//! One request for many actors, and an answer for each.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::Stored;
 
-/// Where the answer to a wish arrives.
+/// Receiver of the answer to a request.
 type ReplyReceiver = oneshot::Receiver<Result<bool, SupervisorError>>;
 
 impl ActorLifecycleManager {
@@ -242,7 +242,7 @@ fn needed_by(id: &ActorId, cause: &Cause) -> Cause {
     Cause { reason: format!("actor {id} depends on it"), ..cause.clone() }
 }
 
-/// Waits for the answer to a wish; the wish stands when the wait is over first.
+/// Waits for the answer to a request. The request stands when the wait ends first.
 pub(super) async fn finish(
     handle: &ActorHandle,
     answer: ReplyReceiver,

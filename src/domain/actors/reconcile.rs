@@ -1,9 +1,9 @@
-//! What brings a process in line with the wish. Pure; the table in the tests is the rule book.
+//! Brings a process to the desired state. Pure; the table in the tests is the rule book.
 
 use crate::domain::model::actor::{Desired, ExitStatus, RestartMode, Verb};
 use crate::ports::process_manager::ProcessState;
 
-/// What brings the process in line with the wish; None when it is, or when the process manager is at it.
+/// Operation that brings the process to its desired state; None when nothing is to be done, or when the process manager does it.
 pub(super) fn needed(
     desired: Desired,
     restart: RestartMode,

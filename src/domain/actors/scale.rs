@@ -53,7 +53,7 @@ pub struct Scaled {
     pub added: Vec<ActorId>,
     /// Actors that were drained and let go of, or would be.
     pub removed: Vec<ActorId>,
-    /// False when the wait was over first; the wish stands and is worked on.
+    /// False when the wait ended first; the request stands and is carried out.
     pub done: bool,
 }
 

@@ -41,7 +41,7 @@ pub struct Updated {
     pub changed: bool,
     /// It was restarted.
     pub restarted: bool,
-    /// False when the wait was over before it ran again; the wish stands and is worked on.
+    /// False when the wait ended before the actor ran again; the request stands and is carried out.
     pub done: bool,
 }
 

@@ -119,9 +119,9 @@ pub(super) fn settled(actor: &ActorStatus) -> ActorHealth {
     known.clone()
 }
 
-/// Whether the process that was pinged is still the one that runs: one that ended is not ours to start again, and least of
-/// all one that was given up as CRASH_LOOP. One that was asked to drain, and does, is the same; the wish is asked for as
-/// well, since a drain may also be that of a stop.
+/// Returns true if the process that was pinged still runs. A process that ended is not started by the health monitor, least
+/// of all one that was given up as CRASH_LOOP. A process that drains because it was asked to is the same process. The
+/// desired state is compared as well, since a drain may also be that of a stop.
 pub(super) fn is_same_process(pinged: &ActorStatus, now: &ActorStatus, drained: bool) -> bool {
     let runs = match now.state {
         ActorState::Running => true,

@@ -191,7 +191,7 @@ pub enum FaultKind {
     CrashLoop,
 }
 
-/// What is kept of an actor: the wish, and the history that must outlive the supervisor.
+/// Record of an actor: its definition, its desired state, and the history that must outlive the supervisor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActorRecord {
     /// Its name.
