@@ -43,7 +43,7 @@ use crate::domain::actors::{ActorLifecycleManager, ActorSelector, Deps, StopOpti
 use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::id::NodeName;
-use crate::error::SupervisorError;
+use crate::error::{SupervisorError, chain};
 use crate::grpc::{GrpcServer, ServerInfo};
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
@@ -298,7 +298,7 @@ async fn emit_server_events(events: Events, node: NodeName, soft: CancellationTo
 /// Loads the actors once Redis answers, and starts the health monitor.
 async fn open_actors(lifecycle: ActorLifecycleManager) {
     while let Err(error) = lifecycle.open().await {
-        tracing::debug!(%error, "actors: not loaded yet ({error})");
+        tracing::debug!(error = %chain(&error), "actors: not loaded yet ({})", chain(&error));
         tokio::time::sleep(OPEN_RETRY).await;
     }
     lifecycle.start_health_monitoring().await;
@@ -313,13 +313,13 @@ async fn stop_actors(lifecycle: &ActorLifecycleManager, shutdown: &Shutdown) {
     tokio::select! {
         stopped = lifecycle.stop_many(&all, &softly, STOP_LIMIT) => {
             if let Err(error) = stopped {
-                tracing::warn!(%error, "actors: not stopped ({error})");
+                tracing::warn!(error = %chain(&error), "actors: not stopped ({})", chain(&error));
             }
         }
         () = shutdown.hard().cancelled() => {
             let options = StopOptions { force: true, ..StopOptions::default() };
             if let Err(error) = lifecycle.stop_many(&all, &options, KILL_LIMIT).await {
-                tracing::warn!(%error, "actors: not killed ({error})");
+                tracing::warn!(error = %chain(&error), "actors: not killed ({})", chain(&error));
             }
         }
     }

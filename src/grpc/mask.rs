@@ -104,7 +104,8 @@ fn resolve(message: &MessageDescriptor, path: &str, root: &str) -> Result<Vec<Fi
 }
 
 fn no_field(message: &MessageDescriptor, path: &str, root: &str) -> String {
-    let inside = path.strip_prefix(root).and_then(|rest| rest.strip_prefix('.'));
+    // Without a root the path is inside already.
+    let inside = path.strip_prefix(root).filter(|_| !root.is_empty()).and_then(|rest| rest.strip_prefix('.'));
     if let Some(inside) = inside.filter(|inside| resolve(message, inside, "").is_ok()) {
         return format!("is {}: paths begin inside of {root}, use {inside:?}", quoted(path));
     }
@@ -262,5 +263,7 @@ mod tests {
         }
         let told = changed(&current(), &["settings.max_queue_depth"]).unwrap_err();
         assert!(told.contains("paths begin inside of settings, use \"max_queue_depth\""), "{told}");
+        let dots = format!("settings{}", ".".repeat(100_000));
+        assert!(changed(&current(), &[&dots]).unwrap_err().len() < 4096, "answered, and in few words");
     }
 }

@@ -121,7 +121,7 @@ impl<L: Launcher> WorkerLoop<L> {
         match result {
             Ok(void) => void.iter().for_each(|lease| self.on_void(lease, "its lease was lost")),
             Err(error) => {
-                self.not_reached("report what a script chunks", &error);
+                self.not_reached("report the output of a script", &error);
                 // The queue knows what it has already.
                 for LeaseOutput { lease, chunks } in reported {
                     if let Some(end) = ends.iter_mut().find(|end| end.lease == lease) {

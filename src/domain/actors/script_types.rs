@@ -135,6 +135,8 @@ impl ActorLifecycleManager {
             let (settings, template) = change(&stored, stored_template.as_ref())?;
             let template = replacement(stored_template.as_ref(), template)?;
             if settings == stored && template.is_none() {
+                // Another supervisor may have stored the same a moment ago, and the copy here may be older.
+                self.supervisor().apply_settings(stored);
                 return Ok(Some(false));
             }
             if let Some(template) = &template {

@@ -1,7 +1,7 @@
 //! The loop that pings idle actors, counts misses and restarts actors.
 //!
 //! The decisions are in `decide` (pure), the memory in the [`tracker`](super::tracker). Of the actors themselves the
-//! monitor knows only what a [`Fleet`] shows.
+//! monitor knows only what a `Fleet` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl HealthMonitor {
             if self.leadership.is_leader() {
                 for actor in self.fleet.own() {
                     let next = self.next_step(&actor, Scope::Due).await;
-                    if next != Next::Ping {
+                    if next != Next::Ping || self.is_newly_adopted(&actor) {
                         continue;
                     }
                     if let Some(slot) = self.tracker.try_begin_ping(&actor.record.id) {
@@ -154,15 +154,22 @@ impl HealthMonitor {
             actor.health = settled;
         }
         let actor = &actor;
-        // Nobody knows when a process was started that an earlier supervisor has started, so it counts as idle from now on.
-        let since_adopted = || actor.started_at.is_none().then(|| self.tracker.age());
         let seen = PingInput {
             actor,
             now: self.now(),
-            last_activity: self.tracker.last_activity(&actor.record.id).or_else(since_adopted),
+            last_activity: self.tracker.last_activity(&actor.record.id),
             paused: self.queue_stats.is_paused(actor.record.config.script_type),
         };
         decide::next(&self.policy(actor), &seen, scope)
+    }
+
+    /// Returns true if the actor has given no sign yet, and this supervisor has not watched it for as long as an idle actor
+    /// is left alone. Nobody knows when a process was started that an earlier supervisor has started.
+    fn is_newly_adopted(&self, actor: &ActorStatus) -> bool {
+        let silent = actor.started_at.is_none()
+            && actor.last_job_at.is_none()
+            && self.with_health(actor.clone()).health.last_ping.is_none();
+        silent && self.tracker.age() < self.policy(actor).idle_after
     }
 
     async fn check_one(&self, slot: PingSlot, actor: ActorStatus) -> HealthReport {
