@@ -15,7 +15,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use nix::sys::prctl::set_pdeathsig;
@@ -29,6 +29,7 @@ use crate::actor::engines::{BYTE_ORDER_MARK, Engine, Limits, Script, Sink};
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host, uptime_us};
 use crate::actor::host_calls::{Caller, ControlSocket, ReplySender};
 use crate::actor::hosts::{Done, Reply};
+use crate::actor::orphans::PARENT_MARK;
 use crate::actor::output_writer::OutputWriter;
 use crate::actor::process_tree;
 use crate::actor::start_gate::{Start, StartGate};
@@ -45,6 +46,8 @@ pub fn serve<E: Engine>(
     actor_id: &str,
 ) -> ExitCode {
     let actor_id = actor_id.to_owned();
+    // While the actor surely lives.
+    LazyLock::force(&PARENT_MARK);
     match join(load, limits, actor_id) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

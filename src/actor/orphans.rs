@@ -71,9 +71,11 @@ pub(super) fn sweep(actor: &str) {
     }
 }
 
-/// The living processes of jobs of this actor whose actor process has ended.
+/// The living processes of jobs of this actor whose actor process has ended. This process is not one of them, whatever its
+/// environment says: it may have been started by a job.
 fn find(actor: &str) -> Vec<i32> {
-    all().filter(|pid| is_orphan(*pid, actor) && start_of(*pid).is_some()).collect()
+    let own = std::process::id().cast_signed();
+    all().filter(|pid| *pid != own && is_orphan(*pid, actor) && start_of(*pid).is_some()).collect()
 }
 
 fn is_orphan(pid: i32, actor: &str) -> bool {

@@ -114,6 +114,7 @@ impl<L: Launcher> WorkerLoop<L> {
     }
 
     fn on_reply(&mut self, place: usize, reply: Reply) {
+        let doubtful = self.now.checked_sub(self.start_trust());
         let Some(slot) = self.slots.get_mut(place) else { return };
         match reply {
             Reply::Ready { version } => {
@@ -135,6 +136,11 @@ impl<L: Launcher> WorkerLoop<L> {
                     seq,
                     "engine host: refused a job whose lease may be over (called back)"
                 );
+                // The clock of the host also counts while the machine sleeps; here it may seem that no time has passed. So none of
+                // these jobs is sent again before a heartbeat has been answered.
+                for sent in &mut slot.sent {
+                    sent.held.good_at = doubtful.map_or(sent.held.good_at, |at| sent.held.good_at.min(at));
+                }
                 slot.call_back();
             }
             Reply::Done(done) => self.on_done(place, done),

@@ -87,12 +87,16 @@ impl Launcher for FakeHosts {
 
 async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log>) -> Death {
     let mut waiting: VecDeque<(u64, String)> = VecDeque::new();
-    let (mut current, mut called_back, mut asked) = (0, 0, false);
+    let (mut current, mut called_back, mut asked, mut refused) = (0, 0, false, false);
     let mut running: Option<(u64, String, tokio::time::Instant)> = None;
     loop {
         while running.is_none() {
             let Some((seq, script)) = waiting.pop_front() else { break };
             if seq <= called_back {
+                continue;
+            }
+            if script == "stale" && !std::mem::replace(&mut refused, true) {
+                report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
                 continue;
             }
             current = seq;

@@ -154,6 +154,16 @@ async fn what_comes_long_after_it_was_asked_for_is_not_started_before_its_lease_
     }
 }
 
+/// The machine slept: the clock of the host counts that, and the clock of the actor does not.
+#[tokio::test(start_paused = true)]
+async fn what_a_host_took_for_too_late_is_not_sent_again_before_its_lease_was_renewed() {
+    let queue = FakeQueue::new(&["stale"]);
+    let running = run(&queue);
+    running.ended(1).await;
+    assert_eq!(queue.state().beaten, ["stale"], "one heartbeat, and then it ran");
+    assert_eq!(running.ran(), ["stale"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_in_time_when_its_job_came_late_in_a_read() {
     let queue = FakeQueue::new(&[]);
