@@ -50,7 +50,7 @@ functions! {
     Cancel = "hero_cancel",
     CompareAndSet = "hero_compare_and_set",
     Delete = "hero_delete",
-    Depth = "hero_depth",
+    Depth = "hero_depth_page",
     Drain = "hero_drain",
     Emit = "hero_emit",
     Epoch = "hero_epoch",

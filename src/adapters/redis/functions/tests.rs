@@ -10,10 +10,10 @@ use crate::adapters::redis::records::{BASIC, decode_job_event};
 use crate::domain::model::job::JobState;
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
-const DIGEST: &str = "062edbf05c2c4b4f73b37d8295a5de0eb020293fedc966b9222b4c6ee21fd380";
+const DIGEST: &str = "40924be7a1b9c33bb540a26b93473c1c3f83d9294e3a5de082bd6c8c52af98f3";
 
 /// Functions that only supervisors and actors of an older revision call.
-const FOR_OLDER_REVISIONS: [&str; 2] = ["hero_object_find", "hero_presences"];
+const FOR_OLDER_REVISIONS: [&str; 4] = ["hero_depth", "hero_object_find", "hero_presences", "hero_queue"];
 
 /// The words in single quotes of a text.
 fn quoted(text: &str) -> Vec<&str> {

@@ -179,8 +179,11 @@ freeing('hero_finish', function(keys, args)
   local batch, answers, i = open_batch(keys[1]), {}, 2
   local finish = { actor = args[1] } -- one table for all: nothing keeps it
   while i <= #args do
-    i = parse_end(batch.queue, finish, args, i)
-    local ok, answer = pcall(end_attempt, batch, finish)
+    -- An end that cannot be read is answered like one that cannot be written, and nothing behind it can be read either.
+    local read, next_end = pcall(parse_end, batch.queue, finish, args, i)
+    local ok, answer = false, next_end
+    if read then ok, answer = pcall(end_attempt, batch, finish) end
+    i = read and next_end or #args + 1
     answers[#answers + 1] = ok and answer or error_text(answer)
   end
   close_batch(batch)

@@ -73,12 +73,34 @@ local function count_common(queue)
   return queued, running
 end
 
--- hero_depth q: {queued, running, delayed, queued for absent actors, cursor}. The cursor is 0, or what hero_inboxes goes on with.
+-- Counts all inboxes in one step, as supervisors with a revision below 7 ask.
+local function count_all_inboxes(queue)
+  local sum, cursor = count_inboxes(queue, '0')
+  while cursor ~= '0' do
+    local more
+    more, cursor = count_inboxes(queue, cursor)
+    sum.queued, sum.running = sum.queued + more.queued, sum.running + more.running
+    sum.absent, sum.oldest = sum.absent + more.absent, earlier(sum.oldest, more.oldest)
+  end
+  return sum, cursor
+end
+
+local function depth_of(queue, sum, cursor)
+  local queued, running = count_common(queue)
+  return { queued + sum.queued, running + sum.running, redis.call('ZCARD', queue.delayed), sum.absent, cursor }
+end
+
+-- hero_depth_page q: {queued, running, delayed, queued for absent actors, cursor}. The cursor is 0, or what hero_inboxes goes on
+-- with.
+reading('hero_depth_page', function(keys)
+  local queue = queue_of(keys[1])
+  return depth_of(queue, count_inboxes(queue, '0'))
+end)
+
+-- hero_depth q: as hero_depth_page, with all inboxes.
 reading('hero_depth', function(keys)
   local queue = queue_of(keys[1])
-  local queued, running = count_common(queue)
-  local sum, cursor = count_inboxes(queue, '0')
-  return { queued + sum.queued, running + sum.running, redis.call('ZCARD', queue.delayed), sum.absent, cursor }
+  return depth_of(queue, count_all_inboxes(queue))
 end)
 
 -- hero_inboxes q | cursor: the next page of inboxes: {queued, running, queued for absent actors, oldest, cursor}.
@@ -93,13 +115,8 @@ local function pause_number(queue)
   return tonumber(redis.call('HGET', queue.pause, 'n')) or 0
 end
 
--- hero_queue_state q: {now, queued, running, delayed, oldest that any actor may take, pause number, since, reason, submitted, finished,
--- queued for absent actors, oldest of all, malformed, damaged, cursor}. Times are -1 when no job waits; the cursor is as in
--- hero_depth.
-reading('hero_queue_state', function(keys)
-  local queue = queue_of(keys[1])
+local function state_of(queue, sum, cursor)
   local queued, running = count_common(queue)
-  local sum, cursor = count_inboxes(queue, '0')
   local common = earlier(oldest_in(queue.stream), oldest_in(queue.front))
   local pause = redis.call('HMGET', queue.pause, 'since', 'reason')
   local counts = redis.call('HMGET', queue.counts, 'submitted', 'finished', 'malformed', 'damaged')
@@ -108,7 +125,21 @@ reading('hero_queue_state', function(keys)
     pause[1] or '0', pause[2] or '', counts[1] or '0', counts[2] or '0', sum.absent, earlier(common, sum.oldest),
     counts[3] or '0', counts[4] or '0', cursor,
   }
-end, 'hero_queue')
+end
+
+-- hero_queue_state q: {now, queued, running, delayed, oldest that any actor may take, pause number, since, reason, submitted, finished,
+-- queued for absent actors, oldest of all, malformed, damaged, cursor}. Times are -1 when no job waits; the cursor is as in
+-- hero_depth_page.
+reading('hero_queue_state', function(keys)
+  local queue = queue_of(keys[1])
+  return state_of(queue, count_inboxes(queue, '0'))
+end)
+
+-- hero_queue q: as hero_queue_state, with all inboxes.
+reading('hero_queue', function(keys)
+  local queue = queue_of(keys[1])
+  return state_of(queue, count_all_inboxes(queue))
+end)
 
 -- Sets the number of the pause and tells all actors in the same step, so that none starts a job that was submitted after the
 -- pause: the one loop over all actors, with one command for each.
