@@ -11,9 +11,14 @@ const FOUND_LATE: Millis = 1500;
 const DEFINITE: [&str; 5] =
     ["InvalidArgument", "AlreadyExists", "FailedPrecondition", "ResourceExhausted", "NotFound"];
 
+/// The fault in which Redis' clock, by which ends are dated, is another one than that of the marks.
+pub(super) const CLOCK_STEPS: &str = "RedisClockSteps";
+
 /// All that the history has about one job.
 struct Story<'a> {
     word: &'a str,
+    /// Redis' clock was stepped while somebody asked for it.
+    misdated: bool,
     facts: &'a JobFacts,
     calls: Vec<&'a Call>,
     marks: Vec<&'a Mark>,
@@ -37,12 +42,20 @@ pub(super) fn check(history: &History) -> Vec<Violation> {
         let told = calls.iter().filter_map(|call| told_by(call)).collect::<Vec<_>>();
         let end = told.first().and_then(|told| history.ends.get(&told.id));
         let marks = marks.remove(word.as_str()).unwrap_or_default();
-        let story = Story { word, facts, calls, marks, told, end };
+        let misdated = misdated(history, &calls);
+        let story = Story { word, misdated, facts, calls, marks, told, end };
         found.extend(story.violations().into_iter().map(|violation| violation.of(word)));
     }
     let idle = history.idle.iter();
     found.extend(idle.map(|name| Violation::new("P10", format!("{name} does not run at the end"))));
     found
+}
+
+fn misdated(history: &History, calls: &[&Call]) -> bool {
+    let steps = history.faults.iter().filter(|fault| fault.kind == CLOCK_STEPS);
+    let (from, to) = (calls.iter().map(|call| call.from).min(), calls.iter().map(|call| call.to).max());
+    let (Some(from), Some(to)) = (from, to) else { return false };
+    steps.into_iter().any(|step| step.from < to + FOUND_LATE && from < step.to + FOUND_LATE)
 }
 
 fn told_by(call: &Call) -> Option<&Told> {
@@ -114,7 +127,7 @@ impl Story<'_> {
             let late = |mark: &&&Mark| {
                 !mark.end && end.finished.is_some_and(|finished| mark.at > finished + FOUND_LATE)
             };
-            if let Some(mark) = self.marks.iter().find(late) {
+            if let Some(mark) = self.marks.iter().find(late).filter(|_| !self.misdated) {
                 let after = mark.at - end.finished.unwrap_or_default();
                 found.push(Violation::new("P3", format!("it was started {after} ms after it had ended")));
             }

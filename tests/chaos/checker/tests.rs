@@ -125,6 +125,12 @@ fn it_notices_two_ends_and_what_comes_after_the_end() {
     notices("P3", "ended twice", |history| other_end(history, |told| told.finished = Some(BEGIN)));
     notices("P3", "has 2 ends", |history| history.log.get_mut(&'p').unwrap()[0].end = true);
     notices("P3", "after it had ended", |history| history.marks[0].at = BEGIN + 3000);
+    // Unless the end bears the date of a clock that was stepped meanwhile.
+    let mut history = good();
+    history.marks[0].at = BEGIN + 3000;
+    history.faults[0] =
+        Fault { from: BEGIN, kind: super::jobs::CLOCK_STEPS.to_owned(), ..history.faults[0].clone() };
+    assert_eq!(check(&history), []);
     notices("P3", "has the result", |history| {
         history.ends.get_mut("id-1").unwrap().result = Some("w2".to_owned());
         history.calls.retain(|call| call.job != "w1" || call.what == Asked::Submit);
