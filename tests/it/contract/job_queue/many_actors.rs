@@ -70,6 +70,47 @@ async fn all_of_them_are_shown_and_counted_once() {
     assert!(presences.iter().all(|presence| presence.in_flight == 1));
     let depth = queue.depth(OSIS).await.unwrap();
     assert_eq!((depth.queued, depth.running), (ACTORS as u64, ACTORS as u64));
+
+    // A supervisor of an older revision asks once and knows of no pages.
+    let mut connection = bench.redis().connection().await;
+    let mut whole = redis::cmd("FCALL");
+    whole.arg("hero_depth").arg(1).arg("hero:{osis}:q");
+    let counted: (usize, usize, usize, usize, String) = whole.query_async(&mut connection).await.unwrap();
+    assert_eq!(counted, (ACTORS, ACTORS, 0, ACTORS, "0".to_owned()));
+    let mut whole = redis::cmd("FCALL");
+    whole.arg("hero_queue").arg(1).arg("hero:{osis}:q");
+    let counted: Vec<redis::Value> = whole.query_async(&mut connection).await.unwrap();
+    let counts: (usize, usize) =
+        redis::from_redis_value(redis::Value::Array(counted[1..3].to_vec())).unwrap();
+    assert_eq!(counts, (ACTORS, ACTORS));
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_read_keeps_none_in_front_of_it_back() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    queue.maintain().await.unwrap();
+    let names = ["actor_0".to_owned()];
+    announce(&mut bench, &names).await;
+    submit_pinned(&queue, &names).await;
+    let job = queue.list(&JobFilter::default(), None, 1).await.unwrap().jobs.remove(0);
+    take_all(&mut bench, &names).await;
+    let mut connection = bench.redis().connection().await;
+    let inbox = "hero:{osis}:in:actor_0";
+    let taken: Vec<(String, redis::Value)> =
+        redis::cmd("XRANGE").arg(inbox).arg("-").arg("+").query_async(&mut connection).await.unwrap();
+
+    let mut finish = redis::cmd("FCALL");
+    finish.arg("hero_finish").arg(1).arg("hero:{osis}:q").arg("actor_0");
+    finish.arg("i").arg(&taken[0].0).arg(job.id.as_str()).arg(&["1", "0", "ok", "done", "text", "0"]);
+    // The next one breaks off behind its first word.
+    finish.arg("i");
+    let (first, second): (i64, String) = finish.query_async(&mut connection).await.unwrap();
+    assert_eq!(first, 1);
+    assert!(!second.is_empty());
+    let length: usize = redis::cmd("XLEN").arg(inbox).query_async(&mut connection).await.unwrap();
+    assert_eq!(length, 0, "what is written with the last end of a call is written");
+    assert_eq!(queue.depth(OSIS).await.unwrap().running, 0);
 }
 
 #[tokio::test]
