@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `deadline` | how long a call may wait, and the answer DEADLINE_EXCEEDED |
 //! | `error_reason_layer` | a reason for the errors of the transport |
+//! | `peer` | the address, certificates or credentials at the other end of the connection |
 //! | `metrics_layer` | counts, durations and spans of calls |
 //! | `shutdown_gate` | refusals and the end of waits during a shutdown |
 //! | `response_size` | what fits into one response |
@@ -29,6 +30,7 @@ mod mask;
 mod metrics_layer;
 mod page_token;
 mod parse;
+mod peer;
 mod render;
 mod response_size;
 mod server;
@@ -40,5 +42,6 @@ mod status;
 mod watch;
 mod web;
 
+pub use peer::{Peer, UnixPeer};
 pub use server::GrpcServer;
 pub use server_info::ServerInfo;

@@ -17,6 +17,7 @@ use tonic::transport::server::Connected;
 
 use super::connections::{Place, Places, for_callers};
 use crate::config::ListenAddr;
+use crate::grpc::{Peer, UnixPeer};
 use crate::telemetry::log_limiter::LogLimiter;
 
 /// Delay after a failed accept, mostly "too many open files": long enough to spare the processor, short for callers.
@@ -100,7 +101,7 @@ impl Listener {
     pub(super) async fn accept_patiently(&self, places: &Places) -> Connection {
         loop {
             match self.accept().await {
-                Ok(socket) => return Connection { socket, place: places.take().await },
+                Ok((socket, peer)) => return Connection { socket, peer, place: places.take().await },
                 Err(error) => {
                     if let Some(suppressed) = REFUSED.due() {
                         tracing::warn!(%error, address = %self.address(), suppressed, "listener: connection not accepted ({error})");
@@ -111,14 +112,18 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<Socket> {
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Self::Tcp(listener, _) => {
-                let (stream, _peer) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
+                Ok((Socket::Tcp(stream), Peer::tcp(address)))
             }
-            Self::Unix(listener, _) => Ok(Socket::Unix(listener.accept().await?.0)),
+            Self::Unix(listener, _) => {
+                let (stream, _unnamed) = listener.accept().await?;
+                let peer = Peer::unix(stream.peer_cred().ok().map(UnixPeer::from));
+                Ok((Socket::Unix(stream), peer))
+            }
         }
     }
 }
@@ -181,10 +186,11 @@ async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// A connection from either kind of listener, and its place.
+/// A connection from either kind of listener, its other end and its place.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
+    peer: Peer,
     place: Place,
 }
 
@@ -205,9 +211,11 @@ macro_rules! with {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
 }
 
 impl AsyncRead for Connection {
@@ -300,6 +308,25 @@ mod tests {
         let _second = Listener::bind(&unix(&path)).await.unwrap();
         drop(first);
         assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_connection_knows_its_other_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tcp, local) = for_callers();
+        let socket = Listener::bind(&unix(&dir.path().join("s"))).await.unwrap();
+        let (accepted, caller) =
+            tokio::join!(socket.accept_patiently(&local), UnixStream::connect(dir.path().join("s")));
+        drop(caller.unwrap());
+        let user = accepted.connect_info().unix.unwrap();
+        let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        assert_eq!((user.uid, user.gid), (uid, gid));
+        assert_eq!(user.pid.map(i32::cast_unsigned), Some(std::process::id()));
+
+        let port = Listener::bind(&ListenAddr::parse("127.0.0.1:0").unwrap()).await.unwrap();
+        let ListenAddr::Tcp(address) = port.address() else { panic!("not a port") };
+        let (accepted, caller) = tokio::join!(port.accept_patiently(&tcp), TcpStream::connect(address));
+        assert_eq!(accepted.connect_info(), Peer::tcp(caller.unwrap().local_addr().unwrap()));
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
+use crate::grpc::peer::Peer;
+
 /// A connection whose reads and writes fail once its token is cancelled.
 ///
 /// The failure ends the HTTP/2 connection. There is no other way to end it, because tonic does not expose its connection tasks.
@@ -33,11 +35,15 @@ impl<IO> AbortableConnection<IO> {
     }
 }
 
-impl<IO: Connected> Connected for AbortableConnection<IO> {
-    type ConnectInfo = IO::ConnectInfo;
+impl<IO> Connected for AbortableConnection<IO>
+where
+    IO: Connected,
+    Peer: From<IO::ConnectInfo>,
+{
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> IO::ConnectInfo {
-        self.inner.connect_info()
+    fn connect_info(&self) -> Peer {
+        self.inner.connect_info().into()
     }
 }
 

@@ -28,6 +28,7 @@ use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::metrics_layer::MetricsLayer;
+use crate::grpc::peer::Peer;
 use crate::grpc::server_info::ServerInfo;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::serving_status::ServingStatus;
@@ -85,6 +86,7 @@ impl GrpcServer {
     where
         I: Stream<Item = io::Result<IO>>,
         IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        Peer: From<IO::ConnectInfo>,
     {
         let gate = ShutdownGate { soft: shutdown.soft().clone(), ending: CancellationToken::new() };
         let abort = CancellationToken::new();
