@@ -1,11 +1,14 @@
 //! The configuration of the service, in four layers: defaults < `--config` file < `HERO_SUPERVISOR_*` < flags.
 //!
 //! One list of keys ([`KEYS`]) serves all four: `drain_delay` in the file is `HERO_SUPERVISOR_DRAIN_DELAY` in the
-//! environment and `--drain-delay` on the command line. An unknown key is an error in the file and in the environment,
+//! environment and `--drain-delay` on the command line. A key in a table, `mode` in `[auth]`, is `HERO_SUPERVISOR_AUTH__MODE` and
+//! `--auth-mode`. An unknown key is an error in the file and in the environment,
 //! because a misspelled setting would otherwise be found in production. All errors are reported at once, each with its
 //! origin.
 
 mod actors;
+mod auth;
+mod grant;
 mod layers;
 mod listen;
 mod origin;
@@ -14,6 +17,7 @@ mod secret;
 mod show;
 mod suggest;
 mod table;
+mod users;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -23,6 +27,7 @@ use figment::value::{Dict, Value};
 use serde::Deserialize;
 
 pub use actors::{FILE_LABEL, FileActor};
+pub use auth::{AuthConfig, AuthFlags, AuthMode, JwtConfig};
 pub use layers::{Env, Flags, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
@@ -34,7 +39,7 @@ use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 26] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -54,6 +59,13 @@ pub const KEYS: [&str; 19] = [
     "otlp_endpoint",
     "log_filter",
     "log_format",
+    "auth.mode",
+    "auth.tokens_file",
+    "auth.anonymous",
+    "auth.jwks_file",
+    "auth.issuer",
+    "auth.audience",
+    "auth.permissions_claim",
 ];
 
 /// Default of `listen`: loopback, because there is neither TLS nor authentication, and the customary port of gRPC.
@@ -127,6 +139,8 @@ pub struct Config {
     pub log_filter: String,
     /// Format of the log.
     pub log_format: LogFormat,
+    /// Who may call.
+    pub auth: AuthConfig,
 }
 
 /// The process manager of the actors.
@@ -171,6 +185,8 @@ pub struct Loaded {
     raw_actors: Vec<Dict>,
     /// The settings of script types as they were written.
     raw_script_types: Dict,
+    /// The rules of identities as they were written, by the name of their list.
+    raw_auth: Vec<(&'static str, Vec<Dict>)>,
 }
 
 impl Config {
@@ -184,13 +200,15 @@ impl Config {
     /// # Errors
     /// Every error, with its origin.
     pub fn load(layers: Layers) -> Result<Loaded, ConfigError> {
-        let (actors, mut script_types) = layers.tables();
+        let (actors, mut script_types, mut auth) = layers.tables();
         let mut problems = actors.problems;
         problems.append(&mut script_types.problems);
-        let (config, settings) = layers.read::<Config>().map_err(|ConfigError(mut all)| {
+        problems.append(&mut auth.problems);
+        let (mut config, settings) = layers.read::<Config>().map_err(|ConfigError(mut all)| {
             all.append(&mut problems);
             ConfigError(all)
         })?;
+        (config.auth.certificates, config.auth.unix) = (auth.certificates, auth.unix);
         config.check(|key, what| {
             let origin = settings.iter().find(|setting| setting.key == key);
             let origin = origin.map_or(Origin::Default, |setting| setting.origin.clone());
@@ -206,7 +224,17 @@ impl Config {
             script_types: script_types.rules,
             raw_actors: actors.raw,
             raw_script_types: script_types.raw,
+            raw_auth: auth.raw,
         })
+    }
+
+    /// Returns true if callers must show who they are: as `auth.mode` says, otherwise if another machine can reach an address
+    /// or the configuration says who may call.
+    pub fn requires_auth(&self) -> bool {
+        match self.auth.mode {
+            Some(mode) => mode == AuthMode::Required,
+            None => self.auth.names_somebody() || self.listen.iter().any(|addr| !addr.is_private()),
+        }
     }
 
     /// Checks what types cannot express.
@@ -244,6 +272,7 @@ impl Config {
         {
             wrong("otlp_endpoint", "is not a URL: use http://HOST:4317".to_owned());
         }
+        self.auth.check(self.requires_auth(), &mut wrong);
         if let Err(error) = parse_filter(&self.log_filter) {
             wrong(
                 "log_filter",
@@ -271,6 +300,8 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("shutdown_timeout", DEFAULT_SHUTDOWN_TIMEOUT.into()),
         ("log_filter", DEFAULT_LOG_FILTER.into()),
         ("log_format", "text".into()),
+        ("auth.anonymous", vec!["GetServerInfo"].into()),
+        ("auth.permissions_claim", "permissions".into()),
     ]
 }
 

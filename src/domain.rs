@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows gRPC, Redis, Zinit or a socket (`tests/it/architecture.rs` reads the sources to make sure).
 
+pub mod access;
 pub mod actors;
 pub mod events;
 pub mod health;

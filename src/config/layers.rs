@@ -10,6 +10,7 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
 use super::actors::{self, FileActors};
+use super::auth::{self, AuthFlags, FileAuth};
 use super::script_types::{self, FileScriptTypes};
 use super::{ConfigError, KEYS, Problem, Setting, suggest};
 
@@ -103,13 +104,17 @@ pub struct Flags {
     /// How to log: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// Who may call.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub auth: AuthFlags,
 }
 
 impl Flags {
     /// Returns the flags that were given, by key. The fields have the names of the keys.
     pub(super) fn given(&self) -> Dict {
         let flags = Value::serialize(self).ok().and_then(Value::into_dict).unwrap_or_default();
-        flags.into_iter().filter(|(_key, value)| is_given(value)).collect()
+        nested(flags.into_iter().filter(|(_key, value)| is_given(value)))
     }
 }
 
@@ -146,13 +151,14 @@ impl Env {
     /// Returns the values by key. Items of lists are separated by commas.
     fn given(&self) -> Dict {
         let value = |key: &str, raw: &String| match key {
-            "listen" | "grpc_web_origins" | "metrics_hosts" => {
+            "listen" | "grpc_web_origins" | "metrics_hosts" | "auth.anonymous" => {
                 Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>())
             }
             _single => Value::from(raw.clone()),
         };
-        let keyed = self.0.iter().map(|(name, raw)| (name[ENV_PREFIX.len()..].to_ascii_lowercase(), raw));
-        keyed.map(|(key, raw)| (key.clone(), value(&key, raw))).collect()
+        let key = |name: &str| name[ENV_PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
+        let keyed = self.0.iter().map(|(name, raw)| (key(name), raw));
+        nested(keyed.map(|(key, raw)| (key.clone(), value(&key, raw))))
     }
 }
 
@@ -179,13 +185,17 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads the actors and script types of the file.
-    pub(super) fn tables(&self) -> (FileActors, FileScriptTypes) {
+    /// Reads the actors, script types and rules of identities of the file.
+    pub(super) fn tables(&self) -> (FileActors, FileScriptTypes, FileAuth) {
         let Some(path) = &self.file else { return Default::default() };
         // An unreadable file is reported with the settings.
         let values = read_whole_file(path).map(|layer| layer.values).unwrap_or_default();
         let actors = actors::read(values.get(actors::KEY), path);
-        (actors, script_types::read(values.get(script_types::KEY), path))
+        (
+            actors,
+            script_types::read(values.get(script_types::KEY), path),
+            auth::read(values.get(auth::KEY), path),
+        )
     }
 
     /// Merges the layers into a `T`.
@@ -194,7 +204,8 @@ impl Layers {
     /// Every unknown key and every value of the wrong type, with their origins.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<(T, Vec<Setting>), ConfigError> {
         let defaults: Dict = self.defaults.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let mut figment = Figment::from(Layer { name: DEFAULTS, source: None, values: defaults.clone() });
+        let values = nested(defaults.clone());
+        let mut figment = Figment::from(Layer { name: DEFAULTS, source: None, values });
         if let Some(path) = &self.file {
             figment = figment.merge(read_file(path)?);
         }
@@ -208,21 +219,20 @@ impl Layers {
                 Ok(value) if problems.is_empty() => return Ok((value, settings)),
                 Ok(_partial) => return Err(ConfigError(problems)),
                 Err(error) => {
-                    let Some(key) = error.path.first().filter(|key| KEYS.contains(&key.as_str())).cloned()
-                    else {
+                    let Some(key) = key_at(&error.path) else {
                         let what = error.kind.to_string();
                         problems.push(Problem { key: "config".to_owned(), origin: Origin::Default, what });
                         return Err(ConfigError(problems));
                     };
-                    let origin = origin_of(&figment, &key);
+                    let origin = origin_of(&figment, key);
                     if problems.iter().any(|problem: &Problem| problem.key == key) {
                         return Err(ConfigError(problems));
                     }
                     // Replace the wrong value by the default, to find the next wrong one.
-                    let good = defaults.get(&key).cloned().unwrap_or(Value::Empty(Tag::Default, Empty::None));
-                    let values = Dict::from([(key.clone(), good)]);
+                    let good = defaults.get(key).cloned().unwrap_or(Value::Empty(Tag::Default, Empty::None));
+                    let values = nested([(key.to_owned(), good)]);
                     figment = figment.merge(Layer { name: DEFAULTS, source: None, values });
-                    problems.push(Problem { key, origin, what: error.kind.to_string() });
+                    problems.push(Problem { key: key.to_owned(), origin, what: error.kind.to_string() });
                 }
             }
         }
@@ -260,7 +270,50 @@ fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     for key in [actors::KEY, script_types::KEY] {
         layer.values.remove(key);
     }
+    if let Some(Value::Dict(_, auth)) = layer.values.get_mut(auth::KEY) {
+        auth.retain(|key, _| !auth::LISTS.contains(&key.as_str()));
+    }
     Ok(layer)
+}
+
+/// Makes tables of keys with a dot: `auth.mode` is `mode` in the table `auth`.
+fn nested(values: impl IntoIterator<Item = (String, Value)>) -> Dict {
+    let mut all = Dict::new();
+    for (key, value) in values {
+        match key.split_once('.') {
+            None => drop(all.insert(key, value)),
+            Some((table, key)) => {
+                let inner = all.entry(table.to_owned()).or_insert_with(|| Value::from(Dict::new()));
+                if let Value::Dict(_, inner) = inner {
+                    inner.insert(key.to_owned(), value);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Returns the keys of values with those of tables that have settings, each as `table.key`.
+fn flat(values: &Dict) -> Vec<(String, &Value)> {
+    let has_settings =
+        |table: &str| KEYS.iter().any(|key| key.split_once('.').is_some_and(|(of, _)| of == table));
+    let mut all = Vec::new();
+    for (key, value) in values {
+        match value {
+            Value::Dict(_, inner) if has_settings(key) => {
+                all.extend(inner.iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            _value => all.push((key.clone(), value)),
+        }
+    }
+    all
+}
+
+/// Returns the key that a path lies in.
+fn key_at(path: &[String]) -> Option<&'static str> {
+    let full = path.join(".");
+    KEYS.into_iter()
+        .find(|key| full == *key || full.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
 }
 
 fn read_whole_file(path: &Path) -> Result<Layer, ConfigError> {
@@ -302,10 +355,11 @@ fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
             what: error.to_string(),
         }])
     })?;
-    let unknown: Vec<Problem> = dict
-        .keys()
-        .filter(|key| !KEYS.contains(&key.as_str()))
-        .map(|key| Problem {
+    let all = flat(&dict);
+    let unknown: Vec<Problem> = all
+        .iter()
+        .filter(|(key, _)| !KEYS.contains(&key.as_str()))
+        .map(|(key, _)| Problem {
             key: key.clone(),
             origin: origin_of(figment, key),
             what: suggest::unknown_key(key, &KEYS),
@@ -314,7 +368,8 @@ fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
     if !unknown.is_empty() {
         return Err(ConfigError(unknown));
     }
-    let known = KEYS.into_iter().filter_map(|key| Some((key, dict.get(key)?)));
+    let find = |key: &str| all.iter().find(|(known, _)| known == key).map(|(_, value)| *value);
+    let known = KEYS.into_iter().filter_map(|key| Some((key, find(key)?)));
     Ok(known
         .map(|(key, value)| Setting { key, value: value.clone(), origin: origin_of(figment, key) })
         .collect())
@@ -325,8 +380,8 @@ fn origin_of(figment: &Figment, key: &str) -> Origin {
     let Some(metadata) = figment.get_metadata(tag) else { return Origin::Default };
     match (&metadata.source, metadata.name.as_ref()) {
         (Some(Source::File(path)), _) => Origin::File(path.clone()),
-        (_, ENV) => Origin::Env(format!("{ENV_PREFIX}{}", key.to_ascii_uppercase())),
-        (_, FLAGS) => Origin::Flag(format!("--{}", key.replace('_', "-"))),
+        (_, ENV) => Origin::Env(format!("{ENV_PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())),
+        (_, FLAGS) => Origin::Flag(format!("--{}", key.replace(['_', '.'], "-"))),
         (_, _defaults) => Origin::Default,
     }
 }

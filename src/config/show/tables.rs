@@ -5,13 +5,17 @@ use std::fmt::Write;
 use figment::value::Dict;
 use serde_json::Value;
 
-use crate::config::{Loaded, actors, script_types, secret};
+use crate::config::{Loaded, actors, auth, script_types, secret};
 
 impl Loaded {
-    /// Returns the `[[actor]]` and `[script_type.TYPE]` tables of the file, to follow the settings. Secrets are
+    /// Returns the `[[auth.…]]`, `[[actor]]` and `[script_type.TYPE]` tables of the file, to follow the settings. Secrets are
     /// masked unless `reveal` is set.
     pub fn tables_toml(&self, reveal: bool) -> String {
         let mut text = String::new();
+        for (path, rule) in self.identities() {
+            line(&mut text, format_args!("\n[[{path}]]"));
+            table(&mut text, &path, &rule);
+        }
         for actor in self.raw_actors.iter().map(|actor| shown(actor, reveal)) {
             line(&mut text, format_args!("\n[[{}]]", actors::KEY));
             table(&mut text, actors::KEY, &actor);
@@ -25,17 +29,31 @@ impl Loaded {
     }
 
     /// Returns the same as JSON, each under its key, without tables that the file lacks.
-    pub fn tables_json(&self, reveal: bool) -> Vec<(&'static str, Value)> {
+    pub fn tables_json(&self, reveal: bool) -> Vec<(String, Value)> {
         let actors: Vec<Value> = self.raw_actors.iter().map(|actor| shown(actor, reveal)).collect();
         let rules: serde_json::Map<String, Value> = self.rules(reveal).collect();
         let mut tables = Vec::new();
+        for (path, rule) in self.identities() {
+            match tables.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, Value::Array(rules))) => rules.push(rule),
+                Some(_) | None => tables.push((path, Value::from(vec![rule]))),
+            }
+        }
         if !actors.is_empty() {
-            tables.push((actors::KEY, Value::from(actors)));
+            tables.push((actors::KEY.to_owned(), Value::from(actors)));
         }
         if !rules.is_empty() {
-            tables.push((script_types::KEY, Value::from(rules)));
+            tables.push((script_types::KEY.to_owned(), Value::from(rules)));
         }
         tables
+    }
+
+    /// Returns the rules of identities, each with the path of its list.
+    fn identities(&self) -> impl Iterator<Item = (String, Value)> {
+        let value = |rule: &Dict| serde_json::to_value(rule).unwrap_or_default();
+        self.raw_auth.iter().flat_map(move |(list, rules)| {
+            rules.iter().map(move |rule| (format!("{}.{list}", auth::KEY), value(rule)))
+        })
     }
 
     fn rules(&self, reveal: bool) -> impl Iterator<Item = (String, Value)> {

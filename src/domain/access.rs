@@ -1,0 +1,22 @@
+//! Who may do what: identities with their roles and scopes, and the one table of all calls.
+//!
+//! Pure: nothing here reads a file, a clock or a connection. [`decide`] is the only decision. What the table does not name is
+//! denied.
+
+mod decide;
+mod identity;
+mod matrix;
+mod pattern;
+mod role;
+mod rules;
+mod scopes;
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Allowed, Denied, JobTarget, Target, decide, decide_by};
+pub use identity::{Identity, IdentityKind, Quotas};
+pub use matrix::{Anonymous, Grant, RULES, Rule, rule_of};
+pub use pattern::Pattern;
+pub use role::{Role, Roles};
+pub use rules::{CertificateRule, UnixRule, by_certificate, by_user};
+pub use scopes::Scopes;
