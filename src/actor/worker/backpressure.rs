@@ -121,13 +121,14 @@ impl<L: Launcher> WorkerLoop<L> {
                 slot.advance_termination(None, now);
             }
             let Some(busy) = slot.busy_for(now) else { continue };
-            let Some(front) = slot.sent.front_mut() else { continue };
+            let Some(front) = slot.sent.front() else { continue };
             if busy >= overrun(front.held.job.spec.run_timeout, grace) {
                 slot.begin_termination(KillReason::Overrun, now);
             } else if busy >= self.config.report_start_after
+                && now >= self.retry_at
+                && let Some(front) = slot.running_mut()
                 && front.held.reported.is_none()
                 && !front.held.void
-                && now >= self.retry_at
             {
                 let wall_now = self.clock.now();
                 let since = wall_now.checked_sub(busy).unwrap_or(wall_now);

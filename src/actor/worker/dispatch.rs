@@ -141,7 +141,7 @@ impl<L: Launcher> WorkerLoop<L> {
                 for sent in &mut slot.sent {
                     sent.held.good_at = doubtful.map_or(sent.held.good_at, |at| sent.held.good_at.min(at));
                 }
-                slot.call_back();
+                slot.refuse(seq);
             }
             Reply::Done(done) => self.on_done(place, done),
         }

@@ -21,6 +21,8 @@ pub(super) struct SentJob {
     pub(super) held: HeldJob,
     /// Time at which the job was handed to the host (lower bound).
     written: Instant,
+    /// The host has said that it will not start the job.
+    refused: bool,
 }
 
 /// The reason to kill a host.
@@ -135,7 +137,7 @@ impl<H: Host> Slot<H> {
         if let Some(host) = self.host.as_mut() {
             host.submit(seq, &held.job, start_by);
         }
-        self.sent.push_back(SentJob { seq, held, written: now });
+        self.sent.push_back(SentJob { seq, held, written: now, refused: false });
     }
 
     /// Lets written jobs go out.
@@ -143,6 +145,21 @@ impl<H: Host> Slot<H> {
         if let Some(host) = self.host.as_mut() {
             host.flush();
         }
+    }
+
+    /// Notes that the host starts neither the job `seq` nor any behind it, and calls them back.
+    pub(super) fn refuse(&mut self, seq: u64) {
+        // An answer to an earlier call-back may have come first; then what is here was written later, and starts.
+        if !self.sent.iter().any(|sent| sent.seq == seq) {
+            return;
+        }
+        self.sent.iter_mut().filter(|sent| sent.seq >= seq).for_each(|sent| sent.refused = true);
+        self.call_back();
+    }
+
+    /// The first job, unless the host has refused it.
+    pub(super) fn running_mut(&mut self) -> Option<&mut SentJob> {
+        self.sent.front_mut().filter(|front| !front.refused)
     }
 
     /// Calls back what has not started.
@@ -282,8 +299,9 @@ impl<H: Host> Slot<H> {
         let termination = self.termination.take();
         let mut left = std::mem::take(&mut self.sent);
         let unseen = |sent: &SentJob| gone_at.is_some_and(|gone_at| sent.written > gone_at);
-        let is_seen = !retired && left.front().is_some_and(|front| !unseen(front));
-        let running = if is_seen { left.pop_front() } else { None };
+        let may_run = |front: &SentJob| !front.refused && !unseen(front);
+        let ran = !retired && left.front().is_some_and(may_run);
+        let running = if ran { left.pop_front() } else { None };
         LostHost { reason: termination.map(|termination| termination.reason), running, untouched: left }
     }
 }

@@ -1,7 +1,8 @@
 //! Hosts that only wait: a script is `NAME` (at once), `NAME MILLISECONDS`, `crash`, `retire`, `leave`, `stubborn`, `hang` or
 //! `polite MILLISECONDS`, which ends that long after it was asked to and leaves its host alive.
 //! One that has left is missed only a moment later.
-//! One whose name begins with `say` says so at its start and at its end.
+//! One whose name begins with `say` says so at its start and at its end. `stale` is refused once by each host; the host that is
+//! given `stale to death` first refuses it and is gone `STAYS` later, without an answer to what it is asked.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,6 +21,8 @@ use crate::ports::work_queue::TakenJob;
 
 /// How long it takes to notice that one has left.
 pub(super) const MISSED_AFTER: Duration = Duration::from_millis(50);
+/// Time between a refusal and the death of the host.
+const STAYS: Duration = Duration::from_millis(500);
 
 enum Order {
     Job(u64, String),
@@ -34,6 +37,8 @@ pub(super) struct Log {
     pub(super) ran: Vec<String>,
     pub(super) launched: usize,
     pub(super) terminated: usize,
+    /// A host has died of `stale to death`.
+    died_of_it: bool,
 }
 
 #[derive(Clone, Default)]
@@ -98,6 +103,11 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
             if script == "stale" && !std::mem::replace(&mut refused, true) {
                 report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
                 continue;
+            }
+            if script == "stale to death" && !std::mem::replace(&mut log.lock().unwrap().died_of_it, true) {
+                report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
+                sleep(STAYS).await;
+                return Death { signal: Some(9), ..Death::default() };
             }
             current = seq;
             log.lock().unwrap().ran.push(script.clone());
@@ -166,7 +176,7 @@ async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log
 }
 
 fn time_of(script: &str) -> u64 {
-    script.split(' ').nth(1).map_or(0, |time| time.parse().unwrap())
+    script.split(' ').nth(1).and_then(|time| time.parse().ok()).unwrap_or(0)
 }
 
 fn words(seq: u64, number: u64, text: &str) -> Reply {

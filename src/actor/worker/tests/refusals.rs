@@ -165,6 +165,18 @@ async fn what_a_host_took_for_too_late_is_not_sent_again_before_its_lease_was_re
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_its_host_has_refused_does_not_fail_when_that_host_dies() {
+    let queue = FakeQueue::new(&["stale to death", "next"]);
+    let running = run(&queue);
+    running.ended(2).await;
+    assert_eq!(queue.names(), ["stale_to_death", "next"]);
+    assert_eq!((running.kind("stale_to_death"), running.kind("next")), (None, None));
+    assert_eq!(running.ran(), ["stale to death", "next"]);
+    assert!(queue.state().started.is_empty(), "nor is it told as started while its host refuses it");
+    assert_eq!(running.hosts.log.lock().unwrap().launched, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_in_time_when_its_job_came_late_in_a_read() {
     let queue = FakeQueue::new(&[]);
     let running = run(&queue);
