@@ -6,26 +6,33 @@
 //! ```text
 //!  process manager ─► hero-supervisor exec-shim OPTIONS -- PROGRAM ARGS… ─► PROGRAM, by the same pid
 //! ```
+//!
+//! It can put a filter behind the output of the program before that (`output_filter`).
 
 mod become_program;
 mod options;
+mod output_filter;
 mod user;
 
 use std::ffi::OsString;
 use std::io;
 
-pub use options::words;
+pub use options::{UTF8_OUTPUT, words};
 
 use options::Request;
 
 /// Reads `OPTIONS -- PROGRAM ARGS…` (without the subcommand's own name), prepares this process and becomes PROGRAM,
-/// keeping its pid. Returns only when that fails; exit with 127 then.
+/// keeping its pid. It returns only when that fails, and, as the filter of an output, at the end of that output.
 ///
 /// The signal of `--pdeathsig` comes when the thread that spawned the process ends, so only a thread that lives as long
 /// as the parent may use it.
-pub fn exec_shim(args: impl IntoIterator<Item = OsString>) -> io::Error {
-    match Request::parse(args).and_then(|request| become_program::become_program(&request)) {
-        Ok(never) => match never {},
-        Err(error) => error,
+///
+/// # Errors
+/// The reason why there is no PROGRAM; exit with 127 then.
+pub fn exec_shim(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
+    let mut args = args.into_iter().peekable();
+    if args.next_if(|word| word == output_filter::FILTER).is_some() {
+        return output_filter::run(options::number(output_filter::FILTER, "a descriptor", args.next())?);
     }
+    match Request::parse(args).and_then(|request| become_program::become_program(&request))? {}
 }

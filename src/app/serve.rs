@@ -54,13 +54,13 @@ pub(super) fn no_runtime(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Refused, format!("cannot start the runtime: {error}"))
 }
 
-/// Replaces this process by another program. It returns only on failure.
+/// Replaces this process by another program. It returns only on failure, and at the end of an output that it filters.
 ///
 /// # Errors
-/// Always, because it has returned.
+/// None.
 pub fn exec_shim(args: ShimArgs) -> Result<Exit, Failure> {
     telemetry::init("warn", telemetry::LogFormat::Text);
-    let error = crate::adapters::exec_shim::exec_shim(args.args);
+    let Err(error) = crate::adapters::exec_shim::exec_shim(args.args) else { return Ok(Exit::Ok) };
     tracing::error!(%error, "exec-shim: {error}");
     Ok(Exit::ShimFailed)
 }

@@ -6,6 +6,7 @@
 
 mod deleting;
 mod elsewhere;
+mod filtered_output;
 mod left;
 mod many;
 mod owners;
@@ -89,9 +90,9 @@ async fn files_with_an_environment_are_private() {
 }
 
 /// Zinit stops to read an output at the first byte that is not UTF-8, so the next line of the program hits a closed pipe.
-/// What writes other bytes than text has to be kept from Zinit's pipes.
+/// Without the shim there is nothing to keep other bytes than text from Zinit's pipes; with it see [`filtered_output`].
 #[tokio::test]
-async fn a_byte_that_is_not_text_ends_the_output_and_the_program() {
+async fn a_byte_that_is_not_text_ends_the_output_and_the_program_without_the_shim() {
     let stage = DefectiveZinit::start().await;
     let script =
         "echo before; printf 'bad \\377\\n'; sleep 0.3; while echo after; do sleep 0.05; done; exit 3";

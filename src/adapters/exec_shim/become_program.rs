@@ -15,13 +15,16 @@ use nix::unistd::getppid;
 use sha2::{Digest, Sha256};
 
 use super::options::Request;
+use super::output_filter::{self, FilteredOutput};
 use super::user::Identity;
 
 /// A process that does not end at the signal for its processor time is killed this many seconds later.
 const CPU_MARGIN: u64 = 1;
 
 pub(super) fn become_program(request: &Request) -> io::Result<Infallible> {
-    // All that needs rights, memory or files comes before they are taken away.
+    // All that needs rights, memory or files comes before they are taken away. The filter is not confined with the program: it
+    // would count as one of its processes.
+    let output = if request.utf8_output { filtered_output() } else { None };
     let identity = request.run_as.as_ref().map(Identity::of).transpose()?;
     let checked = request.sha256.as_deref().map(|sha256| open_checked(request, sha256)).transpose()?;
     let mut command = match &checked {
@@ -30,6 +33,9 @@ pub(super) fn become_program(request: &Request) -> io::Result<Infallible> {
         None => Command::new(&request.program),
     };
     command.arg0(&request.program).args(&request.args);
+    if let Some(FilteredOutput { stdout, stderr }) = output {
+        command.stdout(stdout).stderr(stderr);
+    }
     set_limits(request)?;
     if let Some(identity) = identity {
         identity.assume()?;
@@ -50,6 +56,16 @@ pub(super) fn become_program(request: &Request) -> io::Result<Infallible> {
     let error = command.exec();
     let program = request.program.display();
     Err(io::Error::new(error.kind(), format!("{program} could not be executed: {error}")))
+}
+
+/// Starts a filter for the output. A program that writes UTF-8 does without it, so none is lost because there is none.
+fn filtered_output() -> Option<FilteredOutput> {
+    let started = output_filter::start();
+    started
+        .inspect_err(|error| {
+            tracing::warn!(%error, "output filter: cannot be started (a byte that is not UTF-8 would end the program)");
+        })
+        .ok()
 }
 
 /// Opens the program and makes sure that it is the one that was meant.

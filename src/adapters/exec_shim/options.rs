@@ -6,7 +6,10 @@ use std::io;
 use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
 
 const KNOWN: &str = "--pdeathsig, --parent PID, --user U, --group G, --groups G,G, --memory BYTES, --files N, \
-                     --cpu SECONDS, --processes N, --core BYTES, --no-new-privs, --sha256 HEX and --";
+                     --cpu SECONDS, --processes N, --core BYTES, --no-new-privs, --utf8-output, --sha256 HEX and --";
+
+/// The word that asks for a filter between the program and whoever reads its output as UTF-8.
+pub const UTF8_OUTPUT: &str = "--utf8-output";
 
 /// The words that ask for this; without the program, its digest included, and without `--`.
 pub fn words(confinement: &Confinement, sha256: Option<&str>) -> Vec<String> {
@@ -52,6 +55,8 @@ pub(super) struct Request {
     pub(super) processes: Option<u64>,
     pub(super) core: Option<u64>,
     pub(super) no_new_privs: bool,
+    /// Replace what is not UTF-8 in its output.
+    pub(super) utf8_output: bool,
     /// The SHA-256 of the program, in lower case.
     pub(super) sha256: Option<String>,
     /// The program and its arguments.
@@ -73,6 +78,7 @@ impl Request {
                 "--" => break,
                 "--pdeathsig" => request.pdeathsig = true,
                 "--no-new-privs" => request.no_new_privs = true,
+                UTF8_OUTPUT => request.utf8_output = true,
                 "--parent" => request.parent = Some(number(name, "a pid", args.next())?),
                 "--memory" => request.memory = Some(number(name, "a number of bytes", args.next())?),
                 "--files" => request.files = Some(number(name, "a number", args.next())?),
@@ -107,7 +113,7 @@ fn text(name: &str, word: Option<OsString>) -> io::Result<String> {
     text.ok_or_else(|| wrong(format!("{name} needs a word after it")))
 }
 
-fn number<N: std::str::FromStr>(name: &str, what: &str, word: Option<OsString>) -> io::Result<N> {
+pub(super) fn number<N: std::str::FromStr>(name: &str, what: &str, word: Option<OsString>) -> io::Result<N> {
     let number = word.and_then(|word| word.to_str()?.parse().ok());
     number.ok_or_else(|| wrong(format!("{name} needs {what}")))
 }
@@ -128,9 +134,19 @@ mod tests {
 
     #[test]
     fn words_before_the_dashes_are_ours_and_all_after_them_the_programs() {
-        let request =
-            parsed(&["--pdeathsig", "--parent", "7", "--", "/bin/a", "--pdeathsig", "--", ""]).unwrap();
-        assert_eq!((request.pdeathsig, request.parent), (true, Some(7)));
+        let request = parsed(&[
+            "--pdeathsig",
+            "--utf8-output",
+            "--parent",
+            "7",
+            "--",
+            "/bin/a",
+            "--pdeathsig",
+            "--",
+            "",
+        ])
+        .unwrap();
+        assert_eq!((request.pdeathsig, request.utf8_output, request.parent), (true, true, Some(7)));
         assert_eq!((request.program, request.args.len()), (OsString::from("/bin/a"), 3));
     }
 
@@ -180,6 +196,7 @@ mod tests {
             processes: Some(10),
             core: Some(0),
             no_new_privs: true,
+            utf8_output: false,
             sha256: Some("ab".to_owned()),
             program: "/bin/a".into(),
             args: Vec::new(),

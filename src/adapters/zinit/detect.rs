@@ -47,12 +47,10 @@ impl Found {
                 "it restarts after 2 s, for ever: backoff is not kept, CRASH_LOOP is judged by the supervisor",
                 "its log lines bear no time and share one buffer of all services",
                 "its service files are in /etc/zinit, whatever --config says",
-                "a program that writes bytes that are not UTF-8 loses its output and dies when it writes on",
                 "processes of a Zinit that was killed live on until they are found: actors can ask to die with it",
             ],
             Generation::Gen3 => &[
                 "needs 3 open files for each service: run it with ulimit -n of at least 3 times the actors, plus 100",
-                "a program that writes bytes that are not UTF-8 loses its output and dies when it writes on",
                 "processes of a Zinit that was killed live on: actors can ask to die with it",
             ],
         }

@@ -17,10 +17,10 @@
 //! | a service with more than 256 dependents hangs the server | services have no dependencies in Zinit: their order is ours |
 //! | ping answers although the server hangs | the list of services is asked for instead |
 //! | a health check that hangs is left running | `timeout` ends it |
+//! | a byte that is not UTF-8 ends an output, and its program | all programs but our own have a filter (`exec_shim`) |
 //! | setting a service overwrites the file of one that is not loaded | [`slots`]: it is looked whose the file is |
 //!
 //! What remains:
-//! * a program that writes bytes that are not UTF-8 loses its output and dies of SIGPIPE at its next line;
 //! * processes of a killed Zinit live on, and the next Zinit starts them a second time: those of actors are searched for
 //!   (`leftovers`) and ended (`end_orphan`);
 //! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::adapters::exec_shim;
 use crate::domain::model::confinement::Confinement;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::process_manager::ProcessSpec;
 
 /// Words that lead to the exec shim; none where there is no such program.
@@ -12,12 +13,17 @@ use crate::ports::process_manager::ProcessSpec;
 pub(super) struct Shim(pub(super) Vec<String>);
 
 impl Shim {
-    /// Program and arguments. A process of which nothing special is asked is started as it stands.
+    /// Program and arguments. One of our own actor programs of which nothing special is asked is started as it stands. The output
+    /// of any other program is filtered, since Zinit would end it at the first byte that is not UTF-8.
     ///
     /// # Errors
     /// A fragment that says what is wrong with the process.
     pub(super) fn argv(&self, spec: &ProcessSpec) -> Result<Vec<String>, String> {
-        let mut argv = self.before(&spec.confinement, spec.sha256.as_deref())?;
+        let mut asked = exec_shim::words(&spec.confinement, spec.sha256.as_deref());
+        if !self.writes_utf8(&spec.program) {
+            asked.push(exec_shim::UTF8_OUTPUT.to_owned());
+        }
+        let mut argv = self.before(&spec.confinement, asked)?;
         argv.push(text(&spec.program)?.to_owned());
         argv.extend(spec.args.iter().cloned());
         Ok(argv)
@@ -29,7 +35,8 @@ impl Shim {
     /// A fragment that says what is wrong with the process.
     pub(super) fn health_check(&self, spec: &ProcessSpec) -> Result<Option<String>, String> {
         let Some(check) = &spec.health_check else { return Ok(None) };
-        let mut argv = self.before(&spec.confinement.of_helpers(), None)?;
+        let helper = spec.confinement.of_helpers();
+        let mut argv = self.before(&helper, exec_shim::words(&helper, None))?;
         if argv.is_empty() {
             return Ok(Some(check.clone()));
         }
@@ -37,14 +44,23 @@ impl Shim {
         quoted(&argv).map(Some)
     }
 
-    fn before(&self, confinement: &Confinement, sha256: Option<&str>) -> Result<Vec<String>, String> {
-        let asked = exec_shim::words(confinement, sha256);
+    /// Whether a program is known to write UTF-8 only: the actor programs beside the shim do.
+    fn writes_utf8(&self, program: &Path) -> bool {
+        let own = self.0.first().map(Path::new);
+        let is_actor = |script_type: ScriptType| {
+            own.is_some_and(|own| own.with_file_name(format!("{script_type}_actor")) == program)
+        };
+        ScriptType::ALL.into_iter().any(is_actor)
+    }
+
+    /// The words before the program that make the shim do what is asked.
+    fn before(&self, confinement: &Confinement, asked: Vec<String>) -> Result<Vec<String>, String> {
         if self.0.is_empty() && !confinement.is_none() {
             let fault =
                 "needs `hero-supervisor exec-shim` for its user or limits, and that program was not found";
             return Err(fault.to_owned());
         }
-        // The digest was looked at before the start; without the shim nobody does so again.
+        // The digest was looked at before the start; without the shim nobody does so again, nor filters the output.
         if self.0.is_empty() || asked.is_empty() {
             return Ok(Vec::new());
         }

@@ -284,9 +284,25 @@ mod tests {
         let shim = Shim(vec!["/bin/hero-supervisor".to_owned(), "exec-shim".to_owned()]);
         let exec = Definition::new(&limited, &shim).unwrap().content["exec"].as_str().unwrap().to_owned();
         assert!(
-            exec.starts_with("/bin/hero-supervisor exec-shim --files 64 -- /usr/local/bin/osis_actor "),
+            exec.starts_with(
+                "/bin/hero-supervisor exec-shim --files 64 --utf8-output -- /usr/local/bin/osis_actor "
+            ),
             "{exec}"
         );
+    }
+
+    #[test]
+    fn the_output_of_other_programs_than_our_actors_is_filtered() {
+        let shim = Shim(vec!["/usr/local/bin/hero-supervisor".to_owned(), "exec-shim".to_owned()]);
+        let exec = |spec: &ProcessSpec| {
+            Definition::new(spec, &shim).unwrap().content["exec"].as_str().unwrap().to_owned()
+        };
+        assert!(exec(&spec()).starts_with("/usr/local/bin/osis_actor "), "{}", exec(&spec()));
+        let foreign = ProcessSpec { program: "/opt/osis_actor".into(), ..spec() };
+        let filtered = "/usr/local/bin/hero-supervisor exec-shim --utf8-output -- /opt/osis_actor ";
+        assert!(exec(&foreign).starts_with(filtered), "{}", exec(&foreign));
+        let unfiltered = Definition::new(&foreign, &Shim::default()).unwrap();
+        assert!(unfiltered.content["exec"].as_str().unwrap().starts_with("/opt/osis_actor "));
     }
 
     #[test]
