@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test tools clients chaos lint deny gen bench
+.PHONY: demo run test tools clients chaos lint deny gen dist-clients bench
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
@@ -51,6 +51,11 @@ gen:
 	.ci/install clients
 	clients/generate
 	HERO_GENERATE=1 cargo test --test it -- generated_files golden_bytes
+
+# What each registry takes of the clients, in dist/clients; the crate is built from its own files, which takes some minutes.
+dist-clients:
+	.ci/install clients
+	clients/package dist/clients --verify
 
 bench:
 	.ci/install redis zinit python

@@ -28,6 +28,33 @@ fn the_page_about_sal_functions_is_up_to_date() {
     check("docs/sal.md", sal.reference().as_bytes());
 }
 
+/// Where the version of the crate stands once more: a file, what is in front of it, and what is behind.
+const VERSIONS: [(&str, &str, &str); 12] = [
+    ("clients/go/README.md", "`clients/go/v", "`"),
+    ("clients/go/doc.go", "const Version = \"", "\""),
+    ("clients/java/README.md", "<artifactId>hero-supervisor</artifactId>\n  <version>", "</version>"),
+    ("clients/java/pom.xml", "<artifactId>hero-supervisor</artifactId>\n  <version>", "</version>"),
+    ("clients/java/src/main/java/hero/supervisor/SupervisorClient.java", "String VERSION = \"", "\""),
+    ("clients/python/pyproject.toml", "\nversion = \"", "\""),
+    ("clients/python/src/hero/supervisor/client/_version.py", "VERSION = \"", "\""),
+    ("clients/typescript/README.md", "/hero-supervisor-", ".tgz"),
+    ("clients/typescript/package-lock.json", "\"name\": \"hero-supervisor\",\n  \"version\": \"", "\""),
+    ("clients/typescript/package-lock.json", "\"name\": \"hero-supervisor\",\n      \"version\": \"", "\""),
+    ("clients/typescript/package.json", "\"version\": \"", "\""),
+    ("clients/typescript/src/version.ts", "VERSION = \"", "\""),
+];
+
+/// A release changes the version in `Cargo.toml` and says `make gen`.
+#[test]
+fn the_versions_of_the_clients_are_that_of_the_crate() {
+    for (path, before, after) in VERSIONS {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let (head, rest) = text.split_once(before).unwrap_or_else(|| panic!("{path} has no version"));
+        let (_version, tail) = rest.split_once(after).unwrap();
+        check(path, format!("{head}{before}{}{after}{tail}", env!("CARGO_PKG_VERSION")).as_bytes());
+    }
+}
+
 fn check(path: &str, fresh: &[u8]) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var_os("HERO_GENERATE").is_some() {

@@ -8,6 +8,7 @@ mod architecture;
 mod cli;
 mod client_dependencies;
 mod client_examples;
+mod client_packages;
 mod clients;
 mod conformance_kit;
 mod contract;
