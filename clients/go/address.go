@@ -24,7 +24,10 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?$
 type address struct {
 	text   string // as it was given
 	target string // as gRPC takes it
-	tls    bool
+	place  string // host and port
+	tls    bool   // https
+	bare   bool   // host and port alone, which do not say whether the connection is encrypted
+	local  bool   // on this machine
 }
 
 // parseAddress reads an address; without one, that of the environment.
@@ -40,7 +43,7 @@ func parseAddress(text string) (address, error) {
 		if len(path) < 2 || path[0] != '/' || strings.HasPrefix(path, "//") || strings.ContainsRune(path, 0) {
 			return address{}, notAnAddress(text)
 		}
-		return address{text: text, target: (&url.URL{Scheme: "unix", Path: path}).String()}, nil
+		return address{text: text, target: (&url.URL{Scheme: "unix", Path: path}).String(), local: true}, nil
 	}
 	place, tls := strings.CutPrefix(text, "https://")
 	for _, prefix := range []string{"http://", "dns:///"} { // the last one is gRPC's own word for HOST:PORT
@@ -55,7 +58,9 @@ func parseAddress(text string) (address, error) {
 	if !isHostAndPort(place) {
 		return address{}, notAnAddress(text)
 	}
-	return address{text: text, target: "dns:///" + place, tls: tls}, nil
+	host, _, _ := net.SplitHostPort(place)
+	bare := !tls && !strings.HasPrefix(text, "http://")
+	return address{text: text, target: "dns:///" + place, place: place, tls: tls, bare: bare, local: isLoopback(host)}, nil
 }
 
 func isHostAndPort(text string) bool {
@@ -72,6 +77,12 @@ func isHostAndPort(text string) bool {
 		return err == nil && ip.Is6()
 	}
 	return hostName.MatchString(host)
+}
+
+// isLoopback says whether a host is this machine.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || (err == nil && ip.Unmap().IsLoopback())
 }
 
 func notAnAddress(text string) error {

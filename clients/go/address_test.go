@@ -24,7 +24,7 @@ func TestEveryAddressOfTheGrammarIsUnderstood(t *testing.T) {
 		"dns:///supervisor:1":    {target: "dns:///supervisor:1"},
 	} {
 		found, err := parseAddress(text)
-		if want.text = text; err != nil || found != want {
+		if err != nil || found.text != text || found.target != want.target || found.tls != want.tls {
 			t.Errorf("%s: %+v, %v", text, found, err)
 		}
 	}

@@ -21,7 +21,12 @@ func (d *delays) wait(ctx context.Context, asked time.Duration) bool {
 	delay := min(firstDelay<<min(d.failures, 10), lastDelay)
 	d.failures++
 	delay = delay/2 + rand.N(delay/2+1) // so that many clients do not come at once
-	timer := time.NewTimer(max(delay, asked))
+	return pause(ctx, max(delay, asked))
+}
+
+// pause sleeps. False when ctx ended first.
+func pause(ctx context.Context, delay time.Duration) bool {
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -40,12 +45,5 @@ func (e *Error) lost() bool {
 	if e.Reason == "TIMED_OUT" {
 		return true
 	}
-	switch e.Code {
-	case codes.Unavailable:
-		return true
-	case codes.DeadlineExceeded, codes.Canceled, codes.Internal, codes.Unknown:
-		return e.Reason == ""
-	default:
-		return false
-	}
+	return e.away() || (e.Code == codes.DeadlineExceeded && e.Reason == "")
 }

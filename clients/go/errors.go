@@ -17,6 +17,15 @@ import (
 // ErrorDomain is the domain of every google.rpc.ErrorInfo of a supervisor.
 const ErrorDomain = "supervisor.hero"
 
+// Errors of access, for errors.Is. Calls that end with one of them are never repeated, and streams not resumed.
+var (
+	// ErrUnauthenticated says that the server does not know who is calling: the token or the certificate is missing,
+	// unknown, expired or revoked.
+	ErrUnauthenticated = errors.New("the server does not know who is calling")
+	// ErrPermissionDenied says that the caller may not do this.
+	ErrPermissionDenied = errors.New("the caller may not do this")
+)
+
 // Error is what a call of a supervisor failed with, made readable for programs.
 type Error struct {
 	// Code of gRPC; decide by it when you do not know the reason.
@@ -49,8 +58,17 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is makes errors.Is(err, context.DeadlineExceeded) and errors.Is(err, context.Canceled) true when the context of the
-// call has ended.
-func (e *Error) Is(target error) bool { return e.ended != nil && errors.Is(e.ended, target) }
+// call has ended, and finds ErrUnauthenticated and ErrPermissionDenied.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrUnauthenticated:
+		return e.Code == codes.Unauthenticated
+	case ErrPermissionDenied:
+		return e.Code == codes.PermissionDenied
+	default:
+		return e.ended != nil && errors.Is(e.ended, target)
+	}
+}
 
 // GRPCStatus makes status.Code and status.FromError work on it.
 func (e *Error) GRPCStatus() *status.Status {

@@ -10,6 +10,18 @@ import (
 type settings struct {
 	failFast bool
 	log      *slog.Logger
+	access   access
+}
+
+// settingsOf are those that options of this package say.
+func settingsOf(options []grpc.DialOption) settings {
+	var s settings
+	for _, option := range options {
+		if ours, isOurs := option.(clientOption); isOurs {
+			ours.change(&s)
+		}
+	}
+	return s
 }
 
 func (s *settings) logger() *slog.Logger {

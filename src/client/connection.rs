@@ -1,5 +1,5 @@
-//! The path of calls to the server: reads are repeated while the server is unreachable, and a deadline covers the
-//! whole call, up to the end of the response.
+//! The path of calls to the server: reads are repeated while the server or the way to it is away, and a deadline covers
+//! the whole call, up to the end of the response.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,16 +8,18 @@ use backon::{ExponentialBuilder, Retryable};
 use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::try_unfold;
-use http_body_util::{BodyExt, BodyStream, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, BodyStream, Full, LengthLimitError, Limited, StreamBody};
 use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{Request, Response, StatusCode};
 use tonic::codegen::{Bytes, StdError};
 use tonic::transport::Channel;
-use tonic::{Code, Status};
 use tower::{Service, ServiceExt};
 
+use super::ClientError;
+use super::connect::MAX_MESSAGE_BYTES;
 use super::error::is_timeout;
 use crate::grpc_timeout;
 
@@ -46,8 +48,9 @@ const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// The connection to a server, also for its other services: `HealthClient::new(client.connection())`. Clones are
 /// cheap and share one connection.
 ///
-/// Reading calls of the supervisor are repeated up to three times while the server is unreachable (UNAVAILABLE),
-/// after 0.2 s, 0.4 s and 0.8 s, or up to twice as long. A deadline of a call (`Request::set_timeout`) covers all
+/// Reading calls of the supervisor are repeated up to three times while the server or the way to it is away (UNAVAILABLE,
+/// or CANCELLED, INTERNAL or UNKNOWN without a reason), wherever the call has broken off: after 0.2 s, 0.4 s and 0.8 s, or
+/// up to twice as long. A deadline of a call (`Request::set_timeout`) covers all
 /// attempts and the whole response, so a stream ends with it.
 #[derive(Debug, Clone)]
 pub struct Connection<S = Channel> {
@@ -127,9 +130,13 @@ where
     let ask = move || {
         let asked = server.clone().oneshot(again(&head, &message, deadline));
         async move {
-            let answer = asked.await.map_err(Into::into);
+            let asked: Answer = asked.await.map_err(Into::into);
+            let (answer, away) = match asked {
+                Ok(response) => whole(response).await,
+                Err(error) => lost(error),
+            };
             // Boxed, because a response is large for an error type.
-            if is_away(&answer) { Err(Box::new(answer)) } else { Ok(answer) }
+            if away { Err(Box::new(answer)) } else { Ok(answer) }
         }
     };
     ask.retry(REPEATS).await.unwrap_or_else(|away| *away)
@@ -145,22 +152,40 @@ fn again(head: &Parts, message: &Bytes, deadline: Option<Instant>) -> Request<Bo
     request
 }
 
-/// Returns true for UNAVAILABLE, and for a connection that failed or was lost.
-fn is_away(answer: &Answer) -> bool {
-    match answer {
-        Ok(response) => match response.headers().get("grpc-status") {
-            Some(code) => Code::from_bytes(code.as_bytes()) == Code::Unavailable,
-            // A proxy without a reachable server answers so in HTTP.
-            None => matches!(
-                response.status(),
-                StatusCode::TOO_MANY_REQUESTS
-                    | StatusCode::BAD_GATEWAY
-                    | StatusCode::SERVICE_UNAVAILABLE
-                    | StatusCode::GATEWAY_TIMEOUT
-            ),
-        },
-        Err(error) => !is_timeout(error.as_ref()),
-    }
+/// Waits for the whole response, which can break off behind its head. Returns true with it if the server, or the way to it,
+/// is away.
+async fn whole(response: Response<Body>) -> (Answer, bool) {
+    let (head, body) = response.into_parts();
+    let body = match Limited::new(body, MAX_MESSAGE_BYTES).collect().await {
+        Ok(body) => body,
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("the answer is larger than {MAX_MESSAGE_BYTES} bytes");
+            return (Ok(Status::out_of_range(message).into_http()), false);
+        }
+        Err(error) => return lost(error),
+    };
+    let trailers = body.trailers().cloned();
+    let told = Status::from_header_map(&head.headers)
+        .or_else(|| trailers.as_ref().and_then(Status::from_header_map));
+    let away = match told {
+        Some(status) => ClientError::from(status).is_away(),
+        // A proxy without a reachable server answers so in HTTP.
+        None => matches!(
+            head.status,
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        ),
+    };
+    let body = Full::new(body.to_bytes()).with_trailers(async { trailers.map(Ok) });
+    (Ok(Response::from_parts(head, Body::new(body))), away)
+}
+
+/// A connection that failed or was lost.
+fn lost(error: StdError) -> (Answer, bool) {
+    let away = !is_timeout(error.as_ref());
+    (Err(error), away)
 }
 
 #[cfg(test)]

@@ -19,6 +19,13 @@ pub enum Disposition {
 }
 
 impl ClientError {
+    /// Returns true if the server or the way to it is away, so that a read is repeated. A way that breaks may look like
+    /// CANCELLED, INTERNAL or UNKNOWN; what a supervisor itself says of this kind has a reason.
+    pub(super) fn is_away(&self) -> bool {
+        let way = matches!(self.code, Code::Cancelled | Code::Internal | Code::Unknown);
+        self.code == Code::Unavailable || (way && self.reason.is_empty())
+    }
+
     /// Classifies the error.
     pub fn disposition(&self) -> Disposition {
         let from_supervisor = !self.reason.is_empty();

@@ -2,6 +2,7 @@
 
 mod compare;
 mod golden;
+mod heads;
 mod line;
 mod load;
 mod runner;

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -38,6 +40,11 @@ type command struct {
 	Type       string          `json:"type"`
 	Binary     string          `json:"binary"`
 	JSON       json.RawMessage `json:"json"`
+	CACert     string          `json:"cacert"`
+	ClientCert string          `json:"clientCert"`
+	ClientKey  string          `json:"clientKey"`
+	Token      string          `json:"token"`
+	TokenFile  string          `json:"tokenFile"`
 }
 
 type runner struct {
@@ -69,8 +76,13 @@ func main() {
 func (r *runner) begin(c command) {
 	switch c.Do {
 	case "connect":
-		client, err := supervisor.Connect(c.Address)
-		r.client = client
+		client, err := supervisor.Connect(c.Address, supervisor.WithCACert(c.CACert),
+			supervisor.WithClientCert(c.ClientCert, c.ClientKey), supervisor.WithToken(c.Token), supervisor.WithTokenFile(c.TokenFile))
+		if err != nil {
+			err = status.Error(codes.InvalidArgument, err.Error())
+		} else {
+			r.client = client
+		}
 		r.end(c, nil, err)
 		return
 	case "cancel", "resume":

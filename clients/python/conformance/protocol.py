@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
@@ -46,6 +47,18 @@ class Command:
 
     def text(self, name: str) -> str:
         return str(self.fields.get(name, ""))
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """What `connect` takes."""
+        names = {
+            "target": "address",
+            "cacert": "cacert",
+            "client_cert": "clientCert",
+            "client_key": "clientKey",
+            "token": "token",
+            "token_file": "tokenFile",
+        }
+        return {name: self.text(field) or None for name, field in names.items()}
 
     def run_arguments(self) -> dict[str, Any]:
         """What `run` takes."""
@@ -114,6 +127,11 @@ def show(message: Message) -> dict[str, Any]:
 
 def succeeded(command: Command, answer: Any) -> None:
     say({"id": command.id, "ok": answer})
+
+
+def refused(error: ValueError) -> SupervisorError:
+    """What `connect` said, in the words of answers."""
+    return SupervisorError(grpc.StatusCode.INVALID_ARGUMENT, "", str(error))
 
 
 def failed(command: Command, error: SupervisorError) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from protocol import Command, Items, broken, failed, golden, outcome, show, succeeded
+from protocol import Command, Items, broken, failed, golden, outcome, refused, show, succeeded
 
 from hero.supervisor.client import AsyncClient, SupervisorError, connect_async
 
@@ -33,8 +33,11 @@ class Runner:
     def begin(self, command: Command) -> None:
         match command.do:
             case "connect":
-                self._client = connect_async(command.text("address"))
-                succeeded(command, None)
+                try:
+                    self._client = connect_async(**command.connect_arguments())
+                    succeeded(command, None)
+                except ValueError as error:
+                    failed(command, refused(error))
             case "cancel" | "resume":
                 target = self._active.get(command.target)
                 if target is not None and command.do == "resume":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from protocol import Command, Items, broken, failed, golden, outcome, show, succeeded
+from protocol import Command, Items, broken, failed, golden, outcome, refused, show, succeeded
 
 from hero.supervisor.client import Client, SupervisorError, connect
 
@@ -26,16 +26,19 @@ class Operation:
 
 class Runner:
     def __init__(self) -> None:
-        self._address = ""
+        self._server: dict[str, Any] = {}
         self._client: Client | None = None
         self._active: dict[int, Operation] = {}
 
     def begin(self, command: Command) -> None:
         match command.do:
             case "connect":
-                self._address = command.text("address")
-                self._client = connect(self._address)
-                succeeded(command, None)
+                self._server = command.connect_arguments()
+                try:
+                    self._client = connect(**self._server)
+                    succeeded(command, None)
+                except ValueError as error:
+                    failed(command, refused(error))
             case "cancel" | "resume":
                 target = self._active.get(command.target)
                 if target is not None and command.do == "resume":
@@ -71,7 +74,7 @@ class Runner:
         match command.do:
             case "run":
                 # Who blocks in a call gives it up by closing its client, so this one has a client of its own.
-                with connect(self._address) as own:
+                with connect(**self._server) as own:
                     operation.give_up = own.close
                     return show(own.run(**command.run_arguments()))
             case "await":

@@ -26,6 +26,11 @@ interface Command {
   type: string;
   binary: string;
   json: JsonValue;
+  cacert?: string;
+  clientCert?: string;
+  clientKey?: string;
+  token?: string;
+  tokenFile?: string;
 }
 
 interface Operation {
@@ -44,12 +49,23 @@ function say(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
+/** What a command says of who is trusted and who calls. */
+function access({ cacert, clientCert, clientKey, token, tokenFile }: Command): api.AccessOptions {
+  const given = Object.entries({ cacert, clientCert, clientKey, token, tokenFile }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
+}
+
+/** A page is told whether its server is encrypted; whom it trusts, the browser knows: NODE_EXTRA_CA_CERTS says it here. */
+function webUrl({ address, cacert }: Command): string {
+  return address.includes("://") ? address : `${cacert === undefined ? "http" : "https"}://${address}`;
+}
+
 async function perform(command: Command, operation: Operation): Promise<JsonValue> {
   const { signal } = operation.controller;
   const wait = { signal, ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }) };
   switch (command.do) {
     case "connect":
-      client = overWeb ? connectOverWeb(`http://${command.address}`) : connect(command.address);
+      client = overWeb ? connectOverWeb(webUrl(command), command.token === undefined ? {} : { token: command.token }) : connect(command.address, access(command));
       return null;
     case "cancel":
       active.get(command.target)?.controller.abort();

@@ -17,6 +17,10 @@ export interface Address {
   baseUrl: string;
   /** The path of a Unix socket. */
   socketPath?: string;
+  /** Whether the text is host and port alone, which do not say whether the connection is encrypted. */
+  bare: boolean;
+  /** Whether the server is on this machine. */
+  local: boolean;
 }
 
 /**
@@ -31,7 +35,7 @@ export function parseAddress(text: string, grammar = GRAMMAR): Address {
     if (!grammar.includes("unix:")) throw refused();
     const socketPath = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
     if (!/^\/[^\0]+$/.test(socketPath) || socketPath.startsWith("//")) throw refused();
-    return { text, baseUrl: "http://localhost", socketPath };
+    return { text, baseUrl: "http://localhost", socketPath, bare: false, local: true };
   }
   const [, scheme, host, port] = HOST_AND_PORT.exec(text) ?? [];
   if (host === undefined || Number(port) < 1 || Number(port) > 65_535) throw refused();
@@ -39,5 +43,10 @@ export function parseAddress(text: string, grammar = GRAMMAR): Address {
   if (scheme === undefined && text.endsWith("/")) throw refused();
   const baseUrl = `${scheme ?? "http://"}${host}:${port}`;
   if (!URL.canParse(baseUrl)) throw refused();
-  return { text, baseUrl };
+  return { text, baseUrl, bare: scheme === undefined, local: isLoopback(host) };
+}
+
+/** Whether a host is this machine. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[(::1|(0{0,4}:){1,7}0{0,3}1|::ffff:127(\.\d{1,3}){3})\])$/i.test(host);
 }

@@ -1,6 +1,8 @@
 export type { Submission, Submitted } from "./batch.js";
 export { SupervisorClient, type CallOptions, type RunOptions, type ScaleOptions } from "./client.js";
-export { AbortError, ERROR_DOMAIN, JobFailed, SupervisorError, parseError, resultOf } from "./errors.js";
+export {
+  AbortError, ERROR_DOMAIN, JobFailed, PermissionDeniedError, SupervisorError, UnauthenticatedError, parseError, resultOf,
+} from "./errors.js";
 export { JobHandle } from "./handle.js";
 export type { ClientOptions, WaitOptions } from "./wait.js";
 export { VERSION } from "./version.js";

@@ -1,8 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import { createClient, type Client as Calls, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createClient, type Client as Calls, type Transport } from "@connectrpc/connect";
 
-import { Delays } from "./backoff.js";
 import { batches, itemError, requestOf, unsubmitted, type Submission, type Submitted } from "./batch.js";
 import { parseError, told } from "./errors.js";
 import type { Actor, LogEntry } from "./gen/hero/supervisor/v1/actor_pb.js";
@@ -218,26 +217,3 @@ export class SupervisorClient {
     return waitOutcome === WaitOutcome.DONE ? job : undefined;
   }
 }
-
-const READS = new Set([
-  "GetServerInfo", "GetActor", "ListActors", "GetScriptType", "ListScriptTypes", "AwaitJob", "GetJob", "ListJobs", "ListEvents",
-]);
-const MOST_ATTEMPTS = 4;
-
-/**
- * Reads may be repeated without harm, so they are while the server is away. Calls that change something are repeated by
- * `run`, which gives them a request id, and by nobody else.
- */
-export const repeatReads: Interceptor = (next) => async (request) => {
-  const delays = new Delays();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await next(request);
-    } catch (error) {
-      const away = parseError(error).code === "UNAVAILABLE";
-      if (!away || request.stream || !READS.has(request.method.name) || attempt === MOST_ATTEMPTS) throw error;
-      await delays.wait(request.signal, parseError(error).retryAfterMs);
-      if (request.signal.aborted) throw error;
-    }
-  }
-};

@@ -36,9 +36,29 @@ export class SupervisorError extends Error {
    * answer itself: what was asked may have been done.
    */
   get lost(): boolean {
-    if (this.code === "UNAVAILABLE" || this.reason === "TIMED_OUT") return true;
-    return this.reason === "" && ["ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"].includes(this.code);
+    return this.away || this.reason === "TIMED_OUT" || (this.reason === "" && this.code === "DEADLINE_EXCEEDED");
   }
+
+  /**
+   * True when the server or the way to it is away, so that a read is repeated. A way that breaks may look like CANCELLED,
+   * INTERNAL or UNKNOWN; what a server itself says of this kind has a reason.
+   */
+  get away(): boolean {
+    return this.code === "UNAVAILABLE" || (this.reason === "" && ["CANCELLED", "INTERNAL", "UNKNOWN"].includes(this.code));
+  }
+}
+
+/**
+ * The server does not know who is calling: the token or the certificate is missing, unknown, expired or revoked. Such a call is
+ * never repeated, and a stream not resumed.
+ */
+export class UnauthenticatedError extends SupervisorError {
+  override readonly name = "UnauthenticatedError";
+}
+
+/** The caller may not do this. Such a call is never repeated, and a stream not resumed. */
+export class PermissionDeniedError extends SupervisorError {
+  override readonly name = "PermissionDeniedError";
 }
 
 /** A wait or a watch that its caller has given up by a signal. Its cause is why: the signal's reason, or an error before. */
@@ -84,7 +104,12 @@ export function parseError(error: unknown): SupervisorError {
     (told.code === Code.Canceled && told.rawMessage.startsWith("http/2 ")) ||
     (told.code === Code.Aborted && reason === "");
   const code = broke ? "UNAVAILABLE" : codeName(told.code);
-  return new SupervisorError(code, reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
+  return new (kindOf(code))(code, reason, told.rawMessage, metadata, retryAfterMs, fields, { cause: error });
+}
+
+function kindOf(code: string): typeof SupervisorError {
+  if (code === "UNAUTHENTICATED") return UnauthenticatedError;
+  return code === "PERMISSION_DENIED" ? PermissionDeniedError : SupervisorError;
 }
 
 /** Waits for the answer of a generated call, and reads its error as `parseError` does. */

@@ -17,7 +17,8 @@ test("an address is a host with a port, a URL, or a path", () => {
     ["unix:///run/hero.sock", "http://localhost", "/run/hero.sock"],
   ];
   for (const [text, baseUrl, socketPath] of right) {
-    assert.deepEqual(parseAddress(text), socketPath === undefined ? { text, baseUrl } : { text, baseUrl, socketPath });
+    const found = parseAddress(text);
+    assert.deepEqual([found.text, found.baseUrl, found.socketPath], [text, baseUrl, socketPath]);
   }
 });
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
 use prost::Message;
+use tonic::Code;
 use tonic::IntoRequest;
 use tonic::codegen::http::{HeaderMap, HeaderName};
 
@@ -30,6 +31,8 @@ enum Told {
     Silence,
     /// An answer that begins and does not end.
     Half,
+    /// An answer whose connection is lost behind its head.
+    Head,
 }
 
 struct Asked {
@@ -85,6 +88,16 @@ impl Service<Request<Body>> for Server {
                 Told::Http(status) => Ok(Response::builder().status(status).body(Body::empty())?),
                 Told::Lost => Err("the connection is gone".into()),
                 Told::Silence => std::future::pending().await,
+                Told::Head => {
+                    let begun = BodyStream::new(Full::new(Bytes::from_static(&[0; 5])));
+                    let gone = |_frame| tonic::Status::unknown("the connection is gone");
+                    let body = StreamBody::new(begun.map(move |frame| {
+                        frame.map_err(|never| match never {}).and_then(|frame| Err(gone(frame)))
+                    }));
+                    Ok(Response::builder()
+                        .header("content-type", "application/grpc")
+                        .body(Body::new(body))?)
+                }
                 Told::Half => {
                     let begun = BodyStream::new(Full::new(Bytes::from_static(&[0; 5])));
                     let body = StreamBody::new(begun.chain(futures::stream::pending()));
@@ -125,6 +138,19 @@ async fn a_read_waits_for_a_server_that_is_away() {
     assert!(asked[0].message.ends_with(b"j"));
 }
 
+/// A server says INTERNAL and its like only with a reason.
+#[tokio::test(start_paused = true)]
+async fn a_read_is_repeated_wherever_its_way_breaks() {
+    use Told::{Head, Status};
+    let server = Server::says([Head, Status(Code::Internal), Status(Code::Unknown), Status(Code::Ok)]);
+    server.client().get_job(get("j")).await.unwrap();
+    assert_eq!(server.times_asked(), 4);
+
+    let server = Server::says([Head, Status(Code::Ok)]);
+    let status = server.client().cancel_job(CancelJobRequest::default()).await.unwrap_err();
+    assert_eq!((status.code(), server.times_asked()), (Code::Unknown, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_four_tries_a_read_ends_with_the_last_answer() {
     let server = Server::says([Told::Lost, Told::Status(Code::Unavailable)]);
@@ -150,7 +176,13 @@ async fn what_changes_something_is_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_server_has_decided_is_not_asked_again() {
-    for code in [Code::NotFound, Code::DeadlineExceeded, Code::Internal, Code::ResourceExhausted] {
+    for code in [
+        Code::NotFound,
+        Code::DeadlineExceeded,
+        Code::ResourceExhausted,
+        Code::Unauthenticated,
+        Code::PermissionDenied,
+    ] {
         let server = Server::says([Told::Status(code), Told::Status(Code::Ok)]);
         let status = server.client().get_job(get("j")).await.unwrap_err();
         assert_eq!((status.code(), server.times_asked()), (code, 1));
@@ -195,10 +227,10 @@ async fn the_deadline_of_a_call_holds_until_the_end_of_its_answer() {
 #[test]
 fn the_clients_of_all_languages_repeat_the_same_calls() {
     let clients = [
-        include_str!("../../../clients/go/connect.go"),
-        include_str!("../../../clients/java/src/main/java/hero/supervisor/SupervisorClient.java"),
-        include_str!("../../../clients/python/src/hero/supervisor/client/_channel.py"),
-        include_str!("../../../clients/typescript/src/client.ts"),
+        include_str!("../../../clients/go/reads.go"),
+        include_str!("../../../clients/java/src/main/java/hero/supervisor/RepeatReads.java"),
+        include_str!("../../../clients/python/src/hero/supervisor/client/_reads.py"),
+        include_str!("../../../clients/typescript/src/reads.ts"),
     ];
     let contract = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
     let service =

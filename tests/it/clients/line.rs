@@ -1,12 +1,17 @@
 //! The way between a client and the server: an address that stays while servers come and go, and that can be cut.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+
+use super::heads::Heads;
 
 /// What is to become of connections.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +29,8 @@ pub(super) struct Line {
     /// For the client, as it takes it.
     pub(super) address: String,
     orders: mpsc::Sender<Order>,
+    /// Whether the next connection that brings an answer ends between the head of the answer and its message.
+    behead: Arc<AtomicBool>,
     _task: JoinSet<()>,
     _folder: Option<TempDir>,
 }
@@ -71,9 +78,10 @@ impl Line {
             }
         };
         let (orders, inbox) = mpsc::channel(4);
+        let behead = Arc::new(AtomicBool::new(false));
         let mut task = JoinSet::new();
-        task.spawn(carry(door, socket, inbox));
-        Self { address, orders, _task: task, _folder: folder }
+        task.spawn(carry(door, socket, inbox, Arc::clone(&behead)));
+        Self { address, orders, behead, _task: task, _folder: folder }
     }
 
     /// Does what a scenario calls it.
@@ -82,20 +90,21 @@ impl Line {
             "cut" => Order::Cut,
             "down" => Order::Down,
             "up" => Order::Up,
+            "behead" => return self.behead.store(true, Ordering::SeqCst),
             other => panic!("{other} is nothing that can be done to a line"),
         };
         self.orders.send(order).await.unwrap();
     }
 }
 
-async fn carry(door: Door, socket: PathBuf, mut inbox: mpsc::Receiver<Order>) {
+async fn carry(door: Door, socket: PathBuf, mut inbox: mpsc::Receiver<Order>, behead: Arc<AtomicBool>) {
     let mut connections = JoinSet::new();
     let (up, is_up) = watch::channel(true);
     loop {
         tokio::select! {
             client = door.accept() => {
                 if *is_up.borrow() {
-                    connections.spawn(join(client, socket.clone()));
+                    connections.spawn(join(client, socket.clone(), Arc::clone(&behead)));
                 }
             }
             Some(order) = inbox.recv() => {
@@ -107,9 +116,39 @@ async fn carry(door: Door, socket: PathBuf, mut inbox: mpsc::Receiver<Order>) {
     }
 }
 
-/// Both directions until one of them ends. A server that is away is a connection that ends at once.
-async fn join(mut client: Box<dyn Way>, socket: PathBuf) {
-    if let Ok(mut server) = UnixStream::connect(socket).await {
-        let _ended = copy_bidirectional(&mut client, &mut server).await;
+/// Both directions until both have ended. A server that is away is a connection that ends at once.
+async fn join(client: Box<dyn Way>, socket: PathBuf, behead: Arc<AtomicBool>) {
+    let Ok(server) = UnixStream::connect(socket).await else { return };
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_server, mut to_server) = server.into_split();
+    let there = async {
+        let _ended = tokio::io::copy(&mut from_client, &mut to_server).await;
+        let _ended = to_server.shutdown().await;
+    };
+    let back = async {
+        let _ended = answers(&mut from_server, &mut to_client, &behead).await;
+        let _ended = to_client.shutdown().await;
+    };
+    tokio::join!(there, back);
+}
+
+/// What the server writes, up to its end, or behind the head of an answer if that is to be.
+async fn answers(
+    server: &mut (impl AsyncRead + Unpin),
+    client: &mut (impl AsyncWrite + Unpin),
+    behead: &AtomicBool,
+) -> io::Result<()> {
+    let (mut heads, mut buffer) = (Heads::default(), vec![0; 64 * 1024]);
+    loop {
+        let length = server.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        match heads.end_in(&buffer[..length]) {
+            Some(end) if behead.swap(false, Ordering::SeqCst) => {
+                return client.write_all(&buffer[..end]).await;
+            }
+            Some(_) | None => client.write_all(&buffer[..length]).await?,
+        }
     }
 }

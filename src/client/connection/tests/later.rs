@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
+use tonic::Code;
 use tonic::server::NamedService;
 use tonic::transport::Server;
 

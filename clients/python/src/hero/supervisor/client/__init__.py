@@ -13,7 +13,14 @@ page, and watches that resume by themselves.
 
 from hero.supervisor.client._address import DEFAULT_ADDRESS, SERVER_VARIABLE
 from hero.supervisor.client._aio import AsyncClient, connect_async
-from hero.supervisor.client._errors import JobFailedError, SupervisorError, WaitOverError, result
+from hero.supervisor.client._errors import (
+    JobFailedError,
+    PermissionDeniedError,
+    SupervisorError,
+    UnauthenticatedError,
+    WaitOverError,
+    result,
+)
 from hero.supervisor.client._handle import Handle
 from hero.supervisor.client._handle_aio import AsyncHandle
 from hero.supervisor.client._sync import Client, connect
@@ -39,8 +46,10 @@ __all__ = [
     "Job",
     "JobFailedError",
     "JobSpec",
+    "PermissionDeniedError",
     "RetryPolicy",
     "SupervisorError",
+    "UnauthenticatedError",
     "V",
     "WaitOverError",
     "Watch",

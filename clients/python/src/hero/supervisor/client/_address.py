@@ -29,8 +29,14 @@ class Address:
     """As it was given."""
     target: str
     """As gRPC takes it."""
+    place: str = ""
+    """Host and port."""
     tls: bool = False
-    """Whether the connection is encrypted."""
+    """https."""
+    bare: bool = False
+    """Host and port alone, which do not say whether the connection is encrypted."""
+    local: bool = False
+    """On this machine."""
 
 
 def parse_address(text: str | None) -> Address:
@@ -38,7 +44,7 @@ def parse_address(text: str | None) -> Address:
     text = text or os.environ.get(SERVER_VARIABLE) or DEFAULT_ADDRESS
     unix = _UNIX.fullmatch(text)
     if unix is not None:
-        return Address(text, "unix:" + quote(unix["path"]))
+        return Address(text, "unix:" + quote(unix["path"]), local=True)
     prefix = next((prefix for prefix in _PREFIXES if text.startswith(prefix)), "")
     place = text[len(prefix) :].removesuffix("/") if prefix else text
     found = _HOST_AND_PORT.fullmatch(place)
@@ -46,7 +52,24 @@ def parse_address(text: str | None) -> Address:
         raise ValueError(
             f'"{text}" is not an address: use host:port, http://host:port, https://host:port or unix:/path'
         )
-    return Address(text, "dns:///" + place, tls=prefix == "https://")
+    return Address(
+        text,
+        "dns:///" + place,
+        place,
+        tls=prefix == "https://",
+        bare=prefix in ("", "dns:///"),
+        local=_is_loopback(found["ip"] or found["name"]),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_loopback
 
 
 def _is_ipv6(text: str | None) -> bool:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 import grpc
 import grpc.aio
 
+from hero.supervisor.client._access import Access, PathLike
 from hero.supervisor.client._address import parse_address
 from hero.supervisor.client._channel import ChannelOptions, channel_options
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
 from hero.supervisor.client._errors import SupervisorError, item_error, unsubmitted
 from hero.supervisor.client._handle_aio import AsyncHandle
+from hero.supervisor.client._reads import RepeatReadsAsync
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
+from hero.supervisor.client._token import ShowTokenAsync, ShowTokenToStreamAsync
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
 from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
 from hero.supervisor.v1.event_pb2 import Event
@@ -51,16 +54,27 @@ def connect_async(
     target: str | None = None,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    cacert: PathLike | None = None,
+    client_cert: PathLike | None = None,
+    client_key: PathLike | None = None,
+    token: str | None = None,
+    token_file: PathLike | None = None,
     options: ChannelOptions | None = None,
     fail_fast: bool = False,
 ) -> AsyncClient:
     """Prepares a client as `connect` does; to be called where an event loop runs."""
     address = parse_address(target)
+    access = Access(cacert, client_cert, client_key, token, token_file).or_environment()
+    credentials = credentials or access.credentials(address)
+    shown = access.shown_token(address, encrypted=credentials is not None)
     merged = channel_options(address.target, options)
-    if credentials is None and not address.tls:
-        channel = grpc.aio.insecure_channel(address.target, options=merged)
+    interceptors: list[grpc.aio.ClientInterceptor] = [RepeatReadsAsync()]
+    if shown:
+        interceptors += [ShowTokenAsync(shown), ShowTokenToStreamAsync(shown)]
+    if credentials is None:
+        channel = grpc.aio.insecure_channel(address.target, options=merged, interceptors=interceptors)
     else:
-        channel = grpc.aio.secure_channel(address.target, credentials or grpc.ssl_channel_credentials(), options=merged)
+        channel = grpc.aio.secure_channel(address.target, credentials, options=merged, interceptors=interceptors)
     return AsyncClient(channel, address=address.text, fail_fast=fail_fast)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from hero.supervisor.client._version import VERSION
 
 _KEEPALIVE_MS = 60_000
@@ -13,35 +11,12 @@ _CONNECT_TIMEOUT_MS = 5_000
 _LONGEST_RECONNECT_MS = 2_000
 """A server that was restarted is found again this fast."""
 
-# Reads may be repeated without harm, so gRPC does it by itself when the server is away. Calls that change something are
-# repeated by `run` and its like, which give them a request id, and by nobody else.
-_READS = (
-    "GetServerInfo",
-    "GetActor",
-    "ListActors",
-    "GetScriptType",
-    "ListScriptTypes",
-    "AwaitJob",
-    "GetJob",
-    "ListJobs",
-    "ListEvents",
-)
-
 ChannelOptions = list[tuple[str, str | int]]
 
 
 def channel_options(target: str, wishes: ChannelOptions | None) -> ChannelOptions:
     """How a channel is made; wishes win."""
-    names = [{"service": "hero.supervisor.v1.Supervisor", "method": method} for method in _READS]
-    retries = {
-        "maxAttempts": 4,
-        "initialBackoff": "0.2s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
     defaults: ChannelOptions = [
-        ("grpc.service_config", json.dumps({"methodConfig": [{"name": names, "retryPolicy": retries}]})),
         ("grpc.primary_user_agent", f"hero-supervisor-python/{VERSION}"),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),

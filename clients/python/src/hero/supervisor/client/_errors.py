@@ -17,8 +17,7 @@ DOMAIN = "supervisor.hero"
 """Domain of every `google.rpc.ErrorInfo` of a supervisor."""
 
 _DETAILS = "grpc-status-details-bin"
-_LOST_WITHOUT_REASON = (
-    grpc.StatusCode.DEADLINE_EXCEEDED,
+_AWAY_WITHOUT_REASON = (
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
@@ -80,7 +79,11 @@ class SupervisorError(Exception):
                 retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
             elif detail.Unpack(request):
                 fields = {refused.field: refused.description for refused in request.field_violations}
-        return cls(code, reason, message, metadata, retry_after, fields)
+        kind = {
+            grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
+            grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
+        }.get(code, cls)
+        return kind(code, reason, message, metadata, retry_after, fields)
 
     @property
     def is_lost(self) -> bool:
@@ -89,9 +92,28 @@ class SupervisorError(Exception):
         Servers answer INTERNAL only with a reason; a connection that breaks may look like it without one. TIMED_OUT
         says that the server has lost an answer itself: what was asked may have been done.
         """
-        if self.code is grpc.StatusCode.UNAVAILABLE or self.reason == "TIMED_OUT":
+        if self.is_away or self.reason == "TIMED_OUT":
             return True
-        return not self.reason and self.code in _LOST_WITHOUT_REASON
+        return not self.reason and self.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the server or the way to it is away, so that a read is repeated. A way that breaks may look like
+        CANCELLED, INTERNAL or UNKNOWN; what a server itself says of this kind has a reason."""
+        if self.code is grpc.StatusCode.UNAVAILABLE:
+            return True
+        return not self.reason and self.code in _AWAY_WITHOUT_REASON
+
+
+class UnauthenticatedError(SupervisorError):
+    """The server does not know who is calling: the token or the certificate is missing, unknown, expired or revoked.
+
+    Such a call is never repeated, and a stream not resumed.
+    """
+
+
+class PermissionDeniedError(SupervisorError):
+    """The caller may not do this. Such a call is never repeated, and a stream not resumed."""
 
 
 class WaitOverError(SupervisorError, TimeoutError):

@@ -9,12 +9,15 @@ from typing import Self, TypeVar
 
 import grpc
 
+from hero.supervisor.client._access import Access, PathLike
 from hero.supervisor.client._address import parse_address
 from hero.supervisor.client._channel import ChannelOptions, channel_options
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
 from hero.supervisor.client._errors import SupervisorError, item_error, unsubmitted
 from hero.supervisor.client._handle import Handle
+from hero.supervisor.client._reads import RepeatReads
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
+from hero.supervisor.client._token import ShowToken
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
 from hero.supervisor.client._watch import Stream, Watch
 from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
@@ -49,27 +52,45 @@ def connect(
     target: str | None = None,
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    cacert: PathLike | None = None,
+    client_cert: PathLike | None = None,
+    client_key: PathLike | None = None,
+    token: str | None = None,
+    token_file: PathLike | None = None,
     options: ChannelOptions | None = None,
     fail_fast: bool = False,
 ) -> Client:
     """Prepares a client; the connection is made with the first call, and made again whenever it is lost.
 
     `target` is "host:port", "http://host:port", "https://host:port" or "unix:/path"; without it, what the environment
-    variable HERO_SUPERVISOR_SERVER holds, and without that 127.0.0.1:50051. Everything else is a ValueError. The
-    connection is encrypted with https, by the certificates that gRPC trusts, or with `credentials`. `options` of the
-    channel win over the defaults of this package.
+    variable HERO_SUPERVISOR_SERVER holds, and without that 127.0.0.1:50051. Everything else is a ValueError. `options`
+    of the channel win over the defaults of this package.
+
+    `cacert`, `client_cert`, `client_key` and `token_file` are paths of files, in PEM but for the last one. Without them
+    the environment says it: HERO_SUPERVISOR_CACERT and so on; HERO_SUPERVISOR_TOKEN is the `token`. The connection is
+    encrypted with https, and with "host:port" when `cacert` or `client_cert` is given, or a token for another machine.
+    A token is never sent in the clear to another machine: that is a ValueError. One in a file is read again when the
+    file has changed. Servers are trusted by `cacert`, or else by the CAs of this machine; `credentials` of gRPC stand
+    for all of that.
 
     With `fail_fast`, waits and watches end at once with reason NO_SERVER when no server is reached. Without it they
     wait for one as long as they may, and tell the logger "hero.supervisor.client". A server that has answered once in
     a wait is always waited for.
     """
     address = parse_address(target)
+    access = Access(cacert, client_cert, client_key, token, token_file).or_environment()
+    credentials = credentials or access.credentials(address)
+    shown = access.shown_token(address, encrypted=credentials is not None)
     merged = channel_options(address.target, options)
-    if credentials is None and not address.tls:
+    if credentials is None:
         channel = grpc.insecure_channel(address.target, options=merged)
     else:
-        channel = grpc.secure_channel(address.target, credentials or grpc.ssl_channel_credentials(), options=merged)
-    return Client(channel, address=address.text, fail_fast=fail_fast)
+        channel = grpc.secure_channel(address.target, credentials, options=merged)
+    reads = RepeatReads()
+    channel = grpc.intercept_channel(channel, reads, *([ShowToken(shown)] if shown else []))
+    client = Client(channel, address=address.text, fail_fast=fail_fast)
+    client._closed = reads.closed
+    return client
 
 
 class Client:

@@ -1,5 +1,7 @@
 package hero.supervisor;
 
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.regex.Matcher;
@@ -11,9 +13,11 @@ import java.util.regex.Pattern;
  * @param text the address as it was given
  * @param target what gRPC takes; null over a Unix socket
  * @param socket the path of a Unix socket, or null
- * @param tls whether the connection is encrypted
+ * @param place host and port; null over a Unix socket
+ * @param scheme how the connection is made; empty when host and port stand alone, and do not say whether it is encrypted
+ * @param local whether the server is on this machine
  */
-record Address(String text, String target, Path socket, boolean tls) {
+record Address(String text, String target, Path socket, String place, String scheme, boolean local) {
     /** The environment variable that names the server when no address is given. */
     static final String SERVER_VARIABLE = "HERO_SUPERVISOR_SERVER";
     /** Where the server listens unless told otherwise. */
@@ -42,7 +46,7 @@ record Address(String text, String target, Path socket, boolean tls) {
                 throw refused(text);
             }
             try {
-                return new Address(text, null, Path.of(path), false);
+                return new Address(text, null, Path.of(path), null, "unix:", true);
             } catch (InvalidPathException wrong) {
                 throw refused(text);
             }
@@ -56,7 +60,36 @@ record Address(String text, String target, Path socket, boolean tls) {
         if (port < 1 || port > 65_535 || (parts.group(1) == null && !parts.group(4).isEmpty())) {
             throw refused(text);
         }
-        return new Address(text, "dns:///" + parts.group(2), null, "https://".equals(parts.group(1)));
+        String place = parts.group(2);
+        String given = parts.group(1) == null ? "" : parts.group(1);
+        String scheme = given.equals("dns:///") ? "" : given;
+        String host = place.substring(0, place.lastIndexOf(':'));
+        return new Address(text, "dns:///" + place, null, place, scheme, isLoopback(host));
+    }
+
+    /** Whether the address says that the connection is encrypted. */
+    boolean tls() {
+        return scheme.equals("https://");
+    }
+
+    /** Whether host and port stand alone. */
+    boolean bare() {
+        return scheme.isEmpty();
+    }
+
+    /** Whether a host is this machine. Only what is an address already is looked at, so that no name is asked for. */
+    private static boolean isLoopback(String host) {
+        if (host.equalsIgnoreCase("localhost")) {
+            return true;
+        }
+        if (!host.startsWith("[") && !host.matches("[0-9]+(\\.[0-9]+){3}")) {
+            return false;
+        }
+        try {
+            return InetAddress.getByName(host).isLoopbackAddress();
+        } catch (UnknownHostException wrong) {
+            return false;
+        }
     }
 
     private static IllegalArgumentException refused(String text) {

@@ -1,5 +1,6 @@
 package hero.supervisor;
 
+import io.grpc.ChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
@@ -9,7 +10,6 @@ import io.grpc.netty.shaded.io.netty.channel.nio.NioIoHandler;
 import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioDomainSocketChannel;
 import java.net.UnixDomainSocketAddress;
 import java.time.Duration;
-import java.util.Map;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 
@@ -32,31 +32,26 @@ final class Channels {
         }
     }
 
-    static Made to(Address address, Map<String, ?> serviceConfig, ThreadFactory threads) {
+    static Made to(Address address, ChannelCredentials credentials, ThreadFactory threads) {
         EventLoopGroup loop = null;
         NettyChannelBuilder builder;
         if (address.socket() == null) {
-            builder = NettyChannelBuilder.forTarget(address.target());
+            builder = NettyChannelBuilder.forTarget(address.target(), credentials);
         } else {
             // The JDK's own sockets, which need no native code; gRPC's default loop may be one that cannot hold them.
             loop = new MultiThreadIoEventLoopGroup(1, threads, NioIoHandler.newFactory());
             builder =
-                    NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(address.socket()))
+                    NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(address.socket()), credentials)
                             .channelType(NioDomainSocketChannel.class, UnixDomainSocketAddress.class)
                             .eventLoopGroup(loop)
                             // gRPC sets it for every channel, and Netty warns of it for those that have no such thing.
                             .withOption(ChannelOption.SO_KEEPALIVE, null)
                             .overrideAuthority("localhost");
         }
-        if (!address.tls()) {
-            builder.usePlaintext();
-        }
         ManagedChannel channel =
                 builder.userAgent("hero-supervisor-java/" + SupervisorClient.VERSION)
                         .keepAliveTime(KEEPALIVE_TIME.toMillis(), TimeUnit.MILLISECONDS)
                         .keepAliveTimeout(KEEPALIVE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
-                        .defaultServiceConfig(serviceConfig)
-                        .enableRetry()
                         .build();
         return new Made(channel, loop);
     }

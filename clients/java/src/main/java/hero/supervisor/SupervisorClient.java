@@ -27,11 +27,14 @@ import hero.supervisor.v1.WatchEventsResponse;
 import hero.supervisor.v1.WatchHealthRequest;
 import hero.supervisor.v1.WatchHealthResponse;
 import hero.supervisor.v1.WatchJobResponse;
+import io.grpc.Channel;
+import io.grpc.ClientInterceptor;
+import io.grpc.ClientInterceptors;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -56,12 +59,13 @@ public final class SupervisorClient implements AutoCloseable {
     private static final Duration CLOSING = Duration.ofSeconds(2);
 
     private final Channels.Made made;
+    private final Channel calls;
     private final String address;
     private final ConnectOptions options;
     private final ScheduledExecutorService timer;
     private final ExecutorService workers;
 
-    private SupervisorClient(Channels.Made made, String address, ConnectOptions options) {
+    private SupervisorClient(Channels.Made made, String address, ConnectOptions options, Token token) {
         this.made = made;
         this.address = address;
         this.options = options;
@@ -69,6 +73,11 @@ public final class SupervisorClient implements AutoCloseable {
         one.setRemoveOnCancelPolicy(true);
         this.timer = one;
         this.workers = Executors.newCachedThreadPool(SupervisorClient::daemon);
+        List<ClientInterceptor> interceptors = new ArrayList<>(List.of(new RepeatReads(timer)));
+        if (token != null) {
+            interceptors.add(token);
+        }
+        this.calls = ClientInterceptors.interceptForward(made.channel(), interceptors);
     }
 
     private static Thread daemon(Runnable task) {
@@ -86,8 +95,10 @@ public final class SupervisorClient implements AutoCloseable {
      * Prepares a client; the connection is made with the first call, and made again whenever it is lost.
      *
      * @param address {@code host:port}, {@code http://host:port}, {@code https://host:port} or {@code unix:/path}. The connection is
-     *     encrypted with {@code https} only; see {@link #connect(ManagedChannel)} for certificates of your own.
-     * @throws IllegalArgumentException when the address is none of these
+     *     encrypted with {@code https}, and with {@code host:port} when the options or the environment give CAs or a certificate, or
+     *     a token for another machine.
+     * @throws IllegalArgumentException when the address is none of these, a file cannot be read, or a token would be sent in the clear
+     *     to another machine
      */
     public static SupervisorClient connect(String address) {
         return connect(address, ConnectOptions.defaults());
@@ -95,72 +106,50 @@ public final class SupervisorClient implements AutoCloseable {
 
     /** The same with options of your own. */
     public static SupervisorClient connect(String address, ConnectOptions options) {
-        Channels.Made made = Channels.to(Address.parse(address), serviceConfig(), SupervisorClient::daemon);
-        SupervisorClient client = new SupervisorClient(made, address, options);
+        Address server = Address.parse(address);
+        Access access = options.access().orEnvironment(System::getenv);
+        Token token = access.shownTo(server);
+        Channels.Made made = Channels.to(server, access.credentials(server), SupervisorClient::daemon);
+        SupervisorClient client = new SupervisorClient(made, address, options, token);
         Reconnect.soon(made.channel(), client.timer);
         return client;
     }
 
-    /** A client on a channel of your own making, for instance one with TLS. It is closed with the client. */
+    /** A client on a channel of your own making, with credentials of its own. It is closed with the client. */
     public static SupervisorClient connect(ManagedChannel channel) {
         return connect(channel, ConnectOptions.defaults());
     }
 
     /** The same with options of your own. */
     public static SupervisorClient connect(ManagedChannel channel, ConnectOptions options) {
-        return new SupervisorClient(new Channels.Made(channel, null), channel.authority(), options);
-    }
-
-    /**
-     * Reads may be repeated without harm, so gRPC does it by itself when the server is away. Calls that change something
-     * are repeated by {@link #run}, which gives them a request id, and by nobody else.
-     */
-    private static Map<String, ?> serviceConfig() {
-        List<Map<String, String>> reads =
-                List.of(
-                                "GetServerInfo",
-                                "GetActor",
-                                "ListActors",
-                                "GetScriptType",
-                                "ListScriptTypes",
-                                "AwaitJob",
-                                "GetJob",
-                                "ListJobs",
-                                "ListEvents")
-                        .stream()
-                        .map(method -> Map.of("service", SupervisorGrpc.SERVICE_NAME, "method", method))
-                        .toList();
-        Map<String, ?> retryPolicy =
-                Map.of(
-                        // One more than other clients have, and pauses that grow less: gRPC for Java chooses the connection
-                        // of a try before the pause in front of it, so the first repeat finds what the first try found.
-                        "maxAttempts", 5.0,
-                        "initialBackoff", "0.3s",
-                        "maxBackoff", "2s",
-                        "backoffMultiplier", 1.5,
-                        // UNKNOWN is what gRPC for Java says of a call that it gives to a connection whose end it has not seen
-                        // yet ("channel closed"). SupervisorException reads it as UNAVAILABLE, too.
-                        "retryableStatusCodes", List.of("UNAVAILABLE", "UNKNOWN"));
-        return Map.of("methodConfig", List.of(Map.of("name", reads, "retryPolicy", retryPolicy)));
+        if (!options.access().equals(Access.NONE)) {
+            throw new IllegalArgumentException("a channel of your own has its own certificates and tokens: leave them out of the options");
+        }
+        return new SupervisorClient(new Channels.Made(channel, null), channel.authority(), options, null);
     }
 
     /** Every call, answered where it is made. Set deadlines with {@code withDeadlineAfter}. */
     public SupervisorGrpc.SupervisorBlockingStub blocking() {
-        return SupervisorGrpc.newBlockingStub(made.channel());
+        return SupervisorGrpc.newBlockingStub(calls);
     }
 
     /** Every unary call, answered by a future. */
     public SupervisorGrpc.SupervisorFutureStub future() {
-        return SupervisorGrpc.newFutureStub(made.channel());
+        return SupervisorGrpc.newFutureStub(calls);
     }
 
     /** Every call, answered by an observer. */
     public SupervisorGrpc.SupervisorStub async() {
-        return SupervisorGrpc.newStub(made.channel());
+        return SupervisorGrpc.newStub(calls);
     }
 
     /** What the client talks over, for other services on it such as grpc.health.v1. */
-    public ManagedChannel channel() {
+    public Channel channel() {
+        return calls;
+    }
+
+    /** The channel below, which knows how it stands. */
+    ManagedChannel connection() {
         return made.channel();
     }
 

@@ -14,7 +14,8 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /** What a call of a supervisor failed with, made readable for programs. */
-public final class SupervisorException extends RuntimeException {
+public sealed class SupervisorException extends RuntimeException
+        permits UnauthenticatedException, PermissionDeniedException {
     /** Domain of every {@code google.rpc.ErrorInfo} of a supervisor. */
     public static final String DOMAIN = "supervisor.hero";
 
@@ -84,7 +85,12 @@ public final class SupervisorException extends RuntimeException {
             status = Status.UNAVAILABLE.withDescription(status.getDescription()).withCause(status.getCause());
         }
         String message = status.getDescription() == null ? status.getCode().toString() : status.getDescription();
-        return new SupervisorException(status.getCode(), reason, message, metadata, retryAfter, fields, error);
+        return switch (status.getCode()) {
+            case UNAUTHENTICATED -> new UnauthenticatedException(reason, message, metadata, error);
+            case PERMISSION_DENIED -> new PermissionDeniedException(reason, message, metadata, error);
+            default ->
+                    new SupervisorException(status.getCode(), reason, message, metadata, retryAfter, fields, error);
+        };
     }
 
     /** Makes a call, and reads its error as {@link #of} does. */
@@ -157,12 +163,17 @@ public final class SupervisorException extends RuntimeException {
      * lost an answer itself: what was asked may have been done.
      */
     boolean isLost() {
-        if (reason.equals("TIMED_OUT")) {
-            return true;
-        }
+        return isAway() || reason.equals("TIMED_OUT") || (code == Status.Code.DEADLINE_EXCEEDED && reason.isEmpty());
+    }
+
+    /**
+     * Whether the server or the way to it is away, so that a read is repeated. A way that breaks may look like CANCELLED, INTERNAL or
+     * UNKNOWN; what a server itself says of this kind has a reason.
+     */
+    boolean isAway() {
         return switch (code) {
             case UNAVAILABLE -> true;
-            case DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN -> reason.isEmpty();
+            case CANCELLED, INTERNAL, UNKNOWN -> reason.isEmpty();
             default -> false;
         };
     }

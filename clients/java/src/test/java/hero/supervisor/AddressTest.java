@@ -15,13 +15,16 @@ class AddressTest {
     @Test
     void anAddressIsAHostWithAPortOrAUrlOrAPath() {
         for (String text : new String[] {"127.0.0.1:1", "[::1]:1", "supervisor.example.org:1", "a_b:1"}) {
-            assertEquals(new Address(text, "dns:///" + text, null, false), Address.parse(text));
-            assertEquals(new Address("http://" + text, "dns:///" + text, null, false), Address.parse("http://" + text));
-            String secure = "https://" + text + "/";
-            assertEquals(new Address(secure, "dns:///" + text, null, true), Address.parse(secure));
+            for (String scheme : new String[] {"", "http://", "https://"}) {
+                Address found = Address.parse(scheme + text + (scheme.equals("https://") ? "/" : ""));
+                assertEquals("dns:///" + text, found.target());
+                assertEquals(text, found.place());
+                assertEquals(scheme, found.scheme());
+                assertEquals(text.matches("(127|\\[).*"), found.local());
+            }
         }
         for (String text : new String[] {"unix:/run/hero.sock", "unix:///run/hero.sock"}) {
-            assertEquals(new Address(text, null, Path.of("/run/hero.sock"), false), Address.parse(text));
+            assertEquals(Path.of("/run/hero.sock"), Address.parse(text).socket());
         }
         assertEquals("dns:///supervisor:1", Address.parse("dns:///supervisor:1").target());
     }

@@ -16,12 +16,14 @@ import hero.supervisor.v1.WatchHealthRequest;
 import io.grpc.CallOptions;
 import io.grpc.Context;
 import io.grpc.MethodDescriptor;
+import io.grpc.Status;
 import io.grpc.stub.ClientCalls;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
 import java.util.Iterator;
@@ -60,8 +62,13 @@ public final class Runner {
         int id = command.get("id").getAsInt();
         switch (text(command, "do")) {
             case "connect" -> {
-                client = SupervisorClient.connect(text(command, "address"));
-                ok(id, JsonNull.INSTANCE);
+                try {
+                    client = SupervisorClient.connect(text(command, "address"), access(command));
+                    ok(id, JsonNull.INSTANCE);
+                } catch (IllegalArgumentException error) {
+                    Status refused = Status.INVALID_ARGUMENT.withDescription(error.getMessage());
+                    failed(id, SupervisorException.of(refused.asRuntimeException()));
+                }
             }
             case "cancel" -> {
                 Operation target = active.get(command.get("target").getAsInt());
@@ -83,6 +90,24 @@ public final class Runner {
                 workers.execute(() -> operation.context().run(() -> work(id, command, operation)));
             }
         }
+    }
+
+    /** What a command says of who is trusted and who calls. */
+    private static ConnectOptions access(JsonObject command) {
+        ConnectOptions options = ConnectOptions.defaults();
+        if (command.has("cacert")) {
+            options = options.withCacert(Path.of(text(command, "cacert")));
+        }
+        if (command.has("clientCert")) {
+            options = options.withClientCert(Path.of(text(command, "clientCert")), Path.of(text(command, "clientKey")));
+        }
+        if (command.has("token")) {
+            options = options.withToken(text(command, "token"));
+        }
+        if (command.has("tokenFile")) {
+            options = options.withTokenFile(Path.of(text(command, "tokenFile")));
+        }
+        return options;
     }
 
     private void work(int id, JsonObject command, Operation operation) {

@@ -68,18 +68,18 @@ class SupervisorClientTest {
             // Each outage by itself, however long the one before it was.
             for (int outage = 0; outage < 2; outage++) {
                 var answer = client.future().getServerInfo(GetServerInfoRequest.getDefaultInstance());
-                while (client.channel().getState(false) != ConnectivityState.TRANSIENT_FAILURE) {
+                while (client.connection().getState(false) != ConnectivityState.TRANSIENT_FAILURE) {
                     Thread.sleep(5);
                 }
                 // Longer than until the first reset, and shorter than gRPC itself would wait.
-                Thread.sleep(600);
+                Thread.sleep(300);
                 Server server = serve(port, new Fake());
                 try {
                     answer.get(10, TimeUnit.SECONDS);
                 } finally {
                     server.shutdownNow().awaitTermination();
                 }
-                while (client.channel().getState(false) != ConnectivityState.IDLE) {
+                while (client.connection().getState(false) != ConnectivityState.IDLE) {
                     Thread.sleep(5);
                 }
             }
