@@ -21,6 +21,7 @@ mod metrics;
 mod ready_file;
 mod runtime;
 mod serve;
+mod service_manager;
 mod unconfigured;
 
 use std::path::PathBuf;
@@ -60,6 +61,7 @@ use event_metrics::EventMetrics;
 use listener::Listener;
 use metrics::Readings;
 use ready_file::ReadyFile;
+use service_manager::State;
 
 /// Delay between attempts to load the actors while Redis is unreachable.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
@@ -243,7 +245,10 @@ impl App {
         let ready = ready
             .transpose()
             .map_err(|(path, source)| AppError::ReadyFile { path: path.to_owned(), source })?;
+        // The addresses are bound, so callers can connect from now on.
+        service_manager::tell(State::Ready);
         let served = self.server.serve(listener::incoming(self.listeners), &shutdown).await;
+        service_manager::tell(State::Stopping);
         drop(ready);
 
         let closing = async {

@@ -15,6 +15,7 @@ mod exit;
 mod health;
 mod info;
 mod job;
+mod man;
 mod output;
 mod queue;
 mod script_type;
@@ -36,6 +37,7 @@ pub use events::EventsArgs;
 pub use exit::{Exit, Failure};
 pub use health::HealthCommand;
 pub use job::JobCommand;
+pub use man::ManArgs;
 pub use output::{Format, Output, table};
 pub use queue::QueueCommand;
 pub use script_type::{ScriptTypeCommand, SetArgs};
@@ -92,6 +94,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+    /// Write the manual pages of all commands into a folder
+    Man(ManArgs),
     /// Prepare this process and replace it by another program; used by the process managers
     #[command(hide = true, disable_help_flag = true)]
     ExecShim(ShimArgs),
@@ -297,6 +301,14 @@ pub fn config(command: ConfigCommand) -> Result<Exit, Failure> {
 /// A closed standard output.
 pub fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     completions::run(args)
+}
+
+/// Writes the manual pages.
+///
+/// # Errors
+/// A folder or a page that cannot be written.
+pub fn man(args: &ManArgs) -> Result<Exit, Failure> {
+    man::run(args)
 }
 
 #[cfg(test)]

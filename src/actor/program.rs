@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::actor::engines::Limits;
 use crate::actor::worker::WorkerConfig;
@@ -86,7 +86,7 @@ pub struct ActorArgs<F: EngineFlags = NoFlags> {
     pub redis_url: String,
 
     /// Name of this actor; unique among all actors on one Redis.
-    #[arg(long, env = "HERO_ACTOR_ID", value_parser = ActorId::parse, required_unless_present = "health_check", value_name = "ID")]
+    #[arg(long, env = "HERO_ACTOR_ID", value_parser = ActorId::parse, required_unless_present_any = ["health_check", "man_page"], value_name = "ID")]
     pub actor_id: Option<ActorId>,
 
     /// Runs a trivial script through the engine, asks Redis if --redis-url or REDIS_URL is given, and exits with 0 or 1.
@@ -116,6 +116,10 @@ pub struct ActorArgs<F: EngineFlags = NoFlags> {
     /// Runs as the engine host of an actor.
     #[arg(long, hide = true)]
     pub host: bool,
+
+    /// Prints the manual page.
+    #[arg(long, hide = true)]
+    pub man_page: bool,
 }
 
 /// Limits of one script.
@@ -156,11 +160,7 @@ impl Program {
         &self,
         args: impl IntoIterator<Item = OsString>,
     ) -> Result<Asked<F>, clap::Error> {
-        let mut command = ActorArgs::<F>::command()
-            .name(self.name)
-            .bin_name(self.name)
-            .about(self.about)
-            .mut_args(without_empty_variable);
+        let mut command = self.command::<F>().mut_args(without_empty_variable);
         let matches = command.try_get_matches_from_mut(args)?;
         let redis_named = matches.value_source("redis_url") != Some(ValueSource::DefaultValue);
         let args = ActorArgs::from_arg_matches(&matches)?;
@@ -172,6 +172,20 @@ impl Program {
             return Err(command.error(clap::error::ErrorKind::ValueValidation, message));
         }
         Ok(Asked { args, redis_named })
+    }
+
+    /// Renders the manual page, in the form of `man`.
+    ///
+    /// # Errors
+    /// None: it is written to memory.
+    pub fn man_page<F: EngineFlags>(&self) -> io::Result<Vec<u8>> {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(self.command::<F>()).render(&mut page)?;
+        Ok(page)
+    }
+
+    fn command<F: EngineFlags>(&self) -> Command {
+        ActorArgs::<F>::command().name(self.name).bin_name(self.name).about(self.about)
     }
 
     /// How its queue loop works.

@@ -37,6 +37,10 @@ pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, 
         Ok(asked) => asked,
         Err(error) => error.exit(),
     };
+    if args.man_page {
+        let printed = program.man_page::<F>().and_then(|page| io::stdout().write_all(&page));
+        return printed.map_or_else(|error| fail(program, &error.to_string()), |()| ExitCode::SUCCESS);
+    }
     if args.host {
         if let Err(error) = args.engine.prepare_host() {
             return fail(program, &format!("an engine host cannot start: {error}"));

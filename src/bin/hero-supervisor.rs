@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Info(args) => cli::block_on(cli::info(args)),
         Command::Config(command) => cli::config(command),
         Command::Completions(args) => cli::completions(&args),
+        Command::Man(args) => cli::man(&args),
     };
     ended.unwrap_or_else(Failure::report).into()
 }

@@ -71,6 +71,32 @@ fn completions_are_made_for_every_shell() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let pages = dir.path().join("man1");
+    let made = run(["man", pages.to_str().unwrap()]);
+    assert_eq!((made.code, made.stdout.as_str()), (0, ""), "{made:?}");
+    let read = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap_or_default();
+    assert!(read("hero-supervisor.1").contains("Keeps script actors alive"));
+    assert!(
+        read("hero-supervisor-job-run.1").contains("\\-\\-follow"),
+        "{}",
+        read("hero-supervisor-job-run.1")
+    );
+    assert!(!pages.join("hero-supervisor-exec-shim.1").exists(), "the shim is nobody's business");
+
+    let refused = run(["man", "/proc/no-such"]);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(refused.stderr.contains("/proc/no-such: "), "{refused:?}");
+
+    let page =
+        std::process::Command::new(env!("CARGO_BIN_EXE_osis_actor")).arg("--man-page").output().unwrap();
+    let page = String::from_utf8(page.stdout).unwrap();
+    assert!(page.contains("osis_actor") && page.contains("\\-\\-redis\\-url"), "{page}");
+    assert!(!page.contains("man\\-page"), "{page}");
+}
+
+#[test]
 fn a_wrong_command_line_is_usage() {
     for args in [vec!["job", "rum"], vec!["actor", "get"], vec!["job", "run"], vec!["--flag"], vec![]] {
         let ran = run(&args);
