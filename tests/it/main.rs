@@ -32,6 +32,7 @@ mod metrics;
 mod names;
 mod operations_page;
 mod osis_actor;
+mod packaging;
 mod page_paths;
 mod promises;
 mod python_actor;

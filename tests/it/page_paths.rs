@@ -7,7 +7,8 @@ use std::path::Path;
 const PAGES: [(&str, usize); 4] =
     [("CONTRIBUTING.md", 1), ("docs/recipes.md", 40), ("docs/testing.md", 10), ("src/lib.rs", 4)];
 /// What a path of this repository begins with.
-const ROOTS: [&str; 8] = ["src/", "tests/", "docs/", "proto/", "clients/", "examples/", "benches/", ".ci/"];
+const ROOTS: [&str; 9] =
+    ["src/", "tests/", "docs/", "proto/", "clients/", "examples/", "benches/", "packaging/", ".ci/"];
 
 #[test]
 fn every_path_that_a_page_names_is_there() {
