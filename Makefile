@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test tools clients chaos lint deny gen dist-clients bench
+.PHONY: demo run test tools clients chaos lint deny gen dist dist-clients dist-test release-check bench
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
@@ -22,7 +22,7 @@ test:
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
 
 tools:
-	.ci/install redis zinit grpcurl clients
+	.ci/install redis zinit grpcurl systemd clients
 
 # The contract, the generated code, and each client by the tools of its language.
 clients: tools
@@ -45,6 +45,20 @@ lint:
 deny:
 	.ci/install deny
 	cargo deny --all-features check bans licenses sources
+
+# Everything that a release hands out, in dist/: package, tarball, images, lists of parts, checksums (docs/install.md).
+dist:
+	.ci/install redis dist
+	packaging/dist
+
+# Installs and runs all of it: on clean Debians with systemd, and as containers. It needs root.
+dist-test: dist
+	.ci/install redis dist-test
+	cargo test --test packaging
+
+# What is missing for a release of the version in Cargo.toml.
+release-check:
+	packaging/release-check
 
 # Writes everything that is generated and committed; `make test` fails when that would change something.
 gen:
