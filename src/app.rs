@@ -15,6 +15,7 @@ pub mod dev;
 pub mod doctor;
 mod event_metrics;
 mod failure;
+pub mod identities;
 pub mod init;
 mod listener;
 mod metrics;
@@ -22,6 +23,7 @@ mod ready_file;
 mod runtime;
 mod serve;
 mod service_manager;
+mod token_source;
 mod unconfigured;
 
 use std::path::PathBuf;
@@ -62,6 +64,7 @@ use listener::Listener;
 use metrics::Readings;
 use ready_file::ReadyFile;
 use service_manager::State;
+use token_source::TokenSource;
 
 /// Delay between attempts to load the actors while Redis is unreachable.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
@@ -93,6 +96,9 @@ pub enum AppError {
     /// The URL of the collector is invalid.
     #[error("otlp_endpoint cannot be used")]
     Traces(#[source] opentelemetry_otlp::ExporterBuildError),
+    /// The token file cannot be used.
+    #[error("auth.tokens_file")]
+    Tokens(#[source] crate::config::TokenFileError),
     /// The server has failed.
     #[error("cannot serve gRPC")]
     Serve(#[source] std::io::Error),
@@ -136,6 +142,7 @@ pub struct App {
     server: GrpcServer,
     events: Events,
     to_write: mpsc::Receiver<Event>,
+    tokens: Option<TokenSource>,
 }
 
 impl App {
@@ -177,6 +184,13 @@ impl App {
             initial: setup.actors.clone(),
             events: events.clone(),
         });
+        let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
+        let tokens = match (identities, &config.auth.tokens_file) {
+            (Some(identities), Some(path)) => {
+                Some(TokenSource::open(path.clone(), identities).map_err(AppError::Tokens)?)
+            }
+            (_, _) => None,
+        };
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
         let server = GrpcServer::new(
             supervisor.clone(),
@@ -185,7 +199,8 @@ impl App {
             info,
             config.drain_delay,
         )
-        .for_browsers(config.grpc_web_origins.clone());
+        .for_browsers(config.grpc_web_origins.clone())
+        .with_authenticator(authenticator);
         Ok(Self {
             config,
             setup,
@@ -199,6 +214,7 @@ impl App {
             server,
             events,
             to_write,
+            tokens,
         })
     }
 
@@ -231,6 +247,9 @@ impl App {
                 Readings { supervisor: self.supervisor.clone(), lifecycle: self.lifecycle.clone() };
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
             tasks.spawn(metrics::serve(listener, handle, readings, self.config.metrics_hosts.clone()));
+        }
+        if let Some(tokens) = self.tokens {
+            tasks.spawn(tokens.follow());
         }
         tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
         let node = self.config.node.clone();

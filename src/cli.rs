@@ -19,6 +19,7 @@ mod man;
 mod output;
 mod queue;
 mod script_type;
+mod token;
 mod top;
 mod values;
 mod wait;
@@ -41,6 +42,7 @@ pub use man::ManArgs;
 pub use output::{Format, Output, table};
 pub use queue::QueueCommand;
 pub use script_type::{ScriptTypeCommand, SetArgs};
+pub use token::{GrantArgs, TokenArgs, TokenCommand};
 pub use top::TopArgs;
 pub use values::ActorCounts;
 pub use wait::WaitCommand;
@@ -90,6 +92,8 @@ pub enum Command {
     /// Show or check the configuration of the service
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Make, list, revoke and rotate tokens, in the file that the service reads
+    Token(TokenArgs),
     /// Check everything that the service needs on this machine
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
@@ -293,6 +297,14 @@ pub async fn info(args: ClientArgs) -> Result<Exit, Failure> {
 /// Every error of the configuration.
 pub fn config(command: ConfigCommand) -> Result<Exit, Failure> {
     config::run(command)
+}
+
+/// Runs a verb of `token`.
+///
+/// # Errors
+/// A token file that cannot be used, or a token that there is not.
+pub fn token(args: TokenArgs) -> Result<Exit, Failure> {
+    token::run(args)
 }
 
 /// Prints a completion script.

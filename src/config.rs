@@ -17,6 +17,7 @@ mod secret;
 mod show;
 mod suggest;
 mod table;
+mod token_file;
 mod users;
 
 use std::num::NonZeroUsize;
@@ -34,6 +35,7 @@ pub use listen::ListenAddr;
 pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
+pub use token_file::{FileToken, TokenFileEdit, TokenFileError, TokenGrant, read_tokens};
 
 use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};

@@ -13,6 +13,7 @@
 //! | `deadline` | how long a call may wait, and the answer DEADLINE_EXCEEDED |
 //! | `error_reason_layer` | a reason for the errors of the transport |
 //! | `peer` | the address, certificates or credentials at the other end of the connection |
+//! | `access` | who calls, and may it |
 //! | `metrics_layer` | counts, durations and spans of calls |
 //! | `shutdown_gate` | refusals and the end of waits during a shutdown |
 //! | `response_size` | what fits into one response |
@@ -22,6 +23,7 @@
 //! | `limits`, `server_info` | the largest message, and the identity of the server |
 
 mod abortable_connection;
+mod access;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Exit, Failure, Format, Output, ServeArgs};
-use crate::config::{Config, render_json, render_toml};
+use crate::config::{Config, read_tokens, render_json, render_toml};
 use crate::printable::printable_json;
 
 /// Verbs of `config`. They read the same layers as `serve`.
@@ -54,7 +54,14 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
         }
         ConfigCommand::Check { serve } => {
             let loaded = Config::load(serve.layers())?;
-            let found = [(loaded.actors.len(), "actors"), (loaded.script_types.len(), "script types")];
+            // One that is not there yet is no mistake of the configuration; `serve` needs it.
+            let file = loaded.config.auth.tokens_file.as_deref().filter(|file| file.exists());
+            let tokens = file.map(read_tokens).transpose()?.unwrap_or_default().len();
+            let found = [
+                (tokens, "tokens"),
+                (loaded.actors.len(), "actors"),
+                (loaded.script_types.len(), "script types"),
+            ];
             let found = found.iter().filter(|(count, _)| *count > 0);
             let found: Vec<String> = found.map(|(count, what)| format!("{count} {what}")).collect();
             let with =

@@ -1,7 +1,5 @@
 //! What somebody may do, as it is written in the configuration and in the token file: roles, scopes and quotas.
 
-use figment::value::Value;
-
 use super::table::Table;
 use crate::domain::access::{Pattern, Quotas, Role, Roles, Scopes};
 
@@ -25,11 +23,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Grant {
         target_actors: patterns(table, "target_actors"),
         see_payloads: table.get("see_payloads").unwrap_or_default(),
     };
-    let quotas = Quotas {
-        max_queued: quota(table, "max_queued"),
-        max_running: quota(table, "max_running"),
-        rps: quota(table, "rps"),
-    };
+    let quotas = Quotas { rps: quota(table, "rps") };
     // Without a role there is a violation already.
     if !roles.is_empty() {
         table.append(scopes.validate(roles));
@@ -71,14 +65,4 @@ fn quota(table: &mut Table<'_>, key: &'static str) -> Option<u32> {
     let checked =
         if number == 0 { Err("is 0: use at least 1, or take the role away".to_owned()) } else { Ok(number) };
     table.keep(key, checked)
-}
-
-/// Returns a time that is a text or a date of TOML.
-pub(super) fn time_text(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(_, text) => Some(text),
-        // The form in which the parser passes a date of TOML on.
-        Value::Dict(_, date) => date.values().next().and_then(Value::as_str),
-        Value::Char(..) | Value::Bool(..) | Value::Num(..) | Value::Empty(..) | Value::Array(..) => None,
-    }
 }

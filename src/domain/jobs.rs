@@ -346,7 +346,7 @@ impl Supervisor {
     }
 
     /// Whether an id that is not there was there once.
-    fn unknown(&self, id: &JobId) -> SupervisorError {
+    pub(crate) fn unknown(&self, id: &JobId) -> SupervisorError {
         let age = id.minted_at().and_then(|at| self.clock.now().duration_since(at).ok());
         match age {
             Some(age) if age > DEFAULT_RETENTION => SupervisorError::JobExpired(id.clone()),

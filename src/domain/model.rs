@@ -11,6 +11,7 @@ pub mod limits;
 pub mod output;
 pub mod scaling;
 pub mod script_type;
+pub(crate) mod secret;
 pub mod settings;
 pub(crate) mod text;
 pub mod violation;

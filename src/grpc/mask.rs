@@ -79,6 +79,19 @@ impl Mask {
     }
 }
 
+impl Mask {
+    /// Returns true if the field of the message is taken over; `is_set` says whether the change has it.
+    pub(crate) fn takes(&self, field: &str, is_set: bool) -> bool {
+        match self {
+            Self::Populated => is_set,
+            Self::All => true,
+            Self::Paths(paths) => {
+                paths.iter().any(|path| path.first().is_some_and(|first| first.name() == field))
+            }
+        }
+    }
+}
+
 fn broken(why: &str) -> Violations {
     Violations::one("update_mask", format!("cannot be applied: {why}"))
 }

@@ -23,6 +23,7 @@ use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::events::watch::EventHub;
 use crate::domain::jobs::Supervisor;
 use crate::grpc::abortable_connection::AbortableConnection;
+use crate::grpc::access::AccessLayer;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
@@ -34,6 +35,7 @@ use crate::grpc::service::SupervisorService;
 use crate::grpc::serving_status::ServingStatus;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
+use crate::ports::authenticator::{Authenticator, Everybody};
 use crate::ports::event_log::EventLog;
 use crate::proto;
 use crate::proto::supervisor_server::SupervisorServer;
@@ -51,7 +53,6 @@ const HARD_RESPONSE_GRACE: Duration = Duration::from_millis(100);
 const ABORT_LIMIT: Duration = Duration::from_millis(500);
 
 /// The gRPC server.
-#[derive(Debug)]
 pub struct GrpcServer {
     supervisor: Supervisor,
     lifecycle: ActorLifecycleManager,
@@ -59,6 +60,7 @@ pub struct GrpcServer {
     info: ServerInfo,
     drain_delay: Duration,
     web_origins: Vec<String>,
+    authenticator: Arc<dyn Authenticator>,
 }
 
 impl GrpcServer {
@@ -70,12 +72,20 @@ impl GrpcServer {
         info: ServerInfo,
         drain_delay: Duration,
     ) -> Self {
-        Self { supervisor, lifecycle, hub: EventHub::new(log), info, drain_delay, web_origins: Vec::new() }
+        let (hub, web_origins) = (EventHub::new(log), Vec::new());
+        let authenticator = Arc::new(Everybody::default());
+        Self { supervisor, lifecycle, hub, info, drain_delay, web_origins, authenticator }
     }
 
     /// Also serves gRPC-Web to pages of these origins; `*` means any origin.
     pub fn for_browsers(self, web_origins: Vec<String>) -> Self {
         Self { web_origins, ..self }
+    }
+
+    /// Asks `authenticator` who calls. Without one everybody may do everything.
+    #[must_use]
+    pub fn with_authenticator(self, authenticator: Arc<dyn Authenticator>) -> Self {
+        Self { authenticator, ..self }
     }
 
     /// Serves connections until `shutdown`; see the module for the stages of the end.
@@ -98,6 +108,7 @@ impl GrpcServer {
         let incoming = incoming.map(move |io| io.map(|io| AbortableConnection::new(io, &token)));
         let ending = gate.ending.clone().cancelled_owned();
         let web = web::layer(&self.web_origins);
+        let access = AccessLayer::new(Arc::clone(&self.authenticator));
         let service = self.service(gate, &serving, &abort, &mut tasks);
         let served = Server::builder()
             .accept_http1(web.is_some())
@@ -105,6 +116,7 @@ impl GrpcServer {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .layer(option_layer(web))
             .layer(MetricsLayer)
+            .layer(access)
             .layer(DeadlineLayer)
             .layer(ErrorReasonLayer)
             .add_service(
@@ -158,6 +170,12 @@ impl GrpcServer {
             gate,
             hub: Some(self.hub),
         }
+    }
+}
+
+impl std::fmt::Debug for GrpcServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GrpcServer").field("info", &self.info).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 mod actor_logs;
 mod call;
 mod events;
+mod own_jobs;
 mod pages;
 mod run_job;
 mod script_types;
@@ -15,12 +16,17 @@ use call::no_reason;
 use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use crate::domain::access::Target;
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest, Updated};
 use crate::domain::events::watch::EventHub;
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::health::Scope;
 use crate::domain::model::id::ActorId;
+use crate::domain::model::job::JobView;
 use crate::domain::model::violation::Violations;
+use crate::error::SupervisorError;
+use crate::grpc::access::{Sight, decide, permit, visible_job};
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::dependencies::Dependencies;
 use crate::grpc::metrics_layer;
@@ -28,6 +34,7 @@ use crate::grpc::parse;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::server_info::ServerInfo;
 use crate::grpc::shutdown_gate::ShutdownGate;
+use crate::grpc::status::Failure;
 use crate::proto as pb;
 use crate::proto::supervisor_server;
 
@@ -53,9 +60,11 @@ pub(crate) struct SupervisorService {
 impl supervisor_server::Supervisor for SupervisorService {
     async fn get_server_info(
         &self,
-        _: Request<pb::GetServerInfoRequest>,
+        request: Request<pb::GetServerInfoRequest>,
     ) -> Answer<pb::GetServerInfoResponse> {
-        Ok(Response::new(self.server_info().await))
+        let is_known = permit(&request)?.decide(Target::Whole).is_ok();
+        let info = self.server_info().await;
+        Ok(Response::new(if is_known { info } else { server_info::for_everybody(info) }))
     }
 
     // Actors
@@ -73,17 +82,20 @@ impl supervisor_server::Supervisor for SupervisorService {
         let wait = call.wait(asked.max_wait);
         let done = Box::pin(self.gate.run(call.manager.create(asked.config, asked.start, wait))).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
+        let actor = actor.map(|actor| call.sight.actor(actor));
         Ok(Response::new(pb::CreateActorResponse { actor, changed, wait_outcome }))
     }
 
     async fn get_actor(&self, request: Request<pb::GetActorRequest>) -> Answer<pb::GetActorResponse> {
+        let sight = Sight::of(&permit(&request)?);
         let (id, view) = parse::get_actor(request.get_ref())?;
-        let actor = render::actor(self.lifecycle.actor(&id).await?, view);
+        let actor = sight.actor(render::actor(self.lifecycle.actor(&id).await?, view));
         Ok(Response::new(pb::GetActorResponse { actor: Some(actor) }))
     }
 
     async fn list_actors(&self, request: Request<pb::ListActorsRequest>) -> Answer<pb::ListActorsResponse> {
-        Ok(Response::new(self.actor_page(request.into_inner()).await?))
+        let sight = Sight::of(&permit(&request)?);
+        Ok(Response::new(self.actor_page(sight, request.into_inner()).await?))
     }
 
     async fn update_actor(
@@ -96,7 +108,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         let change = |old: &ActorConfig| asked.change(old);
         let updated = call.manager.update(&asked.id, asked.update.clone(), change, wait);
         let Updated { status, restarted, .. } = self.gate.run(updated).await?;
-        Ok(Response::new(pb::UpdateActorResponse { actor: Some(render::basic_actor(status)), restarted }))
+        let actor = Some(call.sight.actor(render::basic_actor(status)));
+        Ok(Response::new(pb::UpdateActorResponse { actor, restarted }))
     }
 
     async fn delete_actor(
@@ -107,7 +120,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         let id = actor_id(&request.actor_id)?;
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let deleted = call.manager.delete(&id, options, request.allow_missing);
-        let actor = self.gate.run(deleted).await?.map(render::basic_actor);
+        let actor =
+            self.gate.run(deleted).await?.map(render::basic_actor).map(|actor| call.sight.actor(actor));
         Ok(Response::new(pb::DeleteActorResponse { actor }))
     }
 
@@ -117,6 +131,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let wait = call.wait(max_wait);
         let done = self.gate.run(call.manager.start(&id, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
+        let actor = actor.map(|actor| call.sight.actor(actor));
         Ok(Response::new(pb::StartActorResponse { actor, changed, wait_outcome }))
     }
 
@@ -127,6 +142,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let wait = call.wait(max_wait);
         let done = self.gate.run(call.manager.stop(&id, options, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
+        let actor = actor.map(|actor| call.sight.actor(actor));
         Ok(Response::new(pb::StopActorResponse { actor, changed, wait_outcome }))
     }
 
@@ -140,6 +156,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let wait = call.wait(max_wait);
         let done = self.gate.run(call.manager.restart(&id, options, wait)).await?;
         let (actor, changed, wait_outcome) = render::changed(done);
+        let actor = actor.map(|actor| call.sight.actor(actor));
         Ok(Response::new(pb::RestartActorResponse { actor, changed, wait_outcome }))
     }
 
@@ -151,7 +168,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
         let wait = call.wait(max_wait);
         let answers = self.gate.run(call.manager.start_many(&selector, wait)).await?;
-        Ok(Response::new(pb::StartActorsResponse { results: render::results(answers) }))
+        Ok(Response::new(pb::StartActorsResponse { results: call.sight.results(render::results(answers)) }))
     }
 
     async fn stop_actors(&self, request: Request<pb::StopActorsRequest>) -> Answer<pb::StopActorsResponse> {
@@ -160,7 +177,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let options = parse::stop_options(request.drain_timeout, request.force)?;
         let wait = call.wait(max_wait);
         let answers = self.gate.run(call.manager.stop_many(&selector, &options, wait)).await?;
-        Ok(Response::new(pb::StopActorsResponse { results: render::results(answers) }))
+        Ok(Response::new(pb::StopActorsResponse { results: call.sight.results(render::results(answers)) }))
     }
 
     async fn restart_actors(
@@ -174,7 +191,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let wait = call.wait(max_wait);
         let restarted = call.manager.restart_many(&selector, &options, at_a_time, wait);
         let answers = self.gate.run(restarted).await?;
-        Ok(Response::new(pb::RestartActorsResponse { results: render::results(answers) }))
+        Ok(Response::new(pb::RestartActorsResponse { results: call.sight.results(render::results(answers)) }))
     }
 
     type StreamActorLogsStream = Stream<pb::StreamActorLogsResponse>;
@@ -192,10 +209,11 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn list_script_types(
         &self,
-        _: Request<pb::ListScriptTypesRequest>,
+        request: Request<pb::ListScriptTypesRequest>,
     ) -> Answer<pb::ListScriptTypesResponse> {
+        let sight = Sight::of(&permit(&request)?);
         let all = self.lifecycle.script_types().await?;
-        let basic = |status| render::script_type_status(status, ActorView::Basic);
+        let basic = |status| sight.script_type(render::script_type_status(status, ActorView::Basic));
         let script_types = all.into_iter().map(basic).collect();
         Ok(Response::new(pb::ListScriptTypesResponse { script_types }))
     }
@@ -204,11 +222,12 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::GetScriptTypeRequest>,
     ) -> Answer<pb::GetScriptTypeResponse> {
+        let sight = Sight::of(&permit(&request)?);
         let request = request.get_ref();
         let script_type = parse::known_type(request.script_type)?;
         let view = parse::actor_view(request.view).map_err(|what| Violations::one("view", what))?;
         let status = self.lifecycle.script_type(script_type).await?;
-        let status = render::script_type_status(status, view);
+        let status = sight.script_type(render::script_type_status(status, view));
         Ok(Response::new(pb::GetScriptTypeResponse { status: Some(status) }))
     }
 
@@ -219,9 +238,12 @@ impl supervisor_server::Supervisor for SupervisorService {
         self.gate.enter()?;
         let (call, request) = self.call(request, no_reason)?;
         let asked = parse::update_script_type(request)?;
+        if asked.defines_programs() {
+            decide(&call.permit, Target::Whole)?;
+        }
         let change = |settings: &_, template: Option<&_>| asked.change(settings, template);
         call.manager.update_script_type(asked.script_type, change).await?;
-        let status = Some(self.script_type_status(asked.script_type).await?);
+        let status = Some(self.script_type_status(call.sight, asked.script_type).await?);
         Ok(Response::new(pb::UpdateScriptTypeResponse { status }))
     }
 
@@ -243,7 +265,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         let scaled = self.gate.run(scaled).await?;
         let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
         Ok(Response::new(pb::ScaleActorsResponse {
-            status: Some(self.script_type_status(asked.script_type).await?),
+            status: Some(self.script_type_status(call.sight, asked.script_type).await?),
             added_actor_ids: ids(scaled.added),
             removed_actor_ids: ids(scaled.removed),
             wait_outcome: render::wait_outcome(scaled.done),
@@ -253,7 +275,7 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn pause_queue(&self, request: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
         self.gate.enter()?;
         let (call, request) = self.call(request, no_reason)?;
-        Ok(Response::new(self.pause(&call.manager, request).await?))
+        Ok(Response::new(self.pause(&call, request).await?))
     }
 
     async fn resume_queue(
@@ -262,7 +284,7 @@ impl supervisor_server::Supervisor for SupervisorService {
     ) -> Answer<pb::ResumeQueueResponse> {
         self.gate.enter()?;
         let (call, request) = self.call(request, no_reason)?;
-        Ok(Response::new(self.resume(&call.manager, request).await?))
+        Ok(Response::new(self.resume(&call, request).await?))
     }
 
     async fn purge_queue(&self, request: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
@@ -279,8 +301,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::CheckHealthRequest>,
     ) -> Answer<pb::CheckHealthResponse> {
-        let time_left = time_left(request.metadata());
+        let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
         let asked = parse::check_health(request.into_inner())?;
+        if asked.scope != Scope::None {
+            decide(&permit, Target::Whole)?;
+        }
         let wait = effective_wait(asked.max_wait, time_left);
         let checked = self.gate.run(self.lifecycle.check_health(&asked.selector, asked.scope, wait)).await?;
         let reports = checked.into_iter().map(render::health_report).collect();
@@ -300,70 +325,91 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn submit_job(&self, request: Request<pb::SubmitJobRequest>) -> Answer<pb::SubmitJobResponse> {
         self.gate.enter()?;
-        let traceparent = metrics_layer::traceparent(&request);
+        let (permit, traceparent) = (permit(&request)?, metrics_layer::traceparent(&request));
         let mut job = parse::submit_job(request.into_inner(), self.now())?;
         job.spec.traceparent = traceparent;
+        own_jobs::admit(&permit, &mut job)?;
         let accepted = self.supervisor.submit(job).await?;
-        let job = Some(render::basic_job(accepted.job));
+        let job = Some(own_jobs::own_job(&permit, accepted.job));
         Ok(Response::new(pb::SubmitJobResponse { job, deduplicated: accepted.deduplicated }))
     }
 
     async fn submit_jobs(&self, request: Request<pb::SubmitJobsRequest>) -> Answer<pb::SubmitJobsResponse> {
         self.gate.enter()?;
-        let results =
-            self.submit_batch(metrics_layer::traceparent(&request), request.into_inner().requests).await?;
+        let (permit, traceparent) = (permit(&request)?, metrics_layer::traceparent(&request));
+        let results = self.submit_batch(&permit, traceparent, request.into_inner().requests).await?;
         Ok(Response::new(pb::SubmitJobsResponse { results }))
     }
 
     async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
-        let time_left = time_left(request.metadata());
+        let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
         let traceparent = metrics_layer::traceparent(&request);
         let mut asked = Box::new(parse::run_job(request.into_inner(), self.now())?);
         asked.job.spec.traceparent = traceparent;
-        Box::pin(self.run_asked(asked, time_left)).await.map(Response::new)
+        own_jobs::admit(&permit, &mut asked.job)?;
+        Box::pin(self.run_asked(asked, permit, time_left)).await.map(Response::new)
     }
 
     async fn await_job(&self, request: Request<pb::AwaitJobRequest>) -> Answer<pb::AwaitJobResponse> {
-        let time_left = time_left(request.metadata());
+        let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
         let (id, max_wait) = parse::await_job(request.into_inner())?;
         let wait = effective_wait(max_wait, time_left);
+        self.is_own(&permit, &id).await?;
         let end = self.gate.run(self.supervisor.await_end(&id, wait)).await?;
         if end.done {
             metrics_layer::job_ended(&end.job);
         }
-        let (job, wait_outcome) = (Some(render::basic_job(end.job)), render::wait_outcome(end.done));
+        let (job, wait_outcome) = (Some(own_jobs::own_job(&permit, end.job)), render::wait_outcome(end.done));
         Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome }))
     }
 
     async fn get_job(&self, request: Request<pb::GetJobRequest>) -> Answer<pb::GetJobResponse> {
+        let permit = permit(&request)?;
         let (id, view) = parse::get_job(request.get_ref())?;
-        let job = self.supervisor.job(&id, view).await?;
-        Ok(Response::new(pb::GetJobResponse { job: Some(render::job(job, view)) }))
+        let (job, allowed) = self.own(&permit, &id, view).await?;
+        if view == JobView::Full {
+            allowed.payloads().map_err(|denied| Failure::denied(&permit, denied))?;
+        }
+        Ok(Response::new(pb::GetJobResponse { job: Some(visible_job(allowed, render::job(job, view))) }))
     }
 
     async fn list_jobs(&self, request: Request<pb::ListJobsRequest>) -> Answer<pb::ListJobsResponse> {
-        Ok(Response::new(self.job_page(request.into_inner()).await?))
+        let permit = permit(&request)?;
+        Ok(Response::new(self.job_page(permit, request.into_inner()).await?))
     }
 
     async fn cancel_job(&self, request: Request<pb::CancelJobRequest>) -> Answer<pb::CancelJobResponse> {
         self.gate.enter()?;
+        let permit = permit(&request)?;
         let (id, reason) = parse::cancel_job(request.into_inner())?;
+        self.is_own(&permit, &id).await?;
         let cancelled = self.supervisor.cancel(&id, &reason).await?;
-        let job = Some(render::basic_job(cancelled.job));
+        let job = Some(own_jobs::own_job(&permit, cancelled.job));
         Ok(Response::new(pb::CancelJobResponse { job, changed: cancelled.changed }))
     }
 
     async fn retry_job(&self, request: Request<pb::RetryJobRequest>) -> Answer<pb::RetryJobResponse> {
         self.gate.enter()?;
+        let permit = permit(&request)?;
         let (id, reset_attempts) = parse::retry_job(request.get_ref())?;
-        let job = Some(render::basic_job(self.supervisor.retry(&id, reset_attempts).await?));
+        self.is_own(&permit, &id).await?;
+        let job = Some(own_jobs::own_job(&permit, self.supervisor.retry(&id, reset_attempts).await?));
         Ok(Response::new(pb::RetryJobResponse { job }))
     }
 
     async fn delete_job(&self, request: Request<pb::DeleteJobRequest>) -> Answer<pb::DeleteJobResponse> {
         self.gate.enter()?;
+        let permit = permit(&request)?;
         let request = request.get_ref();
         let id = parse::job_id(&request.job_id)?;
+        match self.is_own(&permit, &id).await {
+            Err(SupervisorError::JobNotFound(_) | SupervisorError::JobExpired(_))
+                if request.allow_missing =>
+            {
+                return Ok(Response::new(pb::DeleteJobResponse { changed: false }));
+            }
+            is_own => is_own?,
+        }
         let changed = self.supervisor.delete(&id, request.allow_missing).await?;
         Ok(Response::new(pb::DeleteJobResponse { changed }))
     }
@@ -371,7 +417,8 @@ impl supervisor_server::Supervisor for SupervisorService {
     type WatchJobStream = Stream<pb::WatchJobResponse>;
 
     async fn watch_job(&self, request: Request<pb::WatchJobRequest>) -> Answer<Self::WatchJobStream> {
-        Ok(Response::new(self.follow_job(request.into_inner()).await?))
+        let permit = permit(&request)?;
+        Ok(Response::new(self.follow_job(permit, request.into_inner()).await?))
     }
 
     // Events
@@ -382,11 +429,13 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::WatchEventsRequest>,
     ) -> Answer<Self::WatchEventsStream> {
-        Ok(Response::new(self.follow_events(request.into_inner()).await?))
+        let permit = permit(&request)?;
+        Ok(Response::new(self.follow_events(permit, request.into_inner()).await?))
     }
 
     async fn list_events(&self, request: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {
-        Ok(Response::new(self.event_page(request.into_inner()).await?))
+        let permit = permit(&request)?;
+        Ok(Response::new(self.event_page(&permit, request.into_inner()).await?))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A message has the fault and the advice. All its variable parts are in the metadata, too, for programs.
 
+mod denied;
 mod size;
 
 use std::collections::BTreeMap;

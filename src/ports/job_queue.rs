@@ -7,11 +7,13 @@
 
 mod error;
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
+use crate::domain::access::Permit;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{Finished, Job, JobSpec, JobState, JobView};
 use crate::domain::model::output::{Kept, OutputMark};
@@ -41,6 +43,18 @@ pub struct RequestKey {
     pub id: RequestId,
     /// Digest of the content; the same id with another one is refused.
     pub fingerprint: String,
+    /// Whose ids they are: callers who see only their own jobs share no ids with others.
+    pub owner: Option<String>,
+}
+
+impl RequestKey {
+    /// The text that is the same for the same requests only. An id has no space.
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.owner {
+            None => Cow::Borrowed(self.id.as_str()),
+            Some(owner) => Cow::Owned(format!("{} {}", owner, self.id)),
+        }
+    }
 }
 
 /// A job that is in the queue now.
@@ -203,6 +217,15 @@ pub struct JobFilter {
     pub created_after: Option<SystemTime>,
     /// Accepted before this time.
     pub created_before: Option<SystemTime>,
+    /// That may be seen with this permit; None lets all through.
+    pub permit: Option<Permit>,
+}
+
+impl JobFilter {
+    /// True for a job that may be seen.
+    pub fn may_see(&self, job: &JobSpec) -> bool {
+        self.permit.as_ref().is_none_or(|permit| permit.job(job).is_some())
+    }
 }
 
 /// Where a page starts: behind this job, counted from the newest.

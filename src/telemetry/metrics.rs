@@ -59,6 +59,9 @@ pub const DAMAGED_RECORDS: &str = "hero_queue_damaged_records_total";
 /// 1 while a dependency answers, otherwise 0, by name.
 pub const DEPENDENCY_UP: &str = "hero_dependency_up";
 
+/// Number of calls whose caller has not shown who it is, by reason.
+pub const AUTH_FAILURES: &str = "hero_auth_failures_total";
+
 /// Buckets from a Redis call of 50 µs to the longest wait of a call.
 const BUCKETS: [f64; 20] = [
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
@@ -121,5 +124,6 @@ fn describe() {
         DAMAGED_RECORDS,
         "Records with which upkeep could do nothing, each time that it met one"
     );
+    describe_counter!(AUTH_FAILURES, "Calls whose caller has not shown who it is, by reason");
     describe_gauge!(DEPENDENCY_UP, "1 while Redis, or the process manager, answers");
 }

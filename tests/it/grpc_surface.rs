@@ -7,7 +7,7 @@ mod end;
 mod grpcurl;
 mod health;
 mod jobs;
-mod on_memory;
+pub(crate) mod on_memory;
 mod pages;
 mod pinned;
 mod reflection;

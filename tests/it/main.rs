@@ -3,6 +3,7 @@
 
 mod support;
 
+mod access;
 mod actor_logs;
 mod architecture;
 mod cli;

@@ -36,7 +36,7 @@ impl MemoryJobQueue {
         self.broker.with(|state| {
             let Submission { id, spec, request, wanted, unroutable } = submission;
             if let Some(request) = &request
-                && let Some((fingerprint, job_id, first_use)) = state.request(&request.id)
+                && let Some((fingerprint, job_id, first_use)) = state.request(&request.text())
             {
                 if fingerprint != request.fingerprint {
                     return Err(SubmitRefused::RequestIdReused { request_id: request.id.clone(), first_use });
@@ -64,7 +64,7 @@ impl MemoryJobQueue {
             let shown = basic(&job);
             state.accept(job);
             if let Some(request) = request {
-                state.note_request(request.id, request.fingerprint, id.clone());
+                state.note_request(request.text().into_owned(), request.fingerprint, id.clone());
             }
             let completion = if wanted { state.completion(&id) } else { None };
             Ok(Submitted { job: shown, deduplicated: false, completion })
@@ -271,6 +271,7 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && (filter.actor_id.is_none() || filter.actor_id == job.actor_id)
         && filter.created_after.is_none_or(|after| job.created_at >= after)
         && filter.created_before.is_none_or(|before| job.created_at < before)
+        && filter.may_see(&job.spec)
 }
 
 fn millis(at: SystemTime) -> i64 {

@@ -75,7 +75,7 @@ fn certificates_and_users_are_identities() {
     assert_eq!(certificate.san.to_string(), "spiffe://hero/backend");
     assert_eq!(certificate.identity.roles, Role::Submitter.into());
     assert_eq!(certificate.identity.scopes.default_caller(), Some("backend"));
-    assert_eq!(certificate.identity.quotas, Quotas { rps: Some(200), ..Quotas::default() });
+    assert_eq!(certificate.identity.quotas, Quotas { rps: Some(200) });
     let [unix] = auth.unix.as_slice() else { panic!("{auth:?}") };
     assert_eq!((unix.uids.as_slice(), unix.gid), ([0].as_slice(), None));
     assert_eq!(unix.identity.roles.to_string(), "viewer, operator");
@@ -111,7 +111,7 @@ colour = "red"
 [[auth.unix]]
 role = "submitter"
 callers = ["x"]
-max_queued = 0
+rps = 0
 
 [[auth.unix]]
 user = "no-such-user-here"
@@ -133,7 +133,7 @@ callers = ["x"]
         "auth.certificate[1].colour",
         "auth.unix[0].user",
         "auth.unix[0].script_types",
-        "auth.unix[0].max_queued",
+        "auth.unix[0].rps",
         "no user of this machine",
         "auth.unix[1].callers",
     ] {

@@ -60,10 +60,6 @@ pub struct Identity {
 /// How much an identity may ask for. None means no limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quotas {
-    /// Most jobs that wait.
-    pub max_queued: Option<u32>,
-    /// Most jobs that run.
-    pub max_running: Option<u32>,
     /// Most calls a second, at each supervisor.
     pub rps: Option<u32>,
 }

@@ -107,6 +107,8 @@ pub struct Cause {
     pub request_id: Option<String>,
     /// The reason that the caller gave, if any.
     pub reason: String,
+    /// Who called: kind and id of the identity. None where nobody has to show who it is.
+    pub identity: Option<String>,
 }
 
 /// What kind of thing brings events about.
@@ -128,7 +130,7 @@ pub enum Source {
 
 impl From<Source> for Cause {
     fn from(source: Source) -> Self {
-        Self { source, request_id: None, reason: String::new() }
+        Self { source, request_id: None, reason: String::new(), identity: None }
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
         actor_id: optional(v, "actor_id", given(request.actor_id), |raw| ActorId::parse(&raw)),
         created_after: optional(v, "create_time_after", request.create_time_after, timestamp),
         created_before: optional(v, "create_time_before", request.create_time_before, timestamp),
+        permit: None,
     };
     let limit = v.keep("page_size", page_size(request.page_size));
     complete(limit, violations).map(|limit| ListRequest { filter, limit })
@@ -131,7 +132,12 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
             JobSpec::new(ScriptType::OSIS, "")
         }
     };
-    JobRequest { spec, job_id, request: request_id.map(|id| RequestKey { id, fingerprint }), open }
+    JobRequest {
+        spec,
+        job_id,
+        request: request_id.map(|id| RequestKey { id, fingerprint, owner: None }),
+        open,
+    }
 }
 
 /// Returns the fields that the caller has left unset.

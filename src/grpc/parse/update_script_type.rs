@@ -23,6 +23,11 @@ pub(crate) struct UpdateScriptType {
 }
 
 impl UpdateScriptType {
+    /// Returns true if the call takes over the template: programs that are started as the user of the process manager.
+    pub(crate) fn defines_programs(&self) -> bool {
+        self.mask.takes("actor_template", self.settings.actor_template.is_some())
+    }
+
     /// Returns the settings and the template after the change.
     ///
     /// # Errors

@@ -147,6 +147,7 @@ fn cause(cause: &Cause) -> pb::EventCause {
         source: source.into(),
         request_id: cause.request_id.clone().unwrap_or_default(),
         reason: cause.reason.clone(),
+        identity: cause.identity.clone().unwrap_or_default(),
     }
 }
 

@@ -6,11 +6,14 @@ use tonic::Request;
 use tonic::metadata::MetadataMap;
 
 use super::SupervisorService;
+use crate::domain::access::Permit;
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::model::event::{Cause, Source};
 use crate::domain::model::violation::Violations;
+use crate::grpc::access::{Sight, permit};
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::parse;
+use crate::grpc::status::Failure;
 
 /// Metadata key of the request id, as callers and proxies set it.
 const REQUEST_ID: &str = "x-request-id";
@@ -22,6 +25,10 @@ const MAX_REQUEST_ID: usize = 128;
 pub(super) struct Call {
     /// The manager, whose events name this call as their cause.
     pub(super) manager: ActorLifecycleManager,
+    /// Who makes the call.
+    pub(super) permit: Permit,
+    /// What the caller may see of the answer.
+    pub(super) sight: Sight,
     time_left: Option<Duration>,
 }
 
@@ -36,20 +43,22 @@ impl SupervisorService {
     /// Takes a request apart; `reason` is the caller's reason.
     ///
     /// # Errors
-    /// A violation of `reason` if it is too long or has hidden characters.
+    /// A violation of `reason` if it is too long or has hidden characters; a request without a permit.
     pub(super) fn call<T>(
         &self,
         request: Request<T>,
         reason: impl FnOnce(&T) -> &str,
-    ) -> Result<(Call, T), Violations> {
+    ) -> Result<(Call, T), Failure> {
         let reason = reason(request.get_ref()).to_owned();
         let mut violations = Violations::new();
         parse::check_reason(&reason, &mut violations);
         violations.into_result()?;
+        let permit = permit(&request)?;
         let request_id = request_id(request.metadata());
-        let cause = Cause { source: Source::Caller, request_id, reason };
-        let call =
-            Call { manager: self.lifecycle.on_behalf_of(cause), time_left: time_left(request.metadata()) };
+        let identity = permit.identity().label();
+        let cause = Cause { source: Source::Caller, request_id, reason, identity };
+        let (manager, sight) = (self.lifecycle.on_behalf_of(cause), Sight::of(&permit));
+        let call = Call { manager, permit, sight, time_left: time_left(request.metadata()) };
         Ok((call, request.into_inner()))
     }
 }

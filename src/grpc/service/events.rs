@@ -7,11 +7,14 @@ use futures::stream::BoxStream;
 use prost::Message;
 use tonic::{Status, async_trait};
 
+use crate::domain::access::{JobTarget, Permit, Role, Target};
 use crate::domain::events::list::list;
 use crate::domain::events::watch::{EventHub, EventWatch, now};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
+use crate::domain::model::event::{Event, Topic};
 use crate::error::SupervisorError;
+use crate::grpc::access::Sight;
 use crate::grpc::page_token::PageToken;
 use crate::grpc::parse::{self, Begin};
 use crate::grpc::render::{self, SNAPSHOT_MARK};
@@ -30,26 +33,34 @@ impl SupervisorService {
     /// Opens a watch of events.
     pub(super) async fn follow_events(
         &self,
+        permit: Permit,
         request: pb::WatchEventsRequest,
     ) -> Result<BoxStream<'static, Result<pb::WatchEventsResponse, Status>>, Failure> {
         self.gate.enter()?;
         let asked = parse::watch_events(request)?;
         let hub = self.hub("WatchEvents")?;
         let (begin, snapshot) = begin(hub, &asked.filter, asked.begin).await?;
-        let snapshot = snapshot.then(|| Snapshot::new(self, asked.filter.clone()));
+        let snapshot = snapshot.then(|| Snapshot::new(self, permit.clone(), asked.filter.clone()));
         let opening = match snapshot {
             Some(snapshot) => Opening::Snapshot(Box::new(snapshot)),
             None if begin.is_none() => Opening::Mark,
             None => Opening::Over,
         };
         let events = hub.watch(asked.filter, begin).await?;
-        let watched = FollowedEvents { events, opening, clock: self.supervisor.clock().clone() };
+        let watched = FollowedEvents {
+            events,
+            opening,
+            sight: Sight::of(&permit),
+            permit,
+            clock: self.supervisor.clock().clone(),
+        };
         Ok(watch::stream(watched, asked.heartbeat, self.gate.clone()))
     }
 
     /// Reads a page of past events, the newest first.
     pub(super) async fn event_page(
         &self,
+        permit: &Permit,
         request: pb::ListEventsRequest,
     ) -> Result<pb::ListEventsResponse, Failure> {
         let token = PageToken::of(&request);
@@ -57,8 +68,12 @@ impl SupervisorService {
         let from = token.parse(|position| parse::event_page(position, &asked.filter))?;
         let mut events = Vec::new();
         let mut bytes = 0;
+        let sight = Sight::of(permit);
         let show = |logged: &Logged| {
-            let rendered = render::event(logged);
+            if !may_see(permit, &logged.event) {
+                return false;
+            }
+            let rendered = sight.event(render::event(logged));
             bytes += rendered.encoded_len();
             events.push(rendered);
             events.len() >= asked.limit || bytes >= FULL_BYTES
@@ -91,6 +106,26 @@ pub(super) async fn begin(
     }
 }
 
+/// Returns true if an event exists for the caller: one about a job that exists for it, and any other one for callers who see
+/// more than their own jobs. Whoever sees only those sees the queues of its script types, too.
+fn may_see(permit: &Permit, event: &Event) -> bool {
+    if permit.is_unlimited() {
+        return true;
+    }
+    let own_only = permit.decide(Target::Call).is_ok_and(|allowed| allowed.own_only);
+    match event.kind.topic() {
+        Topic::Job => event.script_type.is_some_and(|script_type| {
+            // The event does not know the context of the job; that of nobody is open to all.
+            let job = JobTarget { caller: &event.caller_id, context: "", script_type, actor: None };
+            permit.decide(Target::Job(job)).is_ok()
+        }),
+        Topic::Queue if own_only => event.script_type.is_some_and(|script_type| {
+            permit.identity().scopes.has_script_type(Role::Submitter, script_type)
+        }),
+        Topic::Actor | Topic::Health | Topic::Scaling | Topic::Queue | Topic::Server => !own_only,
+    }
+}
+
 /// The messages before the first event.
 enum Opening {
     Snapshot(Box<Snapshot>),
@@ -102,6 +137,8 @@ enum Opening {
 struct FollowedEvents {
     events: EventWatch,
     opening: Opening,
+    permit: Permit,
+    sight: Sight,
     clock: Arc<dyn Clock>,
 }
 
@@ -131,8 +168,12 @@ impl Watched for FollowedEvents {
             self.opening = Opening::Over;
             return Ok(Some(self.bookmark(Kind::SnapshotEnd)));
         }
-        let logged = self.events.next().await?;
-        Ok(Some(self.message(Item::Event(render::event(&logged)))))
+        loop {
+            let logged = self.events.next().await?;
+            if may_see(&self.permit, &logged.event) {
+                return Ok(Some(self.message(Item::Event(self.sight.event(render::event(&logged))))));
+            }
+        }
     }
 
     fn bookmark(&self, kind: Kind) -> Self::Message {

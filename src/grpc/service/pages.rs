@@ -4,15 +4,18 @@ use std::time::SystemTime;
 
 use prost::Message;
 
+use crate::domain::access::Permit;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, MAX_BATCH};
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
+use crate::grpc::access::Sight;
 use crate::grpc::page_token::PageToken;
 use crate::grpc::parse;
 use crate::grpc::render;
 use crate::grpc::response_size::{BatchBudget, FULL_BYTES};
 use crate::grpc::service::SupervisorService;
+use crate::grpc::service::own_jobs::{admit, own_job};
 use crate::grpc::status::Failure;
 use crate::ports::job_queue::JobCursor;
 use crate::proto as pb;
@@ -21,6 +24,7 @@ impl SupervisorService {
     /// Reads a page of actors by name. A page with long definitions ends early, so that it fits into a message.
     pub(super) async fn actor_page(
         &self,
+        sight: Sight,
         request: pb::ListActorsRequest,
     ) -> Result<pb::ListActorsResponse, Failure> {
         let token = PageToken::of(&request);
@@ -40,7 +44,7 @@ impl SupervisorService {
         let mut found = actors.into_iter().peekable();
         while let Some(actor) = found.next() {
             let here = actor.record.id.clone();
-            let rendered = render::actor(actor, view);
+            let rendered = sight.actor(render::actor(actor, view));
             bytes += rendered.encoded_len();
             page.push(rendered);
             if (page.len() == asked.limit || bytes >= FULL_BYTES) && found.peek().is_some() {
@@ -54,11 +58,13 @@ impl SupervisorService {
     /// Reads a page of jobs, the newest first. A page with large results ends early, so that it fits into a message.
     pub(super) async fn job_page(
         &self,
+        permit: Permit,
         request: pb::ListJobsRequest,
     ) -> Result<pb::ListJobsResponse, Failure> {
         let token = PageToken::of(&request);
-        let asked = parse::list_jobs(request)?;
+        let mut asked = parse::list_jobs(request)?;
         let after = token.parse(cursor)?;
+        asked.filter.permit = (!permit.is_unlimited()).then(|| permit.clone());
 
         let page = self.supervisor.jobs(&asked.filter, after.as_ref(), asked.limit).await?;
         let mut next = page.next;
@@ -67,7 +73,7 @@ impl SupervisorService {
         let mut found = page.jobs.into_iter().peekable();
         while let Some(job) = found.next() {
             let here = behind(&job);
-            let rendered = render::basic_job(job);
+            let rendered = own_job(&permit, job);
             bytes += rendered.encoded_len();
             jobs.push(rendered);
             if bytes >= FULL_BYTES && found.peek().is_some() {
@@ -82,6 +88,7 @@ impl SupervisorService {
     /// Submits the valid jobs of a batch. Each request has its own result, in their order.
     pub(super) async fn submit_batch(
         &self,
+        permit: &Permit,
         traceparent: Option<String>,
         requests: Vec<pb::SubmitJobRequest>,
     ) -> Result<Vec<pb::SubmitJobResult>, Failure> {
@@ -90,26 +97,31 @@ impl SupervisorService {
             return Err(Violations::one("requests", description).into());
         }
         let mut good = Vec::with_capacity(requests.len());
-        let mut refused: Vec<Option<Violations>> = Vec::with_capacity(requests.len());
+        let mut refused: Vec<Option<Failure>> = Vec::with_capacity(requests.len());
         let now = self.now();
         for request in requests {
-            match parse::submit_job(request, now) {
-                Ok(mut job) => {
-                    job.spec.traceparent.clone_from(&traceparent);
-                    good.push(job);
-                    refused.push(None);
+            let mut job = match parse::submit_job(request, now) {
+                Ok(job) => job,
+                Err(violations) => {
+                    refused.push(Some(violations.into()));
+                    continue;
                 }
-                Err(violations) => refused.push(Some(violations)),
+            };
+            job.spec.traceparent.clone_from(&traceparent);
+            let denied = admit(permit, &mut job).err();
+            if denied.is_none() {
+                good.push(job);
             }
+            refused.push(denied);
         }
         let mut accepted = self.supervisor.submit_many(good).await?.into_iter();
-        let mut answer = |refused: Option<Violations>| match refused {
-            Some(violations) => Err(violations.into()),
+        let mut answer = |refused: Option<Failure>| match refused {
+            Some(failure) => Err(failure),
             None => accepted.next().unwrap_or_else(|| Err(unanswered())).map_err(Failure::from),
         };
         let result = |refused| match answer(refused) {
             Ok(accepted) => pb::SubmitJobResult {
-                job: Some(render::basic_job(accepted.job)),
+                job: Some(own_job(permit, accepted.job)),
                 deduplicated: accepted.deduplicated,
                 error: None,
             },

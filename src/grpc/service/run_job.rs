@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::own_jobs::own_job;
 use super::{SupervisorService, WAIT_ENDED};
+use crate::domain::access::Permit;
 use crate::domain::jobs::{Awaited, Begun};
 use crate::domain::model::id::JobId;
 use crate::error::SupervisorError;
@@ -29,6 +31,7 @@ impl SupervisorService {
     pub(super) async fn run_asked(
         &self,
         asked: Box<Run>,
+        permit: Permit,
         time_left: Option<Duration>,
     ) -> Result<pb::RunJobResponse, Status> {
         let (begun, rest) = Box::pin(self.begin_run(asked, time_left)).await?;
@@ -43,7 +46,7 @@ impl SupervisorService {
             metrics_layer::job_ended(&end.job);
         }
         Ok(pb::RunJobResponse {
-            job: Some(render::basic_job(end.job)),
+            job: Some(own_job(&permit, end.job)),
             wait_outcome: render::wait_outcome(end.done),
             deduplicated: end.deduplicated,
         })

@@ -60,6 +60,17 @@ impl SupervisorService {
     }
 }
 
+/// Leaves what a caller without an identity may know: version, calls and limits, but no names of machines and addresses.
+pub(super) fn for_everybody(info: pb::GetServerInfoResponse) -> pb::GetServerInfoResponse {
+    pb::GetServerInfoResponse {
+        node: String::new(),
+        dependencies: Vec::new(),
+        oldest_event_cursor: String::new(),
+        newest_event_cursor: String::new(),
+        ..info
+    }
+}
+
 fn limits() -> pb::Limits {
     pb::Limits {
         max_script_bytes: render::count(MAX_SCRIPT_BYTES),

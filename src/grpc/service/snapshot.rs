@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use crate::domain::access::{Permit, Target};
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::actor::ActorStatus;
@@ -11,8 +12,10 @@ use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::job::{Job, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
+use crate::grpc::access::Sight;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::service::SupervisorService;
+use crate::grpc::service::own_jobs::own_job;
 use crate::ports::job_queue::{JobCursor, JobFilter};
 use crate::proto::snapshot_item::Item;
 
@@ -23,6 +26,10 @@ const PAGE: usize = 200;
 pub(super) struct Snapshot {
     supervisor: Supervisor,
     lifecycle: ActorLifecycleManager,
+    permit: Permit,
+    sight: Sight,
+    /// Only jobs of the caller, and nothing else.
+    own_only: bool,
     filter: EventFilter,
     ready: VecDeque<Item>,
     part: Part,
@@ -38,8 +45,11 @@ enum Part {
 
 impl Snapshot {
     /// Begins a snapshot for a filter.
-    pub(super) fn new(service: &SupervisorService, filter: EventFilter) -> Self {
+    pub(super) fn new(service: &SupervisorService, permit: Permit, filter: EventFilter) -> Self {
         Self {
+            sight: Sight::of(&permit),
+            own_only: permit.decide(Target::Call).is_ok_and(|allowed| allowed.own_only),
+            permit,
             supervisor: service.supervisor.clone(),
             lifecycle: service.lifecycle.clone(),
             filter,
@@ -59,7 +69,9 @@ impl Snapshot {
                     if self.is_about(&[Topic::Actor, Topic::Health]) && !self.is_about_jobs_only() {
                         let actors = self.lifecycle.actors().await?;
                         let wanted = actors.into_iter().filter(|actor| self.wants_actor(actor));
-                        self.ready = wanted.map(|actor| Item::Actor(render::basic_actor(actor))).collect();
+                        self.ready = wanted
+                            .map(|actor| Item::Actor(self.sight.actor(render::basic_actor(actor))))
+                            .collect();
                     }
                     self.part = Part::ScriptTypes;
                 }
@@ -74,10 +86,8 @@ impl Snapshot {
                         let mut read = VecDeque::new();
                         for script_type in wanted {
                             let status = self.lifecycle.script_type(script_type).await?;
-                            read.push_back(Item::ScriptType(render::script_type_status(
-                                status,
-                                ActorView::Basic,
-                            )));
+                            let status = render::script_type_status(status, ActorView::Basic);
+                            read.push_back(Item::ScriptType(self.sight.script_type(status)));
                         }
                         self.ready = read;
                     }
@@ -87,7 +97,7 @@ impl Snapshot {
                 Part::Jobs(after) => {
                     let page = self.supervisor.jobs(&self.jobs(), after.as_ref(), PAGE).await?;
                     let wanted = page.jobs.into_iter().filter(|job| self.wants_job(job));
-                    self.ready = wanted.map(|job| Item::Job(render::basic_job(job))).collect();
+                    self.ready = wanted.map(|job| Item::Job(own_job(&self.permit, job))).collect();
                     self.part = page.next.map_or(Part::Over, |next| Part::Jobs(Some(next)));
                 }
                 Part::Over => return Ok(None),
@@ -100,7 +110,7 @@ impl Snapshot {
     }
 
     fn is_about_jobs_only(&self) -> bool {
-        !self.filter.job_ids.is_empty() || self.filter.caller_id.is_some()
+        self.own_only || !self.filter.job_ids.is_empty() || self.filter.caller_id.is_some()
     }
 
     fn wants_type(&self, script_type: ScriptType) -> bool {
@@ -117,6 +127,7 @@ impl Snapshot {
             script_types: self.filter.script_types.clone(),
             states: JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect(),
             caller_id: self.filter.caller_id.clone(),
+            permit: (!self.permit.is_unlimited()).then(|| self.permit.clone()),
             ..JobFilter::default()
         }
     }

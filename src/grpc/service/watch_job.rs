@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use tonic::{Status, async_trait};
 
+use crate::domain::access::Permit;
 use crate::domain::jobs::follow::{JobUpdate, JobWatch};
 use crate::domain::model::job::JobView;
 use crate::grpc::parse;
 use crate::grpc::render;
 use crate::grpc::service::SupervisorService;
+use crate::grpc::service::own_jobs::own_job;
 use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
 use crate::ports::clock::Clock;
@@ -22,19 +24,27 @@ impl SupervisorService {
     /// Opens a watch of a job.
     pub(super) async fn follow_job(
         &self,
+        permit: Permit,
         request: pb::WatchJobRequest,
     ) -> Result<BoxStream<'static, Result<pb::WatchJobResponse, Status>>, Failure> {
         self.gate.enter()?;
         let asked = parse::watch_job(request)?;
+        if !permit.is_unlimited() {
+            let (_job, allowed) = self.own(&permit, &asked.job_id, JobView::Basic).await?;
+            if asked.with_lines {
+                allowed.payloads().map_err(|denied| Failure::denied(&permit, denied))?;
+            }
+        }
         let supervisor = self.supervisor.clone();
         let watch = JobWatch::begin(supervisor, &asked.job_id, asked.with_lines, asked.resume).await?;
-        let followed = Followed { watch, clock: self.supervisor.clock().clone() };
+        let followed = Followed { watch, permit, clock: self.supervisor.clock().clone() };
         Ok(watch::stream(followed, asked.heartbeat, self.gate.clone()))
     }
 }
 
 struct Followed {
     watch: JobWatch,
+    permit: Permit,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,7 +54,7 @@ impl Watched for Followed {
 
     async fn next(&mut self) -> Result<Option<pb::WatchJobResponse>, Failure> {
         let Some(updates) = self.watch.next().await? else { return Ok(None) };
-        Ok(Some(self.message(item(updates))))
+        Ok(Some(self.message(item(&self.permit, updates))))
     }
 
     fn bookmark(&self, kind: Kind) -> pb::WatchJobResponse {
@@ -61,9 +71,9 @@ impl Followed {
     }
 }
 
-fn item(updates: JobUpdate) -> Item {
+fn item(permit: &Permit, updates: JobUpdate) -> Item {
     match updates {
-        JobUpdate::Job(job) => Item::Job(render::job(*job, JobView::Basic)),
+        JobUpdate::Job(job) => Item::Job(own_job(permit, *job)),
         JobUpdate::State(change) => Item::StateChange(render::job_state_change(change)),
         JobUpdate::Progress(progress) => Item::Progress(render::progress(progress)),
         JobUpdate::Lines { lines, dropped } => Item::LogEntries(render::lines(lines, dropped)),

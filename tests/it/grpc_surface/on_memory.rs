@@ -13,11 +13,13 @@ use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::actors::{ActorLifecycleManager, Deps};
 use hero_supervisor::domain::events::Events;
 use hero_supervisor::domain::jobs::{JobDefaults, Supervisor};
-use hero_supervisor::domain::model::id::{ActorId, NodeName};
-use hero_supervisor::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use hero_supervisor::domain::model::id::{ActorId, JobId, NodeName};
+use hero_supervisor::domain::model::job::{JobError, JobErrorKind, JobResult, JobView, ResultKind};
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::grpc::{GrpcServer, ServerInfo};
+use hero_supervisor::ports::authenticator::Authenticator;
 use hero_supervisor::ports::clock::Clock;
+use hero_supervisor::ports::job_queue::JobQueue;
 use hero_supervisor::ports::programs::{ProgramFault, Programs};
 use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Retryability, TakenJob, Work, WorkQueue};
 use hero_supervisor::proto as pb;
@@ -52,6 +54,8 @@ pub(crate) struct GrpcOnMemory {
     pub(crate) processes: Arc<MemoryProcessManager>,
     pub(crate) shutdown: Shutdown,
     pub(crate) drain_delay: Duration,
+    /// Who may call; everybody without one.
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     socket: PathBuf,
     _dir: TempDir,
     /// The server, the actors; they end with the world.
@@ -72,6 +76,7 @@ impl GrpcOnMemory {
             processes: Arc::new(MemoryProcessManager::new()),
             shutdown: Shutdown::new(),
             drain_delay: Duration::ZERO,
+            authenticator: None,
             socket: dir.path().join("s"),
             _dir: dir,
             tasks: JoinSet::new(),
@@ -109,7 +114,12 @@ impl GrpcOnMemory {
             initial: Vec::new(),
             events: Events::discard(),
         });
-        GrpcServer::new(supervisor, lifecycle, log, ServerInfo::new(node, clock.now()), self.drain_delay)
+        let info = ServerInfo::new(node, clock.now());
+        let server = GrpcServer::new(supervisor, lifecycle, log, info, self.drain_delay);
+        match &self.authenticator {
+            Some(authenticator) => server.with_authenticator(Arc::clone(authenticator)),
+            None => server,
+        }
     }
 
     /// A connection to the server.
@@ -128,6 +138,15 @@ impl GrpcOnMemory {
         eventually("the job is accepted", LIMIT, || async {
             let request = pb::GetJobRequest { job_id: job_id.to_owned(), view: 0 };
             self.client().get_job(request).await.ok().map(drop)
+        })
+        .await;
+    }
+
+    /// Waits until the queue itself knows a job.
+    pub(crate) async fn until_listed(&self, job_id: &str) {
+        let (queue, id) = (self.broker.job_queue(), JobId::parse(job_id).unwrap());
+        eventually("the job is queued", LIMIT, || async {
+            queue.get(&id, JobView::Basic).await.ok().flatten()
         })
         .await;
     }

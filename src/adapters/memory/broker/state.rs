@@ -19,7 +19,7 @@ use crate::adapters::memory::broker::state::outputs::Outputs;
 use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::health::HealthRecord;
-use crate::domain::model::id::{ActorId, JobId, RequestId};
+use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{
     Finished, History, Job, JobError, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome, PastAttempt,
 };
@@ -102,7 +102,7 @@ pub(in crate::adapters::memory) struct State {
     next_entry: u64,
     jobs: BTreeMap<JobId, Job>,
     ended: VecDeque<(JobId, Instant)>,
-    requests: BTreeMap<RequestId, (String, JobId, SystemTime, Instant)>,
+    requests: BTreeMap<String, (String, JobId, SystemTime, Instant)>,
     free_attempts: BTreeMap<JobId, u32>,
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,

@@ -157,4 +157,5 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && filter.actor_id.as_ref().is_none_or(|actor| job.actor_id.as_ref() == Some(actor))
         && filter.created_after.is_none_or(|time| job.created_at >= time_of(millis(time)))
         && filter.created_before.is_none_or(|time| job.created_at < time)
+        && filter.may_see(&job.spec)
 }

@@ -36,6 +36,8 @@ struct EventRecord {
     request_id: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
     what: KindRecord,
 }
 
@@ -54,6 +56,7 @@ pub(in super::super) fn encode_event(event: &Event) -> Result<String, QueueError
         source: event.cause.source.into(),
         request_id: event.cause.request_id.clone(),
         reason: event.cause.reason.clone(),
+        identity: event.cause.identity.clone(),
         what: encode_kind(&event.kind),
     };
     encode("an event", &record)
@@ -71,7 +74,12 @@ pub(in super::super) fn decode_event(json: &str) -> Option<Event> {
         caller_id: record.caller,
         script_type: ScriptType::parse(&record.script_type).ok(),
         node: NodeName::parse(&record.node).ok(),
-        cause: Cause { source: record.source.into(), request_id: record.request_id, reason: record.reason },
+        cause: Cause {
+            source: record.source.into(),
+            request_id: record.request_id,
+            reason: record.reason,
+            identity: record.identity,
+        },
         kind: decode_kind(record.what)?,
     })
 }

@@ -90,7 +90,7 @@ pub(super) async fn what_waits_for_another_attempt_is_lost_with_its_actor(kind: 
 pub(super) async fn a_stray_is_refused_unless_its_request_made_it_before(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
-    let key = RequestKey { id: RequestId::parse("r").unwrap(), fingerprint: "f".to_owned() };
+    let key = RequestKey { id: RequestId::parse("r").unwrap(), fingerprint: "f".to_owned(), owner: None };
     let asked = |unroutable| Submission { request: Some(key.clone()), unroutable, ..submission(pinned("1")) };
     let refused = offer(&queue, asked(true)).await.unwrap_err();
     assert_eq!(refused, SubmitRefused::Unroutable { actor_id: actor_id("osis_actor_0") });

@@ -57,8 +57,11 @@ async fn who_waits_by_a_known_request_is_told_of_the_end_at_once_however_near_it
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
     for round in 0..150 {
-        let key =
-            RequestKey { id: RequestId::parse(&format!("r{round}")).unwrap(), fingerprint: "f".to_owned() };
+        let key = RequestKey {
+            id: RequestId::parse(&format!("r{round}")).unwrap(),
+            fingerprint: "f".to_owned(),
+            owner: None,
+        };
         let first = Submission { request: Some(key.clone()), ..submission(spec("1")) };
         offer(&queue, first).await.unwrap();
         let taken = take_one(&actor).await;

@@ -14,7 +14,10 @@ use super::queue_contract::{
 
 fn request(id: &str, fingerprint: &str, spec: JobSpec) -> Submission {
     let id = RequestId::parse(id).unwrap();
-    Submission { request: Some(RequestKey { id, fingerprint: fingerprint.to_owned() }), ..submission(spec) }
+    Submission {
+        request: Some(RequestKey { id, fingerprint: fingerprint.to_owned(), owner: None }),
+        ..submission(spec)
+    }
 }
 
 pub(super) async fn one_request_is_one_job(kind: Kind) {

@@ -94,6 +94,9 @@ const (
 	// RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 	// Metadata: limit.
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 53
+	// RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
+	// Metadata: quota (rps), limit.
+	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 54
 	// OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 52
 	// UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
@@ -130,9 +133,11 @@ const (
 	// UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
 	// TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 	ErrorReason_ERROR_REASON_REDIS_BUSY ErrorReason = 69
-	// UNAUTHENTICATED: the token is missing or invalid.
+	// UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
+	// identity expires, is revoked or changes. A repeat makes sense only with other credentials.
 	ErrorReason_ERROR_REASON_TOKEN_INVALID ErrorReason = 70
-	// PERMISSION_DENIED: the token does not allow the call.
+	// PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
+	// Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 71
 	// UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
 	// work.
@@ -174,6 +179,7 @@ var (
 		50: "ERROR_REASON_QUEUE_FULL",
 		51: "ERROR_REASON_TOO_MANY_WATCHES",
 		53: "ERROR_REASON_REQUEST_TOO_LARGE",
+		54: "ERROR_REASON_QUOTA_EXCEEDED",
 		52: "ERROR_REASON_CURSOR_EXPIRED",
 		60: "ERROR_REASON_REDIS_UNAVAILABLE",
 		61: "ERROR_REASON_ZINIT_UNAVAILABLE",
@@ -218,6 +224,7 @@ var (
 		"ERROR_REASON_QUEUE_FULL":                50,
 		"ERROR_REASON_TOO_MANY_WATCHES":          51,
 		"ERROR_REASON_REQUEST_TOO_LARGE":         53,
+		"ERROR_REASON_QUOTA_EXCEEDED":            54,
 		"ERROR_REASON_CURSOR_EXPIRED":            52,
 		"ERROR_REASON_REDIS_UNAVAILABLE":         60,
 		"ERROR_REASON_ZINIT_UNAVAILABLE":         61,
@@ -268,7 +275,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\x95\v\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xb6\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -297,6 +304,7 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_QUEUE_FULL\x102\x12!\n" +
 	"\x1dERROR_REASON_TOO_MANY_WATCHES\x103\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x105\x12\x1f\n" +
+	"\x1bERROR_REASON_QUOTA_EXCEEDED\x106\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_EXPIRED\x104\x12\"\n" +
 	"\x1eERROR_REASON_REDIS_UNAVAILABLE\x10<\x12\"\n" +
 	"\x1eERROR_REASON_ZINIT_UNAVAILABLE\x10=\x12 \n" +

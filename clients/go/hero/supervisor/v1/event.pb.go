@@ -798,7 +798,9 @@ type EventCause struct {
 	// The value of the call's metadata x-request-id; empty if there is none.
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The reason that the caller has given; empty if there is none.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+	Identity      string `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -850,6 +852,13 @@ func (x *EventCause) GetRequestId() string {
 func (x *EventCause) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *EventCause) GetIdentity() string {
+	if x != nil {
+		return x.Identity
 	}
 	return ""
 }
@@ -1421,13 +1430,14 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\rSEVERITY_INFO\x10\x02\x12\x14\n" +
 	"\x10SEVERITY_WARNING\x10\x03\x12\x12\n" +
 	"\x0eSEVERITY_ERROR\x10\x04B\b\n" +
-	"\x06detail\"\xa3\x02\n" +
+	"\x06detail\"\xbf\x02\n" +
 	"\n" +
 	"EventCause\x12=\n" +
 	"\x06source\x18\x01 \x01(\x0e2%.hero.supervisor.v1.EventCause.SourceR\x06source\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\tR\trequestId\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x9e\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1a\n" +
+	"\bidentity\x18\x04 \x01(\tR\bidentity\"\x9e\x01\n" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSOURCE_CALLER\x10\x01\x12\x11\n" +

@@ -122,7 +122,7 @@ impl State {
         let by_caller = old.is_none() || job.state == JobState::Cancelled;
         let source = if by_caller { Source::Caller } else { Source::Queue };
         let what = EventKind::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
-        let cause = Cause { source, request_id: None, reason };
+        let cause = Cause { reason, ..Cause::from(source) };
         let event = of_job(Event::new(self.clock.now(), cause, what, message), job);
         self.append(EventStream::Jobs(job.spec.script_type), event);
     }

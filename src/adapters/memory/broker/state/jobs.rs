@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::{Lane, REQUEST_WINDOW, State, finished, lease, remember};
-use crate::domain::model::id::{JobId, RequestId};
+use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, JobState, Outcome};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{Completion, Retried};
@@ -21,17 +21,12 @@ impl State {
     }
 
     /// The job that a request made before, with its fingerprint and time.
-    pub(in crate::adapters::memory) fn request(&self, id: &RequestId) -> Option<(&str, &JobId, SystemTime)> {
+    pub(in crate::adapters::memory) fn request(&self, id: &str) -> Option<(&str, &JobId, SystemTime)> {
         let (fingerprint, job_id, at, begun) = self.requests.get(id)?;
         (begun.elapsed() < REQUEST_WINDOW).then_some((fingerprint, job_id, *at))
     }
 
-    pub(in crate::adapters::memory) fn note_request(
-        &mut self,
-        id: RequestId,
-        fingerprint: String,
-        job: JobId,
-    ) {
+    pub(in crate::adapters::memory) fn note_request(&mut self, id: String, fingerprint: String, job: JobId) {
         self.requests.insert(id, (fingerprint, job, self.clock.now(), Instant::now()));
     }
 

@@ -51,15 +51,15 @@ pub(super) fn write(command: &mut redis::Cmd, submission: &Submission) {
         flags.push('u');
     }
     let (request_id, fingerprint) = match request {
-        Some(request) => (request.id.as_str(), request.fingerprint.as_str()),
-        None => ("", ""),
+        Some(request) => (request.text(), request.fingerprint.as_str()),
+        None => ("".into(), ""),
     };
     command
         .arg(id.as_str())
         .arg(flags)
         .arg(spec.run_at.map_or(0, millis))
         .arg(spec.target_actor.as_ref().map_or("", |actor| actor.as_str()))
-        .arg(request_id)
+        .arg(request_id.as_ref())
         .arg(fingerprint)
         .arg(spec.queue_timeout.map_or(0, span_millis))
         .arg(fields.len() * 2);

@@ -31,7 +31,7 @@ pub(in crate::adapters::redis) fn decode_job_event<'a>(
             (EventKind::JobStateChanged { old, new, attempt, error }, source, reason, message)
         }
     };
-    let cause = Cause { source, request_id: None, reason };
+    let cause = Cause { reason, ..Cause::from(source) };
     let mut event = Event::new(at, cause, what, message).of_type(script_type);
     event.actor_id = actor_id;
     event.job_id = Some(id);

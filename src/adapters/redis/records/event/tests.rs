@@ -116,6 +116,7 @@ fn every_event_comes_back_from_its_record_as_it_was() {
                 source: Source::Scaler,
                 request_id: Some("r1".to_owned()),
                 reason: "because".to_owned(),
+                identity: Some("token:k3v9".to_owned()),
             },
             kind: what.clone(),
         };

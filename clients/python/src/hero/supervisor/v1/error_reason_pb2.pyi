@@ -92,6 +92,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
     Metadata: limit.
     """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 54
+    """RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
+    Metadata: quota (rps), limit.
+    """
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
     """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
     ERROR_REASON_REDIS_UNAVAILABLE: _ErrorReason.ValueType  # 60
@@ -137,9 +141,13 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 70
-    """UNAUTHENTICATED: the token is missing or invalid."""
+    """UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
+    identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+    """
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 71
-    """PERMISSION_DENIED: the token does not allow the call."""
+    """PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
+    Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+    """
     ERROR_REASON_NOT_SUPPORTED: _ErrorReason.ValueType  # 80
     """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
     work.
@@ -234,6 +242,10 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 53
 """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 Metadata: limit.
 """
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 54
+"""RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
+Metadata: quota (rps), limit.
+"""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
 """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
 ERROR_REASON_REDIS_UNAVAILABLE: ErrorReason.ValueType  # 60
@@ -279,9 +291,13 @@ ERROR_REASON_REDIS_BUSY: ErrorReason.ValueType  # 69
 TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 70
-"""UNAUTHENTICATED: the token is missing or invalid."""
+"""UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
+identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+"""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 71
-"""PERMISSION_DENIED: the token does not allow the call."""
+"""PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
+Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+"""
 ERROR_REASON_NOT_SUPPORTED: ErrorReason.ValueType  # 80
 """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
 work.

@@ -342,20 +342,24 @@ class EventCause(google.protobuf.message.Message):
     SOURCE_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    IDENTITY_FIELD_NUMBER: builtins.int
     source: global___EventCause.Source.ValueType
     """The source."""
     request_id: builtins.str
     """The value of the call's metadata x-request-id; empty if there is none."""
     reason: builtins.str
     """The reason that the caller has given; empty if there is none."""
+    identity: builtins.str
+    """The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none."""
     def __init__(
         self,
         *,
         source: global___EventCause.Source.ValueType = ...,
         request_id: builtins.str = ...,
         reason: builtins.str = ...,
+        identity: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["reason", b"reason", "request_id", b"request_id", "source", b"source"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["identity", b"identity", "reason", b"reason", "request_id", b"request_id", "source", b"source"]) -> None: ...
 
 global___EventCause = EventCause
 

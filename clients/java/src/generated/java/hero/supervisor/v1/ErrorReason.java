@@ -242,6 +242,15 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_TOO_LARGE(53),
   /**
    * <pre>
+   * RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
+   * Metadata: quota (rps), limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
+   */
+  ERROR_REASON_QUOTA_EXCEEDED(54),
+  /**
+   * <pre>
    * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
    * </pre>
    *
@@ -344,7 +353,8 @@ public enum ErrorReason
   ERROR_REASON_REDIS_BUSY(69),
   /**
    * <pre>
-   * UNAUTHENTICATED: the token is missing or invalid.
+   * UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
+   * identity expires, is revoked or changes. A repeat makes sense only with other credentials.
    * </pre>
    *
    * <code>ERROR_REASON_TOKEN_INVALID = 70;</code>
@@ -352,7 +362,8 @@ public enum ErrorReason
   ERROR_REASON_TOKEN_INVALID(70),
   /**
    * <pre>
-   * PERMISSION_DENIED: the token does not allow the call.
+   * PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
+   * Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
    * </pre>
    *
    * <code>ERROR_REASON_PERMISSION_DENIED = 71;</code>
@@ -616,6 +627,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_TOO_LARGE_VALUE = 53;
   /**
    * <pre>
+   * RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
+   * Metadata: quota (rps), limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
+   */
+  public static final int ERROR_REASON_QUOTA_EXCEEDED_VALUE = 54;
+  /**
+   * <pre>
    * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
    * </pre>
    *
@@ -718,7 +738,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_BUSY_VALUE = 69;
   /**
    * <pre>
-   * UNAUTHENTICATED: the token is missing or invalid.
+   * UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
+   * identity expires, is revoked or changes. A repeat makes sense only with other credentials.
    * </pre>
    *
    * <code>ERROR_REASON_TOKEN_INVALID = 70;</code>
@@ -726,7 +747,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_TOKEN_INVALID_VALUE = 70;
   /**
    * <pre>
-   * PERMISSION_DENIED: the token does not allow the call.
+   * PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
+   * Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
    * </pre>
    *
    * <code>ERROR_REASON_PERMISSION_DENIED = 71;</code>
@@ -811,6 +833,7 @@ public enum ErrorReason
       case 50: return ERROR_REASON_QUEUE_FULL;
       case 51: return ERROR_REASON_TOO_MANY_WATCHES;
       case 53: return ERROR_REASON_REQUEST_TOO_LARGE;
+      case 54: return ERROR_REASON_QUOTA_EXCEEDED;
       case 52: return ERROR_REASON_CURSOR_EXPIRED;
       case 60: return ERROR_REASON_REDIS_UNAVAILABLE;
       case 61: return ERROR_REASON_ZINIT_UNAVAILABLE;

@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n%hero/supervisor/v1/error_reason.proto\022" +
-      "\022hero.supervisor.v1*\225\013\n\013ErrorReason\022\034\n\030E" +
+      "\022hero.supervisor.v1*\266\013\n\013ErrorReason\022\034\n\030E" +
       "RROR_REASON_UNSPECIFIED\020\000\022\036\n\032ERROR_REASO" +
       "N_INVALID_FIELD\020\001\022#\n\037ERROR_REASON_INVALI" +
       "D_PAGE_TOKEN\020\002\022\"\n\036ERROR_REASON_REQUEST_I" +
@@ -59,23 +59,24 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "ASON_CONSUMER_TOO_SLOW\020*\022\033\n\027ERROR_REASON" +
       "_QUEUE_FULL\0202\022!\n\035ERROR_REASON_TOO_MANY_W" +
       "ATCHES\0203\022\"\n\036ERROR_REASON_REQUEST_TOO_LAR" +
-      "GE\0205\022\037\n\033ERROR_REASON_CURSOR_EXPIRED\0204\022\"\n" +
-      "\036ERROR_REASON_REDIS_UNAVAILABLE\020<\022\"\n\036ERR" +
-      "OR_REASON_ZINIT_UNAVAILABLE\020=\022 \n\034ERROR_R" +
-      "EASON_SERVER_DRAINING\020>\022 \n\034ERROR_REASON_" +
-      "SERVER_STARTING\020?\022\032\n\026ERROR_REASON_TIMED_" +
-      "OUT\020@\022 \n\034ERROR_REASON_REDIS_READ_ONLY\020A\022" +
-      "\033\n\027ERROR_REASON_REDIS_FULL\020B\022\"\n\036ERROR_RE" +
-      "ASON_REDIS_NOT_DURABLE\020C\022$\n ERROR_REASON" +
-      "_REDIS_ACCESS_DENIED\020D\022\033\n\027ERROR_REASON_R" +
-      "EDIS_BUSY\020E\022\036\n\032ERROR_REASON_TOKEN_INVALI" +
-      "D\020F\022\"\n\036ERROR_REASON_PERMISSION_DENIED\020G\022" +
-      "\036\n\032ERROR_REASON_NOT_SUPPORTED\020P\022\031\n\025ERROR" +
-      "_REASON_INTERNAL\020Q\022\037\n\033ERROR_REASON_RECOR" +
-      "D_DAMAGED\020RB\177\n\022hero.supervisor.v1B\020Error" +
-      "ReasonProtoP\001ZUgithub.com/hero-superviso" +
-      "r/hero-supervisor/clients/go/hero/superv" +
-      "isor/v1;supervisorv1b\006proto3"
+      "GE\0205\022\037\n\033ERROR_REASON_QUOTA_EXCEEDED\0206\022\037\n" +
+      "\033ERROR_REASON_CURSOR_EXPIRED\0204\022\"\n\036ERROR_" +
+      "REASON_REDIS_UNAVAILABLE\020<\022\"\n\036ERROR_REAS" +
+      "ON_ZINIT_UNAVAILABLE\020=\022 \n\034ERROR_REASON_S" +
+      "ERVER_DRAINING\020>\022 \n\034ERROR_REASON_SERVER_" +
+      "STARTING\020?\022\032\n\026ERROR_REASON_TIMED_OUT\020@\022 " +
+      "\n\034ERROR_REASON_REDIS_READ_ONLY\020A\022\033\n\027ERRO" +
+      "R_REASON_REDIS_FULL\020B\022\"\n\036ERROR_REASON_RE" +
+      "DIS_NOT_DURABLE\020C\022$\n ERROR_REASON_REDIS_" +
+      "ACCESS_DENIED\020D\022\033\n\027ERROR_REASON_REDIS_BU" +
+      "SY\020E\022\036\n\032ERROR_REASON_TOKEN_INVALID\020F\022\"\n\036" +
+      "ERROR_REASON_PERMISSION_DENIED\020G\022\036\n\032ERRO" +
+      "R_REASON_NOT_SUPPORTED\020P\022\031\n\025ERROR_REASON" +
+      "_INTERNAL\020Q\022\037\n\033ERROR_REASON_RECORD_DAMAG" +
+      "ED\020RB\177\n\022hero.supervisor.v1B\020ErrorReasonP" +
+      "rotoP\001ZUgithub.com/hero-supervisor/hero-" +
+      "supervisor/clients/go/hero/supervisor/v1" +
+      ";supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
     source_ = 0;
     requestId_ = "";
     reason_ = "";
+    identity_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -392,6 +393,53 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int IDENTITY_FIELD_NUMBER = 4;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object identity_ = "";
+  /**
+   * <pre>
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * </pre>
+   *
+   * <code>string identity = 4 [json_name = "identity"];</code>
+   * @return The identity.
+   */
+  @java.lang.Override
+  public java.lang.String getIdentity() {
+    java.lang.Object ref = identity_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      identity_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * </pre>
+   *
+   * <code>string identity = 4 [json_name = "identity"];</code>
+   * @return The bytes for identity.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getIdentityBytes() {
+    java.lang.Object ref = identity_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      identity_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -415,6 +463,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 3, reason_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(identity_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 4, identity_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -433,6 +484,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(3, reason_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(identity_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(4, identity_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -454,6 +508,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getRequestId())) return false;
     if (!getReason()
         .equals(other.getReason())) return false;
+    if (!getIdentity()
+        .equals(other.getIdentity())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -471,6 +527,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getRequestId().hashCode();
     hash = (37 * hash) + REASON_FIELD_NUMBER;
     hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + IDENTITY_FIELD_NUMBER;
+    hash = (53 * hash) + getIdentity().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -609,6 +667,7 @@ private static final long serialVersionUID = 0L;
       source_ = 0;
       requestId_ = "";
       reason_ = "";
+      identity_ = "";
       return this;
     }
 
@@ -651,6 +710,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000004) != 0)) {
         result.reason_ = reason_;
       }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.identity_ = identity_;
+      }
     }
 
     @java.lang.Override
@@ -676,6 +738,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getReason().isEmpty()) {
         reason_ = other.reason_;
         bitField0_ |= 0x00000004;
+        onChanged();
+      }
+      if (!other.getIdentity().isEmpty()) {
+        identity_ = other.identity_;
+        bitField0_ |= 0x00000008;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -719,6 +786,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000004;
               break;
             } // case 26
+            case 34: {
+              identity_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -987,6 +1059,98 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       reason_ = value;
       bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object identity_ = "";
+    /**
+     * <pre>
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * </pre>
+     *
+     * <code>string identity = 4 [json_name = "identity"];</code>
+     * @return The identity.
+     */
+    public java.lang.String getIdentity() {
+      java.lang.Object ref = identity_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        identity_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * </pre>
+     *
+     * <code>string identity = 4 [json_name = "identity"];</code>
+     * @return The bytes for identity.
+     */
+    public com.google.protobuf.ByteString
+        getIdentityBytes() {
+      java.lang.Object ref = identity_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        identity_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * </pre>
+     *
+     * <code>string identity = 4 [json_name = "identity"];</code>
+     * @param value The identity to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIdentity(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      identity_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * </pre>
+     *
+     * <code>string identity = 4 [json_name = "identity"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearIdentity() {
+      identity_ = getDefaultInstance().getIdentity();
+      bitField0_ = (bitField0_ & ~0x00000008);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * </pre>
+     *
+     * <code>string identity = 4 [json_name = "identity"];</code>
+     * @param value The bytes for identity to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIdentityBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      identity_ = value;
+      bitField0_ |= 0x00000008;
       onChanged();
       return this;
     }

@@ -68,4 +68,24 @@ public interface EventCauseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReasonBytes();
+
+  /**
+   * <pre>
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * </pre>
+   *
+   * <code>string identity = 4 [json_name = "identity"];</code>
+   * @return The identity.
+   */
+  java.lang.String getIdentity();
+  /**
+   * <pre>
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * </pre>
+   *
+   * <code>string identity = 4 [json_name = "identity"];</code>
+   * @return The bytes for identity.
+   */
+  com.google.protobuf.ByteString
+      getIdentityBytes();
 }

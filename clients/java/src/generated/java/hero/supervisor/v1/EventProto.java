@@ -124,66 +124,67 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
       "D\0204\022\030\n\024TYPE_SERVER_DRAINING\0205\"u\n\010Severit" +
       "y\022\030\n\024SEVERITY_UNSPECIFIED\020\000\022\022\n\016SEVERITY_" +
       "DEBUG\020\001\022\021\n\rSEVERITY_INFO\020\002\022\024\n\020SEVERITY_W" +
-      "ARNING\020\003\022\022\n\016SEVERITY_ERROR\020\004B\010\n\006detail\"\243" +
+      "ARNING\020\003\022\022\n\016SEVERITY_ERROR\020\004B\010\n\006detail\"\277" +
       "\002\n\nEventCause\022=\n\006source\030\001 \001(\0162%.hero.sup" +
       "ervisor.v1.EventCause.SourceR\006source\022\035\n\n" +
       "request_id\030\002 \001(\tR\trequestId\022\026\n\006reason\030\003 " +
-      "\001(\tR\006reason\"\236\001\n\006Source\022\026\n\022SOURCE_UNSPECI" +
-      "FIED\020\000\022\021\n\rSOURCE_CALLER\020\001\022\021\n\rSOURCE_HEAL" +
-      "TH\020\002\022\021\n\rSOURCE_SCALER\020\003\022\032\n\026SOURCE_PROCES" +
-      "S_MANAGER\020\004\022\020\n\014SOURCE_QUEUE\020\005\022\025\n\021SOURCE_" +
-      "SUPERVISOR\020\006\"\372\001\n\020ActorStateChange\022<\n\told" +
-      "_state\030\001 \001(\0162\037.hero.supervisor.v1.Actor." +
-      "StateR\010oldState\022<\n\tnew_state\030\002 \001(\0162\037.her" +
-      "o.supervisor.v1.Actor.StateR\010newState\022K\n" +
-      "\rdesired_state\030\003 \001(\0162&.hero.supervisor.v" +
-      "1.Actor.DesiredStateR\014desiredState\022\025\n\003pi" +
-      "d\030\004 \001(\005H\000R\003pid\210\001\001B\006\n\004_pid\"\326\001\n\016JobStateCh" +
-      "ange\022:\n\told_state\030\001 \001(\0162\035.hero.superviso" +
-      "r.v1.Job.StateR\010oldState\022:\n\tnew_state\030\002 " +
-      "\001(\0162\035.hero.supervisor.v1.Job.StateR\010newS" +
-      "tate\022\030\n\007attempt\030\003 \001(\005R\007attempt\0222\n\005error\030" +
-      "\004 \001(\0132\034.hero.supervisor.v1.JobErrorR\005err" +
-      "or\"\204\004\n\013HealthEvent\022\031\n\010actor_id\030\001 \001(\tR\007ac" +
-      "torId\022?\n\nold_health\030\002 \001(\0162 .hero.supervi" +
-      "sor.v1.Actor.HealthR\toldHealth\022?\n\nnew_he" +
-      "alth\030\003 \001(\0162 .hero.supervisor.v1.Actor.He" +
-      "althR\tnewHealth\0221\n\024consecutive_failures\030" +
-      "\004 \001(\005R\023consecutiveFailures\022A\n\017ping_round" +
-      "_trip\030\005 \001(\0132\031.google.protobuf.DurationR\r" +
-      "pingRoundTrip\022>\n\006action\030\006 \001(\0162&.hero.sup" +
-      "ervisor.v1.HealthEvent.ActionR\006action\022\026\n" +
-      "\006reason\030\007 \001(\tR\006reason\022.\n\004time\030\010 \001(\0132\032.go" +
-      "ogle.protobuf.TimestampR\004time\"Z\n\006Action\022" +
-      "\026\n\022ACTION_UNSPECIFIED\020\000\022\017\n\013ACTION_NONE\020\001" +
-      "\022\021\n\rACTION_PINGED\020\002\022\024\n\020ACTION_RESTARTED\020" +
-      "\003\"\247\003\n\014HealthReport\022\031\n\010actor_id\030\001 \001(\tR\007ac" +
-      "torId\0228\n\006health\030\002 \001(\0162 .hero.supervisor." +
-      "v1.Actor.HealthR\006health\0225\n\tlast_ping\030\003 \001" +
-      "(\0132\030.hero.supervisor.v1.PingR\010lastPing\0221" +
-      "\n\024consecutive_failures\030\004 \001(\005R\023consecutiv" +
-      "eFailures\022\026\n\006reason\030\005 \001(\tR\006reason\022I\n\014act" +
-      "ion_taken\030\006 \001(\0162&.hero.supervisor.v1.Hea" +
-      "lthEvent.ActionR\013actionTaken\0225\n\005state\030\007 " +
-      "\001(\0162\037.hero.supervisor.v1.Actor.StateR\005st" +
-      "ate\022>\n\rlast_job_time\030\010 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\013lastJobTime\"\314\001\n\010Bookmark" +
-      "\0225\n\004kind\030\001 \001(\0162!.hero.supervisor.v1.Book" +
-      "mark.KindR\004kind\022.\n\004time\030\002 \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\004time\"Y\n\004Kind\022\024\n\020KIND_" +
-      "UNSPECIFIED\020\000\022\025\n\021KIND_SNAPSHOT_END\020\001\022\022\n\016" +
-      "KIND_HEARTBEAT\020\002\022\020\n\014KIND_CLOSING\020\003\"\267\002\n\nD" +
-      "ependency\022\022\n\004name\030\001 \001(\tR\004name\022:\n\005state\030\002" +
-      " \001(\0162$.hero.supervisor.v1.Dependency.Sta" +
-      "teR\005state\022\030\n\007message\030\003 \001(\tR\007message\0223\n\007l" +
-      "atency\030\004 \001(\0132\031.google.protobuf.DurationR" +
-      "\007latency\0229\n\ncheck_time\030\005 \001(\0132\032.google.pr" +
-      "otobuf.TimestampR\tcheckTime\"O\n\005State\022\025\n\021" +
-      "STATE_UNSPECIFIED\020\000\022\014\n\010STATE_UP\020\001\022\016\n\nSTA" +
-      "TE_DOWN\020\002\022\021\n\rSTATE_UNKNOWN\020\003By\n\022hero.sup" +
-      "ervisor.v1B\nEventProtoP\001ZUgithub.com/her" +
-      "o-supervisor/hero-supervisor/clients/go/" +
-      "hero/supervisor/v1;supervisorv1b\006proto3"
+      "\001(\tR\006reason\022\032\n\010identity\030\004 \001(\tR\010identity\"" +
+      "\236\001\n\006Source\022\026\n\022SOURCE_UNSPECIFIED\020\000\022\021\n\rSO" +
+      "URCE_CALLER\020\001\022\021\n\rSOURCE_HEALTH\020\002\022\021\n\rSOUR" +
+      "CE_SCALER\020\003\022\032\n\026SOURCE_PROCESS_MANAGER\020\004\022" +
+      "\020\n\014SOURCE_QUEUE\020\005\022\025\n\021SOURCE_SUPERVISOR\020\006" +
+      "\"\372\001\n\020ActorStateChange\022<\n\told_state\030\001 \001(\016" +
+      "2\037.hero.supervisor.v1.Actor.StateR\010oldSt" +
+      "ate\022<\n\tnew_state\030\002 \001(\0162\037.hero.supervisor" +
+      ".v1.Actor.StateR\010newState\022K\n\rdesired_sta" +
+      "te\030\003 \001(\0162&.hero.supervisor.v1.Actor.Desi" +
+      "redStateR\014desiredState\022\025\n\003pid\030\004 \001(\005H\000R\003p" +
+      "id\210\001\001B\006\n\004_pid\"\326\001\n\016JobStateChange\022:\n\told_" +
+      "state\030\001 \001(\0162\035.hero.supervisor.v1.Job.Sta" +
+      "teR\010oldState\022:\n\tnew_state\030\002 \001(\0162\035.hero.s" +
+      "upervisor.v1.Job.StateR\010newState\022\030\n\007atte" +
+      "mpt\030\003 \001(\005R\007attempt\0222\n\005error\030\004 \001(\0132\034.hero" +
+      ".supervisor.v1.JobErrorR\005error\"\204\004\n\013Healt" +
+      "hEvent\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022?\n\nold" +
+      "_health\030\002 \001(\0162 .hero.supervisor.v1.Actor" +
+      ".HealthR\toldHealth\022?\n\nnew_health\030\003 \001(\0162 " +
+      ".hero.supervisor.v1.Actor.HealthR\tnewHea" +
+      "lth\0221\n\024consecutive_failures\030\004 \001(\005R\023conse" +
+      "cutiveFailures\022A\n\017ping_round_trip\030\005 \001(\0132" +
+      "\031.google.protobuf.DurationR\rpingRoundTri" +
+      "p\022>\n\006action\030\006 \001(\0162&.hero.supervisor.v1.H" +
+      "ealthEvent.ActionR\006action\022\026\n\006reason\030\007 \001(" +
+      "\tR\006reason\022.\n\004time\030\010 \001(\0132\032.google.protobu" +
+      "f.TimestampR\004time\"Z\n\006Action\022\026\n\022ACTION_UN" +
+      "SPECIFIED\020\000\022\017\n\013ACTION_NONE\020\001\022\021\n\rACTION_P" +
+      "INGED\020\002\022\024\n\020ACTION_RESTARTED\020\003\"\247\003\n\014Health" +
+      "Report\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0228\n\006hea" +
+      "lth\030\002 \001(\0162 .hero.supervisor.v1.Actor.Hea" +
+      "lthR\006health\0225\n\tlast_ping\030\003 \001(\0132\030.hero.su" +
+      "pervisor.v1.PingR\010lastPing\0221\n\024consecutiv" +
+      "e_failures\030\004 \001(\005R\023consecutiveFailures\022\026\n" +
+      "\006reason\030\005 \001(\tR\006reason\022I\n\014action_taken\030\006 " +
+      "\001(\0162&.hero.supervisor.v1.HealthEvent.Act" +
+      "ionR\013actionTaken\0225\n\005state\030\007 \001(\0162\037.hero.s" +
+      "upervisor.v1.Actor.StateR\005state\022>\n\rlast_" +
+      "job_time\030\010 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\013lastJobTime\"\314\001\n\010Bookmark\0225\n\004kind\030\001 \001" +
+      "(\0162!.hero.supervisor.v1.Bookmark.KindR\004k" +
+      "ind\022.\n\004time\030\002 \001(\0132\032.google.protobuf.Time" +
+      "stampR\004time\"Y\n\004Kind\022\024\n\020KIND_UNSPECIFIED\020" +
+      "\000\022\025\n\021KIND_SNAPSHOT_END\020\001\022\022\n\016KIND_HEARTBE" +
+      "AT\020\002\022\020\n\014KIND_CLOSING\020\003\"\267\002\n\nDependency\022\022\n" +
+      "\004name\030\001 \001(\tR\004name\022:\n\005state\030\002 \001(\0162$.hero." +
+      "supervisor.v1.Dependency.StateR\005state\022\030\n" +
+      "\007message\030\003 \001(\tR\007message\0223\n\007latency\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\007latency\0229\n\n" +
+      "check_time\030\005 \001(\0132\032.google.protobuf.Times" +
+      "tampR\tcheckTime\"O\n\005State\022\025\n\021STATE_UNSPEC" +
+      "IFIED\020\000\022\014\n\010STATE_UP\020\001\022\016\n\nSTATE_DOWN\020\002\022\021\n" +
+      "\rSTATE_UNKNOWN\020\003By\n\022hero.supervisor.v1B\n" +
+      "EventProtoP\001ZUgithub.com/hero-supervisor" +
+      "/hero-supervisor/clients/go/hero/supervi" +
+      "sor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -206,7 +207,7 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_EventCause_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_EventCause_descriptor,
-        new java.lang.String[] { "Source", "RequestId", "Reason", });
+        new java.lang.String[] { "Source", "RequestId", "Reason", "Identity", });
     internal_static_hero_supervisor_v1_ActorStateChange_descriptor =
       getDescriptor().getMessageType(2);
     internal_static_hero_supervisor_v1_ActorStateChange_fieldAccessorTable = new

@@ -1,0 +1,71 @@
+//! Jobs of one caller: what it may submit, and which jobs exist for it.
+
+use super::SupervisorService;
+use crate::domain::access::{Allowed, Denied, Permit, Target};
+use crate::domain::jobs::JobRequest;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, JobView};
+use crate::error::SupervisorError;
+use crate::grpc::access::{decide, visible_job};
+use crate::grpc::render;
+use crate::grpc::status::Failure;
+use crate::proto as pb;
+
+/// Labels with this prefix are the supervisor's own.
+const OWN_LABELS: &str = "hero.";
+
+/// Fills in the caller that the identity has by default, and checks that it may submit the job.
+///
+/// # Errors
+/// PERMISSION_DENIED with the field and what is allowed.
+pub(super) fn admit(permit: &Permit, job: &mut JobRequest) -> Result<(), Failure> {
+    let spec = &mut job.spec;
+    if spec.caller_id.is_empty()
+        && let Some(caller) = permit.identity().scopes.default_caller()
+    {
+        caller.clone_into(&mut spec.caller_id);
+    }
+    let allowed = decide(permit, Target::NewJob((&*spec).into()))?;
+    if allowed.own_only && spec.labels.keys().any(|label| label.starts_with(OWN_LABELS)) {
+        let allowed = vec![format!("labels that do not begin with {OWN_LABELS}")];
+        return Err(Failure::denied(permit, Denied::Scope { field: "labels", allowed }));
+    }
+    if let Some(request) = &mut job.request {
+        request.owner = permit.request_scope(spec);
+    }
+    Ok(())
+}
+
+/// Renders a job as the caller may see it, with the basic view.
+pub(super) fn own_job(permit: &Permit, job: Job) -> pb::Job {
+    let allowed = permit.job(&job.spec).unwrap_or(Allowed { own_only: true, payloads: false, whole: false });
+    visible_job(allowed, render::basic_job(job))
+}
+
+impl SupervisorService {
+    /// Reads a job, and says what of it may be shown.
+    ///
+    /// # Errors
+    /// JOB_NOT_FOUND or JOB_EXPIRED for a job of somebody else as for one that there is not.
+    pub(super) async fn own(
+        &self,
+        permit: &Permit,
+        id: &JobId,
+        view: JobView,
+    ) -> Result<(Job, Allowed), SupervisorError> {
+        let job = self.supervisor.job(id, view).await?;
+        let allowed = permit.job(&job.spec).ok_or_else(|| self.supervisor.unknown(id))?;
+        Ok((job, allowed))
+    }
+
+    /// Makes sure that a job exists for the caller; without a read for callers who see all jobs.
+    ///
+    /// # Errors
+    /// Those of [`SupervisorService::own`].
+    pub(super) async fn is_own(&self, permit: &Permit, id: &JobId) -> Result<(), SupervisorError> {
+        match permit.is_unlimited() {
+            true => Ok(()),
+            false => Box::pin(self.own(permit, id, JobView::Basic)).await.map(drop),
+        }
+    }
+}
