@@ -29,8 +29,10 @@ mod run;
 mod watch;
 
 #[cfg(feature = "service")]
-pub(crate) use connect::{MAX_MESSAGE_BYTES, endpoint};
+pub(crate) use connect::endpoint;
 pub use connection::Connection;
+#[cfg(feature = "service")]
+pub(crate) use connection::MAX_MESSAGE_BYTES;
 pub use disposition::Disposition;
 pub use error::{ClientError, JobFailed, result};
 #[cfg(feature = "service")]
@@ -50,7 +52,7 @@ impl Client {
     /// other calls are not. A call has the deadline of its request ([`tonic::Request::set_timeout`]), a stream up to
     /// its end, and no other.
     pub fn calls(&self) -> SupervisorClient<Connection> {
-        SupervisorClient::new(self.connection()).max_decoding_message_size(connect::MAX_MESSAGE_BYTES)
+        SupervisorClient::new(self.connection()).max_decoding_message_size(connection::MAX_MESSAGE_BYTES)
     }
 
     /// Returns the connection, for other services of the server such as grpc.health.v1.

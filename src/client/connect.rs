@@ -16,8 +16,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 /// Time within which the server must answer a ping.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Largest response in bytes: a page of jobs may carry results of 1 MiB each.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 
 impl Client {
     /// Makes a client. The connection is opened by the first call, and again whenever it is lost.

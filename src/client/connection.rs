@@ -19,7 +19,6 @@ use tonic::transport::Channel;
 use tower::{Service, ServiceExt};
 
 use super::ClientError;
-use super::connect::MAX_MESSAGE_BYTES;
 use super::error::is_timeout;
 use crate::grpc_timeout;
 
@@ -44,6 +43,8 @@ const REPEATS: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter();
 /// Largest request that the server accepts, in bytes.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// Largest response in bytes: a page of jobs may carry results of 1 MiB each.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 
 /// The connection to a server, also for its other services: `HealthClient::new(client.connection())`. Clones are
 /// cheap and share one connection.

@@ -99,7 +99,7 @@ async fn that_of_java_works() {
     package.holds(&format!("{base}.jar"), &classes, &["Test", "Runner"]).await;
     let sources = ["hero/supervisor/SupervisorClient.java", "hero/supervisor/v1/Job.java"];
     package.holds(&format!("{base}-sources.jar"), &sources, &[]).await;
-    let pages = ["index.html", "hero/supervisor/SupervisorClient.html"];
+    let pages = ["index.html", "hero.supervisor/hero/supervisor/SupervisorClient.html"];
     package.holds(&format!("{base}-javadoc.jar"), &pages, &[]).await;
     let pom = std::fs::read_to_string(package.path(&format!("{base}.pom"))).unwrap();
     for field in [
