@@ -25,11 +25,11 @@ pub(crate) use job::{
     Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
-pub(crate) use script_type::{check_reason, pause, purge};
+pub(crate) use script_type::{pause, purge};
 pub(crate) use selector::selector;
 pub(crate) use update_actor::update_actor;
 pub(crate) use update_script_type::{known_type, update_script_type};
-pub(crate) use value::MAX_PAGE;
+pub(crate) use value::{MAX_PAGE, check_reason};
 pub(crate) use watch_job::watch_job;
 
 #[cfg(test)]

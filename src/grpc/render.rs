@@ -6,18 +6,17 @@ mod event;
 mod health;
 mod job;
 mod logs;
-mod script_type;
+mod script_types;
 
 use std::time::{Duration, SystemTime};
 
 pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_config, results};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
-pub(crate) use job::{job, job_state_change, lines, progress};
+pub(crate) use job::{basic_job, job, job_state_change, lines, progress};
 pub(crate) use logs::log_part;
-pub(crate) use script_type::{script_type_status, settings};
+pub(crate) use script_types::{script_type_status, settings};
 
-use crate::domain::model::job::JobView;
 use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
@@ -50,9 +49,4 @@ pub(crate) fn duration(span: Duration) -> prost_types::Duration {
 /// Renders a count. One beyond i32 becomes the largest i32.
 pub(crate) fn count(count: impl TryInto<i32>) -> i32 {
     count.try_into().unwrap_or(i32::MAX)
-}
-
-/// Renders a job with the basic view.
-pub(crate) fn basic_job(basic: crate::domain::model::job::Job) -> pb::Job {
-    job(basic, JobView::Basic)
 }

@@ -38,9 +38,6 @@ use crate::grpc::status::Failure;
 use crate::proto as pb;
 use crate::proto::supervisor_server;
 
-/// Cancel reason of a job that was to end with the wait of its caller.
-const WAIT_ENDED: &str = "not finished when the wait of its caller was over";
-
 type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -342,12 +339,8 @@ impl supervisor_server::Supervisor for SupervisorService {
     }
 
     async fn run_job(&self, request: Request<pb::RunJobRequest>) -> Answer<pb::RunJobResponse> {
-        let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
-        let traceparent = metrics_layer::traceparent(&request);
-        let mut asked = Box::new(parse::run_job(request.into_inner(), self.now())?);
-        asked.job.spec.traceparent = traceparent;
-        own_jobs::admit(&permit, &mut asked.job)?;
-        Box::pin(self.run_asked(asked, permit, time_left)).await.map(Response::new)
+        let call = self.parse_run(request)?;
+        Box::pin(self.run(call)).await
     }
 
     async fn await_job(&self, request: Request<pb::AwaitJobRequest>) -> Answer<pb::AwaitJobResponse> {

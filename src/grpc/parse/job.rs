@@ -12,16 +12,13 @@ use crate::domain::model::job::{JobSpec, JobState, JobView, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::violation::Violations;
-use crate::grpc::parse::script_type::check_reason;
 use crate::grpc::parse::value::{
-    ListRequest, count, duration, each, given, optional, page_size, script_type, timestamp, unknown,
+    ListRequest, check_reason, count, duration, each, given, optional, page_size, script_type, timestamp,
+    unknown,
 };
 use crate::hex;
 use crate::ports::job_queue::{JobFilter, RequestKey};
 use crate::proto as pb;
-
-/// Longest reason of a cancel, in bytes.
-pub(super) const MAX_REASON_BYTES: usize = 1024;
 
 /// A parsed RunJob request.
 #[derive(Debug)]

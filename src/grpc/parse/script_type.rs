@@ -7,13 +7,12 @@ use crate::domain::model::job::{JobSpec, JobState};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
-use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
 use crate::domain::script_types::update::usual_name;
 use crate::grpc::parse::actor::actor_config;
 use crate::grpc::parse::health::health_settings;
-use crate::grpc::parse::job::{MAX_REASON_BYTES, retry_policy, state};
-use crate::grpc::parse::value::{count, duration, each, optional, script_type, unknown};
+use crate::grpc::parse::job::{retry_policy, state};
+use crate::grpc::parse::value::{check_reason, count, duration, each, optional, script_type, unknown};
 use crate::proto as pb;
 
 /// Parses a PauseQueue or ResumeQueue request: script type and reason.
@@ -56,15 +55,6 @@ fn waiting_state(raw: i32) -> Result<JobState, String> {
         other @ (JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled) => {
             Err(format!("is {other}: use STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT"))
         }
-    }
-}
-
-/// Records a violation of a reason that is too long or has invisible characters.
-pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
-    if reason.len() > MAX_REASON_BYTES {
-        violations.add("reason", format!("has {} bytes, more than {MAX_REASON_BYTES}", reason.len()));
-    } else if has_hidden(reason) {
-        violations.add("reason", "has a control character, or another one that does not show");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
 use crate::proto as pb;
 
@@ -12,6 +13,8 @@ const DEFAULT_PAGE: usize = 100;
 pub(crate) const MAX_PAGE: usize = 1000;
 /// Most items of a list of selected items.
 const MAX_LIST: usize = 1000;
+/// Longest reason of a request, in bytes.
+const MAX_REASON_BYTES: usize = 1024;
 /// Longest duration in seconds: ten thousand years, the limit of `google.protobuf.Duration`.
 const LONGEST_SECONDS: i64 = 315_576_000_000;
 /// Last second of the year 9999, the limit of `google.protobuf.Timestamp`.
@@ -112,6 +115,15 @@ pub(crate) fn script_type(raw: i32) -> Result<ScriptType, String> {
 }
 
 const SCRIPT_TYPES: &str = "SCRIPT_TYPE_OSIS, SCRIPT_TYPE_SAL, SCRIPT_TYPE_V or SCRIPT_TYPE_PYTHON";
+
+/// Records a violation of a reason that is too long or has invisible characters.
+pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
+    if reason.len() > MAX_REASON_BYTES {
+        violations.add("reason", format!("has {} bytes, more than {MAX_REASON_BYTES}", reason.len()));
+    } else if has_hidden(reason) {
+        violations.add("reason", "has a control character, or another one that does not show");
+    }
+}
 
 /// Describes an enum value that this server does not know.
 pub(crate) fn unknown(raw: i32, known: &str) -> String {

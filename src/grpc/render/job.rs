@@ -10,6 +10,11 @@ use crate::domain::model::output::{OutputChunk, OutputItem, Progress};
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::proto as pb;
 
+/// Renders a job with the basic view.
+pub(crate) fn basic_job(basic: Job) -> pb::Job {
+    job(basic, JobView::Basic)
+}
+
 /// Renders a job; script and environment only with the full view.
 pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
     let run_duration = match (job.started_at, job.finished_at) {
@@ -61,7 +66,7 @@ fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
     }
 }
 
-fn retry_policy(retry: RetryPolicy) -> pb::RetryPolicy {
+pub(super) fn retry_policy(retry: RetryPolicy) -> pb::RetryPolicy {
     pb::RetryPolicy {
         max_attempts: Some(count(retry.max_attempts)),
         initial_backoff: Some(duration(retry.backoff.initial)),

@@ -1,25 +1,41 @@
-//! RunJob, in steps that release their memory: ten thousand calls may wait at the same time.
+//! RunJob: submits a job, waits for its end, and answers with the job as it is then.
+//!
+//! The steps release their memory, because ten thousand calls may wait at the same time.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Request, Response};
 
-use super::own_jobs::own_job;
-use super::{SupervisorService, WAIT_ENDED};
+use super::own_jobs::{self, own_job};
+use super::{Answer, SupervisorService};
 use crate::domain::access::Permit;
 use crate::domain::jobs::{Awaited, Begun};
 use crate::domain::model::id::JobId;
 use crate::error::SupervisorError;
-use crate::grpc::deadline::effective_wait;
+use crate::grpc::access::permit;
+use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::metrics_layer;
-use crate::grpc::parse::Run;
+use crate::grpc::parse::{self, Run};
 use crate::grpc::render;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
 
+/// Cancel reason of a job that was to end with the wait of its caller.
+const WAIT_ENDED: &str = "not finished when the wait of its caller was over";
+
+/// A parsed call.
+pub(super) struct RunCall {
+    run: Run,
+    /// Who makes the call.
+    permit: Permit,
+    /// Time from the arrival of the call to its deadline; None without a deadline.
+    time_left: Option<Duration>,
+}
+
 /// The parts of a request that are needed after the submit.
 struct Rest {
+    permit: Permit,
     /// True if a repeat of the call creates no second job.
     repeatable: bool,
     deadline: Instant,
@@ -27,14 +43,22 @@ struct Rest {
 }
 
 impl SupervisorService {
+    /// Parses a request, and checks that its caller may run the job.
+    ///
+    /// # Errors
+    /// All violations at once; a job that the caller may not run.
+    pub(super) fn parse_run(&self, request: Request<pb::RunJobRequest>) -> Result<Box<RunCall>, Failure> {
+        let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
+        let traceparent = metrics_layer::traceparent(&request);
+        let mut run = parse::run_job(request.into_inner(), self.now())?;
+        run.job.spec.traceparent = traceparent;
+        own_jobs::admit(&permit, &mut run.job)?;
+        Ok(Box::new(RunCall { run, permit, time_left }))
+    }
+
     /// Submits the job, waits for its end, and cancels it after the wait if the request says so.
-    pub(super) async fn run_asked(
-        &self,
-        asked: Box<Run>,
-        permit: Permit,
-        time_left: Option<Duration>,
-    ) -> Result<pb::RunJobResponse, Status> {
-        let (begun, rest) = Box::pin(self.begin_run(asked, time_left)).await?;
+    pub(super) async fn run(&self, call: Box<RunCall>) -> Answer<pb::RunJobResponse> {
+        let (begun, rest) = Box::pin(self.begin_run(call)).await?;
         let id = begun.job_id().clone();
         let waited = self.gate.wait(self.supervisor.wait(begun, rest.deadline)).await;
         let mut end = waited.map_err(|failure| failure.of_accepted(&id, rest.repeatable))?;
@@ -45,32 +69,28 @@ impl SupervisorService {
         if end.done {
             metrics_layer::job_ended(&end.job);
         }
-        Ok(pb::RunJobResponse {
-            job: Some(own_job(&permit, end.job)),
+        Ok(Response::new(pb::RunJobResponse {
+            job: Some(own_job(&rest.permit, end.job)),
             wait_outcome: render::wait_outcome(end.done),
             deduplicated: end.deduplicated,
-        })
+        }))
     }
 
-    async fn begin_run(
-        &self,
-        mut asked: Box<Run>,
-        time_left: Option<Duration>,
-    ) -> Result<(Box<Begun>, Rest), Failure> {
+    async fn begin_run(&self, call: Box<RunCall>) -> Result<(Box<Begun>, Rest), Failure> {
         self.gate.enter()?;
-        let id = asked.job.job_id.get_or_insert_with(JobId::mint).clone();
-        let repeatable = asked.job.request.is_some();
-        let deadline = Instant::now() + effective_wait(asked.max_wait, time_left);
-        let rest = Rest { repeatable, deadline, cancel: asked.cancel };
+        let RunCall { run: Run { mut job, max_wait, cancel }, permit, time_left } = *call;
+        let id = job.job_id.get_or_insert_with(JobId::mint).clone();
+        let repeatable = job.request.is_some();
+        let deadline = Instant::now() + effective_wait(max_wait, time_left);
         let begun = tokio::select! {
             biased;
-            begun = self.supervisor.begin(asked.job) => begun,
+            begun = self.supervisor.begin(job) => begun,
             () = self.gate.ending.cancelled() => {
                 let reason = "the supervisor is shutting down".to_owned();
                 Err(SupervisorError::SubmitUncertain { id, reason })
             }
         };
-        Ok((begun?, rest))
+        Ok((begun?, Rest { permit, repeatable, deadline, cancel }))
     }
 
     async fn cancel_run(&self, end: &mut Awaited) -> Result<(), Failure> {

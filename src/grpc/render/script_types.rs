@@ -4,11 +4,11 @@ use crate::domain::actors::ScriptTypeStatus;
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::{HealthPolicy, HealthSettings};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::job::RetryPolicy;
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::grpc::render::actor::{ActorView, config};
 use crate::grpc::render::health::health_settings;
+use crate::grpc::render::job::retry_policy;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::proto as pb;
 
@@ -108,15 +108,10 @@ fn health_policy(policy: HealthPolicy) -> pb::HealthPolicy {
 }
 
 fn job_defaults(defaults: &JobSettings) -> pb::JobDefaults {
-    let retry = |retry: RetryPolicy| pb::RetryPolicy {
-        max_attempts: Some(count(retry.max_attempts)),
-        initial_backoff: Some(duration(retry.backoff.initial)),
-        max_backoff: Some(duration(retry.backoff.max)),
-    };
     pb::JobDefaults {
         run_timeout: defaults.run_timeout.map(duration),
         queue_timeout: defaults.queue_timeout.map(duration),
         result_ttl: defaults.result_ttl.map(duration),
-        retry_policy: defaults.retry.map(retry),
+        retry_policy: defaults.retry.map(retry_policy),
     }
 }
