@@ -175,12 +175,7 @@ fn restart_policy(table: &mut Table<'_>) -> RestartPolicy {
     if let Some(mode) = table.word("mode", &modes) {
         policy.mode = mode;
     }
-    if let Some(span) = table.span("initial_backoff") {
-        policy.backoff.initial = span;
-    }
-    if let Some(span) = table.span("max_backoff") {
-        policy.backoff.max = span;
-    }
+    policy.backoff = table.backoff(policy.backoff);
     if let Some(span) = table.span("reset_after") {
         policy.reset_after = span;
     }

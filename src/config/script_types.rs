@@ -162,12 +162,7 @@ fn retry_policy(table: &mut Table<'_>) -> RetryPolicy {
     if let Some(attempts) = table.get("max_attempts") {
         policy.max_attempts = attempts;
     }
-    if let Some(span) = table.span("initial_backoff") {
-        policy.backoff.initial = span;
-    }
-    if let Some(span) = table.span("max_backoff") {
-        policy.backoff.max = span;
-    }
+    policy.backoff = table.backoff(policy.backoff);
     policy
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
+use crate::domain::model::backoff::Backoff;
 use crate::domain::model::violation::Violations;
 
 /// A table, and the keys that were read.
@@ -67,6 +68,13 @@ impl<'a> Table<'a> {
         let span = humantime::parse_duration(&raw);
         self.violations
             .keep(key, span.map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")))
+    }
+
+    /// Reads the two delays of a backoff. One without a key makes room for the other one.
+    pub(super) fn backoff(&mut self, usual: Backoff) -> Backoff {
+        let (initial, max) = (self.span("initial_backoff"), self.span("max_backoff"));
+        let checked = usual.with(initial, max).map_err(|invalid| invalid.to_string());
+        self.violations.keep("initial_backoff", checked).unwrap_or(usual)
     }
 
     /// Reads one of the given words.

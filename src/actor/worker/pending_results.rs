@@ -4,16 +4,16 @@
 //! its ends costs the others nothing: after a refusal each of them is written alone.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::model::backoff::Backoff;
 use crate::ports::work_queue::{AttemptEnd, Lease};
 
 /// Ends in one call: enough to make the round trip cheap, few enough not to keep the queue busy for long.
 const BATCH: usize = 64;
-/// Waits between calls that fail: the first, and the longest.
-const RETRY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// Delays between calls that fail.
+const RETRY: Backoff = Backoff::of_millis(20, 1_000);
 
 /// Ends that are to be written, and when.
 pub(super) struct PendingResults {
@@ -130,20 +130,18 @@ impl PendingResults {
         fates
     }
 
-    /// The call has failed. `refused`: the queue itself has said no, to all that was in it. `luck` is 0 to 1.
-    pub(super) fn failed(&mut self, now: Instant, refused: bool, luck: f64) {
+    /// The call has failed. `refused`: the queue itself has said no, to all that was in it. `jitter` is 0 to 1.
+    pub(super) fn failed(&mut self, now: Instant, refused: bool, jitter: f64) {
         self.stuck_since.get_or_insert(now);
-        let (first, longest) = RETRY;
-        let wait = first.saturating_mul(1 << self.failures.min(16)).min(longest);
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = now + wait.mul_f64(0.5 + luck);
+        self.retry_at = now + RETRY.delay(self.failures, jitter);
         let alone = self.sent.len() == 1;
         for mut pending in std::mem::take(&mut self.sent).into_iter().rev() {
             pending.repeated |= !refused;
             pending.refused |= refused;
             if refused && alone {
                 // The others go first, lest one that is refused for ever keeps them back.
-                pending.not_before = now + longest;
+                pending.not_before = now + RETRY.max();
                 self.waiting.push_back(pending);
             } else {
                 self.waiting.push_front(pending);

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::HeldJob;
 use crate::actor::hosts::Host;
+use crate::domain::model::backoff::Backoff;
 
 /// Waits between attempts to start a host that does not come up.
-const RELAUNCH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+const RELAUNCH: Backoff = Backoff::of_millis(100, 30_000);
 /// Loading an engine takes milliseconds; a machine under heavy load may need a moment.
 const COME_UP: Duration = Duration::from_secs(30);
 /// A host that fails this often in a row to come up counts as missing.
@@ -278,9 +279,8 @@ impl<H: Host> Slot<H> {
 
     /// Notes that a host did not come up; after a few times in a row there is no engine.
     pub(super) fn failed_to_come_up(&mut self, why: String, now: Instant) {
-        let (first, longest) = RELAUNCH;
-        self.relaunch_at = now + first.saturating_mul(1 << self.failures.min(16)).min(longest);
         self.failures += 1;
+        self.relaunch_at = now + RELAUNCH.delay(self.failures, 1.0);
         if self.failures >= FAILURES_ALLOWED && self.missing.is_none() {
             self.missing = Some(why);
         }

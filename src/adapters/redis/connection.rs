@@ -21,8 +21,7 @@ use crate::ports::job_queue::{QueueError, Refusal};
 /// still be in time.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Delay between attempts to connect; calls in between fail at once.
-pub(super) const RECONNECT: Backoff =
-    Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(1) };
+pub(super) const RECONNECT: Backoff = Backoff::of_millis(50, 1_000);
 
 /// One connection that all calls share, and a source of own connections for reads that block.
 pub(super) struct Connection {

@@ -104,7 +104,7 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     }
     let defaults = RetryPolicy::default();
     if spec.retry.backoff != defaults.backoff {
-        let Backoff { initial, max } = spec.retry.backoff;
+        let (initial, max) = (spec.retry.backoff.initial(), spec.retry.backoff.max());
         fields.push(("backoff", format!("{} {}", initial.as_millis(), max.as_millis()).into()));
     }
     if let Some(queue_timeout) = spec.queue_timeout {
@@ -154,10 +154,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
                 text.split_once(' ').ok_or_else(|| fields.corrupt("backoff", "is not two numbers"))?;
             let number =
                 |text: &str| text.parse().map_err(|_| fields.corrupt("backoff", "is not two numbers"));
-            Backoff {
-                initial: Duration::from_millis(number(initial)?),
-                max: Duration::from_millis(number(max)?),
-            }
+            Backoff::capped(Duration::from_millis(number(initial)?), Duration::from_millis(number(max)?))
         }
     };
     let retries: u32 = fields.number("retries")?.unwrap_or(0);

@@ -213,6 +213,6 @@ async fn progress(kit: &Kit) -> Verdict {
 
 /// The job with a retry policy of short delays.
 pub(super) fn attempts(spec: JobSpec, max_attempts: u32) -> JobSpec {
-    let backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_millis(200) };
+    let backoff = Backoff::of_millis(100, 200);
     JobSpec { retry: RetryPolicy { max_attempts, backoff }, ..spec }
 }

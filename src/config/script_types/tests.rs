@@ -89,7 +89,7 @@ fn every_key_is_read() {
     assert_eq!((jobs.run_timeout, jobs.queue_timeout), (Some(second(60)), Some(second(3600))));
     let retry = jobs.retry.unwrap();
     assert_eq!((jobs.result_ttl, retry.max_attempts), (Some(second(7200)), 3));
-    assert_eq!((retry.backoff.initial, retry.backoff.max), (second(2), second(20)));
+    assert_eq!((retry.backoff.initial(), retry.backoff.max()), (second(2), second(20)));
     let template = osis.template.as_ref().unwrap();
     assert_eq!((template.name.as_str(), template.script_type), ("osis_actor_0", ScriptType::OSIS));
     assert_eq!(template.args, ["--actor-id", "osis_actor_0"]);

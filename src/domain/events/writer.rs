@@ -16,7 +16,7 @@ use crate::ports::event_meter::EventMeter;
 /// Events in one write.
 const BATCH: usize = 500;
 /// While the log is away, events wait: these here, and those that [`Events`](crate::domain::events::Events) holds.
-const RETRY: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(2) };
+const RETRY: Backoff = Backoff::of_millis(100, 2_000);
 /// Time for the last events of all.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 

@@ -61,8 +61,7 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        let backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
-        Self { max_attempts: 1, backoff }
+        Self { max_attempts: 1, backoff: Backoff::of_millis(1_000, 60_000) }
     }
 }
 
@@ -154,10 +153,7 @@ impl JobSpec {
                 format!("is {}: use 1 to {MAX_ATTEMPTS}", self.retry.max_attempts),
             );
         }
-        check_span("retry_policy.max_backoff", self.retry.backoff.max, Duration::ZERO, &mut violations);
-        if self.retry.backoff.initial > self.retry.backoff.max {
-            violations.add("retry_policy.initial_backoff", "is longer than max_backoff");
-        }
+        check_span("retry_policy.max_backoff", self.retry.backoff.max(), Duration::ZERO, &mut violations);
         violations.into_result()
     }
 
@@ -168,8 +164,8 @@ impl JobSpec {
         self.run_timeout = whole(self.run_timeout);
         self.queue_timeout = self.queue_timeout.map(whole);
         self.result_ttl = whole(self.result_ttl);
-        self.retry.backoff =
-            Backoff { initial: whole(self.retry.backoff.initial), max: whole(self.retry.backoff.max) };
+        let backoff = self.retry.backoff;
+        self.retry.backoff = Backoff::capped(whole(backoff.initial()), whole(backoff.max()));
         self.run_at = self.run_at.map(|at| match at.duration_since(SystemTime::UNIX_EPOCH) {
             Ok(since) => SystemTime::UNIX_EPOCH + whole(since),
             Err(_before) => at,

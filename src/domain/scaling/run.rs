@@ -26,7 +26,7 @@ use crate::ports::queue_admin::{QueueAdmin, QueueState};
 /// Time between two reads of the queues.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Delay between tries while actors that were started fail.
-const FAILING: Backoff = Backoff { initial: Duration::from_secs(2), max: Duration::from_secs(60) };
+const FAILING: Backoff = Backoff::of_millis(2_000, 60_000);
 
 /// The actors that a scaler makes and removes.
 #[async_trait]

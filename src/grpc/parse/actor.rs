@@ -18,7 +18,7 @@ use crate::grpc::parse::confinement;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
-    ListRequest, count, duration, each, given, optional, page_size, script_type, unknown,
+    ListRequest, backoff, count, duration, each, given, optional, page_size, script_type, unknown,
 };
 use crate::grpc::render::ActorView;
 use crate::proto as pb;
@@ -280,12 +280,7 @@ fn restart_policy(policy: &pb::RestartPolicy, violations: &mut Violations) -> Re
     if let Some(mode) = v.keep("mode", restart_mode(policy.mode)) {
         parsed.mode = mode;
     }
-    if let Some(initial) = optional(v, "initial_backoff", policy.initial_backoff, duration) {
-        parsed.backoff.initial = initial;
-    }
-    if let Some(max) = optional(v, "max_backoff", policy.max_backoff, duration) {
-        parsed.backoff.max = max;
-    }
+    parsed.backoff = backoff(v, parsed.backoff, policy.initial_backoff, policy.max_backoff);
     if let Some(reset_after) = optional(v, "reset_after", policy.reset_after, duration) {
         parsed.reset_after = reset_after;
     }

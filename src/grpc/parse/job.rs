@@ -6,15 +6,14 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::domain::jobs::JobRequest;
-use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{JobSpec, JobState, JobView, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::violation::Violations;
 use crate::grpc::parse::value::{
-    ListRequest, check_reason, count, duration, each, given, optional, page_size, script_type, timestamp,
-    unknown,
+    ListRequest, backoff, check_reason, count, duration, each, given, optional, page_size, script_type,
+    timestamp, unknown,
 };
 use crate::hex;
 use crate::ports::job_queue::{JobFilter, RequestKey};
@@ -193,16 +192,7 @@ pub(super) fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations)
     if let Some(attempts) = optional(v, "max_attempts", policy.max_attempts, count) {
         retry.max_attempts = attempts;
     }
-    let initial = optional(v, "initial_backoff", policy.initial_backoff, duration);
-    let max = optional(v, "max_backoff", policy.max_backoff, duration);
-    let usual = retry.backoff;
-    // The unset delay is adapted to the one that is set.
-    retry.backoff = match (initial, max) {
-        (None, None) => usual,
-        (Some(initial), None) => Backoff { initial, max: usual.max.max(initial) },
-        (None, Some(max)) => Backoff { initial: usual.initial.min(max), max },
-        (Some(initial), Some(max)) => Backoff { initial, max },
-    };
+    retry.backoff = backoff(v, retry.backoff, policy.initial_backoff, policy.max_backoff);
     retry
 }
 

@@ -219,7 +219,7 @@ prop_compose! {
         (spec.env, spec.labels) = (env, labels);
         (spec.run_timeout, spec.queue_timeout) = times;
         spec.result_ttl = Duration::from_secs(result_ttl);
-        let backoff = Backoff { initial: backoff.0.min(backoff.1), max: backoff.1 };
+        let backoff = Backoff::capped(backoff.0, backoff.1);
         spec.retry = RetryPolicy { max_attempts, backoff };
         spec.run_at = run_at.map(|since| SystemTime::UNIX_EPOCH + since);
         spec.target_actor = target.map(|id| ActorId::parse(&id).unwrap());
@@ -249,7 +249,7 @@ prop_compose! {
         config.readiness = if process { Readiness::Process } else { Readiness::Queue };
         config.restart = RestartPolicy {
             mode: [RestartMode::Always, RestartMode::OnFailure, RestartMode::Never][mode],
-            backoff: Backoff { initial: spans.0, max: spans.1 },
+            backoff: Backoff::capped(spans.0, spans.1),
             reset_after: spans.2,
             max_restarts,
             window: spans.3,
@@ -308,12 +308,31 @@ fn a_backoff_that_is_not_given_makes_room_for_the_one_that_is() {
         };
         let request = pb::SubmitJobRequest { job: Some(job), ..Default::default() };
         let backoff = submit_job(request, now()).map(|job| job.spec.retry.backoff);
-        backoff.map(|backoff| (backoff.initial.as_millis(), backoff.max.as_millis())).map_err(|_refused| ())
+        backoff
+            .map(|backoff| (backoff.initial().as_millis(), backoff.max().as_millis()))
+            .map_err(|_refused| ())
     };
     assert_eq!(of(None, None), Ok((1000, 60_000)));
     assert_eq!(of(None, Some(500)), Ok((500, 500)));
     assert_eq!(of(Some(90_000), None), Ok((90_000, 90_000)));
     assert_eq!(of(Some(2), Some(1)), Err(()), "both were said");
+}
+
+#[test]
+fn a_restart_policy_whose_first_delay_is_beyond_its_longest_one_is_refused() {
+    let span = |seconds: u64| prost_types::Duration::try_from(Duration::from_secs(seconds)).ok();
+    let restart_policy =
+        Some(pb::RestartPolicy { initial_backoff: span(9), max_backoff: span(8), ..Default::default() });
+    let config = pb::ActorConfig {
+        script_type: 1,
+        binary_path: "/bin/osis_actor".to_owned(),
+        restart_policy,
+        ..Default::default()
+    };
+    let request =
+        pb::CreateActorRequest { actor_id: "a".to_owned(), config: Some(config), ..Default::default() };
+    let told = create_actor(request).unwrap_err().to_string();
+    assert_eq!(told, "config.restart_policy.initial_backoff: is 9s, longer than max_backoff, which is 8s");
 }
 
 proptest! {

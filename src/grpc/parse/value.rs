@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::domain::model::backoff::Backoff;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
@@ -86,6 +87,19 @@ pub(crate) fn timestamp(raw: prost_types::Timestamp) -> Result<SystemTime, Strin
         return Err(refused());
     }
     SystemTime::UNIX_EPOCH.checked_add(Duration::new(whole, part)).ok_or_else(refused)
+}
+
+/// Parses the two delays of a backoff. One that is unset makes room for the one that is set.
+pub(crate) fn backoff(
+    violations: &mut Violations,
+    usual: Backoff,
+    initial: Option<prost_types::Duration>,
+    max: Option<prost_types::Duration>,
+) -> Backoff {
+    let initial = optional(violations, "initial_backoff", initial, duration);
+    let max = optional(violations, "max_backoff", max, duration);
+    let checked = usual.with(initial, max).map_err(|invalid| invalid.to_string());
+    violations.keep("initial_backoff", checked).unwrap_or(usual)
 }
 
 /// Parses a count that is not negative.

@@ -133,8 +133,8 @@ fn limits(limits: ResourceLimits) -> Option<pb::ResourceLimits> {
 fn restart_policy(policy: &RestartPolicy) -> pb::RestartPolicy {
     pb::RestartPolicy {
         mode: restart_mode(policy.mode).into(),
-        initial_backoff: Some(duration(policy.backoff.initial)),
-        max_backoff: Some(duration(policy.backoff.max)),
+        initial_backoff: Some(duration(policy.backoff.initial())),
+        max_backoff: Some(duration(policy.backoff.max())),
         reset_after: Some(duration(policy.reset_after)),
         max_restarts: Some(count(policy.max_restarts)),
         window: Some(duration(policy.window)),

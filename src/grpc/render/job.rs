@@ -69,8 +69,8 @@ fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
 pub(super) fn retry_policy(retry: RetryPolicy) -> pb::RetryPolicy {
     pb::RetryPolicy {
         max_attempts: Some(count(retry.max_attempts)),
-        initial_backoff: Some(duration(retry.backoff.initial)),
-        max_backoff: Some(duration(retry.backoff.max)),
+        initial_backoff: Some(duration(retry.backoff.initial())),
+        max_backoff: Some(duration(retry.backoff.max())),
     }
 }
 

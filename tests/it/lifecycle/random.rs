@@ -86,7 +86,7 @@ impl Stage for Real {
     }
 
     fn lively(&self, name: &str) -> ActorConfig {
-        let backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_millis(500) };
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(500)).unwrap();
         let restart = RestartPolicy { max_restarts: 0, backoff, ..RestartPolicy::default() };
         ActorConfig::new(name.to_owned(), "/bin/sleep".into(), ScriptType::OSIS)
             .with_args(vec!["100000".to_owned()])

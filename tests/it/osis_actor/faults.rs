@@ -42,8 +42,7 @@ async fn a_crashed_job_with_attempts_left_is_tried_again() {
     let rig = OsisProgram::start().await;
     let actor = rig.ready_actor("osis_actor_0").await;
     let mut spec = script("sleep(2); 5");
-    let backoff =
-        hero_supervisor::domain::model::backoff::Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+    let backoff = hero_supervisor::domain::model::backoff::Backoff::capped(Duration::ZERO, Duration::ZERO);
     spec.retry = RetryPolicy { max_attempts: 2, backoff };
     let (id, completion) = rig.submit(spec).await;
     rig.until_running(&id).await;

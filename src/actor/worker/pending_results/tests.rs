@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ fn one_that_is_refused_for_ever_keeps_no_other_back() {
         now += Duration::from_millis(100);
         let Some(call) = ends.next_call(now) else { continue };
         match names(&call).contains(&"bad") {
-            true => ends.failed(now, true, 0.5),
+            true => ends.failed(now, true, 1.0),
             false => written
                 .extend(ends.answered(&vec![true; call.len()]).into_iter().map(|(lease, _)| lease.token)),
         }
@@ -62,7 +62,7 @@ fn one_that_is_refused_for_ever_keeps_no_other_back() {
     ends.answered(&[true]);
     now += Duration::from_secs(2);
     assert_eq!(names(&ends.next_call(now).unwrap()), ["bad"], "it is tried again and again");
-    ends.failed(now, true, 0.5);
+    ends.failed(now, true, 1.0);
     assert!(ends.drop_void(&lease("bad")));
     assert!(ends.is_empty() && ends.stuck_since().is_none());
 }
@@ -73,7 +73,7 @@ fn one_whose_answer_was_lost_was_perhaps_written() {
     let mut ends = PendingResults::new(now);
     ends.push(end("a"), now);
     ends.next_call(now).unwrap();
-    ends.failed(now, false, 0.5);
+    ends.failed(now, false, 1.0);
     assert_eq!(ends.stuck_since(), Some(now));
     assert_eq!(ends.next_call(now), None, "not at once");
     ends.next_call(ends.due().unwrap()).unwrap();
@@ -118,8 +118,8 @@ proptest! {
                         prop_assert!(taken.iter().all(|new| *new), "one was written twice");
                         ends.answered(&taken);
                     }
-                    Answer::Refuses => ends.failed(now, true, 0.5),
-                    Answer::IsLost => ends.failed(now, false, 0.5),
+                    Answer::Refuses => ends.failed(now, true, 1.0),
+                    Answer::IsLost => ends.failed(now, false, 1.0),
                 }
             }
             now = now.max(ends.due().unwrap_or(now)) + Duration::from_millis(1);

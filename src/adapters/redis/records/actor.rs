@@ -240,8 +240,8 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
         readiness: config.readiness.into(),
         restart: RestartRecord {
             mode: mode.into(),
-            initial_backoff_ms: span_millis(backoff.initial),
-            max_backoff_ms: span_millis(backoff.max),
+            initial_backoff_ms: span_millis(backoff.initial()),
+            max_backoff_ms: span_millis(backoff.max()),
             reset_after_ms: span_millis(reset_after),
             max_restarts,
             window_ms: span_millis(window),
@@ -269,10 +269,11 @@ fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError
         readiness: record.readiness.into(),
         restart: RestartPolicy {
             mode: mode.into(),
-            backoff: Backoff {
-                initial: Duration::from_millis(initial_backoff_ms),
-                max: Duration::from_millis(max_backoff_ms),
-            },
+            // Older versions have stored a first delay beyond the longest one.
+            backoff: Backoff::capped(
+                Duration::from_millis(initial_backoff_ms),
+                Duration::from_millis(max_backoff_ms),
+            ),
             reset_after: Duration::from_millis(reset_after_ms),
             max_restarts,
             window: Duration::from_millis(window_ms),

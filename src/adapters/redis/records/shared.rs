@@ -172,8 +172,8 @@ pub(in super::super) fn encode_settings(
             result_ttl_ms: job_defaults.result_ttl.map(span_millis),
             retry: job_defaults.retry.map(|retry| RetryRecord {
                 max_attempts: retry.max_attempts,
-                initial_backoff_ms: span_millis(retry.backoff.initial),
-                max_backoff_ms: span_millis(retry.backoff.max),
+                initial_backoff_ms: span_millis(retry.backoff.initial()),
+                max_backoff_ms: span_millis(retry.backoff.max()),
             }),
         },
         max_queue_depth: *max_queue_depth,
@@ -211,10 +211,10 @@ pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<Script
             result_ttl: record.job_defaults.result_ttl_ms.map(Duration::from_millis),
             retry: record.job_defaults.retry.map(|retry| RetryPolicy {
                 max_attempts: retry.max_attempts,
-                backoff: Backoff {
-                    initial: Duration::from_millis(retry.initial_backoff_ms),
-                    max: Duration::from_millis(retry.max_backoff_ms),
-                },
+                backoff: Backoff::capped(
+                    Duration::from_millis(retry.initial_backoff_ms),
+                    Duration::from_millis(retry.max_backoff_ms),
+                ),
             }),
         },
         max_queue_depth: record.max_queue_depth,

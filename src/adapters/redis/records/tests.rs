@@ -35,7 +35,7 @@ proptest::proptest! {
             queue_timeout: queue_timeout.map(Duration::from_millis),
             retry: RetryPolicy {
                 max_attempts: attempts,
-                backoff: Backoff { initial: Duration::from_millis(initial), max: Duration::from_secs(100) },
+                backoff: Backoff::new(Duration::from_millis(initial), Duration::from_secs(100)).unwrap(),
             },
             result_ttl: Duration::from_millis(ttl),
             run_at: run_at.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms)),

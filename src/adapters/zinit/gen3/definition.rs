@@ -74,8 +74,8 @@ impl Definition {
             "lifecycle": {
                 "restart": restart,
                 // A delay of zero would be a busy loop.
-                "restart_delay_ms": millis(spec.restart.backoff.initial).max(1),
-                "restart_delay_max_ms": millis(spec.restart.backoff.max).max(1),
+                "restart_delay_ms": millis(spec.restart.backoff.initial()).max(1),
+                "restart_delay_max_ms": millis(spec.restart.backoff.max()).max(1),
                 // Unlimited: when to give up is decided, and told, by the supervisor.
                 "max_restarts": 0,
                 "stability_period_ms": millis(spec.restart.reset_after),

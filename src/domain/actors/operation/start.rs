@@ -244,8 +244,7 @@ impl Operation {
         }
         env.insert(ACTOR_MARK.to_owned(), self.id.to_string());
         let mut restart = self.config.restart;
-        restart.backoff.initial = restart.backoff.initial.max(SEEN_END);
-        restart.backoff.max = restart.backoff.max.max(SEEN_END);
+        restart.backoff = restart.backoff.at_least(SEEN_END);
         // Supervisor and actors must agree on it, so that nobody has to say it twice.
         let lease = self.parts.supervisor.queue().lease();
         env.insert("HERO_LEASE".to_owned(), format!("{}ms", lease.as_millis()));

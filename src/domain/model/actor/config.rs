@@ -54,7 +54,7 @@ impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             mode: RestartMode::Always,
-            backoff: Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) },
+            backoff: Backoff::of_millis(1_000, 60_000),
             reset_after: Duration::from_secs(60),
             max_restarts: 10,
             window: Duration::from_secs(600),
@@ -286,8 +286,8 @@ impl ActorConfig {
         let spans = [
             ("drain_timeout", self.drain_timeout),
             ("start_timeout", self.start_timeout),
-            ("restart_policy.initial_backoff", self.restart.backoff.initial),
-            ("restart_policy.max_backoff", self.restart.backoff.max),
+            ("restart_policy.initial_backoff", self.restart.backoff.initial()),
+            ("restart_policy.max_backoff", self.restart.backoff.max()),
             ("restart_policy.reset_after", self.restart.reset_after),
             ("restart_policy.window", self.restart.window),
         ];

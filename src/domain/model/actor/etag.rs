@@ -9,7 +9,6 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::{ActorConfig, Desired, Readiness, RestartMode, RestartPolicy};
-use crate::domain::model::backoff::Backoff;
 use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
 use crate::domain::model::health::{HealthSettings, UnhealthyAction};
 
@@ -73,15 +72,14 @@ impl Fields {
     }
 
     fn restart(&mut self, policy: &RestartPolicy) {
-        let RestartPolicy { mode, backoff: Backoff { initial, max }, reset_after, max_restarts, window } =
-            policy;
+        let RestartPolicy { mode, backoff, reset_after, max_restarts, window } = policy;
         self.number(match mode {
             RestartMode::Always => 0,
             RestartMode::OnFailure => 1,
             RestartMode::Never => 2,
         });
-        self.span(*initial);
-        self.span(*max);
+        self.span(backoff.initial());
+        self.span(backoff.max());
         self.span(*reset_after);
         self.number(u64::from(*max_restarts));
         self.span(*window);

@@ -75,8 +75,7 @@ pub(super) async fn what_waits_for_another_attempt_is_lost_with_its_actor(kind: 
     let actor = bench.actor("osis_actor_0", 41).await;
     let mut job = pinned("boom");
     job.retry.max_attempts = 3;
-    job.retry.backoff.initial = super::queue_contract::LIMIT;
-    job.retry.backoff.max = super::queue_contract::LIMIT;
+    job.retry.backoff = job.retry.backoff.at_least(super::queue_contract::LIMIT);
     let job = submit(&queue, job).await;
     let taken = take_and_start(&bench, &actor).await;
     assert!(finish(&actor, super::queue_contract::failure(&bench, &taken.lease, "boom")).await);

@@ -238,7 +238,7 @@ pub(super) async fn until_state(queue: &Arc<dyn Queue>, id: &JobId, state: JobSt
 
 /// A job that may be started so often, with hardly a pause in between.
 pub(super) fn with_attempts(script: &str, max_attempts: u32) -> JobSpec {
-    let backoff = Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(40) };
+    let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(40)).unwrap();
     JobSpec { retry: RetryPolicy { max_attempts, backoff }, ..spec(script) }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn rules_are_kept_by_who_has_read_them_last(kind: Kind) {
     let bench = kind.bench().await;
     let store = bench.store();
     assert_eq!(store.settings().await.unwrap(), []);
-    let backoff = Backoff { initial: seconds(3), max: seconds(4) };
+    let backoff = Backoff::new(seconds(3), seconds(4)).unwrap();
     let rules = ScriptTypeSettings {
         scaling: ScalingPolicy {
             mode: ScalingMode::Auto,

@@ -201,7 +201,7 @@ pub(crate) fn shell(name: &str, script: &str) -> ProcessSpec {
 pub(crate) fn policy(delay: Duration) -> RestartPolicy {
     RestartPolicy {
         mode: RestartMode::Always,
-        backoff: Backoff { initial: delay, max: delay },
+        backoff: Backoff::new(delay, delay).unwrap(),
         ..RestartPolicy::default()
     }
 }

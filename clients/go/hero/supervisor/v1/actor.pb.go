@@ -972,10 +972,11 @@ type RestartPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The ends that lead to a restart. Default: MODE_ALWAYS.
 	Mode RestartPolicy_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=hero.supervisor.v1.RestartPolicy_Mode" json:"mode,omitempty"`
-	// Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-	// 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+	// Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+	// least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+	// is shorter.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,2,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
-	// Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+	// Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
 	MaxBackoff *durationpb.Duration `protobuf:"bytes,3,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`
 	// Running time after which the delay begins with initial_backoff again, 0 to 24 hours. Default: 60 seconds.
 	ResetAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=reset_after,json=resetAfter,proto3" json:"reset_after,omitempty"`

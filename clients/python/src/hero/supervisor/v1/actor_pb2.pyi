@@ -349,13 +349,14 @@ class RestartPolicy(google.protobuf.message.Message):
     """Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10."""
     @property
     def initial_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-        0.4 seconds, so that the end of every process is observed. Default: 1 second.
+        """Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+        least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+        is shorter.
         """
 
     @property
     def max_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest delay before a restart, 0 to 24 hours. Default: 60 seconds."""
+        """Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer."""
 
     @property
     def reset_after(self) -> google.protobuf.duration_pb2.Duration:

@@ -305,15 +305,16 @@ export type RestartPolicy = Message<"hero.supervisor.v1.RestartPolicy"> & {
   mode: RestartPolicy_Mode;
 
   /**
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    *
    * @generated from field: google.protobuf.Duration initial_backoff = 2;
    */
   initialBackoff?: Duration;
 
   /**
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    *
    * @generated from field: google.protobuf.Duration max_backoff = 3;
    */

@@ -250,8 +250,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration initialBackoff_;
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -263,8 +264,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -276,8 +278,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -291,7 +294,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration maxBackoff_;
   /**
    * <pre>
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -303,7 +306,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -315,7 +318,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -988,8 +991,9 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> initialBackoffBuilder_;
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1000,8 +1004,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1016,8 +1021,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1037,8 +1043,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1056,8 +1063,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1082,8 +1090,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1100,8 +1109,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1113,8 +1123,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1129,8 +1140,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-     * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+     * is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1154,7 +1166,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> maxBackoffBuilder_;
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1165,7 +1177,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1180,7 +1192,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1200,7 +1212,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1218,7 +1230,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1243,7 +1255,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1260,7 +1272,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1272,7 +1284,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -1287,7 +1299,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+     * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
      * </pre>
      *
      * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>

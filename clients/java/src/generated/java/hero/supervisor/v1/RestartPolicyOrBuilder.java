@@ -31,8 +31,9 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -41,8 +42,9 @@ public interface RestartPolicyOrBuilder extends
   boolean hasInitialBackoff();
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -51,8 +53,9 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getInitialBackoff();
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours. The delay doubles with each further restart. The least delay is
-   * 0.4 seconds, so that the end of every process is observed. Default: 1 second.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
+   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
+   * is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -61,7 +64,7 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -70,7 +73,7 @@ public interface RestartPolicyOrBuilder extends
   boolean hasMaxBackoff();
   /**
    * <pre>
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
@@ -79,7 +82,7 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getMaxBackoff();
   /**
    * <pre>
-   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds.
+   * Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
    * </pre>
    *
    * <code>.google.protobuf.Duration max_backoff = 3 [json_name = "maxBackoff"];</code>
