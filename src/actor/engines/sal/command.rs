@@ -60,6 +60,7 @@ const SHELL: Options = Options { silent: false, ignore_error: false, log: false,
 const RUN: Options = Options { strict: true, ..SHELL };
 
 pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
+    registry.add_type::<Builder>("CommandBuilder");
     registry.family(
         "Commands",
         "A result is a map with `stdout`, `stderr`, `code`, `success` and `truncated`. An exit code other than 0 throws, unless \

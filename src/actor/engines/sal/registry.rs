@@ -4,8 +4,6 @@ use std::any::{Any, TypeId};
 
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map, Module, RhaiNativeFunc};
 
-use super::command::Builder;
-use super::text::{Replacer, ReplacerBuilder, Template};
 use crate::actor::engines::rhai::functions::global;
 
 /// Functions by family.
@@ -13,6 +11,8 @@ use crate::actor::engines::rhai::functions::global;
 pub(super) struct Registry {
     module: Module,
     page: String,
+    /// Types of scripts beside those of the language, with their names.
+    types: Vec<(TypeId, &'static str)>,
     /// Functions whose description names another number of arguments than they take.
     pub(super) wrong: Vec<String>,
 }
@@ -21,6 +21,12 @@ impl Registry {
     /// Begins a family of functions.
     pub(super) fn family(&mut self, title: &str, about: &str) {
         self.page.push_str(&format!("\n## {title}\n\n{about}\n\n| function | what it does |\n|---|---|\n"));
+    }
+
+    /// Adds a type that scripts can hold. Functions that name the type are added behind it.
+    pub(super) fn add_type<T: Any + Clone + Send + Sync>(&mut self, name: &'static str) {
+        self.module.set_custom_type::<T>(name);
+        self.types.push((TypeId::of::<T>(), name));
     }
 
     /// Adds a function. `params` are the names of its arguments; the types are those that it really has.
@@ -39,11 +45,14 @@ impl Registry {
             self.wrong.push(name.to_owned());
         }
         let types = FUNC::param_types();
-        let arguments: Vec<String> =
-            params.iter().zip(types).map(|(param, kind)| format!("{param}: {}", type_name(kind))).collect();
+        let arguments: Vec<String> = params
+            .iter()
+            .zip(types)
+            .map(|(param, kind)| format!("{param}: {}", self.type_name(kind)))
+            .collect();
         let result = match TypeId::of::<R>() {
             unit if unit == TypeId::of::<()>() => String::new(),
-            other => format!(" -> {}", type_name(other)),
+            other => format!(" -> {}", self.type_name(other)),
         };
         self.page.push_str(&format!("| `{name}({}){result}` | {about} |\n", arguments.join(", ")));
         global(name).set_into_module(&mut self.module, function);
@@ -51,10 +60,6 @@ impl Registry {
 
     /// The functions.
     pub(super) fn module(mut self) -> Module {
-        self.module.set_custom_type::<Builder>("CommandBuilder");
-        self.module.set_custom_type::<ReplacerBuilder>("TextReplacerBuilder");
-        self.module.set_custom_type::<Replacer>("TextReplacer");
-        self.module.set_custom_type::<Template>("TemplateBuilder");
         self.module.build_index();
         self.module
     }
@@ -63,22 +68,19 @@ impl Registry {
     pub(super) fn reference(&self) -> String {
         format!("{}{}", include_str!("intro.md"), self.page)
     }
-}
 
-fn type_name(id: TypeId) -> &'static str {
-    let known = [
-        (TypeId::of::<ImmutableString>(), "string"),
-        (TypeId::of::<String>(), "string"),
-        (TypeId::of::<INT>(), "int"),
-        (TypeId::of::<FLOAT>(), "float"),
-        (TypeId::of::<bool>(), "bool"),
-        (TypeId::of::<Array>(), "array"),
-        (TypeId::of::<Map>(), "map"),
-        (TypeId::of::<Dynamic>(), "any"),
-        (TypeId::of::<Builder>(), "CommandBuilder"),
-        (TypeId::of::<ReplacerBuilder>(), "TextReplacerBuilder"),
-        (TypeId::of::<Replacer>(), "TextReplacer"),
-        (TypeId::of::<Template>(), "TemplateBuilder"),
-    ];
-    known.into_iter().find(|(known, _)| *known == id).map_or("?", |(_, name)| name)
+    fn type_name(&self, id: TypeId) -> &'static str {
+        let of_language = [
+            (TypeId::of::<ImmutableString>(), "string"),
+            (TypeId::of::<String>(), "string"),
+            (TypeId::of::<INT>(), "int"),
+            (TypeId::of::<FLOAT>(), "float"),
+            (TypeId::of::<bool>(), "bool"),
+            (TypeId::of::<Array>(), "array"),
+            (TypeId::of::<Map>(), "map"),
+            (TypeId::of::<Dynamic>(), "any"),
+        ];
+        let mut known = of_language.iter().chain(&self.types);
+        known.find(|(known, _)| *known == id).map_or("?", |(_, name)| *name)
+    }
 }

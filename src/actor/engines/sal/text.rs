@@ -36,6 +36,8 @@ pub(super) fn write(registry: &mut Registry) {
 }
 
 fn replacing(registry: &mut Registry) {
+    registry.add_type::<ReplacerBuilder>("TextReplacerBuilder");
+    registry.add_type::<Replacer>("TextReplacer");
     registry.family(
         "Replacing",
         "`text_replacer_new().pattern(\"a\").replacement(\"b\").and().pattern(...).build().replace(text)`",
@@ -118,6 +120,7 @@ fn replacing(registry: &mut Registry) {
 }
 
 fn templates(registry: &mut Registry) {
+    registry.add_type::<Template>("TemplateBuilder");
     registry.family(
         "Templates",
         "Files with `{{ name }}`, `{% if %}`, `{% for %}` and filters, as Jinja and Tera have them; a name that is not set throws.",

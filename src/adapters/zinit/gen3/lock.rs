@@ -11,8 +11,6 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 use tokio::time::{Instant, sleep};
 
-use super::slots::Refusal;
-
 /// Somebody who holds it longer is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
@@ -28,6 +26,15 @@ pub(super) struct Held {
     _lock: Option<Flock<File>>,
 }
 
+/// Why the right to add and delete was not given.
+#[derive(Debug)]
+pub(super) enum NotTaken {
+    /// Somebody else holds the lock for too long.
+    Busy,
+    /// The lock file was put there by somebody who could hold it for ever: what is wrong with it.
+    Untrusted(String),
+}
+
 impl Lock {
     pub(super) fn beside(socket: &Path) -> Self {
         let path = socket.with_added_extension("supervisor-lock");
@@ -37,12 +44,12 @@ impl Lock {
     /// Waits for the lock. Where no lock file can be made, everybody gets the right, and a warning is written once.
     ///
     /// # Errors
-    /// `Busy` when somebody else holds it for too long; `Lock` when the file was put there by somebody who could hold it
+    /// `Busy` when somebody else holds it for too long; `Untrusted` when the file was put there by somebody who could hold it
     /// for ever.
-    pub(super) async fn take(&mut self) -> Result<Held, Refusal> {
+    pub(super) async fn take(&mut self) -> Result<Held, NotTaken> {
         let mut file = match self.open() {
             Ok(file) => file,
-            Err(Fault::NotOurs(why)) => return Err(Refusal::Lock(why)),
+            Err(Fault::NotOurs(why)) => return Err(NotTaken::Untrusted(why)),
             Err(Fault::NotMade(error)) => {
                 if !self.warned {
                     self.warned = true;
@@ -57,7 +64,7 @@ impl Lock {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(lock) => return Ok(Held { _lock: Some(lock) }),
                 Err((again, Errno::EWOULDBLOCK)) if begun.elapsed() < TIME_LIMIT => file = again,
-                Err((_file, Errno::EWOULDBLOCK)) => return Err(Refusal::Busy),
+                Err((_file, Errno::EWOULDBLOCK)) => return Err(NotTaken::Busy),
                 // A file system without locks.
                 Err((_file, _errno)) => return Ok(Held { _lock: None }),
             }
@@ -121,7 +128,7 @@ mod tests {
         let socket = dir.path().join("z.sock");
         let (mut one, mut other) = (Lock::beside(&socket), Lock::beside(&socket));
         let held = one.take().await.unwrap();
-        assert!(matches!(other.take().await, Err(Refusal::Busy)));
+        assert!(matches!(other.take().await, Err(NotTaken::Busy)));
         drop(held);
         assert!(other.take().await.is_ok());
     }
@@ -136,7 +143,7 @@ mod tests {
     /// Why a lock is refused at once.
     async fn refused(lock: &mut Lock) -> String {
         match tokio::time::timeout(Duration::from_secs(5), lock.take()).await {
-            Ok(Err(Refusal::Lock(why))) => why,
+            Ok(Err(NotTaken::Untrusted(why))) => why,
             Ok(Ok(_) | Err(_)) | Err(_) => panic!("it was not refused at once"),
         }
     }

@@ -29,7 +29,7 @@ use super::TOMBSTONE;
 use super::cache::ServiceCache;
 use super::calls::Calls;
 use super::definition::Definition;
-use super::lock::{Held, Lock};
+use super::lock::{Held, Lock, NotTaken};
 use super::states::Service;
 use crate::ports::process_manager::{ACTOR_MARK, REALM_MARK};
 
@@ -54,6 +54,15 @@ pub(super) enum Refusal {
     Dependents(Vec<String>),
     /// The call failed.
     Call(CallError),
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(error: NotTaken) -> Self {
+        match error {
+            NotTaken::Busy => Self::Busy,
+            NotTaken::Untrusted(why) => Self::Lock(why),
+        }
+    }
 }
 
 impl From<CallError> for Refusal {
@@ -216,7 +225,7 @@ impl Owner {
     }
 
     async fn alone(&mut self) -> Result<Held, Refusal> {
-        self.lock.take().await
+        Ok(self.lock.take().await?)
     }
 
     /// Zinit overwrites the file of a service that it has not loaded: one written by hand, or one that it could not read.
