@@ -24,7 +24,6 @@ mod runtime;
 mod serve;
 mod service_manager;
 mod token_source;
-mod unconfigured;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -5,10 +5,8 @@
 use std::sync::Arc;
 
 use super::adapters;
-use super::unconfigured::Unconfigured;
 use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::redis::RedisConfig;
-use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{DEFAULT_REDIS_URL, RedisUrl, host_name};
 use crate::domain::actors::{ActorLifecycleManager, Deps};
@@ -70,12 +68,22 @@ impl SupervisorBuilder {
     }
 }
 
-/// Makes an [`ActorLifecycleManager`] on a process manager.
-pub struct ActorLifecycleManagerBuilder {
+/// Makes an [`ActorLifecycleManager`] on a process manager, for the jobs of a supervisor. Until the supervisor is given there is
+/// nothing to build:
+///
+/// ```compile_fail,E0599
+/// # use hero_supervisor::ActorLifecycleManagerBuilder;
+/// ActorLifecycleManagerBuilder::new("/run/zinit.sock".to_owned()).build();
+/// ```
+pub struct ActorLifecycleManagerBuilder<S = WithoutSupervisor> {
     processes: Arc<dyn ProcessManager>,
-    supervisor: Option<Supervisor>,
+    supervisor: S,
     actors: Vec<ActorConfig>,
 }
+
+/// The supervisor of an [`ActorLifecycleManagerBuilder`] that was given none yet.
+#[derive(Debug, Clone, Copy)]
+pub struct WithoutSupervisor;
 
 impl ActorLifecycleManagerBuilder {
     /// A manager whose actors are run by the Zinit at this socket.
@@ -86,13 +94,14 @@ impl ActorLifecycleManagerBuilder {
 
     /// A manager whose actors are run by any process manager.
     pub fn with_process_manager(processes: Arc<dyn ProcessManager>) -> Self {
-        Self { processes, supervisor: None, actors: Vec::new() }
+        Self { processes, supervisor: WithoutSupervisor, actors: Vec::new() }
     }
+}
 
-    /// Sets the supervisor whose jobs the actors run; one with all defaults otherwise. Actors are kept in its Redis.
-    pub fn with_supervisor(mut self, supervisor: Supervisor) -> Self {
-        self.supervisor = Some(supervisor);
-        self
+impl<S> ActorLifecycleManagerBuilder<S> {
+    /// Sets the supervisor whose jobs the actors run. Actors are kept in its Redis.
+    pub fn with_supervisor(self, supervisor: Supervisor) -> ActorLifecycleManagerBuilder<Supervisor> {
+        ActorLifecycleManagerBuilder { processes: self.processes, supervisor, actors: self.actors }
     }
 
     /// Adds an actor that is made at the first use, unless it is there already.
@@ -100,16 +109,14 @@ impl ActorLifecycleManagerBuilder {
         self.actors.push(config);
         self
     }
+}
 
+impl ActorLifecycleManagerBuilder<Supervisor> {
     /// Makes the manager. Nothing is contacted yet; what is wrong with the settings is told by its first call.
     pub fn build(self) -> ActorLifecycleManager {
-        let supervisor = match self.supervisor.map_or_else(|| SupervisorBuilder::new().build(), Ok) {
-            Ok(supervisor) => supervisor,
-            Err(error) => without_redis(&format!("REDIS_URL cannot be used: {error}")),
-        };
-        let store = Arc::clone(supervisor.store());
+        let store = Arc::clone(self.supervisor.store());
         ActorLifecycleManager::new(Deps {
-            supervisor,
+            supervisor: self.supervisor,
             processes: self.processes,
             store,
             programs: Arc::new(ProgramFiles),
@@ -120,13 +127,7 @@ impl ActorLifecycleManagerBuilder {
     }
 }
 
-/// A supervisor whose every call says what is wrong.
-fn without_redis(what: &str) -> Supervisor {
-    let missing = Arc::new(Unconfigured(what.to_owned()));
-    Supervisor::new(missing.clone(), missing, Arc::new(SystemClock), JobDefaults::default())
-}
-
-impl std::fmt::Debug for ActorLifecycleManagerBuilder {
+impl<S> std::fmt::Debug for ActorLifecycleManagerBuilder<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ActorLifecycleManagerBuilder").field("actors", &self.actors).finish_non_exhaustive()
     }
@@ -135,21 +136,10 @@ impl std::fmt::Debug for ActorLifecycleManagerBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::memory::process_manager::MemoryProcessManager;
 
     #[test]
     fn a_url_that_is_none_of_redis_is_refused_at_once_without_showing_its_password() {
         let told = SupervisorBuilder::new().redis_url("http://me:s3cret@h").build().unwrap_err().to_string();
         assert!(told.contains("redis://HOST:PORT") && !told.contains("s3cret"), "{told}");
-    }
-
-    #[tokio::test]
-    async fn a_supervisor_without_redis_says_so_at_the_first_call() {
-        let supervisor = without_redis("there is no Redis");
-        let processes = Arc::new(MemoryProcessManager::new());
-        let manager =
-            ActorLifecycleManagerBuilder::with_process_manager(processes).with_supervisor(supervisor).build();
-        let told = crate::error::chain(&manager.actors().await.unwrap_err());
-        assert!(told.contains("there is no Redis"), "{told}");
     }
 }
