@@ -9,8 +9,13 @@ use crate::domain::model::job::{JobError, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::ports::Cause;
-use crate::ports::job_queue::{QueueError, Refusal, SubmitRefused};
+use crate::ports::actor_store::StoreError;
+use crate::ports::event_log::LogError;
+use crate::ports::job_queue::QueueError;
+use crate::ports::job_submission::SubmitRefused;
 use crate::ports::process_manager::ProcessError;
+use crate::ports::shared_store::SharedStoreError;
+use crate::ports::store_fault::{Refusal, StoreFault};
 
 /// Why the supervisor did not do what it was asked to do.
 ///
@@ -239,18 +244,34 @@ impl From<Violations> for SupervisorError {
     }
 }
 
-impl From<QueueError> for SupervisorError {
-    fn from(error: QueueError) -> Self {
-        match error {
-            QueueError::Unavailable(_) | QueueError::TimedOut { .. } => Self::QueueUnavailable(error.into()),
-            QueueError::Refused { refusal, reason } => Self::QueueRefused { refusal, reason },
-            QueueError::Rejected { .. } => {
-                Self::Internal { what: "use Redis".to_owned(), source: error.into() }
-            }
-            QueueError::Corrupt { what, source } => Self::RecordDamaged { what, source },
+/// Makes the fault of a store into an error of the domain. `E` is the error of that store, whose text names it.
+fn of_store<E>(fault: StoreFault) -> SupervisorError
+where
+    E: From<StoreFault> + std::error::Error + Send + Sync + 'static,
+{
+    match fault {
+        away @ (StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }) => {
+            SupervisorError::QueueUnavailable(E::from(away).into())
         }
+        StoreFault::Refused { refusal, reason } => SupervisorError::QueueRefused { refusal, reason },
+        rejected @ StoreFault::Rejected { .. } => {
+            SupervisorError::Internal { what: "use Redis".to_owned(), source: E::from(rejected).into() }
+        }
+        StoreFault::Corrupt { what, source } => SupervisorError::RecordDamaged { what, source },
     }
 }
+
+macro_rules! from_errors_of_stores {
+    ($($store_error:ty),*) => {$(
+        impl From<$store_error> for SupervisorError {
+            fn from(error: $store_error) -> Self {
+                of_store::<$store_error>(error.into_fault())
+            }
+        }
+    )*};
+}
+
+from_errors_of_stores!(QueueError, StoreError, SharedStoreError, LogError);
 
 impl From<ProcessError> for SupervisorError {
     fn from(error: ProcessError) -> Self {
@@ -318,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_written_once() {
-        let rejected = QueueError::Rejected { reason: "no such command".to_owned() };
+        let rejected = QueueError::from(StoreFault::Rejected { reason: "no such command".to_owned() });
         let told = chain(&SupervisorError::from(rejected));
         assert_eq!(told, "internal error: use Redis: the job queue refused: no such command");
         let rejected = ProcessError::Rejected { reason: "it is busy".to_owned() };

@@ -55,22 +55,22 @@
 //! | which error has which code and reason | `grpc/status.rs` |
 //! | a field mask | `grpc/mask.rs` |
 //! | a slow watcher is cut off | `grpc/watch/stall.rs` |
-//! | RunJob: submit, wait, attach | `domain/jobs/run.rs`, `domain/jobs.rs` |
+//! | RunJob: submit, wait, attach | `domain/jobs/run.rs`, `domain/jobs/submission.rs` |
 //! | a job for one named actor | `domain/jobs/pinned.rs` |
 //! | a followed job | `domain/jobs/follow.rs` |
 //! | which request may run beside which | `domain/actors/admission.rs` |
 //! | how states are derived | `domain/actors/derive_state.rs` |
 //! | what is needed to reach the desired state | `domain/actors/reconcile.rs` |
 //! | too many restarts, CRASH_LOOP | `domain/actors/restarts.rs` |
-//! | the start and the stop of a process | `domain/actors/operation/start.rs`, `stop.rs` |
+//! | the start and the stop of a process | `domain/actors/operation/start.rs`, `domain/actors/operation/stop.rs` |
 //! | the life of one actor, as a diagram | `domain/actors/task.rs` |
 //! | two supervisors of one node, one record | `domain/actors/task/shared_record.rs` |
-//! | a changed definition restarts its actor | `domain/actors/update.rs`, then `task/update_config.rs` |
+//! | a changed definition restarts its actor | `domain/actors/update.rs`, then `domain/actors/task/update_config.rs` |
 //! | the loop of one second | `domain/actors/maintenance.rs` |
 //! | orphans: processes without a record | `domain/actors/maintenance/sweep_orphans.rs` |
 //! | who leads a node | `domain/leadership.rs` |
-//! | when an actor is pinged, and what follows | `domain/health/decide.rs`, `monitor.rs` |
-//! | the scaling decision, and its loop | `domain/scaling/decide.rs`, `run.rs` |
+//! | when an actor is pinged, and what follows | `domain/health/decide.rs`, `domain/health/monitor.rs` |
+//! | the scaling decision, and its loop | `domain/scaling/decide.rs`, `domain/scaling/run.rs` |
 //! | scale from zero | `domain/scaling/trigger.rs` |
 //! | the etag of an actor | `domain/model/actor/etag.rs` |
 //! | which metric counts pings | `app/event_metrics.rs`; all names: `telemetry/metrics.rs` |
@@ -92,18 +92,30 @@
 //!
 //! # One RunJob, end to end
 //!
-//! 1. `grpc` parses the request; every violation is collected before anything is done. The wait is the least of `max_wait`,
-//!    what is left of the caller's deadline, and ten minutes.
-//! 2. [`Supervisor::run`] checks the limits, mints a UUIDv7 and hands a [`Submission`](ports::job_queue::Submission) to the queue.
-//! 3. The Redis adapter registers the awaiter, then puts what was submitted in the same moment into one function call:
-//!    record, index, event and queue entry are written in one atomic step.
-//! 4. An actor waits in a blocking read; the entry wakes exactly one. Delivery is the lease, and the id of the entry is the
-//!    fence: whoever cannot acknowledge it has lost the job.
-//! 5. The actor's loop passes the script over a pipe to a warm host process: a fresh engine per job on one long-lived
-//!    thread with a big stack. A host that crashes or overruns costs that one job.
-//! 6. The end is written by one function: fence, record, event, and a reply to the stream of the supervisor that waits.
-//! 7. The supervisor's one reader of replies resolves the awaiter; `grpc` renders the job. Would the reply be lost, a sweep
-//!    finds the record: within a second while at most 1 000 calls wait, within some six with 10 000.
+//! One file of `src` for each step, in the order in which a job goes through them. What a file calls beside them says by its name
+//! and its comment what it does.
+//!
+//! | step | file |
+//! |---|---|
+//! | the call arrives | `grpc/service.rs` |
+//! | the whole call: parse, begin, wait, cancel after the wait, render | `grpc/service/run_job.rs` |
+//! | the request becomes values; every violation is collected before anything is done | `grpc/parse/job.rs` |
+//! | the wait: the least of `max_wait`, what is left of the caller's deadline, and ten minutes | `grpc/deadline.rs` |
+//! | [`Supervisor::run`]: submit, then wait for the end | `domain/jobs/run.rs` |
+//! | limits and defaults, a fresh UUIDv7, and a [`Submission`](ports::job_submission::Submission) for the queue | `domain/jobs/submission.rs` |
+//! | the awaiter is registered, then the job submitted | `adapters/redis/queue/submission.rs` |
+//! | what was submitted in the same moment goes into one call of a function | `adapters/redis/queue/batches.rs` |
+//! | record, index, event and queue entry are written in one atomic step | `adapters/redis/lua/submission.lua` |
+//! | an actor's blocking read: the entry wakes exactly one. Delivery is the lease, and the id of the entry is the fence: whoever cannot acknowledge it has lost the job | `adapters/redis/work_queue/take.rs` |
+//! | the script goes over a pipe to a warm host process: a fresh engine per job on one long-lived thread with a big stack | `actor/worker/dispatch.rs` |
+//! | the end of the attempt, by its result or by the death of its host, which costs that one job | `actor/worker/finish.rs` |
+//! | ends are written in batches | `adapters/redis/work_queue/ends.rs` |
+//! | fence, record, event, and a reply to the stream of the supervisor that waits, in one atomic step | `adapters/redis/lua/leases.lua` |
+//! | the supervisor's one reader of replies resolves the awaiter | `adapters/redis/queue/replies.rs` |
+//! | the job becomes a message | `grpc/render/job.rs` |
+//!
+//! Would the reply be lost, a sweep (`adapters/redis/queue/sweep.rs`) finds the record: within a second while at most 1 000 calls
+//! wait, within some six with 10 000.
 //!
 //! If the actor dies in between, the process manager's report that the process is gone is enough to reclaim its jobs at
 //! once ([`domain::actors`]). The lease is the second line, for machines that vanish whole.

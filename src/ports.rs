@@ -13,6 +13,7 @@ pub mod clock;
 pub mod event_log;
 pub mod event_meter;
 pub mod job_queue;
+pub mod job_submission;
 pub mod object_store;
 pub mod process_manager;
 pub mod programs;
@@ -21,6 +22,7 @@ pub mod queue_admin;
 pub mod queue_maintenance;
 pub mod script_redis;
 pub mod shared_store;
+pub mod store_fault;
 pub mod work_queue;
 
 /// The cause of a port's error, whatever the adapter is made of.

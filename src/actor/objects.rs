@@ -10,6 +10,7 @@ use crate::actor::host_calls::{CallHandler, Caller};
 use crate::ports::object_store::{
     Content, MAX_FIELDS, MAX_NAME_BYTES, MAX_OBJECT_BYTES, ObjectStore, ObjectStoreError, Put, Shelf,
 };
+use crate::ports::store_fault::StoreFault;
 
 /// No answer is longer; it must fit into a frame.
 const MAX_ANSWER: usize = 15 * 1024 * 1024;
@@ -185,15 +186,11 @@ fn name(what: &str, text: &str) -> Result<(), String> {
 }
 
 fn in_words(error: &ObjectStoreError) -> String {
-    match error {
-        ObjectStoreError::Unavailable(cause) => format!("the object store cannot be reached: {cause}"),
-        ObjectStoreError::TimedOut { after } => {
-            format!("the object store did not answer within {after:?}; a write may or may not have been done")
+    match error.fault() {
+        StoreFault::Unavailable(cause) => format!("the object store cannot be reached: {cause}"),
+        StoreFault::TimedOut { .. } => format!("{error}; a write may or may not have been done"),
+        StoreFault::Refused { .. } | StoreFault::Rejected { .. } | StoreFault::Corrupt { .. } => {
+            error.to_string()
         }
-        ObjectStoreError::Refused { .. } => {
-            error.to_string().replacen("the job queue", "the object store", 1)
-        }
-        ObjectStoreError::Rejected { reason } => format!("the object store refused: {reason}"),
-        ObjectStoreError::Corrupt { what, .. } => format!("{what} could not be read"),
     }
 }

@@ -27,7 +27,7 @@ mod work_queue;
 use std::fmt;
 use std::time::Duration;
 
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 pub use actor_store::RedisActorStore;
 pub use event_log::RedisEventLog;
@@ -66,17 +66,17 @@ impl Default for RedisConfig {
 }
 
 impl RedisConfig {
-    fn check(&self) -> Result<(), QueueError> {
+    fn check(&self) -> Result<(), StoreFault> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let instance = &self.instance;
         if instance.is_empty() || instance.len() > 64 || !instance.chars().all(allowed) {
             let reason =
                 format!("instance {instance:?} is not a name: use 1 to 64 of A-Z, a-z, 0-9, ., _ and -");
-            return Err(QueueError::Rejected { reason });
+            return Err(StoreFault::Rejected { reason });
         }
         if self.lease < MIN_LEASE {
             let reason = format!("a lease of {:?} is too short: use at least {MIN_LEASE:?}", self.lease);
-            return Err(QueueError::Rejected { reason });
+            return Err(StoreFault::Rejected { reason });
         }
         Ok(())
     }

@@ -20,9 +20,9 @@ use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, Red
 use crate::adapters::system_clock::SystemClock;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
-use crate::ports::job_queue::{QueueError, Refusal};
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::script_redis::ScriptRedis;
+use crate::ports::store_fault::{Refusal, StoreFault};
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry::{self, traces};
 
@@ -163,10 +163,14 @@ fn check<F: EngineFlags>(
         match probed {
             Ok(took) => Ok(format!("{engine}, redis in {took:?}")),
             // Actors are what empties it.
-            Err(error @ QueueError::Refused { refusal: Refusal::Full, .. }) => {
-                Ok(format!("{engine}, redis: {error}"))
-            }
-            Err(error) => Err(format!("redis: {}", chain(&error))),
+            Err(error) => match error.fault() {
+                StoreFault::Refused { refusal: Refusal::Full, .. } => Ok(format!("{engine}, redis: {error}")),
+                StoreFault::Refused { .. }
+                | StoreFault::Unavailable(_)
+                | StoreFault::TimedOut { .. }
+                | StoreFault::Rejected { .. }
+                | StoreFault::Corrupt { .. } => Err(format!("redis: {}", chain(&error))),
+            },
         }
     });
     match checked {

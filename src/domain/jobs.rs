@@ -1,12 +1,22 @@
-//! Jobs as callers see them: submit, run, await, look, cancel.
+//! Jobs as callers see them: submit, run, await, read, cancel.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `submission` | a request becomes a job in its queue |
+//! | `run` | RunJob and AwaitJob: submit, then wait for the end |
+//! | `pinned` | jobs for one named actor |
+//! | `follow` | a job, followed to its end |
+//! | `job_builder` | a job, described step by step |
 
 pub mod follow;
 mod job_builder;
 mod pinned;
 mod run;
+mod submission;
 
 pub use job_builder::JobBuilder;
 pub use run::{Awaited, Begun};
+pub use submission::{Accepted, JobRequest};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +26,17 @@ use tokio::sync::Semaphore;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobSpec, JobView};
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::settings::{ScriptTypeSettings, UnsetFields};
-
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::scaling::trigger::ScaleTrigger;
 use crate::domain::script_types::settings_cache::SettingsCache;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::{
-    Cancelled, Deleted, JobCursor, JobFilter, JobPage, RequestKey, Retried, Submission, SubmitRefused,
-    Submitted,
-};
+use crate::ports::job_queue::{Cancelled, Deleted, JobCursor, JobFilter, JobPage, Retried};
 use crate::ports::queue::Queue;
 use crate::ports::queue_admin::QueueDepth;
-use run::{MOST_FOLLOWED, SUBMITS_AT_A_TIME};
+use follow::MOST_FOLLOWED;
+use run::SUBMITS_AT_A_TIME;
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
 const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -54,35 +61,6 @@ pub struct JobDefaults {
     pub caller_id: String,
     /// `context_id` of jobs that have none.
     pub context_id: String,
-}
-
-/// One job to submit, with its names.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobRequest {
-    /// What to run.
-    pub spec: JobSpec,
-    /// The caller's id for the job; a fresh one by default.
-    pub job_id: Option<JobId>,
-    /// Makes repeats harmless.
-    pub request: Option<RequestKey>,
-    /// What the caller did not say, for the rules of the script type to fill in.
-    pub open: UnsetFields,
-}
-
-impl JobRequest {
-    /// A job with a fresh id that may be submitted twice.
-    pub fn new(spec: JobSpec) -> Self {
-        Self { spec, job_id: None, request: None, open: UnsetFields::default() }
-    }
-}
-
-/// An accepted job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Accepted {
-    /// The job, without its script.
-    pub job: Job,
-    /// True when an earlier request with the same id had made it.
-    pub deduplicated: bool,
 }
 
 impl Supervisor {
@@ -134,76 +112,6 @@ impl Supervisor {
                 ..JobSpec::new(ScriptType::OSIS, "")
             },
         }
-    }
-
-    /// Runs a job and answers with the text of its result, however long it takes (its `run_timeout` bounds each attempt).
-    ///
-    /// # Errors
-    /// `JobFailed` and `JobCancelled` when it ends so; those of [`Supervisor::submit`].
-    pub async fn run_job_and_await_result(&self, job: &JobSpec) -> Result<String, SupervisorError> {
-        let mut awaited = self.run(JobRequest::new(job.clone()), LONGEST_WAIT).await?;
-        while !awaited.done {
-            awaited = self.await_end(&awaited.job.id, LONGEST_WAIT).await?;
-        }
-        let job = awaited.job;
-        if let Some(result) = job.result {
-            return Ok(result.text);
-        }
-        match (job.error, job.cancel_reason) {
-            (Some(error), _) => Err(SupervisorError::JobFailed { id: job.id, error }),
-            (None, reason) => {
-                Err(SupervisorError::JobCancelled { id: job.id, reason: reason.unwrap_or_default() })
-            }
-        }
-    }
-
-    /// Puts a job into its queue.
-    ///
-    /// # Errors
-    /// `Invalid`, `QueueFull`, `JobExists`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
-    pub async fn submit(&self, request: JobRequest) -> Result<Accepted, SupervisorError> {
-        let submission = self.admit(request, false)?;
-        let submitted = self.submit_one(submission).await?;
-        Ok(Accepted { job: submitted.job, deduplicated: submitted.deduplicated })
-    }
-
-    /// Puts many jobs into their queues; one answer each, in order. Valid ones are submitted whatever the others are.
-    ///
-    /// # Errors
-    /// `QueueUnavailable` when nothing is known of any of them.
-    pub async fn submit_many(
-        &self,
-        requests: Vec<JobRequest>,
-    ) -> Result<Vec<Result<Accepted, SupervisorError>>, SupervisorError> {
-        let mut answers: Vec<Option<SupervisorError>> = Vec::with_capacity(requests.len());
-        let mut submissions = Vec::with_capacity(requests.len());
-        for request in requests {
-            match self.admit(request, false) {
-                Ok(submission) => {
-                    submissions.push(submission);
-                    answers.push(None);
-                }
-                Err(error) => answers.push(Some(error)),
-            }
-        }
-        let targets = self.mark_unroutable(&mut submissions).await?;
-        let mut submitted = self.queue.submit(submissions).await?.into_iter();
-        let answer = |refused: Option<SupervisorError>| match refused {
-            Some(error) => Err(error),
-            None => match submitted.next() {
-                Some(Ok(done)) => {
-                    self.scale_trigger.submitted(done.job.spec.script_type);
-                    Ok(Accepted { job: done.job, deduplicated: done.deduplicated })
-                }
-                Some(Err(refused)) => Err(refused.into()),
-                None => Err(missing_answer()),
-            },
-        };
-        let answers = answers.into_iter().map(answer).collect();
-        for spec in targets {
-            self.fail_unroutable(&spec).await;
-        }
-        Ok(answers)
     }
 
     /// Reads a job.
@@ -303,48 +211,6 @@ impl Supervisor {
         &self.clock
     }
 
-    /// Checks a request and fills in what the caller left out.
-    fn admit(&self, request: JobRequest, wanted: bool) -> Result<Submission, SupervisorError> {
-        let mut spec = request.spec;
-        if spec.caller_id.is_empty() {
-            spec.caller_id.clone_from(&self.defaults.caller_id);
-        }
-        if spec.context_id.is_empty() {
-            spec.context_id.clone_from(&self.defaults.context_id);
-        }
-        if request.open != UnsetFields::default() {
-            self.settings.of(spec.script_type).job_defaults.fill(&mut spec, request.open);
-        }
-        spec.validate()?;
-        spec.validate_run_at(self.clock.now())?;
-        let id = request.job_id.unwrap_or_else(JobId::mint);
-        spec.cut_to_millis();
-        Ok(Submission { id, spec, request: request.request, wanted, unroutable: false })
-    }
-
-    async fn submit_one(&self, mut submission: Submission) -> Result<Submitted, SupervisorError> {
-        let unroutable = match submission.spec.target_actor {
-            Some(_) => Box::pin(self.unroutable(&submission.spec)).await?,
-            None => None,
-        };
-        submission.unroutable = unroutable.is_some();
-        let mut answers = self.queue.submit(vec![submission]).await?;
-        match answers.pop() {
-            Some(Ok(submitted)) => {
-                self.scale_trigger.submitted(submitted.job.spec.script_type);
-                if submitted.job.spec.target_actor.is_some() {
-                    Box::pin(self.fail_unroutable(&submitted.job.spec)).await;
-                }
-                Ok(submitted)
-            }
-            Some(Err(refused @ SubmitRefused::Unroutable { .. })) => {
-                Err(unroutable.unwrap_or_else(|| refused.into()))
-            }
-            Some(Err(refused)) => Err(refused.into()),
-            None => Err(missing_answer()),
-        }
-    }
-
     /// Whether an id that is not there was there once.
     pub(crate) fn unknown(&self, id: &JobId) -> SupervisorError {
         let age = id.minted_at().and_then(|at| self.clock.now().duration_since(at).ok());
@@ -359,11 +225,4 @@ impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Supervisor").field("defaults", &self.defaults).finish_non_exhaustive()
     }
-}
-
-/// One wait of [`Supervisor::run_job_and_await_result`]; it waits again as long as the job lives.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
-
-fn missing_answer() -> SupervisorError {
-    SupervisorError::Internal { what: "submit a job".to_owned(), source: "no answer for it".into() }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::domain::model::id::JobId;
 use crate::domain::model::violation::Violations;
 use crate::error::{SupervisorError, chain};
-use crate::ports::job_queue::Refusal;
+use crate::ports::store_fault::Refusal;
 use crate::proto::ErrorReason as Reason;
 
 /// `domain` of every `google.rpc.ErrorInfo`.

@@ -7,8 +7,13 @@ use async_trait::async_trait;
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::QueueError;
 use crate::ports::shared_store::SharedStore;
+use crate::ports::store_fault::{StoreFault, store_error};
+
+store_error! {
+    /// Why a call to the actor store failed.
+    StoreError, "the actor store"
+}
 
 /// What happened to a write.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +49,7 @@ impl Loaded {
     pub fn find(self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {
         if let Some(why) = self.damaged.get(id.as_str()) {
             let what = format!("the record of actor {id}");
-            return Err(StoreError::Corrupt { what, source: why.clone().into() });
+            return Err(StoreFault::Corrupt { what, source: why.clone().into() }.into());
         }
         Ok(self.records.into_iter().find(|record| record.id == *id))
     }
@@ -80,6 +85,3 @@ pub trait ActorStore: SharedStore {
     /// Sets the template if there is none, or always when `replace` is said.
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError>;
 }
-
-/// The store and the queue are the same Redis, and fail in the same ways.
-pub type StoreError = QueueError;

@@ -9,10 +9,12 @@ use async_trait::async_trait;
 
 use crate::domain::model::event::Event;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::store_error;
 
-/// The log and the queue are the same Redis, and fail in the same ways.
-pub type LogError = QueueError;
+store_error! {
+    /// Why a call to the event log failed.
+    LogError, "the event log"
+}
 
 /// An event with its place.
 #[derive(Debug, Clone, PartialEq)]

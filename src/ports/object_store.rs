@@ -3,7 +3,12 @@
 
 use async_trait::async_trait;
 
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::store_error;
+
+store_error! {
+    /// Why a call to the object store failed.
+    ObjectStoreError, "the object store"
+}
 
 /// Bytes of one object's text.
 pub const MAX_OBJECT_BYTES: usize = 1024 * 1024;
@@ -76,6 +81,3 @@ pub trait ObjectStore: Send + Sync {
     /// The ids of the objects whose field holds this value, in order.
     async fn find(&self, shelf: &Shelf, field: &str, value: &str) -> Result<Vec<String>, ObjectStoreError>;
 }
-
-/// The store and the queue are the same Redis, and fail in the same ways.
-pub type ObjectStoreError = QueueError;

@@ -2,10 +2,11 @@
 
 use crate::ports::actor_presence::ActorPresence;
 use crate::ports::job_queue::JobQueue;
+use crate::ports::job_submission::JobSubmission;
 use crate::ports::queue_admin::QueueAdmin;
 use crate::ports::queue_maintenance::QueueMaintenance;
 
 /// A job queue with everything that a supervisor asks of one. Each part of the domain names only the trait that it needs.
-pub trait Queue: JobQueue + QueueAdmin + ActorPresence + QueueMaintenance {}
+pub trait Queue: JobSubmission + JobQueue + QueueAdmin + ActorPresence + QueueMaintenance {}
 
-impl<Q: JobQueue + QueueAdmin + ActorPresence + QueueMaintenance> Queue for Q {}
+impl<Q: JobSubmission + JobQueue + QueueAdmin + ActorPresence + QueueMaintenance> Queue for Q {}

@@ -9,38 +9,43 @@ use crate::domain::model::id::NodeName;
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::store_error;
+
+store_error! {
+    /// Why a call to the store that supervisors share failed.
+    SharedStoreError, "the shared store"
+}
 
 /// Keeps what every supervisor of a queue goes by. None of it is read on the way of a job.
 #[async_trait]
 pub trait SharedStore: Send + Sync {
     /// The rules of those script types that have any.
-    async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, QueueError>;
+    async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, SharedStoreError>;
 
     /// Writes the rules of a script type if the kept ones still have `settings.generation` (0: if there are none);
     /// they have one more then. False when somebody was faster.
-    async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, QueueError>;
+    async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, SharedStoreError>;
 
     /// What is known of the health of every actor.
-    async fn healths(&self) -> Result<Vec<HealthRecord>, QueueError>;
+    async fn healths(&self) -> Result<Vec<HealthRecord>, SharedStoreError>;
 
     /// Writes down what is known of the health of an actor. It goes with the record of the actor.
-    async fn put_health(&self, record: &HealthRecord) -> Result<(), QueueError>;
+    async fn put_health(&self, record: &HealthRecord) -> Result<(), SharedStoreError>;
 
     /// The last decision of scaling of each script type.
-    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, QueueError>;
+    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, SharedStoreError>;
 
     /// Writes down the last decision of scaling of a script type.
     async fn put_decision(
         &self,
         script_type: ScriptType,
         decision: &ScalingDecision,
-    ) -> Result<(), QueueError>;
+    ) -> Result<(), SharedStoreError>;
 
     /// Asks for the turn to look after health and numbers of a node's actors, or to keep it; it lasts for `term`. False
     /// while another supervisor has it.
-    async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, QueueError>;
+    async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, SharedStoreError>;
 
     /// Gives the turn back, if it is ours.
-    async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), QueueError>;
+    async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), SharedStoreError>;
 }

@@ -1,5 +1,6 @@
 //! Pages for contributors name files that are there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -32,4 +33,55 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
         let is_word = word.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-/".contains(letter));
         is_word && ROOTS.iter().any(|root| word.starts_with(root))
     })
+}
+
+/// Most files through which one RunJob is followed.
+const RUN_JOB_FILES: usize = 16;
+
+#[test]
+fn every_file_in_the_tables_of_the_architecture_is_there() {
+    let page = architecture();
+    let behaviours = section(&page, "# Behaviour");
+    let named: Vec<&str> = files_below_src(behaviours).collect();
+    assert!(named.len() >= 30, "{named:?}");
+    let missing: Vec<&&str> = named.iter().filter(|file| !is_below_src(file)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn one_run_job_is_followed_through_few_files_and_enters_none_twice() {
+    let page = architecture();
+    let rows = section(&page, "# One RunJob").lines().filter(|line| line.starts_with("| "));
+    // The first row is the head of the table.
+    let steps: Vec<Vec<&str>> = rows.skip(1).map(|row| files_below_src(row).collect()).collect();
+    assert!(steps.iter().all(|files| files.len() == 1), "one file a step: {steps:?}");
+    let files: Vec<&str> = steps.concat();
+    assert!((10..=RUN_JOB_FILES).contains(&files.len()), "{} files: {files:?}", files.len());
+    let missing: Vec<&&str> = files.iter().filter(|file| !is_below_src(file)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let once: BTreeSet<&&str> = files.iter().collect();
+    assert_eq!(once.len(), files.len(), "{files:?}");
+}
+
+/// The page of `src/lib.rs`.
+fn architecture() -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let page = text.lines().map_while(|line| line.strip_prefix("//!"));
+    page.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The section whose heading begins so, up to the next one of the same level.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_before, rest) = page.split_once(heading).unwrap_or_else(|| panic!("{heading} is on the page"));
+    rest.split("\n# ").next().unwrap_or(rest)
+}
+
+/// The files between backticks.
+fn files_below_src(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    quoted.filter(|word| word.ends_with(".rs") || word.ends_with(".lua"))
+}
+
+fn is_below_src(file: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file).exists()
 }

@@ -1,8 +1,8 @@
 //! `rediss://` speaks TLS.
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
-use hero_supervisor::ports::job_queue::QueueError;
 use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
+use hero_supervisor::ports::store_fault::StoreFault;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
@@ -19,5 +19,11 @@ async fn a_tls_url_begins_with_a_handshake_and_a_server_without_tls_is_unavailab
         caller.read_u8().await.unwrap()
     });
     assert_eq!(first, HANDSHAKE);
-    assert!(matches!(probed, Err(QueueError::Unavailable(_) | QueueError::TimedOut { .. })), "{probed:?}");
+    assert!(
+        matches!(
+            probed.as_ref().map_err(|error| error.fault()),
+            Err(StoreFault::Unavailable(_) | StoreFault::TimedOut { .. })
+        ),
+        "{probed:?}"
+    );
 }

@@ -10,6 +10,7 @@ use super::pending_results::Fate;
 use super::queue_calls::{CallEnd, RETRY};
 use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 /// While ends cannot be written, that is told this often.
 const TELL_STUCK: Duration = Duration::from_secs(60);
@@ -48,11 +49,12 @@ impl<L: Launcher> WorkerLoop<L> {
                 }
             }
             Err(error) => {
-                let lost = matches!(
-                    error,
-                    QueueError::Unavailable(_) | QueueError::TimedOut { .. } | QueueError::Corrupt { .. }
-                );
-                let refused = !lost;
+                let refused = match error.fault() {
+                    StoreFault::Refused { .. } | StoreFault::Rejected { .. } => true,
+                    StoreFault::Unavailable(_) | StoreFault::TimedOut { .. } | StoreFault::Corrupt { .. } => {
+                        false
+                    }
+                };
                 self.pending.failed(self.now, refused, fastrand::f64());
                 if refused {
                     // Whether it is the queue or this end: nothing is taken before the queue has accepted something.

@@ -16,11 +16,14 @@ pub struct MemoryActorStore {
     broker: MemoryBroker,
 }
 
-impl MemoryActorStore {
-    pub(super) fn new(broker: MemoryBroker) -> Self {
-        Self { broker }
+impl MemoryBroker {
+    /// The store of actors.
+    pub fn actor_store(&self) -> MemoryActorStore {
+        MemoryActorStore { broker: self.clone() }
     }
+}
 
+impl MemoryActorStore {
     pub(super) fn broker(&self) -> &MemoryBroker {
         &self.broker
     }
@@ -29,8 +32,10 @@ impl MemoryActorStore {
 #[async_trait]
 impl ActorStore for MemoryActorStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        let records = self.broker.with(|state| state.records.values().cloned().collect())?;
-        Ok(Loaded { records, ..Loaded::default() })
+        self.broker.with(|state| {
+            let records = state.records.values().cloned().collect();
+            Loaded { records, ..Loaded::default() }
+        })
     }
 
     async fn get(&self, id: &ActorId) -> Result<Option<ActorRecord>, StoreError> {

@@ -2,22 +2,16 @@
 
 mod state;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::state::State;
-use crate::adapters::memory::actor_store::MemoryActorStore;
 use crate::adapters::memory::clock::MemoryClock;
-use crate::adapters::memory::event_log::MemoryEventLog;
-use crate::adapters::memory::job_queue::MemoryJobQueue;
-use crate::adapters::memory::work_queue::MemoryWorkQueue;
-use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::QueueError;
+use crate::lock::Lock;
+use crate::ports::store_fault::StoreFault;
 
-pub(super) use self::state::Holder;
+pub(super) use self::state::{Holder, State};
 
 /// Limits of a [`MemoryBroker`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +38,7 @@ pub struct MemoryBroker {
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Lock<State>,
     /// Grows with every change and wakes those who wait for work.
     version: watch::Sender<u64>,
     config: MemoryConfig,
@@ -55,29 +49,9 @@ impl MemoryBroker {
     /// An empty queue.
     pub fn new(config: MemoryConfig) -> Self {
         let clock = MemoryClock::new();
-        let state = Mutex::new(State::new(config, clock));
+        let state = Lock::new(State::new(config, clock));
         let version = watch::Sender::new(0);
         Self { shared: Arc::new(Shared { state, version, config, clock }) }
-    }
-
-    /// The queue as a supervisor sees it.
-    pub fn job_queue(&self) -> MemoryJobQueue {
-        MemoryJobQueue::new(self.clone())
-    }
-
-    /// The queue as one actor process sees it.
-    pub fn work_queue(&self, script_type: ScriptType, actor_id: ActorId, pid: u32) -> MemoryWorkQueue {
-        MemoryWorkQueue::new(self.clone(), script_type, Holder { actor_id, pid })
-    }
-
-    /// The store of actors.
-    pub fn actor_store(&self) -> MemoryActorStore {
-        MemoryActorStore::new(self.clone())
-    }
-
-    /// The event log.
-    pub fn event_log(&self) -> MemoryEventLog {
-        MemoryEventLog::new(self.clone())
     }
 
     /// The clock of all times in records.
@@ -87,7 +61,7 @@ impl MemoryBroker {
 
     /// Makes every call fail with `Unavailable`, or work again.
     pub fn set_unavailable(&self, unavailable: bool) {
-        self.lock().unavailable = unavailable;
+        self.shared.state.lock().unavailable = unavailable;
     }
 
     pub(super) fn config(&self) -> MemoryConfig {
@@ -95,17 +69,20 @@ impl MemoryBroker {
     }
 
     /// Reads or changes the state, and wakes those who wait.
-    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
+    pub(super) fn with<T, E: From<StoreFault>>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, E> {
         let answer = self.without_waking(change)?;
         self.shared.version.send_modify(|version| *version += 1);
         Ok(answer)
     }
 
     /// Reads or changes the state and wakes nobody. Two actors that only read would wake each other without end.
-    pub(super) fn without_waking<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T, QueueError> {
-        let mut state = self.lock();
+    pub(super) fn without_waking<T, E: From<StoreFault>>(
+        &self,
+        change: impl FnOnce(&mut State) -> T,
+    ) -> Result<T, E> {
+        let mut state = self.shared.state.lock();
         if state.unavailable {
-            return Err(QueueError::Unavailable("the in-memory queue was told to be away".into()));
+            return Err(StoreFault::Unavailable("the memory was told to be away".into()).into());
         }
         Ok(change(&mut state))
     }
@@ -113,9 +90,5 @@ impl MemoryBroker {
     /// Notifications of changes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.shared.version.subscribe()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

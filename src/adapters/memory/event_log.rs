@@ -21,11 +21,14 @@ pub struct MemoryEventLog {
     broker: MemoryBroker,
 }
 
-impl MemoryEventLog {
-    pub(super) fn new(broker: MemoryBroker) -> Self {
-        Self { broker }
+impl MemoryBroker {
+    /// The event log.
+    pub fn event_log(&self) -> MemoryEventLog {
+        MemoryEventLog { broker: self.clone() }
     }
+}
 
+impl MemoryEventLog {
     /// Removes all but the last `kept` events of each stream, as time would.
     ///
     /// # Errors
@@ -71,7 +74,8 @@ impl Follow for Follower {
         let deadline = Instant::now() + WAIT;
         loop {
             self.changes.borrow_and_update();
-            let read = self.broker.without_waking(|state| state.events_after(cursor, limit))?;
+            let read =
+                self.broker.without_waking::<_, LogError>(|state| state.events_after(cursor, limit))?;
             let nothing = matches!(&read, Read::Entries { entries, .. } if entries.is_empty());
             if !nothing || !matches!(timeout_at(deadline, self.changes.changed()).await, Ok(Ok(()))) {
                 return Ok(read);

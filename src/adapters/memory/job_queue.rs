@@ -12,9 +12,9 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
-    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
-    Submission, SubmitRefused, Submitted,
+    Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
 };
+use crate::ports::job_submission::{Attached, JobSubmission, Submission, SubmitRefused, Submitted};
 use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::work_queue::Work;
@@ -25,11 +25,14 @@ pub struct MemoryJobQueue {
     broker: MemoryBroker,
 }
 
-impl MemoryJobQueue {
-    pub(super) fn new(broker: MemoryBroker) -> Self {
-        Self { broker }
+impl MemoryBroker {
+    /// The queue as a supervisor sees it.
+    pub fn job_queue(&self) -> MemoryJobQueue {
+        MemoryJobQueue { broker: self.clone() }
     }
+}
 
+impl MemoryJobQueue {
     fn submit_one(&self, submission: Submission) -> Result<Result<Submitted, SubmitRefused>, QueueError> {
         let usual = self.broker.config().queue_limit;
         let now = self.broker.clock().now();
@@ -73,7 +76,7 @@ impl MemoryJobQueue {
 }
 
 #[async_trait]
-impl JobQueue for MemoryJobQueue {
+impl JobSubmission for MemoryJobQueue {
     async fn submit(
         &self,
         submissions: Vec<Submission>,
@@ -87,7 +90,10 @@ impl JobQueue for MemoryJobQueue {
             Some(Attached { job, completion: state.completion(id) })
         })
     }
+}
 
+#[async_trait]
+impl JobQueue for MemoryJobQueue {
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
         self.broker.without_waking(|state| match view {
             JobView::Basic => state.job(id).map(basic),
@@ -204,7 +210,7 @@ impl QueueAdmin for MemoryJobQueue {
     }
 
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
-        let _away = self.broker.without_waking(|state| state.set_limit(script_type, limit));
+        let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_limit(script_type, limit));
     }
 }
 

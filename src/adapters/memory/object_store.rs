@@ -1,10 +1,10 @@
 //! Objects in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::lock::Lock;
 use crate::ports::object_store::{Content, MAX_OBJECTS, Object, ObjectStore, ObjectStoreError, Put, Shelf};
 
 /// Objects with their revisions, by shelf and id.
@@ -13,13 +13,7 @@ type Shelves = BTreeMap<Shelf, BTreeMap<String, (Content, u64)>>;
 /// A store of objects that ends with the process.
 #[derive(Debug, Default)]
 pub struct MemoryObjectStore {
-    shelves: Mutex<Shelves>,
-}
-
-impl MemoryObjectStore {
-    fn shelves(&self) -> MutexGuard<'_, Shelves> {
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    shelves: Lock<Shelves>,
 }
 
 #[async_trait]
@@ -31,7 +25,7 @@ impl ObjectStore for MemoryObjectStore {
         content: &Content,
         expected: Option<u64>,
     ) -> Result<Put, ObjectStoreError> {
-        let mut shelves = self.shelves();
+        let mut shelves = self.shelves.lock();
         let objects = shelves.entry(shelf.clone()).or_default();
         let stored = objects.get(id).map_or(0, |(_, revision)| *revision);
         if expected.is_some_and(|expected| expected != stored) {
@@ -45,22 +39,22 @@ impl ObjectStore for MemoryObjectStore {
     }
 
     async fn get(&self, shelf: &Shelf, id: &str) -> Result<Option<Object>, ObjectStoreError> {
-        let shelves = self.shelves();
+        let shelves = self.shelves.lock();
         let found = shelves.get(shelf).and_then(|objects| objects.get(id));
         Ok(found.map(|(content, revision)| Object { text: content.text.clone(), revision: *revision }))
     }
 
     async fn delete(&self, shelf: &Shelf, id: &str) -> Result<bool, ObjectStoreError> {
-        Ok(self.shelves().get_mut(shelf).and_then(|objects| objects.remove(id)).is_some())
+        Ok(self.shelves.lock().get_mut(shelf).and_then(|objects| objects.remove(id)).is_some())
     }
 
     async fn list(&self, shelf: &Shelf) -> Result<Vec<String>, ObjectStoreError> {
-        let shelves = self.shelves();
+        let shelves = self.shelves.lock();
         Ok(shelves.get(shelf).map(|objects| objects.keys().cloned().collect()).unwrap_or_default())
     }
 
     async fn find(&self, shelf: &Shelf, field: &str, value: &str) -> Result<Vec<String>, ObjectStoreError> {
-        let shelves = self.shelves();
+        let shelves = self.shelves.lock();
         let objects = shelves.get(shelf).into_iter().flatten();
         let holds =
             |content: &Content| content.fields.iter().any(|(name, held)| name == field && held == value);

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use crate::adapters::memory::broker::{Holder, MemoryBroker};
+use crate::adapters::memory::broker::{Holder, MemoryBroker, State};
+use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
@@ -20,9 +21,11 @@ pub struct MemoryWorkQueue {
     interrupted: Notify,
 }
 
-impl MemoryWorkQueue {
-    pub(super) fn new(broker: MemoryBroker, script_type: ScriptType, holder: Holder) -> Self {
-        Self { broker, script_type, holder, interrupted: Notify::new() }
+impl MemoryBroker {
+    /// The queue as one actor process sees it.
+    pub fn work_queue(&self, script_type: ScriptType, actor_id: ActorId, pid: u32) -> MemoryWorkQueue {
+        let (broker, holder) = (self.clone(), Holder { actor_id, pid });
+        MemoryWorkQueue { broker, script_type, holder, interrupted: Notify::new() }
     }
 }
 
@@ -37,7 +40,8 @@ impl WorkQueue for MemoryWorkQueue {
         let mut changes = self.broker.changes();
         loop {
             changes.mark_unchanged();
-            let work = self.broker.without_waking(|state| state.take(self.script_type, &self.holder, max))?;
+            let take = |state: &mut State| state.take(self.script_type, &self.holder, max);
+            let work = self.broker.without_waking::<_, QueueError>(take)?;
             if !work.is_empty() {
                 return Ok(work);
             }
@@ -95,6 +99,6 @@ impl WorkQueue for MemoryWorkQueue {
     }
 
     async fn close(&self) {
-        let _away = self.broker.with(|state| state.leave(self.script_type, &self.holder));
+        let _away = self.broker.with::<_, QueueError>(|state| state.leave(self.script_type, &self.holder));
     }
 }

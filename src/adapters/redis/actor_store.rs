@@ -17,6 +17,7 @@ use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
+use crate::ports::store_fault::StoreFault;
 
 /// Name of these records in errors.
 const RECORD: &str = "a record of an actor";
@@ -43,7 +44,7 @@ impl RedisActorStore {
         field: &str,
         value: String,
         only_new: bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), StoreFault> {
         let mut set = Function::Set.on(hash);
         set.arg(field).arg(value).arg(u8::from(only_new));
         self.connection.call(&set, "a field").await
@@ -55,7 +56,7 @@ impl RedisActorStore {
         record: &ActorRecord,
         expected: Option<u64>,
         next: u64,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<Stored, StoreFault> {
         let mut put = Function::CompareAndSet.on(keys::ACTORS);
         put.arg(record.id.as_str());
         put.arg(encode_actor(record, next)?)
@@ -94,19 +95,19 @@ impl ActorStore for RedisActorStore {
         let mut get = redis::cmd("HGET");
         get.arg(keys::ACTORS).arg(id.as_str());
         let json: Option<String> = self.connection.call(&get, RECORD).await?;
-        json.map(|json| decode_actor(id.as_str(), &json)).transpose()
+        Ok(json.map(|json| decode_actor(id.as_str(), &json)).transpose()?)
     }
 
     async fn epoch(&self) -> Result<Option<String>, StoreError> {
-        self.connection.call(redis::cmd("GET").arg(keys::EPOCH), "the epoch").await
+        Ok(self.connection.call(redis::cmd("GET").arg(keys::EPOCH), "the epoch").await?)
     }
 
     async fn insert(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
-        self.put(record, None, 1).await
+        Ok(self.put(record, None, 1).await?)
     }
 
     async fn update(&self, record: &ActorRecord) -> Result<Stored, StoreError> {
-        self.put(record, Some(record.generation), record.generation + 1).await
+        Ok(self.put(record, Some(record.generation), record.generation + 1).await?)
     }
 
     async fn remove(&self, id: &ActorId) -> Result<bool, StoreError> {
@@ -127,7 +128,8 @@ impl ActorStore for RedisActorStore {
     }
 
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
-        self.set(keys::TEMPLATES, template.script_type.as_str(), encode_config(template)?, !replace).await
+        let json = encode_config(template)?;
+        Ok(self.set(keys::TEMPLATES, template.script_type.as_str(), json, !replace).await?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Calls on the shared connection: each has one deadline, is measured, and is repeated where that does no harm.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use metrics::histogram;
 use redis::aio::MultiplexedConnection;
@@ -9,22 +8,19 @@ use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
 use tokio::time::{Instant, timeout};
 
 use super::connection::{
-    Connection, is_broken, is_function_missing, is_read_only, load_library, queue_error,
+    CALL_TIMEOUT, Connection, fault_of, is_broken, is_function_missing, is_read_only, load_library,
 };
 use super::reply;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::telemetry::metrics::{REDIS_DURATION, seconds};
-
-/// Deadline of a call. Redis answers in well under a millisecond.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A failed call, and whether it may have had its effect.
 pub(super) struct Failed {
-    pub(super) error: QueueError,
+    pub(super) error: StoreFault,
     pub(super) sent: bool,
 }
 
-impl From<Failed> for QueueError {
+impl From<Failed> for StoreFault {
     fn from(failed: Failed) -> Self {
         failed.error
     }
@@ -49,7 +45,7 @@ impl Request<'_> {
 impl Connection {
     /// Runs a command that may be repeated without harm: once more on a new connection if the old one broke. `what` names the
     /// answer in the error of one that cannot be read.
-    pub(super) async fn call<R: FromRedisValue>(&self, command: &Cmd, what: &str) -> Result<R, QueueError> {
+    pub(super) async fn call<R: FromRedisValue>(&self, command: &Cmd, what: &str) -> Result<R, StoreFault> {
         reply::read(what, self.run(Request::One(command), true, &AtomicBool::default()).await?)
     }
 
@@ -66,7 +62,7 @@ impl Connection {
         &self,
         pipeline: &Pipeline,
         what: &str,
-    ) -> Result<Vec<R>, QueueError> {
+    ) -> Result<Vec<R>, StoreFault> {
         read_all(what, self.run(Request::Many(pipeline), true, &AtomicBool::default()).await?)
     }
 
@@ -82,14 +78,14 @@ impl Connection {
         read.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
     }
 
-    async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, QueueError> {
+    async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, StoreFault> {
         let begun = Instant::now();
         let answer = match timeout(CALL_TIMEOUT, self.attempt(request, repeat, sent)).await {
             Ok(answer) => answer,
             Err(_elapsed) => {
                 // A peer that vanished never answers: the next call gets a new connection.
                 self.close();
-                Err(QueueError::TimedOut { after: CALL_TIMEOUT })
+                Err(StoreFault::TimedOut { after: CALL_TIMEOUT })
             }
         };
         let outcome = if answer.is_ok() { "ok" } else { "error" };
@@ -103,7 +99,7 @@ impl Connection {
         request: Request<'_>,
         repeat: bool,
         sent: &AtomicBool,
-    ) -> Result<Value, QueueError> {
+    ) -> Result<Value, StoreFault> {
         let mut repeats_left = u32::from(repeat);
         let (mut loads_left, mut moves_left) = (1, 1);
         loop {
@@ -113,11 +109,11 @@ impl Connection {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let failure = queue_error(&error);
+            let failure = fault_of(&error);
             if is_function_missing(&error) && loads_left > 0 {
                 loads_left -= 1;
                 sent.store(false, Ordering::Relaxed);
-                load_library(&mut connection).await.map_err(|error| queue_error(&error))?;
+                load_library(&mut connection).await.map_err(|error| fault_of(&error))?;
             } else if is_broken(&error) {
                 self.invalidate(generation);
                 if repeats_left == 0 || error.is_timeout() {
@@ -141,7 +137,7 @@ impl Connection {
 }
 
 /// Reads the answers of a pipeline.
-fn read_all<R: FromRedisValue>(what: &str, answer: Value) -> Result<Vec<R>, QueueError> {
+fn read_all<R: FromRedisValue>(what: &str, answer: Value) -> Result<Vec<R>, StoreFault> {
     match answer {
         // One by one: the answers of several commands are no flat list of pairs.
         Value::Array(answers) => answers.into_iter().map(|answer| reply::read(what, answer)).collect(),

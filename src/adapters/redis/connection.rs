@@ -11,12 +11,14 @@ use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
-use super::call::CALL_TIMEOUT;
 use super::functions::{self, Function};
 use super::keys;
 use crate::domain::model::backoff::Backoff;
-use crate::ports::job_queue::{QueueError, Refusal};
+use crate::ports::store_fault::Refusal;
+use crate::ports::store_fault::StoreFault;
 
+/// Deadline of a call. Redis answers in well under a millisecond.
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Deadline of opening a connection, which takes a few round trips. Shorter than that of a call, so that a call can connect and
 /// still be in time.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -38,13 +40,13 @@ struct Slot {
     generation: u64,
     failures: u32,
     blocked_until: Option<Instant>,
-    last_failure: Option<QueueError>,
+    last_failure: Option<StoreFault>,
     epoch: Option<String>,
 }
 
 impl Connection {
     /// Reads the URL. The first call connects.
-    pub(super) fn new(url: &str) -> Result<Self, QueueError> {
+    pub(super) fn new(url: &str) -> Result<Self, StoreFault> {
         let info = url.into_connection_info().map_err(|error| rejected(&error))?;
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(|error| rejected(&error))?;
@@ -63,7 +65,7 @@ impl Connection {
     }
 
     /// Opens an own connection for a read that blocks. The caller limits the read.
-    pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, QueueError> {
+    pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, StoreFault> {
         // The shared connection comes first: opening it applies the backoff, loads the functions and finds lost data.
         self.shared().await?;
         let config = AsyncConnectionConfig::new()
@@ -74,12 +76,12 @@ impl Connection {
         match opened.await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(not_opened(&error)),
-            Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
+            Err(elapsed) => Err(StoreFault::Unavailable(elapsed.into())),
         }
     }
 
     /// Opens an own connection that receives what is published on these channels. The caller notices its silence.
-    pub(super) async fn subscription(&self, channels: &[String]) -> Result<PubSub, QueueError> {
+    pub(super) async fn subscription(&self, channels: &[String]) -> Result<PubSub, StoreFault> {
         self.shared().await?;
         let subscribed = async {
             let mut connection = self.client.get_async_pubsub().await?;
@@ -87,8 +89,8 @@ impl Connection {
             Ok::<_, RedisError>(connection)
         };
         match timeout(CONNECT_TIMEOUT, subscribed).await {
-            Ok(subscribed) => subscribed.map_err(|error| queue_error(&error)),
-            Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
+            Ok(subscribed) => subscribed.map_err(|error| fault_of(&error)),
+            Err(elapsed) => Err(StoreFault::Unavailable(elapsed.into())),
         }
     }
 
@@ -98,19 +100,19 @@ impl Connection {
     }
 
     /// The shared connection and its number; opened if there is none.
-    pub(super) async fn shared(&self) -> Result<(MultiplexedConnection, u64), QueueError> {
+    pub(super) async fn shared(&self) -> Result<(MultiplexedConnection, u64), StoreFault> {
         if let Some(open) = self.open_connection()? {
             return Ok(open);
         }
         // One attempt at a time; the others find its connection or its failure.
-        let permit = self.opening.acquire().await.map_err(|error| QueueError::Unavailable(error.into()))?;
+        let permit = self.opening.acquire().await.map_err(|error| StoreFault::Unavailable(error.into()))?;
         if let Some(open) = self.open_connection()? {
             return Ok(open);
         }
         let opened = match timeout(CONNECT_TIMEOUT, self.open()).await {
             Ok(Ok(opened)) => Ok(opened),
             Ok(Err(error)) => Err(error),
-            Err(elapsed) => Err(QueueError::Unavailable(elapsed.into())),
+            Err(elapsed) => Err(StoreFault::Unavailable(elapsed.into())),
         };
         let answer = match opened {
             Ok((connection, epoch)) => Ok(self.keep(connection, epoch)),
@@ -124,7 +126,7 @@ impl Connection {
     }
 
     /// The open connection; the last failure while it is too early for another attempt.
-    fn open_connection(&self) -> Result<Option<(MultiplexedConnection, u64)>, QueueError> {
+    fn open_connection(&self) -> Result<Option<(MultiplexedConnection, u64)>, StoreFault> {
         self.with_slot(|slot| match (&slot.connection, slot.blocked_until) {
             (Some(connection), _) => Ok(Some((connection.clone(), slot.generation))),
             (None, Some(until)) if Instant::now() < until => match &slot.last_failure {
@@ -135,13 +137,13 @@ impl Connection {
         })
     }
 
-    async fn open(&self) -> Result<(MultiplexedConnection, String), QueueError> {
+    async fn open(&self) -> Result<(MultiplexedConnection, String), StoreFault> {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(Some(CALL_TIMEOUT))
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
         let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
         let mut connection = connection.map_err(|error| not_opened(&error))?;
-        let epoch = prepare(&mut connection).await.map_err(|error| queue_error(&error))?;
+        let epoch = prepare(&mut connection).await.map_err(|error| fault_of(&error))?;
         Ok((connection, epoch))
     }
 
@@ -164,7 +166,7 @@ impl Connection {
         (connection, generation)
     }
 
-    fn note_failure(&self, error: &QueueError) {
+    fn note_failure(&self, error: &StoreFault) {
         let text = match std::error::Error::source(error) {
             Some(cause) => cause.to_string(),
             None => error.to_string(),
@@ -204,7 +206,7 @@ async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, Redis
     }
     // Other refusals concern single calls; what is allowed goes on.
     if let Err(error) = Function::Probe.on(keys::PROBE).query_async::<()>(connection).await
-        && (is_broken(&error) || is_read_only(&queue_error(&error)))
+        && (is_broken(&error) || is_read_only(&fault_of(&error)))
     {
         return Err(error);
     }
@@ -237,32 +239,32 @@ pub(super) fn is_broken(error: &RedisError) -> bool {
         || error.is_timeout()
 }
 
-/// A Redis error in the words of the port.
-pub(super) fn queue_error(error: &RedisError) -> QueueError {
+/// Returns the fault that an error of Redis stands for.
+pub(super) fn fault_of(error: &RedisError) -> StoreFault {
     if error.is_timeout() {
-        return QueueError::TimedOut { after: CALL_TIMEOUT };
+        return StoreFault::TimedOut { after: CALL_TIMEOUT };
     }
     if let Some(refusal) = refusal::of(error) {
-        return QueueError::Refused { refusal, reason: refusal::words(error) };
+        return StoreFault::Refused { refusal, reason: refusal::words(error) };
     }
     if is_broken(error) {
-        return QueueError::Unavailable(error.clone().into());
+        return StoreFault::Unavailable(error.clone().into());
     }
     rejected(error)
 }
 
 /// The error of a connection that could not be opened.
-fn not_opened(error: &RedisError) -> QueueError {
-    match queue_error(error) {
-        QueueError::TimedOut { .. } => QueueError::Unavailable(error.clone().into()),
+fn not_opened(error: &RedisError) -> StoreFault {
+    match fault_of(error) {
+        StoreFault::TimedOut { .. } => StoreFault::Unavailable(error.clone().into()),
         other => other,
     }
 }
 
-pub(super) fn is_read_only(error: &QueueError) -> bool {
-    matches!(error, QueueError::Refused { refusal: Refusal::ReadOnly, .. })
+pub(super) fn is_read_only(error: &StoreFault) -> bool {
+    matches!(error, StoreFault::Refused { refusal: Refusal::ReadOnly, .. })
 }
 
-fn rejected(error: &RedisError) -> QueueError {
-    QueueError::Rejected { reason: error.to_string() }
+fn rejected(error: &RedisError) -> StoreFault {
+    StoreFault::Rejected { reason: error.to_string() }
 }

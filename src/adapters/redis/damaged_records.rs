@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::error::chain;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::telemetry::log_limiter::LogLimiter;
 use crate::telemetry::metrics::RECORDS_UNREADABLE;
 
@@ -41,7 +41,7 @@ impl RecordKind {
 static LAST_LOGGED: LazyLock<[LogLimiter; RecordKind::COUNT]> = LazyLock::new(Default::default);
 
 /// Returns a record that could be read, and notes one that could not.
-pub(super) fn keep<T>(kind: RecordKind, read: Result<T, QueueError>) -> Option<T> {
+pub(super) fn keep<T>(kind: RecordKind, read: Result<T, StoreFault>) -> Option<T> {
     match read {
         Ok(value) => Some(value),
         Err(error) => {

@@ -10,7 +10,7 @@ use redis::{Cmd, FromRedisValue, ParsingError, Value};
 use tokio::time::{Instant, timeout};
 
 use super::RedisQueue;
-use super::connection::{Connection, queue_error};
+use super::connection::{Connection, fault_of};
 use super::damaged_records::{self, RecordKind};
 use super::functions::Function;
 use super::keys;
@@ -20,6 +20,7 @@ use crate::domain::model::actor::ActorState;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::{Event, EventKind};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
+use crate::ports::store_fault::StoreFault;
 
 /// Names of answers in errors.
 const EVENTS: &str = "events";
@@ -191,8 +192,8 @@ impl Follow for Follower {
         }
         let begun = Instant::now();
         let answer = match timeout(READ_WATCHDOG, read.query_async(&mut self.connection)).await {
-            Ok(answer) => answer.map_err(|error| queue_error(&error))?,
-            Err(_elapsed) => return Err(LogError::TimedOut { after: READ_WATCHDOG }),
+            Ok(answer) => answer.map_err(|error| fault_of(&error))?,
+            Err(_elapsed) => return Err(StoreFault::TimedOut { after: READ_WATCHDOG }.into()),
         };
         let streams: Streams = reply::read(EVENTS, answer)?;
         // Silence may come from a log that began again with a clock that is behind. After a pause of this process, the log may have
@@ -247,7 +248,7 @@ fn decode(
     stream: EventStream,
     found: Vec<Entry>,
     into: &mut Vec<Logged>,
-) -> Result<Option<Position>, LogError> {
+) -> Result<Option<Position>, StoreFault> {
     let mut last = None;
     for Entry { id, fields } in found {
         let position = Position::parse(&id).ok_or_else(|| reply::corrupt("the id of an event", &id))?;

@@ -12,6 +12,7 @@ use super::functions::Function;
 use super::keys;
 use super::reply::Parts;
 use crate::ports::object_store::{Content, MAX_OBJECTS, Object, ObjectStore, ObjectStoreError, Put, Shelf};
+use crate::ports::store_fault::StoreFault;
 
 /// Ids in one page of a search.
 const PAGE: usize = 1000;
@@ -66,10 +67,10 @@ impl ObjectStore for RedisObjectStore {
         let object = parts.and_then(|(revision, text)| {
             Some(Object { revision: revision.parse().ok()?, text: text.to_owned() })
         });
-        object.map(Some).ok_or_else(|| ObjectStoreError::Corrupt {
+        Ok(Some(object.ok_or_else(|| StoreFault::Corrupt {
             what: format!("object {id:?}"),
             source: "it does not begin with a revision".into(),
-        })
+        })?))
     }
 
     async fn delete(&self, shelf: &Shelf, id: &str) -> Result<bool, ObjectStoreError> {

@@ -1,44 +1,41 @@
-//! The supervisor's side of the queue.
+//! The supervisor's side of the queue: one file implements each port, or what several of them need.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `submission`, `batches` | jobs get into their queues, many in one call |
+//! | `replies`, `sweep` | the ends of awaited jobs, by reply or, if that was lost, by their records |
+//! | `jobs`, `list`, `change_feed` | single jobs, pages of jobs, hints at changes |
+//! | `admin`, `presence`, `maintenance` | a queue as a whole, its actors, its housekeeping |
 
 mod admin;
-mod awaiters;
+mod batches;
 mod change_feed;
 mod jobs;
 mod list;
 mod maintenance;
-mod output;
 mod presence;
 mod replies;
-mod submit;
+mod submission;
+mod sweep;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::awaiters::Awaiters;
+use self::batches::Batchers;
 use self::change_feed::{ChangeFeed, Followers};
-use self::replies::Replies;
-use self::submit::Batchers;
+use self::replies::Awaiters;
 use super::RedisConfig;
 use super::connection::Connection;
-use super::functions::Function;
-use super::keys;
-use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Job, JobError, JobState, JobView};
-use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
-use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
-use crate::ports::job_queue::{
-    Attached, Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
-    Submission, SubmitRefused, Submitted,
-};
-use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
-use crate::ports::queue_maintenance::QueueMaintenance;
+use crate::lock::Lock;
+use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 /// Jobs that one call of a function may touch; a few milliseconds of Redis' time.
 const ROUND: usize = 500;
@@ -49,9 +46,10 @@ const ROUNDS: usize = 100;
 pub struct RedisQueue {
     shared: Arc<Shared>,
     batchers: Batchers,
-    replies: Replies,
+    /// Whether the tasks run that find the ends of awaited jobs.
+    waiting: OnceCell<()>,
     change_feed: ChangeFeed,
-    swept_at: Mutex<Option<Instant>>,
+    swept_at: Lock<Option<Instant>>,
 }
 
 /// State that the tasks of a queue share.
@@ -92,164 +90,34 @@ impl RedisQueue {
         });
         Ok(Self {
             batchers: Batchers::new(shared.clone()),
-            replies: Replies::new(shared.clone()),
+            waiting: OnceCell::new(),
             change_feed: ChangeFeed::new(shared.clone()),
             shared,
-            swept_at: Mutex::default(),
+            swept_at: Lock::default(),
         })
+    }
+
+    /// Starts the tasks that find the ends of awaited jobs, with the first call that waits.
+    async fn start_waiting(&self) -> Result<(), StoreFault> {
+        let start = async || {
+            let positions = replies::refresh(&self.shared).await?;
+            let shared = self.shared.clone();
+            self.shared.tasks.spawn(async move {
+                let closing = shared.closing.clone();
+                closing.run_until_cancelled(replies::read(&shared, positions)).await;
+            });
+            let shared = self.shared.clone();
+            self.shared.tasks.spawn(async move {
+                let closing = shared.closing.clone();
+                closing.run_until_cancelled(sweep::run(&shared)).await;
+            });
+            Ok(())
+        };
+        self.waiting.get_or_try_init(start).await.copied()
     }
 
     pub(super) fn connection(&self) -> Arc<Connection> {
         self.shared.connection.clone()
-    }
-}
-
-#[async_trait]
-impl JobQueue for RedisQueue {
-    async fn submit(
-        &self,
-        submissions: Vec<Submission>,
-    ) -> Result<Vec<Result<Submitted, SubmitRefused>>, QueueError> {
-        if submissions.iter().any(|submission| submission.wanted) {
-            self.replies.open().await?;
-        }
-        self.batchers.submit(submissions).await
-    }
-
-    async fn attach(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
-        self.attach_to(id).await
-    }
-
-    async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
-        jobs::read(&self.shared.connection, id, view).await
-    }
-
-    async fn output(
-        &self,
-        script_type: ScriptType,
-        id: &JobId,
-        after: &OutputMark,
-        limit: usize,
-    ) -> Result<Vec<Kept>, QueueError> {
-        output::read(&self.shared.connection, script_type, id, after, limit).await
-    }
-
-    fn changes(&self, id: &JobId) -> Changes {
-        self.change_feed.follow(id)
-    }
-
-    async fn list(
-        &self,
-        filter: &JobFilter,
-        after: Option<&JobCursor>,
-        limit: usize,
-    ) -> Result<JobPage, QueueError> {
-        list::page(&self.shared.connection, filter, after, limit).await
-    }
-
-    async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
-        self.cancel_job(id, reason).await
-    }
-
-    async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError> {
-        self.delete_job(id).await
-    }
-
-    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        self.retry_job(id, reset_attempts).await
-    }
-}
-
-#[async_trait]
-impl QueueAdmin for RedisQueue {
-    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
-        self.read_depth(script_type).await
-    }
-
-    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
-        self.read_state(script_type).await
-    }
-
-    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
-        self.set_paused(script_type, Some(reason)).await
-    }
-
-    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
-        self.set_paused(script_type, None).await
-    }
-
-    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
-        self.scan_jobs(script_type, states, None).await
-    }
-
-    async fn purge(
-        &self,
-        script_type: ScriptType,
-        states: &[JobState],
-        reason: &str,
-        most: u64,
-    ) -> Result<u64, QueueError> {
-        self.scan_jobs(script_type, states, Some((reason, most))).await
-    }
-
-    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
-        let limit = limit.unwrap_or(self.shared.config.queue_limit);
-        self.shared.limits[script_type].store(limit, Ordering::Relaxed);
-    }
-}
-
-#[async_trait]
-impl ActorPresence for RedisQueue {
-    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
-        self.read_presences(script_type).await
-    }
-
-    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
-        self.remove_actor(script_type, actor).await
-    }
-
-    async fn request_drain(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        resume_after: Duration,
-    ) -> Result<(), QueueError> {
-        self.send_drain(script_type, actor, resume_after).await
-    }
-
-    async fn reclaim(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        pid: u32,
-        error: &JobError,
-    ) -> Result<Reclaimed, QueueError> {
-        self.reclaim_jobs(script_type, actor, pid, error).await
-    }
-}
-
-#[async_trait]
-impl QueueMaintenance for RedisQueue {
-    async fn probe(&self) -> Result<Duration, QueueError> {
-        let asked = Instant::now();
-        self.shared.connection.call::<()>(&Function::Probe.on(keys::PROBE), "a probe").await?;
-        Ok(asked.elapsed())
-    }
-
-    async fn maintain(&self) -> Result<(), QueueError> {
-        self.maintain_queues().await
-    }
-
-    fn lease(&self) -> Duration {
-        self.shared.config.lease
-    }
-
-    async fn close(&self) {
-        self.shared.closing.cancel();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
-        self.shared.awaiters.clear();
-        self.shared.connection.close();
     }
 }
 

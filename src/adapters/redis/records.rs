@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config};
-pub(super) use end::{Reply, decode_error, decode_reply, encode_error, finished_of};
+pub(super) use end::{decode_error, encode_error, finished_of};
 pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
 pub(super) use output::{decode_output, encode_output};
@@ -28,7 +28,7 @@ use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, ResultKind, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script, as the functions answer with them.
 pub(super) const BASIC: [&str; 28] = [
@@ -145,7 +145,7 @@ pub(super) fn travels_inline(fields: &[(&'static str, Cow<'_, str>)]) -> bool {
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Decodes the spec of a job.
-pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<JobSpec, QueueError> {
+pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<JobSpec, StoreFault> {
     let defaults = RetryPolicy::default();
     let backoff = match fields.get("backoff") {
         None => defaults.backoff,
@@ -181,7 +181,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
 }
 
 /// Decodes a job. Its script is empty when `fields` has none.
-pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -> Result<Job, QueueError> {
+pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -> Result<Job, StoreFault> {
     let spec = decode_spec(fields, script_type)?;
     let state = decode_state(fields)?;
     let created_at = fields.time("created_at")?.ok_or_else(|| fields.corrupt("created_at", "is missing"))?;
@@ -225,27 +225,27 @@ pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -
 }
 
 /// Decodes the state of a job.
-fn decode_state(fields: &Fields) -> Result<JobState, QueueError> {
+fn decode_state(fields: &Fields) -> Result<JobState, StoreFault> {
     let word = fields.get("status").ok_or_else(|| fields.corrupt("status", "is missing"))?;
     parse_state(fields.key(), word)
 }
 
 /// Parses the state of a job; `key` is that of its record.
-pub(super) fn parse_state(key: &str, word: &str) -> Result<JobState, QueueError> {
-    JobState::parse(word).ok_or_else(|| QueueError::Corrupt {
+pub(super) fn parse_state(key: &str, word: &str) -> Result<JobState, StoreFault> {
+    JobState::parse(word).ok_or_else(|| StoreFault::Corrupt {
         what: format!("status of {key}"),
         source: format!("{word:?} is not a state of a job").into(),
     })
 }
 
-fn decode_result(fields: &Fields) -> Result<JobResult, QueueError> {
+fn decode_result(fields: &Fields) -> Result<JobResult, StoreFault> {
     let word = fields.get("result_kind").unwrap_or("text");
     let kind =
         ResultKind::parse(word).ok_or_else(|| fields.corrupt("result_kind", "is not a word of ours"))?;
     Ok(JobResult { text: fields.get("output").unwrap_or_default().to_owned(), kind })
 }
 
-fn decode_error_fields(fields: &Fields) -> Result<crate::domain::model::job::JobError, QueueError> {
+fn decode_error_fields(fields: &Fields) -> Result<crate::domain::model::job::JobError, StoreFault> {
     let message = fields.get("error").unwrap_or_default();
     match fields.get("error_detail") {
         Some(detail) => decode_error(detail).map_err(|cause| fields.corrupt("error_detail", &cause)),
@@ -279,7 +279,7 @@ fn seconds(span: Duration) -> String {
     }
 }
 
-fn decode_seconds(fields: &Fields, name: &'static str) -> Result<Option<Duration>, QueueError> {
+fn decode_seconds(fields: &Fields, name: &'static str) -> Result<Option<Duration>, StoreFault> {
     let Some(seconds) = fields.number::<f64>(name)? else { return Ok(None) };
     let span = Duration::try_from_secs_f64(seconds)
         .map_err(|_| fields.corrupt(name, "is not a number of seconds"))?;
@@ -294,7 +294,7 @@ fn pairs(map: &BTreeMap<String, String>) -> String {
     serde_json::to_string(map).unwrap_or_default()
 }
 
-fn decode_pairs(fields: &Fields, name: &'static str) -> Result<BTreeMap<String, String>, QueueError> {
+fn decode_pairs(fields: &Fields, name: &'static str) -> Result<BTreeMap<String, String>, StoreFault> {
     match fields.get(name) {
         None | Some("") => Ok(BTreeMap::new()),
         Some(json) => serde_json::from_str(json).map_err(|error| fields.corrupt(name, &error.to_string())),
@@ -302,14 +302,14 @@ fn decode_pairs(fields: &Fields, name: &'static str) -> Result<BTreeMap<String, 
 }
 
 impl Fields {
-    fn time(&self, name: &'static str) -> Result<Option<SystemTime>, QueueError> {
+    fn time(&self, name: &'static str) -> Result<Option<SystemTime>, StoreFault> {
         match self.number(name)? {
             Some(far) if far > LAST_MILLI => Err(self.corrupt(name, "is a time after the year 9999")),
             time => Ok(time.map(time_of)),
         }
     }
 
-    fn actor(&self, name: &'static str) -> Result<Option<ActorId>, QueueError> {
+    fn actor(&self, name: &'static str) -> Result<Option<ActorId>, StoreFault> {
         match self.get(name) {
             None | Some("") => Ok(None),
             Some(text) => ActorId::parse(text).map(Some).map_err(|error| self.corrupt(name, &error)),

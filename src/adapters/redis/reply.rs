@@ -2,20 +2,20 @@
 
 use redis::{FromRedisValue, ParsingError, Value};
 
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 /// Characters of an unreadable answer that its error shows.
 const SHOWN: usize = 200;
 
 /// Reads an answer; `what` names it in the error.
-pub(super) fn read<R: FromRedisValue>(what: &str, answer: Value) -> Result<R, QueueError> {
+pub(super) fn read<R: FromRedisValue>(what: &str, answer: Value) -> Result<R, StoreFault> {
     R::from_redis_value(answer).map_err(|error| corrupt(what, &error.to_string()))
 }
 
 /// The error of an answer that cannot be read.
-pub(super) fn corrupt(what: &str, why: &str) -> QueueError {
+pub(super) fn corrupt(what: &str, why: &str) -> StoreFault {
     let end = why.char_indices().nth(SHOWN).map_or(why.len(), |(at, _)| at);
-    QueueError::Corrupt { what: what.to_owned(), source: why[..end].to_owned().into() }
+    StoreFault::Corrupt { what: what.to_owned(), source: why[..end].to_owned().into() }
 }
 
 /// A text that others wrote; bytes that are not UTF-8 are replaced.
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn an_answer_of_another_shape_is_named_and_shown_in_part() {
         let error = read::<i64>("the depth", text(&"x".repeat(5000))).unwrap_err();
-        let QueueError::Corrupt { what, source } = error else { panic!("{error}") };
+        let StoreFault::Corrupt { what, source } = error else { panic!("{error}") };
         assert_eq!(what, "the depth");
         assert!(source.to_string().chars().count() <= SHOWN, "{source}");
     }

@@ -6,7 +6,6 @@ mod leases;
 mod take;
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +21,7 @@ use super::keys::{self, GROUP, Lane, Place};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
+use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 
@@ -29,6 +29,8 @@ use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 const READ_BLOCK: Duration = Duration::from_secs(5);
 /// Most leases in one command.
 const LEASES: usize = 500;
+/// Bytes of results and output after which a call is sent before it has all that it could have.
+const CALL_BYTES: usize = 4 * 1024 * 1024;
 
 /// The queue of one actor process.
 pub struct RedisWorkQueue {
@@ -39,15 +41,15 @@ pub struct RedisWorkQueue {
     pid: u32,
     consumer: String,
     streams: Streams,
-    reader: Mutex<Option<MultiplexedConnection>>,
-    held: Mutex<HashMap<String, HeldJob>>,
+    reader: Lock<Option<MultiplexedConnection>>,
+    held: Lock<HashMap<String, HeldJob>>,
     draining: AtomicBool,
     taking: AtomicBool,
     /// True while the front may hold more than a read asked for; it is emptied before the queue is read.
     front_first: AtomicBool,
     /// Highest number of a pause that is known; odd while the queue is paused.
     pause: AtomicU64,
-    last_job: Mutex<Option<Instant>>,
+    last_job: Lock<Option<Instant>>,
     /// Ends that could not be written yet.
     pending_ends: AtomicU64,
     /// Refused calls with ends.
@@ -106,13 +108,13 @@ impl RedisWorkQueue {
             script_type,
             actor,
             pid,
-            reader: Mutex::default(),
-            held: Mutex::default(),
+            reader: Lock::default(),
+            held: Lock::default(),
             draining: AtomicBool::new(false),
             taking: AtomicBool::new(false),
             front_first: AtomicBool::new(false),
             pause: AtomicU64::new(0),
-            last_job: Mutex::default(),
+            last_job: Lock::default(),
             pending_ends: AtomicU64::new(0),
             refused_ends: AtomicU64::new(0),
         })
@@ -136,7 +138,7 @@ impl RedisWorkQueue {
 impl WorkQueue for RedisWorkQueue {
     async fn announce(&self, draining: bool) -> Result<(), QueueError> {
         self.draining.store(draining, Ordering::Relaxed);
-        let idle = lock(&self.last_job).map(|at| at.elapsed().as_millis());
+        let idle = self.last_job.lock().map(|at| at.elapsed().as_millis());
         let mut announce = self.function(Function::Announce);
         announce.arg(&self.consumer).arg(self.pid).arg(u8::from(draining));
         announce.arg(idle.map(|idle| idle.to_string()).unwrap_or_default()).arg(env!("CARGO_PKG_VERSION"));
@@ -184,27 +186,27 @@ impl WorkQueue for RedisWorkQueue {
         }
         let mut wake = self.function(Function::Wake);
         wake.arg(&self.consumer);
-        self.connection.call(&wake, "a wake").await
+        Ok(self.connection.call(&wake, "a wake").await?)
     }
 
     async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
-        self.recover_jobs(known).await
+        Ok(self.recover_jobs(known).await?)
     }
 
     async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
-        self.renew(leases).await
+        Ok(self.renew(leases).await?)
     }
 
     async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError> {
-        self.send_starts(started).await
+        Ok(self.send_starts(started).await?)
     }
 
     async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
-        self.send_output(output).await
+        Ok(self.send_output(output).await?)
     }
 
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
-        self.finish_attempts(&ends).await
+        Ok(self.finish_attempts(&ends).await?)
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), QueueError> {
@@ -228,7 +230,7 @@ impl WorkQueue for RedisWorkQueue {
         if let Err(error) = self.connection.call::<()>(&leave, "a leave").await {
             tracing::debug!(%error, "announcement: not removed");
         }
-        *lock(&self.reader) = None;
+        *self.reader.lock() = None;
         self.connection.close();
     }
 }
@@ -247,8 +249,4 @@ impl Drop for TakeGuard<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

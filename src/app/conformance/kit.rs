@@ -21,7 +21,8 @@ use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_presence::ActorPresence;
 use crate::ports::actor_presence::Presence;
-use crate::ports::job_queue::{Completion, JobFilter, JobQueue, Submission};
+use crate::ports::job_queue::{JobFilter, JobQueue};
+use crate::ports::job_submission::{Completion, JobSubmission, Submission};
 use crate::ports::queue_maintenance::QueueMaintenance;
 
 /// Interval of checks.

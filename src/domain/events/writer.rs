@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::event::Event;
 use crate::error::chain;
-use crate::ports::event_log::{EventLog, LogError};
+use crate::ports::event_log::EventLog;
 use crate::ports::event_meter::EventMeter;
+use crate::ports::store_fault::StoreFault;
 
 /// Events in one write.
 const BATCH: usize = 500;
@@ -61,20 +62,20 @@ async fn write(log: &dyn EventLog, meter: &dyn EventMeter, batch: &mut Vec<Event
     loop {
         match log.append(batch).await {
             Ok(()) => break,
-            Err(error @ (LogError::Rejected { .. } | LogError::Corrupt { .. })) => {
-                meter.lost(batch.len());
-                tracing::warn!(error = %chain(&error), events = batch.len(), "event log: events are lost (they are rejected)");
-                break;
-            }
-            Err(
-                error @ (LogError::Unavailable(_) | LogError::TimedOut { .. } | LogError::Refused { .. }),
-            ) => {
-                failures = failures.saturating_add(1);
-                if failures == 1 {
-                    tracing::debug!(error = %chain(&error), "event log: events wait (it does not answer)");
+            Err(error) => match error.fault() {
+                StoreFault::Rejected { .. } | StoreFault::Corrupt { .. } => {
+                    meter.lost(batch.len());
+                    tracing::warn!(error = %chain(&error), events = batch.len(), "event log: events are lost (they are rejected)");
+                    break;
                 }
-                sleep(RETRY.delay(failures, fastrand::f64())).await;
-            }
+                StoreFault::Unavailable(_) | StoreFault::TimedOut { .. } | StoreFault::Refused { .. } => {
+                    failures = failures.saturating_add(1);
+                    if failures == 1 {
+                        tracing::debug!(error = %chain(&error), "event log: events wait (it does not answer)");
+                    }
+                    sleep(RETRY.delay(failures, fastrand::f64())).await;
+                }
+            },
         }
     }
     batch.clear();

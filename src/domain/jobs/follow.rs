@@ -9,6 +9,7 @@ mod steps;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,6 +25,8 @@ use crate::ports::job_queue::Changes;
 
 pub use steps::Change;
 
+/// Callers that follow jobs at a time. Each holds a few kilobytes.
+pub(super) const MOST_FOLLOWED: usize = 10_000;
 /// Looks without a hint, which can be lost: each so often, and soon while something was said in an attempt of which the
 /// record does not know yet.
 const LOOK: Duration = Duration::from_secs(5);
@@ -136,9 +139,11 @@ impl JobWatch {
         with_lines: bool,
         resume: Option<JobPlace>,
     ) -> Result<Self, SupervisorError> {
-        let place_held = supervisor.follow_place()?;
+        let place_held = Arc::clone(&supervisor.follow_places)
+            .try_acquire_owned()
+            .map_err(|_taken| SupervisorError::TooManyWatches { limit: MOST_FOLLOWED })?;
         let changes = supervisor.queue().changes(id);
-        let attached = supervisor.attach(id).await?;
+        let attached = supervisor.queue.attach(id).await?.ok_or_else(|| supervisor.unknown(id))?;
         let job = attached.job;
         let place = resume.unwrap_or_else(|| JobPlace {
             state: job.state,

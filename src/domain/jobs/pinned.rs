@@ -10,7 +10,7 @@ use super::Supervisor;
 use crate::domain::model::job::{JobKind, JobSpec};
 use crate::domain::model::violation::Violations;
 use crate::error::{SupervisorError, chain};
-use crate::ports::job_queue::Submission;
+use crate::ports::job_submission::Submission;
 
 impl Supervisor {
     /// Why no actor will ever take this job, if it is for one that is not there.

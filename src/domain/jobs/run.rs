@@ -1,25 +1,26 @@
-//! Callers that wait for the end of a job.
+//! RunJob and AwaitJob: callers that wait for the end of a job.
+//!
+//! `run` is `begin`, which submits, and `wait`. A call keeps only what the second half needs, however much the first one took.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::{JobRequest, Supervisor};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobView};
+use crate::domain::model::job::{Job, JobSpec, JobView};
 use crate::error::SupervisorError;
-use crate::ports::job_queue::{Attached, QueueError, Submitted};
+use crate::ports::job_queue::QueueError;
+use crate::ports::job_submission::{Attached, Submitted};
+use crate::ports::store_fault::StoreFault;
 
 /// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
 /// thousand callers that come at once hold the room of ten thousand submits.
 pub(super) const SUBMITS_AT_A_TIME: usize = 512;
 /// Time for a turn. It takes longer only when the queue hangs; then callers are told so as soon as by the queue itself.
 const TURN_LIMIT: Duration = Duration::from_secs(2);
-
-/// Callers that follow jobs at a time. Each holds a few kilobytes.
-pub(super) const MOST_FOLLOWED: usize = 10_000;
+/// One wait of [`Supervisor::run_job_and_await_result`], which waits again as long as the job lives.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// A job that was submitted and whose end is waited for; see [`Supervisor::begin`].
 #[derive(Debug)]
@@ -67,21 +68,30 @@ impl Supervisor {
         let _turn = match tokio::time::timeout(TURN_LIMIT, self.turns.acquire()).await {
             Ok(Ok(turn)) => turn,
             Ok(Err(_closed)) => return Err(SupervisorError::ShuttingDown),
-            Err(_elapsed) => return Err(QueueError::TimedOut { after: TURN_LIMIT }.into()),
+            Err(_elapsed) => return Err(QueueError::from(StoreFault::TimedOut { after: TURN_LIMIT }).into()),
         };
         let submitted = Box::pin(self.submit_one(*submission)).await?;
         let Submitted { job, deduplicated, completion } = submitted;
         Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated }))
     }
 
-    /// The second half of [`Supervisor::run`].
+    /// The second half of [`Supervisor::run`]: waits for the end of a job. A completion that breaks means that the notice was
+    /// lost, not the job: its record tells.
     ///
     /// # Errors
     /// `QueueUnavailable`, if the job could not be read at the end of the wait.
-    pub async fn wait(&self, begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
+    pub async fn wait(&self, mut begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
         let deduplicated = begun.deduplicated;
-        let awaited = self.wait_until(begun, deadline).await?;
-        Ok(Awaited { deduplicated, ..awaited })
+        let Some(completion) = begun.attached.completion.take() else {
+            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated });
+        };
+        match tokio::time::timeout_at(deadline, completion.wait()).await {
+            Ok(Some(end)) => Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated }),
+            Ok(None) | Err(_) => {
+                let job = Box::pin(self.job(&begun.attached.job.id, JobView::Basic)).await?;
+                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated })
+            }
+        }
     }
 
     /// Waits up to `wait` for the end of a job, whoever submitted it; zero looks without waiting.
@@ -91,33 +101,26 @@ impl Supervisor {
     pub async fn await_end(&self, id: &JobId, wait: Duration) -> Result<Awaited, SupervisorError> {
         let deadline = Instant::now() + wait;
         let attached = self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))?;
-        self.wait_until(Box::new(Begun { attached, deduplicated: false }), deadline).await
+        self.wait(Box::new(Begun { attached, deduplicated: false }), deadline).await
     }
 
-    /// A job and, while it has not ended, a way to wait for its end.
-    pub(crate) async fn attach(&self, id: &JobId) -> Result<Attached, SupervisorError> {
-        self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))
-    }
-
-    /// A place among those who follow jobs, held as long as one follows.
-    pub(crate) fn follow_place(&self) -> Result<OwnedSemaphorePermit, SupervisorError> {
-        Arc::clone(&self.follow_places)
-            .try_acquire_owned()
-            .map_err(|_taken| SupervisorError::TooManyWatches { limit: MOST_FOLLOWED })
-    }
-
-    /// Waits for the end of an attached job. A completion that breaks means that the notice was lost, not the job.
-    async fn wait_until(&self, mut begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
-        let Some(completion) = begun.attached.completion.take() else {
-            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated: false });
-        };
-        match tokio::time::timeout_at(deadline, completion.wait()).await {
-            Ok(Some(end)) => {
-                Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated: false })
-            }
-            Ok(None) | Err(_) => {
-                let job = Box::pin(self.job(&begun.attached.job.id, JobView::Basic)).await?;
-                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated: false })
+    /// Runs a job and answers with the text of its result, however long it takes (its `run_timeout` bounds each attempt).
+    ///
+    /// # Errors
+    /// `JobFailed` and `JobCancelled` when it ends so; those of [`Supervisor::submit`].
+    pub async fn run_job_and_await_result(&self, job: &JobSpec) -> Result<String, SupervisorError> {
+        let mut awaited = self.run(JobRequest::new(job.clone()), LONGEST_WAIT).await?;
+        while !awaited.done {
+            awaited = self.await_end(&awaited.job.id, LONGEST_WAIT).await?;
+        }
+        let job = awaited.job;
+        if let Some(result) = job.result {
+            return Ok(result.text);
+        }
+        match (job.error, job.cancel_reason) {
+            (Some(error), _) => Err(SupervisorError::JobFailed { id: job.id, error }),
+            (None, reason) => {
+                Err(SupervisorError::JobCancelled { id: job.id, reason: reason.unwrap_or_default() })
             }
         }
     }

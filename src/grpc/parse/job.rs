@@ -16,7 +16,8 @@ use crate::grpc::parse::value::{
     timestamp, unknown,
 };
 use crate::hex;
-use crate::ports::job_queue::{JobFilter, RequestKey};
+use crate::ports::job_queue::JobFilter;
+use crate::ports::job_submission::RequestKey;
 use crate::proto as pb;
 
 /// A parsed RunJob request.

@@ -16,7 +16,7 @@ use hero_supervisor::domain::model::event::{Event, EventKind, Source};
 use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{JobSpec, JobState};
 use hero_supervisor::ports::event_log::{EventLog, Logged, Read};
-use hero_supervisor::ports::job_queue::Submission;
+use hero_supervisor::ports::job_submission::Submission;
 use hero_supervisor::ports::queue::Queue;
 
 use crate::support::redis::PrivateRedis;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hero_supervisor::adapters::memory::object_store::MemoryObjectStore;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisObjectStore};
-use hero_supervisor::ports::job_queue::QueueError;
 use hero_supervisor::ports::object_store::{Content, MAX_OBJECT_BYTES, ObjectStore, Put, Shelf};
+use hero_supervisor::ports::store_fault::StoreFault;
 
 use crate::support::redis::PrivateRedis;
 
@@ -189,7 +189,7 @@ async fn without_redis_every_call_fails_in_time_and_works_again_later() {
     stage.put(&at, "1", "x", &[]).await;
     stage.redis.as_mut().unwrap().kill9();
     let failed = stage.store.get(&at, "1").await.unwrap_err();
-    assert!(matches!(failed, QueueError::Unavailable(_) | QueueError::TimedOut { .. }), "{failed:?}");
+    assert!(matches!(failed.fault(), StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }), "{failed:?}");
     stage.redis.as_mut().unwrap().restart().await;
     crate::support::wait::eventually("it answers", std::time::Duration::from_secs(30), || async {
         stage.store.get(&at, "1").await.ok()

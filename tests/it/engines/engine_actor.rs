@@ -9,7 +9,8 @@ use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{Job, JobError, JobResult, JobSpec, JobState, JobView, Outcome};
 use hero_supervisor::domain::model::script_type::ScriptType;
-use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission};
+use hero_supervisor::ports::job_queue::JobQueue;
+use hero_supervisor::ports::job_submission::{Completion, JobSubmission, Submission};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 

@@ -11,7 +11,8 @@ use hero_supervisor::domain::model::job::{
     Finished, Job, JobError, JobKind, JobResult, JobSpec, JobState, JobView, Outcome,
 };
 use hero_supervisor::domain::model::script_type::ScriptType;
-use hero_supervisor::ports::job_queue::{Completion, JobQueue, Submission};
+use hero_supervisor::ports::job_queue::JobQueue;
+use hero_supervisor::ports::job_submission::{Completion, JobSubmission, Submission};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;

@@ -13,6 +13,7 @@ use crate::domain::model::job::{JobError, JobSpec};
 use crate::domain::model::output::OutputChunk;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, TakenJob, Work, WorkQueue};
 
 #[derive(Default)]
@@ -105,10 +106,10 @@ impl FakeQueue {
     fn call(&self) -> Result<MutexGuard<'_, State>, QueueError> {
         let state = self.state();
         if state.away {
-            return Err(QueueError::Unavailable("away".into()));
+            return Err(StoreFault::Unavailable("away".into()).into());
         }
         if state.refuses {
-            return Err(QueueError::Rejected { reason: "READONLY You can't write".to_owned() });
+            return Err(StoreFault::Rejected { reason: "READONLY You can't write".to_owned() }.into());
         }
         Ok(state)
     }
@@ -150,7 +151,7 @@ impl WorkQueue for FakeQueue {
         let brings = delivered.as_ref().is_ok_and(|work| !work.is_empty());
         let mut state = self.state();
         if brings && std::mem::take(&mut state.loses_take) {
-            return Err(QueueError::Unavailable("cut".into()));
+            return Err(StoreFault::Unavailable("cut".into()).into());
         }
         let forgotten = std::mem::take(&mut state.forgets);
         state.pending.retain(|job| !forgotten.contains(&job.lease.token));
@@ -204,7 +205,7 @@ impl WorkQueue for FakeQueue {
         let mut state = self.call()?;
         state.finish_calls += 1;
         if ends.iter().any(|end| state.refused_ends.contains(&end.lease.token)) {
-            return Err(QueueError::Rejected { reason: "WRONGTYPE".to_owned() });
+            return Err(StoreFault::Rejected { reason: "WRONGTYPE".to_owned() }.into());
         }
         let mut accepted = Vec::new();
         for end in ends {
@@ -220,7 +221,7 @@ impl WorkQueue for FakeQueue {
             }
         }
         match state.loses_answers {
-            true => Err(QueueError::TimedOut { after: Duration::from_secs(2) }),
+            true => Err(StoreFault::TimedOut { after: Duration::from_secs(2) }.into()),
             false => Ok(accepted),
         }
     }

@@ -2,7 +2,7 @@
 
 use redis::{ErrorKind, RedisError};
 
-use crate::ports::job_queue::Refusal;
+use crate::ports::store_fault::Refusal;
 
 /// The refusal that an error stands for; None for another error.
 pub(super) fn of(error: &RedisError) -> Option<Refusal> {

@@ -1,7 +1,9 @@
 //! A queue as a whole: its depth, its state, pause, count and purge.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Value};
 
 use super::{ROUND, RedisQueue};
@@ -11,10 +13,12 @@ use crate::adapters::redis::reply::Parts;
 use crate::domain::model::job::JobState;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
-use crate::ports::queue_admin::{Paused, QueueDepth, QueueState};
+use crate::ports::queue_admin::{Paused, QueueAdmin, QueueDepth, QueueState};
+use crate::ports::store_fault::StoreFault;
 
-impl RedisQueue {
-    pub(super) async fn read_depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
+#[async_trait]
+impl QueueAdmin for RedisQueue {
+    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
         let command = Function::Depth.on_queue(script_type);
         let answer: (u64, u64, u64, u64, String) =
             self.shared.connection.call(&command, "the depth of a queue").await?;
@@ -23,7 +27,7 @@ impl RedisQueue {
         Ok(QueueDepth { queued: queued + more.queued, running: running + more.running, delayed })
     }
 
-    pub(super) async fn read_state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
+    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
         let command = Function::QueueState.on_queue(script_type);
         let answer: StateAnswer = self.shared.connection.call(&command, "the state of a queue").await?;
         let more = self.count_inboxes(script_type, answer.cursor).await?;
@@ -47,12 +51,44 @@ impl RedisQueue {
         })
     }
 
+    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
+        let mut pause = Function::Pause.on_queue(script_type);
+        pause.arg(reason);
+        Ok(self.shared.connection.call::<i64>(&pause, "a pause").await? == 1)
+    }
+
+    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
+        let resume = Function::Resume.on_queue(script_type);
+        Ok(self.shared.connection.call::<i64>(&resume, "the end of a pause").await? == 1)
+    }
+
+    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
+        Ok(self.scan_jobs(script_type, states, None).await?)
+    }
+
+    async fn purge(
+        &self,
+        script_type: ScriptType,
+        states: &[JobState],
+        reason: &str,
+        most: u64,
+    ) -> Result<u64, QueueError> {
+        Ok(self.scan_jobs(script_type, states, Some((reason, most))).await?)
+    }
+
+    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
+        let limit = limit.unwrap_or(self.shared.config.queue_limit);
+        self.shared.limits[script_type].store(limit, Ordering::Relaxed);
+    }
+}
+
+impl RedisQueue {
     /// Counts the inboxes behind a cursor, page by page.
     async fn count_inboxes(
         &self,
         script_type: ScriptType,
         mut cursor: String,
-    ) -> Result<Inboxes, QueueError> {
+    ) -> Result<Inboxes, StoreFault> {
         let mut sum = Inboxes::default();
         while cursor != "0" {
             let mut command = Function::Inboxes.on_queue(script_type);
@@ -69,30 +105,14 @@ impl RedisQueue {
         Ok(sum)
     }
 
-    pub(super) async fn set_paused(
-        &self,
-        script_type: ScriptType,
-        reason: Option<&str>,
-    ) -> Result<bool, QueueError> {
-        let command = match reason {
-            Some(reason) => {
-                let mut pause = Function::Pause.on_queue(script_type);
-                pause.arg(reason);
-                pause
-            }
-            None => Function::Resume.on_queue(script_type),
-        };
-        Ok(self.shared.connection.call::<i64>(&command, "a pause").await? == 1)
-    }
-
     /// Goes through all jobs of a type in the order of their acceptance: counts those in these states, and cancels up to a number
     /// of them for a reason.
-    pub(super) async fn scan_jobs(
+    async fn scan_jobs(
         &self,
         script_type: ScriptType,
         states: &[JobState],
         cancel: Option<(&str, u64)>,
-    ) -> Result<u64, QueueError> {
+    ) -> Result<u64, StoreFault> {
         let (mode, reason, most) = match cancel {
             Some((reason, most)) => ("cancel", reason, Some(most)),
             None => ("count", "", None),

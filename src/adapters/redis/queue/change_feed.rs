@@ -1,7 +1,7 @@
 //! Hints at changes of jobs for those who follow one: the functions publish the id of a job that they change.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -14,6 +14,7 @@ use crate::adapters::redis::connection::RECONNECT;
 use crate::adapters::redis::keys;
 use crate::domain::model::id::JobId;
 use crate::domain::model::script_type::ScriptType;
+use crate::lock::Lock;
 use crate::ports::job_queue::Changes;
 
 /// Silence after which the connection counts as dead and is opened again.
@@ -30,7 +31,7 @@ pub(super) struct ChangeFeed {
 /// The followers of each job.
 #[derive(Default)]
 pub(super) struct Followers {
-    jobs: Mutex<HashMap<JobId, watch::Sender<u64>>>,
+    jobs: Lock<HashMap<JobId, watch::Sender<u64>>>,
 }
 
 impl ChangeFeed {
@@ -54,26 +55,22 @@ impl ChangeFeed {
 
 impl Followers {
     fn add(&self, id: &JobId) -> Changes {
-        let mut jobs = self.lock();
+        let mut jobs = self.jobs.lock();
         // Followers leave without notice; this bounds the entries of those that have left.
         jobs.retain(|_id, sender| sender.receiver_count() > 0);
         Changes::new(jobs.entry(id.clone()).or_default().subscribe())
     }
 
     fn hint(&self, id: &JobId) {
-        if let Some(sender) = self.lock().get(id) {
+        if let Some(sender) = self.jobs.lock().get(id) {
             sender.send_modify(|times| *times += 1);
         }
     }
 
     fn hint_all(&self) {
-        for sender in self.lock().values() {
+        for sender in self.jobs.lock().values() {
             sender.send_modify(|times| *times += 1);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, watch::Sender<u64>>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,72 +1,78 @@
-//! Single jobs: attach, read, cancel, delete, retry.
+//! Single jobs: read, follow, cancel, delete, retry.
 
+use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Pipeline, Value};
 
-use super::RedisQueue;
+use super::{RedisQueue, list};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
-use crate::adapters::redis::records::{BASIC, Fields, decode_job, parse_state};
+use crate::adapters::redis::records::{BASIC, Fields, decode_job, decode_output, parse_state};
+use crate::adapters::redis::reply::Entry;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobView};
+use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::{Attached, Cancelled, Deleted, QueueError, Retried};
+use crate::ports::job_queue::{
+    Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
+};
+use crate::ports::store_fault::StoreFault;
 
-impl RedisQueue {
-    /// Asks all four queues at once by one function. The queue that knows the job answers.
-    async fn call_all_queues<R: FromRedisValue>(
+#[async_trait]
+impl JobQueue for RedisQueue {
+    async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
+        Ok(read(&self.shared.connection, id, view).await?)
+    }
+
+    async fn output(
         &self,
-        function: Function,
-        args: &[&str],
-        what: &str,
-    ) -> Result<Option<(ScriptType, R)>, QueueError> {
-        let answers = self.shared.connection.pipe(&on_all_queues(function, args), what).await?;
-        Ok(first_answer(answers))
-    }
-
-    pub(super) async fn attach_to(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
-        self.replies.open().await?;
-        // The end of the job can be told before this call is answered, so the registration comes first.
-        let completion = self.shared.awaiters.add(id);
-        let args = [id.as_str(), &self.shared.config.instance];
-        let found = match self.call_all_queues(Function::Attach, &args, "an attached job").await {
-            Ok(Some((script_type, fields))) => job_of(id, script_type, fields).map(Some),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
+        script_type: ScriptType,
+        id: &JobId,
+        after: &OutputMark,
+        limit: usize,
+    ) -> Result<Vec<Kept>, QueueError> {
+        let key = keys::output(script_type, id);
+        let from = match after.0.as_str() {
+            "" => "-".to_owned(),
+            mark => format!("({mark}"),
         };
-        match found {
-            Ok(Some(job)) if job.state.is_terminal() => {
-                drop(completion);
-                self.shared.awaiters.prune(id);
-                Ok(Some(Attached { job, completion: None }))
-            }
-            Ok(Some(job)) => {
-                self.shared.awaiters.confirm(id, job.spec.script_type);
-                Ok(Some(Attached { job, completion: Some(completion) }))
-            }
-            other => {
-                drop(completion);
-                self.shared.awaiters.prune(id);
-                other.map(|_| None)
-            }
-        }
+        let mut range = redis::cmd("XRANGE");
+        range.arg(&key).arg(from).arg("+").arg("COUNT").arg(limit);
+        let entries: Vec<Entry> = self.shared.connection.call(&range, "the output of a job").await?;
+        let kept = |Entry { id, fields }: Entry| {
+            decode_output(id, &Fields::from_flat_lossy(key.clone(), fields.unwrap_or_default())?)
+        };
+        Ok(entries.into_iter().map(kept).collect::<Result<_, _>>()?)
     }
 
-    pub(super) async fn cancel_job(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
+    fn changes(&self, id: &JobId) -> Changes {
+        self.change_feed.follow(id)
+    }
+
+    async fn list(
+        &self,
+        filter: &JobFilter,
+        after: Option<&JobCursor>,
+        limit: usize,
+    ) -> Result<JobPage, QueueError> {
+        Ok(list::page(&self.shared.connection, filter, after, limit).await?)
+    }
+
+    async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
         let args = [id.as_str(), reason];
         let answer = self.call_all_queues::<(i64, Vec<Value>)>(Function::Cancel, &args, "a cancel").await?;
         let Some((script_type, (changed, fields))) = answer else { return Ok(None) };
         Ok(Some(Cancelled { job: job_of(id, script_type, fields)?, changed: changed == 1 }))
     }
 
-    pub(super) async fn delete_job(&self, id: &JobId) -> Result<Deleted, QueueError> {
+    async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError> {
         let answer = self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await?;
         match answer {
             None => Ok(Deleted::Unknown),
             Some((_script_type, word)) if word == "gone" => Ok(Deleted::Gone),
             Some((script_type, word)) => {
-                parse_state(&keys::job(script_type, id), &word).map(Deleted::NotFinished)
+                Ok(Deleted::NotFinished(parse_state(&keys::job(script_type, id), &word)?))
             }
         }
     }
@@ -75,7 +81,7 @@ impl RedisQueue {
     ///
     /// A retry whose answer was lost is not simply repeated: the repeat would be refused, or would retry the job a second time
     /// if it had ended again. The job shows whether the retry had its effect.
-    pub(super) async fn retry_job(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
         let connection = &self.shared.connection;
         let Some(before) = read(connection, id, JobView::Basic).await? else { return Ok(Retried::Unknown) };
         if !before.state.is_terminal() {
@@ -86,17 +92,30 @@ impl RedisQueue {
             Err(failed) => failed,
         };
         if !failed.sent {
-            return Err(failed.error);
+            return Err(failed.error.into());
         }
-        let Some(now) = read(connection, id, JobView::Basic).await? else { return Err(failed.error) };
+        let Some(now) = read(connection, id, JobView::Basic).await? else { return Err(failed.error.into()) };
         match failed.error {
             _answer_lost if !now.state.is_terminal() || now.finished_at != before.finished_at => {
                 Ok(Retried::Queued(Box::new(now)))
             }
             // Redis may still be at work on the call.
-            error @ QueueError::TimedOut { .. } => Err(error),
-            _broken => Ok(self.retry_once(id, reset_attempts).await?),
+            error @ StoreFault::TimedOut { .. } => Err(error.into()),
+            _broken => Ok(self.retry_once(id, reset_attempts).await.map_err(|failed| failed.error)?),
         }
+    }
+}
+
+impl RedisQueue {
+    /// Asks all four queues at once by one function. The queue that knows the job answers.
+    pub(super) async fn call_all_queues<R: FromRedisValue>(
+        &self,
+        function: Function,
+        args: &[&str],
+        what: &str,
+    ) -> Result<Option<(ScriptType, R)>, StoreFault> {
+        let answers = self.shared.connection.pipe(&on_all_queues(function, args), what).await?;
+        Ok(first_answer(answers))
     }
 
     async fn retry_once(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, Failed> {
@@ -152,7 +171,7 @@ pub(super) async fn read(
     connection: &Connection,
     id: &JobId,
     view: JobView,
-) -> Result<Option<Job>, QueueError> {
+) -> Result<Option<Job>, StoreFault> {
     let mut names = BASIC.to_vec();
     match view {
         JobView::Basic => {}
@@ -172,6 +191,6 @@ pub(super) async fn read(
 }
 
 /// Reads a job from the flat list of names and values that functions answer with.
-pub(super) fn job_of(id: &JobId, script_type: ScriptType, flat: Vec<Value>) -> Result<Job, QueueError> {
+pub(super) fn job_of(id: &JobId, script_type: ScriptType, flat: Vec<Value>) -> Result<Job, StoreFault> {
     decode_job(id, script_type, &Fields::from_flat(keys::job(script_type, id), flat)?)
 }

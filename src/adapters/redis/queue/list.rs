@@ -10,7 +10,8 @@ use crate::adapters::redis::reply::Lossy;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::Job;
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::{JobCursor, JobFilter, JobPage, QueueError};
+use crate::ports::job_queue::{JobCursor, JobFilter, JobPage};
+use crate::ports::store_fault::StoreFault;
 
 /// Index entries of one queue in one read, and records in one pipeline.
 const CHUNK: usize = 200;
@@ -23,7 +24,7 @@ pub(super) async fn page(
     filter: &JobFilter,
     after: Option<&JobCursor>,
     limit: usize,
-) -> Result<JobPage, QueueError> {
+) -> Result<JobPage, StoreFault> {
     let mut indexes = Vec::new();
     for script_type in ScriptType::ALL {
         if filter.script_types.is_empty() || filter.script_types.contains(&script_type) {
@@ -79,7 +80,7 @@ impl Index {
         Self { script_type, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
     }
 
-    async fn fill(&mut self, connection: &Connection) -> Result<(), QueueError> {
+    async fn fill(&mut self, connection: &Connection) -> Result<(), StoreFault> {
         while self.buffer.is_empty() && !self.exhausted {
             let mut range = redis::cmd("ZRANGE");
             range.arg(keys::jobs(self.script_type)).arg(self.max).arg(self.min).arg("BYSCORE").arg("REV");
@@ -112,7 +113,7 @@ async fn newest(
     connection: &Connection,
     indexes: &mut [Index],
     count: usize,
-) -> Result<Vec<(ScriptType, JobCursor)>, QueueError> {
+) -> Result<Vec<(ScriptType, JobCursor)>, StoreFault> {
     let mut found = Vec::with_capacity(count);
     while found.len() < count {
         for index in indexes.iter_mut() {
@@ -133,7 +134,7 @@ async fn newest(
 async fn read(
     connection: &Connection,
     found: &[(ScriptType, JobCursor)],
-) -> Result<Vec<Option<Job>>, QueueError> {
+) -> Result<Vec<Option<Job>>, StoreFault> {
     let mut pipeline = redis::pipe();
     for (script_type, cursor) in found {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);

@@ -1,23 +1,33 @@
 //! Periodic housekeeping of all queues.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::Cmd;
 use tokio::time::Instant;
 
 use super::{ROUND, ROUNDS, RedisQueue, span_millis};
 use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::keys;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
+use crate::ports::queue_maintenance::QueueMaintenance;
+use crate::ports::store_fault::StoreFault;
 
 /// Time between two sweeps for consumers of dead processes.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Silence after which a consumer that holds nothing is dropped.
 const CONSUMER_IDLE: Duration = Duration::from_secs(3600);
 
-impl RedisQueue {
-    pub(super) async fn maintain_queues(&self) -> Result<(), QueueError> {
+#[async_trait]
+impl QueueMaintenance for RedisQueue {
+    async fn probe(&self) -> Result<Duration, QueueError> {
+        let asked = Instant::now();
+        self.shared.connection.call::<()>(&Function::Probe.on(keys::PROBE), "a probe").await?;
+        Ok(asked.elapsed())
+    }
+
+    async fn maintain(&self) -> Result<(), QueueError> {
         let config = &self.shared.config;
         let sweeps = self.is_sweep_due();
         for script_type in ScriptType::ALL {
@@ -36,8 +46,22 @@ impl RedisQueue {
         Ok(())
     }
 
+    fn lease(&self) -> Duration {
+        self.shared.config.lease
+    }
+
+    async fn close(&self) {
+        self.shared.closing.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        self.shared.awaiters.clear();
+        self.shared.connection.close();
+    }
+}
+
+impl RedisQueue {
     /// Calls a function until it answers that there is no more to do.
-    pub(super) async fn repeat_until_done(&self, command: &Cmd, what: &str) -> Result<(), QueueError> {
+    pub(super) async fn repeat_until_done(&self, command: &Cmd, what: &str) -> Result<(), StoreFault> {
         for _round in 0..ROUNDS {
             if self.shared.connection.call::<i64>(command, what).await? != 1 {
                 break;
@@ -47,7 +71,7 @@ impl RedisQueue {
     }
 
     fn is_sweep_due(&self) -> bool {
-        let mut swept_at = self.swept_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut swept_at = self.swept_at.lock();
         let due = swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY);
         if due {
             *swept_at = Some(Instant::now());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Value};
 
 use super::{ROUND, ROUNDS, RedisQueue, span_millis};
@@ -14,11 +15,13 @@ use crate::domain::model::id::ActorId;
 use crate::domain::model::job::JobError;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::Cause;
-use crate::ports::actor_presence::{Presence, Reclaimed};
+use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
-impl RedisQueue {
-    pub(super) async fn read_presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
+#[async_trait]
+impl ActorPresence for RedisQueue {
+    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
         // While actors come and go, a scan may meet one of them twice; the later answer counts.
         let mut presences = BTreeMap::new();
         let mut cursor = "0".to_owned();
@@ -38,11 +41,7 @@ impl RedisQueue {
         }
     }
 
-    pub(super) async fn remove_actor(
-        &self,
-        script_type: ScriptType,
-        actor: &ActorId,
-    ) -> Result<(), QueueError> {
+    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
         // Delayed jobs first: those that become due meanwhile come into the inbox.
         let mut cursor = "0".to_owned();
         loop {
@@ -55,10 +54,10 @@ impl RedisQueue {
         }
         let mut command = Function::ForgetActor.on_queue(script_type);
         command.arg(actor.as_str()).arg(ROUND);
-        self.repeat_until_done(&command, "the removal of an actor").await
+        Ok(self.repeat_until_done(&command, "the removal of an actor").await?)
     }
 
-    pub(super) async fn send_drain(
+    async fn request_drain(
         &self,
         script_type: ScriptType,
         actor: &ActorId,
@@ -66,10 +65,10 @@ impl RedisQueue {
     ) -> Result<(), QueueError> {
         let mut command = Function::Drain.on_queue(script_type);
         command.arg(actor.as_str()).arg(span_millis(resume_after));
-        self.shared.connection.call(&command, "a drain").await
+        Ok(self.shared.connection.call(&command, "a drain").await?)
     }
 
-    pub(super) async fn reclaim_jobs(
+    async fn reclaim(
         &self,
         script_type: ScriptType,
         actor: &ActorId,
@@ -122,9 +121,9 @@ struct PresenceRecord {
     refused_ends: u64,
 }
 
-fn presence_of((Lossy(id), json, in_flight): PresenceEntry) -> Result<Presence, QueueError> {
+fn presence_of((Lossy(id), json, in_flight): PresenceEntry) -> Result<Presence, StoreFault> {
     let corrupt =
-        |source: Cause| QueueError::Corrupt { what: format!("the announcement of actor {id}"), source };
+        |source: Cause| StoreFault::Corrupt { what: format!("the announcement of actor {id}"), source };
     let actor_id = ActorId::parse(&id).map_err(|error| corrupt(error.into()))?;
     let record: PresenceRecord = serde_json::from_slice(&json).map_err(|error| corrupt(error.into()))?;
     Ok(Presence {

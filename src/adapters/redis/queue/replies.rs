@@ -1,23 +1,29 @@
-//! Replies about ended jobs: one task reads the reply streams, another one sweeps the records of awaited jobs for lost replies.
+//! Calls that wait for the ends of jobs, and the task that reads the replies by which the ends come.
+//!
+//! The function that ends a job adds a reply to the stream of each supervisor that waits for it. A reply that is lost is found by
+//! `sweep`.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 use redis::Value;
 use redis::aio::MultiplexedConnection;
-use tokio::sync::OnceCell;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Shared, span_millis};
-use crate::adapters::redis::connection::queue_error;
+use crate::adapters::redis::connection::fault_of;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
-use crate::adapters::redis::records::{BASIC, Fields, Reply, decode_job, decode_reply, finished_of};
+use crate::adapters::redis::records::{BASIC, Fields, decode_error, decode_job, finished_of, time_of};
 use crate::adapters::redis::reply::{self, Streams};
-use crate::domain::model::id::JobId;
-use crate::domain::model::job::JobState;
+use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::job::{Finished, JobResult, Outcome, ResultKind};
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
-use crate::ports::job_queue::QueueError;
+use crate::lock::Lock;
+use crate::ports::job_submission::Completion;
+use crate::ports::store_fault::StoreFault;
 
 /// Entries of one read; each can hold up to 500 replies.
 const READ_COUNT: usize = 100;
@@ -31,54 +37,17 @@ const REFRESH_EVERY: Duration = Duration::from_secs(10);
 const TRIM_EVERY: Duration = Duration::from_secs(1);
 /// Delay after a failed read, which keeps the loop from spinning; the connection has a backoff of its own.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
-/// Time between two sweeps, and time for which a job must have been awaited until its record is read.
-const SWEEP_EVERY: Duration = Duration::from_millis(500);
-const SWEEP_AGE: Duration = Duration::from_millis(400);
-/// Records in one pipeline, and pipelines in one sweep; the next sweep goes on behind them.
-const SWEEP_CHUNK: usize = 500;
-const SWEEP_CHUNKS: usize = 2;
 /// Whole records in one pipeline, with results of up to 1 MiB each.
 const RECORDS_AT_ONCE: usize = 16;
 
 /// Id of the last entry read of each reply stream.
-type Positions = PerScriptType<String>;
+pub(super) type Positions = PerScriptType<String>;
 
 /// Keys of the reply streams of one supervisor.
 type Keys = PerScriptType<String>;
 
-/// Starts the tasks with the first call that waits.
-pub(super) struct Replies {
-    shared: Arc<Shared>,
-    opened: OnceCell<()>,
-}
-
-impl Replies {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, opened: OnceCell::new() }
-    }
-
-    /// Makes sure that the reply streams exist and are read.
-    pub(super) async fn open(&self) -> Result<(), QueueError> {
-        let open = async || {
-            let positions = refresh(&self.shared).await?;
-            let shared = self.shared.clone();
-            self.shared.tasks.spawn(async move {
-                let closing = shared.closing.clone();
-                closing.run_until_cancelled(read_replies(&shared, positions)).await;
-            });
-            let shared = self.shared.clone();
-            self.shared.tasks.spawn(async move {
-                let closing = shared.closing.clone();
-                closing.run_until_cancelled(sweep(&shared)).await;
-            });
-            Ok(())
-        };
-        self.opened.get_or_try_init(open).await.copied()
-    }
-}
-
 /// Creates missing reply streams, keeps them from expiring, and answers with their last ids.
-async fn refresh(shared: &Shared) -> Result<Positions, QueueError> {
+pub(super) async fn refresh(shared: &Shared) -> Result<Positions, StoreFault> {
     let mut pipeline = redis::pipe();
     for script_type in ScriptType::ALL {
         pipeline
@@ -90,8 +59,8 @@ async fn refresh(shared: &Shared) -> Result<Positions, QueueError> {
     Ok(Positions::from_fn(|_script_type| ids.next().unwrap_or_default()))
 }
 
-/// Reads until it is cancelled. A lost connection is opened again, and reading goes on behind the last entry read.
-async fn read_replies(shared: &Shared, mut positions: Positions) {
+/// Reads replies until it is cancelled. A lost connection is opened again, and reading goes on behind the last entry read.
+pub(super) async fn read(shared: &Shared, mut positions: Positions) {
     loop {
         if let Err(error) = read_until_failure(shared, &mut positions).await {
             tracing::debug!(%error, "replies: reader starts again");
@@ -109,7 +78,7 @@ async fn read_replies(shared: &Shared, mut positions: Positions) {
 }
 
 /// Reads until it fails, or until the shared connection is a new one.
-async fn read_until_failure(shared: &Shared, positions: &mut Positions) -> Result<(), QueueError> {
+async fn read_until_failure(shared: &Shared, positions: &mut Positions) -> Result<(), StoreFault> {
     let mut connection = shared.connection.blocking().await?;
     let generation = shared.connection.generation();
     let keys = Keys::from_fn(|script_type| keys::replies(script_type, &shared.config.instance));
@@ -136,13 +105,13 @@ async fn read_once(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
     positions: &Positions,
-) -> Result<Streams, QueueError> {
+) -> Result<Streams, StoreFault> {
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(READ_COUNT).arg("BLOCK").arg(span_millis(READ_BLOCK));
     read.arg("STREAMS").arg(keys.values()).arg(positions.values());
     match timeout(READ_WATCHDOG, read.query_async(connection)).await {
-        Ok(answer) => reply::read("replies", answer.map_err(|error| queue_error(&error))?),
-        Err(_elapsed) => Err(QueueError::TimedOut { after: READ_WATCHDOG }),
+        Ok(answer) => reply::read("replies", answer.map_err(|error| fault_of(&error))?),
+        Err(_elapsed) => Err(StoreFault::TimedOut { after: READ_WATCHDOG }),
     }
 }
 
@@ -152,7 +121,7 @@ async fn process(
     keys: &Keys,
     positions: &mut Positions,
     streams: Streams,
-) -> Result<(), QueueError> {
+) -> Result<(), StoreFault> {
     let mut unresolved = Vec::new();
     for (key, entries) in streams {
         let Some((script_type, _key)) = keys.iter().find(|(_script_type, known)| **known == key) else {
@@ -174,14 +143,11 @@ async fn process(
             }
         }
     }
-    for chunk in unresolved.chunks(RECORDS_AT_ONCE) {
-        resolve_from_records(shared, chunk).await?;
-    }
-    Ok(())
+    resolve_from_records(shared, &unresolved).await
 }
 
 /// Removes the entries that were read.
-async fn trim(shared: &Shared, keys: &Keys, positions: &Positions) -> Result<(), QueueError> {
+async fn trim(shared: &Shared, keys: &Keys, positions: &Positions) -> Result<(), StoreFault> {
     let mut pipeline = redis::pipe();
     for (script_type, key) in keys.iter() {
         pipeline.cmd("XTRIM").arg(key).arg("MINID").arg("~").arg(&positions[script_type]);
@@ -189,82 +155,18 @@ async fn trim(shared: &Shared, keys: &Keys, positions: &Positions) -> Result<(),
     shared.connection.pipe::<()>(&pipeline, "a trim").await.map(drop)
 }
 
-/// Reads the records of awaited jobs, in case a reply was lost.
-async fn sweep(shared: &Shared) {
-    let mut ticks = interval(SWEEP_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut losses = shared.connection.losses();
-    let mut after = None;
-    loop {
-        let everything = tokio::select! {
-            _instant = ticks.tick() => false,
-            changed = losses.changed() => changed.is_ok(),
-        };
-        let (age, chunks) = if everything { (Duration::ZERO, usize::MAX) } else { (SWEEP_AGE, SWEEP_CHUNKS) };
-        if everything {
-            after = None;
-        }
-        for _chunk in 0..chunks {
-            let (due, next) = shared.awaiters.next(after.as_ref(), age, SWEEP_CHUNK);
-            after = next;
-            if !due.is_empty()
-                && let Err(error) = check(shared, &due).await
-            {
-                tracing::debug!(%error, "awaited jobs: sweep failed");
-                break;
-            }
-            if after.is_none() {
-                break;
-            }
-        }
-    }
-}
-
-/// Resolves the awaiters of a job that may have ended before they were registered.
-pub(super) async fn catch_up(shared: &Shared, id: &JobId, script_type: ScriptType) -> Result<(), QueueError> {
-    let mut ask = redis::cmd("HGET");
-    ask.arg(keys::job(script_type, id)).arg("status");
-    let status: Option<String> = shared.connection.call(&ask, "the status of a job").await?;
-    match status.is_some_and(|status| is_terminal(&status)) {
-        true => resolve_from_records(shared, &[(id.clone(), script_type)]).await,
-        false => Ok(()),
-    }
-}
-
-fn is_terminal(status: &str) -> bool {
-    JobState::parse(status).is_some_and(JobState::is_terminal)
-}
-
-/// Resolves the awaiters of jobs that have ended, and breaks those of jobs whose record has gone.
-async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), QueueError> {
-    let mut pipeline = redis::pipe();
-    for (id, script_type) in jobs {
-        pipeline.cmd("HGET").arg(keys::job(*script_type, id)).arg("status");
-    }
-    let statuses: Vec<Option<String>> = shared.connection.pipe(&pipeline, "the status of a job").await?;
-    let mut ended = Vec::new();
-    for (job, status) in jobs.iter().zip(statuses) {
-        match status {
-            None => {
-                tracing::warn!(job.id = %job.0, "job {}: awaited, but its record has gone", job.0);
-                shared.awaiters.abandon(&job.0);
-            }
-            Some(status) if is_terminal(&status) => ended.push(job.clone()),
-            Some(_other) => {}
-        }
-    }
-    for chunk in ended.chunks(RECORDS_AT_ONCE) {
-        resolve_from_records(shared, chunk).await?;
-    }
-    if !ended.is_empty() {
-        // Replies were lost: the stream may have been removed.
-        refresh(shared).await?;
+/// Reads the records of ended jobs and resolves their awaiters.
+pub(super) async fn resolve_from_records(
+    shared: &Shared,
+    jobs: &[(JobId, ScriptType)],
+) -> Result<(), StoreFault> {
+    for chunk in jobs.chunks(RECORDS_AT_ONCE) {
+        resolve_chunk(shared, chunk).await?;
     }
     Ok(())
 }
 
-/// Reads the records of ended jobs and resolves their awaiters.
-async fn resolve_from_records(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), QueueError> {
+async fn resolve_chunk(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), StoreFault> {
     let mut pipeline = redis::pipe();
     for (id, script_type) in jobs {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, id)).arg(&BASIC);
@@ -291,8 +193,167 @@ async fn resolve_from_records(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> 
     Ok(())
 }
 
+/// The awaited jobs, sorted so that a sweep can go on where the last one stopped.
+#[derive(Default)]
+pub(super) struct Awaiters {
+    awaited: Lock<BTreeMap<JobId, Awaiting>>,
+}
+
+/// One awaited job.
+struct Awaiting {
+    since: Instant,
+    /// The queue that has the job; None until the submit was answered.
+    script_type: Option<ScriptType>,
+    senders: Vec<oneshot::Sender<Finished>>,
+}
+
+impl Awaiters {
+    /// Registers one more waiter.
+    pub(super) fn add(&self, id: &JobId) -> Completion {
+        let (sender, completion) = Completion::pair();
+        self.with(|awaited| {
+            let awaiting = awaited.entry(id.clone()).or_insert_with(|| Awaiting {
+                since: Instant::now(),
+                script_type: None,
+                senders: Vec::with_capacity(1),
+            });
+            awaiting.senders.push(sender);
+        });
+        completion
+    }
+
+    /// Notes that the job is in this queue; from now on the sweep reads its record.
+    pub(super) fn confirm(&self, id: &JobId, script_type: ScriptType) {
+        self.with(|awaited| {
+            if let Some(awaiting) = awaited.get_mut(id) {
+                awaiting.script_type = Some(script_type);
+            }
+        });
+    }
+
+    /// Removes the waiters of a job whose completions were dropped.
+    pub(super) fn prune(&self, id: &JobId) {
+        self.with(|awaited| {
+            if let Some(awaiting) = awaited.get_mut(id) {
+                awaiting.senders.retain(|sender| !sender.is_closed());
+                if awaiting.senders.is_empty() {
+                    awaited.remove(id);
+                }
+            }
+        });
+    }
+
+    /// Resolves all completions of a job.
+    pub(super) fn resolve(&self, id: &JobId, end: &Finished) {
+        let awaiting = self.with(|awaited| awaited.remove(id));
+        for sender in awaiting.into_iter().flat_map(|awaiting| awaiting.senders) {
+            // A waiter that has gone needs no answer.
+            drop(sender.send(end.clone()));
+        }
+    }
+
+    /// Breaks the completions of a job whose record has gone.
+    pub(super) fn abandon(&self, id: &JobId) {
+        self.with(|awaited| awaited.remove(id));
+    }
+
+    /// True if a call waits for this job.
+    pub(super) fn has(&self, id: &JobId) -> bool {
+        self.with(|awaited| awaited.contains_key(id))
+    }
+
+    /// Breaks all completions.
+    pub(super) fn clear(&self) {
+        self.with(BTreeMap::clear);
+    }
+
+    /// Finds the next jobs behind `after` that have been awaited for at least `age`, among at most `limit` ones, and drops
+    /// those whose waiters have gone. The second part is where the next call goes on; None at the end.
+    pub(super) fn next(
+        &self,
+        after: Option<&JobId>,
+        age: Duration,
+        limit: usize,
+    ) -> (Vec<(JobId, ScriptType)>, Option<JobId>) {
+        self.with(|awaited| {
+            let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let mut due = Vec::new();
+            let mut deserted = Vec::new();
+            let mut last = None;
+            let mut seen = 0;
+            for (id, awaiting) in awaited.range::<JobId, _>((start, Bound::Unbounded)).take(limit) {
+                seen += 1;
+                if awaiting.senders.iter().all(oneshot::Sender::is_closed) {
+                    deserted.push(id.clone());
+                } else if let Some(script_type) = awaiting.script_type
+                    && awaiting.since.elapsed() >= age
+                {
+                    due.push((id.clone(), script_type));
+                }
+                last = Some(id.clone());
+            }
+            for id in deserted {
+                awaited.remove(&id);
+            }
+            (due, last.filter(|_| seen == limit))
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<JobId, Awaiting>) -> T) -> T {
+        act(&mut self.awaited.lock())
+    }
+}
+
+/// A reply about an ended job.
+#[derive(Debug, PartialEq)]
+enum Reply {
+    /// The end of the job.
+    Ended(Finished),
+    /// The end has no room in a reply and is read from the record.
+    ReadRecord,
+}
+
+/// Decodes a reply: `state attempt started finished actor word`, a line feed, and the body.
+fn decode_reply(text: &str) -> Option<Reply> {
+    let (head, body) = text.split_once('\n')?;
+    let mut words = head.split(' ');
+    let _state = words.next()?;
+    let attempt = words.next()?.parse().ok()?;
+    let started_at = match words.next()? {
+        "-" => None,
+        number => Some(time_of(number.parse().ok()?)),
+    };
+    let finished_at = time_of(words.next()?.parse().ok()?);
+    let actor_id = match words.next()? {
+        "-" => None,
+        name => Some(ActorId::parse(name).ok()?),
+    };
+    let outcome = match words.next()? {
+        "see" => return Some(Reply::ReadRecord),
+        "error" => Outcome::Failed(decode_error(body).ok()?),
+        "reason" => Outcome::Cancelled(body.to_owned()),
+        word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),
+    };
+    // The reply of a job with a history has the word `see`.
+    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at, history: None }))
+}
+
 /// The two numbers of an entry id.
 fn number_of(entry: &str) -> (u64, u64) {
     let (millis, sequence) = entry.split_once('-').unwrap_or((entry, "0"));
     (millis.parse().unwrap_or(0), sequence.parse().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode_reply;
+
+    proptest::proptest! {
+        #![proptest_config(crate::properties::config())]
+
+        #[test]
+        fn no_reply_makes_the_reader_panic(text in "[a-z0-9 \n{}\":]{0,60}") {
+            drop(decode_reply(&text));
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::domain::model::actor::{
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 #[derive(Serialize, Deserialize)]
 struct ConfigRecord {
@@ -115,18 +115,18 @@ struct FaultRecord {
 }
 
 /// Encodes a config.
-pub(in super::super) fn encode_config(config: &ActorConfig) -> Result<String, QueueError> {
+pub(in super::super) fn encode_config(config: &ActorConfig) -> Result<String, StoreFault> {
     encode(&what_actor(&config.name), &config_record(config))
 }
 
 /// Decodes a config; `what` names it in errors.
-pub(in super::super) fn decode_config(what: &str, json: &str) -> Result<ActorConfig, QueueError> {
+pub(in super::super) fn decode_config(what: &str, json: &str) -> Result<ActorConfig, StoreFault> {
     let what = what_actor(what);
     config_of(&what, decode(&what, json)?)
 }
 
 /// Encodes a record with this generation.
-pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> Result<String, QueueError> {
+pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> Result<String, StoreFault> {
     let ActorRecord {
         id,
         node,
@@ -173,7 +173,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
 }
 
 /// Decodes a record; `what` names it in errors.
-pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorRecord, QueueError> {
+pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorRecord, StoreFault> {
     let what = &what_actor(what);
     let stored: StoredActor = decode(what, json)?;
     check_version(what, stored.version)?;
@@ -252,7 +252,7 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
     }
 }
 
-fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, QueueError> {
+fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, StoreFault> {
     check_version(what, record.version)?;
     let script_type = ScriptType::parse(&record.script_type).map_err(|error| corrupt(what, error))?;
     let RestartRecord { mode, initial_backoff_ms, max_backoff_ms, reset_after_ms, max_restarts, window_ms } =

@@ -6,7 +6,7 @@ use super::end::ErrorRecord;
 use super::{Fields, time_of};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{JobState, PastAttempt};
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 #[derive(Deserialize)]
 struct AttemptRecord {
@@ -19,7 +19,7 @@ struct AttemptRecord {
 }
 
 /// The attempts before the latest one, oldest first.
-pub(super) fn decode(fields: &Fields) -> Result<Vec<PastAttempt>, QueueError> {
+pub(super) fn decode(fields: &Fields) -> Result<Vec<PastAttempt>, StoreFault> {
     let Some(json) = fields.get("attempts") else { return Ok(Vec::new()) };
     let corrupt = |cause: &str| fields.corrupt("attempts", cause);
     let records: Vec<AttemptRecord> =

@@ -1,12 +1,8 @@
-//! Replies about ended jobs, and errors in records.
+//! How jobs ended, in records, and errors in them.
 
 use serde::{Deserialize, Serialize};
 
-use super::time_of;
-use crate::domain::model::id::ActorId;
-use crate::domain::model::job::{
-    Finished, History, Job, JobError, JobErrorKind, JobResult, Outcome, ResultKind,
-};
+use crate::domain::model::job::{Finished, History, Job, JobError, JobErrorKind, Outcome};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct ErrorRecord {
@@ -46,40 +42,6 @@ impl ErrorRecord {
         let kind = JobErrorKind::parse(&kind).ok_or_else(|| format!("{kind:?} is not a kind of error"))?;
         Ok(JobError { kind, message, line, column, exit_code, signal, log_tail })
     }
-}
-
-/// A reply about an ended job.
-#[derive(Debug, PartialEq)]
-pub(in super::super) enum Reply {
-    /// The end of the job.
-    Ended(Finished),
-    /// The end has no room in a reply and is read from the record.
-    ReadRecord,
-}
-
-/// Decodes a reply: `state attempt started finished actor word`, a line feed, and the body.
-pub(in super::super) fn decode_reply(text: &str) -> Option<Reply> {
-    let (head, body) = text.split_once('\n')?;
-    let mut words = head.split(' ');
-    let _state = words.next()?;
-    let attempt = words.next()?.parse().ok()?;
-    let started_at = match words.next()? {
-        "-" => None,
-        number => Some(time_of(number.parse().ok()?)),
-    };
-    let finished_at = time_of(words.next()?.parse().ok()?);
-    let actor_id = match words.next()? {
-        "-" => None,
-        name => Some(ActorId::parse(name).ok()?),
-    };
-    let outcome = match words.next()? {
-        "see" => return Some(Reply::ReadRecord),
-        "error" => Outcome::Failed(decode_error(body).ok()?),
-        "reason" => Outcome::Cancelled(body.to_owned()),
-        word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),
-    };
-    // The reply of a job with a history has the word `see`.
-    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at, history: None }))
 }
 
 /// The end of a job from its record; None when it has not ended.

@@ -14,7 +14,7 @@ use crate::domain::model::event::{Cause, Event};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::domain::model::script_type::ScriptType;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 #[derive(Serialize, Deserialize)]
 struct EventRecord {
@@ -42,7 +42,7 @@ struct EventRecord {
 }
 
 /// Encodes an event.
-pub(in super::super) fn encode_event(event: &Event) -> Result<String, QueueError> {
+pub(in super::super) fn encode_event(event: &Event) -> Result<String, StoreFault> {
     let text = |id: Option<&str>| id.unwrap_or_default().to_owned();
     let record = EventRecord {
         at_ms: millis(event.at),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use redis::Value;
 
 use crate::adapters::redis::reply::{self, Lossy};
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 /// Names and values of one record or entry; small enough for a search from the start.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(in super::super) struct Fields {
 
 impl Fields {
     /// From alternating names and values.
-    pub(in super::super) fn from_flat(key: String, values: Vec<Value>) -> Result<Self, QueueError> {
+    pub(in super::super) fn from_flat(key: String, values: Vec<Value>) -> Result<Self, StoreFault> {
         let mut list = Vec::with_capacity(values.len() / 2);
         let mut values = values.into_iter();
         while let (Some(name), Some(value)) = (values.next(), values.next()) {
@@ -26,7 +26,7 @@ impl Fields {
     }
 
     /// From alternating names and values that scripts wrote, which need not be UTF-8.
-    pub(in super::super) fn from_flat_lossy(key: String, values: Vec<Value>) -> Result<Self, QueueError> {
+    pub(in super::super) fn from_flat_lossy(key: String, values: Vec<Value>) -> Result<Self, StoreFault> {
         let pairs: Vec<(Lossy, Lossy)> = reply::read(&key, Value::Array(values))?;
         Ok(Self { list: pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect(), key })
     }
@@ -36,7 +36,7 @@ impl Fields {
         key: String,
         names: &[&str],
         values: Vec<Value>,
-    ) -> Result<Option<Self>, QueueError> {
+    ) -> Result<Option<Self>, StoreFault> {
         let mut list = Vec::with_capacity(values.len());
         for (name, value) in names.iter().zip(values) {
             if value != Value::Nil {
@@ -62,7 +62,7 @@ impl Fields {
     }
 
     /// The value as a number; None for a missing or empty one.
-    pub(in super::super) fn number<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, QueueError> {
+    pub(in super::super) fn number<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, StoreFault> {
         match self.get(name) {
             None | Some("") => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| self.corrupt(name, "is not such a number")),
@@ -70,7 +70,7 @@ impl Fields {
     }
 
     /// The error that names the record and the field.
-    pub(in super::super) fn corrupt(&self, name: &str, why: &str) -> QueueError {
-        QueueError::Corrupt { what: format!("{name} of {}", self.key), source: why.to_owned().into() }
+    pub(in super::super) fn corrupt(&self, name: &str, why: &str) -> StoreFault {
+        StoreFault::Corrupt { what: format!("{name} of {}", self.key), source: why.to_owned().into() }
     }
 }

@@ -6,23 +6,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ports::Cause;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 /// Version of all JSON records. It grows when a field changes its meaning; a new field with a default does not need that.
 pub(super) const VERSION: u32 = 1;
 
 /// Writes a record; `what` names it in errors, as in the other functions.
-pub(super) fn encode(what: &str, record: &impl Serialize) -> Result<String, QueueError> {
+pub(super) fn encode(what: &str, record: &impl Serialize) -> Result<String, StoreFault> {
     serde_json::to_string(record).map_err(|error| corrupt(what, error))
 }
 
 /// Reads a record.
-pub(super) fn decode<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, QueueError> {
+pub(super) fn decode<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, StoreFault> {
     serde_json::from_str(json).map_err(|error| corrupt(what, error))
 }
 
 /// Refuses a record of a newer version.
-pub(super) fn check_version(what: &str, version: u32) -> Result<(), QueueError> {
+pub(super) fn check_version(what: &str, version: u32) -> Result<(), StoreFault> {
     if version <= VERSION {
         return Ok(());
     }
@@ -30,8 +30,8 @@ pub(super) fn check_version(what: &str, version: u32) -> Result<(), QueueError> 
 }
 
 /// The error of a record that cannot be read.
-pub(super) fn corrupt(what: &str, source: impl Into<Cause>) -> QueueError {
-    QueueError::Corrupt { what: what.to_owned(), source: source.into() }
+pub(super) fn corrupt(what: &str, source: impl Into<Cause>) -> StoreFault {
+    StoreFault::Corrupt { what: what.to_owned(), source: source.into() }
 }
 
 /// Whole milliseconds of a time span.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Fields, time_of};
 use crate::domain::model::output::LogStream;
 use crate::domain::model::output::{Kept, OutputChunk, OutputItem, OutputMark, Progress};
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 #[derive(Deserialize)]
 struct ProgressRecord {
@@ -15,7 +15,7 @@ struct ProgressRecord {
 }
 
 /// Decodes the progress of a job; None when its script has reported none.
-pub(super) fn decode_progress(fields: &Fields) -> Result<Option<Progress>, QueueError> {
+pub(super) fn decode_progress(fields: &Fields) -> Result<Option<Progress>, StoreFault> {
     let Some(json) = fields.get("progress") else { return Ok(None) };
     let record: ProgressRecord =
         serde_json::from_str(json).map_err(|error| fields.corrupt("progress", &error.to_string()))?;
@@ -34,7 +34,7 @@ pub(in super::super) fn encode_output(item: &OutputItem) -> (String, &str) {
 }
 
 /// Decodes an entry of the stream.
-pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<Kept, QueueError> {
+pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<Kept, StoreFault> {
     let text = fields.get("m").unwrap_or_default().to_owned();
     let item = match fields.get("s") {
         Some("out") | None => OutputItem::Line { stream: LogStream::Stdout, text },

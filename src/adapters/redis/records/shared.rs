@@ -16,7 +16,7 @@ use crate::domain::model::job::RetryPolicy;
 use crate::domain::model::scaling::{ScalingDecision, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 
 #[derive(Serialize, Deserialize)]
 struct SettingsRecord {
@@ -137,7 +137,7 @@ struct DecisionRecord {
 pub(in super::super) fn encode_settings(
     settings: &ScriptTypeSettings,
     generation: u64,
-) -> Result<String, QueueError> {
+) -> Result<String, StoreFault> {
     let ScriptTypeSettings { script_type, scaling, health, job_defaults, max_queue_depth, generation: _ } =
         settings;
     let HealthPolicy { idle_after, ping_timeout, retry_after, failure_threshold, action } = *health;
@@ -182,7 +182,7 @@ pub(in super::super) fn encode_settings(
 }
 
 /// Decodes settings.
-pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<ScriptTypeSettings, QueueError> {
+pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<ScriptTypeSettings, StoreFault> {
     let what = what_settings(word);
     let script_type = ScriptType::parse(word).map_err(|error| corrupt(&what, error))?;
     let record: SettingsRecord = decode(&what, json)?;
@@ -223,7 +223,7 @@ pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<Script
 }
 
 /// Encodes the health of an actor.
-pub(in super::super) fn encode_health(record: &HealthRecord) -> Result<String, QueueError> {
+pub(in super::super) fn encode_health(record: &HealthRecord) -> Result<String, StoreFault> {
     let HealthRecord { actor_id, pid, updated_at, health } = record;
     let ActorHealth { health, last_ping, consecutive_failures, action, reason } = health.clone();
     let stored = StoredHealth {
@@ -245,7 +245,7 @@ pub(in super::super) fn encode_health(record: &HealthRecord) -> Result<String, Q
 }
 
 /// Decodes the health of an actor.
-pub(in super::super) fn decode_health(id: &str, json: &str) -> Result<HealthRecord, QueueError> {
+pub(in super::super) fn decode_health(id: &str, json: &str) -> Result<HealthRecord, StoreFault> {
     let what = what_health(id);
     let actor_id = ActorId::parse(id).map_err(|error| corrupt(&what, error))?;
     let stored: StoredHealth = decode(&what, json)?;
@@ -270,7 +270,7 @@ pub(in super::super) fn decode_health(id: &str, json: &str) -> Result<HealthReco
 }
 
 /// Encodes a scaling decision.
-pub(in super::super) fn encode_decision(decision: &ScalingDecision) -> Result<String, QueueError> {
+pub(in super::super) fn encode_decision(decision: &ScalingDecision) -> Result<String, StoreFault> {
     let ids = |ids: &[ActorId]| ids.iter().map(ActorId::to_string).collect();
     let record = DecisionRecord {
         version: VERSION,
@@ -288,12 +288,12 @@ pub(in super::super) fn encode_decision(decision: &ScalingDecision) -> Result<St
 }
 
 /// Decodes a scaling decision.
-pub(in super::super) fn decode_decision(json: &str) -> Result<ScalingDecision, QueueError> {
+pub(in super::super) fn decode_decision(json: &str) -> Result<ScalingDecision, StoreFault> {
     let record: DecisionRecord = decode(DECISION, json)?;
     check_version(DECISION, record.version)?;
     let ids = |ids: Vec<String>| {
         let parsed = ids.iter().map(|id| ActorId::parse(id).map_err(|error| corrupt(DECISION, error)));
-        parsed.collect::<Result<Vec<ActorId>, QueueError>>()
+        parsed.collect::<Result<Vec<ActorId>, StoreFault>>()
     };
     Ok(ScalingDecision {
         at: time_of(record.at_ms),

@@ -6,7 +6,7 @@ use crate::adapters::redis::keys::{Lane, Place};
 use crate::adapters::redis::records::Fields;
 use crate::adapters::redis::reply::{self, Entry, Streams};
 use crate::domain::model::id::JobId;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{Lease, Work};
 
 /// The entries of one read.
@@ -25,7 +25,7 @@ pub(super) struct Malformed {
 }
 
 impl Malformed {
-    pub(super) fn new(place: Place, error: &QueueError) -> Self {
+    pub(super) fn new(place: Place, error: &StoreFault) -> Self {
         let why = match std::error::Error::source(error) {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
@@ -88,7 +88,7 @@ impl Message {
 pub(super) fn sort(
     streams: Streams,
     lane_of: impl Fn(&str) -> Option<Lane>,
-) -> Result<Delivered, QueueError> {
+) -> Result<Delivered, StoreFault> {
     let mut delivered = Delivered::default();
     for (key, entries) in streams {
         let lane = lane_of(&key);
@@ -122,7 +122,7 @@ pub(super) struct Pending {
 }
 
 /// Sorts the entries of a read of pending entries in one lane.
-pub(super) fn sort_pending(streams: Streams, lane: Lane) -> Result<Pending, QueueError> {
+pub(super) fn sort_pending(streams: Streams, lane: Lane) -> Result<Pending, StoreFault> {
     let mut pending = Pending::default();
     for (key, entries) in streams {
         for Entry { id, fields } in entries {
@@ -138,6 +138,6 @@ pub(super) fn sort_pending(streams: Streams, lane: Lane) -> Result<Pending, Queu
     Ok(pending)
 }
 
-fn place(lane: Lane, id: &str) -> Result<Place, QueueError> {
+fn place(lane: Lane, id: &str) -> Result<Place, StoreFault> {
     Place::new(lane, id).ok_or_else(|| reply::corrupt("an entry id", id))
 }

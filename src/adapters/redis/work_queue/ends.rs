@@ -3,18 +3,16 @@
 use redis::{FromRedisValue, ParsingError, Value};
 
 use super::leases::{add_lease, add_output};
-use super::{HeldJob, RedisWorkQueue, lock};
+use super::{CALL_BYTES, HeldJob, RedisWorkQueue};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::Place;
 use crate::adapters::redis::records::{encode_error, millis};
 use crate::adapters::redis::reply::Lossy;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{AttemptEnd, Retryability};
 
 /// Most ends in one call.
 const ENDS: usize = 64;
-/// Bytes after which a call is sent before it has all ends.
-pub(super) const END_BYTES: usize = 4 * 1024 * 1024;
 
 /// An end to be written, with its index among all.
 struct Ending<'a> {
@@ -26,7 +24,7 @@ struct Ending<'a> {
 
 impl RedisWorkQueue {
     /// Writes ends; false for those whose lease was void.
-    pub(super) async fn finish_attempts(&self, ends: &[AttemptEnd]) -> Result<Vec<bool>, QueueError> {
+    pub(super) async fn finish_attempts(&self, ends: &[AttemptEnd]) -> Result<Vec<bool>, StoreFault> {
         let mut accepted = vec![false; ends.len()];
         let mut batch = Vec::with_capacity(ENDS.min(ends.len()));
         let mut bytes = 0;
@@ -35,7 +33,7 @@ impl RedisWorkQueue {
             let Some((place, held)) = self.held_job(&end.lease) else { continue };
             bytes += size_of(end);
             batch.push(Ending { index, place, held, end });
-            if batch.len() == ENDS || bytes >= END_BYTES {
+            if batch.len() == ENDS || bytes >= CALL_BYTES {
                 self.send_ends(&mut batch, &mut accepted).await?;
                 bytes = 0;
             }
@@ -43,7 +41,7 @@ impl RedisWorkQueue {
         if !batch.is_empty() {
             self.send_ends(&mut batch, &mut accepted).await?;
         }
-        let mut held = lock(&self.held);
+        let mut held = self.held.lock();
         for end in ends {
             if let Some(gone) = held.remove(&end.lease.token) {
                 self.note_job(gone.ping);
@@ -54,7 +52,7 @@ impl RedisWorkQueue {
     }
 
     /// Writes a batch of ends and empties it.
-    async fn send_ends(&self, batch: &mut Vec<Ending<'_>>, accepted: &mut [bool]) -> Result<(), QueueError> {
+    async fn send_ends(&self, batch: &mut Vec<Ending<'_>>, accepted: &mut [bool]) -> Result<(), StoreFault> {
         let mut finish = self.function(Function::Finish);
         for Ending { place, held, end, .. } in batch.iter() {
             if !end.output.is_empty() {
@@ -82,7 +80,7 @@ impl RedisWorkQueue {
         for (ending, answer) in batch.drain(..).zip(answers) {
             accepted[ending.index] = match answer {
                 EndAnswer::Accepted(accepted) => accepted,
-                EndAnswer::NotWritten(reason) => return Err(QueueError::Rejected { reason }),
+                EndAnswer::NotWritten(reason) => return Err(StoreFault::Rejected { reason }),
             };
         }
         Ok(())

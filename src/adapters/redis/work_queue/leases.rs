@@ -4,18 +4,17 @@ use std::time::SystemTime;
 
 use redis::Cmd;
 
-use super::ends::END_BYTES;
-use super::{HeldJob, LEASES, RedisWorkQueue, lock};
+use super::{CALL_BYTES, HeldJob, LEASES, RedisWorkQueue};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::{GROUP, Lane, Place};
 use crate::adapters::redis::records::{encode_output, millis};
 use crate::domain::model::output::OutputChunk;
-use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{Lease, LeaseOutput};
 
 impl RedisWorkQueue {
     /// Renews leases and returns the void ones.
-    pub(super) async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
+    pub(super) async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreFault> {
         let mut void = Vec::new();
         let mut by_lane: [Vec<(Place, &Lease)>; 3] = Default::default();
         for lease in leases {
@@ -34,7 +33,7 @@ impl RedisWorkQueue {
                 claim.arg("JUSTID");
                 let kept: Vec<String> = match self.connection.call(&claim, "leases").await {
                     // The group has gone, with all that was pending in it.
-                    Err(QueueError::Rejected { reason }) if reason.contains("NOGROUP") => Vec::new(),
+                    Err(StoreFault::Rejected { reason }) if reason.contains("NOGROUP") => Vec::new(),
                     other => other?,
                 };
                 let lost = chunk.iter().filter(|(place, _lease)| !kept.contains(&place.entry()));
@@ -49,7 +48,7 @@ impl RedisWorkQueue {
     pub(super) async fn send_starts(
         &self,
         started: &[(Lease, SystemTime)],
-    ) -> Result<Vec<Lease>, QueueError> {
+    ) -> Result<Vec<Lease>, StoreFault> {
         let mut void = Vec::new();
         for chunk in started.chunks(LEASES) {
             let mut command = self.function(Function::Start);
@@ -70,13 +69,13 @@ impl RedisWorkQueue {
     }
 
     /// Reports output and returns void leases.
-    pub(super) async fn send_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
+    pub(super) async fn send_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, StoreFault> {
         let mut void = Vec::new();
         let mut reported = output.iter().peekable();
         while reported.peek().is_some() {
             let mut command = self.function(Function::Log);
             let (mut asked, mut bytes) = (Vec::new(), 0);
-            while bytes < END_BYTES
+            while bytes < CALL_BYTES
                 && let Some(LeaseOutput { lease, chunks }) = reported.next()
             {
                 let Some((place, held)) = self.held_job(lease) else {
@@ -99,7 +98,7 @@ impl RedisWorkQueue {
         command: &Cmd,
         leases: &[&Lease],
         what: &str,
-    ) -> Result<Vec<Lease>, QueueError> {
+    ) -> Result<Vec<Lease>, StoreFault> {
         if leases.is_empty() {
             return Ok(Vec::new());
         }
@@ -109,7 +108,7 @@ impl RedisWorkQueue {
     }
 
     /// Returns jobs that were not started to where they were.
-    pub(super) async fn release_places(&self, places: &[(Place, String)]) -> Result<(), QueueError> {
+    pub(super) async fn release_places(&self, places: &[(Place, String)]) -> Result<(), StoreFault> {
         for chunk in places.chunks(LEASES) {
             let mut release = self.function(Function::Release);
             for (place, id) in chunk {
@@ -122,12 +121,12 @@ impl RedisWorkQueue {
 
     /// The place and the state of a held job; None for a lease that is known to be void.
     pub(super) fn held_job(&self, lease: &Lease) -> Option<(Place, HeldJob)> {
-        let held = lock(&self.held).get(&lease.token).cloned()?;
+        let held = self.held.lock().get(&lease.token).cloned()?;
         Some((Place::of(lease)?, held))
     }
 
     pub(super) fn forget(&self, leases: &[Lease]) {
-        let mut held = lock(&self.held);
+        let mut held = self.held.lock();
         for lease in leases {
             held.remove(&lease.token);
         }

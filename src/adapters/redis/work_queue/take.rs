@@ -7,8 +7,8 @@ use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout};
 
 use super::deliveries::{self, Delivered, Malformed, Message};
-use super::{HeldJob, LEASES, RedisWorkQueue, Streams, lock};
-use crate::adapters::redis::connection::queue_error;
+use super::{HeldJob, LEASES, RedisWorkQueue, Streams};
+use crate::adapters::redis::connection::fault_of;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
@@ -16,6 +16,7 @@ use crate::adapters::redis::reply::{self, Streams as Read};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
 use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 
 /// Time beyond its wait after which a read is given up, together with its connection.
@@ -29,13 +30,13 @@ const RECOVERED: usize = 500;
 
 impl RedisWorkQueue {
     /// Reads on the connection that is kept for blocking reads.
-    async fn read(&self, command: &Cmd, block: Duration) -> Result<Read, QueueError> {
-        let kept = lock(&self.reader).clone();
+    async fn read(&self, command: &Cmd, block: Duration) -> Result<Read, StoreFault> {
+        let kept = self.reader.lock().clone();
         let mut connection = match kept {
             Some(connection) => connection,
             None => {
                 let connection = self.connection.blocking().await?;
-                *lock(&self.reader) = Some(connection.clone());
+                *self.reader.lock() = Some(connection.clone());
                 connection
             }
         };
@@ -43,13 +44,14 @@ impl RedisWorkQueue {
         let answer = match timeout(limit, command.query_async::<Value>(&mut connection)).await {
             Ok(Ok(answer)) => return reply::read("a read", answer),
             Ok(Err(error)) if is_no_group(&error) => {
-                self.announce(self.draining.load(Ordering::Relaxed)).await?;
+                let draining = self.draining.load(Ordering::Relaxed);
+                self.announce(draining).await.map_err(QueueError::into_fault)?;
                 return Ok(Read::new());
             }
-            Ok(Err(error)) => Err(queue_error(&error)),
-            Err(_elapsed) => Err(QueueError::TimedOut { after: limit }),
+            Ok(Err(error)) => Err(fault_of(&error)),
+            Err(_elapsed) => Err(StoreFault::TimedOut { after: limit }),
         };
-        *lock(&self.reader) = None;
+        *self.reader.lock() = None;
         answer
     }
 
@@ -59,7 +61,7 @@ impl RedisWorkQueue {
         max: usize,
         front_first: bool,
         block: Duration,
-    ) -> Result<Delivered, QueueError> {
+    ) -> Result<Delivered, StoreFault> {
         let mut command = self.group_read(max.max(1));
         if !block.is_zero() {
             // With 0 Redis would wait without end.
@@ -83,7 +85,7 @@ impl RedisWorkQueue {
     }
 
     /// Turns entries into jobs and keeps their order.
-    pub(super) async fn open_jobs(&self, entries: Vec<(Place, Fields)>) -> Result<Vec<TakenJob>, QueueError> {
+    pub(super) async fn open_jobs(&self, entries: Vec<(Place, Fields)>) -> Result<Vec<TakenJob>, StoreFault> {
         let mut jobs = Vec::with_capacity(entries.len());
         let mut malformed = Vec::new();
         let records = self.missing_records(&entries).await?;
@@ -123,7 +125,7 @@ impl RedisWorkQueue {
     }
 
     /// Reads the records of jobs whose entries do not carry them.
-    async fn missing_records(&self, entries: &[(Place, Fields)]) -> Result<Vec<Record>, QueueError> {
+    async fn missing_records(&self, entries: &[(Place, Fields)]) -> Result<Vec<Record>, StoreFault> {
         let mut pipeline = redis::pipe();
         let mut records: Vec<Record> = entries.iter().map(|_| Record::Inline).collect();
         let mut asked = Vec::new();
@@ -140,7 +142,7 @@ impl RedisWorkQueue {
             return Ok(records);
         }
         let answers = match self.connection.pipe(&pipeline, JOB).await {
-            Err(QueueError::Rejected { reason }) if reason.contains(WRONG_TYPE) => {
+            Err(StoreFault::Rejected { reason }) if reason.contains(WRONG_TYPE) => {
                 self.records_one_by_one(&asked).await?
             }
             answers => answers?.into_iter().map(Ok).collect(),
@@ -158,11 +160,11 @@ impl RedisWorkQueue {
     async fn records_one_by_one(
         &self,
         asked: &[(usize, String)],
-    ) -> Result<Vec<Result<Vec<Value>, QueueError>>, QueueError> {
+    ) -> Result<Vec<Result<Vec<Value>, StoreFault>>, StoreFault> {
         let mut answers = Vec::with_capacity(asked.len());
         for (_index, key) in asked {
             match self.connection.call(redis::cmd("HMGET").arg(key).arg(&TASK), JOB).await {
-                Err(error @ QueueError::Rejected { .. }) if error.to_string().contains(WRONG_TYPE) => {
+                Err(error @ StoreFault::Rejected { .. }) if error.to_string().contains(WRONG_TYPE) => {
                     answers.push(Err(error));
                 }
                 answer => answers.push(Ok(answer?)),
@@ -172,7 +174,7 @@ impl RedisWorkQueue {
     }
 
     /// Removes an entry that no longer stands for a job.
-    pub(super) async fn discard(&self, place: Place) -> Result<(), QueueError> {
+    pub(super) async fn discard(&self, place: Place) -> Result<(), StoreFault> {
         let mut pipeline = redis::pipe();
         let key = self.streams.lane(place.lane);
         pipeline.cmd("XACK").arg(key).arg(GROUP).arg(place.entry()).cmd("XDEL").arg(key).arg(place.entry());
@@ -181,7 +183,7 @@ impl RedisWorkQueue {
 
     /// Moves malformed entries to the dead letters, so that none of them keeps others back or comes again. Jobs that they stand
     /// for fail.
-    pub(super) async fn reject(&self, malformed: &[Malformed]) -> Result<(), QueueError> {
+    pub(super) async fn reject(&self, malformed: &[Malformed]) -> Result<(), StoreFault> {
         for chunk in malformed.chunks(LEASES) {
             let mut reject = self.function(Function::Reject);
             for Malformed { place, why } in chunk {
@@ -204,7 +206,7 @@ impl RedisWorkQueue {
     }
 
     /// Releases the jobs that came in one read with the message of a pause; pings are kept.
-    pub(super) async fn release_paused(&self, mut delivered: Delivered) -> Result<Delivered, QueueError> {
+    pub(super) async fn release_paused(&self, mut delivered: Delivered) -> Result<Delivered, StoreFault> {
         for number in delivered.messages.iter().filter_map(Message::pause) {
             self.note_pause(number);
         }
@@ -222,7 +224,7 @@ impl RedisWorkQueue {
     }
 
     /// Removes messages that were read, and returns the requests to this process.
-    async fn handle_messages(&self, messages: Vec<Message>) -> Result<Vec<Work>, QueueError> {
+    async fn handle_messages(&self, messages: Vec<Message>) -> Result<Vec<Work>, StoreFault> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
@@ -237,7 +239,7 @@ impl RedisWorkQueue {
         for message in &messages {
             if let Some(heeded) = message.work(&self.consumer, now) {
                 if let Work::Cancelled { lease } = &heeded {
-                    lock(&self.held).remove(&lease.token);
+                    self.held.lock().remove(&lease.token);
                 }
                 work.push(heeded);
             }
@@ -248,17 +250,17 @@ impl RedisWorkQueue {
     fn hold(&self, lease: &Lease, attempt: u32, spec: &JobSpec) {
         let ping = spec.kind == JobKind::Ping;
         let held = HeldJob { attempt, backoff: spec.retry.backoff, ping };
-        lock(&self.held).insert(lease.token.clone(), held);
+        self.held.lock().insert(lease.token.clone(), held);
         self.note_job(ping);
     }
 
     pub(super) fn note_job(&self, ping: bool) {
         if !ping {
-            *lock(&self.last_job) = Some(Instant::now());
+            *self.last_job.lock() = Some(Instant::now());
         }
     }
 
-    pub(super) async fn deliver(&self, max: usize, delivered: Delivered) -> Result<Vec<Work>, QueueError> {
+    pub(super) async fn deliver(&self, max: usize, delivered: Delivered) -> Result<Vec<Work>, StoreFault> {
         let Delivered { mut jobs, messages, malformed } = delivered;
         self.reject(&malformed).await?;
         // The read asks each stream for `max`; excess jobs are released.
@@ -281,7 +283,7 @@ impl RedisWorkQueue {
     }
 
     /// Reads the entries that were delivered to this process and are not known to it.
-    pub(super) async fn recover_jobs(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
+    pub(super) async fn recover_jobs(&self, known: &[Lease]) -> Result<Vec<Work>, StoreFault> {
         let mut work = Vec::new();
         for lane in Lane::ALL {
             let mut after = "0".to_owned();
@@ -289,7 +291,7 @@ impl RedisWorkQueue {
                 let mut command = self.group_read(RECOVERED);
                 command.arg("STREAMS").arg(self.streams.lane(lane)).arg(&after);
                 let read = match self.connection.call(&command, "pending entries").await {
-                    Err(QueueError::Rejected { reason }) if reason.contains("NOGROUP") => break,
+                    Err(StoreFault::Rejected { reason }) if reason.contains("NOGROUP") => break,
                     other => other?,
                 };
                 let page = deliveries::sort_pending(read, lane)?;
@@ -313,10 +315,10 @@ enum Record {
     Inline,
     Read(Fields),
     Gone,
-    Malformed(QueueError),
+    Malformed(StoreFault),
 }
 
-fn record_of(key: String, values: Vec<Value>) -> Result<Record, QueueError> {
+fn record_of(key: String, values: Vec<Value>) -> Result<Record, StoreFault> {
     Ok(match Fields::from_known(key, &TASK, values)? {
         Some(fields) => Record::Read(fields),
         None => Record::Gone,

@@ -2,7 +2,8 @@
 
 use hero_supervisor::domain::model::id::ActorId;
 use hero_supervisor::domain::model::job::JobView;
-use hero_supervisor::ports::job_queue::{JobFilter, QueueError};
+use hero_supervisor::ports::job_queue::JobFilter;
+use hero_supervisor::ports::store_fault::StoreFault;
 
 use super::actors::record;
 use super::queue_contract::{Kind, QueueContract, spec, submit};
@@ -33,7 +34,7 @@ async fn damaged_jobs_cost_no_other_job_its_place_in_a_list() {
         let key = format!("hero:job:{{osis}}:{}", damaged.id);
         set(&mut bench, &key, field, value).await;
         let error = queue.get(&damaged.id, JobView::Basic).await.unwrap_err();
-        let QueueError::Corrupt { what, .. } = &error else { panic!("{field}: {error:?}") };
+        let StoreFault::Corrupt { what, .. } = error.fault() else { panic!("{field}: {error:?}") };
         assert!(what.contains(&key), "{field}: {what}");
     }
     let last = submit(&queue, spec("3")).await;
@@ -60,7 +61,10 @@ async fn damaged_actors_are_named_and_cost_no_other_actor_its_place() {
     names.sort_unstable();
     assert_eq!(names, ["a", "b", "c", "d", "e", "osis_actor_0"], "they are there all the same");
     let found = loaded.clone().find(&ActorId::parse("a").unwrap());
-    assert!(matches!(found, Err(QueueError::Corrupt { .. })), "{found:?}");
+    assert!(
+        matches!(found.as_ref().map_err(|error| error.fault()), Err(StoreFault::Corrupt { .. })),
+        "{found:?}"
+    );
     assert_eq!(loaded.clone().find(&ActorId::parse("z").unwrap()).unwrap(), None);
     assert_eq!(loaded.find(&fine.id).unwrap().map(|record| record.id), Some(fine.id));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobState, JobView};
-use hero_supervisor::ports::job_queue::{Completion, Submission};
+use hero_supervisor::ports::job_submission::{Completion, Submission};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
 

@@ -7,7 +7,7 @@ use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::jobs::{JobDefaults, JobRequest, Supervisor};
 use hero_supervisor::domain::model::id::{JobId, RequestId};
 use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState};
-use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
+use hero_supervisor::ports::job_submission::{RequestKey, Submission, SubmitRefused};
 
 use super::actors::record;
 use super::queue_contract::{

@@ -14,7 +14,7 @@ use hero_supervisor::domain::model::job::{
 };
 use hero_supervisor::ports::actor_store::ActorStore;
 use hero_supervisor::ports::clock::Clock;
-use hero_supervisor::ports::job_queue::{Completion, Submission, SubmitRefused, Submitted};
+use hero_supervisor::ports::job_submission::{Completion, Submission, SubmitRefused, Submitted};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{
     AttemptEnd, AttemptError, Lease, Retryability, TakenJob, Work, WorkQueue,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState};
-use hero_supervisor::ports::job_queue::{Retried, SubmitRefused};
+use hero_supervisor::ports::job_queue::Retried;
+use hero_supervisor::ports::job_submission::SubmitRefused;
 
 use super::queue_contract::{
     Kind, LIMIT, OSIS, Settings, actor_id, failure, finish, offer, read, scripts, spec, submission, submit,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisWorkQueue};
 use hero_supervisor::domain::model::id::{JobId, RequestId};
 use hero_supervisor::domain::model::job::{JobState, JobView, Outcome};
-use hero_supervisor::ports::job_queue::{QueueError, RequestKey, Submission};
+use hero_supervisor::ports::job_submission::{RequestKey, Submission};
+use hero_supervisor::ports::store_fault::StoreFault;
 use hero_supervisor::ports::work_queue::WorkQueue;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -111,7 +112,7 @@ async fn a_foreign_record_is_an_error_that_names_it() {
     let queue = bench.supervisor();
     command(&mut bench, &["HSET", "hero:job:{sal}:theirs", "id", "theirs", "status", "dispatched"]).await;
     let error = queue.get(&JobId::parse("theirs").unwrap(), JobView::Full).await.unwrap_err();
-    let QueueError::Corrupt { what, .. } = &error else { panic!("{error:?}") };
+    let StoreFault::Corrupt { what, .. } = error.fault() else { panic!("{error:?}") };
     assert!(what.contains("hero:job:{sal}:theirs"), "{what}");
 
     // An entry that somebody else put into the queue stops nobody.

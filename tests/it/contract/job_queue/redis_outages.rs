@@ -6,10 +6,12 @@ use std::time::Duration;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisForScripts, RedisQueue};
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobState, JobView, Outcome};
-use hero_supervisor::ports::job_queue::{QueueError, Submission, SubmitRefused};
+use hero_supervisor::ports::job_queue::QueueError;
+use hero_supervisor::ports::job_submission::{Submission, SubmitRefused};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use hero_supervisor::ports::script_redis::{Answer, ScriptRedis};
+use hero_supervisor::ports::store_fault::StoreFault;
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -92,7 +94,14 @@ async fn a_killed_redis_with_an_append_only_file_loses_no_acknowledged_job() {
                         Err(SubmitRefused::Uncertain { .. }) => return acknowledged,
                         Err(refused) => panic!("{refused}"),
                     },
-                    Err(QueueError::Unavailable(_) | QueueError::TimedOut { .. }) => return acknowledged,
+                    Err(error)
+                        if matches!(
+                            error.fault(),
+                            StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }
+                        ) =>
+                    {
+                        return acknowledged;
+                    }
                     Err(other) => panic!("{other}"),
                 }
             }
@@ -206,7 +215,7 @@ async fn fails_fast(queue: &Arc<dyn Queue>, what: &str) {
     for answer in answers {
         let error = answer.expect_err(what);
         assert!(
-            matches!(error, QueueError::Unavailable(_) | QueueError::TimedOut { .. }),
+            matches!(error.fault(), StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }),
             "{what}: {error:?}"
         );
     }
@@ -249,7 +258,7 @@ async fn a_queue_that_was_never_reached_says_so() {
     let config = RedisConfig { url, ..Default::default() };
     let queue = RedisQueue::new(config).unwrap();
     let error = queue.probe().await.unwrap_err();
-    assert!(matches!(error, QueueError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error.fault(), StoreFault::Unavailable(_)), "{error:?}");
     queue.close().await;
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::id::{JobId, RequestId};
 use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, Outcome};
-use hero_supervisor::ports::job_queue::{RequestKey, Submission, SubmitRefused};
+use hero_supervisor::ports::job_submission::{RequestKey, Submission, SubmitRefused};
 
 use super::queue_contract::{
     Kind, OSIS, Settings, actor_id, finish, offer, read, spec, submission, submit, submit_wanted, success,

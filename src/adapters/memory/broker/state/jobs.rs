@@ -8,7 +8,8 @@ use super::{Lane, REQUEST_WINDOW, State, finished, lease, remember};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, JobState, Outcome};
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::{Completion, Retried};
+use crate::ports::job_queue::Retried;
+use crate::ports::job_submission::Completion;
 use crate::ports::work_queue::Work;
 
 impl State {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::{Event, EventKind, Severity, Source};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
+use crate::ports::store_fault::StoreFault;
 
 /// What stands at a place; every third event is a warning.
 pub(super) fn event(stream: EventStream, position: Position) -> Logged {
@@ -131,7 +132,11 @@ impl ScriptedLog {
         // As a log elsewhere it takes a moment, in which others go on.
         tokio::task::yield_now().await;
         let state = self.lock();
-        if state.away { Err(LogError::Unavailable("it is away".into())) } else { Ok(question(&state)) }
+        if state.away {
+            Err(StoreFault::Unavailable("it is away".into()).into())
+        } else {
+            Ok(question(&state))
+        }
     }
 }
 

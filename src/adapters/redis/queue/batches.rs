@@ -1,0 +1,273 @@
+//! Puts jobs of one script type into their queue, in one call of `hero_submit` for all that wait at that moment.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use redis::{FromRedisValue, ParsingError, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::jobs::job_of;
+use super::{Shared, span_millis};
+use crate::adapters::redis::call::Failed;
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
+use crate::adapters::redis::reply::{self, Parts};
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, JobKind};
+use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::ports::job_submission::Submission;
+use crate::ports::store_fault::StoreFault;
+
+/// Most jobs in one call. More jobs gain nothing and make others wait.
+const BATCH: usize = 64;
+/// Submits that may wait for a batcher. The caller of a further one waits for room.
+const WAITING: usize = 1024;
+/// Deadline of a submit.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Name of the answer in errors.
+const SUBMIT: &str = "a submit";
+
+/// The answer to one job.
+pub(super) enum SubmitAnswer {
+    Accepted(SystemTime),
+    /// True if the call was repeated after a lost connection, so it may be the same job.
+    Known(Box<Job>, bool),
+    /// True in the same case.
+    Exists(bool),
+    Reused(SystemTime),
+    Gone(JobId),
+    Full(u64),
+    Unroutable,
+}
+
+/// Jobs and their answers.
+type Answered = (Vec<Submission>, Result<Vec<SubmitAnswer>, Failed>);
+
+/// Jobs of one script type that are submitted together.
+struct SubmitGroup {
+    submissions: Vec<Submission>,
+    answer: oneshot::Sender<Answered>,
+    /// Set before the group may be sent. Until then nobody has seen the jobs.
+    sent: Arc<AtomicBool>,
+}
+
+/// One batching task for each script type, started with its first job.
+pub(super) struct Batchers {
+    shared: Arc<Shared>,
+    groups: PerScriptType<OnceLock<mpsc::Sender<SubmitGroup>>>,
+}
+
+impl Batchers {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, groups: PerScriptType::default() }
+    }
+
+    /// Submits jobs of one script type; returns them with one answer each.
+    pub(super) async fn submit(
+        &self,
+        script_type: ScriptType,
+        submissions: Vec<Submission>,
+    ) -> Result<(Vec<Submission>, Vec<SubmitAnswer>), Failed> {
+        let sent = Arc::new(AtomicBool::new(false));
+        let (sender, mut receiver) = oneshot::channel();
+        let group = SubmitGroup { submissions, answer: sender, sent: Arc::clone(&sent) };
+        let exchange = async {
+            self.batcher(script_type).send(group).await.ok()?;
+            (&mut receiver).await.ok()
+        };
+        let answered = timeout(SUBMIT_TIMEOUT, exchange).await;
+        let (submissions, answers) = match answered {
+            Ok(Some(answered)) => answered,
+            Ok(None) | Err(_) => {
+                // From here on the group is not sent any more; an answer of this very moment counts.
+                receiver.close();
+                match receiver.try_recv() {
+                    Ok(answered) => answered,
+                    Err(_nothing) => {
+                        let error = match answered {
+                            Err(_elapsed) => StoreFault::TimedOut { after: SUBMIT_TIMEOUT },
+                            Ok(_closed) => StoreFault::Unavailable("the queue was closed".into()),
+                        };
+                        return Err(Failed { error, sent: sent.load(Ordering::SeqCst) });
+                    }
+                }
+            }
+        };
+        Ok((submissions, answers?))
+    }
+
+    fn batcher(&self, script_type: ScriptType) -> &mpsc::Sender<SubmitGroup> {
+        self.groups[script_type].get_or_init(|| {
+            let (sender, receiver) = mpsc::channel(WAITING);
+            let shared = self.shared.clone();
+            self.shared.tasks.spawn(async move {
+                let closing = shared.closing.clone();
+                closing.run_until_cancelled(batch(&shared, script_type, receiver)).await;
+            });
+            sender
+        })
+    }
+}
+
+/// Makes one call of all waiting groups, and the next call after its answer.
+async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Receiver<SubmitGroup>) {
+    let mut groups = Vec::with_capacity(BATCH);
+    while receiver.recv_many(&mut groups, BATCH).await > 0 {
+        // Groups whose caller has gone are never sent. The caller closes first and then reads the mark, so one of both sees the
+        // other.
+        groups.retain(|group| {
+            group.sent.store(true, Ordering::SeqCst);
+            !group.answer.is_closed()
+        });
+        let mut batch = Vec::new();
+        let mut size = 0;
+        for group in groups.drain(..) {
+            size += group.submissions.len();
+            batch.push(group);
+            if size >= BATCH {
+                send(shared, script_type, std::mem::take(&mut batch)).await;
+                size = 0;
+            }
+        }
+        send(shared, script_type, batch).await;
+    }
+}
+
+async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<SubmitGroup>) {
+    if groups.is_empty() {
+        return;
+    }
+    let asked = ask(shared, script_type, &groups).await;
+    match asked {
+        Ok(answers) => {
+            let mut answers = answers.into_iter();
+            for SubmitGroup { submissions, answer, .. } in groups {
+                let part = answers.by_ref().take(submissions.len()).collect();
+                // A caller that has gone needs no answer.
+                drop(answer.send((submissions, Ok(part))));
+            }
+        }
+        Err(Failed { error, sent }) => {
+            for SubmitGroup { submissions, answer, .. } in groups {
+                drop(answer.send((submissions, Err(Failed { error: error.echo(), sent }))));
+            }
+        }
+    }
+}
+
+async fn ask(
+    shared: &Shared,
+    script_type: ScriptType,
+    groups: &[SubmitGroup],
+) -> Result<Vec<SubmitAnswer>, Failed> {
+    let mut command = Function::Submit.on_queue(script_type);
+    let config = &shared.config;
+    command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&config.instance).arg("1");
+    for submission in groups.iter().flat_map(|group| &group.submissions) {
+        write(&mut command, submission);
+    }
+    let (answer, repeated): (Accepted, bool) = match shared.connection.call_once(&command, SUBMIT).await {
+        // The ids of the jobs tell whether the first call had its effect.
+        Err(Failed { error: StoreFault::Unavailable(_), sent }) => {
+            match shared.connection.call_once(&command, SUBMIT).await {
+                Ok(answer) => (answer, sent),
+                Err(again) => return Err(Failed { sent: sent || again.sent, ..again }),
+            }
+        }
+        other => (other?, false),
+    };
+    answer.read(script_type, repeated).map_err(|error| Failed { error, sent: true })
+}
+
+/// Adds one job to a call of `hero_submit`.
+fn write(command: &mut redis::Cmd, submission: &Submission) {
+    let Submission { id, spec, request, wanted, unroutable } = submission;
+    let fields = encode_spec(id, spec);
+    let mut flags = String::with_capacity(4);
+    if *wanted {
+        flags.push('w');
+    }
+    if spec.kind == JobKind::Ping {
+        flags.push('p');
+    }
+    // Minted ids are in no other queue.
+    if id.minted_at().is_none() {
+        flags.push('x');
+    }
+    if travels_inline(&fields) {
+        flags.push('i');
+    }
+    if *unroutable {
+        flags.push('u');
+    }
+    let (request_id, fingerprint) = match request {
+        Some(request) => (request.text(), request.fingerprint.as_str()),
+        None => ("".into(), ""),
+    };
+    command
+        .arg(id.as_str())
+        .arg(flags)
+        .arg(spec.run_at.map_or(0, millis))
+        .arg(spec.target_actor.as_ref().map_or("", |actor| actor.as_str()))
+        .arg(request_id.as_ref())
+        .arg(fingerprint)
+        .arg(spec.queue_timeout.map_or(0, span_millis))
+        .arg(fields.len() * 2);
+    for (name, value) in &fields {
+        command.arg(*name).arg(value.as_bytes());
+    }
+}
+
+/// The answer of `hero_submit`: its time, and one answer a job.
+struct Accepted {
+    now: SystemTime,
+    answers: Vec<Value>,
+}
+
+impl FromRedisValue for Accepted {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut parts = Parts::from_redis_value(answer)?;
+        Ok(Self { now: time_of(parts.next()?), answers: parts.rest()? })
+    }
+}
+
+impl Accepted {
+    /// Reads the answers; `repeated` if the call was made once more after a lost connection.
+    fn read(self, script_type: ScriptType, repeated: bool) -> Result<Vec<SubmitAnswer>, StoreFault> {
+        self.answers.into_iter().map(|answer| read_one(script_type, answer, self.now, repeated)).collect()
+    }
+}
+
+fn read_one(
+    script_type: ScriptType,
+    answer: Value,
+    now: SystemTime,
+    repeated: bool,
+) -> Result<SubmitAnswer, StoreFault> {
+    if let Value::Int(_) = answer {
+        return Ok(SubmitAnswer::Accepted(now));
+    }
+    let mut parts: Parts = reply::read(SUBMIT, answer)?;
+    let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error.to_string());
+    let word: String = parts.next().map_err(unreadable)?;
+    match word.as_str() {
+        "exists" => Ok(SubmitAnswer::Exists(repeated)),
+        "stray" => Ok(SubmitAnswer::Unroutable),
+        "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
+        "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
+        "gone" => Ok(SubmitAnswer::Gone(job_id(parts.next().map_err(unreadable)?)?)),
+        "dup" => {
+            let id = job_id(parts.next().map_err(unreadable)?)?;
+            let job = job_of(&id, script_type, parts.next().map_err(unreadable)?)?;
+            Ok(SubmitAnswer::Known(Box::new(job), repeated))
+        }
+        _other => Err(reply::corrupt(SUBMIT, &word)),
+    }
+}
+
+fn job_id(text: String) -> Result<JobId, StoreFault> {
+    JobId::parse(&text).map_err(|error| reply::corrupt(SUBMIT, &error))
+}

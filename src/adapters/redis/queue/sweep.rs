@@ -1,0 +1,92 @@
+//! Finds the ends of awaited jobs whose replies were lost, in the records of the jobs.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Shared;
+use super::replies::{refresh, resolve_from_records};
+use crate::adapters::redis::keys;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::JobState;
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::store_fault::StoreFault;
+
+/// Time between two sweeps, and time for which a job must have been awaited until its record is read.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+const SWEEP_AGE: Duration = Duration::from_millis(400);
+/// Records in one pipeline, and pipelines in one sweep; the next sweep goes on behind them.
+const SWEEP_CHUNK: usize = 500;
+const SWEEP_CHUNKS: usize = 2;
+
+/// Reads the records of awaited jobs, in case a reply was lost.
+pub(super) async fn run(shared: &Shared) {
+    let mut ticks = interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut losses = shared.connection.losses();
+    let mut after = None;
+    loop {
+        let everything = tokio::select! {
+            _instant = ticks.tick() => false,
+            changed = losses.changed() => changed.is_ok(),
+        };
+        let (age, chunks) = if everything { (Duration::ZERO, usize::MAX) } else { (SWEEP_AGE, SWEEP_CHUNKS) };
+        if everything {
+            after = None;
+        }
+        for _chunk in 0..chunks {
+            let (due, next) = shared.awaiters.next(after.as_ref(), age, SWEEP_CHUNK);
+            after = next;
+            if !due.is_empty()
+                && let Err(error) = check(shared, &due).await
+            {
+                tracing::debug!(%error, "awaited jobs: sweep failed");
+                break;
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+/// Resolves the awaiters of a job that may have ended before they were registered.
+pub(super) async fn catch_up(shared: &Shared, id: &JobId, script_type: ScriptType) -> Result<(), StoreFault> {
+    let mut ask = redis::cmd("HGET");
+    ask.arg(keys::job(script_type, id)).arg("status");
+    let status: Option<String> = shared.connection.call(&ask, "the status of a job").await?;
+    match status.is_some_and(|status| is_terminal(&status)) {
+        true => resolve_from_records(shared, &[(id.clone(), script_type)]).await,
+        false => Ok(()),
+    }
+}
+
+fn is_terminal(status: &str) -> bool {
+    JobState::parse(status).is_some_and(JobState::is_terminal)
+}
+
+/// Resolves the awaiters of jobs that have ended, and breaks those of jobs whose record has gone.
+async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), StoreFault> {
+    let mut pipeline = redis::pipe();
+    for (id, script_type) in jobs {
+        pipeline.cmd("HGET").arg(keys::job(*script_type, id)).arg("status");
+    }
+    let statuses: Vec<Option<String>> = shared.connection.pipe(&pipeline, "the status of a job").await?;
+    let mut ended = Vec::new();
+    for (job, status) in jobs.iter().zip(statuses) {
+        match status {
+            None => {
+                tracing::warn!(job.id = %job.0, "job {}: awaited, but its record has gone", job.0);
+                shared.awaiters.abandon(&job.0);
+            }
+            Some(status) if is_terminal(&status) => ended.push(job.clone()),
+            Some(_other) => {}
+        }
+    }
+    resolve_from_records(shared, &ended).await?;
+    if !ended.is_empty() {
+        // Replies were lost: the stream may have been removed.
+        refresh(shared).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! A request becomes a job in its queue: it is checked, filled in, and submitted.
+
+use super::Supervisor;
+use crate::domain::model::id::JobId;
+use crate::domain::model::job::{Job, JobSpec};
+use crate::domain::model::settings::UnsetFields;
+use crate::error::SupervisorError;
+use crate::ports::job_submission::{RequestKey, Submission, SubmitRefused, Submitted};
+
+/// One job to submit, with its names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRequest {
+    /// What to run.
+    pub spec: JobSpec,
+    /// The caller's id for the job; a fresh one by default.
+    pub job_id: Option<JobId>,
+    /// Makes repeats harmless.
+    pub request: Option<RequestKey>,
+    /// What the caller did not say, for the rules of the script type to fill in.
+    pub open: UnsetFields,
+}
+
+impl JobRequest {
+    /// A job with a fresh id that may be submitted twice.
+    pub fn new(spec: JobSpec) -> Self {
+        Self { spec, job_id: None, request: None, open: UnsetFields::default() }
+    }
+}
+
+/// An accepted job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The job, without its script.
+    pub job: Job,
+    /// True when an earlier request with the same id had made it.
+    pub deduplicated: bool,
+}
+
+impl Supervisor {
+    /// Puts a job into its queue.
+    ///
+    /// # Errors
+    /// `Invalid`, `QueueFull`, `JobExists`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
+    pub async fn submit(&self, request: JobRequest) -> Result<Accepted, SupervisorError> {
+        let submission = self.admit(request, false)?;
+        let submitted = self.submit_one(submission).await?;
+        Ok(Accepted { job: submitted.job, deduplicated: submitted.deduplicated })
+    }
+
+    /// Puts many jobs into their queues; one answer each, in order. Valid ones are submitted whatever the others are.
+    ///
+    /// # Errors
+    /// `QueueUnavailable` when nothing is known of any of them.
+    pub async fn submit_many(
+        &self,
+        requests: Vec<JobRequest>,
+    ) -> Result<Vec<Result<Accepted, SupervisorError>>, SupervisorError> {
+        let mut answers: Vec<Option<SupervisorError>> = Vec::with_capacity(requests.len());
+        let mut submissions = Vec::with_capacity(requests.len());
+        for request in requests {
+            match self.admit(request, false) {
+                Ok(submission) => {
+                    submissions.push(submission);
+                    answers.push(None);
+                }
+                Err(error) => answers.push(Some(error)),
+            }
+        }
+        let targets = self.mark_unroutable(&mut submissions).await?;
+        let mut submitted = self.queue.submit(submissions).await?.into_iter();
+        let answer = |refused: Option<SupervisorError>| match refused {
+            Some(error) => Err(error),
+            None => match submitted.next() {
+                Some(Ok(done)) => {
+                    self.scale_trigger.submitted(done.job.spec.script_type);
+                    Ok(Accepted { job: done.job, deduplicated: done.deduplicated })
+                }
+                Some(Err(refused)) => Err(refused.into()),
+                None => Err(missing_answer()),
+            },
+        };
+        let answers = answers.into_iter().map(answer).collect();
+        for spec in targets {
+            self.fail_unroutable(&spec).await;
+        }
+        Ok(answers)
+    }
+
+    /// Checks a request and fills in what the caller left out.
+    pub(super) fn admit(&self, request: JobRequest, wanted: bool) -> Result<Submission, SupervisorError> {
+        let mut spec = request.spec;
+        if spec.caller_id.is_empty() {
+            spec.caller_id.clone_from(&self.defaults.caller_id);
+        }
+        if spec.context_id.is_empty() {
+            spec.context_id.clone_from(&self.defaults.context_id);
+        }
+        if request.open != UnsetFields::default() {
+            self.settings.of(spec.script_type).job_defaults.fill(&mut spec, request.open);
+        }
+        spec.validate()?;
+        spec.validate_run_at(self.clock.now())?;
+        let id = request.job_id.unwrap_or_else(JobId::mint);
+        spec.cut_to_millis();
+        Ok(Submission { id, spec, request: request.request, wanted, unroutable: false })
+    }
+
+    /// Hands a submission to the queue, and wakes the scaler.
+    pub(super) async fn submit_one(&self, mut submission: Submission) -> Result<Submitted, SupervisorError> {
+        let unroutable = match submission.spec.target_actor {
+            Some(_) => Box::pin(self.unroutable(&submission.spec)).await?,
+            None => None,
+        };
+        submission.unroutable = unroutable.is_some();
+        let mut answers = self.queue.submit(vec![submission]).await?;
+        match answers.pop() {
+            Some(Ok(submitted)) => {
+                self.scale_trigger.submitted(submitted.job.spec.script_type);
+                if submitted.job.spec.target_actor.is_some() {
+                    Box::pin(self.fail_unroutable(&submitted.job.spec)).await;
+                }
+                Ok(submitted)
+            }
+            Some(Err(refused @ SubmitRefused::Unroutable { .. })) => {
+                Err(unroutable.unwrap_or_else(|| refused.into()))
+            }
+            Some(Err(refused)) => Err(refused.into()),
+            None => Err(missing_answer()),
+        }
+    }
+}
+
+fn missing_answer() -> SupervisorError {
+    SupervisorError::Internal { what: "submit a job".to_owned(), source: "no answer for it".into() }
+}
