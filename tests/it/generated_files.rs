@@ -1,11 +1,15 @@
 //! What is generated and committed is what would be generated now. `make gen` writes it.
 
+mod cli_page;
+
 use std::fs;
 use std::path::Path;
 
+use clap::CommandFactory;
 use hero_supervisor::actor::engines::Limits;
 use hero_supervisor::actor::engines::sal::{Sal, SalFlags};
 use hero_supervisor::app::actor::script_redis;
+use hero_supervisor::cli::Cli;
 use hero_supervisor::proto::FILE_DESCRIPTOR_SET;
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -53,6 +57,12 @@ fn the_versions_of_the_clients_are_that_of_the_crate() {
         let (_version, tail) = rest.split_once(after).unwrap();
         check(path, format!("{head}{before}{}{after}{tail}", env!("CARGO_PKG_VERSION")).as_bytes());
     }
+}
+
+/// Every command and option.
+#[test]
+fn the_page_about_the_command_line_is_up_to_date() {
+    check("docs/cli.md", cli_page::page(Cli::command()).as_bytes());
 }
 
 fn check(path: &str, fresh: &[u8]) {
