@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test tools clients chaos lint deny gen dist dist-clients dist-test release-check bench
+.PHONY: demo run test tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
@@ -18,7 +18,7 @@ run:
 
 # The tools and the clients need the network more than the processor, so they go beside the lints.
 test:
-	$(MAKE) --no-print-directory -j 2 lint clients
+	$(MAKE) --no-print-directory -j 2 lint clients docs
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
 
 tools:
@@ -64,12 +64,21 @@ release-check:
 gen:
 	.ci/install clients
 	clients/generate
+	$(MAKE) --no-print-directory gen-rust
+
+# The part of it that needs nothing but Rust: the pages of the command line and of SAL, the descriptor, golden bytes.
+gen-rust:
 	HERO_GENERATE=1 cargo test --test it -- generated_files golden_bytes
 
 # What each registry takes of the clients, in dist/clients; the crate is built from its own files, which takes some minutes.
 dist-clients:
 	.ci/install clients
 	clients/package dist/clients --verify
+
+# The pages as a site with a search, every link of it checked: target/docs/book/index.html.
+docs:
+	.ci/install mdbook
+	docs/site/build
 
 bench:
 	.ci/install redis zinit python

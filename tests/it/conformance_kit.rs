@@ -14,8 +14,7 @@ fn passes(command: &str, script_type: &str) {
 
 fn passes_with(command: &str, script_type: &str, flags: &[&str]) {
     // Other tests and compilers share the machine.
-    let fixed =
-        ["actor", "conformance", "--exec", command, "--script-type", script_type, "--patience", "5"];
+    let fixed = ["actor", "conformance", "--exec", command, "--script-type", script_type, "--patience", "5"];
     let ran = run(fixed.into_iter().chain(flags.iter().copied()));
     assert_eq!(ran.code, 0, "{command}: {}\n{}", ran.stdout, ran.stderr);
     assert!(ran.stdout.contains("lease loss"), "{}", ran.stdout);

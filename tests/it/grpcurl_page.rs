@@ -40,11 +40,7 @@ async fn the_lines_of_the_page_work_by_protoset() {
 async fn run_all(option: &str) {
     let redis = PrivateRedis::start().await;
     let service = Service::dev(&["--redis-url", &redis.url()]).await;
-    let ready = std::fs::read_to_string(service.ready_file()).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
-    let addresses = ready["addresses"].as_array().unwrap();
-    let address =
-        addresses.iter().filter_map(|item| item.as_str()).find(|item| !item.starts_with("unix")).unwrap();
+    let address = service.address();
     let home = std::env::var("HOME").unwrap_or_default();
     let programs = Path::new(PROGRAM).parent().unwrap().display();
     let path = format!("{}:{home}/go/bin:{programs}", std::env::var("PATH").unwrap_or_default());
@@ -54,7 +50,7 @@ async fn run_all(option: &str) {
         if !option.is_empty() && call(line).is_none() {
             continue;
         }
-        let line = line.replace("127.0.0.1:50051", address).replacen(
+        let line = line.replace("127.0.0.1:50051", &address).replacen(
             "-plaintext",
             &format!("-plaintext{option}"),
             1,

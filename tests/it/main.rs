@@ -35,6 +35,7 @@ mod operations_page;
 mod osis_actor;
 mod packaging;
 mod page_paths;
+mod pages;
 mod promises;
 mod python_actor;
 mod redis_tls;

@@ -84,6 +84,17 @@ impl Service {
         Self::start(folder(), &args).await
     }
 
+    /// Starts the server of a line, with a private folder and addresses beside what the line says.
+    pub(crate) async fn of_line(line: &str) -> Self {
+        let words = shlex::split(line).unwrap();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["hero-supervisor", "dev", ref args @ ..] => Self::dev(args).await,
+            ["hero-supervisor", "serve", ref args @ ..] => Self::serve(args).await,
+            _ => panic!("this starts no server: {line}"),
+        }
+    }
+
     async fn start(dir: TempDir, args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let child = spawn(&dir, &args);
@@ -122,6 +133,15 @@ impl Service {
     /// Where it says that it is ready.
     pub(crate) fn ready_file(&self) -> PathBuf {
         self.dir().join("ready")
+    }
+
+    /// Its TCP address, as `HOST:PORT`.
+    pub(crate) fn address(&self) -> String {
+        let ready = std::fs::read_to_string(self.ready_file()).unwrap();
+        let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+        let addresses = ready["addresses"].as_array().unwrap();
+        let mut texts = addresses.iter().filter_map(|item| item.as_str());
+        texts.find(|item| !item.starts_with("unix")).unwrap().to_owned()
     }
 
     /// What it has logged so far.
@@ -167,16 +187,22 @@ impl Service {
 
     /// Living processes that have the service's folder in their command line or environment, itself left out.
     pub(crate) fn others(&self) -> Vec<i32> {
-        let mark = self.dir().display().to_string();
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-        let ours = |pid: &i32| {
-            let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            let text = [read("cmdline"), read("environ")].concat();
-            String::from_utf8_lossy(&text).contains(&mark)
-        };
-        pids.filter(|pid| *pid != self.pid() && ours(pid)).collect()
+        let mut all = all_that_name(self.dir());
+        all.retain(|pid| *pid != self.pid());
+        all
     }
+}
+
+/// Living processes that have this folder in their command line or environment.
+pub(crate) fn all_that_name(folder: &Path) -> Vec<i32> {
+    let mark = folder.display().to_string();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let names_it = |pid: &i32| {
+        let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        String::from_utf8_lossy(&[read("cmdline"), read("environ")].concat()).contains(&mark)
+    };
+    pids.filter(names_it).collect()
 }
 
 impl Drop for Service {
