@@ -1,6 +1,7 @@
 //! Ports filled with the real world. Adapters name ports and domain values, never each other and never gRPC.
 
 pub mod exec_shim;
+pub mod jwks;
 pub mod local;
 mod log_ring;
 pub mod memory;

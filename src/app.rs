@@ -15,6 +15,7 @@ pub mod dev;
 pub mod doctor;
 mod event_metrics;
 mod failure;
+mod followed_file;
 pub mod identities;
 pub mod init;
 mod listener;
@@ -23,7 +24,6 @@ mod ready_file;
 mod runtime;
 mod serve;
 mod service_manager;
-mod token_source;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,11 +59,11 @@ pub use listener::BindError;
 pub use serve::{exec_shim, serve};
 
 use event_metrics::EventMetrics;
+use followed_file::FollowedFile;
 use listener::Listener;
 use metrics::Readings;
 use ready_file::ReadyFile;
 use service_manager::State;
-use token_source::TokenSource;
 
 /// Delay between attempts to load the actors while Redis is unreachable.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
@@ -98,6 +98,9 @@ pub enum AppError {
     /// The token file cannot be used.
     #[error("auth.tokens_file")]
     Tokens(#[source] crate::config::TokenFileError),
+    /// The keys of the identity provider cannot be used.
+    #[error("auth.jwks_file: {0}")]
+    Keys(String),
     /// The server has failed.
     #[error("cannot serve gRPC")]
     Serve(#[source] std::io::Error),
@@ -141,7 +144,7 @@ pub struct App {
     server: GrpcServer,
     events: Events,
     to_write: mpsc::Receiver<Event>,
-    tokens: Option<TokenSource>,
+    followed: Vec<FollowedFile>,
 }
 
 impl App {
@@ -184,12 +187,7 @@ impl App {
             events: events.clone(),
         });
         let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
-        let tokens = match (identities, &config.auth.tokens_file) {
-            (Some(identities), Some(path)) => {
-                Some(TokenSource::open(path.clone(), identities).map_err(AppError::Tokens)?)
-            }
-            (_, _) => None,
-        };
+        let followed = followed_files(&config, identities)?;
         let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
         let server = GrpcServer::new(
             supervisor.clone(),
@@ -213,7 +211,7 @@ impl App {
             server,
             events,
             to_write,
-            tokens,
+            followed,
         })
     }
 
@@ -247,8 +245,8 @@ impl App {
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
             tasks.spawn(metrics::serve(listener, handle, readings, self.config.metrics_hosts.clone()));
         }
-        if let Some(tokens) = self.tokens {
-            tasks.spawn(tokens.follow());
+        for file in self.followed {
+            tasks.spawn(file.follow());
         }
         tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
         let node = self.config.node.clone();
@@ -296,6 +294,23 @@ impl App {
             (false, false) => Ended::Softly,
         })
     }
+}
+
+/// Reads the files of identities.
+fn followed_files(
+    config: &Config,
+    identities: Option<Arc<identities::Identities>>,
+) -> Result<Vec<FollowedFile>, AppError> {
+    let Some(identities) = identities else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    if let Some(path) = &config.auth.tokens_file {
+        let tokens = FollowedFile::tokens(path.clone(), Arc::clone(&identities));
+        files.push(tokens.map_err(AppError::Tokens)?);
+    }
+    if let Some(jwt) = config.auth.jwt() {
+        files.push(FollowedFile::keys(jwt, identities).map_err(AppError::Keys)?);
+    }
+    Ok(files)
 }
 
 /// Forces the shutdown after its limit.

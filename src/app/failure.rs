@@ -7,7 +7,7 @@ use crate::error::chain;
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         let exit = match &error {
-            AppError::Redis(_) | AppError::Traces(_) | AppError::Tokens(_) => Exit::Usage,
+            AppError::Redis(_) | AppError::Traces(_) | AppError::Tokens(_) | AppError::Keys(_) => Exit::Usage,
             AppError::Bind(_) | AppError::ReadyFile { .. } | AppError::Metrics(_) | AppError::Serve(_) => {
                 Exit::Refused
             }

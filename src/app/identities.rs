@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use crate::adapters::jwks::Jwks;
 use crate::config::Config;
-use crate::domain::access::{Identity, TokenFault, TokenTable, UnixRule, by_user};
+use crate::domain::access::{Identity, TokenFault, TokenTable, UnixRule, by_permissions, by_user};
 use crate::ports::authenticator::{Authenticator, Credentials, Everybody, Proof, Rejection, Verified};
 use crate::ports::clock::Clock;
 
@@ -19,6 +20,10 @@ pub struct Identities {
     /// The user that runs this process.
     own_uid: u32,
     tokens: RwLock<Arc<TokenTable>>,
+    /// The keys of the identity provider, if its tokens are accepted.
+    keys: RwLock<Option<Arc<Jwks>>>,
+    /// The claim that has roles and scopes.
+    permissions_claim: String,
     changes: watch::Sender<u64>,
 }
 
@@ -32,6 +37,8 @@ impl Identities {
             unix: config.auth.unix.clone(),
             own_uid: nix::unistd::geteuid().as_raw(),
             tokens: RwLock::default(),
+            keys: RwLock::default(),
+            permissions_claim: config.auth.permissions_claim.clone(),
             changes: watch::Sender::new(0),
         }
     }
@@ -42,14 +49,41 @@ impl Identities {
         self.changes.send_modify(|number| *number += 1);
     }
 
+    /// Takes other keys of the identity provider from now on. Calls whose key is gone end.
+    pub fn set_keys(&self, keys: Jwks) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
+        self.changes.send_modify(|number| *number += 1);
+    }
+
+    fn keys(&self) -> Option<Arc<Jwks>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn tokens(&self) -> Arc<TokenTable> {
         // The value is replaced as a whole, so a panic of another thread has broken nothing.
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn by_bearer(&self, text: &str) -> Result<Verified, Rejection> {
+        // A token of the file has no dot, and a JWT has two.
+        if text.contains('.')
+            && let Some(keys) = self.keys()
+        {
+            return self.by_jwt(&keys, text);
+        }
         let (identity, digest) = self.tokens().check(text, self.clock.now()).map_err(rejection)?;
         Ok(Verified { identity, proof: Proof::Secret(digest) })
+    }
+
+    fn by_jwt(&self, keys: &Jwks, text: &str) -> Result<Verified, Rejection> {
+        let claims = keys.verify(text, &self.permissions_claim)?;
+        let words = claims.words.iter().map(String::as_str);
+        let identity = by_permissions(&claims.subject, words).ok_or(Rejection::NoRoles)?;
+        let identity = Identity { not_after: Some(claims.not_after), ..identity };
+        if identity.is_over(self.clock.now()) {
+            return Err(Rejection::Expired);
+        }
+        Ok(Verified { identity: Arc::new(identity), proof: Proof::Key(claims.key_id) })
     }
 }
 
@@ -82,7 +116,7 @@ impl Authenticator for Identities {
         match &verified.proof {
             Proof::Lasting => true,
             Proof::Secret(digest) => self.tokens().proves(digest, &verified.identity),
-            Proof::Key(_id) => false,
+            Proof::Key(id) => self.keys().is_some_and(|keys| keys.has_key(id)),
         }
     }
 

@@ -74,6 +74,9 @@ where
         futures::future::Either::Right(Box::pin(async move {
             let response = answer.await?;
             let mut call = call;
+            if let Some(CalledBy(identity)) = response.extensions().get() {
+                call.called_by(identity);
+            }
             call.observe(response.headers());
             Ok(response.map(|inner| Body::new(MeasuredBody { inner, call })))
         }))
@@ -99,6 +102,10 @@ struct CallMetrics {
     span: Option<traces::Call>,
 }
 
+/// The identity that has made a call, in the extensions of its response.
+#[derive(Debug, Clone)]
+pub(crate) struct CalledBy(pub(crate) String);
+
 /// The trace context of a call's span, passed to the handler.
 #[derive(Debug, Clone)]
 struct CallContext(String);
@@ -116,6 +123,12 @@ impl CallMetrics {
     fn begin(method: String, span: Option<traces::Call>) -> Self {
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).increment(1.0);
         Self { method, begun: Instant::now(), code: None, span }
+    }
+
+    fn called_by(&mut self, identity: &str) {
+        if let Some(span) = &mut self.span {
+            span.called_by(identity);
+        }
     }
 
     fn observe(&mut self, headers: &HeaderMap) {

@@ -100,6 +100,11 @@ impl Call {
         render(self.span.span_context())
     }
 
+    /// Records who has made the call.
+    pub fn called_by(&mut self, identity: &str) {
+        self.span.set_attribute(KeyValue::new("enduser.id", identity.to_owned()));
+    }
+
     /// Records the status of the call.
     pub fn ended(&mut self, code: &'static str, failed: bool) {
         self.span.set_attribute(KeyValue::new("rpc.response.status_code", code));

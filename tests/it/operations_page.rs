@@ -9,11 +9,11 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_configurations_on_the_page_are_fine() {
-    let page = include_str!("../../docs/operations.md");
+fn the_configurations_on_the_pages_are_fine() {
+    let pages = [include_str!("../../docs/operations.md"), include_str!("../../docs/security.md")];
     let dir = tempfile::tempdir().unwrap();
     let mut checked = 0;
-    for block in blocks(page, "toml") {
+    for block in pages.iter().flat_map(|page| blocks(page, "toml")) {
         // What Zinit reads is a file of its own.
         if block.starts_with("# A service file of Zinit") {
             continue;

@@ -113,9 +113,9 @@ pub fn decide_by(rule: &Rule, identity: &Identity, target: Target<'_>) -> Result
     if is_open(identity, rule) && target == Target::Call {
         return Ok(Allowed { own_only: true, payloads: false, whole: false });
     }
-    Err(denied.unwrap_or_else(|| match identity.kind {
-        IdentityKind::Anonymous => Denied::NoCredentials,
-        _ => Denied::Role { needed: needed(rule, target) },
+    Err(denied.unwrap_or_else(|| match identity.kind == IdentityKind::Anonymous {
+        true => Denied::NoCredentials,
+        false => Denied::Role { needed: needed(rule, target) },
     }))
 }
 

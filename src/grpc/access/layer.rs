@@ -18,6 +18,7 @@ use super::failed_logins::FailedLogins;
 use super::guard::guarded;
 use super::rates::Rates;
 use crate::domain::access::{Anonymous, Denied, Identity, Permit, RULES, Rule, Target};
+use crate::grpc::metrics_layer::CalledBy;
 use crate::grpc::peer::Peer;
 use crate::grpc::status::Failure;
 use crate::ports::authenticator::{Authenticator, Credentials, Proof, Rejection, Verified};
@@ -94,13 +95,17 @@ where
             }
         };
         request.extensions_mut().insert(Permit::new(Arc::clone(&verified.identity), rule));
-        let identity = Arc::clone(&verified.identity);
         let answer = self.inner.call(request);
-        if verified.proof == Proof::Lasting && identity.not_after.is_none() {
-            return Either::Left(answer);
-        }
-        let guarded = guarded(answer, Arc::clone(&self.access.authenticator), verified);
-        Either::Right(Either::Left(guarded.boxed()))
+        let Some(label) = verified.identity.label() else { return Either::Left(answer) };
+        let authenticator = Arc::clone(&self.access.authenticator);
+        let answer = async move {
+            let lasts = verified.proof == Proof::Lasting && verified.identity.not_after.is_none();
+            let mut response =
+                if lasts { answer.await? } else { guarded(answer, authenticator, verified).await? };
+            response.extensions_mut().insert(CalledBy(label));
+            Ok(response)
+        };
+        Either::Right(Either::Left(answer.boxed()))
     }
 }
 
@@ -149,5 +154,66 @@ fn refused(failure: Failure) -> Answer {
 impl fmt::Debug for AccessLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessLayer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::domain::access::{IdentityKind, Role};
+    use crate::ports::authenticator::Everybody;
+
+    /// Takes everybody for one user of this machine.
+    struct OneUser(watch::Sender<u64>);
+
+    impl Authenticator for OneUser {
+        fn authenticate(&self, _: Credentials<'_>) -> Result<Verified, Rejection> {
+            let identity = Arc::new(Identity::new(IdentityKind::Unix, "7", Role::Viewer));
+            Ok(Verified { identity, proof: Proof::Lasting })
+        }
+
+        fn still_holds(&self, _: &Verified) -> bool {
+            true
+        }
+
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn changes(&self) -> watch::Receiver<u64> {
+            self.0.subscribe()
+        }
+    }
+
+    /// What the handler and the caller of a call are told about who calls.
+    fn told(authenticator: Arc<dyn Authenticator>, rpc: &str) -> (Option<String>, Option<String>) {
+        let handler = tower::service_fn(|request: Request<Body>| async move {
+            let permit = request.extensions().get::<Permit>().unwrap().identity().to_string();
+            let mut response = Response::new(Body::empty());
+            response.headers_mut().insert("seen", permit.parse().unwrap());
+            Ok::<_, Infallible>(response)
+        });
+        let path = format!("/hero.supervisor.v1.Supervisor/{rpc}");
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let answer =
+            futures::executor::block_on(AccessLayer::new(authenticator).layer(handler).call(request));
+        let response = answer.unwrap();
+        let seen = response.headers().get("seen").map(|seen| seen.to_str().unwrap().to_owned());
+        (seen, response.extensions().get::<CalledBy>().map(|CalledBy(label)| label.clone()))
+    }
+
+    #[test]
+    fn the_handler_has_the_permit_and_the_measurement_learns_who_called() {
+        let user = || Arc::new(OneUser(watch::Sender::new(0)));
+        let label = || Some("unix:7".to_owned());
+        assert_eq!(told(user(), "ListActors"), (label(), label()));
+        assert_eq!(told(user(), "StopActor"), (None, None), "refused before the handler");
+        assert_eq!(told(user(), "Nonsense"), (None, None));
+        // Where nobody has to show who it is, nothing is added.
+        assert_eq!(told(Arc::new(Everybody::default()), "StopActor"), (Some("local".to_owned()), None));
     }
 }

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::caller::Bearer;
 use crate::support::redis::PrivateRedis;
-use crate::support::service::{LIMIT, Ran, Service, run};
+use crate::support::service::{LIMIT, PROGRAM, Ran, Service, run};
 use crate::support::wait::eventually;
 
 /// A folder with a token file, and the commands on it.
@@ -274,4 +274,24 @@ async fn headers_that_only_look_like_credentials_are_none_over_grpc_web() {
             "{headers}: {answer}"
         );
     }
+}
+
+#[test]
+fn the_commands_on_the_page_run_as_they_stand() {
+    let page = include_str!("../../../docs/security.md");
+    let dir = tempfile::tempdir().unwrap();
+    let mut ran = 0;
+    for block in page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()) {
+        if !block.contains("hero-supervisor token") {
+            continue;
+        }
+        // The name of the program is its path here.
+        let script =
+            format!("set -e\n{}", block.replace("hero-supervisor token", &format!("{PROGRAM} token")));
+        let output =
+            std::process::Command::new("sh").arg("-c").arg(&script).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        ran += 1;
+    }
+    assert_eq!(ran, 1);
 }
