@@ -136,7 +136,7 @@ async fn run_service(
         std::future::pending().await
     };
     tokio::select! {
-        ended = app.run(shutdown.clone()) => Ok(ended?),
+        ended = Box::pin(app.run(shutdown.clone())) => Ok(ended?),
         // A signal during the start of the actors ends the start.
         ended = show => ended,
     }

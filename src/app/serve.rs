@@ -28,7 +28,7 @@ pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
             tracing::info!(%address, "serving gRPC on {address}");
         }
         let shutdown = Shutdown::new();
-        run_with_signals(app.run(shutdown.clone()), signals, &shutdown).await
+        run_with_signals(Box::pin(app.run(shutdown.clone())), signals, &shutdown).await
     });
     runtime.shutdown_timeout(RUNTIME_END);
     ended.map(Exit::from)

@@ -13,8 +13,10 @@ use clap::{Args, Subcommand};
 pub use options::GrantArgs;
 
 use super::{Exit, Failure, Format, Output, output};
+use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, Env, FileToken, Flags, TokenFileEdit, TokenFileError, read_tokens};
 use crate::domain::access::{ID_BYTES, Identity, NewToken, Pattern, SECRET_BYTES, is_id, new_id};
+use crate::ports::clock::Clock;
 
 /// The source of random bytes of the system.
 const RANDOM: &str = "/dev/urandom";
@@ -107,7 +109,7 @@ fn create(file: &Path, args: &GrantArgs, quiet: bool) -> Result<(), Failure> {
         Some(id) => id.clone(),
         None => new_id(&random::<ID_BYTES>()?),
     };
-    let now = SystemTime::now();
+    let now = SystemClock.now();
     let token = NewToken::new(&id, &random::<SECRET_BYTES>()?);
     edit.add(&token, &args.grant(now)?, now);
     // What the flags say together is checked before anything is written.
@@ -119,7 +121,7 @@ fn create(file: &Path, args: &GrantArgs, quiet: bool) -> Result<(), Failure> {
 fn rotate(file: &Path, id: &str, grace: Duration, quiet: bool) -> Result<(), Failure> {
     let mut edit = TokenFileEdit::open(file)?;
     let token = NewToken::new(id, &random::<SECRET_BYTES>()?);
-    edit.rotate(&token, (!grace.is_zero()).then(|| SystemTime::now() + grace))?;
+    edit.rotate(&token, (!grace.is_zero()).then(|| SystemClock.now() + grace))?;
     edit.save()?;
     show(&token, quiet)
 }

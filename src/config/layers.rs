@@ -299,11 +299,12 @@ fn flat(values: &Dict) -> Vec<(String, &Value)> {
         |table: &str| KEYS.iter().any(|key| key.split_once('.').is_some_and(|(of, _)| of == table));
     let mut all = Vec::new();
     for (key, value) in values {
-        match value {
-            Value::Dict(_, inner) if has_settings(key) => {
-                all.extend(inner.iter().map(|(name, value)| (format!("{key}.{name}"), value)));
-            }
-            _value => all.push((key.clone(), value)),
+        if let Value::Dict(_, inner) = value
+            && has_settings(key)
+        {
+            all.extend(inner.iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+        } else {
+            all.push((key.clone(), value));
         }
     }
     all

@@ -8,6 +8,8 @@ use ring::signature::{
 use serde_json::json;
 
 use super::*;
+use crate::adapters::system_clock::SystemClock;
+use crate::ports::clock::Clock;
 
 const ISSUER: &str = "https://id.example.org";
 const AUDIENCE: &str = "hero-supervisor";
@@ -84,7 +86,7 @@ impl Provider {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+    SystemClock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
 }
 
 fn claims() -> Value {
@@ -94,9 +96,10 @@ fn claims() -> Value {
 fn with(change: &Value) -> Value {
     let mut all = claims();
     for (name, value) in change.as_object().unwrap() {
-        match value {
-            Value::Null => drop(all.as_object_mut().unwrap().remove(name)),
-            value => all[name] = value.clone(),
+        if value.is_null() {
+            all.as_object_mut().unwrap().remove(name);
+        } else {
+            all[name] = value.clone();
         }
     }
     all

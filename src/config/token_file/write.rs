@@ -4,15 +4,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::TokenFileError;
 
 /// Mode of the file: what it allows is nobody else's business, though secrets are not in it.
 const PRIVATE: u32 = 0o600;
-/// Time for another writer to finish.
-const LOCK_LIMIT: Duration = Duration::from_secs(10);
-/// Interval of the attempts to lock.
+/// Attempts to lock: ten seconds for another writer to finish.
+const LOCK_ATTEMPTS: u32 = 500;
+/// Interval of the attempts.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> TokenFileError + use<> {
@@ -59,21 +59,22 @@ impl WriteLock {
             .mode(PRIVATE)
             .open(&lock)
             .map_err(failed("lock", &lock))?;
-        let begun = Instant::now();
-        loop {
+        for _attempt in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_LIMIT => {
-                    std::thread::sleep(LOCK_RETRY)
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let busy = io::Error::new(io::ErrorKind::TimedOut, "another command is writing the file");
-                    return Err(failed("lock", &lock)(busy));
-                }
+                Err(TryLockError::WouldBlock) => pause(),
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &lock)(error)),
             }
         }
+        let busy = io::Error::new(io::ErrorKind::TimedOut, "another command is writing the file");
+        Err(failed("lock", &lock)(busy))
     }
+}
+
+/// Waits for the next attempt.
+#[expect(clippy::disallowed_methods, reason = "only commands without a runtime write the file")]
+fn pause() {
+    std::thread::sleep(LOCK_RETRY);
 }
 
 /// Replaces a file at once: whoever reads it gets the old text or the new one, also after a power failure.

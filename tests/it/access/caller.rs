@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::app::identities::Identities;
 use hero_supervisor::config::{AuthFlags, Config, Env, Flags};
 use hero_supervisor::domain::access::{
@@ -91,7 +92,7 @@ impl Guarded {
         let auth = AuthFlags { mode: Some("required".to_owned()), ..AuthFlags::default() };
         let flags = Flags { auth, ..Flags::default() };
         let config = Config::load(Config::layers(None, Env::default(), flags)).unwrap().config;
-        let clock = Arc::new(Stepped(watch::Sender::new(SystemTime::now())));
+        let clock = Arc::new(Stepped(watch::Sender::new(SystemClock.now())));
         let identities = Arc::new(Identities::new(&config, Arc::clone(&clock) as Arc<_>));
         identities.set_tokens(TokenTable::new(callers.iter().map(|caller| caller.stored())));
         world.authenticator = Some(Arc::clone(&identities) as Arc<_>);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::access::{Role, Scopes, TokenTable};
+use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::proto as pb;
 use tonic::{Code, Status};
 
@@ -78,7 +80,7 @@ async fn watches_and_waits_end_when_the_token_is_revoked_and_those_of_others_go_
 #[tokio::test]
 async fn watches_end_when_the_time_of_the_token_is_over_also_when_the_clock_is_stepped() {
     let mut short = Caller::new("short", &[Role::Viewer], Scopes::default());
-    short.identity.not_after = Some(std::time::SystemTime::now() + Duration::from_secs(3600));
+    short.identity.not_after = Some(SystemClock.now() + Duration::from_secs(3600));
     let server = Guarded::start(&[&short]).await;
     let mut client = server.client(&short);
     let events = client.watch_events(pb::WatchEventsRequest::default()).await.unwrap().into_inner();

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::access::{NewToken, RULES, Role, Scopes, TokenTable};
+use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::proto as pb;
 use prost_reflect::DescriptorPool;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -157,7 +159,7 @@ async fn each_role_reaches_the_calls_of_its_row_and_no_other() {
 async fn credentials_that_are_not_valid_now_are_refused_in_the_same_words_for_every_call() {
     let admin = Caller::new("admin", &[Role::Admin], Scopes::default());
     let mut expired = Caller::new("expired", &[Role::Admin], Scopes::default());
-    expired.identity.not_after = Some(std::time::SystemTime::now() - Duration::from_secs(1));
+    expired.identity.not_after = Some(SystemClock.now() - Duration::from_secs(1));
     let revoked = Caller::new("revoked", &[Role::Admin], Scopes::default());
     let server = Guarded::start(&[&admin, &expired, &revoked]).await;
     server.identities.set_tokens(TokenTable::new([admin.stored(), expired.stored()]));
