@@ -1,6 +1,7 @@
 //! What `make dist` has made, installed and run as strangers would: the package and the tarball on a clean Debian with systemd, the
 //! images by their own entry points. `make dist-test` builds it all first; `docs/testing.md` says more.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "there is no runtime here")]
 
 mod artefacts;
 mod container;
