@@ -16,6 +16,7 @@ mod dependencies;
 mod derive_state;
 mod health;
 mod logs;
+mod machine;
 mod maintenance;
 mod observer;
 mod operation;

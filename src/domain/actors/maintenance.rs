@@ -91,13 +91,12 @@ impl ActorLifecycleManager {
         if let Some(handle) = self.shared.registry.get(&name) {
             return Some(handle);
         }
-        let (handle, end) = ActorHandle::pair(self.first_status(record.clone()));
+        let (handle, end) = ActorHandle::pair(self.first_status(record));
         if !self.shared.registry.insert(&name, handle.clone()) {
             return self.shared.registry.get(&name);
         }
         let (observer, registry) = (self.shared.observer.clone(), self.shared.registry.clone());
         let task = ActorTask::new(
-            record,
             Arc::clone(&self.shared.parts),
             observer,
             registry,

@@ -9,32 +9,31 @@ mod stop;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::actors::Deps;
+use crate::domain::actors::machine::{Progress, superseded_by};
 use crate::domain::actors::observer::{Observation, Observer};
 use crate::domain::actors::registry::Registry;
-use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ExitStatus, StopOptions};
+use crate::domain::model::actor::{ActorConfig, ActorState, StopOptions, Verb};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::domain::model::text::cut;
 use crate::error::{SupervisorError, chain};
-use crate::ports::process_manager::{LogLine, ProcessError, ProcessState};
+use crate::ports::process_manager::{LogLine, ProcessError, ProcessManager, ProcessState};
 
 /// Time between SIGTERM and SIGKILL of what did not start properly, and under force.
 const SHORT_GRACE: Duration = Duration::from_secs(1);
 /// Lines of the log that are kept with an end.
-pub(super) const TAIL_LINES: usize = 20;
+const TAIL_LINES: usize = 20;
 /// Longest of them.
 const TAIL_LINE_BYTES: usize = 1024;
 
 /// What an operation tells its task on the way.
 #[derive(Debug)]
-pub(super) enum Note {
-    /// The actor is in this state now, for this reason.
-    Phase(ActorState, String),
-    /// The process was ended on request.
-    Ended { pid: u32, status: ExitStatus, log_tail: Vec<String> },
+pub(super) struct Note {
+    pub(super) progress: Progress,
+    /// The operation waits for this, if it is given.
+    pub(super) resume: Option<oneshot::Sender<()>>,
 }
 
 /// What an operation works with.
@@ -50,15 +49,24 @@ pub(super) struct Operation {
 }
 
 impl Operation {
+    pub(super) async fn carry_out(&self, verb: Verb, options: &StopOptions) -> Result<(), SupervisorError> {
+        match verb {
+            Verb::Start => self.start().await,
+            Verb::Stop { .. } => self.stop(options).await,
+            Verb::Restart => self.restart(options).await,
+            Verb::Delete { .. } => self.delete(options).await,
+        }
+    }
+
     /// A stop, and a start after it.
-    pub(super) async fn restart(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+    async fn restart(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         self.check_program().await?;
         self.stop(options).await?;
         self.start().await
     }
 
     /// A stop, after which nothing remembers the actor.
-    pub(super) async fn delete(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+    async fn delete(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         self.stop(options).await?;
         self.check_lease().await?;
         if let Err(error) = self.parts.processes.remove(self.id.as_str()).await {
@@ -96,14 +104,9 @@ impl Operation {
         }
     }
 
-    pub(super) async fn log_tail(&self) -> Vec<String> {
-        let lines = self.parts.processes.log_tail(self.id.as_str(), TAIL_LINES).await;
-        let text = |line: LogLine| cut(&line.text, TAIL_LINE_BYTES).into_owned();
-        lines.map(|lines| lines.into_iter().map(text).collect()).unwrap_or_default()
-    }
-
     async fn phase(&self, state: ActorState, message: &str) {
-        let _driver_gone = self.notes.send(Note::Phase(state, message.to_owned())).await;
+        let progress = Progress::Phase(state, message.to_owned());
+        let _task_gone = self.notes.send(Note { progress, resume: None }).await;
     }
 
     fn process(&self, observation: &Observation) -> Option<ProcessState> {
@@ -112,28 +115,9 @@ impl Operation {
     }
 }
 
-/// The error of an operation that another supervisor has overtaken.
-pub(super) fn superseded_by(record: &ActorRecord) -> SupervisorError {
-    let operation = record.operation.as_ref().map_or("another request", |lease| lease.verb.noun());
-    SupervisorError::OperationInProgress { id: record.id.clone(), operation }
+/// The last lines that the process of an actor wrote; none when they cannot be read.
+pub(super) async fn log_tail(processes: &dyn ProcessManager, id: &ActorId) -> Vec<String> {
+    let lines = processes.log_tail(id.as_str(), TAIL_LINES).await;
+    let text = |line: LogLine| cut(&line.text, TAIL_LINE_BYTES).into_owned();
+    lines.map(|lines| lines.into_iter().map(text).collect()).unwrap_or_default()
 }
-
-/// The error of a job whose actor's process is known to be gone.
-pub(super) fn actor_lost(
-    id: &ActorId,
-    status: ExitStatus,
-    requested: bool,
-    log_tail: Vec<String>,
-) -> JobError {
-    let how = if requested { "was stopped" } else { "ended" };
-    let message = format!("actor {id} {how} with {status} before the job was finished");
-    JobError {
-        exit_code: status.code(),
-        signal: status.signal(),
-        log_tail,
-        ..JobError::new(JobErrorKind::ActorLost, message)
-    }
-}
-
-/// A receiver of looks, for callers that wait beside an operation.
-pub(super) type Observations = watch::Receiver<Arc<Observation>>;

@@ -1,13 +1,14 @@
 //! Which task owns which actor. The one shared table of the manager; locked for look-ups only.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::domain::model::actor::StopOptions;
-use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, Verb};
+use crate::domain::actors::machine::{Edit, ReplyId, Request};
+use crate::domain::actors::reply::Reply;
+use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, StopOptions, Verb};
 use crate::domain::model::event::Cause;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
@@ -18,51 +19,22 @@ const WAITING_REQUESTS: usize = 64;
 /// Upper bound of the new definitions of one actor that wait.
 const WAITING_EDITS: usize = 8;
 
-/// A request on its way to a task.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) verb: Verb,
-    pub(super) options: StopOptions,
-    /// On whose behalf.
-    pub(super) cause: Cause,
-    /// Answered with whether anything had to be done.
-    pub(super) reply: oneshot::Sender<Result<bool, SupervisorError>>,
-}
-
-/// A change of what is written of an actor.
-#[derive(Debug)]
-pub(super) enum Edit {
-    /// Another definition, made from the record of this etag.
-    Define {
-        etag: String,
-        config: Box<ActorConfig>,
-        /// On whose behalf.
-        cause: Cause,
-        /// Answered with whether it is another one.
-        reply: oneshot::Sender<Result<bool, SupervisorError>>,
-    },
-    /// Somebody else may have written the record: this is what stood there a moment ago.
-    Newer(Box<ActorRecord>),
-    /// The record was not there a moment ago.
-    Gone,
-    /// The record is to be read; answered when the task shows what it says.
-    Read { reply: oneshot::Sender<Result<(), SupervisorError>> },
-}
-
 /// The handle of a task.
 #[derive(Debug, Clone)]
 pub(super) struct ActorHandle {
-    requests: mpsc::Sender<Request>,
-    edits: mpsc::Sender<Edit>,
+    requests: mpsc::Sender<(Request, Reply)>,
+    edits: mpsc::Sender<(Edit, Option<(ReplyId, Reply)>)>,
     status: watch::Receiver<ActorStatus>,
     deleted: Arc<AtomicBool>,
+    /// Callers so far.
+    callers: Arc<AtomicU64>,
 }
 
 /// The task's end of an [`ActorHandle`].
 #[derive(Debug)]
 pub(super) struct TaskEnd {
-    pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) edits: mpsc::Receiver<Edit>,
+    pub(super) requests: mpsc::Receiver<(Request, Reply)>,
+    pub(super) edits: mpsc::Receiver<(Edit, Option<(ReplyId, Reply)>)>,
     pub(super) status: watch::Sender<ActorStatus>,
     deleted: Arc<AtomicBool>,
 }
@@ -71,6 +43,11 @@ impl TaskEnd {
     /// Notes that the task ends because the actor is deleted.
     pub(super) fn set_deleted(&self) {
         self.deleted.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns whether no more requests are taken.
+    pub(super) fn is_closed(&self) -> bool {
+        self.requests.is_closed()
     }
 }
 
@@ -82,7 +59,8 @@ impl ActorHandle {
         let (status_sender, status) = watch::channel(status);
         let deleted = Arc::new(AtomicBool::new(false));
         let end = TaskEnd { requests, edits, status: status_sender, deleted: Arc::clone(&deleted) };
-        (Self { requests: request_sender, edits: edit_sender, status, deleted }, end)
+        let callers = Arc::default();
+        (Self { requests: request_sender, edits: edit_sender, status, deleted, callers }, end)
     }
 
     /// Writes another definition over the one of this etag; answers with whether it is another one.
@@ -92,32 +70,40 @@ impl ActorHandle {
         config: ActorConfig,
         cause: Cause,
     ) -> Result<bool, SupervisorError> {
+        let reply = self.reply_id();
+        self.edit(Edit::Define { etag, config: Box::new(config), cause, reply }, reply).await
+    }
+
+    /// Hands over an edit and waits for its answer.
+    async fn edit(&self, edit: Edit, id: ReplyId) -> Result<bool, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        let edit = Edit::Define { etag, config: Box::new(config), cause, reply };
-        self.edits.send(edit).await.map_err(|_task_gone| self.gone_error())?;
+        self.edits.send((edit, Some((id, reply)))).await.map_err(|_task_gone| self.gone_error())?;
         answer.await.unwrap_or_else(|_task_gone| Err(self.gone_error()))
+    }
+
+    fn reply_id(&self) -> ReplyId {
+        ReplyId(self.callers.fetch_add(1, Ordering::SeqCst))
     }
 
     /// Shows the task its actor's record as it is stored.
     pub(super) fn note_stored(&self, record: ActorRecord) {
         if record.is_newer_than(&self.status.borrow().record) {
             // It is shown again soon.
-            let _full_or_gone = self.edits.try_send(Edit::Newer(Box::new(record)));
+            let _full_or_gone = self.edits.try_send((Edit::Newer(Box::new(record)), None));
         }
     }
 
     /// Tells the task that its actor's record was not there.
     pub(super) fn note_missing(&self) {
         // It is missed again soon.
-        let _full_or_gone = self.edits.try_send(Edit::Gone);
+        let _full_or_gone = self.edits.try_send((Edit::Gone, None));
     }
 
     /// The actor by its record as it is stored now: another supervisor of this node may have written it since the task
     /// last read it.
     pub(super) async fn read(&self) -> Result<ActorStatus, SupervisorError> {
-        let (reply, answer) = oneshot::channel();
-        self.edits.send(Edit::Read { reply }).await.map_err(|_task_gone| self.gone_error())?;
-        answer.await.unwrap_or_else(|_task_gone| Err(self.gone_error()))?;
+        let reply = self.reply_id();
+        self.edit(Edit::Read { reply }, reply).await?;
         Ok(self.status())
     }
 
@@ -149,7 +135,8 @@ impl ActorHandle {
         cause: Cause,
     ) -> Result<oneshot::Receiver<Result<bool, SupervisorError>>, SupervisorError> {
         let (reply, answer) = oneshot::channel();
-        self.requests.try_send(Request { verb, options, cause, reply }).map_err(|error| match error {
+        let request = Request { verb, options, cause, reply: self.reply_id() };
+        self.requests.try_send((request, reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SupervisorError::OperationInProgress {
                 id: self.status().record.id,
                 operation: "a queue of other requests",

@@ -8,13 +8,13 @@ use crate::error::{SupervisorError, chain};
 pub(super) type Reply = oneshot::Sender<Result<bool, SupervisorError>>;
 
 /// The first to ask gets the error itself, the others the same in words.
-pub(super) fn answer(waiting: Vec<Reply>, ended: Result<(), SupervisorError>) {
+pub(super) fn answer(waiting: Vec<Reply>, outcome: Result<bool, SupervisorError>) {
     let mut waiting = waiting.into_iter();
     let Some(first) = waiting.next() else { return };
     for reply in waiting {
-        let _caller_gone = reply.send(ended.as_ref().map(|()| true).map_err(echo));
+        let _caller_gone = reply.send(outcome.as_ref().map(|changed| *changed).map_err(echo));
     }
-    let _caller_gone = first.send(ended.map(|()| true));
+    let _caller_gone = first.send(outcome);
 }
 
 /// The same error for one more caller. Errors that an operation does not end with become internal ones, in words.

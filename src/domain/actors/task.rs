@@ -1,183 +1,95 @@
-//! The task of an actor: one task owns one actor, writes its record, carries out requests one after another, and
-//! reconciles the observed state with the desired one.
+//! The task of an actor: the shell around its [`Machine`]. It brings inputs to the machine, one at a time, and carries out
+//! the effects that come out.
 //!
-//! # The loop
+//! Nothing is waited for while an input is handled. Calls of the store, the queue and the process manager run in tasks of
+//! their own (`calls`), at most a handful at a time, and are answered to the machine. The operation that is under way is a
+//! future of this task, polled beside the inputs, so that it ends at the very moment at which the machine gives it up.
 //!
-//! One [`select!`](tokio::select) takes one input at a time, in this order, and each input is handled to its end before
-//! the next one is taken. After each the status is published, if it changed.
-//!
-//! ```text
-//!   token cancelled ──────────────► leave: answer all who wait, release the lease
-//!   Note of the operation ────────► on_note           requests.rs       what the operation does now; an end of the process
-//!   end of the operation ─────────► on_end_of_work    requests.rs       record it, answer who waits, decide on queued_requests requests
-//!   answer to a heartbeat ────────► on_heartbeat      shared_record.rs
-//!   tick, while something goes on ► on_tick           shared_record.rs  send a heartbeat; give up what a dead supervisor did
-//!   Edit ─────────────────────────► on_edit           update_config.rs  another definition; the record was changed, or is gone
-//!   Request ──────────────────────► on_request        requests.rs       admit: answer, join, park, refuse or begin
-//!   Observation ──────────────────► on_observation    observe.rs        ends of processes, orphans, reclaim, reconcile
-//!                                        │
-//!                                        ▼
-//!                                   publish           status.rs         derive_state, event of a changed state, status
-//! ```
-//!
-//! # What runs beside what
-//!
-//! * At most one **operation** (a start, stop, restart or delete, [`Operation`]) runs. It is a future inside of the task,
-//!   polled by the loop, so it goes on while inputs are handled, except while a handler itself waits. It changes nothing of
-//!   the record: it tells its progress by [`Note`]s, and its outcome by its end. Dropping it is safe at any moment.
-//! * At most one **heartbeat** of that operation is on its way to the store, beside everything else.
-//! * Handlers wait for the store, the queue and the process manager, each call with its own deadline. While one waits, no
-//!   other input is taken; a forced stop is read after it.
-//! * Other supervisors of the node have a task for the same actor. They agree by compare-and-set on the record: whoever
-//!   writes the lease of an operation carries it out, and the others wait for it (`foreign`), overtake it, or give it up when
-//!   its heartbeat stops.
-//!
-//! # The life of each field
-//!
-//! | field | set | cleared, or read last |
-//! |---|---|---|
-//! | `record` | by every write and every read of the store; by observations, when the store does not answer | with the task |
-//! | `dirty` | when `record` has something that the store has not | by the next write, or when another record says the same |
-//! | `running` | when an operation begins | at its end, or when another supervisor overtakes it |
-//! | `heartbeat`, `last_heartbeat` | every second while `running` has a lease | when it is answered; when `running` ends |
-//! | `foreign` | when a lease of another supervisor stands in the record | when it is gone, or ours overtakes it |
-//! | `interrupted` | when `foreign` ends: the ends of processes until then were requested | by the first observation that began after it |
-//! | `queued_requests` | by requests that wait for `running` or `foreign` | when that has ended: answered, or decided on anew |
-//! | `ended_lease` | at the end of an operation: should it still stand in the record, then by mistake | by the next end |
-//! | `stale_up_to` | when something was changed: observations that began before show the world before it | grows only |
-//! | `recent_ends` | by unrequested ends of the process, and by starts that failed | by a request of a caller |
-//! | `next_start` | after a start of our own that failed | by a request of a caller |
-//! | `reclaims` | when a process is gone | when the queue has taken its jobs back |
-//! | `orphan_pids` | when orphans of the actor are observed | when they have ended |
-//! | `started_at` | when a process is first observed, or was started | when it is gone |
-//! | `trouble` | when an operation fails, or the actor ends too often | by an operation that succeeds |
-//! | `waits_for` | when a start of our own waited for a dependency in vain | by the next end of an operation |
-//! | `ended_cause` | while the end of an operation is handled: events of that moment name its cause | at the end of the handler |
-//!
-//! The states that all this is shown as, and what leads from one to the other, are drawn at
-//! [`ActorState`](crate::domain::model::actor::ActorState).
+//! What comes first when several inputs are there: the close of the manager, what the operation tells, its end, answers,
+//! ticks, edits, requests, observations.
 
-mod events;
-mod observe;
-mod requests;
-mod shared_record;
-mod status;
-mod update_config;
+mod calls;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::observe::Reclaim;
-use self::requests::{QueuedRequest, Running};
-use self::shared_record::{Foreign, Heartbeat};
-use crate::domain::model::actor::{ActorRecord, Verb};
-use crate::domain::model::event::Cause;
-
 use crate::domain::actors::Deps;
-use crate::domain::actors::observer::{Observation, Observer};
+use crate::domain::actors::machine::{
+    Answer, Effect, Input, Machine, Moment, OperationPlan, ReplyId, StopReason, Ticket,
+};
+use crate::domain::actors::observer::Observer;
 use crate::domain::actors::operation::{Note, Operation};
 use crate::domain::actors::registry::{Registry, TaskEnd};
-use crate::domain::actors::restarts::RecentEnds;
-use crate::domain::events::Events;
+use crate::domain::actors::reply::{Reply, answer};
 use crate::domain::health::tracker::HealthTracker;
+use crate::domain::model::actor::ActorStatus;
+use crate::domain::model::id::ActorId;
 use crate::error::SupervisorError;
-use crate::ports::actor_store::{StoreError, Stored};
-use crate::ports::process_manager::ProcessState;
+use calls::Calls;
 
-/// Times that a change is made anew after another supervisor was faster.
-const MOST_TRIES: u32 = 8;
 /// How often operations are looked after, our own and those of other supervisors.
 const TICK: Duration = Duration::from_millis(250);
-/// Time to tell other supervisors that we leave.
+/// Time for what is under way when the machine leaves, and to tell other supervisors that it does.
 const LEAVING: Duration = Duration::from_millis(500);
-
-/// Why a driver ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopReason {
-    /// The manager is closing; the actor goes on.
-    Asked,
-    /// The actor was deleted, here or by another supervisor of this node.
-    Deleted,
-}
+/// Notes of the operation that wait.
+const WAITING_NOTES: usize = 8;
 
 /// The owner of one actor.
 pub(super) struct ActorTask {
-    record: ActorRecord,
-    dirty: bool,
+    id: ActorId,
+    machine: Machine,
     parts: Arc<Deps>,
     observer: Observer,
     registry: Registry,
     tracker: HealthTracker,
     end: TaskEnd,
+    /// Callers who wait.
+    replies: BTreeMap<ReplyId, Reply>,
+    /// Calls under way.
+    calls: JoinSet<(Ticket, Answer)>,
+    operation: Option<BoxFuture<'static, Result<(), SupervisorError>>>,
+    /// The operation waits for this.
+    resume: Option<oneshot::Sender<()>>,
     notes: (mpsc::Sender<Note>, mpsc::Receiver<Note>),
-    running: Option<Running>,
-    /// What another supervisor of this node is doing.
-    foreign: Option<Foreign>,
-    /// What another supervisor was doing, until the next look: it may have died before it could note what it had ended.
-    interrupted: Option<Verb>,
-    /// Wishes that wait for the end of what is under way.
-    queued_requests: Vec<QueuedRequest>,
-    heartbeat: Option<Heartbeat>,
-    last_heartbeat: Instant,
-    /// The lease of our latest operation that has ended: should it still stand in the record, then by mistake.
-    ended_lease: Option<String>,
-    /// Looks up to this one may show the world before our latest operation.
-    stale_up_to: u64,
-    recent_ends: RecentEnds,
-    reclaims: Vec<Reclaim>,
-    /// Processes of the actor that live on without being managed.
-    orphan_pids: BTreeSet<u32>,
-    /// Not before this time is a start of our own tried again.
-    next_start: Instant,
-    started_at: Option<SystemTime>,
-    trouble: String,
-    /// The dependency for which the last start of our own waited in vain.
-    waits_for: Option<String>,
-    /// While the end of an operation is noted: what had brought it about.
-    ended_cause: Option<Cause>,
+    /// The machine leaves; what is not done by then is left undone.
+    leave_by: Option<Instant>,
 }
 
 impl ActorTask {
+    /// Makes the owner of an actor that is shown as the other end of `end` has it.
     pub(super) fn new(
-        record: ActorRecord,
         parts: Arc<Deps>,
         observer: Observer,
         registry: Registry,
         tracker: HealthTracker,
         end: TaskEnd,
     ) -> Self {
-        let foreign = record.operation.clone().map(|lease| Foreign::new(lease, false));
+        let shown = end.status.borrow().clone();
+        let id = shown.record.id.clone();
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let machine = Machine::new(shown, name, moment(&parts, &observer));
         Self {
-            record,
-            foreign,
-            interrupted: None,
-            queued_requests: Vec::new(),
-            heartbeat: None,
-            last_heartbeat: Instant::now(),
-            ended_lease: None,
-            dirty: false,
+            id,
+            machine,
             parts,
             observer,
             registry,
             tracker,
             end,
-            notes: mpsc::channel(8),
-            running: None,
-            stale_up_to: 0,
-            recent_ends: RecentEnds::default(),
-            reclaims: Vec::new(),
-            orphan_pids: BTreeSet::new(),
-            next_start: Instant::now(),
-            started_at: None,
-            trouble: String::new(),
-            waits_for: None,
-            ended_cause: None,
+            replies: BTreeMap::new(),
+            calls: JoinSet::new(),
+            operation: None,
+            resume: None,
+            notes: mpsc::channel(WAITING_NOTES),
+            leave_by: None,
         }
     }
 
@@ -188,115 +100,153 @@ impl ActorTask {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_busy =
-                self.running.is_some() || self.foreign.is_some() || !self.queued_requests.is_empty();
-            let stop = tokio::select! {
+            let input = tokio::select! {
                 biased;
-                () = token.cancelled() => Some(StopReason::Asked),
+                () = token.cancelled(), if self.leave_by.is_none() => Input::Close,
+                () = at(self.leave_by) => return self.machine.leaving().unwrap_or(StopReason::Asked),
                 Some(note) = self.notes.1.recv() => {
-                    self.on_note(note).await;
-                    None
+                    self.resume = note.resume.or(self.resume.take());
+                    Input::Progress(note.progress)
                 }
-                ended = work_of(&mut self.running) => self.on_end_of_work(ended).await,
-                (sent, stored) = heartbeat_of(&mut self.heartbeat) => {
-                    self.on_heartbeat(sent, stored);
-                    None
+                ended = end_of(&mut self.operation) => {
+                    self.operation = None;
+                    Input::OperationEnded(ended)
                 }
-                _at = ticks.tick(), if is_busy => self.on_tick().await,
-                Some(edit) = self.end.edits.recv() => self.on_edit(edit).await,
-                Some(request) = self.end.requests.recv() => self.on_request(request).await,
-                Ok(()) = observations.changed() => self.on_observation(&mut observations).await,
-                else => Some(StopReason::Asked),
+                Some(answered) = self.calls.join_next() => match answered {
+                    Ok((ticket, answer)) => Input::Answered(ticket, answer),
+                    Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+                },
+                _at = ticks.tick(), if self.machine.needs_ticks() => Input::Tick,
+                Some((edit, reply)) = self.end.edits.recv(), if self.machine.takes_edits() => {
+                    self.replies.extend(reply);
+                    Input::Edit(edit)
+                }
+                Some((request, reply)) = self.end.requests.recv(), if self.machine.takes_requests() => {
+                    self.replies.insert(request.reply, reply);
+                    Input::Request(request)
+                }
+                Ok(()) = observations.changed() => Input::Observed,
             };
-            if let Some(reason) = stop {
-                return self.leave(reason).await;
-            }
-            self.publish();
-        }
-    }
-
-    /// Answers everybody who still waits, and lets other supervisors go on with the actor.
-    async fn leave(&mut self, reason: StopReason) -> StopReason {
-        let running = self.running.take();
-        let lease = running.as_ref().and_then(|running| running.lease.clone());
-        let id = &self.record.id;
-        let why = |verb: Verb| match reason {
-            StopReason::Asked => Err(SupervisorError::ShuttingDown),
-            // Another supervisor has done it.
-            StopReason::Deleted if matches!(verb, Verb::Delete { .. }) => Ok(true),
-            StopReason::Deleted => Err(SupervisorError::ActorNotFound(id.clone())),
-        };
-        if let Some(running) = running {
-            for reply in running.waiting {
-                let _caller_gone = reply.send(why(running.verb));
+            self.bring(input);
+            if let Some(reason) = self.machine.left() {
+                return reason;
             }
         }
-        for QueuedRequest { request, .. } in self.queued_requests.drain(..) {
-            let _caller_gone = request.reply.send(why(request.verb));
+    }
+
+    /// Brings an input to the machine and carries out what it wants done.
+    fn bring(&mut self, input: Input) {
+        if matches!(input, Input::Close) {
+            self.leave_by.get_or_insert_with(|| Instant::now() + LEAVING);
         }
-        if reason == StopReason::Deleted {
-            self.end.set_deleted();
+        for effect in self.machine.on(moment(&self.parts, &self.observer), input) {
+            self.carry_out(effect);
         }
-        self.end.requests.close();
-        while let Ok(request) = self.end.requests.try_recv() {
-            let _caller_gone = request.reply.send(why(request.verb));
+        self.show_health();
+        if let (Some(reason), false) = (self.machine.leaving(), self.end.is_closed()) {
+            self.leave_by.get_or_insert_with(|| Instant::now() + LEAVING);
+            self.close(reason);
         }
-        match (reason, lease) {
-            (StopReason::Deleted, _) => self.registry.remove(self.record.id.as_str()),
-            (StopReason::Asked, Some(lease)) => {
-                let _released_or_late = tokio::time::timeout(LEAVING, self.release(lease)).await;
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Call(ticket, call) => {
+                let calls = Calls {
+                    id: self.id.clone(),
+                    parts: Arc::clone(&self.parts),
+                    observer: self.observer.clone(),
+                };
+                self.calls.spawn(async move { (ticket, calls.make(call).await) });
             }
-            (StopReason::Asked, None) => {}
+            Effect::Begin(plan) => {
+                self.resume = None;
+                self.operation = Some(self.operation(*plan));
+            }
+            Effect::GiveUp => (self.operation, self.resume) = (None, None),
+            Effect::Resume => {
+                let _operation_gone = self.resume.take().map(|resume| resume.send(()));
+            }
+            Effect::Reply(replies, outcome) => {
+                let waiting = replies.iter().filter_map(|reply| self.replies.remove(reply)).collect();
+                answer(waiting, outcome);
+            }
+            Effect::Publish(status) => {
+                self.end.status.send_replace(self.tracker.with_health(*status));
+            }
+            Effect::Emit(event) => self.parts.events.emit(*event),
         }
-        reason
     }
 
-    fn process(&self, observation: &Observation) -> Option<ProcessState> {
-        let processes = observation.processes.as_ref()?;
-        processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
-    }
-
-    pub(super) fn record(&self) -> &ActorRecord {
-        &self.record
-    }
-
-    pub(super) fn events(&self) -> &Events {
-        &self.parts.events
-    }
-
-    fn pid_now(&self) -> Option<u32> {
-        self.process(&self.observer.latest()).and_then(ProcessState::pid)
-    }
-
-    pub(super) fn now(&self) -> SystemTime {
-        self.parts.supervisor.clock().now()
-    }
-
-    fn operation(&self, lease: Option<String>) -> Operation {
-        Operation {
+    fn operation(&self, plan: OperationPlan) -> BoxFuture<'static, Result<(), SupervisorError>> {
+        let OperationPlan { verb, options, lease, config } = plan;
+        let operation = Operation {
             lease,
-            id: self.record.id.clone(),
-            config: self.record.config.clone(),
+            id: self.id.clone(),
+            config,
             parts: Arc::clone(&self.parts),
             observer: self.observer.clone(),
             registry: self.registry.clone(),
             notes: self.notes.0.clone(),
+        };
+        Box::pin(async move { operation.carry_out(verb, &options).await })
+    }
+
+    /// Shows what pings say of the actor, if that is something else than before.
+    fn show_health(&self) {
+        let health = {
+            let ActorStatus { record, pid, health, .. } = &*self.end.status.borrow();
+            let now = self.tracker.health(&record.id, pid.0);
+            (now != *health).then_some(now)
+        };
+        if let Some(health) = health {
+            self.end.status.send_modify(|status| status.health = health);
+        }
+    }
+
+    /// Takes no more requests; those that came too late are answered.
+    fn close(&mut self, reason: StopReason) {
+        if reason == StopReason::Deleted {
+            self.end.set_deleted();
+            self.registry.remove(self.id.as_str());
+        }
+        self.end.edits.close();
+        self.end.requests.close();
+        while let Ok((request, reply)) = self.end.requests.try_recv() {
+            self.replies.insert(request.reply, reply);
+            self.bring(Input::Request(request));
+        }
+        while let Ok((edit, reply)) = self.end.edits.try_recv() {
+            self.replies.extend(reply);
+            self.bring(Input::Edit(edit));
         }
     }
 }
 
-/// The end of what is under way; never, when nothing is.
-async fn work_of(running: &mut Option<Running>) -> Result<(), SupervisorError> {
-    match running {
-        Some(running) => running.work.as_mut().await,
+fn moment(parts: &Deps, observer: &Observer) -> Moment {
+    Moment {
+        at: Instant::now(),
+        date: parts.supervisor.clock().now(),
+        chance: fastrand::f64(),
+        observation: observer.latest(),
+        begun: observer.mark(),
+    }
+}
+
+/// The end of the operation; never, when there is none.
+async fn end_of(
+    operation: &mut Option<BoxFuture<'static, Result<(), SupervisorError>>>,
+) -> Result<(), SupervisorError> {
+    match operation {
+        Some(operation) => operation.as_mut().await,
         None => pending().await,
     }
 }
 
-/// What became of the heartbeat that was sent; never, when none was.
-async fn heartbeat_of(heartbeat: &mut Option<Heartbeat>) -> (ActorRecord, Result<Stored, StoreError>) {
-    match heartbeat {
-        Some(heartbeat) => heartbeat.as_mut().await,
+/// This time; never, when there is none.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
         None => pending().await,
     }
 }

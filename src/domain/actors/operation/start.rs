@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Operation, SHORT_GRACE};
+use super::{Operation, SHORT_GRACE, log_tail};
 use crate::domain::actors::derive_state::waits_for;
 use crate::domain::actors::observer::{Observation, SEEN_END};
 use crate::domain::model::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
@@ -26,7 +26,7 @@ const DEPENDENCY_STARTS: Duration = Duration::from_secs(1);
 
 impl Operation {
     /// Checks the program, waits for dependencies, starts the process and waits until it is ready.
-    pub(in crate::domain::actors) async fn start(&self) -> Result<(), SupervisorError> {
+    pub(super) async fn start(&self) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
         let deadline = Instant::now() + self.config.start_timeout;
         self.check_program().await?;
@@ -207,7 +207,7 @@ impl Operation {
         if let Err(overtaken) = self.check_lease().await {
             return overtaken;
         }
-        let tail = self.log_tail().await;
+        let tail = log_tail(self.parts.processes.as_ref(), &self.id).await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
             tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {}: it failed to start and cannot be stopped", self.id);
         }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Note, Operation, SHORT_GRACE};
+use super::{Note, Operation, SHORT_GRACE, log_tail};
+use crate::domain::actors::machine::Progress;
 use crate::domain::model::actor::{ActorState, ExitStatus, StopOptions};
 use crate::error::{SupervisorError, chain};
 use crate::ports::process_manager::{ProcessError, ProcessState};
@@ -20,7 +22,7 @@ const DRAIN_ANSWER: Duration = Duration::from_secs(10);
 
 impl Operation {
     /// Lets the actor finish what it has, then ends its process and takes back what it could not finish.
-    pub(in crate::domain::actors) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+    pub(super) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
         let mut observation = self.observer.latest();
         let grace = if options.force {
@@ -48,8 +50,12 @@ impl Operation {
         // Also without a process, so that whoever asked sees it as it is now.
         let status = self.exit_status().await;
         if let Some(pid) = pid {
-            let log_tail = self.log_tail().await;
-            let _receiver_gone = self.notes.send(Note::Ended { pid, status, log_tail }).await;
+            let log_tail = log_tail(self.parts.processes.as_ref(), &self.id).await;
+            let (resume, resumed) = oneshot::channel();
+            let progress = Progress::Ended { pid, status, log_tail };
+            let _task_gone = self.notes.send(Note { progress, resume: Some(resume) }).await;
+            // Whoever requested this finds its jobs reclaimed.
+            let _task_gone = resumed.await;
         }
         Ok(())
     }

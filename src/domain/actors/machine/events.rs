@@ -1,6 +1,7 @@
-//! What a driver tells those who watch about its actor.
+//! Events of an actor: a changed state, an end of its process, its deletion.
 
-use crate::domain::actors::task::ActorTask;
+use super::Machine;
+use super::protocol::Effect;
 use crate::domain::model::actor::{ActorState, ActorStatus, LastExit};
 use crate::domain::model::event::{Cause, Event, EventKind, Source};
 use crate::domain::model::text::cut;
@@ -8,9 +9,9 @@ use crate::domain::model::text::cut;
 /// Bytes of a line of the log that an event tells in its message; its detail has more.
 const SHOWN_LINE_BYTES: usize = 256;
 
-impl ActorTask {
+impl Machine {
     /// The actor went from one state to another.
-    pub(super) fn tell_of_state(&self, old: ActorState, status: &ActorStatus) {
+    pub(super) fn emit_state(&mut self, old: ActorState, status: &ActorStatus) {
         let (id, new) = (&status.record.id, status.state);
         let message = match (status.pid.0, status.message.as_str()) {
             (Some(pid), "") => format!("actor {id} is {new}, pid {pid}"),
@@ -19,12 +20,12 @@ impl ActorTask {
         };
         let kind =
             EventKind::ActorStateChanged { old, new, desired: status.record.desired, pid: status.pid.0 };
-        self.tell(self.cause(), kind, message);
+        self.emit(self.cause(), kind, message);
     }
 
     /// The actor's process ended.
-    pub(super) fn tell_of_exit(&self, exit: &LastExit) {
-        let id = &self.record().id;
+    pub(super) fn emit_exit(&mut self, exit: &LastExit) {
+        let id = &self.record.id;
         let LastExit { status, pid, requested, log_tail, .. } = exit;
         let (cause, how) = if *requested {
             (self.cause(), "was stopped and ended")
@@ -34,17 +35,23 @@ impl ActorTask {
         let last = log_tail.last().map(|line| format!("; it wrote last: {}", cut(line, SHOWN_LINE_BYTES)));
         let last = last.unwrap_or_default();
         let message = format!("the process {pid} of actor {id} {how} with {status}{last}");
-        self.tell(cause, EventKind::ActorExited(exit.clone()), message);
+        self.emit(cause, EventKind::ActorExited(exit.clone()), message);
     }
 
     /// The actor was deleted.
-    pub(super) fn tell_of_end(&self) {
-        let message = format!("actor {} was deleted", self.record().id);
-        self.tell(self.cause(), EventKind::ActorDeleted, message);
+    pub(super) fn emit_deleted(&mut self) {
+        let message = format!("actor {} was deleted", self.record.id);
+        self.emit(self.cause(), EventKind::ActorDeleted, message);
     }
 
-    fn tell(&self, cause: Cause, kind: EventKind, message: String) {
-        let event = Event::new(self.now(), cause, kind, message);
-        self.events().emit(event.of_actor(self.record()));
+    fn emit(&mut self, cause: Cause, kind: EventKind, message: String) {
+        let event = Event::new(self.moment.date, cause, kind, message).of_actor(&self.record);
+        self.effects.push(Effect::Emit(Box::new(event)));
+    }
+
+    /// Who brings about what happens now: whoever requested what is under way, or nobody here.
+    fn cause(&self) -> Cause {
+        let running = self.running.as_ref().map(|running| &running.cause);
+        running.or(self.ended_cause.as_ref()).cloned().unwrap_or(Source::ProcessManager.into())
     }
 }

@@ -1,0 +1,73 @@
+//! What is shown of the actor.
+
+use super::Machine;
+use super::protocol::Effect;
+use crate::domain::actors::derive_state::{StateInputs, derive};
+use crate::domain::actors::observer::Observation;
+use crate::domain::model::actor::{ActorState, ActorStatus, Pid};
+use crate::ports::process_manager::ProcessState;
+
+impl Machine {
+    /// Shows the actor as it is now, if that is another way than before; emits an event if it is in another state.
+    pub(super) fn publish(&mut self) {
+        let (state, message) = self.view();
+        let observation = &self.moment.observation;
+        let presence = observation.presences.get(&self.record.id);
+        let process = self.process(observation);
+        let pid = Pid(process.and_then(ProcessState::pid).filter(|_pid| state != ActorState::Stopped));
+        let in_flight = presence.map_or(0, |presence| presence.in_flight);
+        let shown = &self.shown;
+        let last_job_at = presence.and_then(|presence| presence.last_job_at).or(shown.last_job_at);
+        // Every machine comes here at every observation, and mostly nothing has happened: then nothing is copied.
+        let same = shown.state == state
+            && shown.message == message
+            && shown.pid == pid
+            && shown.in_flight == in_flight
+            && shown.last_job_at == last_job_at
+            && shown.started_at == self.started_at
+            && shown.record == self.record;
+        if same {
+            return;
+        }
+        let old = shown.state;
+        let status = ActorStatus {
+            record: self.record.clone(),
+            state,
+            pid,
+            message,
+            state_since: if old == state { shown.state_since } else { self.moment.date },
+            started_at: self.started_at,
+            in_flight,
+            last_job_at,
+            health: shown.health.clone(),
+        };
+        if status.state != old {
+            self.emit_state(old, &status);
+        }
+        self.shown = status.clone();
+        self.effects.push(Effect::Publish(Box::new(status)));
+    }
+
+    pub(super) fn view(&self) -> (ActorState, String) {
+        let observation = &self.moment.observation;
+        derive(&StateInputs {
+            phase: self.running.as_ref().map(|running| (running.phase.0, running.phase.1.as_str())),
+            record: &self.record,
+            process: self.process(observation),
+            reachable: observation.processes.is_some(),
+            fault: &observation.fault,
+            presence: observation.presences.get(&self.record.id),
+            trouble: &self.trouble,
+            waits_for: self.waits_for.as_deref(),
+        })
+    }
+
+    pub(super) fn process(&self, observation: &Observation) -> Option<ProcessState> {
+        let processes = observation.processes.as_ref()?;
+        processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
+    }
+
+    pub(super) fn pid_now(&self) -> Option<u32> {
+        self.process(&self.moment.observation).and_then(ProcessState::pid)
+    }
+}
