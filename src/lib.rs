@@ -39,7 +39,7 @@
 //! |---|---|
 //! | [`domain::model`] | values: ids, jobs, actors, settings, events, limits, violations |
 //! | [`domain::jobs`] | [`Supervisor`]: submit, run, await, follow, cancel |
-//! | [`domain::actors`] | [`ActorLifecycleManager`]: queries, commands, bulk, logs; `task` owns one actor, `operation` is one start or stop, `observer` polls the processes, `maintenance` is the loop of one second |
+//! | [`domain::actors`] | [`ActorLifecycleManager`]: queries, commands, bulk, logs; `machine` decides for one actor and `task` carries it out, `operation` is one start or stop, `observer` polls the processes, `maintenance` is the loop of one second |
 //! | [`domain::health`] | when to ping (`decide`), the ping, the monitor, its memory (`tracker`) |
 //! | [`domain::scaling`] | how many actors (`decide`), which (`plan`), the loop (`run`), scale from zero (`trigger`), rates (`queue_stats`) |
 //! | [`domain::script_types`] | the cache of settings, and the rules for changes of templates |
@@ -63,9 +63,9 @@
 //! | what is needed to reach the desired state | `domain/actors/reconcile.rs` |
 //! | too many restarts, CRASH_LOOP | `domain/actors/restarts.rs` |
 //! | the start and the stop of a process | `domain/actors/operation/start.rs`, `domain/actors/operation/stop.rs` |
-//! | the life of one actor, as a diagram | `domain/actors/task.rs` |
-//! | two supervisors of one node, one record | `domain/actors/task/shared_record.rs` |
-//! | a changed definition restarts its actor | `domain/actors/update.rs`, then `domain/actors/task/update_config.rs` |
+//! | the life of one actor, as a diagram | `domain/actors/machine.rs` |
+//! | two supervisors of one node, one record | `domain/actors/machine/record.rs` |
+//! | a changed definition restarts its actor | `domain/actors/update.rs`, then `domain/actors/machine/edit.rs` |
 //! | the loop of one second | `domain/actors/maintenance.rs` |
 //! | orphans: processes without a record | `domain/actors/maintenance/sweep_orphans.rs` |
 //! | who leads a node | `domain/leadership.rs` |
@@ -74,7 +74,7 @@
 //! | scale from zero | `domain/scaling/trigger.rs` |
 //! | the etag of an actor | `domain/model/actor/etag.rs` |
 //! | which metric counts pings | `app/event_metrics.rs`; all names: `telemetry/metrics.rs` |
-//! | jobs of a dead process | `domain/actors/task/observe.rs` → `adapters/redis/lua/jobs.lua` |
+//! | jobs of a dead process | `domain/actors/machine/reclaim.rs` → `adapters/redis/lua/jobs.lua` |
 //! | dead letters | `adapters/redis/lua/records.lua` |
 //! | back-pressure of an actor | `actor/worker/backpressure.rs` |
 //! | a Redis key | `adapters/redis/keys.rs` |

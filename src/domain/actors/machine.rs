@@ -46,9 +46,9 @@
 //! | observation | ends of processes, orphans, what is needed to reach the desired state | `observe.rs` |
 //! | close | everybody is answered, the lease is released | `leave.rs` |
 //!
-//! An input that comes in the middle of a step waits in the [`Inbox`], with two exceptions. A request or an edit does not
-//! wait for an observation that only reads: that step is given up, and the observation is looked at again afterwards. And an
-//! answer to a heartbeat waits for nothing but writes.
+//! An input that comes in the middle of a step waits in the [`Inbox`], with two exceptions. A request, or an edit for
+//! whose answer somebody waits, does not wait for an observation that only reads: that step is given up, and the latest
+//! observation is followed afterwards. And an answer to a heartbeat waits for nothing but writes.
 //!
 //! # Effects
 //!
@@ -69,6 +69,7 @@
 //! |---|---|---|
 //! | `record` | by every write and every read of the store; by observations, when the store does not answer | with the machine |
 //! | `dirty` | when `record` has something that the store has not | by the next write, or when another record says the same |
+//! | `unstored_ends` | when an end of the process is known here only | like `dirty` |
 //! | `running` | when an operation begins | at its end, or when another supervisor overtakes it |
 //! | `foreign` | when a lease of another supervisor stands in the record | when it is gone, or ours overtakes it |
 //! | `interrupted` | when `foreign` ends: the ends of processes until then were requested | by the first observation that began after it |
@@ -99,6 +100,8 @@ mod record;
 mod requests;
 mod status;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::SystemTime;
@@ -107,7 +110,7 @@ use tokio::time::Instant;
 
 use self::inbox::{Inbox, Next};
 use self::reclaim::Reclaims;
-use self::record::{Foreign, Heartbeat};
+use self::record::{Foreign, Heartbeat, UnstoredEnd};
 use self::requests::{QueuedRequest, Running};
 use self::step::Step;
 use crate::domain::actors::restarts::RecentEnds;
@@ -115,10 +118,10 @@ use crate::domain::model::actor::{ActorRecord, ActorStatus, Verb};
 use crate::domain::model::event::Cause;
 
 pub(super) use self::leave::StopReason;
-pub(super) use self::requests::superseded_by;
 pub(super) use self::protocol::{
     Answer, Call, Edit, Effect, Input, Moment, OperationPlan, Progress, ReplyId, Request, Ticket,
 };
+pub(super) use self::requests::superseded_by;
 
 /// Times that a change is made anew after another supervisor was faster.
 const MOST_TRIES: u32 = 8;
@@ -128,6 +131,7 @@ const MOST_TRIES: u32 = 8;
 pub(super) struct Machine {
     record: ActorRecord,
     dirty: bool,
+    unstored_ends: Vec<UnstoredEnd>,
     running: Option<Running>,
     /// What another supervisor of this node is doing.
     foreign: Option<Foreign>,
@@ -182,6 +186,7 @@ impl Machine {
             foreign: record.operation.clone().map(|lease| Foreign::new(lease, false, moment.at)),
             record,
             dirty: false,
+            unstored_ends: Vec::new(),
             running: None,
             interrupted: None,
             queued_requests: Vec::new(),
@@ -263,8 +268,11 @@ impl Machine {
             }
             Input::Edit(edit) if self.leaving.is_some() => self.refuse_edit(&edit),
             Input::Edit(edit) => {
+                let somebody_waits = edit.has_caller();
                 self.inbox.edits.push_back(edit);
-                self.interrupt_observation();
+                if somebody_waits {
+                    self.interrupt_observation();
+                }
             }
             Input::Request(request) if self.leaving.is_some() => self.refuse_request(&request),
             Input::Request(request) => {
@@ -328,7 +336,9 @@ impl Machine {
             (Step::Claiming(claim), Answer::Stored(stored)) => self.on_claim(claim, stored),
             (Step::Changing(changing), Answer::Stored(stored)) => self.on_change_stored(changing, stored),
             (Step::ReadingEpoch(observation), Answer::Epoch(epoch)) => self.on_epoch(observation, epoch),
-            (Step::EndingOrphans(observation), Answer::Orphans(lives)) => self.on_orphans(observation, &lives),
+            (Step::EndingOrphans(observation), Answer::Orphans(lives)) => {
+                self.on_orphans(observation, &lives)
+            }
             (Step::ReadingLog(ended), Answer::LogTail(tail)) => self.on_log_tail(ended, tail),
             (Step::Recording(ended), Answer::Stored(stored)) => self.on_recorded(ended, stored),
             _other_kind => {}

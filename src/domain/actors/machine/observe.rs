@@ -187,7 +187,7 @@ impl Machine {
         let RecordedEnd { observation, exit, next } = ended;
         let generation = match stored {
             Ok(Stored::Written(generation)) => {
-                self.dirty = false;
+                self.all_is_stored();
                 generation
             }
             Ok(Stored::Conflict(theirs)) => {
@@ -198,7 +198,7 @@ impl Machine {
             Ok(Stored::Missing) => return self.leave(StopReason::Deleted),
             Err(error) => {
                 tracing::debug!(actor.id = %self.record.id, error = %chain(&error), "actor {}: the end of its process is not stored yet (the store does not answer)", self.record.id);
-                self.dirty = true;
+                self.keep_end(exit.pid, next.restart_count > self.record.restart_count);
                 self.record.generation
             }
         };
@@ -228,7 +228,9 @@ impl Machine {
             let exit = LastExit { status, at: self.moment.date, pid, requested: true, log_tail };
             self.record.last_exit = Some(exit.clone());
             self.record.last_pid = None;
-            self.dirty = true;
+            self.keep_end(pid, false);
+            // An observation of before would take the process for a new one.
+            self.stale_up_to = self.moment.begun;
             self.after_exit(exit);
         }
         self.resume_after_reclaims();

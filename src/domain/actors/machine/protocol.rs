@@ -72,6 +72,16 @@ pub(in crate::domain::actors) enum Edit {
     Read { reply: ReplyId },
 }
 
+impl Edit {
+    /// Returns whether somebody waits for its answer.
+    pub(in crate::domain::actors) fn has_caller(&self) -> bool {
+        match self {
+            Self::Define { .. } | Self::Read { .. } => true,
+            Self::Newer(_) | Self::Gone => false,
+        }
+    }
+}
+
 /// What an operation tells on the way.
 #[derive(Debug)]
 pub(in crate::domain::actors) enum Progress {

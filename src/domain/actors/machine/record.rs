@@ -21,6 +21,17 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// An operation whose supervisor has sent no heartbeat for this long is given up.
 const ABANDONED: Duration = Duration::from_secs(5);
 
+/// Upper bound of the ends of processes that are kept while the store does not answer.
+const MAX_UNSTORED_ENDS: usize = 64;
+
+/// An end of the process that the stored record does not have yet.
+#[derive(Debug)]
+pub(super) struct UnstoredEnd {
+    pid: u32,
+    /// It counts as a restart.
+    counts: bool,
+}
+
 /// The operation of another supervisor of this node.
 #[derive(Debug)]
 pub(super) struct Foreign {
@@ -128,7 +139,7 @@ impl Machine {
 
     pub(super) fn on_written(&mut self, next: ActorRecord, generation: u64) {
         self.record = ActorRecord { generation, ..next };
-        self.dirty = false;
+        self.all_is_stored();
         self.look_at_lease();
     }
 
@@ -153,13 +164,20 @@ impl Machine {
             self.next_start = self.moment.at;
             self.trouble.clear();
             self.waits_for = None;
+            // What we began without a lease nobody could know of.
+            let contradicted = self.running.as_ref().is_some_and(|running| {
+                running.lease.is_none() && running.verb.desired() != self.record.desired
+            });
+            if contradicted {
+                self.overtaken("another request");
+            }
         }
         if same_actor {
             self.follow_history(&ours);
             self.dirty = self.dirty && self.add_history(ours);
         } else {
             self.started_at = None;
-            self.dirty = false;
+            self.all_is_stored();
         }
         self.look_at_lease();
         true
@@ -184,19 +202,37 @@ impl Machine {
     /// Adds what only we know of the process; false when it is known.
     fn add_history(&mut self, ours: ActorRecord) -> bool {
         let record = &mut self.record;
-        if let Some(exit) = ours.last_exit.filter(|exit| record.last_pid == Some(exit.pid)) {
-            let restarts = record.restart_count.saturating_add(u32::from(!exit.requested));
+        let first = self.unstored_ends.iter().position(|end| record.last_pid == Some(end.pid));
+        if let Some(first) = first {
+            self.unstored_ends.drain(..first);
+            let counted = self.unstored_ends.iter().filter(|end| end.counts).count();
+            let restarts = record.restart_count.saturating_add(u32::try_from(counted).unwrap_or(u32::MAX));
             record.restart_count = restarts.max(ours.restart_count);
-            record.last_exit = Some(exit);
+            record.last_exit = ours.last_exit;
             record.last_pid = ours.last_pid;
             return true;
         }
+        self.unstored_ends.clear();
         let has_ended = record.last_exit.as_ref().is_some_and(|exit| ours.last_pid == Some(exit.pid));
         if record.last_pid.is_none() && ours.last_pid.is_some() && !has_ended {
             record.last_pid = ours.last_pid;
             return true;
         }
         false
+    }
+
+    /// An end of the process is known here only, for now.
+    pub(super) fn keep_end(&mut self, pid: u32, counts: bool) {
+        if self.unstored_ends.len() < MAX_UNSTORED_ENDS {
+            self.unstored_ends.push(UnstoredEnd { pid, counts });
+        }
+        self.dirty = true;
+    }
+
+    /// The store has all that the record has.
+    pub(super) fn all_is_stored(&mut self) {
+        self.dirty = false;
+        self.unstored_ends.clear();
     }
 
     /// Sees whose operation stands in the record; one of our own that another one has overtaken ends here.
@@ -217,12 +253,15 @@ impl Machine {
             self.foreign = None;
             return;
         }
-        self.foreign = match (lease, self.foreign.take()) {
-            (None, known) => {
-                // Whether it was done or given up, by whomever: what it has ended was requested.
-                self.interrupted = known.map(|known| known.lease.verb).or(self.interrupted);
-                None
-            }
+        let known = self.foreign.take();
+        if let Some(ended) = known.as_ref().filter(|known| Some(known.lease.id.as_str()) != id) {
+            // Whether it was done or given up, by whomever: what it has ended was requested. Only an observation that
+            // begins now is sure to show that.
+            self.interrupted = Some(ended.lease.verb);
+            self.stale_up_to = self.moment.begun;
+        }
+        self.foreign = match (lease, known) {
+            (None, _ended) => None,
             (Some(lease), Some(known)) if known.lease == lease => Some(known),
             (Some(lease), _) => Some(Foreign::new(lease, true, self.moment.at)),
         };
@@ -255,9 +294,10 @@ impl Machine {
             (Err(_unreadable), Some(foreign)) => foreign.seen_at = self.moment.at,
             (Err(_) | Ok(_), _) => {}
         }
-        let abandoned = self.foreign.as_ref().filter(|foreign| {
-            self.moment.at.saturating_duration_since(foreign.seen_at) >= ABANDONED
-        });
+        let abandoned = self
+            .foreign
+            .as_ref()
+            .filter(|foreign| self.moment.at.saturating_duration_since(foreign.seen_at) >= ABANDONED);
         match abandoned {
             Some(foreign) => {
                 let (lease, verb) = (foreign.lease.clone(), foreign.lease.verb);

@@ -24,17 +24,17 @@ impl Operation {
     /// Lets the actor finish what it has, then ends its process and takes back what it could not finish.
     pub(super) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
-        let mut observation = self.observer.latest();
         let grace = if options.force {
             SHORT_GRACE
         } else {
             // While nobody can end the process, it had better go on working.
             self.parts.processes.probe().await?;
             // Another supervisor may have started it after we last looked.
-            observation = self.observer.fresh().await;
+            self.observer.fresh().await;
             self.drain(options).await
         };
-        let pid = self.process(&observation).and_then(ProcessState::pid);
+        // Its process manager may have put another process in the place of the drained one.
+        let pid = self.process(&self.observer.latest()).and_then(ProcessState::pid);
         self.check_lease().await?;
         self.phase(ActorState::Stopping, "its process was told to end").await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), grace).await {
