@@ -119,6 +119,30 @@
 //!
 //! If the actor dies in between, the process manager's report that the process is gone is enough to reclaim its jobs at
 //! once ([`domain::actors`]). The lease is the second line, for machines that vanish whole.
+//!
+//! # One StartActor, end to end
+//!
+//! The same for a start: from the call to the running process, and back.
+//!
+//! | step | file |
+//! |---|---|
+//! | the call arrives; it is taken apart, carried out and rendered | `grpc/service.rs` |
+//! | who calls and why, as the cause of events; the longest wait | `grpc/service/call.rs` |
+//! | the actor's id and `max_wait` become values | `grpc/parse/actor.rs` |
+//! | [`ActorLifecycleManager::start`]: what the actor depends on is started first; then the request is handed over and its answer awaited | `domain/actors/commands.rs` |
+//! | the request goes through a channel to the one task that owns the actor | `domain/actors/registry.rs` |
+//! | the task brings inputs to its machine and carries out effects: calls of ports, the operation, replies | `domain/actors/task.rs` |
+//! | the machine takes one input at a time; what waits for a call is a step | `domain/actors/machine.rs` |
+//! | the record is read; the request is decided on; a lease and the desired state are claimed; the operation begins | `domain/actors/machine/requests.rs` |
+//! | may it run now, is it so already, or does it join what is under way? | `domain/actors/admission.rs` |
+//! | the claim is written if nobody else has changed the record | `adapters/redis/actor_store.rs` |
+//! | the operation: program, dependencies, process, and readiness by what is observed | `domain/actors/operation/start.rs` |
+//! | the process manager adds the service, and its process runs | `adapters/zinit/gen3.rs` |
+//! | the end of the operation is recorded and shown, and everybody who waits is answered | `domain/actors/machine/operation_end.rs` |
+//! | the actor becomes a message | `grpc/render/actor.rs` |
+//!
+//! The process is observed by `domain/actors/observer.rs`, for all actors at once. When it ends by itself, the machine follows the
+//! observation (`domain/actors/machine/observe.rs`), also while no call is under way.
 // The lints see the whole; what is left over when the service is left out is found by the compiler.
 #![cfg_attr(not(feature = "service"), deny(warnings))]
 #![cfg_attr(

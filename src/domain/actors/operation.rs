@@ -15,7 +15,7 @@ use crate::domain::actors::Deps;
 use crate::domain::actors::machine::{Progress, superseded_by};
 use crate::domain::actors::observer::{Observation, Observer};
 use crate::domain::actors::registry::Registry;
-use crate::domain::model::actor::{ActorConfig, ActorState, StopOptions, Verb};
+use crate::domain::model::actor::{ActorConfig, ActorState, StopOptions};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::text::cut;
 use crate::error::{SupervisorError, chain};
@@ -49,24 +49,15 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    pub(super) async fn carry_out(&self, verb: Verb, options: &StopOptions) -> Result<(), SupervisorError> {
-        match verb {
-            Verb::Start => self.start().await,
-            Verb::Stop { .. } => self.stop(options).await,
-            Verb::Restart => self.restart(options).await,
-            Verb::Delete { .. } => self.delete(options).await,
-        }
-    }
-
     /// A stop, and a start after it.
-    async fn restart(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+    pub(super) async fn restart(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         self.check_program().await?;
         self.stop(options).await?;
         self.start().await
     }
 
     /// A stop, after which nothing remembers the actor.
-    async fn delete(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+    pub(super) async fn delete(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         self.stop(options).await?;
         self.check_lease().await?;
         if let Err(error) = self.parts.processes.remove(self.id.as_str()).await {

@@ -30,7 +30,7 @@ use crate::domain::actors::operation::{Note, Operation};
 use crate::domain::actors::registry::{Registry, TaskEnd};
 use crate::domain::actors::reply::{Reply, answer};
 use crate::domain::health::tracker::HealthTracker;
-use crate::domain::model::actor::ActorStatus;
+use crate::domain::model::actor::{ActorStatus, Verb};
 use crate::domain::model::id::ActorId;
 use crate::error::SupervisorError;
 use calls::Calls;
@@ -189,7 +189,14 @@ impl ActorTask {
             registry: self.registry.clone(),
             notes: self.notes.0.clone(),
         };
-        Box::pin(async move { operation.carry_out(verb, &options).await })
+        Box::pin(async move {
+            match verb {
+                Verb::Start => operation.start().await,
+                Verb::Stop { .. } => operation.stop(&options).await,
+                Verb::Restart => operation.restart(&options).await,
+                Verb::Delete { .. } => operation.delete(&options).await,
+            }
+        })
     }
 
     /// Shows what pings say of the actor, if that is something else than before.

@@ -26,7 +26,7 @@ const DEPENDENCY_STARTS: Duration = Duration::from_secs(1);
 
 impl Operation {
     /// Checks the program, waits for dependencies, starts the process and waits until it is ready.
-    pub(super) async fn start(&self) -> Result<(), SupervisorError> {
+    pub(in crate::domain::actors) async fn start(&self) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
         let deadline = Instant::now() + self.config.start_timeout;
         self.check_program().await?;

@@ -22,7 +22,7 @@ const DRAIN_ANSWER: Duration = Duration::from_secs(10);
 
 impl Operation {
     /// Lets the actor finish what it has, then ends its process and takes back what it could not finish.
-    pub(super) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
+    pub(in crate::domain::actors) async fn stop(&self, options: &StopOptions) -> Result<(), SupervisorError> {
         let _hurry = self.observer.hurry();
         let grace = if options.force {
             SHORT_GRACE
