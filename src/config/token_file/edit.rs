@@ -103,6 +103,12 @@ impl TokenFileEdit {
         if let Some(not_after) = grant.not_after {
             table["not_after"] = value(time(not_after));
         }
+        if !self.document.contains_key(KEY) {
+            // The comments of a file without tables are its end to the parser; they stay in front of the first table.
+            let head = self.document.trailing().as_str().unwrap_or_default().to_owned();
+            self.document.set_trailing("");
+            table.decor_mut().set_prefix(head);
+        }
         let all = self.document.entry(KEY).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
         if let Some(all) = all.as_array_of_tables_mut() {
             all.push(table);
