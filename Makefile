@@ -37,6 +37,7 @@ lint:
 	.ci/install rust-components
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --test packaging -- -D warnings
 	# The client as those get it who leave the service out, in the hands of a program, which the tests run.
 	cargo build --no-default-features --features client --example conformance_runner
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps

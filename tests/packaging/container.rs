@@ -164,6 +164,10 @@ impl Drop for Container<'_> {
         if std::thread::panicking() {
             eprintln!("the log of the container {:?}:\n{}", self.image.config["Cmd"], self.log());
         }
+        // Its own signal at the end of its parent is lost when it changes its user; with the first process all others end.
+        for first in children(self.outside.id()) {
+            let _gone = Command::new("kill").args(["-9", &first.to_string()]).status();
+        }
         let _gone = self.outside.kill();
         let _gone = self.outside.wait();
     }
