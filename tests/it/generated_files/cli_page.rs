@@ -132,24 +132,21 @@ fn option(page: &mut String, arg: &Arg) {
 
 /// `-f, --file <FILE>`, or `[SCRIPT]`.
 fn signature(arg: &Arg) -> String {
-    let values: String = arg
-        .get_action()
-        .takes_values()
-        .then(|| {
-            let name = |id: String| id.to_uppercase().replace('_', "-");
-            let names = arg.get_value_names().map_or_else(
-                || vec![name(arg.get_id().to_string())],
-                |names| names.iter().map(ToString::to_string).collect(),
-            );
-            let (open, close) =
-                if arg.is_positional() && !arg.is_required_set() { ('[', ']') } else { ('<', '>') };
-            names.iter().map(|name| format!("{open}{name}{close}")).collect::<Vec<_>>().join(" ")
-        })
-        .unwrap_or_default();
+    let values = if arg.get_action().takes_values() { value_names(arg) } else { String::new() };
     let short = arg.get_short().map(|letter| format!("-{letter}"));
     let long = arg.get_long().map(|name| format!("--{name}"));
     let names: Vec<String> = short.into_iter().chain(long).collect();
     [names.join(", "), values].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// `<FILE>`, or `[SCRIPT]` where it may be left out.
+fn value_names(arg: &Arg) -> String {
+    let names: Vec<String> = match arg.get_value_names() {
+        Some(names) => names.iter().map(ToString::to_string).collect(),
+        None => vec![arg.get_id().to_string().to_uppercase().replace('_', "-")],
+    };
+    let (open, close) = if arg.is_positional() && !arg.is_required_set() { ('[', ']') } else { ('<', '>') };
+    names.iter().map(|name| format!("{open}{name}{close}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Help has no markup, so nothing in it is to be read as some; what stands in backticks is code already.

@@ -77,6 +77,7 @@ pub(super) fn steps(page: &Path, text: &str) -> (Vec<Step>, Vec<Block>) {
 }
 
 /// The code blocks, each with the comment before it. A comment that stands alone has a block without text.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the events of a parser a few matter")]
 fn blocks(text: &str) -> Vec<(Block, Option<String>)> {
     let mut found = Vec::new();
     let mut mark: Option<String> = None;

@@ -72,6 +72,7 @@ fn join(page: &str, path: &str) -> PathBuf {
     whole
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the events of a parser a few matter")]
 fn links(text: &str) -> Vec<String> {
     let links = Parser::new_ext(text, Options::ENABLE_TABLES).filter_map(|event| match event {
         Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.to_string()),
@@ -81,6 +82,7 @@ fn links(text: &str) -> Vec<String> {
 }
 
 /// The anchors of a page's headings.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the events of a parser a few matter")]
 fn anchors(text: &str) -> BTreeSet<String> {
     let (mut all, mut heading) = (BTreeSet::new(), None::<String>);
     for event in Parser::new(text) {
