@@ -18,12 +18,15 @@ mod failure;
 mod followed_file;
 pub mod identities;
 pub mod init;
+mod insecure;
 mod listener;
 mod metrics;
 mod ready_file;
+mod reload;
 mod runtime;
 mod serve;
 mod service_manager;
+mod tls_files;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,13 +49,14 @@ use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::id::NodeName;
 use crate::error::{SupervisorError, chain};
-use crate::grpc::{GrpcServer, ServerInfo};
+use crate::grpc::{GrpcServer, ServerInfo, TlsInfo};
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
 use crate::ports::process_manager::ProcessManager;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
+use crate::tls::{Protocols, ServerTls, TlsError};
 
 pub use declared_actors::DeclaredActors;
 pub use listener::BindError;
@@ -60,9 +64,10 @@ pub use serve::{exec_shim, serve};
 
 use event_metrics::EventMetrics;
 use followed_file::FollowedFile;
-use listener::Listener;
+use listener::{Listener, TlsOptions};
 use metrics::Readings;
 use ready_file::ReadyFile;
+use reload::Reloadable;
 use service_manager::State;
 
 /// Delay between attempts to load the actors while Redis is unreachable.
@@ -101,6 +106,12 @@ pub enum AppError {
     /// The keys of the identity provider cannot be used.
     #[error("auth.jwks_file: {0}")]
     Keys(String),
+    /// The system does not let files be loaded again.
+    #[error("cannot catch SIGHUP")]
+    Hangup(#[source] std::io::Error),
+    /// A certificate or a key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The server has failed.
     #[error("cannot serve gRPC")]
     Serve(#[source] std::io::Error),
@@ -137,6 +148,8 @@ pub struct App {
     listeners: Vec<Listener>,
     metrics: Option<(Listener, &'static PrometheusHandle)>,
     addresses: Vec<ListenAddr>,
+    reloadables: Vec<Arc<dyn Reloadable>>,
+    tls: Option<Arc<ServerTls>>,
     supervisor: Supervisor,
     log: Arc<dyn EventLog>,
     processes: Arc<dyn ProcessManager>,
@@ -153,6 +166,8 @@ impl App {
     /// # Errors
     /// An address that cannot be bound, or an invalid URL.
     pub async fn bind(config: Config, setup: Setup) -> Result<Self, AppError> {
+        // Before an address is bound, so that nobody is told that a service comes which does not.
+        let tls = config.tls.files().map(ServerTls::load).transpose()?.map(Arc::new);
         let mut listeners = Vec::with_capacity(config.listen.len());
         for addr in &config.listen {
             listeners.push(Listener::bind(addr).await?);
@@ -188,7 +203,12 @@ impl App {
         });
         let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
         let followed = followed_files(&config, identities)?;
-        let info = ServerInfo { dev: setup.dev, ..ServerInfo::new(config.node.clone(), SystemClock.now()) };
+        let info = ServerInfo {
+            dev: setup.dev,
+            tls: tls.clone().map(|tls| tls as Arc<dyn TlsInfo>),
+            insecure: insecure::warn(&config),
+            ..ServerInfo::new(config.node.clone(), SystemClock.now())
+        };
         let server = GrpcServer::new(
             supervisor.clone(),
             lifecycle.clone(),
@@ -204,6 +224,8 @@ impl App {
             listeners,
             metrics,
             addresses,
+            reloadables: tls.iter().map(|tls| Arc::clone(tls) as Arc<dyn Reloadable>).collect(),
+            tls,
             supervisor,
             log,
             processes,
@@ -239,21 +261,35 @@ impl App {
         let mut tasks = JoinSet::new();
         tasks.spawn(limit(shutdown.clone(), self.config.shutdown_timeout, timed_out.clone()));
         tasks.spawn(open_actors(self.lifecycle.clone()));
+        if let Some(tls) = &self.tls {
+            tasks.spawn(tls_files::warn_of_expiry(Arc::clone(tls)));
+        }
+        let tls_for = |protocols| self.tls.clone().map(|tls| TlsOptions { tls, protocols });
         if let Some((listener, handle)) = self.metrics {
             let readings =
                 Readings { supervisor: self.supervisor.clone(), lifecycle: self.lifecycle.clone() };
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
-            tasks.spawn(metrics::serve(listener, handle, readings, self.config.metrics_hosts.clone()));
+            let hosts = self.config.metrics_hosts.clone();
+            let tls = tls_for(Protocols::Http1).filter(|_| self.config.tls.metrics);
+            tasks.spawn(metrics::serve(listener, tls, handle, readings, hosts));
         }
         for file in self.followed {
             tasks.spawn(file.follow());
         }
         tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
+        for what in self.reloadables {
+            let (events, node) = (self.events.clone(), self.config.node.clone());
+            tasks.spawn(reload::Watch::begin(what, events, node).map_err(AppError::Hangup)?.run());
+        }
         let node = self.config.node.clone();
         tasks.spawn(emit_server_events(self.events.clone(), node, shutdown.soft().clone()));
         // The writer has a token of its own, because the end of the other tasks emits the last events.
         let (written, mut writer) = (CancellationToken::new(), JoinSet::new());
         writer.spawn(write_events(self.log, self.to_write, Arc::new(EventMetrics), written.clone()));
+
+        let web = !self.config.grpc_web_origins.is_empty();
+        let tls = tls_for(if web { Protocols::Both } else { Protocols::Http2 });
+        let incoming = listener::incoming(self.listeners, tls.as_ref());
 
         let ready_file = self.config.ready_file.as_deref();
         let ready =
@@ -263,7 +299,7 @@ impl App {
             .map_err(|(path, source)| AppError::ReadyFile { path: path.to_owned(), source })?;
         // The addresses are bound, so callers can connect from now on.
         service_manager::tell(State::Ready);
-        let served = self.server.serve(listener::incoming(self.listeners), &shutdown).await;
+        let served = self.server.serve(incoming, &shutdown).await;
         service_manager::tell(State::Stopping);
         drop(ready);
 

@@ -17,6 +17,7 @@ mod secret;
 mod show;
 mod suggest;
 mod table;
+mod tls;
 mod token_file;
 mod users;
 
@@ -35,13 +36,16 @@ pub use listen::ListenAddr;
 pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
+pub use tls::{ClientAuth, MinVersion, TlsFiles, TlsFlags, TlsSettings};
 pub use token_file::{FileToken, TokenFileEdit, TokenFileError, TokenGrant, read_tokens};
+
+use listen::Protection;
 
 use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 26] = [
+pub const KEYS: [&str; 32] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -61,6 +65,12 @@ pub const KEYS: [&str; 26] = [
     "otlp_endpoint",
     "log_filter",
     "log_format",
+    "tls.cert",
+    "tls.key",
+    "tls.client_ca",
+    "tls.client_auth",
+    "tls.min_version",
+    "tls.metrics",
     "auth.mode",
     "auth.tokens_file",
     "auth.anonymous",
@@ -100,7 +110,7 @@ const MOST_THREADS: usize = 1024;
 pub struct Config {
     /// Addresses of gRPC; at least one.
     pub listen: Vec<ListenAddr>,
-    /// Allows addresses that other machines can reach, although there is no TLS and no authentication.
+    /// Allows addresses that other machines can reach without TLS, or without authentication.
     pub insecure: bool,
     /// Origins of pages that may call over gRPC-Web; `*` means any origin. gRPC-Web is off while the list is empty.
     pub grpc_web_origins: Vec<String>,
@@ -141,6 +151,9 @@ pub struct Config {
     pub log_filter: String,
     /// Format of the log.
     pub log_format: LogFormat,
+    /// TLS of the TCP addresses; off by default.
+    #[serde(default)]
+    pub tls: TlsSettings,
     /// Who may call.
     pub auth: AuthConfig,
 }
@@ -239,16 +252,29 @@ impl Config {
         }
     }
 
+    /// Returns the addresses that other machines can reach without TLS or without authentication, each with what is
+    /// missing. There is none without `insecure`.
+    pub fn exposed(&self) -> Vec<(&ListenAddr, &'static str)> {
+        let missing = self.protection().missing();
+        let public = self.listen.iter().filter(|addr| !addr.is_private());
+        public.filter_map(|addr| Some((addr, missing?))).collect()
+    }
+
+    fn protection(&self) -> Protection {
+        Protection { tls: self.tls.cert.is_some(), auth: self.requires_auth() }
+    }
+
     /// Checks what types cannot express.
     fn check(&self, mut wrong: impl FnMut(&str, String)) {
         if self.listen.is_empty() {
             wrong("listen", format!("is empty: name at least one address, {DEFAULT_LISTEN} for instance"));
         }
-        for addr in &self.listen {
-            if !self.insecure && !addr.is_private() {
-                wrong("listen", listen::refusal(addr));
+        if !self.insecure {
+            for (addr, _missing) in self.exposed() {
+                wrong("listen", listen::refusal(addr, self.protection()));
             }
         }
+        self.tls.check(&mut wrong);
         for origin in &self.grpc_web_origins {
             if let Some(flaw) = origin::flaw(origin) {
                 wrong("grpc_web_origins", format!("{origin:?} {flaw}"));

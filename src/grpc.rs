@@ -46,4 +46,4 @@ mod web;
 
 pub use peer::{Peer, UnixPeer};
 pub use server::GrpcServer;
-pub use server_info::ServerInfo;
+pub use server_info::{ClientCertificates, ServerInfo, TlsInfo, TlsStatus};

@@ -29,6 +29,7 @@
 //! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
 //! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
 //! | [`config`], [`shutdown`], [`telemetry`] | settings with their origins, the two-step end, logs | |
+//! | [`tls`], [`private_file`] | certificates of the server, files that nobody else may read | |
 //!
 //! The feature `service`, which is on by default, is all but [`client`] and [`proto`]: programs that only talk to a supervisor
 //! do without it (`clients/rust/README.md`).
@@ -179,6 +180,8 @@ mod lock;
 pub mod ports;
 #[cfg(feature = "service")]
 mod printable;
+#[cfg(feature = "service")]
+pub mod private_file;
 #[cfg(all(test, feature = "service"))]
 mod properties;
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]
@@ -188,6 +191,8 @@ pub mod proto;
 pub mod shutdown;
 #[cfg(feature = "service")]
 pub mod telemetry;
+#[cfg(feature = "service")]
+pub mod tls;
 
 #[cfg(feature = "service")]
 pub use app::builder::{ActorLifecycleManagerBuilder, SupervisorBuilder};

@@ -169,6 +169,15 @@ impl Place {
         }
     }
 
+    /// Waits until the connection has been silent for too long or its place is needed.
+    pub(super) async fn over(&mut self) -> io::Error {
+        std::future::poll_fn(|context| match self.poll_limits(context) {
+            Ok(()) => Poll::Pending,
+            Err(over) => Poll::Ready(over),
+        })
+        .await
+    }
+
     /// Fails if the connection has been silent for too long or its place is needed.
     pub(super) fn poll_limits(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let Some(opening) = &mut self.opening else { return Ok(()) };

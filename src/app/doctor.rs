@@ -4,6 +4,7 @@ mod actors;
 mod host;
 mod processes;
 mod redis;
+mod tls;
 
 use serde::Serialize;
 
@@ -67,7 +68,8 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let config = Config::load(args.serve.layers())?.config;
     let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
     let findings = runtime.block_on(async {
-        let mut findings = Vec::from_iter(host::look(&config));
+        let mut findings = host::look(&config);
+        findings.extend(tls::look(&config));
         let (redis, processes, actors) = tokio::join!(
             redis::look(&config.redis_url),
             processes::look(&config),

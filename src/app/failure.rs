@@ -7,10 +7,16 @@ use crate::error::chain;
 impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         let exit = match &error {
-            AppError::Redis(_) | AppError::Traces(_) | AppError::Tokens(_) | AppError::Keys(_) => Exit::Usage,
-            AppError::Bind(_) | AppError::ReadyFile { .. } | AppError::Metrics(_) | AppError::Serve(_) => {
-                Exit::Refused
-            }
+            AppError::Redis(_)
+            | AppError::Traces(_)
+            | AppError::Tokens(_)
+            | AppError::Keys(_)
+            | AppError::Tls(_) => Exit::Usage,
+            AppError::Bind(_)
+            | AppError::ReadyFile { .. }
+            | AppError::Metrics(_)
+            | AppError::Hangup(_)
+            | AppError::Serve(_) => Exit::Refused,
         };
         Self::new(exit, chain(&error))
     }

@@ -1,24 +1,32 @@
 //! Listeners of the service: TCP ports and unix sockets, bound before anything else is done.
 
+mod connection;
+mod handshakes;
+mod plaintext;
+mod tls;
+
 use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
-use tonic::transport::server::Connected;
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::connections::{Place, Places, for_callers};
+use super::connections::{Places, for_callers};
 use crate::config::ListenAddr;
 use crate::grpc::{Peer, UnixPeer};
 use crate::telemetry::log_limiter::LogLimiter;
+use crate::tls::{Protocols, ServerTls};
+
+pub(super) use connection::Connection;
+
+use connection::Socket;
+use tls::Handshaker;
 
 /// Delay after a failed accept, mostly "too many open files": long enough to spare the processor, short for callers.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -98,10 +106,10 @@ impl Listener {
     }
 
     /// Accepts the next connection once there is a place. A lack of file descriptors does not end it.
-    pub(super) async fn accept_patiently(&self, places: &Places) -> Connection {
+    async fn accept_patiently(&self, places: &Places) -> Connection {
         loop {
             match self.accept().await {
-                Ok((socket, peer)) => return Connection { socket, peer, place: places.take().await },
+                Ok((socket, peer)) => return Connection::new(socket, peer, places.take().await),
                 Err(error) => {
                     if let Some(suppressed) = REFUSED.due() {
                         tracing::warn!(%error, address = %self.address(), suppressed, "listener: connection not accepted ({error})");
@@ -128,21 +136,52 @@ impl Listener {
     }
 }
 
-/// Streams the connections of all listeners. It never ends, even with a lack of file descriptors.
-pub(super) fn incoming(listeners: Vec<Listener>) -> BoxStream<'static, io::Result<Connection>> {
+/// The TLS of TCP listeners, and what is spoken behind it.
+#[derive(Debug, Clone)]
+pub(super) struct TlsOptions {
+    pub(super) tls: Arc<ServerTls>,
+    pub(super) protocols: Protocols,
+}
+
+/// Streams the connections of callers from all listeners. It never ends, even with a lack of file descriptors.
+pub(super) fn incoming(
+    listeners: Vec<Listener>,
+    tls: Option<&TlsOptions>,
+) -> BoxStream<'static, io::Result<Connection>> {
     let (tcp, unix) = for_callers();
     let each = listeners.into_iter().map(|listener| {
         let places = match &listener {
             Listener::Tcp(..) => Arc::clone(&tcp),
             Listener::Unix(..) => Arc::clone(&unix),
         };
-        stream::unfold((listener, places), |(listener, places)| async {
-            let connection = listener.accept_patiently(&places).await;
-            Some((Ok(connection), (listener, places)))
-        })
-        .boxed()
+        connections(listener, places, tls).map(Ok)
     });
     stream::select_all(each).boxed()
+}
+
+/// Streams the connections of one listener, those of TCP after their TLS handshake if there is TLS.
+pub(super) fn connections(
+    listener: Listener,
+    places: Arc<Places>,
+    tls: Option<&TlsOptions>,
+) -> BoxStream<'static, Connection> {
+    let tls = tls.filter(|_| matches!(listener, Listener::Tcp(..)));
+    let handshaker =
+        tls.map(|options| Arc::new(Handshaker::new(Arc::clone(&options.tls), options.protocols)));
+    let accepted = stream::unfold((listener, places), |(listener, places)| async {
+        let connection = listener.accept_patiently(&places).await;
+        Some((connection, (listener, places)))
+    });
+    let Some(handshaker) = handshaker else { return accepted.boxed() };
+    let handshakes = accepted.map(move |connection| {
+        let handshaker = Arc::clone(&handshaker);
+        let handshake = tokio::spawn(async move { handshaker.handshake(connection).await });
+        // Ended with the stream.
+        AbortOnDropHandle::new(handshake)
+    });
+    // Each has a place, and the places are limited; a limit here would hold up the accepting.
+    let finished = handshakes.buffer_unordered(usize::MAX);
+    finished.filter_map(|finished| async { finished.ok().flatten() }).boxed()
 }
 
 /// A socket file, removed when this is dropped unless it was replaced by another.
@@ -186,89 +225,11 @@ async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
     }
 }
 
-/// A connection from either kind of listener, its other end and its place.
-#[derive(Debug)]
-pub(super) struct Connection {
-    socket: Socket,
-    peer: Peer,
-    place: Place,
-}
-
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// Applies the same expression to either kind of stream.
-macro_rules! with {
-    ($connection:expr, $socket:ident => $done:expr) => {
-        match &mut $connection.get_mut().socket {
-            Socket::Tcp($socket) => $done,
-            Socket::Unix($socket) => $done,
-        }
-    };
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        match with!(self.as_mut(), socket => Pin::new(socket).poll_read(cx, buf)) {
-            Poll::Ready(Ok(())) => {
-                self.place.spoke(buf.filled().len() - before);
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                self.place.poll_limits(cx).map_or_else(|over| Poll::Ready(Err(over)), |()| Poll::Pending)
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        with!(self, socket => Pin::new(socket).poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        with!(self, socket => Pin::new(socket).poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Tcp(stream) => stream.is_write_vectored(),
-            Socket::Unix(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self, socket => Pin::new(socket).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self, socket => Pin::new(socket).poll_shutdown(cx))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+    use tonic::transport::server::Connected;
+
     use super::*;
 
     fn unix(path: &Path) -> ListenAddr {

@@ -16,12 +16,13 @@ use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::stream::{BoxStream, StreamExt};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::timeout;
 
-use super::connections::{Places, for_scrapers};
-use super::listener::{Connection, Listener};
+use super::connections::for_scrapers;
+use super::listener::{Connection, Listener, TlsOptions, connections};
 use crate::config::ListenAddr;
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::jobs::Supervisor;
@@ -83,6 +84,7 @@ impl Hosts {
 /// Serves `/metrics` until the task is dropped.
 pub(super) async fn serve(
     listener: Listener,
+    tls: Option<TlsOptions>,
     handle: &'static PrometheusHandle,
     readings: Readings,
     mut hosts: Vec<String>,
@@ -94,7 +96,8 @@ pub(super) async fn serve(
     let hosts = matches!(listener, Listener::Tcp(..)).then(|| Arc::new(Hosts(hosts)));
     let scraped = Scraped { handle, readings, hosts, of_actors: Arc::default() };
     let app = Router::new().route("/metrics", get(scrape)).with_state(scraped);
-    let listener = Scrapers { listener, places: for_scrapers() };
+    let address = listener.address();
+    let listener = Scrapers { address, connections: connections(listener, for_scrapers(), tls.as_ref()) };
     let maintenance = async {
         loop {
             tokio::time::sleep(MAINTENANCE_INTERVAL).await;
@@ -200,10 +203,10 @@ fn number(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 
-/// The listener of scrapers, and their places.
+/// The connections of scrapers.
 struct Scrapers {
-    listener: Listener,
-    places: Arc<Places>,
+    address: ListenAddr,
+    connections: BoxStream<'static, Connection>,
 }
 
 impl axum::serve::Listener for Scrapers {
@@ -211,11 +214,15 @@ impl axum::serve::Listener for Scrapers {
     type Addr = ListenAddr;
 
     async fn accept(&mut self) -> (Connection, ListenAddr) {
-        (self.listener.accept_patiently(&self.places).await, self.listener.address())
+        match self.connections.next().await {
+            Some(connection) => (connection, self.address.clone()),
+            // The stream never ends.
+            None => std::future::pending().await,
+        }
     }
 
     fn local_addr(&self) -> io::Result<ListenAddr> {
-        Ok(self.listener.address())
+        Ok(self.address.clone())
     }
 }
 

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::{Exit, Failure, Format, Output, ServeArgs};
 use crate::config::{Config, read_tokens, render_json, render_toml};
 use crate::printable::printable_json;
+use crate::tls::ServerTls;
 
 /// Verbs of `config`. They read the same layers as `serve`.
 #[derive(Debug, Subcommand)]
@@ -54,6 +55,9 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
         }
         ConfigCommand::Check { serve } => {
             let loaded = Config::load(serve.layers())?;
+            if let Some(files) = loaded.config.tls.files() {
+                ServerTls::load(files).map_err(|error| Failure::usage(error.to_string()))?;
+            }
             // One that is not there yet is no mistake of the configuration; `serve` needs it.
             let file = loaded.config.auth.tokens_file.as_deref().filter(|file| file.exists());
             let tokens = file.map(read_tokens).transpose()?.unwrap_or_default().len();

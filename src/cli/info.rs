@@ -11,6 +11,23 @@ pub(super) async fn run(args: ClientArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+fn tls(info: &GetServerInfoResponse) -> String {
+    let tls = match &info.tls {
+        None => "off".to_owned(),
+        Some(tls) => format!(
+            "{} or later, client certificates: {}, for {} until {}",
+            tls.min_version,
+            word(tls.client_auth().as_str_name(), "CLIENT_AUTH_"),
+            or_dash(&tls.names.join(" ")),
+            time(tls.not_after)
+        ),
+    };
+    match info.insecure {
+        true => format!("{tls}; INSECURE: other machines reach it without TLS or authentication"),
+        false => tls,
+    }
+}
+
 fn render(info: &GetServerInfoResponse) -> String {
     let facts = [
         ("version", info.version.clone()),
@@ -19,6 +36,7 @@ fn render(info: &GetServerInfoResponse) -> String {
         ("node", info.node.clone()),
         ("started", time(info.start_time)),
         ("mode", word(info.mode().as_str_name(), "MODE_")),
+        ("tls", tls(info)),
         ("newest event", or_dash(&info.newest_event_cursor)),
         ("capabilities", or_dash(&info.capabilities.join(" "))),
     ];

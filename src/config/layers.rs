@@ -12,12 +12,22 @@ use serde::de::DeserializeOwned;
 use super::actors::{self, FileActors};
 use super::auth::{self, AuthFlags, FileAuth};
 use super::script_types::{self, FileScriptTypes};
+use super::tls::TlsFlags;
 use super::{ConfigError, KEYS, Problem, Setting, suggest};
 
 /// Prefix of the environment variables.
 const ENV_PREFIX: &str = "HERO_SUPERVISOR_";
-/// Variables that the command line reads itself: the address of the server, and the file of the second layer.
-const ENV_OF_THE_CLI: [&str; 2] = ["HERO_SUPERVISOR_SERVER", "HERO_SUPERVISOR_CONFIG"];
+/// Variables that the command line reads itself: the file of the second layer, the address of the server, and what a
+/// caller shows it.
+const ENV_OF_THE_CLI: [&str; 7] = [
+    "HERO_SUPERVISOR_CONFIG",
+    "HERO_SUPERVISOR_SERVER",
+    "HERO_SUPERVISOR_CACERT",
+    "HERO_SUPERVISOR_CLIENT_CERT",
+    "HERO_SUPERVISOR_CLIENT_KEY",
+    "HERO_SUPERVISOR_TOKEN",
+    "HERO_SUPERVISOR_TOKEN_FILE",
+];
 
 /// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +60,7 @@ pub struct Flags {
     /// Serve gRPC here: IP:PORT or unix:PATH; can be repeated [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
-    /// Allow addresses that other machines can reach, without TLS and authentication
+    /// Allow addresses that other machines can reach without TLS, or without authentication
     #[arg(long)]
     pub insecure: bool,
     /// Speak gRPC-Web with pages from this origin, https://HOST for instance, * for any; can be repeated [default: no]
@@ -104,6 +114,10 @@ pub struct Flags {
     /// How to log: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// TLS of the TCP addresses.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub tls: TlsFlags,
     /// Who may call.
     #[command(flatten)]
     #[serde(flatten)]

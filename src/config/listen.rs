@@ -50,12 +50,43 @@ impl ListenAddr {
     }
 }
 
+/// What protects an address that other machines can reach.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Protection {
+    /// Nobody on the way can read or change anything.
+    pub(super) tls: bool,
+    /// Callers have to say who they are.
+    pub(super) auth: bool,
+}
+
+impl Protection {
+    /// Returns what is missing; None if nothing is.
+    pub(super) fn missing(self) -> Option<&'static str> {
+        match (self.tls, self.auth) {
+            (true, true) => None,
+            (false, false) => Some("there is no TLS and no authentication"),
+            (true, false) => Some("there is no authentication"),
+            (false, true) => Some("there is no TLS"),
+        }
+    }
+}
+
 /// Returns the reason why an address that other machines can reach is refused.
-pub(super) fn refusal(addr: &ListenAddr) -> String {
+pub(super) fn refusal(addr: &ListenAddr, protection: Protection) -> String {
+    let missing = protection.missing().unwrap_or_default();
+    let danger = match protection.auth {
+        true => "anyone on the way could read tokens and scripts",
+        false => "anyone there could run programs here",
+    };
+    let remedies = [
+        (!protection.tls).then_some("set tls.cert and tls.key"),
+        (!protection.auth).then_some("set auth.mode to required"),
+    ];
+    let remedies: Vec<&str> = remedies.into_iter().flatten().collect();
     format!(
-        "{addr} can be reached from other machines, and there is no TLS and no authentication: anyone there could run \
-         programs here. Use 127.0.0.1 or unix:PATH behind a proxy that does both, or say --insecure if the network \
-         is yours alone"
+        "{addr} can be reached from other machines, and {missing}: {danger}. To change that, {}; or say --insecure if \
+         the network is yours alone",
+        remedies.join(" and ")
     )
 }
 

@@ -83,6 +83,8 @@ fn unknown_keys_are_refused_with_their_place_and_a_guess() {
 fn variables_of_the_client_and_of_kubernetes_are_not_settings() {
     let env = env(&[
         ("HERO_SUPERVISOR_SERVER", "http://127.0.0.1:1"),
+        ("HERO_SUPERVISOR_CACERT", "ca.crt"),
+        ("HERO_SUPERVISOR_TOKEN", "hst_1"),
         ("HERO_SUPERVISOR_PORT", "tcp://10.0.0.1:50051"),
         ("HERO_SUPERVISOR_PORT_50051_TCP_ADDR", "10.0.0.1"),
         ("HERO_SUPERVISOR_SERVICE_HOST", "10.0.0.1"),
@@ -129,7 +131,94 @@ fn addresses_that_others_can_reach_need_insecure() {
     }
     let flags = Flags { listen: vec!["0.0.0.0:1".to_owned()], ..Flags::default() };
     let told = refusal(Config::layers(None, Env::default(), flags));
-    assert!(told.contains("no TLS and no authentication") && told.contains("--insecure"), "{told}");
+    assert!(told.contains("there is no TLS") && told.contains("--insecure"), "{told}");
+}
+
+#[test]
+fn a_table_of_the_file_is_a_group_in_every_layer() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file(
+        dir.path(),
+        "listen = [\"unix:/tmp/s\"]\n[tls]\ncert = \"file.crt\"\nkey = \"file.key\"\nclient_ca = \"file.pem\"\n",
+    );
+    let env = env(&[("HERO_SUPERVISOR_TLS__KEY", "env.key"), ("HERO_SUPERVISOR_TLS__CLIENT_CA", "env.pem")]);
+    let tls = TlsFlags { client_ca: Some("flag.pem".to_owned()), metrics: true, ..TlsFlags::default() };
+    let flags = Flags { tls, ..Flags::default() };
+    let loaded = Config::load(Config::layers(file.clone(), env, flags)).unwrap();
+    let path = |text: &str| Some(PathBuf::from(text));
+    let tls = &loaded.config.tls;
+    assert_eq!((&tls.cert, &tls.key), (&path("file.crt"), &path("env.key")));
+    assert_eq!((&tls.client_ca, tls.metrics), (&path("flag.pem"), true));
+    let files = tls.files().unwrap();
+    assert_eq!((files.client_auth, files.min_version), (ClientAuth::Required, MinVersion::Tls13));
+    assert_eq!(origin(&loaded, "tls.cert"), file.unwrap().display().to_string());
+    assert_eq!(origin(&loaded, "tls.key"), "HERO_SUPERVISOR_TLS__KEY");
+    assert_eq!(origin(&loaded, "tls.client_ca"), "--tls-client-ca");
+    let text = render_toml(&loaded.settings, false, false);
+    assert!(text.contains("tls.key = \"env.key\""), "{text}");
+    std::fs::write(dir.path().join("again.toml"), text).unwrap();
+    let again = Config::layers(Some(dir.path().join("again.toml")), Env::default(), Flags::default());
+    assert_eq!(Config::load(again).unwrap().config.tls.files(), Some(files));
+}
+
+#[test]
+fn faults_of_a_group_are_told_with_their_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = file(dir.path(), "[tls]\ncert = \"a\"\ncart = \"b\"\n");
+    let told = refusal(Config::layers(wrong, Env::default(), Flags::default()));
+    assert!(told.contains("tls.cart") && told.contains("did you mean tls.cert?"), "{told}");
+    let no_table = file(dir.path(), "tls = true\n");
+    assert!(refusal(Config::layers(no_table, Env::default(), Flags::default())).contains("tls"), "a word");
+
+    let env = env(&[("HERO_SUPERVISOR_TLS__MIN_VERSION", "1.1"), ("HERO_SUPERVISOR_LEASE", "soon")]);
+    let tls = TlsFlags { client_auth: Some("maybe".to_owned()), ..TlsFlags::default() };
+    let flags = Flags { tls, ..Flags::default() };
+    let told = refusal(Config::layers(None, env, flags));
+    for part in
+        ["tls.min_version (HERO_SUPERVISOR_TLS__MIN_VERSION)", "tls.client_auth (--tls-client-auth)", "lease"]
+    {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[test]
+fn halves_of_tls_are_refused() {
+    let some = |text: &str| Some(text.to_owned());
+    let none = TlsFlags::default();
+    let both = TlsFlags { cert: some("a"), key: some("a"), ..none.clone() };
+    for (tls, key) in [
+        (TlsFlags { cert: some("a"), ..none.clone() }, "tls.key"),
+        (TlsFlags { key: some("a"), ..none.clone() }, "tls.cert"),
+        (TlsFlags { client_ca: some("a"), ..none.clone() }, "tls.client_ca"),
+        (TlsFlags { metrics: true, ..none.clone() }, "tls.metrics"),
+        (TlsFlags { client_auth: some("required"), ..both }, "tls.client_auth"),
+        (TlsFlags { client_auth: some("none"), client_ca: some("a"), ..none }, "tls.client_auth"),
+    ] {
+        let told = refusal(Config::layers(None, Env::default(), Flags { tls, ..Flags::default() }));
+        assert!(told.contains(&format!("\n  {key} ")), "{key} in {told}");
+    }
+}
+
+#[test]
+fn the_missing_half_of_a_public_address_is_named() {
+    let some = |text: &str| Some(text.to_owned());
+    let pair = TlsFlags { cert: some("a"), key: some("b"), ..TlsFlags::default() };
+    let off = AuthFlags { mode: some("off"), ..AuthFlags::default() };
+    let required = AuthFlags { mode: some("required"), ..AuthFlags::default() };
+    for (tls, auth, missing, remedy) in [
+        (TlsFlags::default(), off.clone(), "there is no TLS and no authentication", "auth.mode"),
+        (pair.clone(), off, "there is no authentication", "auth.mode"),
+        (TlsFlags::default(), required.clone(), "there is no TLS", "tls.cert and tls.key"),
+    ] {
+        let flags = Flags { listen: vec!["0.0.0.0:1".to_owned()], tls, auth, ..Flags::default() };
+        let told = refusal(Config::layers(None, Env::default(), flags.clone()));
+        assert!(told.contains(&format!("{missing}: ")) && told.contains(remedy), "{told}");
+        let insecure = Config::layers(None, Env::default(), Flags { insecure: true, ..flags });
+        assert_eq!(Config::load(insecure).unwrap().config.exposed().len(), 1);
+    }
+    let flags = Flags { listen: vec!["0.0.0.0:1".to_owned()], tls: pair, auth: required, ..Flags::default() };
+    let config = Config::load(Config::layers(None, Env::default(), flags)).unwrap().config;
+    assert!(config.exposed().is_empty());
 }
 
 #[test]

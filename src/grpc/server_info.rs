@@ -1,5 +1,6 @@
 //! The identity of a server, as GetServerInfo answers it.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use uuid::Uuid;
@@ -17,11 +18,52 @@ pub struct ServerInfo {
     pub started_at: SystemTime,
     /// True for a server of `dev`, which starts its dependencies itself.
     pub dev: bool,
+    /// TLS of the TCP addresses.
+    pub tls: Option<Arc<dyn TlsInfo>>,
+    /// True if other machines can reach an address without TLS or without authentication.
+    pub insecure: bool,
+}
+
+/// What a server tells about its TLS at the moment of the call.
+pub trait TlsInfo: std::fmt::Debug + Send + Sync {
+    /// Returns the status.
+    fn status(&self) -> TlsStatus;
+}
+
+/// TLS of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsStatus {
+    /// DNS names and addresses in the certificate.
+    pub names: Vec<String>,
+    /// Time at which the certificate ends.
+    pub not_after: SystemTime,
+    /// Least version of the protocol.
+    pub min_version: &'static str,
+    /// Whether clients have to show a certificate.
+    pub client_certificates: ClientCertificates,
+}
+
+/// Whether clients have to show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked.
+    None,
+    /// They may show one.
+    Optional,
+    /// They have to show one.
+    Required,
 }
 
 impl ServerInfo {
     /// Makes the identity of a new run on this machine.
     pub fn new(node: NodeName, started_at: SystemTime) -> Self {
-        Self { node, instance_id: Uuid::new_v4().to_string(), started_at, dev: false }
+        Self {
+            node,
+            instance_id: Uuid::new_v4().to_string(),
+            started_at,
+            dev: false,
+            tls: None,
+            insecure: false,
+        }
     }
 }

@@ -61,6 +61,15 @@ pub const DEPENDENCY_UP: &str = "hero_dependency_up";
 
 /// Number of calls whose caller has not shown who it is, by reason.
 pub const AUTH_FAILURES: &str = "hero_auth_failures_total";
+/// 1 while the files that were read last are in force, 0 while they cannot be used, by subject.
+pub const CONFIG_RELOAD_SUCCESS: &str = "hero_config_reload_success";
+
+/// Number of TLS handshakes, by outcome.
+pub const TLS_HANDSHAKES: &str = "hero_tls_handshakes_total";
+/// Time at which the certificate of the server ends, in seconds since 1970.
+pub const TLS_NOT_AFTER: &str = "hero_tls_not_after_seconds";
+/// 1 while other machines can reach an address without TLS or without authentication, otherwise 0.
+pub const INSECURE: &str = "hero_insecure";
 
 /// Buckets from a Redis call of 50 µs to the longest wait of a call.
 const BUCKETS: [f64; 20] = [
@@ -125,5 +134,12 @@ fn describe() {
         "Records with which upkeep could do nothing, each time that it met one"
     );
     describe_counter!(AUTH_FAILURES, "Calls whose caller has not shown who it is, by reason");
+    describe_gauge!(
+        CONFIG_RELOAD_SUCCESS,
+        "1 while the files as they are now are in force, 0 while they cannot be used, by subject"
+    );
+    describe_counter!(TLS_HANDSHAKES, "TLS handshakes by outcome: ok, refused, plaintext, slow, closed");
+    describe_gauge!(TLS_NOT_AFTER, Unit::Seconds, "When the certificate of the server ends, since 1970");
+    describe_gauge!(INSECURE, "1 while other machines can reach an address without TLS or authentication");
     describe_gauge!(DEPENDENCY_UP, "1 while Redis, or the process manager, answers");
 }

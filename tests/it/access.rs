@@ -1,8 +1,13 @@
-//! Who may call: every call with every kind of credentials, jobs of others, and the end of identities.
+//! Who may call and by which way: every call with every kind of credentials, jobs of others, the end of identities, and TLS.
 
 mod caller;
+mod handshakes;
 mod own_jobs;
 mod payloads;
+mod pki;
+mod reload;
 mod revoked;
+mod stage;
 mod table;
+mod tls;
 mod token_file;

@@ -68,7 +68,9 @@ impl EventLog for RedisEventLog {
                     | EventKind::DependencyDown { .. }
                     | EventKind::DependencyUp { .. }
                     | EventKind::ServerStarted
-                    | EventKind::ServerDraining => ("", String::new()),
+                    | EventKind::ServerDraining
+                    | EventKind::ServerReloaded { .. }
+                    | EventKind::ServerReloadFailed { .. } => ("", String::new()),
                 };
                 let actor = event.actor_id.as_ref().map(AsRef::as_ref).unwrap_or_default();
                 let actor: &str = actor;

@@ -1,16 +1,13 @@
-//! Checks of the limits of this process.
+//! Checks of the addresses.
 
 use super::Finding;
-use crate::config::{Config, ListenAddr};
+use crate::config::Config;
 
-pub(super) fn look(config: &Config) -> Option<Finding> {
-    let open: Vec<String> =
-        config.listen.iter().filter(|addr| !addr.is_private()).map(ListenAddr::to_string).collect();
-    (!open.is_empty()).then(|| {
-        Finding::warn(
-            "listen",
-            format!("{} can be reached from other machines, without TLS and authentication", open.join(", ")),
-            "keep the network closed, or listen on 127.0.0.1 behind a proxy that does both",
-        )
-    })
+/// Returns a finding for each address that other machines can reach without protection.
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let finding = |(address, missing)| {
+        let found = format!("{address} can be reached from other machines, and {missing}");
+        Finding::warn("listen", found, "set what is missing and remove insecure, or keep the network closed")
+    };
+    config.exposed().into_iter().map(finding).collect()
 }

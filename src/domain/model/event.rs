@@ -248,6 +248,18 @@ pub enum EventKind {
     ServerStarted,
     /// A supervisor is on its way down.
     ServerDraining,
+    /// Files that had changed were loaded again, and are in force.
+    ServerReloaded {
+        /// What was loaded: `tls` for instance.
+        subject: String,
+    },
+    /// Files that had changed cannot be used; what was loaded before stays in force.
+    ServerReloadFailed {
+        /// What was to be loaded: `tls` for instance.
+        subject: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
 }
 
 impl EventKind {
@@ -264,7 +276,7 @@ impl EventKind {
             Self::HealthChanged { new: Health::Degraded, .. } => Severity::Warning,
             Self::ActorRestarted | Self::PingFailed { .. } => Severity::Warning,
             Self::JobStateChanged { new: JobState::Failed, .. } => Severity::Warning,
-            Self::DependencyDown { .. } => Severity::Error,
+            Self::DependencyDown { .. } | Self::ServerReloadFailed { .. } => Severity::Error,
             Self::ActorCreated
             | Self::ActorUpdated
             | Self::ActorDeleted
@@ -279,7 +291,8 @@ impl EventKind {
             | Self::QueuePurged { .. }
             | Self::DependencyUp { .. }
             | Self::ServerStarted
-            | Self::ServerDraining => Severity::Info,
+            | Self::ServerDraining
+            | Self::ServerReloaded { .. } => Severity::Info,
         }
     }
 
@@ -301,7 +314,9 @@ impl EventKind {
             Self::DependencyDown { .. }
             | Self::DependencyUp { .. }
             | Self::ServerStarted
-            | Self::ServerDraining => Topic::Server,
+            | Self::ServerDraining
+            | Self::ServerReloaded { .. }
+            | Self::ServerReloadFailed { .. } => Topic::Server,
         }
     }
 }

@@ -87,6 +87,12 @@ fn detail(event: &Event) -> Option<Detail> {
             latency: Some(duration(*latency)),
             ..dependency(name, pb::dependency::State::Up, who)
         }),
+        EventKind::ServerReloaded { subject } => {
+            Detail::Reload(pb::Reload { subject: subject.clone(), ..Default::default() })
+        }
+        EventKind::ServerReloadFailed { subject, reason } => {
+            Detail::Reload(pb::Reload { subject: subject.clone(), error: reason.clone() })
+        }
         EventKind::ActorCreated
         | EventKind::ActorUpdated
         | EventKind::ActorDeleted
@@ -194,5 +200,7 @@ fn of_type(kind: &EventKind) -> of_event::Type {
         EventKind::DependencyUp { .. } => Type::DependencyUp,
         EventKind::ServerStarted => Type::ServerStarted,
         EventKind::ServerDraining => Type::ServerDraining,
+        EventKind::ServerReloaded { .. } => Type::ServerReloaded,
+        EventKind::ServerReloadFailed { .. } => Type::ServerReloadFailed,
     }
 }

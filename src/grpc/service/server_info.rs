@@ -13,6 +13,7 @@ use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::parse::MAX_PAGE;
 use crate::grpc::render;
+use crate::grpc::server_info::{ClientCertificates, TlsStatus};
 use crate::grpc::service::SupervisorService;
 use crate::ports::event_log::Extent;
 use crate::proto as pb;
@@ -44,6 +45,8 @@ impl SupervisorService {
             dependencies: self.dependencies.render(),
             oldest_event_cursor: kept.as_ref().map(|kept| kept.oldest.encode()).unwrap_or_default(),
             newest_event_cursor: kept.as_ref().map(|kept| kept.newest.encode()).unwrap_or_default(),
+            tls: self.info.tls.as_ref().map(|tls| tls_status(tls.status())),
+            insecure: self.info.insecure,
         }
     }
 
@@ -68,6 +71,21 @@ pub(super) fn for_everybody(info: pb::GetServerInfoResponse) -> pb::GetServerInf
         oldest_event_cursor: String::new(),
         newest_event_cursor: String::new(),
         ..info
+    }
+}
+
+fn tls_status(status: TlsStatus) -> pb::TlsStatus {
+    use pb::tls_status::ClientAuth;
+    let client_auth = match status.client_certificates {
+        ClientCertificates::None => ClientAuth::None,
+        ClientCertificates::Optional => ClientAuth::Optional,
+        ClientCertificates::Required => ClientAuth::Required,
+    };
+    pb::TlsStatus {
+        names: status.names,
+        not_after: Some(render::timestamp(status.not_after)),
+        min_version: status.min_version.to_owned(),
+        client_auth: client_auth.into(),
     }
 }
 

@@ -55,7 +55,7 @@ fn a_good_configuration_is_called_fine() {
 fn an_address_that_others_can_reach_is_refused_with_the_reason() {
     let refused = run(["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(refused.code, 2, "{refused:?}");
-    for part in ["0.0.0.0:0", "no TLS and no authentication", "--insecure", "--listen"] {
+    for part in ["0.0.0.0:0", "there is no TLS", "--insecure", "--listen"] {
         assert!(refused.stderr.contains(part), "{part} in {refused:?}");
     }
 }

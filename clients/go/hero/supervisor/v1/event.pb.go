@@ -138,6 +138,10 @@ const (
 	Event_TYPE_SERVER_STARTED Event_Type = 52
 	// A supervisor has begun its shutdown.
 	Event_TYPE_SERVER_DRAINING Event_Type = 53
+	// A supervisor has loaded changed files again, and they are in force; see reload.
+	Event_TYPE_SERVER_RELOADED Event_Type = 54
+	// A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+	Event_TYPE_SERVER_RELOAD_FAILED Event_Type = 55
 )
 
 // Enum value maps for Event_Type.
@@ -164,29 +168,33 @@ var (
 		51: "TYPE_DEPENDENCY_UP",
 		52: "TYPE_SERVER_STARTED",
 		53: "TYPE_SERVER_DRAINING",
+		54: "TYPE_SERVER_RELOADED",
+		55: "TYPE_SERVER_RELOAD_FAILED",
 	}
 	Event_Type_value = map[string]int32{
-		"TYPE_UNSPECIFIED":         0,
-		"TYPE_ACTOR_CREATED":       1,
-		"TYPE_ACTOR_UPDATED":       2,
-		"TYPE_ACTOR_DELETED":       3,
-		"TYPE_ACTOR_STATE_CHANGED": 4,
-		"TYPE_ACTOR_EXITED":        5,
-		"TYPE_ACTOR_RESTARTED":     6,
-		"TYPE_PING_SENT":           10,
-		"TYPE_PING_OK":             11,
-		"TYPE_PING_FAILED":         12,
-		"TYPE_HEALTH_CHANGED":      13,
-		"TYPE_JOB_STATE_CHANGED":   20,
-		"TYPE_JOB_DELETED":         21,
-		"TYPE_SCALING_DECIDED":     30,
-		"TYPE_QUEUE_PAUSED":        40,
-		"TYPE_QUEUE_RESUMED":       41,
-		"TYPE_QUEUE_PURGED":        42,
-		"TYPE_DEPENDENCY_DOWN":     50,
-		"TYPE_DEPENDENCY_UP":       51,
-		"TYPE_SERVER_STARTED":      52,
-		"TYPE_SERVER_DRAINING":     53,
+		"TYPE_UNSPECIFIED":          0,
+		"TYPE_ACTOR_CREATED":        1,
+		"TYPE_ACTOR_UPDATED":        2,
+		"TYPE_ACTOR_DELETED":        3,
+		"TYPE_ACTOR_STATE_CHANGED":  4,
+		"TYPE_ACTOR_EXITED":         5,
+		"TYPE_ACTOR_RESTARTED":      6,
+		"TYPE_PING_SENT":            10,
+		"TYPE_PING_OK":              11,
+		"TYPE_PING_FAILED":          12,
+		"TYPE_HEALTH_CHANGED":       13,
+		"TYPE_JOB_STATE_CHANGED":    20,
+		"TYPE_JOB_DELETED":          21,
+		"TYPE_SCALING_DECIDED":      30,
+		"TYPE_QUEUE_PAUSED":         40,
+		"TYPE_QUEUE_RESUMED":        41,
+		"TYPE_QUEUE_PURGED":         42,
+		"TYPE_DEPENDENCY_DOWN":      50,
+		"TYPE_DEPENDENCY_UP":        51,
+		"TYPE_SERVER_STARTED":       52,
+		"TYPE_SERVER_DRAINING":      53,
+		"TYPE_SERVER_RELOADED":      54,
+		"TYPE_SERVER_RELOAD_FAILED": 55,
 	}
 )
 
@@ -516,7 +524,7 @@ func (x Dependency_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Dependency_State.Descriptor instead.
 func (Dependency_State) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7, 0}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents.
@@ -555,6 +563,7 @@ type Event struct {
 	//	*Event_JobStateChange
 	//	*Event_ScalingDecision
 	//	*Event_Dependency
+	//	*Event_Reload
 	Detail        isEvent_Detail `protobuf_oneof:"detail"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -737,6 +746,15 @@ func (x *Event) GetDependency() *Dependency {
 	return nil
 }
 
+func (x *Event) GetReload() *Reload {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Reload); ok {
+			return x.Reload
+		}
+	}
+	return nil
+}
+
 type isEvent_Detail interface {
 	isEvent_Detail()
 }
@@ -776,6 +794,11 @@ type Event_Dependency struct {
 	Dependency *Dependency `protobuf:"bytes,26,opt,name=dependency,proto3,oneof"`
 }
 
+type Event_Reload struct {
+	// With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+	Reload *Reload `protobuf:"bytes,27,opt,name=reload,proto3,oneof"`
+}
+
 func (*Event_ActorStateChange) isEvent_Detail() {}
 
 func (*Event_ActorExit) isEvent_Detail() {}
@@ -789,6 +812,8 @@ func (*Event_JobStateChange) isEvent_Detail() {}
 func (*Event_ScalingDecision) isEvent_Detail() {}
 
 func (*Event_Dependency) isEvent_Detail() {}
+
+func (*Event_Reload) isEvent_Detail() {}
 
 // The cause of an event.
 type EventCause struct {
@@ -1282,6 +1307,61 @@ func (x *Bookmark) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// Files that a supervisor loads again when they change.
+type Reload struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the files are for: "tls" for the certificate, the key and the CAs of clients.
+	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
+	// What is wrong with the files, and what to do; empty if they are in force.
+	Error         string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reload) Reset() {
+	*x = Reload{}
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reload) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reload) ProtoMessage() {}
+
+func (x *Reload) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reload.ProtoReflect.Descriptor instead.
+func (*Reload) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Reload) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Reload) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // A service on which the supervisor depends.
 type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1301,7 +1381,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1393,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1406,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Dependency) GetName() string {
@@ -1368,7 +1448,7 @@ var File_hero_supervisor_v1_event_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/event.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xc5\r\n" +
+	"\x1ehero/supervisor/v1/event.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xb4\x0e\n" +
 	"\x05Event\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
@@ -1392,7 +1472,8 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\x10scaling_decision\x18\x19 \x01(\v2#.hero.supervisor.v1.ScalingDecisionH\x00R\x0fscalingDecision\x12@\n" +
 	"\n" +
 	"dependency\x18\x1a \x01(\v2\x1e.hero.supervisor.v1.DependencyH\x00R\n" +
-	"dependency\"\x86\x01\n" +
+	"dependency\x124\n" +
+	"\x06reload\x18\x1b \x01(\v2\x1a.hero.supervisor.v1.ReloadH\x00R\x06reload\"\x86\x01\n" +
 	"\x05Topic\x12\x15\n" +
 	"\x11TOPIC_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vTOPIC_ACTOR\x10\x01\x12\x10\n" +
@@ -1400,7 +1481,7 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\tTOPIC_JOB\x10\x03\x12\x11\n" +
 	"\rTOPIC_SCALING\x10\x04\x12\x0f\n" +
 	"\vTOPIC_QUEUE\x10\x05\x12\x10\n" +
-	"\fTOPIC_SERVER\x10\x06\"\xff\x03\n" +
+	"\fTOPIC_SERVER\x10\x06\"\xb8\x04\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TYPE_ACTOR_CREATED\x10\x01\x12\x16\n" +
@@ -1423,7 +1504,9 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\x14TYPE_DEPENDENCY_DOWN\x102\x12\x16\n" +
 	"\x12TYPE_DEPENDENCY_UP\x103\x12\x17\n" +
 	"\x13TYPE_SERVER_STARTED\x104\x12\x18\n" +
-	"\x14TYPE_SERVER_DRAINING\x105\"u\n" +
+	"\x14TYPE_SERVER_DRAINING\x105\x12\x18\n" +
+	"\x14TYPE_SERVER_RELOADED\x106\x12\x1d\n" +
+	"\x19TYPE_SERVER_RELOAD_FAILED\x107\"u\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSEVERITY_DEBUG\x10\x01\x12\x11\n" +
@@ -1489,7 +1572,10 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11KIND_SNAPSHOT_END\x10\x01\x12\x12\n" +
 	"\x0eKIND_HEARTBEAT\x10\x02\x12\x10\n" +
-	"\fKIND_CLOSING\x10\x03\"\xb7\x02\n" +
+	"\fKIND_CLOSING\x10\x03\"8\n" +
+	"\x06Reload\x12\x18\n" +
+	"\asubject\x18\x01 \x01(\tR\asubject\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\"\xb7\x02\n" +
 	"\n" +
 	"Dependency\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
@@ -1520,7 +1606,7 @@ func file_hero_supervisor_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_hero_supervisor_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_hero_supervisor_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_hero_supervisor_v1_event_proto_goTypes = []any{
 	(Event_Topic)(0),              // 0: hero.supervisor.v1.Event.Topic
 	(Event_Type)(0),               // 1: hero.supervisor.v1.Event.Type
@@ -1536,60 +1622,62 @@ var file_hero_supervisor_v1_event_proto_goTypes = []any{
 	(*HealthEvent)(nil),           // 11: hero.supervisor.v1.HealthEvent
 	(*HealthReport)(nil),          // 12: hero.supervisor.v1.HealthReport
 	(*Bookmark)(nil),              // 13: hero.supervisor.v1.Bookmark
-	(*Dependency)(nil),            // 14: hero.supervisor.v1.Dependency
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(ScriptType)(0),               // 16: hero.supervisor.v1.ScriptType
-	(*ActorExit)(nil),             // 17: hero.supervisor.v1.ActorExit
-	(*Ping)(nil),                  // 18: hero.supervisor.v1.Ping
-	(*ScalingDecision)(nil),       // 19: hero.supervisor.v1.ScalingDecision
-	(Actor_State)(0),              // 20: hero.supervisor.v1.Actor.State
-	(Actor_DesiredState)(0),       // 21: hero.supervisor.v1.Actor.DesiredState
-	(Job_State)(0),                // 22: hero.supervisor.v1.Job.State
-	(*JobError)(nil),              // 23: hero.supervisor.v1.JobError
-	(Actor_Health)(0),             // 24: hero.supervisor.v1.Actor.Health
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*Reload)(nil),                // 14: hero.supervisor.v1.Reload
+	(*Dependency)(nil),            // 15: hero.supervisor.v1.Dependency
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(ScriptType)(0),               // 17: hero.supervisor.v1.ScriptType
+	(*ActorExit)(nil),             // 18: hero.supervisor.v1.ActorExit
+	(*Ping)(nil),                  // 19: hero.supervisor.v1.Ping
+	(*ScalingDecision)(nil),       // 20: hero.supervisor.v1.ScalingDecision
+	(Actor_State)(0),              // 21: hero.supervisor.v1.Actor.State
+	(Actor_DesiredState)(0),       // 22: hero.supervisor.v1.Actor.DesiredState
+	(Job_State)(0),                // 23: hero.supervisor.v1.Job.State
+	(*JobError)(nil),              // 24: hero.supervisor.v1.JobError
+	(Actor_Health)(0),             // 25: hero.supervisor.v1.Actor.Health
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
 }
 var file_hero_supervisor_v1_event_proto_depIdxs = []int32{
-	15, // 0: hero.supervisor.v1.Event.time:type_name -> google.protobuf.Timestamp
+	16, // 0: hero.supervisor.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: hero.supervisor.v1.Event.topic:type_name -> hero.supervisor.v1.Event.Topic
 	1,  // 2: hero.supervisor.v1.Event.type:type_name -> hero.supervisor.v1.Event.Type
 	2,  // 3: hero.supervisor.v1.Event.severity:type_name -> hero.supervisor.v1.Event.Severity
-	16, // 4: hero.supervisor.v1.Event.script_type:type_name -> hero.supervisor.v1.ScriptType
+	17, // 4: hero.supervisor.v1.Event.script_type:type_name -> hero.supervisor.v1.ScriptType
 	8,  // 5: hero.supervisor.v1.Event.cause:type_name -> hero.supervisor.v1.EventCause
 	9,  // 6: hero.supervisor.v1.Event.actor_state_change:type_name -> hero.supervisor.v1.ActorStateChange
-	17, // 7: hero.supervisor.v1.Event.actor_exit:type_name -> hero.supervisor.v1.ActorExit
-	18, // 8: hero.supervisor.v1.Event.ping:type_name -> hero.supervisor.v1.Ping
+	18, // 7: hero.supervisor.v1.Event.actor_exit:type_name -> hero.supervisor.v1.ActorExit
+	19, // 8: hero.supervisor.v1.Event.ping:type_name -> hero.supervisor.v1.Ping
 	11, // 9: hero.supervisor.v1.Event.health:type_name -> hero.supervisor.v1.HealthEvent
 	10, // 10: hero.supervisor.v1.Event.job_state_change:type_name -> hero.supervisor.v1.JobStateChange
-	19, // 11: hero.supervisor.v1.Event.scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
-	14, // 12: hero.supervisor.v1.Event.dependency:type_name -> hero.supervisor.v1.Dependency
-	3,  // 13: hero.supervisor.v1.EventCause.source:type_name -> hero.supervisor.v1.EventCause.Source
-	20, // 14: hero.supervisor.v1.ActorStateChange.old_state:type_name -> hero.supervisor.v1.Actor.State
-	20, // 15: hero.supervisor.v1.ActorStateChange.new_state:type_name -> hero.supervisor.v1.Actor.State
-	21, // 16: hero.supervisor.v1.ActorStateChange.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
-	22, // 17: hero.supervisor.v1.JobStateChange.old_state:type_name -> hero.supervisor.v1.Job.State
-	22, // 18: hero.supervisor.v1.JobStateChange.new_state:type_name -> hero.supervisor.v1.Job.State
-	23, // 19: hero.supervisor.v1.JobStateChange.error:type_name -> hero.supervisor.v1.JobError
-	24, // 20: hero.supervisor.v1.HealthEvent.old_health:type_name -> hero.supervisor.v1.Actor.Health
-	24, // 21: hero.supervisor.v1.HealthEvent.new_health:type_name -> hero.supervisor.v1.Actor.Health
-	25, // 22: hero.supervisor.v1.HealthEvent.ping_round_trip:type_name -> google.protobuf.Duration
-	4,  // 23: hero.supervisor.v1.HealthEvent.action:type_name -> hero.supervisor.v1.HealthEvent.Action
-	15, // 24: hero.supervisor.v1.HealthEvent.time:type_name -> google.protobuf.Timestamp
-	24, // 25: hero.supervisor.v1.HealthReport.health:type_name -> hero.supervisor.v1.Actor.Health
-	18, // 26: hero.supervisor.v1.HealthReport.last_ping:type_name -> hero.supervisor.v1.Ping
-	4,  // 27: hero.supervisor.v1.HealthReport.action_taken:type_name -> hero.supervisor.v1.HealthEvent.Action
-	20, // 28: hero.supervisor.v1.HealthReport.state:type_name -> hero.supervisor.v1.Actor.State
-	15, // 29: hero.supervisor.v1.HealthReport.last_job_time:type_name -> google.protobuf.Timestamp
-	5,  // 30: hero.supervisor.v1.Bookmark.kind:type_name -> hero.supervisor.v1.Bookmark.Kind
-	15, // 31: hero.supervisor.v1.Bookmark.time:type_name -> google.protobuf.Timestamp
-	6,  // 32: hero.supervisor.v1.Dependency.state:type_name -> hero.supervisor.v1.Dependency.State
-	25, // 33: hero.supervisor.v1.Dependency.latency:type_name -> google.protobuf.Duration
-	15, // 34: hero.supervisor.v1.Dependency.check_time:type_name -> google.protobuf.Timestamp
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	20, // 11: hero.supervisor.v1.Event.scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
+	15, // 12: hero.supervisor.v1.Event.dependency:type_name -> hero.supervisor.v1.Dependency
+	14, // 13: hero.supervisor.v1.Event.reload:type_name -> hero.supervisor.v1.Reload
+	3,  // 14: hero.supervisor.v1.EventCause.source:type_name -> hero.supervisor.v1.EventCause.Source
+	21, // 15: hero.supervisor.v1.ActorStateChange.old_state:type_name -> hero.supervisor.v1.Actor.State
+	21, // 16: hero.supervisor.v1.ActorStateChange.new_state:type_name -> hero.supervisor.v1.Actor.State
+	22, // 17: hero.supervisor.v1.ActorStateChange.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
+	23, // 18: hero.supervisor.v1.JobStateChange.old_state:type_name -> hero.supervisor.v1.Job.State
+	23, // 19: hero.supervisor.v1.JobStateChange.new_state:type_name -> hero.supervisor.v1.Job.State
+	24, // 20: hero.supervisor.v1.JobStateChange.error:type_name -> hero.supervisor.v1.JobError
+	25, // 21: hero.supervisor.v1.HealthEvent.old_health:type_name -> hero.supervisor.v1.Actor.Health
+	25, // 22: hero.supervisor.v1.HealthEvent.new_health:type_name -> hero.supervisor.v1.Actor.Health
+	26, // 23: hero.supervisor.v1.HealthEvent.ping_round_trip:type_name -> google.protobuf.Duration
+	4,  // 24: hero.supervisor.v1.HealthEvent.action:type_name -> hero.supervisor.v1.HealthEvent.Action
+	16, // 25: hero.supervisor.v1.HealthEvent.time:type_name -> google.protobuf.Timestamp
+	25, // 26: hero.supervisor.v1.HealthReport.health:type_name -> hero.supervisor.v1.Actor.Health
+	19, // 27: hero.supervisor.v1.HealthReport.last_ping:type_name -> hero.supervisor.v1.Ping
+	4,  // 28: hero.supervisor.v1.HealthReport.action_taken:type_name -> hero.supervisor.v1.HealthEvent.Action
+	21, // 29: hero.supervisor.v1.HealthReport.state:type_name -> hero.supervisor.v1.Actor.State
+	16, // 30: hero.supervisor.v1.HealthReport.last_job_time:type_name -> google.protobuf.Timestamp
+	5,  // 31: hero.supervisor.v1.Bookmark.kind:type_name -> hero.supervisor.v1.Bookmark.Kind
+	16, // 32: hero.supervisor.v1.Bookmark.time:type_name -> google.protobuf.Timestamp
+	6,  // 33: hero.supervisor.v1.Dependency.state:type_name -> hero.supervisor.v1.Dependency.State
+	26, // 34: hero.supervisor.v1.Dependency.latency:type_name -> google.protobuf.Duration
+	16, // 35: hero.supervisor.v1.Dependency.check_time:type_name -> google.protobuf.Timestamp
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_event_proto_init() }
@@ -1609,6 +1697,7 @@ func file_hero_supervisor_v1_event_proto_init() {
 		(*Event_JobStateChange)(nil),
 		(*Event_ScalingDecision)(nil),
 		(*Event_Dependency)(nil),
+		(*Event_Reload)(nil),
 	}
 	file_hero_supervisor_v1_event_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
@@ -1617,7 +1706,7 @@ func file_hero_supervisor_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_event_proto_rawDesc), len(file_hero_supervisor_v1_event_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

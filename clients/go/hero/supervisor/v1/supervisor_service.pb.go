@@ -134,6 +134,63 @@ func (GetServerInfoResponse_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// Whether clients have to show a certificate.
+type TlsStatus_ClientAuth int32
+
+const (
+	// Never sent.
+	TlsStatus_CLIENT_AUTH_UNSPECIFIED TlsStatus_ClientAuth = 0
+	// Clients are not asked for a certificate.
+	TlsStatus_CLIENT_AUTH_NONE TlsStatus_ClientAuth = 1
+	// A client may show a certificate, which must be valid then.
+	TlsStatus_CLIENT_AUTH_OPTIONAL TlsStatus_ClientAuth = 2
+	// A client without a valid certificate is refused.
+	TlsStatus_CLIENT_AUTH_REQUIRED TlsStatus_ClientAuth = 3
+)
+
+// Enum value maps for TlsStatus_ClientAuth.
+var (
+	TlsStatus_ClientAuth_name = map[int32]string{
+		0: "CLIENT_AUTH_UNSPECIFIED",
+		1: "CLIENT_AUTH_NONE",
+		2: "CLIENT_AUTH_OPTIONAL",
+		3: "CLIENT_AUTH_REQUIRED",
+	}
+	TlsStatus_ClientAuth_value = map[string]int32{
+		"CLIENT_AUTH_UNSPECIFIED": 0,
+		"CLIENT_AUTH_NONE":        1,
+		"CLIENT_AUTH_OPTIONAL":    2,
+		"CLIENT_AUTH_REQUIRED":    3,
+	}
+)
+
+func (x TlsStatus_ClientAuth) Enum() *TlsStatus_ClientAuth {
+	p := new(TlsStatus_ClientAuth)
+	*p = x
+	return p
+}
+
+func (x TlsStatus_ClientAuth) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TlsStatus_ClientAuth) Descriptor() protoreflect.EnumDescriptor {
+	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[2].Descriptor()
+}
+
+func (TlsStatus_ClientAuth) Type() protoreflect.EnumType {
+	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[2]
+}
+
+func (x TlsStatus_ClientAuth) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TlsStatus_ClientAuth.Descriptor instead.
+func (TlsStatus_ClientAuth) EnumDescriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4, 0}
+}
+
 // The time at which a change takes effect.
 type UpdateActorRequest_Apply int32
 
@@ -171,11 +228,11 @@ func (x UpdateActorRequest_Apply) String() string {
 }
 
 func (UpdateActorRequest_Apply) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[2].Descriptor()
+	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[3].Descriptor()
 }
 
 func (UpdateActorRequest_Apply) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[2]
+	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[3]
 }
 
 func (x UpdateActorRequest_Apply) Number() protoreflect.EnumNumber {
@@ -184,7 +241,7 @@ func (x UpdateActorRequest_Apply) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UpdateActorRequest_Apply.Descriptor instead.
 func (UpdateActorRequest_Apply) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // The actors to ping.
@@ -228,11 +285,11 @@ func (x CheckHealthRequest_Scope) String() string {
 }
 
 func (CheckHealthRequest_Scope) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[3].Descriptor()
+	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[4].Descriptor()
 }
 
 func (CheckHealthRequest_Scope) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[3]
+	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[4]
 }
 
 func (x CheckHealthRequest_Scope) Number() protoreflect.EnumNumber {
@@ -241,7 +298,7 @@ func (x CheckHealthRequest_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckHealthRequest_Scope.Descriptor instead.
 func (CheckHealthRequest_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45, 0}
 }
 
 // The fate of a job that outlasts the wait.
@@ -281,11 +338,11 @@ func (x RunJobRequest_OnWaitEnd) String() string {
 }
 
 func (RunJobRequest_OnWaitEnd) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[4].Descriptor()
+	return file_hero_supervisor_v1_supervisor_service_proto_enumTypes[5].Descriptor()
 }
 
 func (RunJobRequest_OnWaitEnd) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[4]
+	return &file_hero_supervisor_v1_supervisor_service_proto_enumTypes[5]
 }
 
 func (x RunJobRequest_OnWaitEnd) Number() protoreflect.EnumNumber {
@@ -294,7 +351,7 @@ func (x RunJobRequest_OnWaitEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunJobRequest_OnWaitEnd.Descriptor instead.
 func (RunJobRequest_OnWaitEnd) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54, 0}
 }
 
 // The error of one item of many. Other items are not affected.
@@ -499,8 +556,13 @@ type GetServerInfoResponse struct {
 	OldestEventCursor string `protobuf:"bytes,10,opt,name=oldest_event_cursor,json=oldestEventCursor,proto3" json:"oldest_event_cursor,omitempty"`
 	// The cursor of the latest event. Empty while the event log does not answer.
 	NewestEventCursor string `protobuf:"bytes,11,opt,name=newest_event_cursor,json=newestEventCursor,proto3" json:"newest_event_cursor,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// TLS of the TCP addresses; absent without TLS.
+	Tls *TlsStatus `protobuf:"bytes,12,opt,name=tls,proto3" json:"tls,omitempty"`
+	// True if other machines can reach an address without TLS or without authentication, because the server was started
+	// with --insecure.
+	Insecure      bool `protobuf:"varint,13,opt,name=insecure,proto3" json:"insecure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetServerInfoResponse) Reset() {
@@ -610,6 +672,93 @@ func (x *GetServerInfoResponse) GetNewestEventCursor() string {
 	return ""
 }
 
+func (x *GetServerInfoResponse) GetTls() *TlsStatus {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *GetServerInfoResponse) GetInsecure() bool {
+	if x != nil {
+		return x.Insecure
+	}
+	return false
+}
+
+// TLS of a server.
+type TlsStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DNS names and addresses in the certificate of the server.
+	Names []string `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	// Time at which the certificate of the server, or one that it is signed by, ends.
+	NotAfter *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// Least version of the protocol, "1.2" or "1.3".
+	MinVersion string `protobuf:"bytes,3,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
+	// Whether clients have to show a certificate.
+	ClientAuth    TlsStatus_ClientAuth `protobuf:"varint,4,opt,name=client_auth,json=clientAuth,proto3,enum=hero.supervisor.v1.TlsStatus_ClientAuth" json:"client_auth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TlsStatus) Reset() {
+	*x = TlsStatus{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TlsStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TlsStatus) ProtoMessage() {}
+
+func (x *TlsStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TlsStatus.ProtoReflect.Descriptor instead.
+func (*TlsStatus) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *TlsStatus) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *TlsStatus) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
+func (x *TlsStatus) GetMinVersion() string {
+	if x != nil {
+		return x.MinVersion
+	}
+	return ""
+}
+
+func (x *TlsStatus) GetClientAuth() TlsStatus_ClientAuth {
+	if x != nil {
+		return x.ClientAuth
+	}
+	return TlsStatus_CLIENT_AUTH_UNSPECIFIED
+}
+
 // The limits of a server.
 type Limits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -639,7 +788,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +800,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +813,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Limits) GetMaxScriptBytes() int32 {
@@ -757,7 +906,7 @@ type CreateActorRequest struct {
 
 func (x *CreateActorRequest) Reset() {
 	*x = CreateActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +918,7 @@ func (x *CreateActorRequest) String() string {
 func (*CreateActorRequest) ProtoMessage() {}
 
 func (x *CreateActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +931,7 @@ func (x *CreateActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateActorRequest.ProtoReflect.Descriptor instead.
 func (*CreateActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateActorRequest) GetActorId() string {
@@ -835,7 +984,7 @@ type CreateActorResponse struct {
 
 func (x *CreateActorResponse) Reset() {
 	*x = CreateActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +996,7 @@ func (x *CreateActorResponse) String() string {
 func (*CreateActorResponse) ProtoMessage() {}
 
 func (x *CreateActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +1009,7 @@ func (x *CreateActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateActorResponse.ProtoReflect.Descriptor instead.
 func (*CreateActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateActorResponse) GetActor() *Actor {
@@ -897,7 +1046,7 @@ type GetActorRequest struct {
 
 func (x *GetActorRequest) Reset() {
 	*x = GetActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1058,7 @@ func (x *GetActorRequest) String() string {
 func (*GetActorRequest) ProtoMessage() {}
 
 func (x *GetActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1071,7 @@ func (x *GetActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActorRequest.ProtoReflect.Descriptor instead.
 func (*GetActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetActorRequest) GetActorId() string {
@@ -950,7 +1099,7 @@ type GetActorResponse struct {
 
 func (x *GetActorResponse) Reset() {
 	*x = GetActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1111,7 @@ func (x *GetActorResponse) String() string {
 func (*GetActorResponse) ProtoMessage() {}
 
 func (x *GetActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1124,7 @@ func (x *GetActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActorResponse.ProtoReflect.Descriptor instead.
 func (*GetActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{8}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetActorResponse) GetActor() *Actor {
@@ -1008,7 +1157,7 @@ type ListActorsRequest struct {
 
 func (x *ListActorsRequest) Reset() {
 	*x = ListActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1169,7 @@ func (x *ListActorsRequest) String() string {
 func (*ListActorsRequest) ProtoMessage() {}
 
 func (x *ListActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1182,7 @@ func (x *ListActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActorsRequest.ProtoReflect.Descriptor instead.
 func (*ListActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{9}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListActorsRequest) GetScriptTypes() []ScriptType {
@@ -1100,7 +1249,7 @@ type ListActorsResponse struct {
 
 func (x *ListActorsResponse) Reset() {
 	*x = ListActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1261,7 @@ func (x *ListActorsResponse) String() string {
 func (*ListActorsResponse) ProtoMessage() {}
 
 func (x *ListActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1274,7 @@ func (x *ListActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActorsResponse.ProtoReflect.Descriptor instead.
 func (*ListActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{10}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListActorsResponse) GetActors() []*Actor {
@@ -1175,7 +1324,7 @@ type UpdateActorRequest struct {
 
 func (x *UpdateActorRequest) Reset() {
 	*x = UpdateActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1336,7 @@ func (x *UpdateActorRequest) String() string {
 func (*UpdateActorRequest) ProtoMessage() {}
 
 func (x *UpdateActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1349,7 @@ func (x *UpdateActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateActorRequest.ProtoReflect.Descriptor instead.
 func (*UpdateActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateActorRequest) GetActorId() string {
@@ -1265,7 +1414,7 @@ type UpdateActorResponse struct {
 
 func (x *UpdateActorResponse) Reset() {
 	*x = UpdateActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1426,7 @@ func (x *UpdateActorResponse) String() string {
 func (*UpdateActorResponse) ProtoMessage() {}
 
 func (x *UpdateActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1439,7 @@ func (x *UpdateActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateActorResponse.ProtoReflect.Descriptor instead.
 func (*UpdateActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateActorResponse) GetActor() *Actor {
@@ -1326,7 +1475,7 @@ type DeleteActorRequest struct {
 
 func (x *DeleteActorRequest) Reset() {
 	*x = DeleteActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1487,7 @@ func (x *DeleteActorRequest) String() string {
 func (*DeleteActorRequest) ProtoMessage() {}
 
 func (x *DeleteActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1500,7 @@ func (x *DeleteActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteActorRequest.ProtoReflect.Descriptor instead.
 func (*DeleteActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteActorRequest) GetActorId() string {
@@ -1400,7 +1549,7 @@ type DeleteActorResponse struct {
 
 func (x *DeleteActorResponse) Reset() {
 	*x = DeleteActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1561,7 @@ func (x *DeleteActorResponse) String() string {
 func (*DeleteActorResponse) ProtoMessage() {}
 
 func (x *DeleteActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1574,7 @@ func (x *DeleteActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteActorResponse.ProtoReflect.Descriptor instead.
 func (*DeleteActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{14}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteActorResponse) GetActor() *Actor {
@@ -1448,7 +1597,7 @@ type StartActorRequest struct {
 
 func (x *StartActorRequest) Reset() {
 	*x = StartActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1460,7 +1609,7 @@ func (x *StartActorRequest) String() string {
 func (*StartActorRequest) ProtoMessage() {}
 
 func (x *StartActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1473,7 +1622,7 @@ func (x *StartActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorRequest.ProtoReflect.Descriptor instead.
 func (*StartActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StartActorRequest) GetActorId() string {
@@ -1505,7 +1654,7 @@ type StartActorResponse struct {
 
 func (x *StartActorResponse) Reset() {
 	*x = StartActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1666,7 @@ func (x *StartActorResponse) String() string {
 func (*StartActorResponse) ProtoMessage() {}
 
 func (x *StartActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1679,7 @@ func (x *StartActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorResponse.ProtoReflect.Descriptor instead.
 func (*StartActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{16}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StartActorResponse) GetActor() *Actor {
@@ -1573,7 +1722,7 @@ type StopActorRequest struct {
 
 func (x *StopActorRequest) Reset() {
 	*x = StopActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1585,7 +1734,7 @@ func (x *StopActorRequest) String() string {
 func (*StopActorRequest) ProtoMessage() {}
 
 func (x *StopActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1598,7 +1747,7 @@ func (x *StopActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorRequest.ProtoReflect.Descriptor instead.
 func (*StopActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{17}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StopActorRequest) GetActorId() string {
@@ -1651,7 +1800,7 @@ type StopActorResponse struct {
 
 func (x *StopActorResponse) Reset() {
 	*x = StopActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +1812,7 @@ func (x *StopActorResponse) String() string {
 func (*StopActorResponse) ProtoMessage() {}
 
 func (x *StopActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +1825,7 @@ func (x *StopActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorResponse.ProtoReflect.Descriptor instead.
 func (*StopActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{18}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StopActorResponse) GetActor() *Actor {
@@ -1719,7 +1868,7 @@ type RestartActorRequest struct {
 
 func (x *RestartActorRequest) Reset() {
 	*x = RestartActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1880,7 @@ func (x *RestartActorRequest) String() string {
 func (*RestartActorRequest) ProtoMessage() {}
 
 func (x *RestartActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1893,7 @@ func (x *RestartActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorRequest.ProtoReflect.Descriptor instead.
 func (*RestartActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{19}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RestartActorRequest) GetActorId() string {
@@ -1797,7 +1946,7 @@ type RestartActorResponse struct {
 
 func (x *RestartActorResponse) Reset() {
 	*x = RestartActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1958,7 @@ func (x *RestartActorResponse) String() string {
 func (*RestartActorResponse) ProtoMessage() {}
 
 func (x *RestartActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1971,7 @@ func (x *RestartActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorResponse.ProtoReflect.Descriptor instead.
 func (*RestartActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{20}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RestartActorResponse) GetActor() *Actor {
@@ -1866,7 +2015,7 @@ type ActorResult struct {
 
 func (x *ActorResult) Reset() {
 	*x = ActorResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +2027,7 @@ func (x *ActorResult) String() string {
 func (*ActorResult) ProtoMessage() {}
 
 func (x *ActorResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +2040,7 @@ func (x *ActorResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorResult.ProtoReflect.Descriptor instead.
 func (*ActorResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{21}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ActorResult) GetActorId() string {
@@ -1942,7 +2091,7 @@ type StartActorsRequest struct {
 
 func (x *StartActorsRequest) Reset() {
 	*x = StartActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2103,7 @@ func (x *StartActorsRequest) String() string {
 func (*StartActorsRequest) ProtoMessage() {}
 
 func (x *StartActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2116,7 @@ func (x *StartActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorsRequest.ProtoReflect.Descriptor instead.
 func (*StartActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{22}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StartActorsRequest) GetSelector() *ActorSelector {
@@ -1995,7 +2144,7 @@ type StartActorsResponse struct {
 
 func (x *StartActorsResponse) Reset() {
 	*x = StartActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2156,7 @@ func (x *StartActorsResponse) String() string {
 func (*StartActorsResponse) ProtoMessage() {}
 
 func (x *StartActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2169,7 @@ func (x *StartActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorsResponse.ProtoReflect.Descriptor instead.
 func (*StartActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{23}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StartActorsResponse) GetResults() []*ActorResult {
@@ -2049,7 +2198,7 @@ type StopActorsRequest struct {
 
 func (x *StopActorsRequest) Reset() {
 	*x = StopActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2210,7 @@ func (x *StopActorsRequest) String() string {
 func (*StopActorsRequest) ProtoMessage() {}
 
 func (x *StopActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2223,7 @@ func (x *StopActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorsRequest.ProtoReflect.Descriptor instead.
 func (*StopActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{24}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StopActorsRequest) GetSelector() *ActorSelector {
@@ -2123,7 +2272,7 @@ type StopActorsResponse struct {
 
 func (x *StopActorsResponse) Reset() {
 	*x = StopActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +2284,7 @@ func (x *StopActorsResponse) String() string {
 func (*StopActorsResponse) ProtoMessage() {}
 
 func (x *StopActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +2297,7 @@ func (x *StopActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorsResponse.ProtoReflect.Descriptor instead.
 func (*StopActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{25}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StopActorsResponse) GetResults() []*ActorResult {
@@ -2179,7 +2328,7 @@ type RestartActorsRequest struct {
 
 func (x *RestartActorsRequest) Reset() {
 	*x = RestartActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2340,7 @@ func (x *RestartActorsRequest) String() string {
 func (*RestartActorsRequest) ProtoMessage() {}
 
 func (x *RestartActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2353,7 @@ func (x *RestartActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorsRequest.ProtoReflect.Descriptor instead.
 func (*RestartActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{26}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RestartActorsRequest) GetSelector() *ActorSelector {
@@ -2260,7 +2409,7 @@ type RestartActorsResponse struct {
 
 func (x *RestartActorsResponse) Reset() {
 	*x = RestartActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2421,7 @@ func (x *RestartActorsResponse) String() string {
 func (*RestartActorsResponse) ProtoMessage() {}
 
 func (x *RestartActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2434,7 @@ func (x *RestartActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorsResponse.ProtoReflect.Descriptor instead.
 func (*RestartActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{27}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RestartActorsResponse) GetResults() []*ActorResult {
@@ -2318,7 +2467,7 @@ type StreamActorLogsRequest struct {
 
 func (x *StreamActorLogsRequest) Reset() {
 	*x = StreamActorLogsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2479,7 @@ func (x *StreamActorLogsRequest) String() string {
 func (*StreamActorLogsRequest) ProtoMessage() {}
 
 func (x *StreamActorLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2492,7 @@ func (x *StreamActorLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamActorLogsRequest.ProtoReflect.Descriptor instead.
 func (*StreamActorLogsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{28}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StreamActorLogsRequest) GetActorId() string {
@@ -2411,7 +2560,7 @@ type StreamActorLogsResponse struct {
 
 func (x *StreamActorLogsResponse) Reset() {
 	*x = StreamActorLogsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2572,7 @@ func (x *StreamActorLogsResponse) String() string {
 func (*StreamActorLogsResponse) ProtoMessage() {}
 
 func (x *StreamActorLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2585,7 @@ func (x *StreamActorLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamActorLogsResponse.ProtoReflect.Descriptor instead.
 func (*StreamActorLogsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{29}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StreamActorLogsResponse) GetEntries() []*LogEntry {
@@ -2469,7 +2618,7 @@ type ListScriptTypesRequest struct {
 
 func (x *ListScriptTypesRequest) Reset() {
 	*x = ListScriptTypesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2481,7 +2630,7 @@ func (x *ListScriptTypesRequest) String() string {
 func (*ListScriptTypesRequest) ProtoMessage() {}
 
 func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2494,7 +2643,7 @@ func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesRequest.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{31}
 }
 
 // Response of ListScriptTypes.
@@ -2508,7 +2657,7 @@ type ListScriptTypesResponse struct {
 
 func (x *ListScriptTypesResponse) Reset() {
 	*x = ListScriptTypesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2669,7 @@ func (x *ListScriptTypesResponse) String() string {
 func (*ListScriptTypesResponse) ProtoMessage() {}
 
 func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2682,7 @@ func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesResponse.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{31}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListScriptTypesResponse) GetScriptTypes() []*ScriptTypeStatus {
@@ -2556,7 +2705,7 @@ type GetScriptTypeRequest struct {
 
 func (x *GetScriptTypeRequest) Reset() {
 	*x = GetScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +2717,7 @@ func (x *GetScriptTypeRequest) String() string {
 func (*GetScriptTypeRequest) ProtoMessage() {}
 
 func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +2730,7 @@ func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{32}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetScriptTypeRequest) GetScriptType() ScriptType {
@@ -2609,7 +2758,7 @@ type GetScriptTypeResponse struct {
 
 func (x *GetScriptTypeResponse) Reset() {
 	*x = GetScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2770,7 @@ func (x *GetScriptTypeResponse) String() string {
 func (*GetScriptTypeResponse) ProtoMessage() {}
 
 func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2783,7 @@ func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{33}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -2661,7 +2810,7 @@ type UpdateScriptTypeRequest struct {
 
 func (x *UpdateScriptTypeRequest) Reset() {
 	*x = UpdateScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2673,7 +2822,7 @@ func (x *UpdateScriptTypeRequest) String() string {
 func (*UpdateScriptTypeRequest) ProtoMessage() {}
 
 func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2686,7 +2835,7 @@ func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UpdateScriptTypeRequest) GetScriptType() ScriptType {
@@ -2721,7 +2870,7 @@ type UpdateScriptTypeResponse struct {
 
 func (x *UpdateScriptTypeResponse) Reset() {
 	*x = UpdateScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +2882,7 @@ func (x *UpdateScriptTypeResponse) String() string {
 func (*UpdateScriptTypeResponse) ProtoMessage() {}
 
 func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2895,7 @@ func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UpdateScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -2780,7 +2929,7 @@ type ScaleActorsRequest struct {
 
 func (x *ScaleActorsRequest) Reset() {
 	*x = ScaleActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +2941,7 @@ func (x *ScaleActorsRequest) String() string {
 func (*ScaleActorsRequest) ProtoMessage() {}
 
 func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +2954,7 @@ func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsRequest.ProtoReflect.Descriptor instead.
 func (*ScaleActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ScaleActorsRequest) GetScriptType() ScriptType {
@@ -2874,7 +3023,7 @@ type ScaleActorsResponse struct {
 
 func (x *ScaleActorsResponse) Reset() {
 	*x = ScaleActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2886,7 +3035,7 @@ func (x *ScaleActorsResponse) String() string {
 func (*ScaleActorsResponse) ProtoMessage() {}
 
 func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2899,7 +3048,7 @@ func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsResponse.ProtoReflect.Descriptor instead.
 func (*ScaleActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ScaleActorsResponse) GetStatus() *ScriptTypeStatus {
@@ -2943,7 +3092,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2955,7 +3104,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2968,7 +3117,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PauseQueueRequest) GetScriptType() ScriptType {
@@ -2998,7 +3147,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3010,7 +3159,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3023,7 +3172,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PauseQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3053,7 +3202,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3065,7 +3214,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3078,7 +3227,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ResumeQueueRequest) GetScriptType() ScriptType {
@@ -3108,7 +3257,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3120,7 +3269,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3133,7 +3282,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ResumeQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3169,7 +3318,7 @@ type PurgeQueueRequest struct {
 
 func (x *PurgeQueueRequest) Reset() {
 	*x = PurgeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3330,7 @@ func (x *PurgeQueueRequest) String() string {
 func (*PurgeQueueRequest) ProtoMessage() {}
 
 func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3343,7 @@ func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueRequest.ProtoReflect.Descriptor instead.
 func (*PurgeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PurgeQueueRequest) GetScriptType() ScriptType {
@@ -3243,7 +3392,7 @@ type PurgeQueueResponse struct {
 
 func (x *PurgeQueueResponse) Reset() {
 	*x = PurgeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3255,7 +3404,7 @@ func (x *PurgeQueueResponse) String() string {
 func (*PurgeQueueResponse) ProtoMessage() {}
 
 func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3268,7 +3417,7 @@ func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueResponse.ProtoReflect.Descriptor instead.
 func (*PurgeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PurgeQueueResponse) GetPurgedCount() int32 {
@@ -3293,7 +3442,7 @@ type CheckHealthRequest struct {
 
 func (x *CheckHealthRequest) Reset() {
 	*x = CheckHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3454,7 @@ func (x *CheckHealthRequest) String() string {
 func (*CheckHealthRequest) ProtoMessage() {}
 
 func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3467,7 @@ func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthRequest.ProtoReflect.Descriptor instead.
 func (*CheckHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CheckHealthRequest) GetSelector() *ActorSelector {
@@ -3353,7 +3502,7 @@ type CheckHealthResponse struct {
 
 func (x *CheckHealthResponse) Reset() {
 	*x = CheckHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +3514,7 @@ func (x *CheckHealthResponse) String() string {
 func (*CheckHealthResponse) ProtoMessage() {}
 
 func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +3527,7 @@ func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthResponse.ProtoReflect.Descriptor instead.
 func (*CheckHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CheckHealthResponse) GetReports() []*HealthReport {
@@ -3405,7 +3554,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3417,7 +3566,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3430,7 +3579,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WatchHealthRequest) GetSelector() *ActorSelector {
@@ -3480,7 +3629,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3641,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3654,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WatchHealthResponse) GetCursor() string {
@@ -3592,7 +3741,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3604,7 +3753,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3617,7 +3766,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SubmitJobRequest) GetJob() *JobSpec {
@@ -3654,7 +3803,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3666,7 +3815,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3679,7 +3828,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SubmitJobResponse) GetJob() *Job {
@@ -3707,7 +3856,7 @@ type SubmitJobsRequest struct {
 
 func (x *SubmitJobsRequest) Reset() {
 	*x = SubmitJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3719,7 +3868,7 @@ func (x *SubmitJobsRequest) String() string {
 func (*SubmitJobsRequest) ProtoMessage() {}
 
 func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3732,7 +3881,7 @@ func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SubmitJobsRequest) GetRequests() []*SubmitJobRequest {
@@ -3753,7 +3902,7 @@ type SubmitJobsResponse struct {
 
 func (x *SubmitJobsResponse) Reset() {
 	*x = SubmitJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3765,7 +3914,7 @@ func (x *SubmitJobsResponse) String() string {
 func (*SubmitJobsResponse) ProtoMessage() {}
 
 func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3778,7 +3927,7 @@ func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
@@ -3804,7 +3953,7 @@ type SubmitJobResult struct {
 
 func (x *SubmitJobResult) Reset() {
 	*x = SubmitJobResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3816,7 +3965,7 @@ func (x *SubmitJobResult) String() string {
 func (*SubmitJobResult) ProtoMessage() {}
 
 func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3829,7 +3978,7 @@ func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResult.ProtoReflect.Descriptor instead.
 func (*SubmitJobResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SubmitJobResult) GetJob() *Job {
@@ -3876,7 +4025,7 @@ type RunJobRequest struct {
 
 func (x *RunJobRequest) Reset() {
 	*x = RunJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3888,7 +4037,7 @@ func (x *RunJobRequest) String() string {
 func (*RunJobRequest) ProtoMessage() {}
 
 func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3901,7 +4050,7 @@ func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobRequest.ProtoReflect.Descriptor instead.
 func (*RunJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RunJobRequest) GetJob() *JobSpec {
@@ -3954,7 +4103,7 @@ type RunJobResponse struct {
 
 func (x *RunJobResponse) Reset() {
 	*x = RunJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3966,7 +4115,7 @@ func (x *RunJobResponse) String() string {
 func (*RunJobResponse) ProtoMessage() {}
 
 func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3979,7 +4128,7 @@ func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobResponse.ProtoReflect.Descriptor instead.
 func (*RunJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RunJobResponse) GetJob() *Job {
@@ -4016,7 +4165,7 @@ type AwaitJobRequest struct {
 
 func (x *AwaitJobRequest) Reset() {
 	*x = AwaitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4177,7 @@ func (x *AwaitJobRequest) String() string {
 func (*AwaitJobRequest) ProtoMessage() {}
 
 func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4041,7 +4190,7 @@ func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobRequest.ProtoReflect.Descriptor instead.
 func (*AwaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *AwaitJobRequest) GetJobId() string {
@@ -4071,7 +4220,7 @@ type AwaitJobResponse struct {
 
 func (x *AwaitJobResponse) Reset() {
 	*x = AwaitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4083,7 +4232,7 @@ func (x *AwaitJobResponse) String() string {
 func (*AwaitJobResponse) ProtoMessage() {}
 
 func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4096,7 +4245,7 @@ func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobResponse.ProtoReflect.Descriptor instead.
 func (*AwaitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AwaitJobResponse) GetJob() *Job {
@@ -4126,7 +4275,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4138,7 +4287,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4151,7 +4300,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *GetJobRequest) GetJobId() string {
@@ -4179,7 +4328,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4191,7 +4340,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4204,7 +4353,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -4242,7 +4391,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4254,7 +4403,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4267,7 +4416,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListJobsRequest) GetScriptTypes() []ScriptType {
@@ -4346,7 +4495,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4358,7 +4507,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4371,7 +4520,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -4401,7 +4550,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4413,7 +4562,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4426,7 +4575,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -4456,7 +4605,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4468,7 +4617,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4481,7 +4630,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -4511,7 +4660,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4523,7 +4672,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4536,7 +4685,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -4564,7 +4713,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4576,7 +4725,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4589,7 +4738,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -4612,7 +4761,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4624,7 +4773,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4637,7 +4786,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -4665,7 +4814,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4677,7 +4826,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4690,7 +4839,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -4717,7 +4866,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4729,7 +4878,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4742,7 +4891,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -4795,7 +4944,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4807,7 +4956,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4820,7 +4969,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -4934,7 +5083,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4946,7 +5095,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4959,7 +5108,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -5004,7 +5153,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5016,7 +5165,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5029,7 +5178,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -5118,7 +5267,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5130,7 +5279,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5143,7 +5292,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -5229,7 +5378,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5241,7 +5390,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5254,7 +5403,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -5345,7 +5494,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5357,7 +5506,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5370,7 +5519,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -5456,7 +5605,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5468,7 +5617,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5481,7 +5630,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -5515,7 +5664,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"\x16\n" +
-	"\x14GetServerInfoRequest\"\xd2\x04\n" +
+	"\x14GetServerInfoRequest\"\x9f\x05\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
 	"\vapi_version\x18\x02 \x01(\tR\n" +
@@ -5531,12 +5680,27 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\fdependencies\x18\t \x03(\v2\x1e.hero.supervisor.v1.DependencyR\fdependencies\x12.\n" +
 	"\x13oldest_event_cursor\x18\n" +
 	" \x01(\tR\x11oldestEventCursor\x12.\n" +
-	"\x13newest_event_cursor\x18\v \x01(\tR\x11newestEventCursor\"N\n" +
+	"\x13newest_event_cursor\x18\v \x01(\tR\x11newestEventCursor\x12/\n" +
+	"\x03tls\x18\f \x01(\v2\x1d.hero.supervisor.v1.TlsStatusR\x03tls\x12\x1a\n" +
+	"\binsecure\x18\r \x01(\bR\binsecure\"N\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vMODE_NORMAL\x10\x01\x12\f\n" +
 	"\bMODE_DEV\x10\x02\x12\x11\n" +
-	"\rMODE_DRAINING\x10\x03\"\xce\x03\n" +
+	"\rMODE_DRAINING\x10\x03\"\xbb\x02\n" +
+	"\tTlsStatus\x12\x14\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\x127\n" +
+	"\tnot_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12\x1f\n" +
+	"\vmin_version\x18\x03 \x01(\tR\n" +
+	"minVersion\x12I\n" +
+	"\vclient_auth\x18\x04 \x01(\x0e2(.hero.supervisor.v1.TlsStatus.ClientAuthR\n" +
+	"clientAuth\"s\n" +
+	"\n" +
+	"ClientAuth\x12\x1b\n" +
+	"\x17CLIENT_AUTH_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10CLIENT_AUTH_NONE\x10\x01\x12\x18\n" +
+	"\x14CLIENT_AUTH_OPTIONAL\x10\x02\x12\x18\n" +
+	"\x14CLIENT_AUTH_REQUIRED\x10\x03\"\xce\x03\n" +
 	"\x06Limits\x12(\n" +
 	"\x10max_script_bytes\x18\x01 \x01(\x05R\x0emaxScriptBytes\x12(\n" +
 	"\x10max_result_bytes\x18\x02 \x01(\x05R\x0emaxResultBytes\x12*\n" +
@@ -5952,322 +6116,327 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescData
 }
 
-var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 78)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                 // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),  // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
-	(UpdateActorRequest_Apply)(0),    // 2: hero.supervisor.v1.UpdateActorRequest.Apply
-	(CheckHealthRequest_Scope)(0),    // 3: hero.supervisor.v1.CheckHealthRequest.Scope
-	(RunJobRequest_OnWaitEnd)(0),     // 4: hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	(*ItemError)(nil),                // 5: hero.supervisor.v1.ItemError
-	(*FieldViolation)(nil),           // 6: hero.supervisor.v1.FieldViolation
-	(*GetServerInfoRequest)(nil),     // 7: hero.supervisor.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),    // 8: hero.supervisor.v1.GetServerInfoResponse
-	(*Limits)(nil),                   // 9: hero.supervisor.v1.Limits
-	(*CreateActorRequest)(nil),       // 10: hero.supervisor.v1.CreateActorRequest
-	(*CreateActorResponse)(nil),      // 11: hero.supervisor.v1.CreateActorResponse
-	(*GetActorRequest)(nil),          // 12: hero.supervisor.v1.GetActorRequest
-	(*GetActorResponse)(nil),         // 13: hero.supervisor.v1.GetActorResponse
-	(*ListActorsRequest)(nil),        // 14: hero.supervisor.v1.ListActorsRequest
-	(*ListActorsResponse)(nil),       // 15: hero.supervisor.v1.ListActorsResponse
-	(*UpdateActorRequest)(nil),       // 16: hero.supervisor.v1.UpdateActorRequest
-	(*UpdateActorResponse)(nil),      // 17: hero.supervisor.v1.UpdateActorResponse
-	(*DeleteActorRequest)(nil),       // 18: hero.supervisor.v1.DeleteActorRequest
-	(*DeleteActorResponse)(nil),      // 19: hero.supervisor.v1.DeleteActorResponse
-	(*StartActorRequest)(nil),        // 20: hero.supervisor.v1.StartActorRequest
-	(*StartActorResponse)(nil),       // 21: hero.supervisor.v1.StartActorResponse
-	(*StopActorRequest)(nil),         // 22: hero.supervisor.v1.StopActorRequest
-	(*StopActorResponse)(nil),        // 23: hero.supervisor.v1.StopActorResponse
-	(*RestartActorRequest)(nil),      // 24: hero.supervisor.v1.RestartActorRequest
-	(*RestartActorResponse)(nil),     // 25: hero.supervisor.v1.RestartActorResponse
-	(*ActorResult)(nil),              // 26: hero.supervisor.v1.ActorResult
-	(*StartActorsRequest)(nil),       // 27: hero.supervisor.v1.StartActorsRequest
-	(*StartActorsResponse)(nil),      // 28: hero.supervisor.v1.StartActorsResponse
-	(*StopActorsRequest)(nil),        // 29: hero.supervisor.v1.StopActorsRequest
-	(*StopActorsResponse)(nil),       // 30: hero.supervisor.v1.StopActorsResponse
-	(*RestartActorsRequest)(nil),     // 31: hero.supervisor.v1.RestartActorsRequest
-	(*RestartActorsResponse)(nil),    // 32: hero.supervisor.v1.RestartActorsResponse
-	(*StreamActorLogsRequest)(nil),   // 33: hero.supervisor.v1.StreamActorLogsRequest
-	(*StreamActorLogsResponse)(nil),  // 34: hero.supervisor.v1.StreamActorLogsResponse
-	(*ListScriptTypesRequest)(nil),   // 35: hero.supervisor.v1.ListScriptTypesRequest
-	(*ListScriptTypesResponse)(nil),  // 36: hero.supervisor.v1.ListScriptTypesResponse
-	(*GetScriptTypeRequest)(nil),     // 37: hero.supervisor.v1.GetScriptTypeRequest
-	(*GetScriptTypeResponse)(nil),    // 38: hero.supervisor.v1.GetScriptTypeResponse
-	(*UpdateScriptTypeRequest)(nil),  // 39: hero.supervisor.v1.UpdateScriptTypeRequest
-	(*UpdateScriptTypeResponse)(nil), // 40: hero.supervisor.v1.UpdateScriptTypeResponse
-	(*ScaleActorsRequest)(nil),       // 41: hero.supervisor.v1.ScaleActorsRequest
-	(*ScaleActorsResponse)(nil),      // 42: hero.supervisor.v1.ScaleActorsResponse
-	(*PauseQueueRequest)(nil),        // 43: hero.supervisor.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),       // 44: hero.supervisor.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),       // 45: hero.supervisor.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),      // 46: hero.supervisor.v1.ResumeQueueResponse
-	(*PurgeQueueRequest)(nil),        // 47: hero.supervisor.v1.PurgeQueueRequest
-	(*PurgeQueueResponse)(nil),       // 48: hero.supervisor.v1.PurgeQueueResponse
-	(*CheckHealthRequest)(nil),       // 49: hero.supervisor.v1.CheckHealthRequest
-	(*CheckHealthResponse)(nil),      // 50: hero.supervisor.v1.CheckHealthResponse
-	(*WatchHealthRequest)(nil),       // 51: hero.supervisor.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),      // 52: hero.supervisor.v1.WatchHealthResponse
-	(*SubmitJobRequest)(nil),         // 53: hero.supervisor.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),        // 54: hero.supervisor.v1.SubmitJobResponse
-	(*SubmitJobsRequest)(nil),        // 55: hero.supervisor.v1.SubmitJobsRequest
-	(*SubmitJobsResponse)(nil),       // 56: hero.supervisor.v1.SubmitJobsResponse
-	(*SubmitJobResult)(nil),          // 57: hero.supervisor.v1.SubmitJobResult
-	(*RunJobRequest)(nil),            // 58: hero.supervisor.v1.RunJobRequest
-	(*RunJobResponse)(nil),           // 59: hero.supervisor.v1.RunJobResponse
-	(*AwaitJobRequest)(nil),          // 60: hero.supervisor.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),         // 61: hero.supervisor.v1.AwaitJobResponse
-	(*GetJobRequest)(nil),            // 62: hero.supervisor.v1.GetJobRequest
-	(*GetJobResponse)(nil),           // 63: hero.supervisor.v1.GetJobResponse
-	(*ListJobsRequest)(nil),          // 64: hero.supervisor.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),         // 65: hero.supervisor.v1.ListJobsResponse
-	(*CancelJobRequest)(nil),         // 66: hero.supervisor.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),        // 67: hero.supervisor.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),          // 68: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),         // 69: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),         // 70: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),        // 71: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),          // 72: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 73: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),               // 74: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),       // 75: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),      // 76: hero.supervisor.v1.WatchEventsResponse
-	(*SnapshotItem)(nil),             // 77: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),        // 78: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 79: hero.supervisor.v1.ListEventsResponse
-	nil,                              // 80: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                              // 81: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	(*timestamppb.Timestamp)(nil),    // 82: google.protobuf.Timestamp
-	(*Dependency)(nil),               // 83: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),      // 84: google.protobuf.Duration
-	(*ActorConfig)(nil),              // 85: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                    // 86: hero.supervisor.v1.Actor
-	(ActorView)(0),                   // 87: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                  // 88: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 89: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 90: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 91: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 92: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 93: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 94: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 95: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 96: hero.supervisor.v1.Job.State
-	(*HealthReport)(nil),             // 97: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 98: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 99: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 100: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 101: hero.supervisor.v1.Job
-	(JobView)(0),                     // 102: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 103: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 104: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 105: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 106: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 107: hero.supervisor.v1.Event
+	(TlsStatus_ClientAuth)(0),        // 2: hero.supervisor.v1.TlsStatus.ClientAuth
+	(UpdateActorRequest_Apply)(0),    // 3: hero.supervisor.v1.UpdateActorRequest.Apply
+	(CheckHealthRequest_Scope)(0),    // 4: hero.supervisor.v1.CheckHealthRequest.Scope
+	(RunJobRequest_OnWaitEnd)(0),     // 5: hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	(*ItemError)(nil),                // 6: hero.supervisor.v1.ItemError
+	(*FieldViolation)(nil),           // 7: hero.supervisor.v1.FieldViolation
+	(*GetServerInfoRequest)(nil),     // 8: hero.supervisor.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),    // 9: hero.supervisor.v1.GetServerInfoResponse
+	(*TlsStatus)(nil),                // 10: hero.supervisor.v1.TlsStatus
+	(*Limits)(nil),                   // 11: hero.supervisor.v1.Limits
+	(*CreateActorRequest)(nil),       // 12: hero.supervisor.v1.CreateActorRequest
+	(*CreateActorResponse)(nil),      // 13: hero.supervisor.v1.CreateActorResponse
+	(*GetActorRequest)(nil),          // 14: hero.supervisor.v1.GetActorRequest
+	(*GetActorResponse)(nil),         // 15: hero.supervisor.v1.GetActorResponse
+	(*ListActorsRequest)(nil),        // 16: hero.supervisor.v1.ListActorsRequest
+	(*ListActorsResponse)(nil),       // 17: hero.supervisor.v1.ListActorsResponse
+	(*UpdateActorRequest)(nil),       // 18: hero.supervisor.v1.UpdateActorRequest
+	(*UpdateActorResponse)(nil),      // 19: hero.supervisor.v1.UpdateActorResponse
+	(*DeleteActorRequest)(nil),       // 20: hero.supervisor.v1.DeleteActorRequest
+	(*DeleteActorResponse)(nil),      // 21: hero.supervisor.v1.DeleteActorResponse
+	(*StartActorRequest)(nil),        // 22: hero.supervisor.v1.StartActorRequest
+	(*StartActorResponse)(nil),       // 23: hero.supervisor.v1.StartActorResponse
+	(*StopActorRequest)(nil),         // 24: hero.supervisor.v1.StopActorRequest
+	(*StopActorResponse)(nil),        // 25: hero.supervisor.v1.StopActorResponse
+	(*RestartActorRequest)(nil),      // 26: hero.supervisor.v1.RestartActorRequest
+	(*RestartActorResponse)(nil),     // 27: hero.supervisor.v1.RestartActorResponse
+	(*ActorResult)(nil),              // 28: hero.supervisor.v1.ActorResult
+	(*StartActorsRequest)(nil),       // 29: hero.supervisor.v1.StartActorsRequest
+	(*StartActorsResponse)(nil),      // 30: hero.supervisor.v1.StartActorsResponse
+	(*StopActorsRequest)(nil),        // 31: hero.supervisor.v1.StopActorsRequest
+	(*StopActorsResponse)(nil),       // 32: hero.supervisor.v1.StopActorsResponse
+	(*RestartActorsRequest)(nil),     // 33: hero.supervisor.v1.RestartActorsRequest
+	(*RestartActorsResponse)(nil),    // 34: hero.supervisor.v1.RestartActorsResponse
+	(*StreamActorLogsRequest)(nil),   // 35: hero.supervisor.v1.StreamActorLogsRequest
+	(*StreamActorLogsResponse)(nil),  // 36: hero.supervisor.v1.StreamActorLogsResponse
+	(*ListScriptTypesRequest)(nil),   // 37: hero.supervisor.v1.ListScriptTypesRequest
+	(*ListScriptTypesResponse)(nil),  // 38: hero.supervisor.v1.ListScriptTypesResponse
+	(*GetScriptTypeRequest)(nil),     // 39: hero.supervisor.v1.GetScriptTypeRequest
+	(*GetScriptTypeResponse)(nil),    // 40: hero.supervisor.v1.GetScriptTypeResponse
+	(*UpdateScriptTypeRequest)(nil),  // 41: hero.supervisor.v1.UpdateScriptTypeRequest
+	(*UpdateScriptTypeResponse)(nil), // 42: hero.supervisor.v1.UpdateScriptTypeResponse
+	(*ScaleActorsRequest)(nil),       // 43: hero.supervisor.v1.ScaleActorsRequest
+	(*ScaleActorsResponse)(nil),      // 44: hero.supervisor.v1.ScaleActorsResponse
+	(*PauseQueueRequest)(nil),        // 45: hero.supervisor.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),       // 46: hero.supervisor.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),       // 47: hero.supervisor.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),      // 48: hero.supervisor.v1.ResumeQueueResponse
+	(*PurgeQueueRequest)(nil),        // 49: hero.supervisor.v1.PurgeQueueRequest
+	(*PurgeQueueResponse)(nil),       // 50: hero.supervisor.v1.PurgeQueueResponse
+	(*CheckHealthRequest)(nil),       // 51: hero.supervisor.v1.CheckHealthRequest
+	(*CheckHealthResponse)(nil),      // 52: hero.supervisor.v1.CheckHealthResponse
+	(*WatchHealthRequest)(nil),       // 53: hero.supervisor.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),      // 54: hero.supervisor.v1.WatchHealthResponse
+	(*SubmitJobRequest)(nil),         // 55: hero.supervisor.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),        // 56: hero.supervisor.v1.SubmitJobResponse
+	(*SubmitJobsRequest)(nil),        // 57: hero.supervisor.v1.SubmitJobsRequest
+	(*SubmitJobsResponse)(nil),       // 58: hero.supervisor.v1.SubmitJobsResponse
+	(*SubmitJobResult)(nil),          // 59: hero.supervisor.v1.SubmitJobResult
+	(*RunJobRequest)(nil),            // 60: hero.supervisor.v1.RunJobRequest
+	(*RunJobResponse)(nil),           // 61: hero.supervisor.v1.RunJobResponse
+	(*AwaitJobRequest)(nil),          // 62: hero.supervisor.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),         // 63: hero.supervisor.v1.AwaitJobResponse
+	(*GetJobRequest)(nil),            // 64: hero.supervisor.v1.GetJobRequest
+	(*GetJobResponse)(nil),           // 65: hero.supervisor.v1.GetJobResponse
+	(*ListJobsRequest)(nil),          // 66: hero.supervisor.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),         // 67: hero.supervisor.v1.ListJobsResponse
+	(*CancelJobRequest)(nil),         // 68: hero.supervisor.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),        // 69: hero.supervisor.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),          // 70: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),         // 71: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),         // 72: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),        // 73: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),          // 74: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 75: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),               // 76: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),       // 77: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),      // 78: hero.supervisor.v1.WatchEventsResponse
+	(*SnapshotItem)(nil),             // 79: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),        // 80: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 81: hero.supervisor.v1.ListEventsResponse
+	nil,                              // 82: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                              // 83: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	(*timestamppb.Timestamp)(nil),    // 84: google.protobuf.Timestamp
+	(*Dependency)(nil),               // 85: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),      // 86: google.protobuf.Duration
+	(*ActorConfig)(nil),              // 87: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                    // 88: hero.supervisor.v1.Actor
+	(ActorView)(0),                   // 89: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                  // 90: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                 // 91: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),    // 92: google.protobuf.FieldMask
+	(*ActorSelector)(nil),            // 93: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),             // 94: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                 // 95: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),         // 96: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),       // 97: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                   // 98: hero.supervisor.v1.Job.State
+	(*HealthReport)(nil),             // 99: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),              // 100: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                 // 101: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                  // 102: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                      // 103: hero.supervisor.v1.Job
+	(JobView)(0),                     // 104: hero.supervisor.v1.JobView
+	(*JobStateChange)(nil),           // 105: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),              // 106: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                 // 107: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),              // 108: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                    // 109: hero.supervisor.v1.Event
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	80,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
-	6,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	82,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	82,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
+	84,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
-	9,   // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	83,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
-	84,  // 6: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	84,  // 7: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	84,  // 8: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	85,  // 9: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	84,  // 10: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 11: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 12: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	87,  // 13: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	86,  // 14: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	88,  // 15: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	89,  // 16: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	81,  // 17: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	87,  // 18: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	86,  // 19: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	85,  // 20: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	90,  // 21: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	2,   // 22: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	84,  // 23: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 24: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 25: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	84,  // 26: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	86,  // 27: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	84,  // 28: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 29: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 30: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	84,  // 31: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 32: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 33: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 34: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	84,  // 35: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 36: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	86,  // 37: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 38: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	86,  // 39: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 40: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	5,   // 41: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	91,  // 42: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 43: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	26,  // 44: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	91,  // 45: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 46: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 47: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	26,  // 48: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	91,  // 49: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 50: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 51: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	26,  // 52: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	82,  // 53: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	92,  // 54: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	93,  // 55: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	94,  // 56: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	88,  // 57: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	87,  // 58: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	94,  // 59: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	88,  // 60: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	95,  // 61: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	90,  // 62: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	94,  // 63: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	88,  // 64: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	84,  // 65: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	84,  // 66: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	94,  // 67: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 68: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	88,  // 69: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	94,  // 70: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	88,  // 71: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	94,  // 72: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	88,  // 73: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	96,  // 74: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	91,  // 75: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	3,   // 76: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	84,  // 77: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	97,  // 78: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	91,  // 79: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	84,  // 80: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	97,  // 81: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	98,  // 82: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	99,  // 83: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	100, // 84: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	101, // 85: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	53,  // 86: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	57,  // 87: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	101, // 88: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	5,   // 89: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	100, // 90: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	84,  // 91: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	4,   // 92: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	101, // 93: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 94: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	84,  // 95: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	101, // 96: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 97: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	102, // 98: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	101, // 99: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	88,  // 100: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	96,  // 101: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	82,  // 102: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	82,  // 103: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	101, // 104: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	101, // 105: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	101, // 106: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	84,  // 107: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	101, // 108: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	103, // 109: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	104, // 110: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	74,  // 111: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	99,  // 112: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	93,  // 113: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	105, // 114: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	88,  // 115: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	106, // 116: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	84,  // 117: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	77,  // 118: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	107, // 119: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	99,  // 120: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	86,  // 121: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	94,  // 122: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	101, // 123: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	105, // 124: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	88,  // 125: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	106, // 126: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	82,  // 127: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	82,  // 128: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	107, // 129: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	7,   // 130: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 131: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	12,  // 132: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	14,  // 133: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	16,  // 134: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	18,  // 135: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	20,  // 136: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	22,  // 137: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	24,  // 138: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	27,  // 139: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	29,  // 140: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	31,  // 141: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	33,  // 142: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	35,  // 143: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	37,  // 144: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	39,  // 145: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	41,  // 146: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	43,  // 147: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	45,  // 148: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	47,  // 149: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	49,  // 150: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	51,  // 151: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	53,  // 152: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	55,  // 153: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	58,  // 154: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	60,  // 155: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	62,  // 156: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	64,  // 157: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	66,  // 158: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	68,  // 159: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	70,  // 160: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	72,  // 161: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	75,  // 162: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	78,  // 163: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	8,   // 164: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 165: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	13,  // 166: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	15,  // 167: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	17,  // 168: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	19,  // 169: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	21,  // 170: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	23,  // 171: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	25,  // 172: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	28,  // 173: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	30,  // 174: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	32,  // 175: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	34,  // 176: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	36,  // 177: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	38,  // 178: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	40,  // 179: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	42,  // 180: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	44,  // 181: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	46,  // 182: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	48,  // 183: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	50,  // 184: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	52,  // 185: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	54,  // 186: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	56,  // 187: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	59,  // 188: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	61,  // 189: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	63,  // 190: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	65,  // 191: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	67,  // 192: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	69,  // 193: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	71,  // 194: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	73,  // 195: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	76,  // 196: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	79,  // 197: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	164, // [164:198] is the sub-list for method output_type
-	130, // [130:164] is the sub-list for method input_type
-	130, // [130:130] is the sub-list for extension type_name
-	130, // [130:130] is the sub-list for extension extendee
-	0,   // [0:130] is the sub-list for field type_name
+	11,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
+	85,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	10,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
+	84,  // 7: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	2,   // 8: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
+	86,  // 9: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	86,  // 10: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	86,  // 11: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	87,  // 12: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	86,  // 13: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	88,  // 14: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 15: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	89,  // 16: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	88,  // 17: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	90,  // 18: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	91,  // 19: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	83,  // 20: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	89,  // 21: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	88,  // 22: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	87,  // 23: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	92,  // 24: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,   // 25: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
+	86,  // 26: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 27: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	88,  // 28: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	86,  // 29: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 30: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	86,  // 31: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	88,  // 32: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 33: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	86,  // 34: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 35: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	88,  // 36: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 37: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	86,  // 38: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 39: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	88,  // 40: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 41: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	88,  // 42: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 43: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	6,   // 44: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
+	93,  // 45: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	86,  // 46: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	28,  // 47: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	93,  // 48: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	86,  // 49: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 50: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	28,  // 51: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	93,  // 52: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	86,  // 53: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 54: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	28,  // 55: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	84,  // 56: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	94,  // 57: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	95,  // 58: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	96,  // 59: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	90,  // 60: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	89,  // 61: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	96,  // 62: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	90,  // 63: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	97,  // 64: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	92,  // 65: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	96,  // 66: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	90,  // 67: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	86,  // 68: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	86,  // 69: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	96,  // 70: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 71: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	90,  // 72: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	96,  // 73: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	90,  // 74: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	96,  // 75: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	90,  // 76: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	98,  // 77: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	93,  // 78: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 79: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	86,  // 80: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	99,  // 81: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	93,  // 82: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	86,  // 83: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	99,  // 84: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	100, // 85: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	101, // 86: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	102, // 87: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	103, // 88: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	55,  // 89: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	59,  // 90: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	103, // 91: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 92: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	102, // 93: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	86,  // 94: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 95: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	103, // 96: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 97: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	86,  // 98: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	103, // 99: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 100: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	104, // 101: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	103, // 102: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	90,  // 103: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	98,  // 104: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	84,  // 105: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	84,  // 106: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	103, // 107: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	103, // 108: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	103, // 109: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	86,  // 110: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	103, // 111: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	105, // 112: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	106, // 113: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	76,  // 114: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	101, // 115: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	95,  // 116: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	107, // 117: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	90,  // 118: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	108, // 119: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	86,  // 120: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	79,  // 121: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	109, // 122: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	101, // 123: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	88,  // 124: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	96,  // 125: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	103, // 126: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	107, // 127: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	90,  // 128: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	108, // 129: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	84,  // 130: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	84,  // 131: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	109, // 132: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	8,   // 133: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	12,  // 134: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	14,  // 135: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	16,  // 136: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	18,  // 137: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	20,  // 138: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	22,  // 139: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	24,  // 140: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	26,  // 141: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	29,  // 142: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	31,  // 143: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	33,  // 144: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	35,  // 145: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	37,  // 146: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	39,  // 147: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	41,  // 148: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	43,  // 149: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	45,  // 150: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	47,  // 151: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	49,  // 152: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	51,  // 153: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	53,  // 154: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	55,  // 155: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	57,  // 156: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	60,  // 157: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	62,  // 158: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	64,  // 159: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	66,  // 160: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	68,  // 161: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	70,  // 162: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	72,  // 163: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	74,  // 164: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	77,  // 165: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	80,  // 166: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	9,   // 167: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	13,  // 168: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	15,  // 169: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	17,  // 170: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	19,  // 171: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	21,  // 172: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	23,  // 173: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	25,  // 174: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	27,  // 175: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	30,  // 176: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	32,  // 177: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	34,  // 178: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	36,  // 179: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	38,  // 180: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	40,  // 181: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	42,  // 182: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	44,  // 183: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	46,  // 184: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	48,  // 185: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	50,  // 186: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	52,  // 187: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	54,  // 188: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	56,  // 189: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	58,  // 190: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	61,  // 191: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	63,  // 192: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	65,  // 193: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	67,  // 194: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	69,  // 195: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	71,  // 196: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	73,  // 197: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	75,  // 198: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	78,  // 199: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	81,  // 200: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	167, // [167:201] is the sub-list for method output_type
+	133, // [133:167] is the sub-list for method input_type
+	133, // [133:133] is the sub-list for extension type_name
+	133, // [133:133] is the sub-list for extension extendee
+	0,   // [0:133] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -6280,30 +6449,30 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 	file_hero_supervisor_v1_job_proto_init()
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_script_type_status_proto_init()
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48].OneofWrappers = []any{
 		(*WatchHealthResponse_Report)(nil),
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -6313,8 +6482,8 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   77,
+			NumEnums:      6,
+			NumMessages:   78,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

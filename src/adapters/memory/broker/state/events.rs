@@ -98,7 +98,9 @@ impl State {
                     | EventKind::DependencyDown { .. }
                     | EventKind::DependencyUp { .. }
                     | EventKind::ServerStarted
-                    | EventKind::ServerDraining => {}
+                    | EventKind::ServerDraining
+                    | EventKind::ServerReloaded { .. }
+                    | EventKind::ServerReloadFailed { .. } => {}
                 }
             }
             self.append(EventStream::Control, event);

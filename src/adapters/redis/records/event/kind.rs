@@ -86,6 +86,13 @@ pub(super) enum KindRecord {
     },
     ServerStarted,
     ServerDraining,
+    ServerReloaded {
+        subject: String,
+    },
+    ServerReloadFailed {
+        subject: String,
+        reason: String,
+    },
 }
 
 /// The record of a kind of event.
@@ -156,6 +163,10 @@ pub(super) fn encode_kind(kind: &EventKind) -> KindRecord {
         },
         EventKind::ServerStarted => KindRecord::ServerStarted,
         EventKind::ServerDraining => KindRecord::ServerDraining,
+        EventKind::ServerReloaded { subject } => KindRecord::ServerReloaded { subject: subject.clone() },
+        EventKind::ServerReloadFailed { subject, reason } => {
+            KindRecord::ServerReloadFailed { subject: subject.clone(), reason: reason.clone() }
+        }
     }
 }
 
@@ -229,5 +240,9 @@ pub(super) fn decode_kind(record: KindRecord) -> Option<EventKind> {
         }
         KindRecord::ServerStarted => EventKind::ServerStarted,
         KindRecord::ServerDraining => EventKind::ServerDraining,
+        KindRecord::ServerReloaded { subject } => EventKind::ServerReloaded { subject },
+        KindRecord::ServerReloadFailed { subject, reason } => {
+            EventKind::ServerReloadFailed { subject, reason }
+        }
     })
 }

@@ -72,6 +72,8 @@ fn everything() -> Vec<EventKind> {
         },
         EventKind::ServerStarted,
         EventKind::ServerDraining,
+        EventKind::ServerReloaded { subject: "tls".to_owned() },
+        EventKind::ServerReloadFailed { subject: "tls".to_owned(), reason: "expired".to_owned() },
     ];
     for what in &all {
         match what {
@@ -94,7 +96,9 @@ fn everything() -> Vec<EventKind> {
             | EventKind::DependencyDown { .. }
             | EventKind::DependencyUp { .. }
             | EventKind::ServerStarted
-            | EventKind::ServerDraining => {}
+            | EventKind::ServerDraining
+            | EventKind::ServerReloaded { .. }
+            | EventKind::ServerReloadFailed { .. } => {}
         }
     }
     all

@@ -116,6 +116,10 @@ class Event(google.protobuf.message.Message):
         """A supervisor is ready."""
         TYPE_SERVER_DRAINING: Event._Type.ValueType  # 53
         """A supervisor has begun its shutdown."""
+        TYPE_SERVER_RELOADED: Event._Type.ValueType  # 54
+        """A supervisor has loaded changed files again, and they are in force; see reload."""
+        TYPE_SERVER_RELOAD_FAILED: Event._Type.ValueType  # 55
+        """A supervisor cannot use changed files, and goes on with what it had loaded before; see reload."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """The kind of an event. More types may be added. Show the message of an unknown type."""
@@ -162,6 +166,10 @@ class Event(google.protobuf.message.Message):
     """A supervisor is ready."""
     TYPE_SERVER_DRAINING: Event.Type.ValueType  # 53
     """A supervisor has begun its shutdown."""
+    TYPE_SERVER_RELOADED: Event.Type.ValueType  # 54
+    """A supervisor has loaded changed files again, and they are in force; see reload."""
+    TYPE_SERVER_RELOAD_FAILED: Event.Type.ValueType  # 55
+    """A supervisor cannot use changed files, and goes on with what it had loaded before; see reload."""
 
     class _Severity:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -212,6 +220,7 @@ class Event(google.protobuf.message.Message):
     JOB_STATE_CHANGE_FIELD_NUMBER: builtins.int
     SCALING_DECISION_FIELD_NUMBER: builtins.int
     DEPENDENCY_FIELD_NUMBER: builtins.int
+    RELOAD_FIELD_NUMBER: builtins.int
     event_id: builtins.str
     """The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message."""
     topic: global___Event.Topic.ValueType
@@ -266,6 +275,10 @@ class Event(google.protobuf.message.Message):
     def dependency(self) -> global___Dependency:
         """With TYPE_DEPENDENCY_DOWN and TYPE_DEPENDENCY_UP."""
 
+    @property
+    def reload(self) -> global___Reload:
+        """With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED."""
+
     def __init__(
         self,
         *,
@@ -287,10 +300,11 @@ class Event(google.protobuf.message.Message):
         job_state_change: global___JobStateChange | None = ...,
         scaling_decision: hero.supervisor.v1.script_type_status_pb2.ScalingDecision | None = ...,
         dependency: global___Dependency | None = ...,
+        reload: global___Reload | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "health", b"health", "job_state_change", b"job_state_change", "ping", b"ping", "scaling_decision", b"scaling_decision", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "message", b"message", "node", b"node", "ping", b"ping", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["detail", b"detail"]) -> typing.Literal["actor_state_change", "actor_exit", "ping", "health", "job_state_change", "scaling_decision", "dependency"] | None: ...
+    def HasField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "health", b"health", "job_state_change", b"job_state_change", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "message", b"message", "node", b"node", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["detail", b"detail"]) -> typing.Literal["actor_state_change", "actor_exit", "ping", "health", "job_state_change", "scaling_decision", "dependency", "reload"] | None: ...
 
 global___Event = Event
 
@@ -608,6 +622,28 @@ class Bookmark(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["kind", b"kind", "time", b"time"]) -> None: ...
 
 global___Bookmark = Bookmark
+
+@typing.final
+class Reload(google.protobuf.message.Message):
+    """Files that a supervisor loads again when they change."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    subject: builtins.str
+    """What the files are for: "tls" for the certificate, the key and the CAs of clients."""
+    error: builtins.str
+    """What is wrong with the files, and what to do; empty if they are in force."""
+    def __init__(
+        self,
+        *,
+        subject: builtins.str = ...,
+        error: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["error", b"error", "subject", b"subject"]) -> None: ...
+
+global___Reload = Reload
 
 @typing.final
 class Dependency(google.protobuf.message.Message):

@@ -186,6 +186,8 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     DEPENDENCIES_FIELD_NUMBER: builtins.int
     OLDEST_EVENT_CURSOR_FIELD_NUMBER: builtins.int
     NEWEST_EVENT_CURSOR_FIELD_NUMBER: builtins.int
+    TLS_FIELD_NUMBER: builtins.int
+    INSECURE_FIELD_NUMBER: builtins.int
     version: builtins.str
     """Version of the program, for instance "0.1.0"."""
     api_version: builtins.str
@@ -202,6 +204,10 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """
     newest_event_cursor: builtins.str
     """The cursor of the latest event. Empty while the event log does not answer."""
+    insecure: builtins.bool
+    """True if other machines can reach an address without TLS or without authentication, because the server was started
+    with --insecure.
+    """
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Time at which the program was started."""
@@ -218,6 +224,10 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     def dependencies(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.event_pb2.Dependency]:
         """The state of Redis and of the process manager."""
 
+    @property
+    def tls(self) -> global___TlsStatus:
+        """TLS of the TCP addresses; absent without TLS."""
+
     def __init__(
         self,
         *,
@@ -232,11 +242,75 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         dependencies: collections.abc.Iterable[hero.supervisor.v1.event_pb2.Dependency] | None = ...,
         oldest_event_cursor: builtins.str = ...,
         newest_event_cursor: builtins.str = ...,
+        tls: global___TlsStatus | None = ...,
+        insecure: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["limits", b"limits", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dependencies", b"dependencies", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "newest_event_cursor", b"newest_event_cursor", "node", b"node", "oldest_event_cursor", b"oldest_event_cursor", "start_time", b"start_time", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["limits", b"limits", "start_time", b"start_time", "tls", b"tls"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dependencies", b"dependencies", "insecure", b"insecure", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "newest_event_cursor", b"newest_event_cursor", "node", b"node", "oldest_event_cursor", b"oldest_event_cursor", "start_time", b"start_time", "tls", b"tls", "version", b"version"]) -> None: ...
 
 global___GetServerInfoResponse = GetServerInfoResponse
+
+@typing.final
+class TlsStatus(google.protobuf.message.Message):
+    """TLS of a server."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _ClientAuth:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _ClientAuthEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[TlsStatus._ClientAuth.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        CLIENT_AUTH_UNSPECIFIED: TlsStatus._ClientAuth.ValueType  # 0
+        """Never sent."""
+        CLIENT_AUTH_NONE: TlsStatus._ClientAuth.ValueType  # 1
+        """Clients are not asked for a certificate."""
+        CLIENT_AUTH_OPTIONAL: TlsStatus._ClientAuth.ValueType  # 2
+        """A client may show a certificate, which must be valid then."""
+        CLIENT_AUTH_REQUIRED: TlsStatus._ClientAuth.ValueType  # 3
+        """A client without a valid certificate is refused."""
+
+    class ClientAuth(_ClientAuth, metaclass=_ClientAuthEnumTypeWrapper):
+        """Whether clients have to show a certificate."""
+
+    CLIENT_AUTH_UNSPECIFIED: TlsStatus.ClientAuth.ValueType  # 0
+    """Never sent."""
+    CLIENT_AUTH_NONE: TlsStatus.ClientAuth.ValueType  # 1
+    """Clients are not asked for a certificate."""
+    CLIENT_AUTH_OPTIONAL: TlsStatus.ClientAuth.ValueType  # 2
+    """A client may show a certificate, which must be valid then."""
+    CLIENT_AUTH_REQUIRED: TlsStatus.ClientAuth.ValueType  # 3
+    """A client without a valid certificate is refused."""
+
+    NAMES_FIELD_NUMBER: builtins.int
+    NOT_AFTER_FIELD_NUMBER: builtins.int
+    MIN_VERSION_FIELD_NUMBER: builtins.int
+    CLIENT_AUTH_FIELD_NUMBER: builtins.int
+    min_version: builtins.str
+    """Least version of the protocol, "1.2" or "1.3"."""
+    client_auth: global___TlsStatus.ClientAuth.ValueType
+    """Whether clients have to show a certificate."""
+    @property
+    def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """DNS names and addresses in the certificate of the server."""
+
+    @property
+    def not_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time at which the certificate of the server, or one that it is signed by, ends."""
+
+    def __init__(
+        self,
+        *,
+        names: collections.abc.Iterable[builtins.str] | None = ...,
+        not_after: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        min_version: builtins.str = ...,
+        client_auth: global___TlsStatus.ClientAuth.ValueType = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["not_after", b"not_after"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client_auth", b"client_auth", "min_version", b"min_version", "names", b"names", "not_after", b"not_after"]) -> None: ...
+
+global___TlsStatus = TlsStatus
 
 @typing.final
 class Limits(google.protobuf.message.Message):

@@ -455,6 +455,22 @@ private static final long serialVersionUID = 0L;
      * <code>TYPE_SERVER_DRAINING = 53;</code>
      */
     TYPE_SERVER_DRAINING(53),
+    /**
+     * <pre>
+     * A supervisor has loaded changed files again, and they are in force; see reload.
+     * </pre>
+     *
+     * <code>TYPE_SERVER_RELOADED = 54;</code>
+     */
+    TYPE_SERVER_RELOADED(54),
+    /**
+     * <pre>
+     * A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+     * </pre>
+     *
+     * <code>TYPE_SERVER_RELOAD_FAILED = 55;</code>
+     */
+    TYPE_SERVER_RELOAD_FAILED(55),
     UNRECOGNIZED(-1),
     ;
 
@@ -635,6 +651,22 @@ private static final long serialVersionUID = 0L;
      * <code>TYPE_SERVER_DRAINING = 53;</code>
      */
     public static final int TYPE_SERVER_DRAINING_VALUE = 53;
+    /**
+     * <pre>
+     * A supervisor has loaded changed files again, and they are in force; see reload.
+     * </pre>
+     *
+     * <code>TYPE_SERVER_RELOADED = 54;</code>
+     */
+    public static final int TYPE_SERVER_RELOADED_VALUE = 54;
+    /**
+     * <pre>
+     * A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+     * </pre>
+     *
+     * <code>TYPE_SERVER_RELOAD_FAILED = 55;</code>
+     */
+    public static final int TYPE_SERVER_RELOAD_FAILED_VALUE = 55;
 
 
     public final int getNumber() {
@@ -682,6 +714,8 @@ private static final long serialVersionUID = 0L;
         case 51: return TYPE_DEPENDENCY_UP;
         case 52: return TYPE_SERVER_STARTED;
         case 53: return TYPE_SERVER_DRAINING;
+        case 54: return TYPE_SERVER_RELOADED;
+        case 55: return TYPE_SERVER_RELOAD_FAILED;
         default: return null;
       }
     }
@@ -940,6 +974,7 @@ private static final long serialVersionUID = 0L;
     JOB_STATE_CHANGE(24),
     SCALING_DECISION(25),
     DEPENDENCY(26),
+    RELOAD(27),
     DETAIL_NOT_SET(0);
     private final int value;
     private DetailCase(int value) {
@@ -964,6 +999,7 @@ private static final long serialVersionUID = 0L;
         case 24: return JOB_STATE_CHANGE;
         case 25: return SCALING_DECISION;
         case 26: return DEPENDENCY;
+        case 27: return RELOAD;
         case 0: return DETAIL_NOT_SET;
         default: return null;
       }
@@ -1695,6 +1731,49 @@ private static final long serialVersionUID = 0L;
     return hero.supervisor.v1.Dependency.getDefaultInstance();
   }
 
+  public static final int RELOAD_FIELD_NUMBER = 27;
+  /**
+   * <pre>
+   * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+   * @return Whether the reload field is set.
+   */
+  @java.lang.Override
+  public boolean hasReload() {
+    return detailCase_ == 27;
+  }
+  /**
+   * <pre>
+   * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+   * @return The reload.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.Reload getReload() {
+    if (detailCase_ == 27) {
+       return (hero.supervisor.v1.Reload) detail_;
+    }
+    return hero.supervisor.v1.Reload.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ReloadOrBuilder getReloadOrBuilder() {
+    if (detailCase_ == 27) {
+       return (hero.supervisor.v1.Reload) detail_;
+    }
+    return hero.supervisor.v1.Reload.getDefaultInstance();
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1762,6 +1841,9 @@ private static final long serialVersionUID = 0L;
     }
     if (detailCase_ == 26) {
       output.writeMessage(26, (hero.supervisor.v1.Dependency) detail_);
+    }
+    if (detailCase_ == 27) {
+      output.writeMessage(27, (hero.supervisor.v1.Reload) detail_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1839,6 +1921,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(26, (hero.supervisor.v1.Dependency) detail_);
     }
+    if (detailCase_ == 27) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(27, (hero.supervisor.v1.Reload) detail_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1908,6 +1994,10 @@ private static final long serialVersionUID = 0L;
         if (!getDependency()
             .equals(other.getDependency())) return false;
         break;
+      case 27:
+        if (!getReload()
+            .equals(other.getReload())) return false;
+        break;
       case 0:
       default:
     }
@@ -1976,6 +2066,10 @@ private static final long serialVersionUID = 0L;
       case 26:
         hash = (37 * hash) + DEPENDENCY_FIELD_NUMBER;
         hash = (53 * hash) + getDependency().hashCode();
+        break;
+      case 27:
+        hash = (37 * hash) + RELOAD_FIELD_NUMBER;
+        hash = (53 * hash) + getReload().hashCode();
         break;
       case 0:
       default:
@@ -2162,6 +2256,9 @@ private static final long serialVersionUID = 0L;
       if (dependencyBuilder_ != null) {
         dependencyBuilder_.clear();
       }
+      if (reloadBuilder_ != null) {
+        reloadBuilder_.clear();
+      }
       detailCase_ = 0;
       detail_ = null;
       return this;
@@ -2272,6 +2369,10 @@ private static final long serialVersionUID = 0L;
           dependencyBuilder_ != null) {
         result.detail_ = dependencyBuilder_.build();
       }
+      if (detailCase_ == 27 &&
+          reloadBuilder_ != null) {
+        result.detail_ = reloadBuilder_.build();
+      }
     }
 
     @java.lang.Override
@@ -2356,6 +2457,10 @@ private static final long serialVersionUID = 0L;
         }
         case DEPENDENCY: {
           mergeDependency(other.getDependency());
+          break;
+        }
+        case RELOAD: {
+          mergeReload(other.getReload());
           break;
         }
         case DETAIL_NOT_SET: {
@@ -2496,6 +2601,13 @@ private static final long serialVersionUID = 0L;
               detailCase_ = 26;
               break;
             } // case 210
+            case 218: {
+              input.readMessage(
+                  internalGetReloadFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              detailCase_ = 27;
+              break;
+            } // case 218
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4830,6 +4942,184 @@ private static final long serialVersionUID = 0L;
       detailCase_ = 26;
       onChanged();
       return dependencyBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.Reload, hero.supervisor.v1.Reload.Builder, hero.supervisor.v1.ReloadOrBuilder> reloadBuilder_;
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     * @return Whether the reload field is set.
+     */
+    @java.lang.Override
+    public boolean hasReload() {
+      return detailCase_ == 27;
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     * @return The reload.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.Reload getReload() {
+      if (reloadBuilder_ == null) {
+        if (detailCase_ == 27) {
+          return (hero.supervisor.v1.Reload) detail_;
+        }
+        return hero.supervisor.v1.Reload.getDefaultInstance();
+      } else {
+        if (detailCase_ == 27) {
+          return reloadBuilder_.getMessage();
+        }
+        return hero.supervisor.v1.Reload.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    public Builder setReload(hero.supervisor.v1.Reload value) {
+      if (reloadBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        detail_ = value;
+        onChanged();
+      } else {
+        reloadBuilder_.setMessage(value);
+      }
+      detailCase_ = 27;
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    public Builder setReload(
+        hero.supervisor.v1.Reload.Builder builderForValue) {
+      if (reloadBuilder_ == null) {
+        detail_ = builderForValue.build();
+        onChanged();
+      } else {
+        reloadBuilder_.setMessage(builderForValue.build());
+      }
+      detailCase_ = 27;
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    public Builder mergeReload(hero.supervisor.v1.Reload value) {
+      if (reloadBuilder_ == null) {
+        if (detailCase_ == 27 &&
+            detail_ != hero.supervisor.v1.Reload.getDefaultInstance()) {
+          detail_ = hero.supervisor.v1.Reload.newBuilder((hero.supervisor.v1.Reload) detail_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          detail_ = value;
+        }
+        onChanged();
+      } else {
+        if (detailCase_ == 27) {
+          reloadBuilder_.mergeFrom(value);
+        } else {
+          reloadBuilder_.setMessage(value);
+        }
+      }
+      detailCase_ = 27;
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    public Builder clearReload() {
+      if (reloadBuilder_ == null) {
+        if (detailCase_ == 27) {
+          detailCase_ = 0;
+          detail_ = null;
+          onChanged();
+        }
+      } else {
+        if (detailCase_ == 27) {
+          detailCase_ = 0;
+          detail_ = null;
+        }
+        reloadBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    public hero.supervisor.v1.Reload.Builder getReloadBuilder() {
+      return internalGetReloadFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.ReloadOrBuilder getReloadOrBuilder() {
+      if ((detailCase_ == 27) && (reloadBuilder_ != null)) {
+        return reloadBuilder_.getMessageOrBuilder();
+      } else {
+        if (detailCase_ == 27) {
+          return (hero.supervisor.v1.Reload) detail_;
+        }
+        return hero.supervisor.v1.Reload.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.Reload, hero.supervisor.v1.Reload.Builder, hero.supervisor.v1.ReloadOrBuilder> 
+        internalGetReloadFieldBuilder() {
+      if (reloadBuilder_ == null) {
+        if (!(detailCase_ == 27)) {
+          detail_ = hero.supervisor.v1.Reload.getDefaultInstance();
+        }
+        reloadBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.Reload, hero.supervisor.v1.Reload.Builder, hero.supervisor.v1.ReloadOrBuilder>(
+                (hero.supervisor.v1.Reload) detail_,
+                getParentForChildren(),
+                isClean());
+        detail_ = null;
+      }
+      detailCase_ = 27;
+      onChanged();
+      return reloadBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Event)

@@ -429,5 +429,32 @@ public interface EventOrBuilder extends
    */
   hero.supervisor.v1.DependencyOrBuilder getDependencyOrBuilder();
 
+  /**
+   * <pre>
+   * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+   * @return Whether the reload field is set.
+   */
+  boolean hasReload();
+  /**
+   * <pre>
+   * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+   * @return The reload.
+   */
+  hero.supervisor.v1.Reload getReload();
+  /**
+   * <pre>
+   * With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Reload reload = 27 [json_name = "reload"];</code>
+   */
+  hero.supervisor.v1.ReloadOrBuilder getReloadOrBuilder();
+
   hero.supervisor.v1.Event.DetailCase getDetailCase();
 }

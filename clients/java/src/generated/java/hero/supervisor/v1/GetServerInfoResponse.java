@@ -731,6 +731,60 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int TLS_FIELD_NUMBER = 12;
+  private hero.supervisor.v1.TlsStatus tls_;
+  /**
+   * <pre>
+   * TLS of the TCP addresses; absent without TLS.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+   * @return Whether the tls field is set.
+   */
+  @java.lang.Override
+  public boolean hasTls() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * TLS of the TCP addresses; absent without TLS.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+   * @return The tls.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.TlsStatus getTls() {
+    return tls_ == null ? hero.supervisor.v1.TlsStatus.getDefaultInstance() : tls_;
+  }
+  /**
+   * <pre>
+   * TLS of the TCP addresses; absent without TLS.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.TlsStatusOrBuilder getTlsOrBuilder() {
+    return tls_ == null ? hero.supervisor.v1.TlsStatus.getDefaultInstance() : tls_;
+  }
+
+  public static final int INSECURE_FIELD_NUMBER = 13;
+  private boolean insecure_ = false;
+  /**
+   * <pre>
+   * True if other machines can reach an address without TLS or without authentication, because the server was started
+   * with --insecure.
+   * </pre>
+   *
+   * <code>bool insecure = 13 [json_name = "insecure"];</code>
+   * @return The insecure.
+   */
+  @java.lang.Override
+  public boolean getInsecure() {
+    return insecure_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -777,6 +831,12 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(newestEventCursor_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 11, newestEventCursor_);
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeMessage(12, getTls());
+    }
+    if (insecure_ != false) {
+      output.writeBool(13, insecure_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -829,6 +889,14 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(newestEventCursor_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(11, newestEventCursor_);
     }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(12, getTls());
+    }
+    if (insecure_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(13, insecure_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -871,6 +939,13 @@ private static final long serialVersionUID = 0L;
         .equals(other.getOldestEventCursor())) return false;
     if (!getNewestEventCursor()
         .equals(other.getNewestEventCursor())) return false;
+    if (hasTls() != other.hasTls()) return false;
+    if (hasTls()) {
+      if (!getTls()
+          .equals(other.getTls())) return false;
+    }
+    if (getInsecure()
+        != other.getInsecure()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -912,6 +987,13 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getOldestEventCursor().hashCode();
     hash = (37 * hash) + NEWEST_EVENT_CURSOR_FIELD_NUMBER;
     hash = (53 * hash) + getNewestEventCursor().hashCode();
+    if (hasTls()) {
+      hash = (37 * hash) + TLS_FIELD_NUMBER;
+      hash = (53 * hash) + getTls().hashCode();
+    }
+    hash = (37 * hash) + INSECURE_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getInsecure());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1051,6 +1133,7 @@ private static final long serialVersionUID = 0L;
         internalGetStartTimeFieldBuilder();
         internalGetLimitsFieldBuilder();
         internalGetDependenciesFieldBuilder();
+        internalGetTlsFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1083,6 +1166,12 @@ private static final long serialVersionUID = 0L;
       bitField0_ = (bitField0_ & ~0x00000100);
       oldestEventCursor_ = "";
       newestEventCursor_ = "";
+      tls_ = null;
+      if (tlsBuilder_ != null) {
+        tlsBuilder_.dispose();
+        tlsBuilder_ = null;
+      }
+      insecure_ = false;
       return this;
     }
 
@@ -1166,6 +1255,15 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000400) != 0)) {
         result.newestEventCursor_ = newestEventCursor_;
+      }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.tls_ = tlsBuilder_ == null
+            ? tls_
+            : tlsBuilder_.build();
+        to_bitField0_ |= 0x00000004;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.insecure_ = insecure_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1256,6 +1354,12 @@ private static final long serialVersionUID = 0L;
         newestEventCursor_ = other.newestEventCursor_;
         bitField0_ |= 0x00000400;
         onChanged();
+      }
+      if (other.hasTls()) {
+        mergeTls(other.getTls());
+      }
+      if (other.getInsecure() != false) {
+        setInsecure(other.getInsecure());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1351,6 +1455,18 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000400;
               break;
             } // case 90
+            case 98: {
+              input.readMessage(
+                  internalGetTlsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 98
+            case 104: {
+              insecure_ = input.readBool();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 104
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2765,6 +2881,210 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       newestEventCursor_ = value;
       bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+
+    private hero.supervisor.v1.TlsStatus tls_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.TlsStatus, hero.supervisor.v1.TlsStatus.Builder, hero.supervisor.v1.TlsStatusOrBuilder> tlsBuilder_;
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     * @return Whether the tls field is set.
+     */
+    public boolean hasTls() {
+      return ((bitField0_ & 0x00000800) != 0);
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     * @return The tls.
+     */
+    public hero.supervisor.v1.TlsStatus getTls() {
+      if (tlsBuilder_ == null) {
+        return tls_ == null ? hero.supervisor.v1.TlsStatus.getDefaultInstance() : tls_;
+      } else {
+        return tlsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    public Builder setTls(hero.supervisor.v1.TlsStatus value) {
+      if (tlsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        tls_ = value;
+      } else {
+        tlsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    public Builder setTls(
+        hero.supervisor.v1.TlsStatus.Builder builderForValue) {
+      if (tlsBuilder_ == null) {
+        tls_ = builderForValue.build();
+      } else {
+        tlsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    public Builder mergeTls(hero.supervisor.v1.TlsStatus value) {
+      if (tlsBuilder_ == null) {
+        if (((bitField0_ & 0x00000800) != 0) &&
+          tls_ != null &&
+          tls_ != hero.supervisor.v1.TlsStatus.getDefaultInstance()) {
+          getTlsBuilder().mergeFrom(value);
+        } else {
+          tls_ = value;
+        }
+      } else {
+        tlsBuilder_.mergeFrom(value);
+      }
+      if (tls_ != null) {
+        bitField0_ |= 0x00000800;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    public Builder clearTls() {
+      bitField0_ = (bitField0_ & ~0x00000800);
+      tls_ = null;
+      if (tlsBuilder_ != null) {
+        tlsBuilder_.dispose();
+        tlsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    public hero.supervisor.v1.TlsStatus.Builder getTlsBuilder() {
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return internalGetTlsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    public hero.supervisor.v1.TlsStatusOrBuilder getTlsOrBuilder() {
+      if (tlsBuilder_ != null) {
+        return tlsBuilder_.getMessageOrBuilder();
+      } else {
+        return tls_ == null ?
+            hero.supervisor.v1.TlsStatus.getDefaultInstance() : tls_;
+      }
+    }
+    /**
+     * <pre>
+     * TLS of the TCP addresses; absent without TLS.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.TlsStatus, hero.supervisor.v1.TlsStatus.Builder, hero.supervisor.v1.TlsStatusOrBuilder> 
+        internalGetTlsFieldBuilder() {
+      if (tlsBuilder_ == null) {
+        tlsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.TlsStatus, hero.supervisor.v1.TlsStatus.Builder, hero.supervisor.v1.TlsStatusOrBuilder>(
+                getTls(),
+                getParentForChildren(),
+                isClean());
+        tls_ = null;
+      }
+      return tlsBuilder_;
+    }
+
+    private boolean insecure_ ;
+    /**
+     * <pre>
+     * True if other machines can reach an address without TLS or without authentication, because the server was started
+     * with --insecure.
+     * </pre>
+     *
+     * <code>bool insecure = 13 [json_name = "insecure"];</code>
+     * @return The insecure.
+     */
+    @java.lang.Override
+    public boolean getInsecure() {
+      return insecure_;
+    }
+    /**
+     * <pre>
+     * True if other machines can reach an address without TLS or without authentication, because the server was started
+     * with --insecure.
+     * </pre>
+     *
+     * <code>bool insecure = 13 [json_name = "insecure"];</code>
+     * @param value The insecure to set.
+     * @return This builder for chaining.
+     */
+    public Builder setInsecure(boolean value) {
+
+      insecure_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True if other machines can reach an address without TLS or without authentication, because the server was started
+     * with --insecure.
+     * </pre>
+     *
+     * <code>bool insecure = 13 [json_name = "insecure"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearInsecure() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      insecure_ = false;
       onChanged();
       return this;
     }

@@ -289,4 +289,42 @@ public interface GetServerInfoResponseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getNewestEventCursorBytes();
+
+  /**
+   * <pre>
+   * TLS of the TCP addresses; absent without TLS.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+   * @return Whether the tls field is set.
+   */
+  boolean hasTls();
+  /**
+   * <pre>
+   * TLS of the TCP addresses; absent without TLS.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+   * @return The tls.
+   */
+  hero.supervisor.v1.TlsStatus getTls();
+  /**
+   * <pre>
+   * TLS of the TCP addresses; absent without TLS.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.TlsStatus tls = 12 [json_name = "tls"];</code>
+   */
+  hero.supervisor.v1.TlsStatusOrBuilder getTlsOrBuilder();
+
+  /**
+   * <pre>
+   * True if other machines can reach an address without TLS or without authentication, because the server was started
+   * with --insecure.
+   * </pre>
+   *
+   * <code>bool insecure = 13 [json_name = "insecure"];</code>
+   * @return The insecure.
+   */
+  boolean getInsecure();
 }

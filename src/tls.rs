@@ -1,0 +1,114 @@
+//! TLS of the server: certificate, key and client CAs are read from files, checked, and replaced while it runs.
+
+mod certificate;
+mod files;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+
+pub use certificate::Validity;
+pub use files::TlsError;
+
+use crate::config::TlsFiles;
+
+/// Time before the end of a certificate from which on it is told.
+pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// The TLS of a listener. New connections get what was loaded last.
+pub struct ServerTls {
+    files: TlsFiles,
+    active: RwLock<Arc<Active>>,
+}
+
+/// Protocols that are offered to clients, the preferred one first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocols {
+    /// HTTP/2, which gRPC needs.
+    Http2,
+    /// HTTP/2, and HTTP/1.1 for browsers.
+    Both,
+    /// HTTP/1.1, for scrapers.
+    Http1,
+}
+
+impl Protocols {
+    const ALL: [Self; 3] = [Self::Http2, Self::Both, Self::Http1];
+
+    fn names(self) -> Vec<Vec<u8>> {
+        let (h2, h1) = (b"h2".to_vec(), b"http/1.1".to_vec());
+        match self {
+            Self::Http2 => vec![h2],
+            Self::Both => vec![h2, h1],
+            Self::Http1 => vec![h1],
+        }
+    }
+}
+
+/// What was loaded last.
+pub struct Active {
+    configs: [(Protocols, Arc<ServerConfig>); 3],
+    /// The time for which the whole chain is valid.
+    pub validity: Validity,
+    /// DNS names and addresses in the certificate of the server.
+    pub names: Vec<String>,
+}
+
+impl ServerTls {
+    /// Loads the files.
+    ///
+    /// # Errors
+    /// A file that cannot be used, with the remedy.
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let active = files::load(&files, SystemTime::now())?;
+        Ok(Self { files, active: RwLock::new(Arc::new(active)) })
+    }
+
+    /// Returns what was loaded last.
+    pub fn active(&self) -> Arc<Active> {
+        // No statement under the lock can panic.
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Loads the files again, and puts them in force if nothing is wrong with them.
+    ///
+    /// # Errors
+    /// A file that cannot be used. What was loaded before stays in force.
+    pub fn reload(&self) -> Result<Arc<Active>, TlsError> {
+        let active = Arc::new(files::load(&self.files, SystemTime::now())?);
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&active);
+        Ok(active)
+    }
+
+    /// Returns the files.
+    pub fn files(&self) -> &TlsFiles {
+        &self.files
+    }
+}
+
+impl Active {
+    /// Returns the configuration of handshakes.
+    pub fn config(&self, protocols: Protocols) -> Arc<ServerConfig> {
+        let [first, second, third] = &self.configs;
+        let (_, config) = [second, third].into_iter().find(|(of, _)| *of == protocols).unwrap_or(first);
+        Arc::clone(config)
+    }
+}
+
+impl fmt::Display for Active {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = if self.names.is_empty() { "no name".to_owned() } else { self.names.join(", ") };
+        write!(f, "{names}, valid until {}", humantime::format_rfc3339_seconds(self.validity.not_after))
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Certificates for the tests.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+/// A private CA.
+pub(super) struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    pub(super) pem: String,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Clone)]
+pub(super) struct Pair {
+    pub(super) cert: String,
+    pub(super) key: String,
+}
+
+impl Ca {
+    pub(super) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for these names.
+    pub(super) fn pair(&self, names: &[&str]) -> Pair {
+        self.pair_until(names, 4000)
+    }
+
+    /// A certificate that ends with this year.
+    pub(super) fn pair_until(&self, names: &[&str], year: i32) -> Pair {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_after = date_time_ymd(year, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        Pair { cert: cert.pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Pair {
+    /// Writes `server.crt` and `server.key`.
+    pub(super) fn write(&self, dir: &Path) {
+        write(&dir.join("server.crt"), &self.cert);
+        write(&dir.join("server.key"), &self.key);
+    }
+}
+
+/// Replaces a file that only its owner can read, at once.
+pub(super) fn write(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(&new, path).unwrap();
+}
