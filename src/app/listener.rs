@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
@@ -30,6 +30,10 @@ use tls::Handshaker;
 
 /// Delay after a failed accept, mostly "too many open files": long enough to spare the processor, short for callers.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Time for which an address may be taken although its process was killed: a child between fork and exec holds the socket.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(1);
+/// Delay between looks at such an address.
+const ORPHAN_PAUSE: Duration = Duration::from_millis(50);
 /// Limits the log lines about failed accepts.
 static REFUSED: LazyLock<LogLimiter> = LazyLock::new(LogLimiter::default);
 /// Mode of a unix socket: whoever can open it can run programs as this user, so group and others have no rights.
@@ -81,7 +85,7 @@ impl Listener {
         let refused = |source| BindError::Refused { addr: addr.clone(), source };
         match addr {
             ListenAddr::Tcp(socket) => {
-                let listener = TcpListener::bind(socket).await.map_err(refused)?;
+                let listener = bind_port(*socket).await.map_err(refused)?;
                 let bound = listener.local_addr().map_err(refused)?;
                 Ok(Self::Tcp(listener, bound))
             }
@@ -212,16 +216,37 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+/// Binds a port. One that is taken is tried again for [`ORPHAN_LIMIT`].
+async fn bind_port(addr: SocketAddr) -> io::Result<TcpListener> {
+    let given_up = Instant::now() + ORPHAN_LIMIT;
+    loop {
+        match TcpListener::bind(addr).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < given_up => {
+                tokio::time::sleep(ORPHAN_PAUSE).await;
+            }
+            bound => return bound,
+        }
+    }
+}
+
 /// Removes the socket of a process that is gone, and keeps one that a process answers on.
 async fn remove_stale_socket(path: &Path) -> Result<(), BindError> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
         return Err(BindError::NotASocket(path.to_owned()));
     }
-    match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)
-            .map_err(|source| BindError::Refused { addr: ListenAddr::Unix(path.to_owned()), source }),
-        Ok(_) | Err(_) => Err(BindError::SocketInUse(path.to_owned())),
+    let given_up = Instant::now() + ORPHAN_LIMIT;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                return std::fs::remove_file(path).map_err(|source| BindError::Refused {
+                    addr: ListenAddr::Unix(path.to_owned()),
+                    source,
+                });
+            }
+            Ok(_) | Err(_) if Instant::now() < given_up => tokio::time::sleep(ORPHAN_PAUSE).await,
+            Ok(_) | Err(_) => return Err(BindError::SocketInUse(path.to_owned())),
+        }
     }
 }
 
@@ -258,6 +283,21 @@ mod tests {
         std::fs::write(&path, "a letter").unwrap();
         assert!(matches!(Listener::bind(&unix(&path)).await, Err(BindError::NotASocket(_))));
         assert_eq!(std::fs::read(&path).unwrap(), b"a letter");
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_replaced_once_the_last_child_of_a_killed_process_lets_go_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let child = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (socket, taken) = (unix(&path), ListenAddr::Tcp(port.local_addr().unwrap()));
+        let exec = async {
+            tokio::task::yield_now().await;
+            drop((child, port));
+        };
+        let (socket, port, ()) = tokio::join!(Listener::bind(&socket), Listener::bind(&taken), exec);
+        assert!(socket.is_ok() && port.is_ok(), "{socket:?} {port:?}");
     }
 
     #[tokio::test]
