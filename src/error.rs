@@ -299,6 +299,7 @@ impl From<SubmitRefused> for SupervisorError {
             SubmitRefused::JobExpired { job_id } => Self::JobExpired(job_id),
             SubmitRefused::Unroutable { actor_id } => Self::ActorNotFound(actor_id),
             SubmitRefused::Uncertain { job_id, reason } => Self::SubmitUncertain { id: job_id, reason },
+            SubmitRefused::Damaged { what, reason } => Self::RecordDamaged { what, source: reason.into() },
             SubmitRefused::NotAccepted { refusal: Some(refusal), reason } => {
                 Self::QueueRefused { refusal, reason }
             }

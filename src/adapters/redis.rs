@@ -23,6 +23,7 @@ mod reply;
 mod script_redis;
 mod shared_store;
 mod work_queue;
+mod wrong_type;
 
 use std::fmt;
 use std::time::Duration;

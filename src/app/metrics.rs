@@ -30,6 +30,8 @@ use crate::domain::model::actor::{ActorState, ActorStatus};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
+use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::telemetry::metrics as names;
 
 /// Limit of the reading; Prometheus gives up after 10 s by default.
@@ -144,11 +146,19 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
     let mut pending = OfActors::new(names::PENDING_ENDS, "gauge", names::PENDING_ENDS_HELP);
     let mut refused = OfActors::new(names::REFUSED_ENDS, "counter", names::REFUSED_ENDS_HELP);
     for script_type in ScriptType::ALL {
-        let queue = readings.supervisor.queue().state(script_type).await?;
+        let queue = match readings.supervisor.queue().state(script_type).await {
+            // It is counted by itself; the series of the other queues are there all the same.
+            Err(error) if is_damage(&error) => continue,
+            queue => queue?,
+        };
         let depth = queue.depth;
         counter!(names::MALFORMED_ENTRIES, "script_type" => script_type.as_str()).absolute(queue.malformed);
         counter!(names::DAMAGED_RECORDS, "script_type" => script_type.as_str()).absolute(queue.damaged);
-        for actor in readings.supervisor.queue().presences(script_type).await? {
+        let present = match readings.supervisor.queue().presences(script_type).await {
+            Err(error) if is_damage(&error) => Vec::new(),
+            present => present?,
+        };
+        for actor in present {
             pending.add(&actor.actor_id, script_type, actor.pending_ends);
             refused.add(&actor.actor_id, script_type, actor.refused_ends);
         }
@@ -162,6 +172,10 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
         }
     }
     Ok([restarts.text, pending.text, refused.text].concat())
+}
+
+fn is_damage(error: &QueueError) -> bool {
+    matches!(error.fault(), StoreFault::Corrupt { .. })
 }
 
 /// Renders one series for each actor in the text format of Prometheus. Names of actors need no escapes.

@@ -113,6 +113,14 @@ pub enum SubmitRefused {
         /// In its own words, or what came in between.
         reason: String,
     },
+    /// A record that is needed for this one cannot be read.
+    #[error("{what} is damaged: {reason}")]
+    Damaged {
+        /// The record.
+        what: String,
+        /// Why it cannot be read.
+        reason: String,
+    },
     /// The request was made before; its job has ended and its record is no longer kept, and it will not run twice.
     #[error("the request made job {job_id}, which ended and whose record is no longer kept")]
     JobExpired {

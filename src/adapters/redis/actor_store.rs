@@ -58,13 +58,14 @@ impl RedisActorStore {
         next: u64,
     ) -> Result<Stored, StoreFault> {
         let mut put = Function::CompareAndSet.on(keys::ACTORS);
+        let ours = encode_actor(record, next)?;
         put.arg(record.id.as_str());
-        put.arg(encode_actor(record, next)?)
-            .arg(expected.map(|generation| generation.to_string()).unwrap_or_default());
-        match self.connection.call(&put, RECORD).await? {
-            Swap::Written => Ok(Stored::Written(next)),
-            Swap::Missing => Ok(Stored::Missing),
-            Swap::Conflict(json) => {
+        put.arg(&ours).arg(expected.map(|generation| generation.to_string()).unwrap_or_default());
+        match self.connection.call_again(&put, RECORD).await? {
+            (Swap::Written, _repeated) => Ok(Stored::Written(next)),
+            (Swap::Conflict(json), true) if json == ours => Ok(Stored::Written(next)),
+            (Swap::Missing, _repeated) => Ok(Stored::Missing),
+            (Swap::Conflict(json), _repeated) => {
                 let stored = decode_actor(record.id.as_str(), &json)?;
                 Ok(Stored::Conflict(Box::new(stored)))
             }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::connection::{
     CALL_TIMEOUT, Connection, fault_of, is_broken, is_function_missing, is_read_only, load_library,
 };
-use super::reply;
+use super::{reply, wrong_type};
 use crate::ports::store_fault::StoreFault;
 use crate::telemetry::metrics::{REDIS_DURATION, seconds};
 
@@ -31,13 +31,33 @@ impl From<Failed> for StoreFault {
 enum Request<'a> {
     One(&'a Cmd),
     Many(&'a Pipeline),
+    /// The same; a key of the wrong type fails its own command only.
+    Each(&'a Pipeline),
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     async fn send(self, connection: &mut MultiplexedConnection) -> Result<Value, RedisError> {
         match self {
             Self::One(command) => command.query_async(connection).await,
             Self::Many(pipeline) => pipeline.query_async(connection).await.map(Value::Array),
+            Self::Each(pipeline) => {
+                let answers: Vec<Value> = pipeline.query_async(connection).await?;
+                match answers.iter().filter_map(error_in).find(|error| !wrong_type::is_it(error)) {
+                    Some(error) => Err(error),
+                    None => Ok(Value::Array(answers)),
+                }
+            }
+        }
+    }
+
+    /// The command that has failed. Of many in one write the first that failed counts.
+    fn failed(self, error: &RedisError) -> Option<&'a Cmd> {
+        match self {
+            Self::One(command) => Some(command),
+            Self::Many(pipeline) | Self::Each(pipeline) => {
+                let (index, _error) = error.clone().into_server_errors()?.first()?.clone();
+                pipeline.cmd_iter().nth(index)
+            }
         }
     }
 }
@@ -76,6 +96,53 @@ impl Connection {
         let answer = self.run(Request::Many(pipeline), false, &sent).await;
         let read = answer.and_then(|answer| read_all(what, answer));
         read.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
+    }
+
+    /// Runs a command, once more if the connection broke; true says that the first try may have had its effect, so that the answer may
+    /// be about what this very call has done.
+    pub(super) async fn call_again<R: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        what: &str,
+    ) -> Result<(R, bool), StoreFault> {
+        match self.call_once(command, what).await {
+            Ok(answer) => Ok((answer, false)),
+            Err(Failed { error: StoreFault::Unavailable(_), sent }) => {
+                Ok((self.call_once(command, what).await?, sent))
+            }
+            Err(failed) => Err(failed.error),
+        }
+    }
+
+    /// Runs commands in one write, repeated as in [`Connection::call`]. A key of the wrong type fails its own command only.
+    pub(super) async fn pipe_each<R: FromRedisValue>(
+        &self,
+        mut pipeline: Pipeline,
+        what: &str,
+    ) -> Result<Vec<Result<R, StoreFault>>, StoreFault> {
+        pipeline.ignore_errors();
+        let answer = self.run(Request::Each(&pipeline), true, &AtomicBool::default()).await?;
+        let answers: Vec<Value> = read_all(what, answer)?;
+        let mut each = Vec::with_capacity(answers.len());
+        for (command, answer) in pipeline.cmd_iter().zip(answers) {
+            each.push(match error_in(&answer) {
+                Some(error) => Err(self.name_wrong_type(command, &error).await),
+                None => reply::read(what, answer),
+            });
+        }
+        Ok(each)
+    }
+
+    /// The fault of a command that failed on some connection; a key of the wrong type is named.
+    pub(super) async fn name_wrong_type(&self, command: &Cmd, error: &RedisError) -> StoreFault {
+        if !wrong_type::is_it(error) {
+            return fault_of(error);
+        }
+        let named = async {
+            let (mut connection, _generation) = self.shared().await.ok()?;
+            Some(wrong_type::named(&mut connection, command, error).await)
+        };
+        timeout(CALL_TIMEOUT, named).await.ok().flatten().unwrap_or_else(|| fault_of(error))
     }
 
     async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, StoreFault> {
@@ -130,9 +197,20 @@ impl Connection {
                 moves_left -= 1;
             } else {
                 sent.store(false, Ordering::Relaxed);
-                return Err(failure);
+                return match request.failed(&error).filter(|_command| wrong_type::is_it(&error)) {
+                    Some(command) => Err(wrong_type::named(&mut connection, command, &error).await),
+                    None => Err(failure),
+                };
             }
         }
+    }
+}
+
+/// The error that stands for the answer to one command.
+fn error_in(answer: &Value) -> Option<RedisError> {
+    match answer {
+        Value::ServerError(error) => Some(error.clone().into()),
+        _other => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The connection to Redis: opened lazily, and again with a backoff. Opening loads the functions and finds lost data.
 
-mod refusal;
+pub(super) mod refusal;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::functions::{self, Function};
 use super::keys;
+use super::wrong_type;
 use crate::domain::model::backoff::Backoff;
 use crate::ports::store_fault::Refusal;
 use crate::ports::store_fault::StoreFault;
@@ -249,6 +250,12 @@ pub(super) fn fault_of(error: &RedisError) -> StoreFault {
     }
     if is_broken(error) {
         return StoreFault::Unavailable(error.clone().into());
+    }
+    if wrong_type::is_it(error) {
+        return StoreFault::Corrupt {
+            what: "a key in Redis".to_owned(),
+            source: refusal::words(error).into(),
+        };
     }
     rejected(error)
 }

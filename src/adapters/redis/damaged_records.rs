@@ -18,10 +18,11 @@ pub(super) enum RecordKind {
     Decision,
     Event,
     Presence,
+    Queue,
 }
 
 impl RecordKind {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 
     fn word(self) -> &'static str {
         match self {
@@ -33,6 +34,7 @@ impl RecordKind {
             Self::Decision => "decision",
             Self::Event => "event",
             Self::Presence => "presence",
+            Self::Queue => "queue",
         }
     }
 }
@@ -48,6 +50,13 @@ pub(super) fn keep<T>(kind: RecordKind, read: Result<T, StoreFault>) -> Option<T
             note(kind, &chain(&error));
             None
         }
+    }
+}
+
+/// Notes an error of a queue if it is that one of its keys is damaged.
+pub(super) fn note_queue(error: &StoreFault) {
+    if matches!(error, StoreFault::Corrupt { .. }) {
+        note(RecordKind::Queue, &chain(error));
     }
 }
 

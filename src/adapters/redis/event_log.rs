@@ -76,6 +76,7 @@ impl EventLog for RedisEventLog {
                 let actor: &str = actor;
                 emit.arg(kind).arg(actor).arg(value).arg(encode_event(event)?);
             }
+            emit.arg(uuid::Uuid::new_v4().simple().to_string());
             self.connection.call::<()>(&emit, "added events").await?;
         }
         Ok(())

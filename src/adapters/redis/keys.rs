@@ -99,6 +99,62 @@ pub(super) fn events(stream: EventStream) -> String {
     }
 }
 
+/// Parts of a queue that have one key each, with the type of its value as Redis names it.
+const PARTS: [(&str, &str); 13] = [
+    ("q", "stream"),
+    ("front", "stream"),
+    ("events", "stream"),
+    ("dlq", "stream"),
+    ("jobs", "zset"),
+    ("done", "zset"),
+    ("delayed", "zset"),
+    ("waits", "zset"),
+    ("actors", "hash"),
+    ("pause", "hash"),
+    ("counts", "hash"),
+    ("tick", "hash"),
+    ("inboxes", "set"),
+];
+/// Parts of a queue that have a key for each actor, job or supervisor: streams.
+const STREAMS: [&str; 4] = ["in", "ctl", "log", "rep"];
+
+/// The type that the value of a key has, as Redis names it; None for a key that is not ours.
+pub(super) fn type_of(key: &str) -> Option<&'static str> {
+    let rest = key.strip_prefix("hero:")?;
+    if let Some((_tag, part)) = rest.strip_prefix('{').and_then(|rest| rest.split_once("}:")) {
+        let part = part.split_once(':').map_or((part, None), |(part, of)| (part, Some(of)));
+        return match part {
+            ("log", Some("told")) if key.starts_with(CONTROL_EVENTS) => Some("hash"),
+            ("log", None) if key == CONTROL_EVENTS => Some("stream"),
+            (part, Some(_of)) => STREAMS.contains(&part).then_some("stream"),
+            (part, None) => PARTS.iter().find(|(name, _)| *name == part).map(|(_, kind)| *kind),
+        };
+    }
+    match rest.split_once(':') {
+        None if key == EPOCH => Some("string"),
+        None => [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS].contains(&key).then_some("hash"),
+        Some(("job", _)) => Some("hash"),
+        Some(("req" | "lead", _)) => Some("string"),
+        Some(("obj", index)) if index.contains(":x:") => Some("set"),
+        Some(("obj", _)) => Some("hash"),
+        Some(_other) => None,
+    }
+}
+
+/// The keys that a function may use beside the stream of a queue: those of the queue, and those of the jobs, actors and requests
+/// that its arguments may name. None for another key.
+pub(super) fn beside(stream: &str, words: &[String]) -> Vec<String> {
+    let Some(base) = stream.strip_suffix(":q") else { return Vec::new() };
+    let tag = base.trim_start_matches("hero:");
+    let mut keys: Vec<String> = PARTS.iter().map(|(part, _)| format!("{base}:{part}")).collect();
+    for word in words.iter().filter(|word| JobId::parse(word).is_ok()) {
+        keys.push(format!("hero:job:{tag}:{word}"));
+        keys.push(format!("hero:req:{tag}:{word}"));
+        keys.extend(STREAMS.iter().map(|part| format!("{base}:{part}:{word}")));
+    }
+    keys
+}
+
 /// The three streams in which a job can wait, in the order in which an actor serves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {

@@ -76,7 +76,13 @@ impl ObjectStore for RedisObjectStore {
     async fn delete(&self, shelf: &Shelf, id: &str) -> Result<bool, ObjectStoreError> {
         let mut delete = Function::ObjectDelete.on(keys::objects(shelf));
         delete.arg(id);
-        Ok(self.connection.call::<i64>(&delete, "the removal of an object").await? == 1)
+        let (removed, repeated) =
+            self.connection.call_again::<i64>(&delete, "the removal of an object").await?;
+        match (removed, repeated) {
+            // Was it the first try that removed it, or was there none? Nobody knows.
+            (0, true) => Err(StoreFault::Unavailable("the answer to a removal was lost".into()).into()),
+            (removed, _repeated) => Ok(removed == 1),
+        }
     }
 
     async fn list(&self, shelf: &Shelf) -> Result<Vec<String>, ObjectStoreError> {

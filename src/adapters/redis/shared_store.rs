@@ -35,10 +35,12 @@ impl SharedStore for RedisActorStore {
         let expected = if settings.generation == 0 { String::new() } else { settings.generation.to_string() };
         let mut put = Function::CompareAndSet.on(keys::SETTINGS);
         put.arg(settings.script_type.as_str());
-        put.arg(encode_settings(settings, settings.generation + 1)?).arg(expected);
-        let swap: Swap = self.connection().call(&put, "settings").await?;
-        if matches!(swap, Swap::Written) {
-            return Ok(true);
+        let ours = encode_settings(settings, settings.generation + 1)?;
+        put.arg(&ours).arg(expected);
+        match self.connection().call_again(&put, "settings").await? {
+            (Swap::Written, _repeated) => return Ok(true),
+            (Swap::Conflict(json), true) if json == ours => return Ok(true),
+            (Swap::Missing | Swap::Conflict(_), _repeated) => {}
         }
         // A damaged record matches no generation: to try again would never end in success.
         let all = self.hash(keys::SETTINGS).await?;

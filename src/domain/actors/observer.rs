@@ -10,9 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
+use crate::error::chain;
 use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::{Orphan, ProcessInfo, ProcessManager};
 use crate::ports::queue::Queue;
+use crate::ports::store_fault::StoreFault;
 
 /// Time between two observations while nothing is going on: the end of a process is noticed within it.
 const CALM: Duration = Duration::from_millis(200);
@@ -162,9 +164,17 @@ impl Observer {
     /// Everybody's presence; None when the queue does not answer in time.
     async fn presences(&self) -> Option<BTreeMap<ActorId, Presence>> {
         let queue = &self.shared.queue;
-        let all = futures::future::try_join_all(
-            ScriptType::ALL.into_iter().map(|script_type| queue.presences(script_type)),
-        );
+        let presences_of = |script_type| async move {
+            match queue.presences(script_type).await {
+                // The actors of the other types are to be seen all the same.
+                Err(error) if matches!(error.fault(), StoreFault::Corrupt { .. }) => {
+                    tracing::debug!(%script_type, error = %chain(&error), "{script_type} actors: presences cannot be read");
+                    Ok(Vec::new())
+                }
+                presences => presences,
+            }
+        };
+        let all = futures::future::try_join_all(ScriptType::ALL.into_iter().map(presences_of));
         let all = tokio::time::timeout(PRESENCE_LIMIT, all).await.ok()?.ok()?;
         Some(all.into_iter().flatten().map(|presence| (presence.actor_id.clone(), presence)).collect())
     }

@@ -14,7 +14,7 @@ use crate::domain::retry_conflicts::retry_conflicts;
 use crate::domain::scaling::queue_stats::{QueueRates, QueueStats};
 use crate::domain::script_types::queue_commands::{PurgeRequest, QueueCommands};
 use crate::domain::script_types::update::replacement;
-use crate::error::SupervisorError;
+use crate::error::{SupervisorError, chain};
 use crate::ports::queue_admin::QueueState;
 
 /// One script type: its settings, its queue and its actors.
@@ -50,14 +50,23 @@ pub struct ActorCounts {
 }
 
 impl ActorLifecycleManager {
-    /// Every script type.
+    /// Every script type; one whose queue is damaged is left out.
     ///
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn script_types(&self) -> Result<Vec<ScriptTypeStatus>, SupervisorError> {
         let actors = self.actors().await?;
         let each = ScriptType::ALL.into_iter().map(|script_type| self.status_of(script_type, &actors));
-        futures::future::try_join_all(each).await
+        let mut all = Vec::with_capacity(ScriptType::ALL.len());
+        for status in futures::future::join_all(each).await {
+            match status {
+                Err(error @ SupervisorError::RecordDamaged { .. }) => {
+                    tracing::debug!(error = %chain(&error), "script types: left one out");
+                }
+                status => all.push(status?),
+            }
+        }
+        Ok(all)
     }
 
     /// One script type.

@@ -263,6 +263,183 @@ async fn a_retry_whose_answer_is_lost_is_not_refused() {
     assert_eq!(answer.job.unwrap().state(), pb::job::State::Queued);
 }
 
+/// Makes a call whose answer is lost once it has had its effect, and which the supervisor then repeats by itself.
+async fn answered_late<T: Send + 'static>(
+    stage: &Stage,
+    word: &'static str,
+    call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>> + Send + 'static,
+    had_its_effect: impl AsyncFn() -> bool,
+) -> T {
+    stage.between.mute_from(word);
+    let mut answer = JoinSet::new();
+    answer.spawn(call);
+    eventually(&format!("{word} has had its effect"), LIMIT, || async {
+        had_its_effect().await.then_some(())
+    })
+    .await;
+    stage.between.renew();
+    answer.join_next().await.unwrap().unwrap().unwrap().into_inner()
+}
+
+impl Stage {
+    async fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut redis = self.redis.connection().await;
+        redis::cmd(words[0]).arg(&words[1..]).query_async(&mut redis).await.unwrap()
+    }
+
+    async fn submitted(&self) -> String {
+        let submit = pb::SubmitJobRequest { job: Some(osis("1")), ..Default::default() };
+        self.client.clone().submit_job(submit).await.unwrap().into_inner().job.unwrap().job_id
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_whose_answer_is_lost_has_deleted() {
+    let stage = stage().await;
+    let mut client = stage.client.clone();
+    let job_id = stage.submitted().await;
+    let cancel = pb::CancelJobRequest { job_id: job_id.clone(), ..Default::default() };
+    client.cancel_job(cancel).await.unwrap();
+    let key = format!("hero:job:{{osis}}:{job_id}");
+    let delete = pb::DeleteJobRequest { job_id, ..Default::default() };
+    let again = delete.clone();
+    let mut caller = client.clone();
+    answered_late(&stage, "hero_delete", async move { caller.delete_job(delete).await }, async || {
+        stage.ask::<u32>(&["EXISTS", &key]).await == 0
+    })
+    .await;
+    let refused = client.delete_job(again).await.unwrap_err();
+    assert_eq!(told(&refused).why(), (Code::NotFound, "JOB_NOT_FOUND"), "a further call finds none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_and_a_purge_whose_answers_are_lost_have_changed_something() {
+    let stage = stage().await;
+    let client = stage.client.clone();
+    let (first, second, third) = (stage.submitted().await, stage.submitted().await, stage.submitted().await);
+    let cancel = pb::CancelJobRequest { job_id: first.clone(), ..Default::default() };
+    let mut caller = client.clone();
+    let answer =
+        answered_late(&stage, "hero_cancel", async move { caller.cancel_job(cancel).await }, async || {
+            stage.status(&first).await == "cancelled"
+        })
+        .await;
+    assert!(answer.changed);
+    let purge = pb::PurgeQueueRequest { script_type: pb::ScriptType::Osis.into(), ..Default::default() };
+    let mut caller = client.clone();
+    let answer =
+        answered_late(&stage, "hero_purge", async move { caller.purge_queue(purge).await }, async || {
+            stage.status(&second).await == "cancelled" && stage.status(&third).await == "cancelled"
+        })
+        .await;
+    assert_eq!(answer.purged_count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_and_a_resume_whose_answers_are_lost_are_told_once_in_the_events() {
+    let stage = stage().await;
+    let client = stage.client.clone();
+    let osis = i32::from(pb::ScriptType::Osis);
+    let paused = async || stage.ask::<u64>(&["HGET", "hero:{osis}:pause", "n"]).await % 2 == 1;
+    let mut caller = client.clone();
+    let pause = pb::PauseQueueRequest { script_type: osis, ..Default::default() };
+    let is_paused = async || stage.ask::<Option<u64>>(&["HGET", "hero:{osis}:pause", "n"]).await == Some(1);
+    let answer =
+        answered_late(&stage, "hero_pause", async move { caller.pause_queue(pause).await }, is_paused).await;
+    assert!(answer.changed);
+    let mut caller = client.clone();
+    let resume = pb::ResumeQueueRequest { script_type: osis, ..Default::default() };
+    let answer =
+        answered_late(&stage, "hero_resume", async move { caller.resume_queue(resume).await }, async || {
+            !paused().await
+        })
+        .await;
+    assert!(answer.changed);
+    let about = [pb::event::Type::QueuePaused, pb::event::Type::QueueResumed];
+    let told = eventually("both are told", LIMIT, || async {
+        let request = pb::ListEventsRequest { script_types: vec![osis], ..Default::default() };
+        let events = client.clone().list_events(request).await.ok()?.into_inner().events;
+        let told: Vec<_> = events.iter().map(pb::Event::r#type).filter(|kind| about.contains(kind)).collect();
+        (told.len() >= 2).then_some(told)
+    })
+    .await;
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_and_a_change_of_settings_whose_answers_are_lost_have_changed_something() {
+    let stage = stage().await;
+    let client = stage.client.clone();
+    let config = pb::ActorConfig {
+        script_type: pb::ScriptType::Osis.into(),
+        binary_path: "/bin/sleep".to_owned(),
+        ..Default::default()
+    };
+    let create = pb::CreateActorRequest {
+        actor_id: "a".to_owned(),
+        config: Some(config),
+        start: Some(false),
+        ..Default::default()
+    };
+    let mut caller = client.clone();
+    let answer = answered_late(
+        &stage,
+        "hero_compare_and_set",
+        async move { caller.create_actor(create).await },
+        async || stage.ask::<u32>(&["HEXISTS", "hero:actors", "a"]).await == 1,
+    )
+    .await;
+    assert!(answer.changed);
+    stage.whole_again().await;
+    let update = pb::UpdateScriptTypeRequest {
+        script_type: pb::ScriptType::Sal.into(),
+        settings: Some(pb::ScriptTypeSettings { max_queue_depth: Some(5), ..Default::default() }),
+        ..Default::default()
+    };
+    let mut caller = client.clone();
+    let answer = answered_late(
+        &stage,
+        "hero_compare_and_set",
+        async move { caller.update_script_type(update).await },
+        async || stage.ask::<u32>(&["HEXISTS", "hero:settings", "sal"]).await == 1,
+    )
+    .await;
+    assert_eq!(answer.status.unwrap().settings.unwrap().max_queue_depth, Some(5));
+}
+
+/// Two calls at once, and a repeat of one of them after the job has run and failed again: one retry each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_at_once_retry_a_job_once() {
+    let stage = stage().await;
+    let client = stage.client.clone();
+    let job_id = stage.submitted().await;
+    let cancel = || pb::CancelJobRequest { job_id: job_id.clone(), ..Default::default() };
+    client.clone().cancel_job(cancel()).await.unwrap();
+    let place: String = stage.ask(&["HGET", &format!("hero:job:{{osis}}:{job_id}"), "at"]).await;
+    let queued = async || stage.ask::<u32>(&["XLEN", "hero:{osis}:q"]).await;
+    let retry = async || {
+        let words = ["FCALL", "hero_retry", "1", "hero:{osis}:q", &job_id, "0", &place];
+        stage.ask::<redis::Value>(&words).await
+    };
+    retry().await;
+    assert!(matches!(retry().await, redis::Value::Array(_)), "the repeat is no refusal");
+    assert_eq!(queued().await, 1);
+    client.clone().cancel_job(cancel()).await.unwrap();
+    assert!(matches!(retry().await, redis::Value::Array(_)));
+    assert_eq!((queued().await, stage.status(&job_id).await.as_str()), (0, "cancelled"));
+    let retry = pb::RetryJobRequest { job_id: job_id.clone(), ..Default::default() };
+    let calls = (0..8).map(|_call| {
+        let (mut client, retry) = (client.clone(), retry.clone());
+        async move { client.retry_job(retry).await }
+    });
+    let answers = futures::future::join_all(calls).await;
+    assert!(answers.iter().any(Result::is_ok), "{answers:?}");
+    for refused in answers.into_iter().filter_map(Result::err) {
+        assert_eq!(told(&refused).why(), (Code::FailedPrecondition, "INVALID_STATE"));
+    }
+    assert_eq!(queued().await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_several_types_of_which_one_fails_tells_which_jobs_were_accepted() {
     let stage = stage().await;

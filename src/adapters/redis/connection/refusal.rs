@@ -24,11 +24,16 @@ pub(super) fn of(error: &RedisError) -> Option<Refusal> {
 }
 
 /// The error as Redis wrote it.
-pub(super) fn words(error: &RedisError) -> String {
+pub(in super::super) fn words(error: &RedisError) -> String {
     match parts(error) {
         Some((code, detail)) => format!("{code} {detail}").trim_end().to_owned(),
         None => error.to_string(),
     }
+}
+
+/// The first word of an answer that is an error.
+pub(in super::super) fn code(error: &RedisError) -> Option<String> {
+    parts(error).map(|(code, _detail)| code)
 }
 
 /// The first word of an answer, and the others. Of many commands in one write the first that failed counts.

@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 7
+local REVISION = 8
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -164,6 +164,42 @@ end
 -- The text of an error that pcall has caught; errors of Redis are tables.
 local function error_text(problem)
   return type(problem) == 'table' and tostring(problem.err) or tostring(problem)
+end
+
+-- The table that a JSON text stands for; nil when it stands for none, since others have written it.
+local function decode_table(text)
+  local ok, decoded = pcall(cjson.decode, text)
+  return ok and type(decoded) == 'table' and decoded or nil
+end
+
+-- Counts and logs what cannot be used because a key or a text is damaged.
+local function note_damage(queue, problem)
+  redis.pcall('HINCRBY', queue.counts, 'damaged', 1)
+  redis.log(redis.LOG_WARNING, queue.base .. ' damaged: passed over (' .. error_text(problem) .. ')')
+end
+
+-- Applies `act` to each item. A damaged one must not keep all others of its queue waiting: it is noted.
+local function for_each(queue, list, act)
+  for _, item in ipairs(list) do
+    local ok, problem = pcall(act, item)
+    if not ok then note_damage(queue, problem) end
+  end
+end
+
+-- Runs the steps of one round. One that breaks off keeps none of the others from their turn; answers with its error.
+local function run_steps(steps)
+  local first
+  for _, step in ipairs(steps) do
+    local ok, problem = pcall(step)
+    if not ok and not first then first = problem end
+  end
+  return first
+end
+
+-- The consumer that an announcement names, '' when it is damaged.
+local function consumer_of(announcement)
+  local known = decode_table(announcement)
+  return known and type(known.consumer) == 'string' and known.consumer or ''
 end
 
 -- Milliseconds and sequence number of an entry id.

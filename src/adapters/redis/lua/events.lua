@@ -2,6 +2,7 @@
 
 local LOG_ENTRIES = 20000
 local LOG_AGE_MS = 604800000 -- seven days
+local CALL_KEPT = 60000      -- milliseconds for which a repeat of a call is known; no call takes longer
 
 -- Adds one event, unless it says again what was emitted last about its actor. Two supervisors of one node see the same actors,
 -- and so does the next one. Answers with 1 or 0.
@@ -24,13 +25,20 @@ local function emit_event(log, emitted, kind, actor, value, json)
   return 1
 end
 
--- hero_emit log, per event: kind actor value json
+-- True if this very call has been made before: its answer was lost.
+local function is_repeat(log, call)
+  return not redis.call('SET', log .. ':call:' .. call, '1', 'NX', 'PX', CALL_KEPT)
+end
+
+-- hero_emit log, per event: kind actor value json; then perhaps call
 --   kind: state (value: the state that an actor is in now), exit (value: the pid that ended), fresh (the actor is new, or
 --   gone), or '' for all else
+--   call: a name of this call, so that a repeat of it adds nothing; older supervisors give none
 -- Adds events. Answers with how many were new.
 freeing('hero_emit', function(keys, args)
   local log, added = keys[1], 0
-  for i = 1, #args, 4 do
+  if #args % 4 == 1 and is_repeat(log, args[#args]) then return 0 end
+  for i = 1, #args - 3, 4 do
     added = added + emit_event(log, log .. ':told', args[i], args[i + 1], args[i + 2], args[i + 3])
   end
   redis.call('XTRIM', log, 'MINID', '~', now_ms() - LOG_AGE_MS)

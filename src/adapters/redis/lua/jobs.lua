@@ -26,13 +26,25 @@ local function withdraw_entry(batch, job)
   return number, actor
 end
 
--- hero_cancel q | id reason: ends a job as cancelled. Answers {1 if that changed it, basic fields}; nil when there is no such job.
+-- True if this very call has cancelled the job: its answer was lost and it is repeated.
+local function was_cancelled_by(job, call)
+  return call ~= '' and job.status == 'cancelled' and redis.call('HGET', job.key, 'cancelled_by') == call
+end
+
+-- Ends a job as cancelled by this call.
+local function cancel_job(batch, job, attempt, reason, call)
+  finish_job(batch, job, attempt, cancelled(reason))
+  if call ~= '' then redis.call('HSET', job.key, 'cancelled_by', call) end
+end
+
+-- hero_cancel q | id reason call: ends a job as cancelled. Answers {1 if that changed it, basic fields}; nil when there is no such
+-- job. `call` is a name of this call, by which a repeat of it is known; older supervisors give none.
 freeing('hero_cancel', function(keys, args)
-  local batch, id, reason = open_batch(keys[1]), args[1], args[2]
+  local batch, id, reason, call = open_batch(keys[1]), args[1], args[2], args[3] or ''
   local queue = batch.queue
   local job = load_job(queue, id)
   if not job then return nil end
-  if has_ended(job.status) then return { 0, basic_fields(queue, id) } end
+  if has_ended(job.status) then return { was_cancelled_by(job, call) and 1 or 0, basic_fields(queue, id) } end
   load_attempts(job)
   local number, actor = job.attempt, ''
   if job.status == 'scheduled' or job.status == 'retry_wait' then
@@ -40,7 +52,7 @@ freeing('hero_cancel', function(keys, args)
   elseif job.place then
     number, actor = withdraw_entry(batch, job)
   end
-  finish_job(batch, job, known_attempt(job, number, actor), cancelled(reason))
+  cancel_job(batch, job, known_attempt(job, number, actor), reason, call)
   close_batch(batch)
   return { 1, basic_fields(queue, id) }
 end)
@@ -68,8 +80,8 @@ end)
 local function reopen_record(queue, job, finished, reset)
   redis.call('PERSIST', job.key)
   redis.call('ZREM', queue.ended, job.id)
-  redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'finished_at',
-    'started_at', 'due_at', 'free', 'wait_until')
+  redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'cancelled_by',
+    'finished_at', 'started_at', 'due_at', 'free', 'wait_until')
   if reset then
     redis.call('UNLINK', queue.output .. job.id)
     redis.call('HDEL', job.key, 'progress', 'log_bytes', 'attempts')
@@ -92,12 +104,15 @@ local function enqueue_again(queue, job, number)
   return 'q:' .. redis.call('XADD', queue.stream, '*', 'attempt', number, 'id', job.id)
 end
 
--- hero_retry q | id reset: queues a job that failed or was cancelled once more; with reset 1 its attempts count anew. Answers
--- with its basic fields, or with the state that forbids it; nil when there is no such job.
+-- hero_retry q | id reset place: queues a job that failed or was cancelled once more; with reset 1 its attempts count anew. Answers
+-- with its basic fields, or with the state that forbids it; nil when there is no such job. `place` is where the caller has seen
+-- the job last, '' for nowhere. A job at another place was retried since, by this call before its answer was lost or by
+-- another one, and is left as it is; older supervisors give no place.
 writing('hero_retry', function(keys, args)
   local queue, now, id = queue_of(keys[1]), now_ms(), args[1]
   local job = load_job(queue, id)
   if not job then return nil end
+  if args[3] and args[3] ~= (job.place or '') then return basic_fields(queue, id) end
   if job.is_ping or (job.status ~= 'failed' and job.status ~= 'cancelled') then return job.status end
   load_attempts(job)
   local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout')
@@ -145,10 +160,10 @@ local function reclaim_stream(batch, lane, prefix, lost, most, count)
     if string.sub(name, 1, #prefix) == prefix and seen < most then
       local entries = pending_entries(lane.stream, '-', '+', most - seen, name)
       seen = seen + #entries
-      for _, entry in ipairs(entries) do
+      for_each(batch.queue, entries, function(entry)
         local outcome = reclaim_entry(batch, { letter = lane.letter, stream = lane.stream, entry = entry[1] }, name, lost)
         if outcome then count[outcome] = count[outcome] + 1 end
-      end
+      end)
       if seen < most then redis.call('XGROUP', 'DELCONSUMER', lane.stream, GROUP, name) end
     end
   end
@@ -166,7 +181,7 @@ freeing('hero_reclaim', function(keys, args)
     seen = seen + reclaim_stream(batch, lane, prefix, lost, limit - seen, count)
   end
   local announcement = redis.call('HGET', queue.actors, actor)
-  if announcement and string.sub(cjson.decode(announcement).consumer, 1, #prefix) == prefix then
+  if announcement and string.sub(consumer_of(announcement), 1, #prefix) == prefix then
     redis.call('HDEL', queue.actors, actor)
   end
   close_batch(batch)

@@ -54,6 +54,17 @@ local function keep_output(queue, job, now, attempt, output)
   redis.call('PEXPIRE', stream, job.ttl + OUTPUT_SPARE)
 end
 
+-- Keeps output of one job; true if the lease stands.
+local function log_output(queue, now, lease, output)
+  local job = load_job(queue, lease.id)
+  if not job or not is_current(job, lease.place) or not holder_of(lease.stream, lease.entry) then return false end
+  if not job.is_ping then
+    keep_output(queue, job, now, output.attempt, output)
+    publish_change(queue, job.id)
+  end
+  return true
+end
+
 -- hero_log q | actor, per job: lane entry id attempt count, and count times: number at_ms kind text
 -- Answers with 1 or 0 a job; 0: the lease is void and nothing was kept.
 freeing('hero_log', function(keys, args)
@@ -62,13 +73,9 @@ freeing('hero_log', function(keys, args)
   while i <= #args do
     local lease, output = parse_lease(queue, actor, args, i), nil
     output, i = parse_output(args, i)
-    local job = load_job(queue, lease.id)
-    local is_held = job ~= nil and is_current(job, lease.place) and holder_of(lease.stream, lease.entry) ~= nil
-    if is_held and not job.is_ping then
-      keep_output(queue, job, now, output.attempt, output)
-      publish_change(queue, job.id)
-    end
-    answers[#answers + 1] = is_held and 1 or 0
+    local ok, is_held = pcall(log_output, queue, now, lease, output)
+    if not ok then note_damage(queue, is_held) end
+    answers[#answers + 1] = ok and is_held and 1 or 0
   end
   return answers
 end)
@@ -102,7 +109,9 @@ freeing('hero_start', function(keys, args)
   local start = { actor = args[1] } -- one table for all: nothing keeps it
   for i = 2, #args, 5 do
     parse_start(start, args, i)
-    answers[#answers + 1] = start_attempt(queue, now, start) and 1 or 0
+    local ok, stands = pcall(start_attempt, queue, now, start)
+    if not ok then note_damage(queue, stands) end
+    answers[#answers + 1] = ok and stands and 1 or 0
   end
   return answers
 end)
@@ -253,8 +262,9 @@ freeing('hero_release', function(keys, args)
   local queue, front, pinned = batch.queue, {}, {}
   for i = 2, #args, 3 do
     local lease = parse_lease(queue, actor, args, i)
-    local entry = release_job(batch, lease)
-    if entry then
+    local ok, entry = pcall(release_job, batch, lease)
+    if not ok then note_damage(queue, entry) end
+    if ok and entry then
       local list = lease.letter == 'i' and pinned or front
       list[#list + 1] = entry
     end

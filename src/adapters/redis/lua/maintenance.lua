@@ -2,17 +2,6 @@
 --
 -- Scans over actors go on where the last call of any supervisor stopped; their cursors are fields of the queue's clock.
 
--- Applies `act` to each item. One damaged record must not keep all others of its queue waiting: a failure is counted and logged.
-local function for_each(queue, list, act)
-  for _, item in ipairs(list) do
-    local ok, problem = pcall(act, item)
-    if not ok then
-      redis.call('HINCRBY', queue.counts, 'damaged', 1)
-      redis.log(redis.LOG_WARNING, queue.base .. ' maintenance: record passed over (' .. error_text(problem) .. ')')
-    end
-  end
-end
-
 -- Adds the entry of a delayed job to its inbox, the front (after an attempt) or the queue; answers with its place.
 local function enqueue_due(queue, job, target)
   local entry = { 'attempt', job.attempt + 1, 'id', job.id }
@@ -57,6 +46,17 @@ local WATCHED_MS = 1500
 local OUTAGE_MS = 2500
 local GAPS_KEPT = 16
 
+-- The gaps as they are stored; those that are damaged are forgotten.
+local function decode_gaps(text)
+  local gaps = {}
+  for _, gap in ipairs(decode_table(text) or {}) do
+    if type(gap) == 'table' and type(gap[1]) == 'number' and type(gap[2]) == 'number' and type(gap[3]) == 'number' then
+      gaps[#gaps + 1] = gap
+    end
+  end
+  return gaps
+end
+
 -- What is known of the clock: the last round (`at`) and the watched time in all (`watched`); where every lease began anew, by the
 -- clock (`reset_at`) and as watched time (`reset`); the `gaps` {at, lost, watched} since then; the cursor of the scan over inboxes;
 -- whether leases get their time anew in this scan (`restamps`).
@@ -64,7 +64,7 @@ local function load_clock(queue)
   local values = redis.call('HMGET', queue.clock, 'at', 'watched', 'reset_at', 'reset', 'gaps', 'inboxes', 'restamps')
   return {
     at = tonumber(values[1]), watched = tonumber(values[2]) or 0, reset_at = tonumber(values[3]), reset = tonumber(values[4]),
-    gaps = values[5] and cjson.decode(values[5]) or {}, cursor = values[6] or '0', restamps = values[7] == '1',
+    gaps = values[5] and decode_gaps(values[5]) or {}, cursor = values[6] or '0', restamps = values[7] == '1',
   }
 end
 
@@ -184,18 +184,27 @@ local function fail_overdue(batch, limit)
   return #due
 end
 
--- hero_tick q | lease_ms limit: one round of due jobs, leases and deadlines. Answers 1 while there is more to do.
-freeing('hero_tick', function(keys, args)
-  local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
-  local promoted = promote_due(batch, limit)
+-- Watches the clock and reclaims what has expired, on the next page of inboxes; answers with the number of leases and the cursor.
+local function check_leases(batch, lease, limit)
   local clock = watch_clock(batch, lease)
   local restamps = clock.restamps
   local lanes = next_lanes(batch.queue, clock)
   if restamps then restamp(lanes, limit) end
-  local expired = expire_leases(batch, clock, lanes, lease, limit)
-  local overdue = fail_overdue(batch, limit)
-  close_batch(batch)
-  local has_more = promoted >= limit or expired >= limit or overdue >= limit or clock.cursor ~= '0'
+  return expire_leases(batch, clock, lanes, lease, limit), clock.cursor
+end
+
+-- hero_tick q | lease_ms limit: one round of due jobs, leases and deadlines. Answers 1 while there is more to do.
+freeing('hero_tick', function(keys, args)
+  local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
+  local promoted, expired, overdue, cursor = 0, 0, 0, '0'
+  local problem = run_steps({
+    function() promoted = promote_due(batch, limit) end,
+    function() expired, cursor = check_leases(batch, lease, limit) end,
+    function() overdue = fail_overdue(batch, limit) end,
+    function() close_batch(batch) end,
+  })
+  if problem then return redis.error_reply(error_text(problem)) end
+  local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0'
   return has_more and 1 or 0
 end)
 
@@ -256,6 +265,7 @@ freeing('hero_sweep', function(keys, args)
   local queue, idle = queue_of(keys[1]), tonumber(args[1])
   local stored = redis.call('HGET', queue.clock, 'sweep') or 'actors 0'
   local phase, cursor = string.match(stored, '^(%a+) (%d+)$')
+  if not phase then phase, cursor = 'actors', '0' end
   if phase == 'actors' then
     cursor = sweep_actors(queue, cursor, idle)
     if cursor == '0' then phase = 'inboxes' end

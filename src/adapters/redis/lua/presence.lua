@@ -7,8 +7,9 @@ local YIELDS_MS = 10000
 -- place: it was left over and is on its way out while its successor works.
 local function yields(queue, actor, consumer, now)
   local announcement = redis.call('HGET', queue.actors, actor)
-  local known = announcement and cjson.decode(announcement)
-  return known and known.consumer ~= consumer and not known.draining and now - known.beat_ms < YIELDS_MS
+  local known = announcement and decode_table(announcement)
+  local beat = known and tonumber(known.beat_ms)
+  return beat and known.consumer ~= consumer and not known.draining and now - beat < YIELDS_MS
 end
 
 -- hero_announce q | actor consumer pid draining idle_ms version pending refused: creates the consumer groups and notes that the
@@ -36,7 +37,7 @@ end)
 freeing('hero_leave', function(keys, args)
   local queue, actor, consumer = queue_of(keys[1]), args[1], args[2]
   local announcement = redis.call('HGET', queue.actors, actor)
-  if announcement and cjson.decode(announcement).consumer == consumer then redis.call('HDEL', queue.actors, actor) end
+  if announcement and consumer_of(announcement) == consumer then redis.call('HDEL', queue.actors, actor) end
   for _, stream in ipairs({ queue.stream, queue.front, inbox_of(queue, actor) }) do
     if #pending_entries(stream, '-', '+', 1, consumer) == 0 then
       redis.pcall('XGROUP', 'DELCONSUMER', stream, GROUP, consumer)
@@ -59,7 +60,7 @@ freeing('hero_drain', function(keys, args)
   local announcement = redis.call('HGET', queue.actors, actor)
   if not announcement then return 0 end
   local until_ms = now_ms() + tonumber(args[2])
-  send_control(queue, actor, 'x', 'drain', 'for', cjson.decode(announcement).consumer, 'until', until_ms)
+  send_control(queue, actor, 'x', 'drain', 'for', consumer_of(announcement), 'until', until_ms)
   return 1
 end)
 
@@ -80,7 +81,7 @@ local function add_presences(queue, answer, actors, held)
     count_inbox(inbox_of(queue, actors[i]), held)
     local n = #answer
     answer[n + 1], answer[n + 2] = actors[i], actors[i + 1]
-    answer[n + 3] = held[cjson.decode(actors[i + 1]).consumer] or 0
+    answer[n + 3] = held[consumer_of(actors[i + 1])] or 0
   end
 end
 
@@ -110,37 +111,40 @@ local function lose_job(batch, job, actor, number)
   add_dead_letter(batch.queue, job, attempt, message)
 end
 
+-- Fails one delayed job if it is for this actor only.
+local function lose_delayed(batch, actor, id)
+  local queue = batch.queue
+  if redis.call('HGET', queue.record .. id, 'target_actor') ~= actor then return end
+  redis.call('ZREM', queue.delayed, id)
+  local job = load_job(queue, id)
+  if job and (job.status == 'scheduled' or job.status == 'retry_wait') then
+    lose_job(batch, load_attempts(job), actor, job.attempt)
+  end
+end
+
 -- hero_forget_delayed q | actor cursor limit: fails the delayed jobs for this actor only, among the next ones. Answers with the
 -- cursor of the next call, 0 at the end.
 freeing('hero_forget_delayed', function(keys, args)
   local batch, actor = open_batch(keys[1]), args[1]
   local queue = batch.queue
   local page = redis.call('ZSCAN', queue.delayed, args[2], 'COUNT', args[3])
-  for i = 1, #page[2], 2 do
-    local id = page[2][i]
-    if redis.call('HGET', queue.record .. id, 'target_actor') == actor then
-      redis.call('ZREM', queue.delayed, id)
-      local job = load_job(queue, id)
-      if job and (job.status == 'scheduled' or job.status == 'retry_wait') then
-        lose_job(batch, load_attempts(job), actor, job.attempt)
-      end
-    end
-  end
+  local ids = {}
+  for i = 1, #page[2], 2 do ids[#ids + 1] = page[2][i] end
+  for_each(queue, ids, function(id) lose_delayed(batch, actor, id) end)
   close_batch(batch)
   return page[1]
 end)
 
 -- Fails the job of one inbox entry and removes the entry.
 local function lose_entry(batch, stream, actor, entry, fields)
-  local id = get_field(fields, 'id')
-  local job = id and load_job(batch.queue, id)
-  if job and is_current(job, 'i:' .. entry) then
-    load_attempts(job)
-    local number = holder_of(stream, entry) and tonumber(get_field(fields, 'attempt')) or job.attempt
-    lose_job(batch, job, actor, number)
-  end
+  local holder = holder_of(stream, entry)
   redis.call('XACK', stream, GROUP, entry)
   remove_later(batch, stream, entry)
+  local id = get_field(fields, 'id')
+  local job = id and load_job(batch.queue, id)
+  if not job or not is_current(job, 'i:' .. entry) then return end
+  load_attempts(job)
+  lose_job(batch, job, actor, holder and tonumber(get_field(fields, 'attempt')) or job.attempt)
 end
 
 -- hero_forget_actor q | actor limit: fails the jobs in the inbox and forgets the actor. Answers 1 while there is more.
@@ -149,7 +153,7 @@ freeing('hero_forget_actor', function(keys, args)
   local queue = batch.queue
   local stream = inbox_of(queue, actor)
   local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', limit)
-  for _, entry in ipairs(entries) do lose_entry(batch, stream, actor, entry[1], entry[2]) end
+  for_each(queue, entries, function(entry) lose_entry(batch, stream, actor, entry[1], entry[2]) end)
   close_batch(batch)
   if #entries == limit then return 1 end
   redis.call('UNLINK', stream, control_of(queue, actor))

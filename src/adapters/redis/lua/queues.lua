@@ -143,29 +143,35 @@ end)
 
 -- Sets the number of the pause and tells all actors in the same step, so that none starts a job that was submitted after the
 -- pause: the one loop over all actors, with one command for each.
-local function set_pause(queue, number, reason)
-  redis.call('HSET', queue.pause, 'n', number, 'since', now_ms(), 'reason', reason)
+local function set_pause(queue, number, reason, call)
+  redis.call('HSET', queue.pause, 'n', number, 'since', now_ms(), 'reason', reason, 'by', call)
   local actors = redis.call('HGETALL', queue.actors)
   for i = 1, #actors, 2 do
-    send_control(queue, actors[i], 'x', 'pause', 'for', cjson.decode(actors[i + 1]).consumer, 'n', number)
+    send_control(queue, actors[i], 'x', 'pause', 'for', consumer_of(actors[i + 1]), 'n', number)
   end
 end
 
--- hero_pause q | reason: from now on no job of this queue is handed out. Answers 1, or 0 when it was paused already.
+-- 1 if the last change was made by this very call, whose answer was lost; else 0.
+local function was_changed_by(queue, call)
+  return call ~= '' and redis.call('HGET', queue.pause, 'by') == call and 1 or 0
+end
+
+-- hero_pause q | reason call: from now on no job of this queue is handed out. Answers 1, or 0 when it was paused already. `call` is
+-- a name of this call, by which a repeat of it is known; older supervisors give none.
 freeing('hero_pause', function(keys, args)
-  local queue = queue_of(keys[1])
+  local queue, call = queue_of(keys[1]), args[2] or ''
   local number = pause_number(queue)
-  if number % 2 == 1 then return 0 end
-  set_pause(queue, number + 1, args[1])
+  if number % 2 == 1 then return was_changed_by(queue, call) end
+  set_pause(queue, number + 1, args[1], call)
   return 1
 end)
 
--- hero_resume q: jobs are handed out again. Answers 1, or 0 when the queue was not paused.
-freeing('hero_resume', function(keys)
-  local queue = queue_of(keys[1])
+-- hero_resume q | call: jobs are handed out again. Answers 1, or 0 when the queue was not paused.
+freeing('hero_resume', function(keys, args)
+  local queue, call = queue_of(keys[1]), args[1] or ''
   local number = pause_number(queue)
-  if number % 2 == 0 then return 0 end
-  set_pause(queue, number + 1, '')
+  if number % 2 == 0 then return was_changed_by(queue, call) end
+  set_pause(queue, number + 1, '', call)
   return 1
 end)
 
@@ -179,11 +185,13 @@ local function next_jobs(queue, after, score, limit)
   return redis.call('ZRANGE', queue.jobs, start, start + limit - 1)
 end
 
--- True if the job is in one of these states and no actor has it. With a reason it is cancelled.
-local function purge_job(batch, id, states, reason)
+-- True if the job is in one of these states and no actor has it. With a reason it is cancelled; one that this very call has
+-- cancelled before its answer was lost counts again.
+local function purge_job(batch, id, states, reason, call)
   local queue = batch.queue
   local job = load_job(queue, id)
-  if not job or not states[job.status] then return false end
+  if not job then return false end
+  if not states[job.status] then return was_cancelled_by(job, call) end
   load_attempts(job)
   local stream, letter, entry = nil, split_place(job.status == 'queued' and job.place or '')
   if letter then
@@ -192,24 +200,24 @@ local function purge_job(batch, id, states, reason)
   end
   if reason then
     if stream then remove_later(batch, stream, entry) else redis.call('ZREM', queue.delayed, id) end
-    finish_job(batch, job, known_attempt(job, job.attempt, ''), cancelled(reason))
+    cancel_job(batch, job, known_attempt(job, job.attempt, ''), reason, call)
   end
   return true
 end
 
 -- hero_purge q | mode limit most reason after score state …: counts the jobs in these states that no actor has, among the next
--- `limit` ones behind job `after` (accepted at `score`), and cancels at most `most` of them if mode is cancel. Answers
--- {count, last id, its score, 1 while there are more}.
+-- `limit` ones behind job `after` (accepted at `score`), and cancels at most `most` of them if mode is cancel:CALL, with the name of
+-- this call, or cancel. Answers {count, last id, its score, 1 while there are more}.
 freeing('hero_purge', function(keys, args)
   local batch = open_batch(keys[1])
-  local reason, limit, most = args[1] == 'cancel' and args[4] or nil, tonumber(args[2]), tonumber(args[3])
+  local mode, call = string.match(args[1], '^(%a+):?(.*)$')
+  local reason, limit, most = mode == 'cancel' and args[4] or nil, tonumber(args[2]), tonumber(args[3])
   local score, states, count = args[6], {}, 0
   for i = 7, #args do states[args[i]] = true end
   local ids = next_jobs(batch.queue, args[5], score, limit)
-  for _, id in ipairs(ids) do
-    if count == most then break end
-    if purge_job(batch, id, states, reason) then count = count + 1 end
-  end
+  for_each(batch.queue, ids, function(id)
+    if count ~= most and purge_job(batch, id, states, reason, call) then count = count + 1 end
+  end)
   close_batch(batch)
   local last = ids[#ids]
   if not last or count == most then return { count, '', '', 0 } end

@@ -85,8 +85,8 @@ end
 
 -- An error (JSON) without its log lines and with a message of limited length; nil when the text is no error.
 local function short_error(text)
-  local ok, decoded = pcall(cjson.decode, text)
-  if not ok or type(decoded) ~= 'table' then return nil end
+  local decoded = decode_table(text)
+  if not decoded then return nil end
   return { kind = decoded.kind, message = truncate(tostring(decoded.message), EVENT_TEXT), line = decoded.line,
     column = decoded.column, exit_code = decoded.exit_code, signal = decoded.signal }
 end
@@ -133,9 +133,10 @@ end
 -- in which it left the job, `detail` the error as JSON ('' for none).
 local function remember_attempt(job, attempt, ended, left, detail)
   local all = redis.call('HGET', job.key, 'attempts')
-  local list = all and cjson.decode(all) or {}
+  local list = all and decode_table(all) or {}
+  local last = list[#list]
   -- The last attempt of a job that was cancelled between two attempts is there already.
-  if #list > 0 and list[#list].n == tonumber(attempt.number) then return end
+  if type(last) == 'table' and last.n == tonumber(attempt.number) then return end
   local past = {
     n = tonumber(attempt.number), actor = attempt.actor, started = tonumber(attempt.started), ended = ended, left = left,
   }

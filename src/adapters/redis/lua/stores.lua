@@ -9,7 +9,9 @@ freeing('hero_compare_and_set', function(keys, args)
     if stored then return stored end
   else
     if not stored then return nil end
-    if cjson.decode(stored).generation ~= tonumber(generation) then return stored end
+    -- A damaged record has no generation, so it is answered as one that somebody else has written.
+    local known = decode_table(stored)
+    if not known or known.generation ~= tonumber(generation) then return stored end
   end
   redis.call('HSET', hash, id, json)
   return 1

@@ -57,21 +57,32 @@ local function attach(queue, id, instance)
   return basic_fields(queue, id)
 end
 
+-- The text of a key, nil when there is none; and why it cannot be read. One caller's damaged key must not fail the others of a call.
+local function read_text(key)
+  local found = redis.pcall('GET', key)
+  if type(found) == 'table' then return nil, error_text(found) end
+  return found
+end
+
 -- The answer to a request id that was used before; nil when it is new.
 local function find_request(call, job)
   if job.request == '' then return nil end
   local queue = call.queue
-  local found = redis.call('GET', queue.request .. job.request)
+  local key = queue.request .. job.request
+  local found, problem = read_text(key)
+  if problem then return { 'damaged', key, problem } end
   if not found then
     for _, name in ipairs(call.others) do
-      local other = redis.call('GET', 'hero:req:{' .. name .. '}:' .. job.request)
+      local other = read_text('hero:req:{' .. name .. '}:' .. job.request)
       if other then return { 'reused', string.match(other, '^%S+ %S* (%d+)$') or '0' } end
     end
     return nil
   end
   local id, fingerprint, first_use = string.match(found, '^(%S+) (%S*) (%d+)$')
-  if fingerprint ~= job.fingerprint then return { 'reused', first_use or '0' } end
-  local fields = attach(queue, id, job.flags.wanted and call.instance or '')
+  if not id then return { 'damaged', key, 'it is no id, digest and time' } end
+  if fingerprint ~= job.fingerprint then return { 'reused', first_use } end
+  local ok, fields = pcall(attach, queue, id, job.flags.wanted and call.instance or '')
+  if not ok then return { 'damaged', queue.record .. id, error_text(fields) } end
   return fields and { 'dup', id, fields } or { 'gone', id }
 end
 
@@ -145,6 +156,7 @@ end
 local function submit_job(call, job)
   local answer = find_request(call, job) or refusal_of(call, job)
   if answer then return answer end
+  call.placed[#call.placed + 1] = { id = job.id, target = job.target, request = job.request }
   local change = place_job(call, job)
   if job.request ~= '' then
     redis.call('SET', call.queue.request .. job.request, job.id .. ' ' .. job.fingerprint .. ' ' .. call.now_text, 'PX',
@@ -159,22 +171,26 @@ local function submit_job(call, job)
   return 1
 end
 
--- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
---   others: 1 if ids and requests of the other script types are looked at as well (their keys lie in other slots)
---   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
---   u there is no such target
---   n: number of names and values that follow
--- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length.
-writing('hero_submit', function(keys, args)
-  local queue, now = queue_of(keys[1]), now_ms()
-  local limit = tonumber(args[2])
-  local call = {
-    queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
-    others = args[4] == '1' and other_types(args[1]) or {},
-    room = room_for(queue, limit, (#args - 4) / 8),
-    accepted = {}, flags = {},
-  }
-  local answers, i = { now }, 5
+-- Takes back what a call has placed that broke off, so that what is refused does not run.
+local function retract(call)
+  local queue = call.queue
+  for _, job in ipairs(call.placed) do
+    local place = redis.call('HGET', queue.record .. job.id, 'at')
+    if place then
+      local letter, entry = split_place(place)
+      redis.call('XDEL', lane_stream(queue, letter, job.target), entry)
+    end
+    redis.call('UNLINK', queue.record .. job.id)
+    if job.request ~= '' then redis.call('UNLINK', queue.request .. job.request) end
+    redis.pcall('ZREM', queue.delayed, job.id)
+    redis.pcall('ZREM', queue.deadlines, job.id)
+    redis.pcall('ZREM', queue.jobs, job.id)
+  end
+end
+
+-- Accepts the jobs in `args`, and lists and counts them; adds the answers.
+local function submit_jobs(call, args, answers)
+  local queue, i = call.queue, 5
   local job = { args = args } -- one table for all: nothing keeps it
   while i <= #args do
     i = parse_submission(call, job, args, i)
@@ -184,7 +200,29 @@ writing('hero_submit', function(keys, args)
     redis.call('ZADD', queue.jobs, unpack(call.accepted))
     redis.call('HINCRBY', queue.counts, 'submitted', #call.accepted / 2)
   end
-  return answers
+end
+
+-- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
+--   others: 1 if ids and requests of the other script types are looked at as well (their keys lie in other slots)
+--   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
+--   u there is no such target
+--   n: number of names and values that follow
+-- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length,
+-- damaged key why.
+writing('hero_submit', function(keys, args)
+  local queue, now = queue_of(keys[1]), now_ms()
+  local limit = tonumber(args[2])
+  local call = {
+    queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
+    others = args[4] == '1' and other_types(args[1]) or {},
+    room = room_for(queue, limit, (#args - 4) / 8),
+    accepted = {}, placed = {}, flags = {},
+  }
+  local answers = { now }
+  local ok, problem = pcall(submit_jobs, call, args, answers)
+  if ok then return answers end
+  retract(call)
+  return redis.error_reply(error_text(problem))
 end)
 
 -- hero_attach q | id instance: the basic fields of a job; until it has ended, its end will be replied to `instance`. Nil when

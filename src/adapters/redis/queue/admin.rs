@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Value};
 
+use super::jobs::name_of_call;
 use super::{ROUND, RedisQueue};
+use crate::adapters::redis::damaged_records::note_queue;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::time_of;
 use crate::adapters::redis::reply::Parts;
@@ -29,7 +31,8 @@ impl QueueAdmin for RedisQueue {
 
     async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
         let command = Function::QueueState.on_queue(script_type);
-        let answer: StateAnswer = self.shared.connection.call(&command, "the state of a queue").await?;
+        let answer = self.shared.connection.call::<StateAnswer>(&command, "the state of a queue").await;
+        let answer = answer.inspect_err(note_queue)?;
         let more = self.count_inboxes(script_type, answer.cursor).await?;
         let age = |at: i64| Duration::from_millis(u64::try_from(answer.now - at).unwrap_or(0));
         let oldest = [answer.oldest, more.oldest].into_iter().flatten().min();
@@ -53,12 +56,13 @@ impl QueueAdmin for RedisQueue {
 
     async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
         let mut pause = Function::Pause.on_queue(script_type);
-        pause.arg(reason);
+        pause.arg(reason).arg(name_of_call());
         Ok(self.shared.connection.call::<i64>(&pause, "a pause").await? == 1)
     }
 
     async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
-        let resume = Function::Resume.on_queue(script_type);
+        let mut resume = Function::Resume.on_queue(script_type);
+        resume.arg(name_of_call());
         Ok(self.shared.connection.call::<i64>(&resume, "the end of a pause").await? == 1)
     }
 
@@ -113,10 +117,7 @@ impl RedisQueue {
         states: &[JobState],
         cancel: Option<(&str, u64)>,
     ) -> Result<u64, StoreFault> {
-        let (mode, reason, most) = match cancel {
-            Some((reason, most)) => ("cancel", reason, Some(most)),
-            None => ("count", "", None),
-        };
+        let (reason, most) = cancel.map_or(("", None), |(reason, most)| (reason, Some(most)));
         let (mut total, mut after, mut score) = (0_u64, String::new(), String::new());
         loop {
             let left = most.map(|most| most.saturating_sub(total));
@@ -124,6 +125,7 @@ impl RedisQueue {
                 return Ok(total);
             }
             let left = left.map_or(-1, |left| i64::try_from(left).unwrap_or(i64::MAX));
+            let mode = cancel.map_or_else(|| "count".to_owned(), |_| format!("cancel:{}", name_of_call()));
             let mut purge = Function::Purge.on_queue(script_type);
             purge.arg(mode).arg(ROUND).arg(left).arg(reason).arg(&after).arg(&score);
             for state in states {

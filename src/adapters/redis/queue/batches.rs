@@ -41,6 +41,8 @@ pub(super) enum SubmitAnswer {
     Gone(JobId),
     Full(u64),
     Unroutable,
+    /// A key that only this job needs cannot be read.
+    Damaged(StoreFault),
 }
 
 /// Jobs and their answers.
@@ -258,6 +260,11 @@ fn read_one(
         "stray" => Ok(SubmitAnswer::Unroutable),
         "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
         "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
+        "damaged" => {
+            let (key, why): (String, String) =
+                (parts.next().map_err(unreadable)?, parts.next().map_err(unreadable)?);
+            Ok(SubmitAnswer::Damaged(reply::corrupt(&key, &why)))
+        }
         "gone" => Ok(SubmitAnswer::Gone(job_id(parts.next().map_err(unreadable)?)?)),
         "dup" => {
             let id = job_id(parts.next().map_err(unreadable)?)?;

@@ -60,14 +60,30 @@ impl JobQueue for RedisQueue {
     }
 
     async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
-        let args = [id.as_str(), reason];
+        let call = name_of_call();
+        let args = [id.as_str(), reason, &call];
         let answer = self.call_all_queues::<(i64, Vec<Value>)>(Function::Cancel, &args, "a cancel").await?;
         let Some((script_type, (changed, fields))) = answer else { return Ok(None) };
         Ok(Some(Cancelled { job: job_of(id, script_type, fields)?, changed: changed == 1 }))
     }
 
+    /// Removes the record of an ended job. A repeat whose first answer was lost finds none: then the job was removed by the first
+    /// call if it was there before.
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError> {
-        let answer = self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await?;
+        if self.place_of(id).await?.is_none() {
+            return Ok(Deleted::Unknown);
+        }
+        let pipeline = on_all_queues(Function::Delete, &[id.as_str()]);
+        let answer: Option<(ScriptType, String)> =
+            match self.shared.connection.pipe_once(&pipeline, "a delete").await {
+                Ok(answers) => first_answer(answers.into_iter().map(Ok).collect())?,
+                Err(Failed { error: StoreFault::Unavailable(_), sent: true }) => {
+                    let again = self.call_all_queues(Function::Delete, &[id.as_str()], "a delete").await?;
+                    let Some(answer) = again else { return Ok(Deleted::Gone) };
+                    Some(answer)
+                }
+                Err(failed) => return Err(failed.error.into()),
+            };
         match answer {
             None => Ok(Deleted::Unknown),
             Some((_script_type, word)) if word == "gone" => Ok(Deleted::Gone),
@@ -79,29 +95,20 @@ impl JobQueue for RedisQueue {
 
     /// Queues a finished job once more.
     ///
-    /// A retry whose answer was lost is not simply repeated: the repeat would be refused, or would retry the job a second time
-    /// if it had ended again. The job shows whether the retry had its effect.
+    /// The function retries the job only while the job is where it was seen before, so a call that is repeated after its answer was
+    /// lost, or is made by two at once, retries the job once, whatever has become of the job meanwhile.
     async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        let connection = &self.shared.connection;
-        let Some(before) = read(connection, id, JobView::Basic).await? else { return Ok(Retried::Unknown) };
-        if !before.state.is_terminal() {
-            return Ok(Retried::NotPossible(before.state));
-        }
-        let failed = match self.retry_once(id, reset_attempts).await {
-            Ok(retried) => return Ok(retried),
-            Err(failed) => failed,
-        };
-        if !failed.sent {
-            return Err(failed.error.into());
-        }
-        let Some(now) = read(connection, id, JobView::Basic).await? else { return Err(failed.error.into()) };
-        match failed.error {
-            _answer_lost if !now.state.is_terminal() || now.finished_at != before.finished_at => {
-                Ok(Retried::Queued(Box::new(now)))
+        let Some(place) = self.place_of(id).await? else { return Ok(Retried::Unknown) };
+        let reset = if reset_attempts { "1" } else { "0" };
+        let args = [id.as_str(), reset, &place];
+        match self.call_all_queues(Function::Retry, &args, "a retry").await? {
+            None => Ok(Retried::Unknown),
+            Some((script_type, RetryAnswer::Queued(fields))) => {
+                Ok(Retried::Queued(Box::new(job_of(id, script_type, fields)?)))
             }
-            // Redis may still be at work on the call.
-            error @ StoreFault::TimedOut { .. } => Err(error.into()),
-            _broken => Ok(self.retry_once(id, reset_attempts).await.map_err(|failed| failed.error)?),
+            Some((script_type, RetryAnswer::Refused(word))) => {
+                Ok(Retried::NotPossible(parse_state(&keys::job(script_type, id), &word)?))
+            }
         }
     }
 }
@@ -114,26 +121,28 @@ impl RedisQueue {
         args: &[&str],
         what: &str,
     ) -> Result<Option<(ScriptType, R)>, StoreFault> {
-        let answers = self.shared.connection.pipe(&on_all_queues(function, args), what).await?;
-        Ok(first_answer(answers))
+        first_answer(self.shared.connection.pipe_each(on_all_queues(function, args), what).await?)
     }
 
-    async fn retry_once(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, Failed> {
-        let reset = if reset_attempts { "1" } else { "0" };
-        let pipeline = on_all_queues(Function::Retry, &[id.as_str(), reset]);
-        let answers: Vec<Option<RetryAnswer>> =
-            self.shared.connection.pipe_once(&pipeline, "a retry").await?;
-        let read = match first_answer(answers) {
-            None => Ok(Retried::Unknown),
-            Some((script_type, RetryAnswer::Queued(fields))) => {
-                job_of(id, script_type, fields).map(|job| Retried::Queued(Box::new(job)))
-            }
-            Some((script_type, RetryAnswer::Refused(word))) => {
-                parse_state(&keys::job(script_type, id), &word).map(Retried::NotPossible)
-            }
-        };
-        read.map_err(|error| Failed { error, sent: false })
+    /// The place at which a job was queued last, '' for none; None when there is no such job. It tells a job that was retried
+    /// from one that was not.
+    async fn place_of(&self, id: &JobId) -> Result<Option<String>, StoreFault> {
+        let mut pipeline = redis::pipe();
+        for script_type in ScriptType::ALL {
+            pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&["status", "at"]);
+        }
+        let answers = self.shared.connection.pipe_each(pipeline, "the place of a job").await?;
+        let answers = answers.into_iter().map(|answer| {
+            let (status, place): (Option<String>, Option<String>) = answer?;
+            Ok(status.map(|_status| place.unwrap_or_default()))
+        });
+        Ok(first_answer(answers.collect())?.map(|(_script_type, place)| place))
     }
+}
+
+/// A name for one call, by which functions know a repeat of it.
+pub(super) fn name_of_call() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// Calls a function on all four queues.
@@ -145,10 +154,19 @@ fn on_all_queues(function: Function, args: &[&str]) -> Pipeline {
     pipeline
 }
 
-/// Returns the answer of the queue that has the job.
-fn first_answer<R>(answers: Vec<Option<R>>) -> Option<(ScriptType, R)> {
-    let mut found = ScriptType::ALL.into_iter().zip(answers);
-    found.find_map(|(script_type, answer)| Some((script_type, answer?)))
+/// Returns the answer of the queue that has the job; the fault of another queue counts only when none has it.
+fn first_answer<R>(
+    answers: Vec<Result<Option<R>, StoreFault>>,
+) -> Result<Option<(ScriptType, R)>, StoreFault> {
+    let mut failure = None;
+    for (script_type, answer) in ScriptType::ALL.into_iter().zip(answers) {
+        match answer {
+            Ok(Some(answer)) => return Ok(Some((script_type, answer))),
+            Ok(None) => {}
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    failure.map_or(Ok(None), Err)
 }
 
 /// The answer of `hero_retry`: basic fields, or the state that forbids it.
@@ -181,13 +199,12 @@ pub(super) async fn read(
     for script_type in ScriptType::ALL {
         pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&names);
     }
-    let answers: Vec<Vec<Value>> = connection.pipe(&pipeline, "a job").await?;
-    for (script_type, values) in ScriptType::ALL.into_iter().zip(answers) {
-        if let Some(fields) = Fields::from_known(keys::job(script_type, id), &names, values)? {
-            return decode_job(id, script_type, &fields).map(Some);
-        }
-    }
-    Ok(None)
+    let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_each(pipeline, "a job").await?;
+    let types = ScriptType::ALL.into_iter().zip(answers);
+    let fields =
+        types.map(|(script_type, values)| Fields::from_known(keys::job(script_type, id), &names, values?));
+    let found = first_answer(fields.collect())?;
+    found.map(|(script_type, fields)| decode_job(id, script_type, &fields)).transpose()
 }
 
 /// Reads a job from the flat list of names and values that functions answer with.

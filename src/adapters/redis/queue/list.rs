@@ -139,10 +139,11 @@ async fn read(
     for (script_type, cursor) in found {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);
     }
-    let answers: Vec<Vec<Value>> = connection.pipe(&pipeline, "a job").await?;
+    let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_each(pipeline, "a job").await?;
     let mut jobs = Vec::with_capacity(answers.len());
     for ((script_type, cursor), values) in found.iter().zip(answers) {
-        let fields = Fields::from_known(keys::job(*script_type, &cursor.job_id), &BASIC, values);
+        let key = keys::job(*script_type, &cursor.job_id);
+        let fields = values.and_then(|values| Fields::from_known(key, &BASIC, values));
         let read = fields.and_then(|fields| {
             fields.map(|fields| decode_job(&cursor.job_id, *script_type, &fields)).transpose()
         });

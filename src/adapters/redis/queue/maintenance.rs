@@ -30,20 +30,27 @@ impl QueueMaintenance for RedisQueue {
     async fn maintain(&self) -> Result<(), QueueError> {
         let config = &self.shared.config;
         let sweeps = self.is_sweep_due();
+        let mut damage = None;
         for script_type in ScriptType::ALL {
             let mut tick = Function::Tick.on_queue(script_type);
             tick.arg(span_millis(config.lease)).arg(ROUND);
-            self.repeat_until_done(&tick, "a round of maintenance").await?;
             let mut trim = Function::Trim.on_queue(script_type);
             trim.arg(config.finished_limit).arg(ROUND);
-            self.repeat_until_done(&trim, "a round of retention").await?;
+            let mut steps = vec![(tick, "a round of maintenance"), (trim, "a round of retention")];
             if sweeps {
                 let mut sweep = Function::Sweep.on_queue(script_type);
                 sweep.arg(span_millis(CONSUMER_IDLE));
-                self.repeat_until_done(&sweep, "a sweep").await?;
+                steps.push((sweep, "a sweep"));
+            }
+            for (step, what) in steps {
+                match self.repeat_until_done(&step, what).await {
+                    // A damaged key must not keep the other queues from their maintenance.
+                    Err(error @ StoreFault::Corrupt { .. }) => damage = damage.or(Some(error)),
+                    done => done?,
+                }
             }
         }
-        Ok(())
+        damage.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn lease(&self) -> Duration {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Value};
 
 use super::{ROUND, ROUNDS, RedisQueue, span_millis};
-use crate::adapters::redis::damaged_records::{RecordKind, keep};
+use crate::adapters::redis::damaged_records::{RecordKind, keep, note_queue};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::{encode_error, time_of};
 use crate::adapters::redis::reply::{Lossy, Parts};
@@ -28,7 +28,8 @@ impl ActorPresence for RedisQueue {
         loop {
             let mut command = Function::PresencePage.on_queue(script_type);
             command.arg(&cursor);
-            let page: PresencePage = self.shared.connection.call(&command, "the presences").await?;
+            let page = self.shared.connection.call::<PresencePage>(&command, "the presences").await;
+            let page = page.inspect_err(note_queue)?;
             for entry in page.entries {
                 if let Some(presence) = keep(RecordKind::Presence, presence_of(entry)) {
                     presences.insert(presence.actor_id.clone(), presence);

@@ -171,9 +171,10 @@ async fn resolve_chunk(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<
     for (id, script_type) in jobs {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, id)).arg(&BASIC);
     }
-    let answers: Vec<Vec<Value>> = shared.connection.pipe(&pipeline, "a job").await?;
+    let answers = shared.connection.pipe_each::<Vec<Value>>(pipeline, "a job").await?;
     for ((id, script_type), values) in jobs.iter().zip(answers) {
-        let fields = Fields::from_known(keys::job(*script_type, id), &BASIC, values);
+        let fields =
+            values.and_then(|values| Fields::from_known(keys::job(*script_type, id), &BASIC, values));
         let job =
             fields.and_then(|fields| fields.map(|fields| decode_job(id, *script_type, &fields)).transpose());
         match job {

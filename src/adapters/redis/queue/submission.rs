@@ -154,6 +154,7 @@ impl RedisQueue {
                 | SubmitAnswer::Gone(_)
                 | SubmitAnswer::Full(_)
                 | SubmitAnswer::Unroutable
+                | SubmitAnswer::Damaged(_)
                 | SubmitAnswer::Reused(_) => answer,
             };
             match answer {
@@ -175,6 +176,7 @@ impl RedisQueue {
                     Some(actor_id) => SubmitRefused::Unroutable { actor_id },
                     None => taken(id),
                 })),
+                SubmitAnswer::Damaged(error) => submitted.push(Err(damaged(&error))),
                 SubmitAnswer::Full(queued) => {
                     submitted.push(Err(SubmitRefused::QueueFull { script_type, queued, limit }));
                 }
@@ -241,6 +243,16 @@ fn taken(job_id: JobId) -> SubmitRefused {
     SubmitRefused::JobExists { job_id }
 }
 
+fn damaged(error: &StoreFault) -> SubmitRefused {
+    SubmitRefused::Damaged {
+        what: match error {
+            StoreFault::Corrupt { what, .. } => what.clone(),
+            other => other.to_string(),
+        },
+        reason: chain(error),
+    }
+}
+
 fn uncertain(job_id: JobId, error: &StoreFault) -> SubmitRefused {
     SubmitRefused::Uncertain { job_id, reason: chain(error) }
 }
@@ -250,9 +262,9 @@ fn not_accepted(error: &StoreFault) -> SubmitRefused {
         StoreFault::Refused { refusal, reason } => {
             SubmitRefused::NotAccepted { refusal: Some(*refusal), reason: reason.clone() }
         }
-        StoreFault::Unavailable(_)
-        | StoreFault::TimedOut { .. }
-        | StoreFault::Rejected { .. }
-        | StoreFault::Corrupt { .. } => SubmitRefused::NotAccepted { refusal: None, reason: chain(error) },
+        StoreFault::Corrupt { .. } => damaged(error),
+        StoreFault::Unavailable(_) | StoreFault::TimedOut { .. } | StoreFault::Rejected { .. } => {
+            SubmitRefused::NotAccepted { refusal: None, reason: chain(error) }
+        }
     }
 }

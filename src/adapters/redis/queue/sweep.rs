@@ -71,9 +71,18 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Stor
     for (id, script_type) in jobs {
         pipeline.cmd("HGET").arg(keys::job(*script_type, id)).arg("status");
     }
-    let statuses: Vec<Option<String>> = shared.connection.pipe(&pipeline, "the status of a job").await?;
+    let statuses = shared.connection.pipe_each::<Option<String>>(pipeline, "the status of a job").await?;
     let mut ended = Vec::new();
     for (job, status) in jobs.iter().zip(statuses) {
+        let status = match status {
+            Ok(status) => status,
+            Err(error) => {
+                // The waiters read the record themselves and get this error.
+                tracing::warn!(job.id = %job.0, %error, "job {}: its record cannot be read", job.0);
+                shared.awaiters.abandon(&job.0);
+                continue;
+            }
+        };
         match status {
             None => {
                 tracing::warn!(job.id = %job.0, "job {}: awaited, but its record has gone", job.0);

@@ -8,7 +8,6 @@ use tokio::time::{Instant, timeout};
 
 use super::deliveries::{self, Delivered, Malformed, Message};
 use super::{HeldJob, LEASES, RedisWorkQueue, Streams};
-use crate::adapters::redis::connection::fault_of;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
@@ -21,8 +20,6 @@ use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 
 /// Time beyond its wait after which a read is given up, together with its connection.
 const READ_GRACE: Duration = Duration::from_secs(10);
-/// Code of Redis for a key that holds something else than a record.
-const WRONG_TYPE: &str = "WRONGTYPE";
 /// Name of a record in errors.
 const JOB: &str = "a job";
 /// Pending entries that one read of a recovery asks for.
@@ -48,7 +45,7 @@ impl RedisWorkQueue {
                 self.announce(draining).await.map_err(QueueError::into_fault)?;
                 return Ok(Read::new());
             }
-            Ok(Err(error)) => Err(fault_of(&error)),
+            Ok(Err(error)) => Err(self.connection.name_wrong_type(command, &error).await),
             Err(_elapsed) => Err(StoreFault::TimedOut { after: limit }),
         };
         *self.reader.lock() = None;
@@ -141,12 +138,7 @@ impl RedisWorkQueue {
         if asked.is_empty() {
             return Ok(records);
         }
-        let answers = match self.connection.pipe(&pipeline, JOB).await {
-            Err(StoreFault::Rejected { reason }) if reason.contains(WRONG_TYPE) => {
-                self.records_one_by_one(&asked).await?
-            }
-            answers => answers?.into_iter().map(Ok).collect(),
-        };
+        let answers = self.connection.pipe_each::<Vec<Value>>(pipeline, JOB).await?;
         for ((index, key), values) in asked.into_iter().zip(answers) {
             records[index] = match values.and_then(|values| record_of(key, values)) {
                 Ok(record) => record,
@@ -154,23 +146,6 @@ impl RedisWorkQueue {
             };
         }
         Ok(records)
-    }
-
-    /// Reads records one by one, when one key holds something else than a record.
-    async fn records_one_by_one(
-        &self,
-        asked: &[(usize, String)],
-    ) -> Result<Vec<Result<Vec<Value>, StoreFault>>, StoreFault> {
-        let mut answers = Vec::with_capacity(asked.len());
-        for (_index, key) in asked {
-            match self.connection.call(redis::cmd("HMGET").arg(key).arg(&TASK), JOB).await {
-                Err(error @ StoreFault::Rejected { .. }) if error.to_string().contains(WRONG_TYPE) => {
-                    answers.push(Err(error));
-                }
-                answer => answers.push(Ok(answer?)),
-            }
-        }
-        Ok(answers)
     }
 
     /// Removes an entry that no longer stands for a job.

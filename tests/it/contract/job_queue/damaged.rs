@@ -1,12 +1,17 @@
 //! Records that cannot be read: each is stepped over by itself, and named to who asks for it.
 
-use hero_supervisor::domain::model::id::ActorId;
-use hero_supervisor::domain::model::job::JobView;
-use hero_supervisor::ports::job_queue::JobFilter;
+use std::time::Duration;
+
+use hero_supervisor::domain::model::id::{ActorId, RequestId};
+use hero_supervisor::domain::model::job::{JobSpec, JobState, JobView};
+use hero_supervisor::domain::model::script_type::ScriptType;
+use hero_supervisor::ports::job_queue::{JobFilter, QueueError};
+use hero_supervisor::ports::job_submission::{RequestKey, SubmitRefused};
 use hero_supervisor::ports::store_fault::StoreFault;
 
 use super::actors::record;
-use super::queue_contract::{Kind, QueueContract, spec, submit};
+use super::queue_contract::{Kind, OSIS, QueueContract, spec, submission, submit};
+use super::redis_only::command;
 
 async fn set(bench: &mut QueueContract, key: &str, field: &str, value: impl AsRef<[u8]>) {
     let mut connection = bench.redis().connection().await;
@@ -81,4 +86,114 @@ async fn damaged_rules_verdicts_and_decisions_are_stepped_over() {
     assert!(store.decisions().await.unwrap().is_empty());
     assert!(store.healths().await.unwrap().is_empty());
     assert!(store.template(super::queue_contract::OSIS).await.unwrap().is_none());
+}
+
+/// The key that an error of damaged data names.
+fn damaged<T: std::fmt::Debug>(answer: Result<T, QueueError>) -> String {
+    let StoreFault::Corrupt { what, source } = answer.unwrap_err().into_fault() else {
+        panic!("it is no damage")
+    };
+    assert!(source.to_string().starts_with("WRONGTYPE"), "{source}");
+    what
+}
+
+/// Puts a value of another type where a key is.
+async fn overwrite(bench: &mut QueueContract, key: &str) {
+    command(bench, &["DEL", key]).await;
+    command(bench, &["SET", key, "x"]).await;
+}
+
+#[tokio::test]
+async fn a_record_of_the_wrong_type_is_named_and_hides_no_other() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let (first, bad, last) =
+        (submit(&queue, spec("1")).await, submit(&queue, spec("2")).await, submit(&queue, spec("3")).await);
+    let key = format!("hero:job:{{osis}}:{}", bad.id);
+    overwrite(&mut bench, &key).await;
+    for what in [
+        damaged(queue.get(&bad.id, JobView::Full).await),
+        damaged(queue.attach(&bad.id).await),
+        damaged(queue.cancel(&bad.id, "").await),
+        damaged(queue.retry(&bad.id, false).await),
+        damaged(queue.delete(&bad.id).await),
+    ] {
+        assert!(what.starts_with(&key), "{what}");
+    }
+    let page = queue.list(&JobFilter::default(), None, 100).await.unwrap();
+    assert_eq!(page.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&last.id, &first.id]);
+    assert_eq!(queue.count(OSIS, &[JobState::Queued]).await.unwrap(), 2);
+    assert_eq!(queue.purge(OSIS, &[JobState::Queued], "", u64::MAX).await.unwrap(), 2);
+    assert!(queue.state(OSIS).await.unwrap().damaged >= 1, "it is counted");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_queue_of_the_wrong_type_is_named_and_costs_no_other_queue_anything() {
+    for part in ["q", "front", "events", "jobs", "delayed", "waits", "counts", "tick"] {
+        let mut bench = Kind::Redis.bench().await;
+        let queue = bench.supervisor();
+        let key = format!("hero:{{osis}}:{part}");
+        overwrite(&mut bench, &key).await;
+        let mut late = spec("1");
+        late.queue_timeout = Some(Duration::from_millis(1));
+        if part == "tick" {
+            let what = damaged(queue.maintain().await);
+            assert!(what.starts_with(&key), "{part}: {what}");
+        } else {
+            // Nothing that is refused is there all the same.
+            let asked = submission(late.clone());
+            let id = asked.id.clone();
+            let what = damaged(queue.submit(vec![asked]).await);
+            assert!(what.starts_with(&key), "{part}: {what}");
+            assert_eq!(queue.get(&id, JobView::Basic).await.unwrap(), None, "{part}");
+            if part != "q" {
+                assert_eq!(
+                    command(&mut bench, &["XLEN", "hero:{osis}:q"]).await,
+                    redis::Value::Int(0),
+                    "{part}"
+                );
+            }
+        }
+        let other = submit(&queue, JobSpec { script_type: ScriptType::SAL, ..late }).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        drop(queue.maintain().await);
+        let ended = queue.get(&other.id, JobView::Basic).await.unwrap().unwrap();
+        assert_eq!(ended.state, JobState::Failed, "{part}: the other queue has its maintenance");
+        queue.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_request_fails_its_own_job_only() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    command(&mut bench, &["LPUSH", "hero:req:{osis}:r1", "x"]).await;
+    let request =
+        RequestKey { owner: None, id: RequestId::parse("r1").unwrap(), fingerprint: "f".to_owned() };
+    let mut asked = submission(spec("1"));
+    asked.request = Some(request);
+    let answers = queue.submit(vec![submission(spec("2")), asked, submission(spec("3"))]).await.unwrap();
+    let [Ok(_), Err(SubmitRefused::Damaged { what, reason }), Ok(_)] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert!(what == "hero:req:{osis}:r1" && reason.contains("WRONGTYPE"), "{what}: {reason}");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_announcement_hides_no_actor_and_stops_no_pause() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let _actor = bench.actor("osis_actor_0", 41).await;
+    for (name, value) in [("a", "{"), ("b", "[]"), ("c", "{\"consumer\":7,\"beat_ms\":\"x\"}")] {
+        set(&mut bench, "hero:{osis}:actors", name, value).await;
+    }
+    let there = queue.presences(OSIS).await.unwrap();
+    assert_eq!(there.iter().map(|actor| actor.actor_id.as_str()).collect::<Vec<_>>(), ["osis_actor_0"]);
+    assert!(queue.pause(OSIS, "").await.unwrap() && queue.resume(OSIS).await.unwrap());
+    // Who announces itself mends its own.
+    let _mended = bench.actor("a", 42).await;
+    assert_eq!(queue.presences(OSIS).await.unwrap().len(), 2);
+    queue.close().await;
 }
