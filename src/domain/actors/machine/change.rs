@@ -13,7 +13,7 @@ pub(super) enum Change {
         is_there: bool,
     },
     /// The end of an operation.
-    End(EndOfOperation),
+    End(Box<EndOfOperation>),
     /// The end of the operation of a supervisor that is dead.
     GiveUp(OperationLease),
     /// The end of our operation with this lease, since the machine leaves.

@@ -57,7 +57,7 @@ impl Machine {
         } else if deleted {
             self.after_end(end, Ok(()));
         } else {
-            self.change(Change::End(change), AfterChange::End(end));
+            self.change(Change::End(Box::new(change)), AfterChange::End(end));
         }
     }
 

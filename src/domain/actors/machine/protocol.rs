@@ -141,7 +141,7 @@ impl Call {
 #[derive(Debug)]
 pub(in crate::domain::actors) enum Answer {
     /// None: there is no such actor.
-    Record(Result<Option<ActorRecord>, StoreError>),
+    Record(Result<Option<Box<ActorRecord>>, StoreError>),
     Stored(Result<Stored, StoreError>),
     /// None when it is not known now.
     Epoch(Option<String>),

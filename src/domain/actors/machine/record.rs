@@ -73,10 +73,14 @@ impl Machine {
 
     /// Takes over the record as it is stored now, and goes on with what it was read for. Read is whether somebody else had
     /// changed it.
-    pub(super) fn on_record(&mut self, purpose: ReadPurpose, read: Result<Option<ActorRecord>, StoreError>) {
+    pub(super) fn on_record(
+        &mut self,
+        purpose: ReadPurpose,
+        read: Result<Option<Box<ActorRecord>>, StoreError>,
+    ) {
         let read = match read {
             Ok(None) => Err(SupervisorError::ActorNotFound(self.record.id.clone())),
-            Ok(Some(stored)) => Ok(self.adopt(stored)),
+            Ok(Some(stored)) => Ok(self.adopt(*stored)),
             Err(error) => Err(error.into()),
         };
         match purpose {

@@ -20,7 +20,9 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) async fn make(&self, call: Call) -> Answer {
         match call {
-            Call::Read => Answer::Record(self.parts.store.get(&self.id).await),
+            Call::Read => {
+                Answer::Record(self.parts.store.get(&self.id).await.map(|record| record.map(Box::new)))
+            }
             Call::Write(record) => Answer::Stored(self.parts.store.update(&record).await),
             Call::Epoch => Answer::Epoch(self.parts.store.epoch().await.unwrap_or_default()),
             Call::EndOrphans { pids, grace } => Answer::Orphans(self.end_orphans(pids, grace).await),

@@ -37,7 +37,11 @@ impl World {
         let arrives = delivery == Delivery::Arrives;
         self.store_was_away |= !arrives;
         let answer = match call {
-            Call::Read => Answer::Record(if arrives { Ok(self.stored.clone()) } else { Err(lost().into()) }),
+            Call::Read => Answer::Record(if arrives {
+                Ok(self.stored.clone().map(Box::new))
+            } else {
+                Err(lost().into())
+            }),
             Call::Write(next) if delivery == Delivery::Fails => {
                 self.lose_leases(&next);
                 Answer::Stored(Err(StoreFault::Unavailable("away".into()).into()))
