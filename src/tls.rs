@@ -61,6 +61,7 @@ impl ServerTls {
     ///
     /// # Errors
     /// A file that cannot be used, with the remedy.
+    #[expect(clippy::disallowed_methods, reason = "certificates are valid by the wall clock")]
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let active = files::load(&files, SystemTime::now())?;
         Ok(Self { files, active: RwLock::new(Arc::new(active)) })
@@ -76,6 +77,7 @@ impl ServerTls {
     ///
     /// # Errors
     /// A file that cannot be used. What was loaded before stays in force.
+    #[expect(clippy::disallowed_methods, reason = "certificates are valid by the wall clock")]
     pub fn reload(&self) -> Result<Arc<Active>, TlsError> {
         let active = Arc::new(files::load(&self.files, SystemTime::now())?);
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&active);

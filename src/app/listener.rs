@@ -11,10 +11,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::connections::{Places, for_callers};
@@ -164,6 +165,7 @@ pub(super) fn incoming(
 }
 
 /// Streams the connections of one listener, those of TCP after their TLS handshake if there is TLS.
+#[expect(clippy::disallowed_methods, reason = "the stream owns the task, and ends it when it is dropped")]
 pub(super) fn connections(
     listener: Listener,
     places: Arc<Places>,

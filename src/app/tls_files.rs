@@ -8,8 +8,10 @@ use metrics::gauge;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::reload::Reloadable;
+use crate::adapters::system_clock::SystemClock;
 use crate::config::ClientAuth;
 use crate::grpc::{ClientCertificates, TlsInfo, TlsStatus};
+use crate::ports::clock::Clock;
 use crate::telemetry::metrics::TLS_NOT_AFTER;
 use crate::tls::{Active, EXPIRY_WARNING, ServerTls};
 
@@ -64,7 +66,7 @@ pub(super) async fn warn_of_expiry(tls: Arc<ServerTls>) {
     loop {
         days.tick().await;
         let active = tls.active();
-        let left = active.validity.left(SystemTime::now());
+        let left = active.validity.left(SystemClock.now());
         if left.is_zero() {
             tracing::error!("tls: the certificate has ended, clients refuse it ({active}): renew it");
         } else if left < EXPIRY_WARNING {

@@ -92,6 +92,10 @@ fn versions(min: MinVersion) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the errors of rustls are open; the others tell themselves"
+)]
 fn refused(error: rustls::Error, files: &TlsFiles) -> TlsError {
     match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -135,6 +139,10 @@ fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'st
     Ok(certificates)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the errors of a parser are open; the others tell themselves"
+)]
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let content =
         |what: &str| TlsError::Content { key: "tls.key", path: path.to_owned(), what: what.to_owned() };

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use super::Finding;
+use crate::adapters::system_clock::SystemClock;
 use crate::config::Config;
+use crate::ports::clock::Clock;
 use crate::tls::{EXPIRY_WARNING, ServerTls};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -11,7 +13,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Returns a finding if TLS is on.
 pub(super) fn look(config: &Config) -> Option<Finding> {
     config.tls.files().map(|files| match ServerTls::load(files) {
-        Ok(tls) => certificate(&tls, SystemTime::now()),
+        Ok(tls) => certificate(&tls, SystemClock.now()),
         Err(error) => Finding::fail("tls", error.to_string(), "the service does not start with it"),
     })
 }

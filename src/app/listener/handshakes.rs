@@ -42,16 +42,19 @@ impl Handshakes {
     /// Waits for a turn. Displaces at most one handshake for it.
     pub(super) async fn begin(&self) -> Result<Turn, AcquireError> {
         let mut acquired = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
-        let oldest_is_due = sleep_until(self.oldest_due());
-        let permit = tokio::select! {
-            biased;
-            permit = &mut acquired => permit,
-            () = oldest_is_due => {
-                self.displace_oldest();
-                acquired.await
+        loop {
+            let oldest_is_due = sleep_until(self.oldest_due());
+            tokio::select! {
+                biased;
+                permit = &mut acquired => return permit.map(|permit| self.note(permit)),
+                () = oldest_is_due => {
+                    if self.displace_oldest() {
+                        break;
+                    }
+                }
             }
-        };
-        permit.map(|permit| self.note(permit))
+        }
+        acquired.await.map(|permit| self.note(permit))
     }
 
     /// Returns the moment from which on the oldest handshake makes room.
@@ -61,11 +64,15 @@ impl Handshakes {
         oldest.unwrap_or_else(Instant::now) + UNDISTURBED
     }
 
-    fn displace_oldest(&self) {
-        let oldest = locked(&self.under_way).begun.pop_first();
-        if let Some((_number, (_begun, displaced))) = oldest {
-            displaced.cancel();
+    /// Displaces the oldest handshake; false if there is none that is old enough, because others have displaced it.
+    fn displace_oldest(&self) -> bool {
+        let mut under_way = locked(&self.under_way);
+        let Some(oldest) = under_way.begun.first_entry() else { return false };
+        let is_due = oldest.get().0.elapsed() >= UNDISTURBED;
+        if is_due {
+            oldest.remove().1.cancel();
         }
+        is_due
     }
 
     fn note(&self, permit: OwnedSemaphorePermit) -> Turn {
@@ -139,6 +146,20 @@ mod tests {
         assert_eq!(displaced, 1);
         turns.remove(0);
         waiting.join_next().await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_behind_a_thousand_that_never_end_has_its_turn_within_two_seconds() {
+        let handshakes = Arc::new(Handshakes::default());
+        let mut slow = JoinSet::new();
+        for _each in 0..1000 {
+            let handshakes = Arc::clone(&handshakes);
+            slow.spawn(async move { handshakes.begin().await.unwrap().displaced().await });
+        }
+        tokio::time::sleep(UNDISTURBED / 2).await;
+        let begun = Instant::now();
+        handshakes.begin().await.unwrap();
+        assert!(begun.elapsed() <= UNDISTURBED * 4, "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -101,7 +101,7 @@ impl Entry {
     fn proved_by(&self, digest: &[u8; 32]) -> Option<&Arc<Identity>> {
         // Each is compared whole, however early it differs.
         let matching = |(stored, _): &&([u8; 32], Arc<Identity>)| bool::from(stored.ct_eq(digest));
-        self.secrets.iter().filter(matching).next_back().map(|(_, identity)| identity)
+        self.secrets.iter().rfind(matching).map(|(_, identity)| identity)
     }
 }
 

@@ -104,11 +104,6 @@ impl Guarded {
         Channel::from_shared(format!("http://127.0.0.1:{}", self.port)).unwrap().connect_lazy()
     }
 
-    /// The port of the server.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     /// A client that shows the token of a caller.
     pub(crate) fn client(&self, caller: &Caller) -> SupervisorClient<InterceptedService<Channel, Bearer>> {
         SupervisorClient::with_interceptor(self.channel(), Bearer::of(&caller.token.text))

@@ -4,22 +4,12 @@
 use tokio::time::Instant;
 
 use super::change::{Change, EndOfOperation};
-use super::protocol::ReplyId;
 use super::record::Heartbeat;
 use super::requests::{Running, superseded_by};
-use super::step::{AfterChange, ReadPurpose};
+use super::step::{AfterChange, OperationEnd, ReadPurpose};
 use super::{Machine, StopReason};
 use crate::domain::model::actor::{Desired, Fault, FaultKind, Verb};
 use crate::error::{SupervisorError, chain};
-
-/// An operation that has ended, until that is recorded.
-#[derive(Debug)]
-pub(super) struct OperationEnd {
-    lease: Option<String>,
-    waiting: Vec<ReplyId>,
-    deleted: bool,
-    ended: Result<(), SupervisorError>,
-}
 
 impl Machine {
     pub(super) fn on_operation_end(&mut self, ended: Result<(), SupervisorError>) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::change::Change;
-use super::operation_end::OperationEnd;
 use super::protocol::{Edit, ReplyId, Request};
 use crate::domain::actors::observer::Observation;
 use crate::domain::model::actor::{ActorRecord, LastExit, Verb};
@@ -163,4 +162,13 @@ pub(super) struct RecordedEnd {
     pub(super) observation: Arc<Observation>,
     pub(super) exit: LastExit,
     pub(super) next: Box<ActorRecord>,
+}
+
+/// An operation that has ended, until that is recorded.
+#[derive(Debug)]
+pub(super) struct OperationEnd {
+    pub(super) lease: Option<String>,
+    pub(super) waiting: Vec<ReplyId>,
+    pub(super) deleted: bool,
+    pub(super) ended: Result<(), SupervisorError>,
 }
