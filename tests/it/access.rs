@@ -4,7 +4,7 @@ mod caller;
 mod handshakes;
 mod own_jobs;
 mod payloads;
-mod pki;
+pub(crate) mod pki;
 mod reload;
 mod revoked;
 mod stage;

@@ -1,5 +1,6 @@
 //! The page for operators says what is true: its examples can be used as they stand.
 
+use crate::access::pki::{self, Ca};
 use crate::support::service::run;
 
 /// The fenced blocks of a language.
@@ -12,6 +13,11 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 fn the_configurations_on_the_pages_are_fine() {
     let pages = [include_str!("../../docs/operations.md"), include_str!("../../docs/security.md")];
     let dir = tempfile::tempdir().unwrap();
+    // The pages name files that an operator has.
+    let certificates = format!("{}/", dir.path().display());
+    let ca = Ca::new("callers");
+    ca.pair(&["localhost"]).write(dir.path());
+    pki::write(&dir.path().join("clients.crt"), &ca.pem);
     let mut checked = 0;
     for block in pages.iter().flat_map(|page| blocks(page, "toml")) {
         // What Zinit reads is a file of its own.
@@ -19,7 +25,7 @@ fn the_configurations_on_the_pages_are_fine() {
             continue;
         }
         let file = dir.path().join("supervisor.toml");
-        std::fs::write(&file, &block).unwrap();
+        std::fs::write(&file, block.replace("/etc/hero-supervisor/tls/", &certificates)).unwrap();
         let ran = run(["config", "check", "--config", file.to_str().unwrap()]);
         assert_eq!(ran.code, 0, "{}\n{block}", ran.stderr);
         checked += 1;

@@ -144,15 +144,16 @@ async fn events_of_others_are_neither_listed_nor_watched() {
     let mut jobs = Vec::new();
     loop {
         match soon("the snapshot", watch.message()).await.unwrap().unwrap().item.unwrap() {
-            Item::SnapshotItem(item) => match item.item.unwrap() {
-                pb::snapshot_item::Item::Job(job) => jobs.push(job.job_id),
-                item => panic!("not for a submitter: {item:?}"),
-            },
+            Item::SnapshotItem(item) => {
+                let item = item.item.unwrap();
+                let pb::snapshot_item::Item::Job(job) = item else { panic!("not for a submitter: {item:?}") };
+                jobs.push(job.job_id);
+            }
             Item::Bookmark(_) => break,
             Item::Event(event) => panic!("{event:?}"),
         }
     }
-    assert_eq!(jobs, [shown.clone()]);
+    assert_eq!(jobs, std::slice::from_ref(&shown));
     let listed = server
         .client(&other)
         .list_events(pb::ListEventsRequest::default())

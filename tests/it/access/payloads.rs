@@ -36,10 +36,9 @@ async fn a_viewer_gets_no_script_and_no_result_unless_it_may_see_payloads() {
     }
     let mut watch =
         client.watch_job(pb::WatchJobRequest { include_logs: false, ..logs }).await.unwrap().into_inner();
-    match soon("the job", watch.message()).await.unwrap().unwrap().item.unwrap() {
-        pb::watch_job_response::Item::Job(job) => assert_eq!(job.result, None),
-        other => panic!("{other:?}"),
-    }
+    let item = soon("the job", watch.message()).await.unwrap().unwrap().item.unwrap();
+    let pb::watch_job_response::Item::Job(job) = item else { panic!("{item:?}") };
+    assert_eq!(job.result, None);
 
     let shown =
         server.client(&seeing).get_job(full(pb::JobView::Full)).await.unwrap().into_inner().job.unwrap();

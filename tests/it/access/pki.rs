@@ -7,20 +7,20 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// A private CA.
-pub(super) struct Ca {
+pub(crate) struct Ca {
     issuer: Issuer<'static, KeyPair>,
-    pub(super) pem: String,
+    pub(crate) pem: String,
 }
 
 /// A certificate and its key, in PEM.
 #[derive(Clone)]
-pub(super) struct Pair {
-    pub(super) cert: String,
-    pub(super) key: String,
+pub(crate) struct Pair {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 impl Ca {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,12 +30,12 @@ impl Ca {
     }
 
     /// A certificate for these names.
-    pub(super) fn pair(&self, names: &[&str]) -> Pair {
+    pub(crate) fn pair(&self, names: &[&str]) -> Pair {
         self.pair_until(names, 4000)
     }
 
     /// A certificate that ends with this year.
-    pub(super) fn pair_until(&self, names: &[&str], year: i32) -> Pair {
+    pub(crate) fn pair_until(&self, names: &[&str], year: i32) -> Pair {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_after = date_time_ymd(year, 1, 1);
@@ -47,14 +47,14 @@ impl Ca {
 
 impl Pair {
     /// Writes `server.crt` and `server.key`.
-    pub(super) fn write(&self, dir: &Path) {
+    pub(crate) fn write(&self, dir: &Path) {
         write(&dir.join("server.crt"), &self.cert);
         write(&dir.join("server.key"), &self.key);
     }
 }
 
 /// Replaces a file that only its owner can read, at once.
-pub(super) fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, text).unwrap();
     std::fs::set_permissions(&new, Permissions::from_mode(0o600)).unwrap();

@@ -6,6 +6,7 @@ use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::access::{Role, Scopes, TokenTable};
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::proto as pb;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, Status};
 
 use super::caller::{Caller, Guarded};
@@ -30,6 +31,7 @@ fn assert_ended(status: &Status) {
     );
 }
 
+#[expect(clippy::disallowed_methods, reason = "the handles own the tasks")]
 #[tokio::test]
 async fn watches_and_waits_end_when_the_token_is_revoked_and_those_of_others_go_on() {
     let leaving = Caller::new("leaving", &[Role::Operator], Scopes::default());
@@ -44,10 +46,10 @@ async fn watches_and_waits_end_when_the_token_is_revoked_and_those_of_others_go_
     let job = client.watch_job(watched).await.unwrap().into_inner();
     let request = pb::AwaitJobRequest { job_id, ..Default::default() };
     let mut waiting = server.client(&leaving);
-    let wait = tokio::spawn(async move { waiting.await_job(request).await });
+    let wait = AbortOnDropHandle::new(tokio::spawn(async move { waiting.await_job(request).await }));
     let mut runner = server.client(&leaving);
     let run = pb::RunJobRequest { job: osis("sleep"), job_id: "running".to_owned(), ..Default::default() };
-    let run = tokio::spawn(async move { runner.run_job(run).await });
+    let run = AbortOnDropHandle::new(tokio::spawn(async move { runner.run_job(run).await }));
     server.world.until_listed("running").await;
     let mut others =
         server.client(&staying).watch_events(pb::WatchEventsRequest::default()).await.unwrap().into_inner();

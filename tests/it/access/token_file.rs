@@ -265,7 +265,7 @@ async fn headers_that_only_look_like_credentials_are_none_over_grpc_web() {
         (format!("authorization-bin: {bearer}\r\n"), empty()),
         (format!("authorization: {bearer}\r\nauthorization: {bearer}\r\n"), empty()),
         (format!("authorization: {bearer}, {bearer}\r\n"), empty()),
-        (format!("x-forwarded-for: 127.0.0.1\r\nx-remote-user: root\r\n"), empty()),
+        ("x-forwarded-for: 127.0.0.1\r\nx-remote-user: root\r\n".to_owned(), empty()),
     ];
     for (headers, body) in attempts {
         let answer = ask(headers.clone(), body).await;
