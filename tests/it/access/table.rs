@@ -183,10 +183,12 @@ async fn credentials_that_are_not_valid_now_are_refused_in_the_same_words_for_ev
     ];
     let mut messages = BTreeSet::new();
     // A request that is refused holds its answer back after the tenth in a minute, so not all are asked for one by one.
+    // One connection for each kind: hundreds that come at once overflow the accept queue of some systems.
     let mut asked = tokio::task::JoinSet::new();
-    for rpc in calls().into_iter().filter(|rpc| !rpc.starts_with("grpc.health")) {
-        for (kind, headers) in &kinds {
-            let (channel, rpc, kind, headers) = (server.channel(), rpc.clone(), *kind, headers.clone());
+    for (kind, headers) in &kinds {
+        let shared = server.channel();
+        for rpc in calls().into_iter().filter(|rpc| !rpc.starts_with("grpc.health")) {
+            let (channel, kind, headers) = (shared.clone(), *kind, headers.clone());
             asked.spawn(async move { (call(channel, &rpc, &headers).await, rpc, kind) });
         }
     }
