@@ -31,7 +31,8 @@ _READS = frozenset(
     )
 )
 _MOST_ATTEMPTS = 4
-_FIRST_DELAY = 0.2
+# Together they are longer than the longest pause between attempts to connect, 2 s and a fifth.
+_FIRST_DELAY = 0.5
 
 
 class _Tries:
@@ -49,7 +50,7 @@ class _Tries:
         return details(self._asked, timeout=timeout)
 
     def pause(self, told: SupervisorError) -> float | None:
-        """Seconds before the next call, or none if there is none: 0.2, 0.4, 0.8, or up to twice as long."""
+        """Seconds before the next call, or none if there is none: 0.5, 1, 2, or up to twice as long."""
         if self._count == _MOST_ATTEMPTS or not told.is_away:
             return None
         delay = _FIRST_DELAY * 2 ** (self._count - 1) * random.uniform(1.0, 2.0)
