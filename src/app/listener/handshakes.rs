@@ -39,22 +39,22 @@ impl Default for Handshakes {
 }
 
 impl Handshakes {
-    /// Waits for a turn. Displaces at most one handshake for it.
+    /// Waits for a turn. Displaces a handshake for it, and another one whenever that has served a connection in front of it.
     pub(super) async fn begin(&self) -> Result<Turn, AcquireError> {
         let mut acquired = std::pin::pin!(Arc::clone(&self.free).acquire_owned());
+        let mut not_before = Instant::now();
         loop {
-            let oldest_is_due = sleep_until(self.oldest_due());
+            let oldest_is_due = sleep_until(self.oldest_due().max(not_before));
             tokio::select! {
                 biased;
                 permit = &mut acquired => return permit.map(|permit| self.note(permit)),
                 () = oldest_is_due => {
                     if self.displace_oldest() {
-                        break;
+                        not_before = Instant::now() + UNDISTURBED;
                     }
                 }
             }
         }
-        acquired.await.map(|permit| self.note(permit))
     }
 
     /// Returns the moment from which on the oldest handshake makes room.
