@@ -295,6 +295,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_swapped_link_is_a_change_though_the_link_in_front_of_it_stays() {
         let mut watched = Watched::begin("one");
+        watched.nothing_told().await;
         // As Kubernetes lays out a secret: file -> data/file, data -> a folder that is replaced as a whole.
         let at = |name: &str| watched.dir.path().join(name);
         for (folder, word) in [("v1", "one"), ("v2", "two")] {
