@@ -301,6 +301,11 @@ impl Config {
             wrong("otlp_endpoint", "is not a URL: use http://HOST:4317".to_owned());
         }
         self.auth.check(self.requires_auth(), &mut wrong);
+        if !self.auth.certificates.is_empty() && self.tls.client_ca.is_none() {
+            let what =
+                "has no effect without tls.client_ca: name the CA that signs the certificates of callers";
+            wrong("auth.certificate", what.to_owned());
+        }
         if let Err(error) = parse_filter(&self.log_filter) {
             wrong(
                 "log_filter",

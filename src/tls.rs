@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 
-pub use certificate::Validity;
+pub use certificate::{Validity, caller_of_certificate};
 pub use files::TlsError;
 
 use crate::config::TlsFiles;

@@ -8,14 +8,18 @@ use tokio::sync::watch;
 
 use crate::adapters::jwks::Jwks;
 use crate::config::Config;
-use crate::domain::access::{Identity, TokenFault, TokenTable, UnixRule, by_permissions, by_user};
+use crate::domain::access::{
+    CertificateRule, Identity, TokenFault, TokenTable, UnixRule, by_certificate, by_permissions, by_user,
+};
 use crate::ports::authenticator::{Authenticator, Credentials, Everybody, Proof, Rejection, Verified};
 use crate::ports::clock::Clock;
+use crate::tls::caller_of_certificate;
 
 /// The identities that a supervisor knows.
 pub struct Identities {
     clock: Arc<dyn Clock>,
     anonymous: Verified,
+    certificates: Vec<CertificateRule>,
     unix: Vec<UnixRule>,
     /// The user that runs this process.
     own_uid: u32,
@@ -34,6 +38,7 @@ impl Identities {
         Self {
             clock,
             anonymous: lasting(anonymous),
+            certificates: config.auth.certificates.clone(),
             unix: config.auth.unix.clone(),
             own_uid: nix::unistd::geteuid().as_raw(),
             tokens: RwLock::default(),
@@ -75,6 +80,21 @@ impl Identities {
         Ok(Verified { identity, proof: Proof::Secret(digest) })
     }
 
+    /// Returns the identity of a certificate that a rule names. The identity ends with the certificate, whose names and time
+    /// the handshake has checked only once.
+    fn by_certificate(&self, certificate: &[u8]) -> Result<Option<Verified>, Rejection> {
+        let (names, not_after) =
+            caller_of_certificate(certificate).map_err(|_unreadable| Rejection::Malformed)?;
+        let Some(identity) = by_certificate(&self.certificates, names.iter().map(String::as_str)) else {
+            return Ok(None);
+        };
+        let identity = Identity { not_after: Some(not_after), ..identity };
+        if identity.is_over(self.clock.now()) {
+            return Err(Rejection::Expired);
+        }
+        Ok(Some(lasting(identity)))
+    }
+
     fn by_jwt(&self, keys: &Jwks, text: &str) -> Result<Verified, Rejection> {
         let claims = keys.verify(text, &self.permissions_claim)?;
         let words = claims.words.iter().map(String::as_str);
@@ -103,6 +123,11 @@ impl Authenticator for Identities {
     fn authenticate(&self, credentials: Credentials<'_>) -> Result<Verified, Rejection> {
         if let Some(text) = credentials.bearer {
             return self.by_bearer(text);
+        }
+        if let Some(certificate) = credentials.certificate.filter(|_| !self.certificates.is_empty())
+            && let Some(verified) = self.by_certificate(certificate)?
+        {
+            return Ok(verified);
         }
         if let Some((uid, gid)) = credentials.user
             && let Some(identity) = by_user(&self.unix, self.own_uid, uid, gid)

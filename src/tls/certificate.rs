@@ -69,6 +69,23 @@ pub(super) fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, Str
     Ok(names.iter().filter_map(name).collect())
 }
 
+/// Returns the URI and DNS names of the certificate of a caller, and the last moment of its time.
+///
+/// # Errors
+/// The fault of one that cannot be read.
+pub fn caller_of_certificate(certificate: &[u8]) -> Result<(Vec<String>, SystemTime), String> {
+    let certificate = CertificateDer::from(certificate);
+    let parsed = parse(&certificate)?;
+    let extension =
+        parsed.subject_alternative_name().map_err(|error| format!("has unreadable names: {error}"))?;
+    let names = extension.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
+    let names = names.iter().filter_map(|name| match name {
+        GeneralName::URI(name) | GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _no_name_of_a_caller => None,
+    });
+    Ok((names.collect(), moment(parsed.validity().not_after.timestamp())))
+}
+
 fn name(name: &GeneralName<'_>) -> Option<String> {
     if let GeneralName::DNSName(name) = name {
         return Some((*name).to_owned());

@@ -1,6 +1,7 @@
 //! Who may call and by which way: every call with every kind of credentials, jobs of others, the end of identities, and TLS.
 
 mod caller;
+mod certificates;
 mod handshakes;
 mod own_jobs;
 mod payloads;

@@ -51,6 +51,11 @@ fn each_layer_can_say_it() {
 }
 
 const RULES_OF_A_FILE: &str = r#"
+[tls]
+cert = "/server.crt"
+key = "/server.key"
+client_ca = "/clients.crt"
+
 [auth]
 mode = "required"
 
@@ -69,6 +74,11 @@ see_payloads = true
 
 #[test]
 fn certificates_and_users_are_identities() {
+    let told = load(&RULES_OF_A_FILE.replace("client_ca", "#")).unwrap_err();
+    assert!(
+        told.contains("auth.certificate (") && told.contains("no effect without tls.client_ca"),
+        "{told}"
+    );
     let loaded = load(RULES_OF_A_FILE).unwrap();
     let auth = &loaded.config.auth;
     let [certificate] = auth.certificates.as_slice() else { panic!("{auth:?}") };
