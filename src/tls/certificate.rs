@@ -79,9 +79,9 @@ pub fn caller_of_certificate(certificate: &[u8]) -> Result<(Vec<String>, SystemT
     let extension =
         parsed.subject_alternative_name().map_err(|error| format!("has unreadable names: {error}"))?;
     let names = extension.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
-    let names = names.iter().filter_map(|name| match name {
-        GeneralName::URI(name) | GeneralName::DNSName(name) => Some((*name).to_owned()),
-        _no_name_of_a_caller => None,
+    let names = names.iter().filter_map(|name| {
+        let (GeneralName::URI(name) | GeneralName::DNSName(name)) = name else { return None };
+        Some((*name).to_owned())
     });
     Ok((names.collect(), moment(parsed.validity().not_after.timestamp())))
 }
