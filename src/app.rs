@@ -15,8 +15,8 @@ pub mod dev;
 pub mod doctor;
 mod event_metrics;
 mod failure;
-mod followed_file;
 pub mod identities;
+mod identity_files;
 pub mod init;
 mod insecure;
 mod listener;
@@ -63,7 +63,6 @@ pub use listener::BindError;
 pub use serve::{exec_shim, serve};
 
 use event_metrics::EventMetrics;
-use followed_file::FollowedFile;
 use listener::{Listener, TlsOptions};
 use metrics::Readings;
 use ready_file::ReadyFile;
@@ -157,7 +156,6 @@ pub struct App {
     server: GrpcServer,
     events: Events,
     to_write: mpsc::Receiver<Event>,
-    followed: Vec<FollowedFile>,
 }
 
 impl App {
@@ -202,7 +200,8 @@ impl App {
             events: events.clone(),
         });
         let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
-        let followed = followed_files(&config, identities)?;
+        let mut reloadables = identity_files::identity_files(&config, identities)?;
+        reloadables.extend(tls.iter().map(|tls| Arc::clone(tls) as Arc<dyn Reloadable>));
         let info = ServerInfo {
             dev: setup.dev,
             tls: tls.clone().map(|tls| tls as Arc<dyn TlsInfo>),
@@ -224,7 +223,7 @@ impl App {
             listeners,
             metrics,
             addresses,
-            reloadables: tls.iter().map(|tls| Arc::clone(tls) as Arc<dyn Reloadable>).collect(),
+            reloadables,
             tls,
             supervisor,
             log,
@@ -233,7 +232,6 @@ impl App {
             server,
             events,
             to_write,
-            followed,
         })
     }
 
@@ -273,10 +271,11 @@ impl App {
             let tls = tls_for(Protocols::Http1).filter(|_| self.config.tls.metrics);
             tasks.spawn(metrics::serve(listener, tls, handle, readings, hosts));
         }
-        for file in self.followed {
-            tasks.spawn(file.follow());
-        }
         tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
+        // A closed terminal ends `dev`.
+        if self.reloadables.is_empty() && !self.setup.dev {
+            tasks.spawn(reload::nothing_to_load().map_err(AppError::Hangup)?);
+        }
         for what in self.reloadables {
             let (events, node) = (self.events.clone(), self.config.node.clone());
             tasks.spawn(reload::Watch::begin(what, events, node).map_err(AppError::Hangup)?.run());
@@ -330,23 +329,6 @@ impl App {
             (false, false) => Ended::Softly,
         })
     }
-}
-
-/// Reads the files of identities.
-fn followed_files(
-    config: &Config,
-    identities: Option<Arc<identities::Identities>>,
-) -> Result<Vec<FollowedFile>, AppError> {
-    let Some(identities) = identities else { return Ok(Vec::new()) };
-    let mut files = Vec::new();
-    if let Some(path) = &config.auth.tokens_file {
-        let tokens = FollowedFile::tokens(path.clone(), Arc::clone(&identities));
-        files.push(tokens.map_err(AppError::Tokens)?);
-    }
-    if let Some(jwt) = config.auth.jwt() {
-        files.push(FollowedFile::keys(jwt, identities).map_err(AppError::Keys)?);
-    }
-    Ok(files)
 }
 
 /// Forces the shutdown after its limit.

@@ -31,6 +31,21 @@ const MOST_DELAYS: u32 = 5;
 /// Limit of a look and of loading; files on a lost network share would block for ever.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// Catches SIGHUP where there are no files to load again. Its default would end the service.
+///
+/// # Errors
+/// A system that refuses.
+pub(super) fn nothing_to_load() -> io::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!(
+                "configuration: SIGHUP changes nothing (there are no certificates, tokens or keys to load)"
+            );
+        }
+    })
+}
+
 /// Something that is read from files, and again when they change.
 pub(crate) trait Reloadable: Debug + Send + Sync {
     /// Name in logs, events and metrics: `tls` for instance.

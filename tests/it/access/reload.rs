@@ -13,7 +13,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::pki::{Ca, write};
 use super::stage::{NAME, TlsStage, handshake, info};
 use crate::support::full_service::client;
-use crate::support::service::LIMIT;
+use crate::support::redis::PrivateRedis;
+use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
 
 /// Waits until new connections are served by this CA.
@@ -25,20 +26,20 @@ async fn served_by(stage: &TlsStage, ca: &Ca) {
 }
 
 /// Waits for an event of the server; answers with what is in it.
-async fn event(stage: &TlsStage, kind: Type) -> pb::Event {
+pub(super) async fn event(service: &Service, kind: Type) -> pb::Event {
     eventually("the event is listed", LIMIT, || async {
         let request = pb::ListEventsRequest {
             topics: vec![Topic::Server.into()],
             page_size: 1000,
             ..Default::default()
         };
-        let listed = client(&stage.service).list_events(request).await.ok()?.into_inner();
+        let listed = client(service).list_events(request).await.ok()?.into_inner();
         listed.events.into_iter().find(|event| event.r#type() == kind)
     })
     .await
 }
 
-fn subject(event: &pb::Event) -> (String, String) {
+pub(super) fn subject(event: &pb::Event) -> (String, String) {
     let Some(pb::event::Detail::Reload(reload)) = &event.detail else { panic!("no reload in {event:?}") };
     (reload.subject.clone(), reload.error.clone())
 }
@@ -66,14 +67,17 @@ async fn a_ca_is_replaced_under_load_and_no_call_fails() {
     assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed.first());
     served_by(&stage, &new).await;
     assert!(stage.handshake(NAME, &[&TLS13]).await.is_err(), "the former one is gone");
-    assert_eq!(subject(&event(&stage, Type::ServerReloaded).await), ("tls".to_owned(), String::new()));
+    assert_eq!(
+        subject(&event(&stage.service, Type::ServerReloaded).await),
+        ("tls".to_owned(), String::new())
+    );
 }
 
 #[tokio::test]
 async fn a_broken_pair_changes_nothing_and_is_told() {
     let stage = TlsStage::start(&[]).await;
     write(&stage.path("server.key"), &stage.ca.pair(&[NAME]).key);
-    let (what, fault) = subject(&event(&stage, Type::ServerReloadFailed).await);
+    let (what, fault) = subject(&event(&stage.service, Type::ServerReloadFailed).await);
     assert_eq!(what, "tls");
     assert!(fault.contains("is not the key of the certificate"), "{fault}");
     info(stage.client()).await.unwrap();
@@ -104,6 +108,18 @@ async fn a_swapped_link_is_seen_as_kubernetes_swaps_it() {
 async fn a_hangup_loads_the_files_and_ends_nothing() {
     let stage = TlsStage::start(&[]).await;
     stage.service.signal(Signal::SIGHUP);
-    event(&stage, Type::ServerReloaded).await;
+    event(&stage.service, Type::ServerReloaded).await;
     info(stage.client()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_without_files_to_load_outlives_sighup() {
+    let redis = PrivateRedis::start().await;
+    let service = Service::serve(&["--redis-url", &redis.url(), "--process-manager", "local"]).await;
+    service.signal(Signal::SIGHUP);
+    eventually("the signal is told", LIMIT, || async {
+        service.stderr().contains("SIGHUP changes nothing").then_some(())
+    })
+    .await;
+    client(&service).get_server_info(pb::GetServerInfoRequest {}).await.unwrap();
 }

@@ -145,6 +145,8 @@ async fn a_running_service_follows_the_file_and_keeps_what_it_knew_while_the_fil
         running.service.stderr().contains("tokens: not loaded").then_some(())
     })
     .await;
+    let told = super::reload::event(&running.service, pb::event::Type::ServerReloadFailed).await;
+    assert_eq!(super::reload::subject(&told).0, "tokens");
     for token in [&first, &second, &third] {
         running.list(token).await.unwrap();
     }
