@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
-use crate::domain::model::job::{JobError, JobState};
+use crate::domain::model::job::{JobError, JobState, QuotaReached};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::ports::Cause;
@@ -143,6 +143,9 @@ pub enum SupervisorError {
         /// Jobs that may wait.
         limit: u64,
     },
+    /// The identity has as many unfinished jobs as its quota allows; try again later.
+    #[error(transparent)]
+    QuotaReached(#[from] QuotaReached),
     /// There is no actor of this type to make others from.
     #[error("there is no template for {0} actors: create one actor of this type first")]
     NoTemplate(ScriptType),
@@ -292,6 +295,7 @@ impl From<SubmitRefused> for SupervisorError {
             SubmitRefused::QueueFull { script_type, queued, limit } => {
                 Self::QueueFull { script_type, queued, limit }
             }
+            SubmitRefused::QuotaReached(reached) => Self::QuotaReached(reached),
             SubmitRefused::JobExists { job_id } => Self::JobExists(job_id),
             SubmitRefused::RequestIdReused { request_id, first_use } => {
                 Self::RequestIdReused { request_id, first_use }

@@ -174,6 +174,8 @@ fn json(token: &FileToken) -> serde_json::Value {
         "target_actors": list(&scopes.target_actors),
         "see_payloads": scopes.see_payloads,
         "rps": quotas.rps,
+        "max_queued": quotas.jobs.max_queued,
+        "max_running": quotas.jobs.max_running,
         "created_at": token.created_at.map(time),
         "not_after": not_after.map(time),
         "previous_not_after": token.stored.previous.map(|previous| time(previous.not_after)),

@@ -2,6 +2,7 @@
 
 use super::table::Table;
 use crate::domain::access::{Pattern, Quotas, Role, Roles, Scopes};
+use crate::domain::model::job::JobQuota;
 
 /// What somebody may do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,7 +24,8 @@ pub(super) fn read(table: &mut Table<'_>) -> Grant {
         target_actors: patterns(table, "target_actors"),
         see_payloads: table.get("see_payloads").unwrap_or_default(),
     };
-    let quotas = Quotas { rps: quota(table, "rps") };
+    let jobs = JobQuota { max_queued: quota(table, "max_queued"), max_running: quota(table, "max_running") };
+    let quotas = Quotas { rps: quota(table, "rps"), jobs };
     // Without a role there is a violation already.
     if !roles.is_empty() {
         table.append(scopes.validate(roles));

@@ -242,6 +242,14 @@ impl From<SupervisorError> for Failure {
                     .with("limit", limit)
                     .retry(RETRY_AFTER)
             }
+            E::QuotaReached(reached) => {
+                let message = format!("{text}: wait until some have ended, and repeat");
+                Self::new(Code::ResourceExhausted, Reason::QuotaExceeded, message)
+                    .with("quota", reached.name())
+                    .with("limit", reached.limit)
+                    .with("used", reached.used)
+                    .retry(RETRY_AFTER)
+            }
             E::NoTemplate(script_type) => {
                 Self::new(Code::FailedPrecondition, Reason::NoActorsForScriptType, text)
                     .precondition("script_type", &script_type)

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::domain::model::id::{ActorId, JobId, RequestId};
-use crate::domain::model::job::{Finished, Job, JobSpec};
+use crate::domain::model::job::{Finished, Job, JobQuota, JobSpec, QuotaReached};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::Refusal;
@@ -30,6 +30,8 @@ pub struct Submission {
     pub wanted: bool,
     /// The actor that it is for is not there, so it is refused, unless its request has made it before.
     pub unroutable: bool,
+    /// How many unfinished jobs those who submit it may have.
+    pub quota: JobQuota,
 }
 
 /// What makes two requests the same.
@@ -77,6 +79,9 @@ pub enum SubmitRefused {
         /// Jobs that may wait.
         limit: u64,
     },
+    /// The identity has as many unfinished jobs as its quota allows.
+    #[error(transparent)]
+    QuotaReached(#[from] QuotaReached),
     /// The caller chose an id that is taken.
     #[error("job {job_id} exists already")]
     JobExists {

@@ -6,6 +6,7 @@ mod handshakes;
 mod own_jobs;
 mod payloads;
 pub(crate) mod pki;
+mod quotas;
 mod reload;
 mod revoked;
 mod stage;

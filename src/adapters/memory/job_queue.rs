@@ -37,7 +37,7 @@ impl MemoryJobQueue {
         let usual = self.broker.config().queue_limit;
         let now = self.broker.clock().now();
         self.broker.with(|state| {
-            let Submission { id, spec, request, wanted, unroutable } = submission;
+            let Submission { id, spec, request, wanted, unroutable, quota } = submission;
             if let Some(request) = &request
                 && let Some((fingerprint, job_id, first_use)) = state.request(&request.text())
             {
@@ -56,6 +56,9 @@ impl MemoryJobQueue {
             }
             if state.job(&id).is_some() {
                 return Err(SubmitRefused::JobExists { job_id: id });
+            }
+            if let Some(identity) = &spec.submitted_by {
+                quota.check(state.unfinished_of(identity)).map_err(SubmitRefused::QuotaReached)?;
             }
             let script_type = spec.script_type;
             let limit = state.limit(script_type).unwrap_or(usual);

@@ -10,6 +10,7 @@ use crate::domain::model::script_type::ScriptType;
 /// can run together.
 pub(super) const LIBRARY: &str = concat!(
     include_str!("lua/common.lua"),
+    include_str!("lua/quotas.lua"),
     include_str!("lua/records.lua"),
     include_str!("lua/submission.lua"),
     include_str!("lua/leases.lua"),

@@ -115,6 +115,8 @@ const PARTS: [(&str, &str); 13] = [
     ("tick", "hash"),
     ("inboxes", "set"),
 ];
+/// The unfinished jobs of an identity: a sorted set for each. Only the functions use it.
+const OF_IDENTITY: &str = "of";
 /// Parts of a queue that have a key for each actor, job or supervisor: streams.
 const STREAMS: [&str; 4] = ["in", "ctl", "log", "rep"];
 
@@ -126,6 +128,7 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
         return match part {
             ("log", Some("told")) if key.starts_with(CONTROL_EVENTS) => Some("hash"),
             ("log", None) if key == CONTROL_EVENTS => Some("stream"),
+            (OF_IDENTITY, Some(_of)) => Some("zset"),
             (part, Some(_of)) => STREAMS.contains(&part).then_some("stream"),
             (part, None) => PARTS.iter().find(|(name, _)| *name == part).map(|(_, kind)| *kind),
         };

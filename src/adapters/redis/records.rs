@@ -31,7 +31,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script, as the functions answer with them.
-pub(super) const BASIC: [&str; 28] = [
+pub(super) const BASIC: [&str; 29] = [
     "id",
     "script_type",
     "status",
@@ -60,6 +60,7 @@ pub(super) const BASIC: [&str; 28] = [
     "cancel_reason",
     "progress",
     "attempts",
+    "submitted_by",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
@@ -126,6 +127,10 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
         JobKind::Script => {}
         JobKind::Ping => fields.push(("kind", "ping".into())),
     }
+    // The last one: `hero_submit` looks for it there.
+    if let Some(identity) = &spec.submitted_by {
+        fields.push(("submitted_by", identity.as_str().into()));
+    }
     fields
 }
 
@@ -175,6 +180,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
         run_at: fields.time("run_at")?,
         target_actor: fields.actor("target_actor")?,
         traceparent: fields.get("traceparent").map(str::to_owned),
+        submitted_by: fields.get("submitted_by").map(str::to_owned),
         kind,
         ..JobSpec::new(script_type, fields.get("script").unwrap_or_default())
     })

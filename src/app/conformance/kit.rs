@@ -15,7 +15,7 @@ use super::LEASE;
 use super::scripts::Scripts;
 use crate::adapters::redis::{RedisConfig, RedisQueue};
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Finished, Job, JobError, JobSpec, JobState, JobView, Outcome};
+use crate::domain::model::job::{Finished, Job, JobError, JobQuota, JobSpec, JobState, JobView, Outcome};
 use crate::domain::model::output::{Kept, OutputMark};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
@@ -151,8 +151,14 @@ impl Kit {
     }
 
     pub(super) async fn submit(&self, spec: JobSpec) -> Result<(JobId, Completion), String> {
-        let submission =
-            Submission { id: JobId::mint(), spec, request: None, wanted: true, unroutable: false };
+        let submission = Submission {
+            id: JobId::mint(),
+            spec,
+            request: None,
+            wanted: true,
+            unroutable: false,
+            quota: JobQuota::default(),
+        };
         let answers = self.queue.submit(vec![submission]).await.map_err(|error| chain(&error))?;
         let submitted = answers.into_iter().next().ok_or("the queue gave no answer")?;
         let submitted = submitted.map_err(|refused| refused.to_string())?;

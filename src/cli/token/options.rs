@@ -38,6 +38,12 @@ pub struct GrantArgs {
     /// Most calls a second at each supervisor
     #[arg(long, value_name = "CALLS")]
     pub rps: Option<u32>,
+    /// Most jobs that may wait, in all queues
+    #[arg(long, value_name = "JOBS")]
+    pub max_queued: Option<u32>,
+    /// Most jobs that may run when it submits one more
+    #[arg(long, value_name = "JOBS")]
+    pub max_running: Option<u32>,
     /// Time for which the token is valid, 90d for instance [default: for ever]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "not_after")]
     pub ttl: Option<Duration>,
@@ -72,6 +78,8 @@ impl GrantArgs {
             target_actors: self.target_actors.clone(),
             see_payloads: self.see_payloads,
             rps: self.rps,
+            max_queued: self.max_queued,
+            max_running: self.max_running,
             not_after,
         })
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::config::{Config, Env, Flags, Loaded, render_toml};
 use crate::domain::access::{Quotas, Role};
+use crate::domain::model::job::JobQuota;
 
 fn load(text: &str) -> Result<Loaded, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -65,6 +66,8 @@ role = "submitter"
 callers = ["backend", "backend-*"]
 script_types = ["*"]
 rps = 200
+max_queued = 100
+max_running = 5
 
 [[auth.unix]]
 user = "root"
@@ -85,7 +88,10 @@ fn certificates_and_users_are_identities() {
     assert_eq!(certificate.san.to_string(), "spiffe://hero/backend");
     assert_eq!(certificate.identity.roles, Role::Submitter.into());
     assert_eq!(certificate.identity.scopes.default_caller(), Some("backend"));
-    assert_eq!(certificate.identity.quotas, Quotas { rps: Some(200) });
+    assert_eq!(
+        certificate.identity.quotas,
+        Quotas { rps: Some(200), jobs: JobQuota { max_queued: Some(100), max_running: Some(5) } }
+    );
     let [unix] = auth.unix.as_slice() else { panic!("{auth:?}") };
     assert_eq!((unix.uids.as_slice(), unix.gid), ([0].as_slice(), None));
     assert_eq!(unix.identity.roles.to_string(), "viewer, operator");
@@ -122,6 +128,8 @@ colour = "red"
 role = "submitter"
 callers = ["x"]
 rps = 0
+max_queued = 0
+max_running = "some"
 
 [[auth.unix]]
 user = "no-such-user-here"
@@ -144,6 +152,8 @@ callers = ["x"]
         "auth.unix[0].user",
         "auth.unix[0].script_types",
         "auth.unix[0].rps",
+        "auth.unix[0].max_queued",
+        "auth.unix[0].max_running",
         "no user of this machine",
         "auth.unix[1].callers",
     ] {

@@ -33,6 +33,10 @@ pub struct TokenGrant {
     pub see_payloads: bool,
     /// Most calls a second.
     pub rps: Option<u32>,
+    /// Most jobs that wait.
+    pub max_queued: Option<u32>,
+    /// Most jobs that run.
+    pub max_running: Option<u32>,
     /// The end of its time.
     pub not_after: Option<SystemTime>,
 }
@@ -96,8 +100,12 @@ impl TokenFileEdit {
         if grant.see_payloads {
             table["see_payloads"] = value(true);
         }
-        if let Some(rps) = grant.rps {
-            table["rps"] = value(i64::from(rps));
+        let quotas =
+            [("rps", grant.rps), ("max_queued", grant.max_queued), ("max_running", grant.max_running)];
+        for (key, quota) in quotas {
+            if let Some(quota) = quota {
+                table[key] = value(i64::from(quota));
+            }
         }
         table["created_at"] = value(time(now));
         if let Some(not_after) = grant.not_after {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::access::{NewToken, Role, TokenTable};
+use crate::domain::model::job::JobQuota;
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -18,6 +19,8 @@ fn submitter() -> TokenGrant {
         callers: vec!["billing".to_owned(), "billing-*".to_owned()],
         script_types: vec!["python".to_owned()],
         rps: Some(200),
+        max_queued: Some(100),
+        max_running: Some(5),
         not_after: Some(NOW + Duration::from_secs(3600)),
         ..grant(&["submitter"])
     }
@@ -39,6 +42,8 @@ fn what_is_written_is_read_and_the_secret_is_not_in_the_file() {
     let identity = &tokens[0].stored.identity;
     assert_eq!((identity.id.as_str(), identity.name.as_str()), ("k3v9", "billing backend"));
     assert_eq!((identity.roles, identity.quotas.rps), (Role::Submitter.into(), Some(200)));
+    let jobs = JobQuota { max_queued: Some(100), max_running: Some(5) };
+    assert_eq!(identity.quotas.jobs, jobs);
     let table = TokenTable::new(tokens.into_iter().map(|token| token.stored));
     assert!(table.check(&token.text, NOW).is_ok());
     assert!(table.check(&token.text, NOW + Duration::from_secs(3600)).is_err());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::domain::access::{Role, Roles, Scopes};
+use crate::domain::model::job::JobQuota;
 
 /// How somebody has shown who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +63,8 @@ pub struct Identity {
 pub struct Quotas {
     /// Most calls a second, at each supervisor.
     pub rps: Option<u32>,
+    /// Most unfinished jobs.
+    pub jobs: JobQuota,
 }
 
 impl Identity {

@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobSpec};
+use crate::domain::model::job::{Job, JobQuota, JobSpec};
 use crate::domain::model::settings::UnsetFields;
 use crate::error::SupervisorError;
 use crate::ports::job_submission::{RequestKey, Submission, SubmitRefused, Submitted};
@@ -18,12 +18,14 @@ pub struct JobRequest {
     pub request: Option<RequestKey>,
     /// What the caller did not say, for the rules of the script type to fill in.
     pub open: UnsetFields,
+    /// How many unfinished jobs the caller may have.
+    pub quota: JobQuota,
 }
 
 impl JobRequest {
     /// A job with a fresh id that may be submitted twice.
     pub fn new(spec: JobSpec) -> Self {
-        Self { spec, job_id: None, request: None, open: UnsetFields::default() }
+        Self { spec, job_id: None, request: None, open: UnsetFields::default(), quota: JobQuota::default() }
     }
 }
 
@@ -40,7 +42,7 @@ impl Supervisor {
     /// Puts a job into its queue.
     ///
     /// # Errors
-    /// `Invalid`, `QueueFull`, `JobExists`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
+    /// `Invalid`, `QueueFull`, `QuotaReached`, `JobExists`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
     pub async fn submit(&self, request: JobRequest) -> Result<Accepted, SupervisorError> {
         let submission = self.admit(request, false)?;
         let submitted = self.submit_one(submission).await?;
@@ -102,7 +104,8 @@ impl Supervisor {
         spec.validate_run_at(self.clock.now())?;
         let id = request.job_id.unwrap_or_else(JobId::mint);
         spec.cut_to_millis();
-        Ok(Submission { id, spec, request: request.request, wanted, unroutable: false })
+        let quota = request.quota;
+        Ok(Submission { id, spec, request: request.request, wanted, unroutable: false, quota })
     }
 
     /// Hands a submission to the queue, and wakes the scaler.

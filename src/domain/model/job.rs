@@ -3,6 +3,7 @@
 mod attempt;
 mod end;
 mod error;
+mod quota;
 mod state;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::domain::model::violation::Violations;
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
 pub use end::{Finished, History, JobResult, Outcome, ResultKind};
 pub use error::{JobError, JobErrorKind};
+pub use quota::{JobQuota, QuotaReached, UnfinishedJobs};
 pub use state::JobState;
 
 /// Longest accepted script, in bytes.
@@ -96,6 +98,8 @@ pub struct JobSpec {
     pub kind: JobKind,
     /// The trace that the job belongs to, as a W3C `traceparent`; not shown to readers of the job.
     pub traceparent: Option<String>,
+    /// The identity that submits it, `token:k3v9q2m7xa1c` for instance; None where nobody has to show who it is.
+    pub submitted_by: Option<String>,
 }
 
 impl JobSpec {
@@ -115,6 +119,7 @@ impl JobSpec {
             run_at: None,
             target_actor: None,
             traceparent: None,
+            submitted_by: None,
             kind: JobKind::Script,
         }
     }

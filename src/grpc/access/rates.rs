@@ -66,7 +66,10 @@ mod tests {
     use crate::domain::access::{IdentityKind, Quotas, Role};
 
     fn identity(id: &str, rps: Option<u32>) -> Identity {
-        Identity { quotas: Quotas { rps }, ..Identity::new(IdentityKind::Token, id, Role::Viewer) }
+        Identity {
+            quotas: Quotas { rps, ..Quotas::default() },
+            ..Identity::new(IdentityKind::Token, id, Role::Viewer)
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::jobs::JobRequest;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
-use crate::domain::model::job::{JobSpec, JobState, JobView, RetryPolicy};
+use crate::domain::model::job::{JobQuota, JobSpec, JobState, JobView, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::violation::Violations;
@@ -134,6 +134,7 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
         job_id,
         request: request_id.map(|id| RequestKey { id, fingerprint, owner: None }),
         open,
+        quota: JobQuota::default(),
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) fn basic_job(basic: Job) -> pb::Job {
 }
 
 /// Renders a job; script and environment only with the full view.
-pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
+pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
+    let submitted_by = job.spec.submitted_by.take().unwrap_or_default();
     let run_duration = match (job.started_at, job.finished_at) {
         (Some(started), Some(finished)) => finished.duration_since(started).ok().map(duration),
         (_, _) => None,
@@ -42,6 +43,7 @@ pub(crate) fn job(job: Job, view: JobView) -> pb::Job {
         cancel_reason: job.cancel_reason.unwrap_or_default(),
         progress: job.progress.map(progress),
         past_attempts: job.past_attempts.into_iter().map(past_attempt).collect(),
+        submitted_by,
     }
 }
 

@@ -14,7 +14,8 @@ use crate::proto as pb;
 /// Labels with this prefix are the supervisor's own.
 const OWN_LABELS: &str = "hero.";
 
-/// Fills in the caller that the identity has by default, and checks that it may submit the job.
+/// Fills in what the identity has to do with a job: the caller by default, who submits it, and its quota. Checks that it may
+/// submit the job.
 ///
 /// # Errors
 /// PERMISSION_DENIED with the field and what is allowed.
@@ -30,6 +31,8 @@ pub(super) fn admit(permit: &Permit, job: &mut JobRequest) -> Result<(), Failure
         let allowed = vec![format!("labels that do not begin with {OWN_LABELS}")];
         return Err(Failure::denied(permit, Denied::Scope { field: "labels", allowed }));
     }
+    spec.submitted_by = permit.identity().label();
+    job.quota = permit.identity().quotas.jobs;
     if let Some(request) = &mut job.request {
         request.owner = permit.request_scope(spec);
     }

@@ -6,7 +6,7 @@ use tonic_types::StatusExt;
 use super::*;
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
-use crate::domain::model::job::{JobError, JobErrorKind, JobState};
+use crate::domain::model::job::{JobError, JobErrorKind, JobState, QuotaReached};
 use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
@@ -57,6 +57,9 @@ fn expected(error: &SupervisorError) -> Told {
         }
         E::QueueFull { .. } => {
             (Code::ResourceExhausted, "QUEUE_FULL", &["limit", "queued", "script_type"], "retry")
+        }
+        E::QuotaReached(_) => {
+            (Code::ResourceExhausted, "QUOTA_EXCEEDED", &["limit", "quota", "used"], "retry")
         }
         E::NoTemplate(_) => {
             let keys = &["script_type"];
@@ -129,6 +132,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::JobFailed { id: job(), error: JobError::new(JobErrorKind::ScriptError, "boom") },
         E::JobCancelled { id: job(), reason: "no".to_owned() },
         E::QueueFull { script_type: ScriptType::OSIS, queued: 5, limit: 5 },
+        E::QuotaReached(QuotaReached { is_running: true, used: 5, limit: 5 }),
         E::NoTemplate(ScriptType::V),
         E::CursorExpired { oldest: "1k1-0".to_owned() },
         E::ConsumerTooSlow { last: "1k1-0".to_owned() },

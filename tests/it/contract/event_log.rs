@@ -14,7 +14,7 @@ use hero_supervisor::domain::model::event::cursor::{Cursor, EventStream, Positio
 use hero_supervisor::domain::model::event::filter::EventFilter;
 use hero_supervisor::domain::model::event::{Event, EventKind, Source};
 use hero_supervisor::domain::model::id::{ActorId, JobId};
-use hero_supervisor::domain::model::job::{JobSpec, JobState};
+use hero_supervisor::domain::model::job::{JobQuota, JobSpec, JobState};
 use hero_supervisor::ports::event_log::{EventLog, Logged, Read};
 use hero_supervisor::ports::job_submission::Submission;
 use hero_supervisor::ports::queue::Queue;
@@ -92,7 +92,14 @@ impl Bench {
     async fn submit(&self, id: &str) {
         let spec = JobSpec { caller_id: "me".to_owned(), ..JobSpec::new(ScriptType::SAL, "1") };
         let id = JobId::parse(id).unwrap();
-        let submission = Submission { id, spec, request: None, wanted: false, unroutable: false };
+        let submission = Submission {
+            id,
+            spec,
+            request: None,
+            wanted: false,
+            unroutable: false,
+            quota: JobQuota::default(),
+        };
         self.queue.submit(vec![submission]).await.unwrap().pop().unwrap().unwrap();
     }
 }

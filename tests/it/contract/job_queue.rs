@@ -13,6 +13,7 @@ mod output;
 mod pinned;
 mod queue_contract;
 mod queues;
+mod quotas;
 mod redis_only;
 mod redis_outages;
 mod shared;
@@ -63,6 +64,7 @@ on_every_queue! {
     submits::one_request_is_one_job,
     submits::one_request_twice_in_one_batch_is_one_job,
     submits::an_id_is_taken_once_in_all_queues,
+    quotas::an_identity_has_no_more_jobs_than_its_quotas_allow,
     submits::a_full_queue_refuses_and_takes_again_when_there_is_room,
     submits::a_job_waits_for_its_time,
     submits::a_job_that_nobody_takes_in_time_fails,

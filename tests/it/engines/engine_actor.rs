@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::{Job, JobError, JobResult, JobSpec, JobState, JobView, Outcome};
+use hero_supervisor::domain::model::job::{
+    Job, JobError, JobQuota, JobResult, JobSpec, JobState, JobView, Outcome,
+};
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
 use hero_supervisor::ports::job_submission::{Completion, JobSubmission, Submission};
@@ -77,7 +79,14 @@ impl EngineActor {
     }
 
     async fn submit_spec(&self, spec: JobSpec) -> (JobId, Completion) {
-        let job = Submission { id: JobId::mint(), spec, request: None, wanted: true, unroutable: false };
+        let job = Submission {
+            id: JobId::mint(),
+            spec,
+            request: None,
+            wanted: true,
+            unroutable: false,
+            quota: JobQuota::default(),
+        };
         let job = self.queue.submit(vec![job]).await.unwrap().pop().unwrap().unwrap();
         (job.job.id, job.completion.unwrap())
     }

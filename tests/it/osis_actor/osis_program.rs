@@ -8,7 +8,7 @@ use std::time::Duration;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
 use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{
-    Finished, Job, JobError, JobKind, JobResult, JobSpec, JobState, JobView, Outcome,
+    Finished, Job, JobError, JobKind, JobQuota, JobResult, JobSpec, JobState, JobView, Outcome,
 };
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
@@ -102,6 +102,7 @@ impl OsisProgram {
             request: None,
             wanted: true,
             unroutable: false,
+            quota: JobQuota::default(),
         });
         let submitted = self.queue.submit(jobs.collect()).await.unwrap();
         let taken = submitted.into_iter().map(|job| {

@@ -88,14 +88,14 @@ end
 -- Makes a held job RUNNING; true if the lease stands.
 local function start_attempt(queue, now, start)
   local key = queue.record .. start.id
-  local values = redis.call('HMGET', key, 'at', 'status', 'kind', 'caller_id')
+  local values = redis.call('HMGET', key, 'at', 'status', 'kind', 'caller_id', 'submitted_by')
   local status = values[2]
   if not status then discard_entry(lane_stream(queue, start.letter, start.actor), start.entry) end
   if values[1] ~= start.letter .. ':' .. start.entry then return false end
   if status == 'queued' then
     redis.call('HSET', key, 'status', 'running', 'attempt', start.number, 'actor_id', start.actor, 'started_at',
       start.started, 'updated_at', now)
-    start.status, start.is_ping, start.caller = status, values[3] == 'ping', values[4] or ''
+    start.status, start.is_ping, start.caller, start.by = status, values[3] == 'ping', values[4] or '', values[5]
     announce_change(queue, start, start, RUNNING)
     return true
   end

@@ -48,11 +48,12 @@ end
 local function load_job(queue, id)
   local key = queue.record .. id
   local values = redis.call('HMGET', key, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id',
-    'progress')
+    'progress', 'submitted_by')
   if not values[2] then return nil end
   return {
     id = id, key = key, place = values[1], status = values[2], waiters = values[3], ttl = values[4] or '86400000',
     deadline = values[5], is_ping = values[6] == 'ping', caller = values[7] or '', progress = values[8],
+    by = values[9],
   }
 end
 
@@ -125,6 +126,7 @@ end
 -- Emits and publishes a change of a job that goes on. Nobody is told about pings.
 local function announce_change(queue, job, attempt, change)
   if job.is_ping then return end
+  quotas.note(queue, job, change.state)
   emit_job_event(queue, job, attempt, change)
   publish_change(queue, job.id)
 end
@@ -199,6 +201,7 @@ local function finish_job(batch, job, attempt, outcome)
   redis.call('HSET', job.key, 'status', outcome.state, 'attempt', attempt.number, 'actor_id', attempt.actor, 'started_at',
     attempt.started, 'finished_at', at, 'updated_at', at, unpack(outcome))
   redis.call('PEXPIRE', job.key, job.ttl)
+  quotas.note(queue, job, outcome.state)
   if not job.is_ping then
     local ended = batch.ended
     local n = #ended

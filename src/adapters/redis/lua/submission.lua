@@ -5,7 +5,11 @@ local function parse_flags(call, text)
   local flags = call.flags[text]
   if flags then return flags end
   local function has(letter) return string.find(text, letter, 1, true) ~= nil end
-  flags = { wanted = has('w'), ping = has('p'), foreign_id = has('x'), inline = has('i'), stray = has('u') }
+  flags = {
+    wanted = has('w'), ping = has('p'), foreign_id = has('x'), inline = has('i'), stray = has('u'), by = has('b'),
+  }
+  local queued, running = string.match(text, 'l(%d*),(%d*)')
+  if queued then flags.most = { queued = tonumber(queued), running = tonumber(running) } end
   call.flags[text] = flags
   return flags
 end
@@ -18,6 +22,7 @@ local function parse_submission(call, job, args, i)
   job.first, job.last = first, i + 7 + tonumber(args[i + 7])
   -- The caller is the fourth field of a record.
   job.caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
+  job.by = job.flags.by and args[job.last] or nil
   return job.last + 1
 end
 
@@ -112,7 +117,7 @@ end
 local function refusal_of(call, job)
   if job.flags.stray then return { 'stray' } end
   if is_id_taken(call, job) then return { 'exists' } end
-  return take_room(call, job)
+  return quotas.refusal(call, job) or take_room(call, job)
 end
 
 -- Adds the entry of a new job to its queue or inbox, and answers with its place.
@@ -123,7 +128,9 @@ local function enqueue(queue, job)
     stream, letter = inbox_of(queue, job.target), 'i:'
   end
   if job.flags.inline then
-    return letter .. redis.call('XADD', stream, '*', 'attempt', '1', unpack(job.args, job.first, job.last))
+    -- Who has submitted it is nothing to actors.
+    local last = job.by and job.last - 2 or job.last
+    return letter .. redis.call('XADD', stream, '*', 'attempt', '1', unpack(job.args, job.first, last))
   end
   return letter .. redis.call('XADD', stream, '*', 'attempt', '1', 'id', job.id)
 end
@@ -156,8 +163,9 @@ end
 local function submit_job(call, job)
   local answer = find_request(call, job) or refusal_of(call, job)
   if answer then return answer end
-  call.placed[#call.placed + 1] = { id = job.id, target = job.target, request = job.request }
+  call.placed[#call.placed + 1] = { id = job.id, target = job.target, request = job.request, by = job.by }
   local change = place_job(call, job)
+  quotas.accept(call, job, change.state)
   if job.request ~= '' then
     redis.call('SET', call.queue.request .. job.request, job.id .. ' ' .. job.fingerprint .. ' ' .. call.now_text, 'PX',
       REQUEST_KEPT)
@@ -182,6 +190,7 @@ local function retract(call)
     end
     redis.call('UNLINK', queue.record .. job.id)
     if job.request ~= '' then redis.call('UNLINK', queue.request .. job.request) end
+    quotas.note(queue, job, 'cancelled')
     redis.pcall('ZREM', queue.delayed, job.id)
     redis.pcall('ZREM', queue.deadlines, job.id)
     redis.pcall('ZREM', queue.jobs, job.id)
@@ -205,16 +214,17 @@ end
 -- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
 --   others: 1 if ids and requests of the other script types are looked at as well (their keys lie in other slots)
 --   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
---   u there is no such target
+--   u there is no such target,
+--   b the last value is the identity that submits it, lQUEUED,RUNNING the most jobs that it may have (a number or nothing)
 --   n: number of names and values that follow
 -- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length,
--- damaged key why.
+-- quota word used most, damaged key why.
 writing('hero_submit', function(keys, args)
   local queue, now = queue_of(keys[1]), now_ms()
   local limit = tonumber(args[2])
   local call = {
     queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
-    others = args[4] == '1' and other_types(args[1]) or {},
+    script_type = args[1], others = args[4] == '1' and other_types(args[1]) or {}, used = {},
     room = room_for(queue, limit, (#args - 4) / 8),
     accepted = {}, placed = {}, flags = {},
   }

@@ -15,7 +15,7 @@ use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobKind};
+use crate::domain::model::job::{Job, JobKind, QuotaReached};
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::ports::job_submission::Submission;
 use crate::ports::store_fault::StoreFault;
@@ -40,6 +40,7 @@ pub(super) enum SubmitAnswer {
     Reused(SystemTime),
     Gone(JobId),
     Full(u64),
+    QuotaReached(QuotaReached),
     Unroutable,
     /// A key that only this job needs cannot be read.
     Damaged(StoreFault),
@@ -186,7 +187,7 @@ async fn ask(
 
 /// Adds one job to a call of `hero_submit`.
 fn write(command: &mut redis::Cmd, submission: &Submission) {
-    let Submission { id, spec, request, wanted, unroutable } = submission;
+    let Submission { id, spec, request, wanted, unroutable, quota } = submission;
     let fields = encode_spec(id, spec);
     let mut flags = String::with_capacity(4);
     if *wanted {
@@ -204,6 +205,13 @@ fn write(command: &mut redis::Cmd, submission: &Submission) {
     }
     if *unroutable {
         flags.push('u');
+    }
+    if spec.submitted_by.is_some() {
+        flags.push('b');
+    }
+    if quota.is_some() {
+        let most = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
+        flags.push_str(&format!("l{},{}", most(quota.max_queued), most(quota.max_running)));
     }
     let (request_id, fingerprint) = match request {
         Some(request) => (request.text(), request.fingerprint.as_str()),
@@ -258,6 +266,14 @@ fn read_one(
     match word.as_str() {
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
         "stray" => Ok(SubmitAnswer::Unroutable),
+        "quota" => {
+            let (word, used, limit): (String, u64, u32) = (
+                parts.next().map_err(unreadable)?,
+                parts.next().map_err(unreadable)?,
+                parts.next().map_err(unreadable)?,
+            );
+            Ok(SubmitAnswer::QuotaReached(QuotaReached { is_running: word == "running", used, limit }))
+        }
         "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
         "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
         "damaged" => {

@@ -137,7 +137,7 @@ impl RedisQueue {
         let limit = self.shared.limit(script_type);
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
-            let Submission { id, mut spec, request, wanted, unroutable: _ } = submission;
+            let Submission { id, mut spec, request, wanted, unroutable: _, quota: _ } = submission;
             let answer = match answer {
                 // Boxed: it is rare, and every submit would hold its room.
                 SubmitAnswer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
@@ -153,6 +153,7 @@ impl RedisQueue {
                 | SubmitAnswer::Exists(false)
                 | SubmitAnswer::Gone(_)
                 | SubmitAnswer::Full(_)
+                | SubmitAnswer::QuotaReached(_)
                 | SubmitAnswer::Unroutable
                 | SubmitAnswer::Damaged(_)
                 | SubmitAnswer::Reused(_) => answer,
@@ -179,6 +180,9 @@ impl RedisQueue {
                 SubmitAnswer::Damaged(error) => submitted.push(Err(damaged(&error))),
                 SubmitAnswer::Full(queued) => {
                     submitted.push(Err(SubmitRefused::QueueFull { script_type, queued, limit }));
+                }
+                SubmitAnswer::QuotaReached(reached) => {
+                    submitted.push(Err(SubmitRefused::QuotaReached(reached)));
                 }
                 SubmitAnswer::Reused(first_use) => submitted.push(Err(match request {
                     Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },

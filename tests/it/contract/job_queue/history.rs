@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::{JobState, JobView};
+use hero_supervisor::domain::model::job::{JobState, JobView, UnfinishedJobs};
 use hero_supervisor::ports::job_submission::{Completion, Submission};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
@@ -14,11 +14,16 @@ use super::queue_contract::{
     Kind, LIMIT, OSIS, QueueContract, actor_id, failure, finish, killed, offer, spec, submission, success,
     text, with_attempts,
 };
+use super::quotas::unfinished;
 
 /// Steps of one history.
 const STEPS: usize = 400;
 /// Histories of one run, each from its own seed.
 const HISTORIES: u64 = 4;
+/// Steps between two looks at the counts of unfinished jobs.
+const LOOK_EACH: usize = 20;
+/// The identity that submits every job.
+const IDENTITY: &str = "token:history";
 
 struct Process {
     queue: Arc<dyn WorkQueue>,
@@ -67,8 +72,11 @@ pub(super) async fn every_job_ends_once_whatever_happens(kind: Kind) {
         for name in ["osis_actor_0", "osis_actor_1", "osis_actor_2"] {
             history.spawn(name).await;
         }
-        for _step in 0..STEPS {
+        for step in 0..STEPS {
             history.step().await;
+            if step % LOOK_EACH == 0 {
+                history.check_unfinished().await;
+            }
         }
         history.settle().await;
     }
@@ -98,6 +106,7 @@ impl History {
         let max_attempts = self.random.u32(1..4);
         let wanted = self.random.bool();
         let mut job = with_attempts("1", max_attempts);
+        job.submitted_by = Some(IDENTITY.to_owned());
         if self.random.u32(0..10) == 0 {
             job.target_actor = Some(actor_id("osis_actor_0"));
         }
@@ -105,6 +114,18 @@ impl History {
         assert_eq!(submitted.completion.is_some(), wanted);
         let known = Known { max_attempts, completion: submitted.completion, ..Known::default() };
         self.jobs.insert(submitted.job.id, known);
+    }
+
+    /// Compares what quotas go by with the states of the jobs.
+    async fn check_unfinished(&self) {
+        let mut states = BTreeMap::new();
+        for id in self.jobs.keys() {
+            let job = self.queue.get(id, JobView::Basic).await.unwrap().unwrap();
+            *states.entry(job.state == JobState::Running).or_insert(0) += u64::from(!job.state.is_terminal());
+        }
+        let count = |runs: bool| states.get(&runs).copied().unwrap_or_default();
+        let counted = unfinished(&self.queue, IDENTITY).await;
+        assert_eq!((counted.queued, counted.running), (count(false), count(true)), "history {}", self.seed);
     }
 
     async fn take(&mut self) {
@@ -234,6 +255,7 @@ impl History {
             states.insert(job.state);
         }
         assert_eq!(states.len(), 3, "the history was too tame: {states:?}");
+        assert_eq!(unfinished(&self.queue, IDENTITY).await, UnfinishedJobs::default());
         assert_eq!(self.queue.depth(OSIS).await.unwrap(), Default::default());
         let extra = offer(&self.queue, submission(spec("after all"))).await;
         assert!(extra.is_ok());

@@ -10,7 +10,7 @@ use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::model::backoff::Backoff;
 use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{
-    Job, JobError, JobErrorKind, JobResult, JobSpec, JobState, JobView, ResultKind, RetryPolicy,
+    Job, JobError, JobErrorKind, JobQuota, JobResult, JobSpec, JobState, JobView, ResultKind, RetryPolicy,
 };
 use hero_supervisor::ports::actor_store::ActorStore;
 use hero_supervisor::ports::clock::Clock;
@@ -158,7 +158,14 @@ pub(super) fn spec(script: &str) -> JobSpec {
 }
 
 pub(super) fn submission(spec: JobSpec) -> Submission {
-    Submission { id: JobId::mint(), spec, request: None, wanted: false, unroutable: false }
+    Submission {
+        id: JobId::mint(),
+        spec,
+        request: None,
+        wanted: false,
+        unroutable: false,
+        quota: JobQuota::default(),
+    }
 }
 
 /// Submits one job whose end nobody waits for.

@@ -94,8 +94,8 @@ const (
 	// RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 	// Metadata: limit.
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 53
-	// RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
-	// Metadata: quota (rps), limit.
+	// RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
+	// and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 54
 	// OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 52

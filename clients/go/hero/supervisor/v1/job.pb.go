@@ -560,7 +560,10 @@ type Job struct {
 	Progress *JobProgress `protobuf:"bytes,17,opt,name=progress,proto3" json:"progress,omitempty"`
 	// Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
 	// the latest attempt.
-	PastAttempts  []*JobAttempt `protobuf:"bytes,18,rep,name=past_attempts,json=pastAttempts,proto3" json:"past_attempts,omitempty"`
+	PastAttempts []*JobAttempt `protobuf:"bytes,18,rep,name=past_attempts,json=pastAttempts,proto3" json:"past_attempts,omitempty"`
+	// Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+	// nobody has to show who it is.
+	SubmittedBy   string `protobuf:"bytes,19,opt,name=submitted_by,json=submittedBy,proto3" json:"submitted_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -705,6 +708,13 @@ func (x *Job) GetPastAttempts() []*JobAttempt {
 		return x.PastAttempts
 	}
 	return nil
+}
+
+func (x *Job) GetSubmittedBy() string {
+	if x != nil {
+		return x.SubmittedBy
+	}
+	return ""
 }
 
 // The progress of a job, as its script reports it.
@@ -987,7 +997,7 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxBackoffB\x0f\n" +
-	"\r_max_attempts\"\xe7\b\n" +
+	"\r_max_attempts\"\x8a\t\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04spec\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x04spec\x123\n" +
@@ -1009,7 +1019,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\frun_duration\x18\r \x01(\v2\x19.google.protobuf.DurationR\vrunDuration\x12#\n" +
 	"\rcancel_reason\x18\x0f \x01(\tR\fcancelReason\x12;\n" +
 	"\bprogress\x18\x11 \x01(\v2\x1f.hero.supervisor.v1.JobProgressR\bprogress\x12C\n" +
-	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\"\xbd\x01\n" +
+	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\x12!\n" +
+	"\fsubmitted_by\x18\x13 \x01(\tR\vsubmittedBy\"\xbd\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATE_SCHEDULED\x10\x01\x12\x11\n" +

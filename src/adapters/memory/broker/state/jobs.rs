@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Lane, REQUEST_WINDOW, State, finished, lease, remember};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobKind, JobState, Outcome};
+use crate::domain::model::job::{Job, JobKind, JobState, Outcome, UnfinishedJobs};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::Retried;
 use crate::ports::job_submission::Completion;
@@ -19,6 +19,19 @@ impl State {
 
     pub(in crate::adapters::memory) fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().filter(|job| job.spec.kind == JobKind::Script)
+    }
+
+    /// Counts the unfinished jobs of an identity.
+    pub(in crate::adapters::memory) fn unfinished_of(&self, identity: &str) -> UnfinishedJobs {
+        let mut jobs = UnfinishedJobs::default();
+        for job in self.jobs().filter(|job| job.spec.submitted_by.as_deref() == Some(identity)) {
+            match job.state {
+                JobState::Running => jobs.running += 1,
+                JobState::Scheduled | JobState::Queued | JobState::RetryWait => jobs.queued += 1,
+                JobState::Succeeded | JobState::Failed | JobState::Cancelled => {}
+            }
+        }
+        jobs
     }
 
     /// The job that a request made before, with its fingerprint and time.

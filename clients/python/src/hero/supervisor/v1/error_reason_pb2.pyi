@@ -93,8 +93,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     Metadata: limit.
     """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 54
-    """RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
-    Metadata: quota (rps), limit.
+    """RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
+    and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
     """
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
     """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
@@ -243,8 +243,8 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 53
 Metadata: limit.
 """
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 54
-"""RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
-Metadata: quota (rps), limit.
+"""RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
+and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
 """
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
 """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""

@@ -318,6 +318,7 @@ class Job(google.protobuf.message.Message):
     CANCEL_REASON_FIELD_NUMBER: builtins.int
     PROGRESS_FIELD_NUMBER: builtins.int
     PAST_ATTEMPTS_FIELD_NUMBER: builtins.int
+    SUBMITTED_BY_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
     earlier ones.
@@ -336,6 +337,10 @@ class Job(google.protobuf.message.Message):
     """Output only. Number of attempts started so far; 0 before the first."""
     cancel_reason: builtins.str
     """Output only. The reason of the cancel, in STATE_CANCELLED."""
+    submitted_by: builtins.str
+    """Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+    nobody has to show who it is.
+    """
     @property
     def spec(self) -> global___JobSpec:
         """The definition, with defaults filled in."""
@@ -395,9 +400,10 @@ class Job(google.protobuf.message.Message):
         cancel_reason: builtins.str = ...,
         progress: global___JobProgress | None = ...,
         past_attempts: collections.abc.Iterable[global___JobAttempt] | None = ...,
+        submitted_by: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
 global___Job = Job

@@ -217,8 +217,8 @@ export enum ErrorReason {
   REQUEST_TOO_LARGE = 53,
 
   /**
-   * RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
-   * Metadata: quota (rps), limit.
+   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
+   * and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 54;
    */

@@ -242,8 +242,8 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_TOO_LARGE(53),
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
-   * Metadata: quota (rps), limit.
+   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
+   * and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
    * </pre>
    *
    * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
@@ -627,8 +627,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_TOO_LARGE_VALUE = 53;
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the identity makes more calls than its quota allows. Wait as google.rpc.RetryInfo says, and repeat.
-   * Metadata: quota (rps), limit.
+   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
+   * and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
    * </pre>
    *
    * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>

@@ -41,6 +41,7 @@ private static final long serialVersionUID = 0L;
     actorId_ = "";
     cancelReason_ = "";
     pastAttempts_ = java.util.Collections.emptyList();
+    submittedBy_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -1131,6 +1132,55 @@ private static final long serialVersionUID = 0L;
     return pastAttempts_.get(index);
   }
 
+  public static final int SUBMITTED_BY_FIELD_NUMBER = 19;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object submittedBy_ = "";
+  /**
+   * <pre>
+   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+   * nobody has to show who it is.
+   * </pre>
+   *
+   * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+   * @return The submittedBy.
+   */
+  @java.lang.Override
+  public java.lang.String getSubmittedBy() {
+    java.lang.Object ref = submittedBy_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      submittedBy_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+   * nobody has to show who it is.
+   * </pre>
+   *
+   * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+   * @return The bytes for submittedBy.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getSubmittedByBytes() {
+    java.lang.Object ref = submittedBy_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      submittedBy_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1192,6 +1242,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < pastAttempts_.size(); i++) {
       output.writeMessage(18, pastAttempts_.get(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(submittedBy_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 19, submittedBy_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1261,6 +1314,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < pastAttempts_.size(); i++) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(18, pastAttempts_.get(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(submittedBy_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(19, submittedBy_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -1334,6 +1390,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getPastAttemptsList()
         .equals(other.getPastAttemptsList())) return false;
+    if (!getSubmittedBy()
+        .equals(other.getSubmittedBy())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1397,6 +1455,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + PAST_ATTEMPTS_FIELD_NUMBER;
       hash = (53 * hash) + getPastAttemptsList().hashCode();
     }
+    hash = (37 * hash) + SUBMITTED_BY_FIELD_NUMBER;
+    hash = (53 * hash) + getSubmittedBy().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1602,6 +1662,7 @@ private static final long serialVersionUID = 0L;
         pastAttemptsBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00008000);
+      submittedBy_ = "";
       return this;
     }
 
@@ -1719,6 +1780,9 @@ private static final long serialVersionUID = 0L;
             : progressBuilder_.build();
         to_bitField0_ |= 0x00000100;
       }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.submittedBy_ = submittedBy_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1812,6 +1876,11 @@ private static final long serialVersionUID = 0L;
             pastAttemptsBuilder_.addAllMessages(other.pastAttempts_);
           }
         }
+      }
+      if (!other.getSubmittedBy().isEmpty()) {
+        submittedBy_ = other.submittedBy_;
+        bitField0_ |= 0x00010000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1943,6 +2012,11 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 146
+            case 154: {
+              submittedBy_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 154
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4129,6 +4203,103 @@ private static final long serialVersionUID = 0L;
         pastAttempts_ = null;
       }
       return pastAttemptsBuilder_;
+    }
+
+    private java.lang.Object submittedBy_ = "";
+    /**
+     * <pre>
+     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+     * nobody has to show who it is.
+     * </pre>
+     *
+     * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+     * @return The submittedBy.
+     */
+    public java.lang.String getSubmittedBy() {
+      java.lang.Object ref = submittedBy_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        submittedBy_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+     * nobody has to show who it is.
+     * </pre>
+     *
+     * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+     * @return The bytes for submittedBy.
+     */
+    public com.google.protobuf.ByteString
+        getSubmittedByBytes() {
+      java.lang.Object ref = submittedBy_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        submittedBy_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+     * nobody has to show who it is.
+     * </pre>
+     *
+     * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+     * @param value The submittedBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSubmittedBy(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      submittedBy_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+     * nobody has to show who it is.
+     * </pre>
+     *
+     * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSubmittedBy() {
+      submittedBy_ = getDefaultInstance().getSubmittedBy();
+      bitField0_ = (bitField0_ & ~0x00010000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+     * nobody has to show who it is.
+     * </pre>
+     *
+     * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+     * @param value The bytes for submittedBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSubmittedByBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      submittedBy_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Job)

@@ -419,4 +419,26 @@ public interface JobOrBuilder extends
    */
   hero.supervisor.v1.JobAttemptOrBuilder getPastAttemptsOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+   * nobody has to show who it is.
+   * </pre>
+   *
+   * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+   * @return The submittedBy.
+   */
+  java.lang.String getSubmittedBy();
+  /**
+   * <pre>
+   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
+   * nobody has to show who it is.
+   * </pre>
+   *
+   * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
+   * @return The bytes for submittedBy.
+   */
+  com.google.protobuf.ByteString
+      getSubmittedByBytes();
 }

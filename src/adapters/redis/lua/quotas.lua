@@ -1,0 +1,85 @@
+-- How many jobs of one identity wait and run: what its quotas go by.
+--
+-- `hero:{TYPE}:of:IDENTITY` is a sorted set of its jobs that have not ended, with the score 0 for a job that waits and 1 for one that
+-- runs. Only jobs that an identity has submitted are in one. All that writes it can be repeated.
+
+local QUOTA_SAMPLE = 100 -- jobs whose records are looked at before a job is refused
+
+local quotas = {}
+
+function quotas.key(base, identity)
+  return base .. 'of:' .. identity
+end
+
+-- Notes the state of a job. A damaged set must not keep a job from its end.
+function quotas.note(queue, job, state)
+  if not job.by then return end
+  local key = quotas.key(queue.base, job.by)
+  local answer
+  if TERMINAL_STATES[state] then
+    answer = redis.pcall('ZREM', key, job.id)
+  else
+    answer = redis.pcall('ZADD', key, state == 'running' and 1 or 0, job.id)
+  end
+  if type(answer) == 'table' and answer.err then note_damage(queue, answer) end
+end
+
+-- The bases of the keys of all queues that a call looks at, by the names of their script types.
+function quotas.bases(call)
+  local bases = { [call.script_type] = call.queue.base }
+  for _, name in ipairs(call.others) do bases[name] = 'hero:{' .. name .. '}:' end
+  return bases
+end
+
+-- Counts the jobs of an identity in these queues.
+function quotas.count(bases, identity)
+  local used = { queued = 0, running = 0 }
+  for _, base in pairs(bases) do
+    local key = quotas.key(base, identity)
+    used.queued = used.queued + redis.call('ZCOUNT', key, 0, 0)
+    used.running = used.running + redis.call('ZCOUNT', key, 1, 1)
+  end
+  return used
+end
+
+-- Drops jobs that have no record any more, or an ended one: somebody has removed keys. A sample of each set at a time.
+function quotas.drop_strays(bases, identity)
+  for name, base in pairs(bases) do
+    local key = quotas.key(base, identity)
+    for _, id in ipairs(redis.call('ZRANDMEMBER', key, QUOTA_SAMPLE)) do
+      local status = redis.call('HGET', 'hero:job:{' .. name .. '}:' .. id, 'status')
+      if not status or TERMINAL_STATES[status] then redis.call('ZREM', key, id) end
+    end
+  end
+end
+
+-- The answer to a job that is one too many for its identity; nil for another one.
+function quotas.first_reached(used, most)
+  for _, word in ipairs({ 'queued', 'running' }) do
+    if most[word] and used[word] >= most[word] then return { 'quota', word, used[word], most[word] } end
+  end
+  return nil
+end
+
+-- The same for a job of this call. Its identity's jobs are counted once a call.
+function quotas.refusal(call, job)
+  local most = job.flags.most
+  if not most or not job.by then return nil end
+  local used, bases = call.used[job.by], quotas.bases(call)
+  if not used then
+    used = quotas.count(bases, job.by)
+    if quotas.first_reached(used, most) then
+      quotas.drop_strays(bases, job.by)
+      used = quotas.count(bases, job.by)
+    end
+    call.used[job.by] = used
+  end
+  return quotas.first_reached(used, most)
+end
+
+-- Notes a job that this call has accepted.
+function quotas.accept(call, job, state)
+  quotas.note(call.queue, job, state)
+  local used = call.used[job.by]
+  if used then used.queued = used.queued + 1 end
+end
