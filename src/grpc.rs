@@ -27,6 +27,7 @@ mod access;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
+mod identity_names;
 mod limits;
 mod mask;
 mod metrics_layer;

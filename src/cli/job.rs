@@ -258,6 +258,9 @@ fn show(job: &Job) -> String {
         ("finished", time(job.finish_time)),
         ("ran", duration(job.run_duration)),
     ];
+    if !job.submitted_by.is_empty() {
+        facts.push(("submitted by", job.submitted_by.clone()));
+    }
     if let Some(progress) = &job.progress {
         let percent = progress.percent.map(|percent| format!("{percent} % ")).unwrap_or_default();
         facts.push(("progress", format!("{percent}{}", progress.message)));

@@ -18,9 +18,11 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::domain::model::job::Job;
+use crate::grpc::identity_names::IdentityNames;
 use crate::grpc_code;
 use crate::telemetry::metrics::{
-    GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, JOB_DURATION, JOB_WAIT, installed, seconds,
+    GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, IDENTITY_REQUESTS, JOB_DURATION, JOB_WAIT, installed,
+    seconds,
 };
 use crate::telemetry::traces::{self, TRACEPARENT};
 
@@ -28,14 +30,16 @@ use crate::telemetry::traces::{self, TRACEPARENT};
 const LONGEST_METHOD: usize = 64;
 
 /// Measures calls if metrics or traces are on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct MetricsLayer;
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MetricsLayer {
+    names: IdentityNames,
+}
 
 impl<S> Layer<S> for MetricsLayer {
     type Service = MetricsService<S>;
 
     fn layer(&self, inner: S) -> MetricsService<S> {
-        MetricsService { inner, counting: installed() || traces::started() }
+        MetricsService { inner, counting: installed() || traces::started(), names: self.names.clone() }
     }
 }
 
@@ -44,6 +48,7 @@ impl<S> Layer<S> for MetricsLayer {
 pub(crate) struct MetricsService<S> {
     inner: S,
     counting: bool,
+    names: IdentityNames,
 }
 
 impl<S> Service<Request<Body>> for MetricsService<S>
@@ -70,12 +75,13 @@ where
             request.extensions_mut().insert(CallContext(span.traceparent()));
         }
         let call = CallMetrics::begin(method, span);
+        let names = self.names.clone();
         let answer = self.inner.call(request);
         futures::future::Either::Right(Box::pin(async move {
             let response = answer.await?;
             let mut call = call;
             if let Some(CalledBy(identity)) = response.extensions().get() {
-                call.called_by(identity);
+                call.called_by(identity, &names);
             }
             call.observe(response.headers());
             Ok(response.map(|inner| Body::new(MeasuredBody { inner, call })))
@@ -100,6 +106,8 @@ struct CallMetrics {
     begun: Instant,
     code: Option<Code>,
     span: Option<traces::Call>,
+    /// Label of who has called, where an identity has.
+    identity: Option<String>,
 }
 
 /// The identity that has made a call, in the extensions of its response.
@@ -122,10 +130,11 @@ pub(crate) fn traceparent<T>(request: &tonic::Request<T>) -> Option<String> {
 impl CallMetrics {
     fn begin(method: String, span: Option<traces::Call>) -> Self {
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).increment(1.0);
-        Self { method, begun: Instant::now(), code: None, span }
+        Self { method, begun: Instant::now(), code: None, span, identity: None }
     }
 
-    fn called_by(&mut self, identity: &str) {
+    fn called_by(&mut self, identity: &str, names: &IdentityNames) {
+        self.identity = Some(names.label(identity));
         if let Some(span) = &mut self.span {
             span.called_by(identity);
         }
@@ -147,6 +156,9 @@ impl Drop for CallMetrics {
         }
         gauge!(GRPC_IN_FLIGHT, "method" => method.clone()).decrement(1.0);
         histogram!(GRPC_DURATION, "method" => method.clone()).record(seconds(self.begun.elapsed()));
+        if let Some(identity) = self.identity.take() {
+            counter!(IDENTITY_REQUESTS, "identity" => identity, "code" => grpc_code::name(code)).increment(1);
+        }
         counter!(GRPC_REQUESTS, "method" => method, "code" => grpc_code::name(code)).increment(1);
     }
 }

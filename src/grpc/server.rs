@@ -115,7 +115,7 @@ impl GrpcServer {
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .layer(option_layer(web))
-            .layer(MetricsLayer)
+            .layer(MetricsLayer::default())
             .layer(access)
             .layer(DeadlineLayer)
             .layer(ErrorReasonLayer)

@@ -11,6 +11,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 /// Number of calls, by method and gRPC code.
 pub const GRPC_REQUESTS: &str = "hero_grpc_requests_total";
+/// Number of calls that came through, by identity and gRPC code; where callers have identities.
+pub const IDENTITY_REQUESTS: &str = "hero_identity_requests_total";
 /// Time from a call to the end of its response, by method.
 pub const GRPC_DURATION: &str = "hero_grpc_request_duration_seconds";
 /// Number of calls under way, by method.
@@ -111,6 +113,7 @@ pub fn seconds(duration: Duration) -> f64 {
 
 fn describe() {
     describe_counter!(GRPC_REQUESTS, "Calls by method and gRPC code");
+    describe_counter!(IDENTITY_REQUESTS, "Calls that came through, by identity and gRPC code");
     describe_histogram!(GRPC_DURATION, Unit::Seconds, "Time from a call to the end of its answer, by method");
     describe_gauge!(GRPC_IN_FLIGHT, "Calls under way, by method");
     describe_histogram!(REDIS_DURATION, Unit::Seconds, "Time of a call to Redis, by outcome");

@@ -16,7 +16,7 @@ use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
 
 /// One scrape, as Prometheus makes it.
-async fn scrape(socket: &Path) -> String {
+pub(crate) async fn scrape(socket: &Path) -> String {
     let mut stream = UnixStream::connect(socket).await.unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
@@ -28,7 +28,7 @@ async fn scrape(socket: &Path) -> String {
 }
 
 /// The value of the one series that begins with this and has these labels.
-fn value(scraped: &str, name: &str, labels: &[&str]) -> Option<f64> {
+pub(crate) fn value(scraped: &str, name: &str, labels: &[&str]) -> Option<f64> {
     let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
     let line =
         scraped.lines().filter(of_name).find(|line| labels.iter().all(|label| line.contains(label)))?;

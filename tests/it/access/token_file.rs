@@ -10,6 +10,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use super::caller::Bearer;
+use crate::metrics::{scrape, value};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, PROGRAM, Ran, Service, run};
 use crate::support::wait::eventually;
@@ -25,6 +26,11 @@ impl File {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("tokens.toml");
         Self { _dir: dir, path }
+    }
+
+    /// The socket of the metrics, beside the file.
+    fn metrics(&self) -> PathBuf {
+        self.path.with_file_name("metrics")
     }
 
     fn run(&self, args: &[&str]) -> Ran {
@@ -103,7 +109,9 @@ impl Running {
     async fn start(file: File) -> Self {
         let redis = PrivateRedis::start().await;
         let (url, path) = (redis.url(), file.path.display().to_string());
+        let metrics = format!("unix:{}", file.metrics().display());
         let args = ["--redis-url", &url, "--process-manager", "local", "--auth-tokens-file", &path];
+        let args = [&args[..], &["--metrics-listen", &metrics]].concat();
         let service = Service::serve(&args).await;
         Self { file, _redis: redis, service }
     }
@@ -190,7 +198,15 @@ async fn the_own_user_is_an_admin_on_the_unix_socket_and_nobody_is_on_tcp() {
     let mut nobody = SupervisorClient::new(tcp);
     assert_eq!(nobody.pause_queue(pause).await.unwrap_err().code(), Code::Unauthenticated);
     assert!(nobody.get_server_info(pb::GetServerInfoRequest {}).await.is_ok());
-    // Events name who has done it.
+    // Metrics count who calls, and events name who has done it.
+    let seen = scrape(&running.file.metrics()).await;
+    let series = "hero_identity_requests_total";
+    assert_eq!(
+        value(&seen, series, &["token:", "PERMISSION_DENIED"]),
+        None,
+        "it did not come through: {seen}"
+    );
+    assert!(value(&seen, series, &["identity=\"unix:", "code=\"OK\""]).is_some(), "{seen}");
     let events = running.service.run(["events", "--output", "json"]);
     let uid = nix::unistd::geteuid().as_raw();
     assert!(events.stdout.contains(&format!("unix:{uid}")), "{events:?}");
