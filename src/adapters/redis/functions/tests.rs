@@ -10,7 +10,7 @@ use crate::adapters::redis::records::{BASIC, decode_job_event};
 use crate::domain::model::job::JobState;
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
-const DIGEST: &str = "33179195f936208d2b6943c809c050826b2d080a3f359aef2784a8a24a6452cb";
+const DIGEST: &str = "4d7566db12beaf55311c690880e2ec5678f0ad9506d9a7c50c632c831f77e942";
 
 /// Functions that only supervisors and actors of an older revision call.
 const FOR_OLDER_REVISIONS: [&str; 4] = ["hero_depth", "hero_object_find", "hero_presences", "hero_queue"];
