@@ -4,7 +4,7 @@ mod certificate;
 mod files;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
@@ -13,6 +13,7 @@ pub use certificate::{Validity, caller_of_certificate};
 pub use files::TlsError;
 
 use crate::config::TlsFiles;
+use crate::lock::Lock;
 
 /// Time before the end of a certificate from which on it is told.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -20,7 +21,7 @@ pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 /// The TLS of a listener. New connections get what was loaded last.
 pub struct ServerTls {
     files: TlsFiles,
-    active: RwLock<Arc<Active>>,
+    active: Lock<Arc<Active>>,
 }
 
 /// Protocols that are offered to clients, the preferred one first.
@@ -64,13 +65,13 @@ impl ServerTls {
     #[expect(clippy::disallowed_methods, reason = "certificates are valid by the wall clock")]
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let active = files::load(&files, SystemTime::now())?;
-        Ok(Self { files, active: RwLock::new(Arc::new(active)) })
+        Ok(Self { files, active: Lock::new(Arc::new(active)) })
     }
 
     /// Returns what was loaded last.
     pub fn active(&self) -> Arc<Active> {
         // No statement under the lock can panic.
-        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.active.lock())
     }
 
     /// Loads the files again, and puts them in force if nothing is wrong with them.
@@ -80,7 +81,7 @@ impl ServerTls {
     #[expect(clippy::disallowed_methods, reason = "certificates are valid by the wall clock")]
     pub fn reload(&self) -> Result<Arc<Active>, TlsError> {
         let active = Arc::new(files::load(&self.files, SystemTime::now())?);
-        *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&active);
+        *self.active.lock() = Arc::clone(&active);
         Ok(active)
     }
 

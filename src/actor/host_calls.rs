@@ -8,12 +8,13 @@ use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::actor::frame::{FromHost, encode_from_host};
+use crate::lock::Lock;
 
 /// Answers that can be on their way; all but the newest came too late for those who asked.
 const LATE_ANSWERS: usize = 4;
@@ -40,7 +41,7 @@ pub enum CallFailed {
 #[derive(Clone)]
 pub struct Caller {
     control: ControlSocket,
-    state: Arc<Mutex<State>>,
+    state: Arc<Lock<State>>,
 }
 
 struct State {
@@ -56,7 +57,7 @@ impl Caller {
     /// A caller that writes to this socket, and the way for the answers that are read from it.
     pub(crate) fn new(control: ControlSocket) -> (Self, ReplySender) {
         let (sender, answers) = sync_channel(LATE_ANSWERS);
-        let state = Arc::new(Mutex::new(State { seq: 0, number: 0, answers }));
+        let state = Arc::new(Lock::new(State { seq: 0, number: 0, answers }));
         (Self { control, state }, ReplySender(sender))
     }
 
@@ -88,7 +89,7 @@ impl Caller {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -104,18 +105,18 @@ impl ReplySender {
 
 /// The writing half of the control socket, used by both threads of a host.
 #[derive(Clone)]
-pub(crate) struct ControlSocket(Arc<Mutex<UnixStream>>);
+pub(crate) struct ControlSocket(Arc<Lock<UnixStream>>);
 
 impl ControlSocket {
     pub(crate) fn new(socket: UnixStream) -> Self {
-        Self(Arc::new(Mutex::new(socket)))
+        Self(Arc::new(Lock::new(socket)))
     }
 
     /// Writes one frame.
     pub(crate) fn say(&self, frame: &FromHost<'_>) -> io::Result<()> {
         let mut bytes = Vec::new();
         encode_from_host(&mut bytes, frame);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&bytes)
+        self.0.lock().write_all(&bytes)
     }
 }
 

@@ -13,8 +13,8 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use nix::unistd::Pid;
 use tokio::net::UnixStream;
@@ -26,6 +26,7 @@ use crate::actor::host_calls::CallHandler;
 use crate::actor::hosts::{Launcher, Report};
 use crate::actor::reaper::Reaper;
 use crate::domain::model::id::ActorId;
+use crate::lock::Lock;
 use sockets::{Link, Out};
 use watch::{HostWatcher, StderrTail};
 
@@ -122,11 +123,11 @@ impl Launcher for HostLauncher {
         let link = Arc::new(Link {
             jobs: UnixStream::from_std(jobs)?,
             control: UnixStream::from_std(control)?,
-            out: Mutex::new(Out::default()),
+            out: Lock::new(Out::default()),
             wake: Notify::new(),
             reaped: AtomicBool::new(false),
             starts_processes: self.reaper.is_on(),
-            contexts: Mutex::default(),
+            contexts: Lock::default(),
         });
         let answers = self.answers.clone();
         self.reaper.add(group);

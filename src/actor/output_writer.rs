@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::actor::frame::encode_reply;
 use crate::actor::hosts::{HostOutput, Reply};
 use crate::domain::model::output::LogStream;
 use crate::domain::model::output::{OutputItem, bounded_progress, line_pieces};
+use crate::lock::Lock;
 
 /// Time for which output waits for more.
 const WAIT: Duration = Duration::from_millis(50);
@@ -33,7 +34,7 @@ const LATEST_BYTES: usize = 32 * 1024;
 
 /// The sink of an engine host, and its way to the actor.
 pub(crate) struct OutputWriter {
-    state: Mutex<State>,
+    state: Lock<State>,
     wake: Condvar,
 }
 
@@ -60,7 +61,7 @@ impl OutputWriter {
     pub(crate) fn start(out: UnixStream, burst: usize) -> io::Result<Arc<Self>> {
         let burst = burst as f64;
         let output_writer = Arc::new(Self {
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 out,
                 frame: Vec::with_capacity(4096),
                 seq: 0,
@@ -141,7 +142,7 @@ impl OutputWriter {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::actor::engines::work;
 use crate::actor::orphans;
 use crate::actor::process_tree::{SWEEP_LIMIT, end_orphans};
 use crate::domain::model::id::ActorId;
+use crate::lock::Lock;
 
 /// Between two looks at processes that were killed and are not gone yet.
 const LOOK: Duration = Duration::from_millis(1);
@@ -23,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reaper {
     /// Living hosts.
-    hosts: Option<Arc<Mutex<HashSet<i32>>>>,
+    hosts: Option<Arc<Lock<HashSet<i32>>>>,
     work_dir: Option<PathBuf>,
 }
 
@@ -53,16 +54,16 @@ impl Reaper {
     /// Adds a host that was started. To be called at once, before the host could be taken for an orphan.
     pub(super) fn add(&self, host: Pid) {
         if let Some(hosts) = &self.hosts {
-            locked(hosts).insert(host.as_raw());
+            hosts.lock().insert(host.as_raw());
         }
     }
 
     /// Ends what a host that is gone has left behind.
     pub(super) async fn clear(&self, host: Pid) {
         let Some(hosts) = &self.hosts else { return };
-        locked(hosts).remove(&host.as_raw());
+        hosts.lock().remove(&host.as_raw());
         let (own, begun) = (Pid::this().as_raw(), Instant::now());
-        while end_orphans(own, &|pid| !locked(hosts).contains(&pid)) > 0 {
+        while end_orphans(own, &|pid| !hosts.lock().contains(&pid)) > 0 {
             if begun.elapsed() > SWEEP_LIMIT {
                 tracing::warn!(%host, "orphans: processes that a script has left behind do not end");
                 break;
@@ -75,8 +76,4 @@ impl Reaper {
             tracing::warn!(%error, "work folder: folders of dead engine hosts are not removed");
         }
     }
-}
-
-fn locked(hosts: &Mutex<HashSet<i32>>) -> MutexGuard<'_, HashSet<i32>> {
-    hosts.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,12 @@
 //! Decides which jobs of an engine host start, between the thread that runs scripts and the one that listens to the actor.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
+
+use crate::lock::Lock;
 
 /// The state of one host. Jobs have numbers that count up, and start in their order.
 #[derive(Debug, Default)]
-pub(crate) struct StartGate(Mutex<State>);
+pub(crate) struct StartGate(Lock<State>);
 
 /// The decision about the start of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,7 @@ impl StartGate {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

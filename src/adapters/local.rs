@@ -15,7 +15,7 @@ mod spawn;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use self::process::{Command, Owner, Reply, Snapshot};
 use self::spawn::Spawner;
 use crate::adapters::log_ring::LogRing;
+use crate::lock::Lock;
 use crate::ports::clock::Clock;
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
@@ -59,7 +60,7 @@ impl LocalOptions {
 pub struct LocalRunner {
     options: LocalOptions,
     tasks: TaskTracker,
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 #[derive(Default)]
@@ -80,11 +81,11 @@ struct Process {
 impl LocalRunner {
     /// A runner without processes. Nothing is done before the first call.
     pub fn new(options: LocalOptions) -> Self {
-        Self { options, tasks: TaskTracker::new(), inner: Mutex::default() }
+        Self { options, tasks: TaskTracker::new(), inner: Lock::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     fn process(&self, name: &str) -> Option<Process> {

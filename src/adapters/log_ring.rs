@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::lock::Lock;
 use crate::ports::process_manager::{LogBatch, LogLine, LogPosition, PlacedLine};
 
 /// Lines kept of one process.
@@ -18,7 +19,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The last lines of one process, through all its restarts.
 #[derive(Debug)]
 pub(super) struct LogRing {
-    ring: Mutex<Ring>,
+    ring: Lock<Ring>,
     /// How many lines there were.
     written: watch::Sender<u64>,
 }
@@ -36,13 +37,13 @@ struct Ring {
 impl Default for LogRing {
     fn default() -> Self {
         let ring = Ring { epoch: fastrand::u64(1..), next: 1, lines: VecDeque::new(), bytes: 0 };
-        Self { ring: Mutex::new(ring), written: watch::Sender::new(0) }
+        Self { ring: Lock::new(ring), written: watch::Sender::new(0) }
     }
 }
 
 impl LogRing {
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ring.lock()
     }
 
     /// Adds a line and forgets old ones that no longer fit.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::lock::Lock;
 use crate::telemetry::log_limiter::LogLimiter;
 
 /// Length of the HTTP/2 preface; a request of HTTP/1.1 is longer.
@@ -37,7 +38,7 @@ const USUAL_LIMIT: u64 = 1024;
 pub(super) struct Places {
     free: Arc<Semaphore>,
     count: usize,
-    silent: Arc<Mutex<Silent>>,
+    silent: Arc<Lock<Silent>>,
     full: LogLimiter,
     /// Longest silence after the preface; None means no limit.
     idle: Option<Duration>,
@@ -82,7 +83,7 @@ impl Places {
             Err(_none_is_free) => self.make_room().await,
         };
         let evicted = CancellationToken::new();
-        let mut silent = locked(&self.silent);
+        let mut silent = self.silent.lock();
         let number = silent.next;
         silent.next += 1;
         silent.waiting.insert(number, evicted.clone());
@@ -101,7 +102,7 @@ impl Places {
     }
 
     async fn make_room(&self) -> OwnedSemaphorePermit {
-        let oldest = locked(&self.silent).waiting.pop_first();
+        let oldest = self.silent.lock().waiting.pop_first();
         if let Some(suppressed) = self.full.due() {
             let count = self.count;
             tracing::warn!(
@@ -119,11 +120,6 @@ impl Places {
             Err(_closed) => std::future::pending().await,
         }
     }
-}
-
-fn locked(silent: &Mutex<Silent>) -> MutexGuard<'_, Silent> {
-    // No statement under the lock can panic.
-    silent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The place of one connection, freed when this is dropped.
@@ -146,12 +142,12 @@ struct Opening {
 #[derive(Debug)]
 struct Entry {
     number: u64,
-    silent: Arc<Mutex<Silent>>,
+    silent: Arc<Lock<Silent>>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        locked(&self.silent).waiting.remove(&self.number);
+        self.silent.lock().waiting.remove(&self.number);
     }
 }
 

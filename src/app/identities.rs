@@ -1,7 +1,7 @@
 //! Finds out who calls, by everything that the configuration knows: tokens, certificates, users of this machine.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::domain::access::{
     CertificateRule, Identity, TokenFault, TokenTable, UnixRule, by_certificate, by_permissions, by_user,
 };
+use crate::lock::Lock;
 use crate::ports::authenticator::{Authenticator, Credentials, Everybody, Proof, Rejection, Verified};
 use crate::ports::clock::Clock;
 use crate::tls::caller_of_certificate;
@@ -23,9 +24,9 @@ pub struct Identities {
     unix: Vec<UnixRule>,
     /// The user that runs this process.
     own_uid: u32,
-    tokens: RwLock<Arc<TokenTable>>,
+    tokens: Lock<Arc<TokenTable>>,
     /// The keys of the identity provider, if its tokens are accepted.
-    keys: RwLock<Option<Arc<Jwks>>>,
+    keys: Lock<Option<Arc<Jwks>>>,
     /// The claim that has roles and scopes.
     permissions_claim: String,
     changes: watch::Sender<u64>,
@@ -41,8 +42,8 @@ impl Identities {
             certificates: config.auth.certificates.clone(),
             unix: config.auth.unix.clone(),
             own_uid: nix::unistd::geteuid().as_raw(),
-            tokens: RwLock::default(),
-            keys: RwLock::default(),
+            tokens: Lock::default(),
+            keys: Lock::default(),
             permissions_claim: config.auth.permissions_claim.clone(),
             changes: watch::Sender::new(0),
         }
@@ -50,23 +51,23 @@ impl Identities {
 
     /// Takes other tokens from now on. Calls under way end if their token is gone or means something else.
     pub fn set_tokens(&self, tokens: TokenTable) {
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+        *self.tokens.lock() = Arc::new(tokens);
         self.changes.send_modify(|number| *number += 1);
     }
 
     /// Takes other keys of the identity provider from now on. Calls whose key is gone end.
     pub fn set_keys(&self, keys: Jwks) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
+        *self.keys.lock() = Some(Arc::new(keys));
         self.changes.send_modify(|number| *number += 1);
     }
 
     fn keys(&self) -> Option<Arc<Jwks>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.lock().clone()
     }
 
     fn tokens(&self) -> Arc<TokenTable> {
         // The value is replaced as a whole, so a panic of another thread has broken nothing.
-        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.tokens.lock())
     }
 
     fn by_bearer(&self, text: &str) -> Result<Verified, Rejection> {

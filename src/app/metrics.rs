@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -30,6 +30,7 @@ use crate::domain::model::actor::{ActorState, ActorStatus};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
+use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::StoreFault;
 use crate::telemetry::metrics as names;
@@ -58,7 +59,7 @@ struct Scraped {
     hosts: Option<Arc<Hosts>>,
     /// The series of actors as last read. They are rendered here, because the recorder would keep those of removed
     /// actors.
-    of_actors: Arc<Mutex<String>>,
+    of_actors: Arc<Lock<String>>,
 }
 
 /// Host names under which the endpoint answers. A page that points its own name at this machine is refused.
@@ -125,11 +126,11 @@ async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response 
         return (StatusCode::MISDIRECTED_REQUEST, told).into_response();
     }
     match timeout(READ_LIMIT, read(&scraped.readings)).await {
-        Ok(Ok(read)) => *scraped.of_actors.lock().unwrap_or_else(PoisonError::into_inner) = read,
+        Ok(Ok(read)) => *scraped.of_actors.lock() = read,
         Ok(Err(error)) => tracing::debug!(error = %chain(&error), "metrics: gauges not read"),
         Err(_elapsed) => tracing::debug!("metrics: gauges not read (no answer within {READ_LIMIT:?})"),
     }
-    let of_actors = scraped.of_actors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let of_actors = scraped.of_actors.lock().clone();
     ([(CONTENT_TYPE, TEXT)], scraped.handle.render() + of_actors.as_str()).into_response()
 }
 

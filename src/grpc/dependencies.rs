@@ -3,7 +3,7 @@
 //! Every name is NOT_SERVING until the first answer, so that no load balancer sees a green probe too early. Unhealthy
 //! actors do not change the serving status; ListActors and ListScriptTypes show them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use metrics::gauge;
@@ -16,6 +16,7 @@ use crate::error::{SupervisorError, chain};
 use crate::grpc::render;
 use crate::grpc::serving_status::{ACTORS, JOBS, NAMES, PROCESS, READY, ServingStatus};
 use crate::grpc::shutdown_gate::ShutdownGate;
+use crate::lock::Lock;
 use crate::proto as pb;
 use crate::telemetry::metrics::DEPENDENCY_UP;
 
@@ -30,7 +31,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(2500);
 /// The last answers of Redis and the process manager. Clones are cheap and share the answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Dependencies {
-    last: Arc<Mutex<[Dependency; 2]>>,
+    last: Arc<Lock<[Dependency; 2]>>,
 }
 
 /// A dependency and its last answer.
@@ -52,18 +53,18 @@ impl Dependencies {
     /// All dependencies, not probed yet.
     pub(crate) fn unknown() -> Self {
         let nothing = |name| Dependency { name, last: None };
-        Self { last: Arc::new(Mutex::new(DEPENDENCY_NAMES.map(nothing))) }
+        Self { last: Arc::new(Lock::new(DEPENDENCY_NAMES.map(nothing))) }
     }
 
     /// Renders the dependencies for GetServerInfo.
     pub(crate) fn render(&self) -> Vec<pb::Dependency> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = self.last.lock().clone();
         last.into_iter().map(Dependency::render).collect()
     }
 
     /// Records a result. Returns whether there was an earlier one, and whether the state (up or down) has changed.
     fn record(&self, index: usize, result: ProbeResult) -> (bool, bool) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let up = result.answer.is_ok();
         let before = last[index].last.replace(result);
         let before = before.map(|before| before.answer.is_ok());

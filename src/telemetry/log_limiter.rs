@@ -1,16 +1,17 @@
 //! Limits log lines about a repeated condition to one a minute.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::Lock;
 
 /// Interval of the log lines.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The limiter of one log line.
 #[derive(Debug, Default)]
-pub struct LogLimiter(Mutex<Last>);
+pub struct LogLimiter(Lock<Last>);
 
 #[derive(Debug, Default)]
 struct Last {
@@ -26,7 +27,7 @@ impl LogLimiter {
 
     fn due_at(&self, now: Instant) -> Option<u64> {
         // A panic in another thread leaves usable numbers behind.
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.0.lock();
         if last.logged_at.is_some_and(|logged_at| now.saturating_duration_since(logged_at) < INTERVAL) {
             last.suppressed += 1;
             return None;

@@ -200,6 +200,21 @@ fn foreign_spelling_stays_in_one_place() {
     }
 }
 
+/// A condition variable needs the guard of std, so its one user names the error as well.
+#[test]
+fn one_lock_has_no_poisoning() {
+    let mut users: Vec<PathBuf> = rust_files(Path::new("src"))
+        .into_iter()
+        .filter(|file| fs::read_to_string(file).unwrap().contains("PoisonError"))
+        .collect();
+    users.sort();
+    assert_eq!(
+        users,
+        ["src/actor/output_writer.rs", "src/lock.rs"].map(PathBuf::from),
+        "use crate::lock::Lock"
+    );
+}
+
 #[test]
 fn the_parser_sees_grouped_renamed_and_inline_paths() {
     let paths = |text: &str| {

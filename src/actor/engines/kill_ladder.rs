@@ -1,6 +1,5 @@
 //! Ends a script that runs too long or has too many processes, in steps: SIGTERM, then SIGKILL.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -8,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::actor::process_tree::count_below;
 use crate::domain::model::job::{JobError, JobErrorKind};
+use crate::lock::Lock;
 
 /// Time for a script to clean up after SIGTERM.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub(super) struct KillLadder {
 impl KillLadder {
     /// For a script that starts now.
     pub(super) fn new(timeout: Duration, processes: usize) -> Self {
-        OUT_OF_MEMORY.lock().unwrap_or_else(PoisonError::into_inner).begin(out_of_memory);
+        OUT_OF_MEMORY.lock().begin(out_of_memory);
         let now = Instant::now();
         Self { stop_reason: StopReason::None, next: now + timeout.min(FAR), look: now + LOOK, processes }
     }
@@ -84,7 +84,7 @@ impl KillLadder {
 pub(super) fn killed(signal: Signal) -> JobError {
     let limit = |what: &str| JobError::new(JobErrorKind::LimitExceeded, format!("the script {what}"));
     let error = if signal == Signal::SIGKILL {
-        let known = OUT_OF_MEMORY.lock().unwrap_or_else(PoisonError::into_inner).has_grown(out_of_memory());
+        let known = OUT_OF_MEMORY.lock().has_grown(out_of_memory());
         by_sigkill(known)
     } else if signal == Signal::SIGXCPU {
         limit("used more CPU time than it may")
@@ -112,7 +112,7 @@ fn by_sigkill(out_of_memory: Option<bool>) -> JobError {
 }
 
 /// How often the kernel had ended a process for lack of memory when it was looked at last.
-static OUT_OF_MEMORY: Mutex<Seen> = Mutex::new(Seen { begun: false, count: None });
+static OUT_OF_MEMORY: Lock<Seen> = Lock::new(Seen { begun: false, count: None });
 
 #[derive(Debug)]
 struct Seen {

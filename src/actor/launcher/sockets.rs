@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::actor::frame::{Malformed, decode_reply, first_frame};
 use crate::actor::hosts::Reply;
+use crate::lock::Lock;
 
 /// Jobs whose context is remembered for the calls of their scripts; more than a host has at a time.
 const CONTEXTS: usize = 64;
@@ -22,14 +23,14 @@ const CONTEXTS: usize = 64;
 pub(super) struct Link {
     pub(super) jobs: UnixStream,
     pub(super) control: UnixStream,
-    pub(super) out: Mutex<Out>,
+    pub(super) out: Lock<Out>,
     pub(super) wake: Notify,
     /// Set before the process is reaped.
     pub(super) reaped: AtomicBool,
     /// Its scripts start processes, which can stop it by a signal.
     pub(super) starts_processes: bool,
     /// The context of each of the last jobs.
-    pub(super) contexts: Mutex<VecDeque<(u64, String)>>,
+    pub(super) contexts: Lock<VecDeque<(u64, String)>>,
 }
 
 /// Bytes that could not be written yet.
@@ -51,11 +52,11 @@ impl Link {
     }
 
     pub(super) fn out(&self) -> MutexGuard<'_, Out> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+        self.out.lock()
     }
 
     pub(super) fn contexts(&self) -> MutexGuard<'_, VecDeque<(u64, String)>> {
-        self.contexts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contexts.lock()
     }
 
     pub(super) fn remember(&self, seq: u64, context_id: &str) {

@@ -6,7 +6,7 @@
 mod process;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub use self::process::Behaviour;
 use self::process::{Phase, Pids, Process};
 use crate::domain::model::actor::ExitStatus;
+use crate::lock::Lock;
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
     ProcessSpec,
@@ -54,7 +55,7 @@ pub enum Call {
 /// A process manager whose processes are only states.
 #[derive(Debug, Default)]
 pub struct MemoryProcessManager {
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +122,7 @@ impl MemoryProcessManager {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// The inner state, after all due changes.

@@ -2,7 +2,6 @@
 
 pub(super) mod refusal;
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
@@ -15,6 +14,7 @@ use super::functions::{self, Function};
 use super::keys;
 use super::wrong_type;
 use crate::domain::model::backoff::Backoff;
+use crate::lock::Lock;
 use crate::ports::store_fault::Refusal;
 use crate::ports::store_fault::StoreFault;
 
@@ -29,7 +29,7 @@ pub(super) const RECONNECT: Backoff = Backoff::of_millis(50, 1_000);
 /// One connection that all calls share, and a source of own connections for reads that block.
 pub(super) struct Connection {
     client: Client,
-    slot: Mutex<Slot>,
+    slot: Lock<Slot>,
     opening: Semaphore,
     losses: watch::Sender<u64>,
 }
@@ -51,7 +51,7 @@ impl Connection {
         let info = url.into_connection_info().map_err(|error| rejected(&error))?;
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(|error| rejected(&error))?;
-        Ok(Self { client, slot: Mutex::default(), opening: Semaphore::new(1), losses: watch::Sender::new(0) })
+        Ok(Self { client, slot: Lock::default(), opening: Semaphore::new(1), losses: watch::Sender::new(0) })
     }
 
     /// A counter that grows each time Redis has lost its data.
@@ -193,7 +193,7 @@ impl Connection {
     }
 
     fn with_slot<T>(&self, act: impl FnOnce(&mut Slot) -> T) -> T {
-        act(&mut self.slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self.slot.lock())
     }
 }
 

@@ -1,11 +1,11 @@
 //! The Redis that scripts may use, on one blocking connection.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Client, Connection, RedisError, Value};
 use tokio::time::Instant;
 
+use crate::lock::Lock;
 use crate::ports::script_redis::{Answer, ScriptRedis};
 
 /// Idle time after which a connection is not used again, since Redis may have been restarted between two jobs.
@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A Redis at a URL.
 pub struct RedisForScripts {
     url: String,
-    kept: Mutex<Option<Kept>>,
+    kept: Lock<Option<Kept>>,
 }
 
 struct Kept {
@@ -25,11 +25,11 @@ struct Kept {
 impl RedisForScripts {
     /// Keeps the URL. The first command connects.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), kept: Mutex::default() }
+        Self { url: url.into(), kept: Lock::default() }
     }
 
     fn try_ask(&self, command: &str, args: &[&str], time_limit: Duration) -> Result<Value, RedisError> {
-        let mut slot = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.kept.lock();
         let mut connection = match slot.take().filter(|kept| kept.used_at.elapsed() <= FRESH) {
             Some(kept) => kept.connection,
             None => Client::open(self.url.as_str())?.get_connection_with_timeout(time_limit)?,

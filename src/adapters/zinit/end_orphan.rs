@@ -1,7 +1,6 @@
 //! Processes that nobody manages any more: those that a killed Zinit has left behind, and what a crashed actor has.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -12,10 +11,12 @@ use tokio::time::Instant;
 use super::detect::Generation;
 use super::proc::{self, Stat};
 
+use crate::lock::Lock;
+
 /// Orphans that were told to end, and when.
 #[derive(Debug, Default)]
 pub(super) struct OrphanKiller {
-    told: Mutex<HashMap<u32, Instant>>,
+    told: Lock<HashMap<u32, Instant>>,
 }
 
 impl OrphanKiller {
@@ -24,7 +25,7 @@ impl OrphanKiller {
         let Some(process) = i32::try_from(pid).ok().filter(|pid| *pid > 1) else { return false };
         // Pids are given again, so a process has to bear the actor's name. What is dead, or not ours to look at, does not.
         if Stat::of(process).is_none() || !proc::is_of_actor(process, name) {
-            self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+            self.told.lock().remove(&pid);
             let name = name.to_owned();
             if let Err(error) = spawn_blocking(move || end_family(&name, process, generation)).await {
                 tracing::debug!(%error, "orphans: cannot look for children of an ended process");
@@ -36,7 +37,7 @@ impl OrphanKiller {
     }
 
     fn tell(&self, name: &str, pid: u32, process: Pid, grace: Duration) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         let signal = match told.get(&pid) {
             None => {
                 tracing::warn!(actor.id = %name, pid, "actor {name}: process {pid} is left over from an earlier zinit (told to end)");

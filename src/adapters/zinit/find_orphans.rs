@@ -5,7 +5,7 @@
 //! last one only. So they are searched for by the marks in their environment, when another Zinit answers, and then less
 //! and less often: a process that is just being executed has no environment to be read.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::detect::Generation;
 use super::proc::{self, Process, Stat};
+use crate::lock::Lock;
 use crate::ports::process_manager::{ACTOR_MARK, Orphan, REALM_MARK};
 
 /// Between the first search and the second; the time doubles from then on.
@@ -23,7 +24,7 @@ const SELDOM: Duration = Duration::from_secs(64);
 /// What was left behind, as far as it lives.
 #[derive(Debug, Default)]
 pub(super) struct OrphanSearch {
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 type Found = Vec<(Process, Orphan)>;
@@ -81,7 +82,7 @@ impl OrphanSearch {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

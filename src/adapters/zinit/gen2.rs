@@ -37,7 +37,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -56,6 +56,7 @@ use super::owners::Owners;
 use super::proc;
 use super::shim::Shim;
 use crate::domain::model::actor::{ExitStatus, RestartMode};
+use crate::lock::Lock;
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessSpec, ProcessState,
 };
@@ -87,7 +88,7 @@ pub(super) struct Gen2 {
     name_locks: NameLocks,
     shim: Shim,
     log_followers: LogFollowers,
-    known: Mutex<BTreeMap<String, Known>>,
+    known: Lock<BTreeMap<String, Known>>,
     owners: Arc<Owners>,
     warned_of_many: AtomicBool,
     warned_of_files: AtomicBool,
@@ -113,7 +114,7 @@ impl Gen2 {
             reads,
             name_locks: NameLocks::default(),
             shim,
-            known: Mutex::default(),
+            known: Lock::default(),
             owners,
             warned_of_many: AtomicBool::new(false),
             warned_of_files: AtomicBool::new(false),
@@ -121,7 +122,7 @@ impl Gen2 {
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// Asks for something that only a healthy server answers.

@@ -1,16 +1,18 @@
 //! Lets only one start, stop or removal of a name happen at a time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::lock::Lock;
+
 /// A lock for each name.
 #[derive(Default)]
 pub(super) struct NameLocks {
-    names: Arc<Mutex<HashMap<String, Name>>>,
+    names: Arc<Lock<HashMap<String, Name>>>,
 }
 
 struct Name {
@@ -26,7 +28,7 @@ pub(super) struct NameLock {
     permit: Option<OwnedSemaphorePermit>,
     stops: bool,
     name: String,
-    names: Arc<Mutex<HashMap<String, Name>>>,
+    names: Arc<Lock<HashMap<String, Name>>>,
 }
 
 impl NameLocks {
@@ -42,12 +44,12 @@ impl NameLocks {
 
     /// Whether somebody works on, or waits for, a stop of this name.
     pub(super) fn is_stopping(&self, name: &str) -> bool {
-        lock(&self.names).get(name).is_some_and(|name| name.stops > 0)
+        self.names.lock().get(name).is_some_and(|name| name.stops > 0)
     }
 
     async fn queue(&self, name: &str, kill_at: Option<Instant>) -> NameLock {
         let gate = {
-            let mut names = lock(&self.names);
+            let mut names = self.names.lock();
             let entry = names.entry(name.to_owned()).or_insert_with(|| Name {
                 gate: Arc::new(Semaphore::new(1)),
                 users: 0,
@@ -71,13 +73,13 @@ impl NameLocks {
 impl NameLock {
     /// When the process is to be killed, by the shortest grace of all who want it stopped.
     pub(super) fn kill_at(&self) -> Option<Instant> {
-        lock(&self.names).get(&self.name).and_then(|name| name.kill_at)
+        self.names.lock().get(&self.name).and_then(|name| name.kill_at)
     }
 }
 
 impl Drop for NameLock {
     fn drop(&mut self) {
-        let mut names = lock(&self.names);
+        let mut names = self.names.lock();
         if let Some(name) = names.get_mut(&self.name) {
             name.users -= 1;
             name.stops -= usize::from(self.stops);
@@ -98,10 +100,6 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     }
 }
 
-fn lock(names: &Mutex<HashMap<String, Name>>) -> MutexGuard<'_, HashMap<String, Name>> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +118,6 @@ mod tests {
         assert!(locks.is_stopping("a") && !locks.is_stopping("b"));
         drop(first);
         drop(waiting.await);
-        assert_eq!(lock(&locks.names).len(), 1);
+        assert_eq!(locks.names.lock().len(), 1);
     }
 }

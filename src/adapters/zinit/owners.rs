@@ -2,8 +2,9 @@
 //! stops or deletes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
+use crate::lock::Lock;
 use crate::ports::process_manager::{ACTOR_MARK, ProcessError, REALM_MARK};
 
 /// Variables of a service, as it was defined with them.
@@ -12,7 +13,7 @@ pub(super) type Env = BTreeMap<String, String>;
 /// What is known of owners.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ pub(super) struct Foreign(String);
 
 impl Owners {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Adds records whose processes are ours.

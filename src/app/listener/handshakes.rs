@@ -6,12 +6,14 @@
 //! each other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+use crate::lock::Lock;
 
 /// Most handshakes at once.
 const MOST: usize = 256;
@@ -22,7 +24,7 @@ const UNDISTURBED: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Handshakes {
     free: Arc<Semaphore>,
-    under_way: Arc<Mutex<UnderWay>>,
+    under_way: Arc<Lock<UnderWay>>,
 }
 
 /// Handshakes that have begun, the oldest first.
@@ -59,14 +61,14 @@ impl Handshakes {
 
     /// Returns the moment from which on the oldest handshake makes room.
     fn oldest_due(&self) -> Instant {
-        let under_way = locked(&self.under_way);
+        let under_way = self.under_way.lock();
         let oldest = under_way.begun.values().next().map(|(begun, _)| *begun);
         oldest.unwrap_or_else(Instant::now) + UNDISTURBED
     }
 
     /// Displaces the oldest handshake; false if there is none that is old enough, because others have displaced it.
     fn displace_oldest(&self) -> bool {
-        let mut under_way = locked(&self.under_way);
+        let mut under_way = self.under_way.lock();
         let Some(oldest) = under_way.begun.first_entry() else { return false };
         let is_due = oldest.get().0.elapsed() >= UNDISTURBED;
         if is_due {
@@ -77,7 +79,7 @@ impl Handshakes {
 
     fn note(&self, permit: OwnedSemaphorePermit) -> Turn {
         let displaced = CancellationToken::new();
-        let mut under_way = locked(&self.under_way);
+        let mut under_way = self.under_way.lock();
         let number = under_way.next;
         under_way.next += 1;
         under_way.begun.insert(number, (Instant::now(), displaced.clone()));
@@ -86,17 +88,12 @@ impl Handshakes {
     }
 }
 
-fn locked(under_way: &Mutex<UnderWay>) -> MutexGuard<'_, UnderWay> {
-    // No statement under the lock can panic.
-    under_way.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The turn of one handshake, ended when this is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     number: u64,
     displaced: CancellationToken,
-    under_way: Arc<Mutex<UnderWay>>,
+    under_way: Arc<Lock<UnderWay>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -109,7 +106,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        locked(&self.under_way).begun.remove(&self.number);
+        self.under_way.lock().begun.remove(&self.number);
     }
 }
 

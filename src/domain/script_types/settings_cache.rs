@@ -1,20 +1,21 @@
 //! The copy of the settings that a supervisor works with: read at the start, again every second, and at once by whoever
 //! changes them.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::lock::Lock;
 
 /// The settings that a supervisor works with. A cheap clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct SettingsCache {
-    shared: Arc<PerScriptType<RwLock<Arc<ScriptTypeSettings>>>>,
+    shared: Arc<PerScriptType<Lock<Arc<ScriptTypeSettings>>>>,
 }
 
 impl Default for SettingsCache {
     fn default() -> Self {
-        let fresh = |script_type| RwLock::new(Arc::new(ScriptTypeSettings::new(script_type)));
+        let fresh = |script_type| Lock::new(Arc::new(ScriptTypeSettings::new(script_type)));
         Self { shared: Arc::new(PerScriptType::from_fn(fresh)) }
     }
 }
@@ -23,12 +24,12 @@ impl SettingsCache {
     /// Returns the settings of one script type.
     pub fn of(&self, script_type: ScriptType) -> Arc<ScriptTypeSettings> {
         // Each change is one assignment, so a panic elsewhere cannot have broken it.
-        self.shared[script_type].read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared[script_type].lock().clone()
     }
 
     /// Stores newer settings; true if they differ from the old ones.
     pub fn store(&self, settings: ScriptTypeSettings) -> bool {
-        let mut place = self.shared[settings.script_type].write().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.shared[settings.script_type].lock();
         let changed = **place != settings;
         if changed {
             *place = Arc::new(settings);

@@ -4,18 +4,20 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::Lock;
 
 /// Shortest time between wake-up and poll that counts as a stall; a busy machine explains shorter ones.
 const STALL_THRESHOLD: Duration = Duration::from_secs(1);
 
 /// The waker of a stream, which records when the stream was woken. A stream has one for its whole life.
 #[derive(Default)]
-pub(super) struct StallDetector(Mutex<Wakeup>);
+pub(super) struct StallDetector(Lock<Wakeup>);
 
 #[derive(Default)]
 struct Wakeup {
@@ -28,7 +30,7 @@ struct Wakeup {
 impl StallDetector {
     fn lock(&self) -> MutexGuard<'_, Wakeup> {
         // The value is consistent between any two statements.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! State of the job that runs.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use rhai::{Dynamic, ImmutableString, Map, Position};
@@ -12,6 +12,7 @@ use crate::actor::engines::lines::without_return;
 use crate::actor::engines::{Limits, Script, Sink, Unheard, failed};
 use crate::domain::model::job::JobError;
 use crate::domain::model::output::LogStream;
+use crate::lock::Lock;
 use crate::ports::work_queue::AttemptError;
 
 /// Printed lines that go with an error.
@@ -23,7 +24,7 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Shared by the functions and hooks of an engine; only one thread uses it, the lock is never waited for.
 pub(in crate::actor::engines) struct Session {
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 struct State {
@@ -50,7 +51,7 @@ impl Session {
     pub(in crate::actor::engines) fn new(limits: &Limits) -> Self {
         let output = limits.output.min(limits.result);
         Self {
-            state: Mutex::new(State {
+            state: Lock::new(State {
                 out: Capture::new(output),
                 err: Capture::new(output),
                 recent: VecDeque::new(),
@@ -185,7 +186,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::actor::engines::rhai::session::{Session, timeout_token};
 use crate::actor::engines::{Limits, Script};
 use crate::actor::orphans::{PARENT_MARK, PROCESS_MARK};
+use crate::lock::Lock;
 use crate::ports::script_redis::ScriptRedis;
 
 /// Where commands are looked for, unless the job says otherwise.
@@ -27,7 +28,7 @@ pub(super) struct Context {
     pub(super) redis: Option<Arc<dyn ScriptRedis>>,
     /// Where the host is between jobs.
     outside: OnceLock<PathBuf>,
-    env: Mutex<Vec<(String, String)>>,
+    env: Lock<Vec<(String, String)>>,
     spawned: AtomicBool,
 }
 
@@ -44,7 +45,7 @@ impl Context {
             installs,
             redis,
             outside: OnceLock::new(),
-            env: Mutex::default(),
+            env: Lock::default(),
             spawned: AtomicBool::new(false),
         }
     }
@@ -76,12 +77,12 @@ impl Context {
         ];
         let all = ours.into_iter().chain(script.env.iter().copied()).chain(about);
         let all = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        *self.env.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        *self.env.lock() = all;
     }
 
     /// The environment of commands.
     pub(super) fn env(&self) -> Vec<(String, String)> {
-        self.env.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.env.lock().clone()
     }
 
     /// Where commands are looked for.
@@ -107,7 +108,7 @@ impl Context {
     /// Undoes what a job has changed here.
     pub(super) fn leave(&self) {
         self.spawned.store(false, Ordering::Relaxed);
-        self.env.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.env.lock().clear();
         // In its folder it would keep that from going.
         if let Some(outside) = self.outside.get()
             && let Err(error) = std::env::set_current_dir(outside)

@@ -1,15 +1,16 @@
 //! Reads a program's own report of its end: V prints why it panics, and which signal has hit it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use super::diagnosis::SOURCE;
 use crate::actor::engines::Sink;
 use crate::domain::model::output::LogStream;
+use crate::lock::Lock;
 
 /// Hands on what a script says, and remembers what bears on its end.
 pub(super) struct EndListener {
     sink: Arc<dyn Sink>,
-    words: Mutex<EndReport>,
+    words: Lock<EndReport>,
 }
 
 /// Why a program has ended, in its own words.
@@ -26,7 +27,7 @@ pub(super) struct EndReport {
 
 impl EndListener {
     pub(super) fn new(sink: &Arc<dyn Sink>) -> Arc<Self> {
-        Arc::new(Self { sink: Arc::clone(sink), words: Mutex::default() })
+        Arc::new(Self { sink: Arc::clone(sink), words: Lock::default() })
     }
 
     /// What was said so far.
@@ -35,7 +36,7 @@ impl EndListener {
     }
 
     fn locked(&self) -> MutexGuard<'_, EndReport> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+        self.words.lock()
     }
 }
 

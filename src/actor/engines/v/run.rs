@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -24,6 +24,7 @@ use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink};
 use crate::actor::process_tree::{children_of, signal_group, sweep};
 use crate::domain::model::output::LogStream;
+use crate::lock::Lock;
 
 /// A program whose pipes are held open by others has ended no longer than this before it is noticed.
 const LOOK: Duration = Duration::from_millis(10);
@@ -147,22 +148,22 @@ fn climb(ladder: &mut KillLadder, child: i32) {
 }
 
 /// Keeps what a tool says.
-pub(super) struct Heard(Mutex<Capture>);
+pub(super) struct Heard(Lock<Capture>);
 
 impl Heard {
     /// Runs a tool; how it ended, and what it said on both streams.
     pub(super) fn of(task: &Task<'_>, work: &WorkFlags) -> io::Result<(Ended, String)> {
-        let heard = Arc::new(Self(Mutex::new(Capture::new(TOOL_TEXT))));
+        let heard = Arc::new(Self(Lock::new(Capture::new(TOOL_TEXT))));
         let sink: Arc<dyn Sink> = Arc::clone(&heard) as Arc<dyn Sink>;
         let ended = run(task, work, &mut Output::new(&Limits::default(), &sink))?;
-        let text = heard.0.lock().unwrap_or_else(PoisonError::into_inner).text();
+        let text = heard.0.lock().text();
         Ok((ended, text))
     }
 }
 
 impl Sink for Heard {
     fn line(&self, _stream: LogStream, text: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_line(text);
+        self.0.lock().push_line(text);
     }
 
     fn progress(&self, _percent: Option<f64>, _message: &str) {}

@@ -10,11 +10,13 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use nix::unistd::{getegid, geteuid};
 
 use super::directory::Directory;
+
+use crate::lock::Lock;
 
 /// How the folders of hosts are called: this, the number of the process, something random.
 const PREFIX: &str = "hero-job-";
@@ -22,7 +24,7 @@ const PREFIX: &str = "hero-job-";
 const STICKY: u32 = 0o1000;
 
 /// The folders of this process, for its end.
-static HELD: Mutex<Vec<Weak<Held>>> = Mutex::new(Vec::new());
+static HELD: Lock<Vec<Weak<Held>>> = Lock::new(Vec::new());
 
 /// The folder of this host.
 #[derive(Debug)]
@@ -113,7 +115,7 @@ impl Held {
             });
             if held && directory.is_at(&path) {
                 let held = Arc::new(Self { path, directory });
-                HELD.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&held));
+                HELD.lock().push(Arc::downgrade(&held));
                 return Ok(held);
             }
         }
@@ -122,7 +124,7 @@ impl Held {
 
 /// Removes the folders of this process, which ends.
 pub(crate) fn remove_own() {
-    let held = std::mem::take(&mut *HELD.lock().unwrap_or_else(PoisonError::into_inner));
+    let held = std::mem::take(&mut *HELD.lock());
     for held in held.into_iter().filter_map(|held| held.upgrade()) {
         let removed = held.directory.make_private().and_then(|()| held.directory.clear()).and_then(|()| {
             let name = held.path.file_name().unwrap_or_default();

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use super::super::wire::{CallError, Wire, result_of, unavailable};
 use super::calls::{READ, texts};
 use super::logs::{Read, Repeated, line};
 use crate::adapters::log_ring::LogRing;
+use crate::lock::Lock;
 use crate::ports::process_manager::{LogBatch, LogPosition, ProcessError};
 
 /// Between two tries to subscribe.
@@ -37,7 +38,7 @@ const KEPT: Duration = Duration::from_secs(600);
 /// Followers of services.
 pub(super) struct LogFollowers {
     socket: PathBuf,
-    followers: Mutex<BTreeMap<String, Arc<LogFollower>>>,
+    followers: Lock<BTreeMap<String, Arc<LogFollower>>>,
     tasks: TaskTracker,
     closed: CancellationToken,
 }
@@ -46,7 +47,7 @@ pub(super) struct LogFollowers {
 struct LogFollower {
     name: String,
     ring: LogRing,
-    state: Mutex<State>,
+    state: Lock<State>,
     /// Taken to begin and to end following.
     switch: Semaphore,
     forgotten: CancellationToken,
@@ -69,7 +70,7 @@ struct Reader<'a>(&'a LogFollower);
 impl LogFollowers {
     pub(super) fn new(socket: &Path) -> Self {
         let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-        Self { socket: socket.to_owned(), followers: Mutex::default(), tasks, closed }
+        Self { socket: socket.to_owned(), followers: Lock::default(), tasks, closed }
     }
 
     /// What was written behind `after`, waited for if there is nothing yet.
@@ -99,13 +100,13 @@ impl LogFollowers {
     }
 
     fn follower(&self, name: &str) -> Arc<LogFollower> {
-        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut followers = self.followers.lock();
         followers.retain(|known, follower| known == name || follower.is_needed());
         let new = || {
             Arc::new(LogFollower {
                 name: name.to_owned(),
                 ring: LogRing::default(),
-                state: Mutex::new(State {
+                state: Lock::new(State {
                     server: None,
                     read: Read::default(),
                     readers: 0,
@@ -121,7 +122,7 @@ impl LogFollowers {
 
     /// Ends the follower of a service that is removed.
     pub(super) fn forget(&self, name: &str) {
-        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut followers = self.followers.lock();
         if let Some(follower) = followers.remove(name) {
             follower.forgotten.cancel();
         }
@@ -136,7 +137,7 @@ impl LogFollowers {
 
 impl LogFollower {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn enter(&self) -> Reader<'_> {

@@ -1,13 +1,14 @@
 //! Facts about services that Zinit does not keep or does not tell, kept while this process runs.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::definition::Lifecycle;
 use super::states::{Service, State};
+use crate::lock::Lock;
 use crate::ports::process_manager::LogLine;
 
 /// Deleted services whose last lines are kept.
@@ -21,7 +22,7 @@ const SLACK: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct ServiceCache {
-    inner: Mutex<Inner>,
+    inner: Lock<Inner>,
 }
 
 #[derive(Default)]
@@ -36,7 +37,7 @@ struct Inner {
 
 impl ServiceCache {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Notes that a service is stopped for good.
