@@ -65,6 +65,17 @@ async fn batches_of_none_and_of_too_many_are_refused() {
 }
 
 #[tokio::test]
+async fn a_label_without_a_name_is_not_called_too_long() {
+    let world = GrpcOnMemory::start();
+    let mut job = osis("1").unwrap();
+    job.labels.insert(String::new(), "x".to_owned());
+    let request = pb::SubmitJobRequest { job: Some(job), ..Default::default() };
+    let refused = world.client().submit_job(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("has no name: names have 1 to 63 bytes"), "{}", refused.message());
+}
+
+#[tokio::test]
 async fn bad_ids_and_unknown_ones_are_told_apart() {
     let world = GrpcOnMemory::start();
     let mut client = world.client();

@@ -91,3 +91,24 @@ fn the_health_check_compiles_and_runs_a_script() {
         String::from_utf8_lossy(&ran.stderr)
     );
 }
+
+/// Files of variables write them so.
+#[test]
+fn a_variable_that_is_set_to_nothing_is_as_if_it_were_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let v = install(folder.path());
+    let search_path = format!("{}:{}", v.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut actor = Command::new(V_ACTOR);
+    for empty in ["V_BIN", "HERO_BIN", "HERO_V_CACHE_DIR", "HERO_LEASE", "REDIS_URL"] {
+        actor.env(empty, "");
+    }
+    let ran =
+        actor.arg("--health-check").env("PATH", search_path).env("HERO_WORK_DIR", folder.path()).output();
+    let ran = ran.unwrap();
+    assert!(
+        ran.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
