@@ -5,6 +5,7 @@
 //! of a container ([`init`]).
 
 pub mod actor;
+mod actor_env;
 mod adapters;
 pub mod builder;
 pub mod conformance;
@@ -196,6 +197,7 @@ impl App {
             store: Arc::clone(supervisor.store()),
             programs: Arc::new(ProgramFiles),
             node: config.node.clone(),
+            actor_env: actor_env::actor_env(&config),
             initial: setup.actors.clone(),
             events: events.clone(),
         });

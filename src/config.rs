@@ -45,11 +45,12 @@ use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 32] = [
+pub const KEYS: [&str; 33] = [
     "listen",
     "insecure",
     "grpc_web_origins",
     "redis_url",
+    "actor_redis_url",
     "process_manager",
     "zinit_socket",
     "data_dir",
@@ -116,6 +117,8 @@ pub struct Config {
     pub grpc_web_origins: Vec<String>,
     /// The Redis that holds jobs and actors.
     pub redis_url: RedisUrl,
+    /// The same Redis as actors are told it (`REDIS_URL`), with another user for instance; `redis_url` by default.
+    pub actor_redis_url: Option<RedisUrl>,
     /// The process manager of the actors.
     pub process_manager: ProcessManagerKind,
     /// Path of Zinit's socket.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::programs::{ProgramFault, Programs};
 
 /// The local disk.
@@ -21,6 +22,35 @@ impl Programs for ProgramFiles {
         let inspected = tokio::task::spawn_blocking(move || inspect(&path, sha256));
         inspected.await.unwrap_or_else(|error| Err(ProgramFault::Unreadable { reason: error.to_string() }))
     }
+
+    async fn find(&self, script_type: ScriptType) -> Option<PathBuf> {
+        tokio::task::spawn_blocking(move || find(script_type)).await.ok().flatten()
+    }
+}
+
+/// Folder of programs that were installed by hand.
+const INSTALLED: &str = "/usr/local/bin";
+
+/// Returns the file name of the program for actors of a script type.
+pub(crate) fn program_name(script_type: ScriptType) -> String {
+    format!("{script_type}_actor")
+}
+
+/// The same as [`Programs::find`], blocking.
+pub(crate) fn find(script_type: ScriptType) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok();
+    let beside = own.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = beside
+        .into_iter()
+        .chain(std::env::split_paths(&search_path).filter(|folder| folder.is_absolute()))
+        .chain([PathBuf::from(INSTALLED)]);
+    first_with(folders, &program_name(script_type))
+}
+
+/// Returns the path in the first folder that has the program.
+fn first_with(folders: impl Iterator<Item = PathBuf>, program: &str) -> Option<PathBuf> {
+    folders.map(|folder| folder.join(program)).find(|path| inspect(path, None).is_ok())
 }
 
 /// The same, blocking: a digest reads the whole file.
@@ -77,5 +107,22 @@ mod tests {
         assert_eq!(inspect(&path, Some(of_abc.to_owned())), Ok(()));
         let wrong = inspect(&path, Some("0".repeat(64)));
         assert!(matches!(wrong, Err(ProgramFault::WrongDigest { found, .. }) if found == of_abc));
+    }
+
+    #[test]
+    fn the_first_folder_with_an_executable_file_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = ["none", "text", "good", "later"].map(|name| dir.path().join(name));
+        for (folder, mode) in folders.iter().zip([None, Some(0o644), Some(0o755), Some(0o755)]) {
+            std::fs::create_dir(folder).unwrap();
+            if let Some(mode) = mode {
+                std::fs::write(folder.join("v_actor"), "").unwrap();
+                let permissions = std::fs::Permissions::from_mode(mode);
+                std::fs::set_permissions(folder.join("v_actor"), permissions).unwrap();
+            }
+        }
+        let found = first_with(folders.iter().cloned(), &program_name(ScriptType::V));
+        assert_eq!(found, Some(folders[2].join("v_actor")));
+        assert_eq!(first_with(folders.into_iter(), "sal_actor"), None);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Building contacts nobody; the first call does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::adapters;
@@ -121,6 +122,7 @@ impl ActorLifecycleManagerBuilder<Supervisor> {
             store,
             programs: Arc::new(ProgramFiles),
             node: host_name(),
+            actor_env: BTreeMap::new(),
             initial: self.actors,
             events: Events::discard(),
         })

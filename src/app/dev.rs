@@ -111,7 +111,7 @@ async fn run_service(
     config: Config,
     shutdown: &Shutdown,
 ) -> Result<Ended, DevError> {
-    let (demo, missing) = actors::demo(&args.actors, &config.redis_url);
+    let (demo, missing) = actors::demo(&args.actors);
     let facts = banner::Facts {
         redis: config.redis_url.to_string(),
         own_redis: args.redis_url.is_none(),

@@ -115,7 +115,7 @@ fn one(table: &Dict, violations: &mut Violations) -> FileActor {
 
 /// Reads the keys that every definition has.
 pub(super) fn definition(table: &mut Table<'_>, name: String, kind: ScriptType) -> ActorConfig {
-    let binary: PathBuf = table.required("binary_path");
+    let binary: PathBuf = table.get("binary_path").unwrap_or_default();
     let mut config = ActorConfig::new(name, binary, kind);
     config.args = table.get("args").unwrap_or_default();
     config.env = table.texts("env");
@@ -155,11 +155,7 @@ pub(super) fn definition(table: &mut Table<'_>, name: String, kind: ScriptType) 
 /// Records the violations of a whole definition.
 pub(super) fn check(config: &ActorConfig, violations: &mut Violations) {
     if let Err(limits) = config.validate() {
-        // A missing program has a violation already.
-        let told = |violation: &&Violation| {
-            violation.field != "binary_path" || !config.binary.as_os_str().is_empty()
-        };
-        for violation in limits.iter().filter(told) {
+        for violation in limits.iter() {
             violations.add(violation.field.clone(), violation.description.clone());
         }
     }

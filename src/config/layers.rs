@@ -69,6 +69,9 @@ pub struct Flags {
     /// The Redis that holds jobs and actors [default: redis://127.0.0.1:6379]
     #[arg(long, value_name = "URL")]
     pub redis_url: Option<String>,
+    /// The same Redis as actors are told it, with another user for instance [default: as --redis-url]
+    #[arg(long, value_name = "URL")]
+    pub actor_redis_url: Option<String>,
     /// Who runs the actors: zinit or local [default: zinit]
     #[arg(long, value_name = "WHO")]
     pub process_manager: Option<String>,
@@ -349,7 +352,7 @@ fn without_secrets(said: &str) -> String {
     };
     let is_open = |source: String| {
         let key = source.split('=').next().unwrap_or_default().trim();
-        KEYS.contains(&key) && key != "redis_url" && !source.contains("://")
+        KEYS.contains(&key) && !key.ends_with("redis_url") && !source.contains("://")
     };
     if said.lines().filter_map(source).all(is_open) {
         return said.to_owned();

@@ -23,7 +23,7 @@ impl Setting {
     /// Returns the value as JSON. Secrets are masked unless `reveal` is set.
     fn shown(&self, reveal: bool) -> serde_json::Value {
         let value = serde_json::to_value(&self.value).unwrap_or_default();
-        let is_secret = |text: &&str| !reveal && (self.key == "redis_url" || text.contains("://"));
+        let is_secret = |text: &&str| !reveal && (self.key.ends_with("redis_url") || text.contains("://"));
         let masked = value.as_str().filter(is_secret).map(secret::mask);
         masked.map_or(value, serde_json::Value::from)
     }

@@ -31,6 +31,7 @@ mod script_types;
 mod task;
 mod update;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -78,6 +79,8 @@ pub struct Deps {
     pub programs: Arc<dyn Programs>,
     /// The name of this machine among the supervisors on one Redis.
     pub node: NodeName,
+    /// Environment of every actor, as far as its definition does not say otherwise.
+    pub actor_env: BTreeMap<String, String>,
     /// Actors to make at the first use, unless they are there already.
     pub initial: Vec<ActorConfig>,
     /// Where events go.

@@ -73,7 +73,8 @@ impl supervisor_server::Supervisor for SupervisorService {
         let (call, request) = self.call(request, no_reason)?;
         let asked = parse::create_actor(request)?;
         if asked.validate_only {
-            self.lifecycle.validate(&asked.config).await?;
+            let config = self.lifecycle.complete(asked.config).await?;
+            self.lifecycle.validate(&config).await?;
             return Ok(Response::new(pb::CreateActorResponse { changed: true, ..Default::default() }));
         }
         let wait = call.wait(asked.max_wait);

@@ -1,8 +1,10 @@
 //! Looks at the program of an actor before it is started.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+
+use crate::domain::model::script_type::ScriptType;
 
 /// Why a program cannot be started as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,4 +39,7 @@ pub enum ProgramFault {
 pub trait Programs: Send + Sync {
     /// Makes sure that `path` is an executable file and, if given, has this SHA-256 (64 hexadecimal digits, any case).
     async fn inspect(&self, path: &Path, sha256: Option<&str>) -> Result<(), ProgramFault>;
+
+    /// Finds the program of this machine for actors of a script type: beside the supervisor, in `PATH`, or in `/usr/local/bin`.
+    async fn find(&self, script_type: ScriptType) -> Option<PathBuf>;
 }

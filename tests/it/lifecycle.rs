@@ -3,6 +3,7 @@
 mod bad_input;
 mod crashing;
 mod crowd;
+mod environment;
 mod foreign;
 mod leftovers;
 mod many;

@@ -50,6 +50,10 @@ impl Programs for Shelf {
     async fn inspect(&self, path: &Path, _sha256: Option<&str>) -> Result<(), ProgramFault> {
         if self.missing.iter().any(|missing| missing == path) { Err(ProgramFault::Missing) } else { Ok(()) }
     }
+
+    async fn find(&self, script_type: ScriptType) -> Option<PathBuf> {
+        Some(format!("/usr/bin/{script_type}_actor").into())
+    }
 }
 
 /// One supervisor on memory.
@@ -125,6 +129,7 @@ fn telling_manager(
     let (queue, store) = (Arc::new(broker.job_queue()), Arc::new(broker.actor_store()));
     let supervisor = Supervisor::new(queue, store, Arc::new(broker.clock()), JobDefaults::default());
     ActorLifecycleManager::new(Deps {
+        actor_env: Default::default(),
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),
@@ -144,6 +149,7 @@ fn manager_with(
     let (queue, store) = (Arc::new(broker.job_queue()), Arc::new(broker.actor_store()));
     let supervisor = Supervisor::new(queue, store, Arc::new(broker.clock()), JobDefaults::default());
     ActorLifecycleManager::new(Deps {
+        actor_env: Default::default(),
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),

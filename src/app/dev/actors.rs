@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::app::adapters;
+use crate::adapters::program_files::{find, program_name};
 use crate::cli::ActorCounts;
-use crate::config::RedisUrl;
 use crate::domain::actors::{ActorLifecycleManager, ActorSelector, StopOptions};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::id::ActorId;
@@ -41,15 +40,13 @@ impl ActorLine {
 }
 
 /// Returns the definitions of the requested actors, and the programs that are not installed.
-pub(super) fn demo(counts: &ActorCounts, redis_url: &RedisUrl) -> (Vec<ActorConfig>, Vec<String>) {
+pub(super) fn demo(counts: &ActorCounts) -> (Vec<ActorConfig>, Vec<String>) {
     let (mut configs, mut missing) = (Vec::new(), Vec::new());
     for &(script_type, count) in &counts.0 {
-        let program = program_of(script_type);
-        match find(&program) {
+        let program = program_name(script_type);
+        match find(script_type) {
             Some(path) => {
-                configs.extend(
-                    (0..count).map(|index| config(&program, index, path.clone(), script_type, redis_url)),
-                );
+                configs.extend((0..count).map(|index| config(&program, index, path.clone(), script_type)));
             }
             None if count > 0 => missing.push(program),
             None => {}
@@ -92,7 +89,7 @@ async fn remove_surplus(lifecycle: &ActorLifecycleManager, counts: &ActorCounts)
     let actors = lifecycle.actors().await.unwrap_or_default();
     let surplus = |id: &ActorId| {
         counts.0.iter().any(|(script_type, count)| {
-            let index = id.as_str().strip_prefix(&format!("{}_", program_of(*script_type)));
+            let index = id.as_str().strip_prefix(&format!("{}_", program_name(*script_type)));
             index.and_then(|index| index.parse::<u32>().ok()).is_some_and(|index| index >= *count)
         })
     };
@@ -105,29 +102,11 @@ async fn remove_surplus(lifecycle: &ActorLifecycleManager, counts: &ActorCounts)
     }
 }
 
-fn program_of(script_type: ScriptType) -> String {
-    format!("{script_type}_actor")
-}
-
-/// Finds a program beside this one.
-fn find(program: &str) -> Option<PathBuf> {
-    let path = adapters::own_program()?.with_file_name(program);
-    path.is_file().then_some(path)
-}
-
-fn config(
-    program: &str,
-    index: u32,
-    path: PathBuf,
-    script_type: ScriptType,
-    redis_url: &RedisUrl,
-) -> ActorConfig {
+fn config(program: &str, index: u32, path: PathBuf, script_type: ScriptType) -> ActorConfig {
     let name = format!("{program}_{index}");
-    // Passed in the environment, because arguments are visible to every user of the machine and the URL may have a
-    // password.
-    let mut env = std::collections::HashMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
     // Actors inherit nothing of the environment of the supervisor.
-    env.extend(OPTIONS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
+    let env =
+        OPTIONS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
     ActorConfig::new(name.clone(), path, script_type)
         .with_args(vec!["--actor-id".to_owned(), name])
         .with_env(env)

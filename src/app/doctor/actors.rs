@@ -8,12 +8,10 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::{Finding, Verdict};
-use crate::app::adapters;
+use crate::adapters::program_files::{self, program_name};
 use crate::config::RedisUrl;
 use crate::domain::model::script_type::ScriptType;
 
-/// Folder of installed actors.
-const INSTALLED: &str = "/usr/local/bin";
 /// Limit of a health check, which starts an interpreter or a compiler and asks Redis.
 const CHECK_LIMIT: Duration = Duration::from_secs(40);
 
@@ -39,7 +37,7 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
         ScriptType::V => "v_actor",
         ScriptType::Python => "python_actor",
     };
-    let Some(path) = find(dir, name) else {
+    let Some(path) = find(dir, script_type) else {
         return Finding::warn(name, "not found", format!("install it if you want to run {script_type} jobs"));
     };
     let shown = path.display().to_string();
@@ -74,17 +72,12 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
     }
 }
 
-/// Finds a program in the given folder, beside this program, or in the folder of installed actors.
-fn find(dir: Option<&Path>, name: &str) -> Option<PathBuf> {
-    let places = match dir {
-        Some(dir) => vec![dir.join(name)],
-        None => adapters::own_program()
-            .map(|own| own.with_file_name(name))
-            .into_iter()
-            .chain([Path::new(INSTALLED).join(name)])
-            .collect(),
-    };
-    places.into_iter().find(|path| path.is_file())
+/// Finds a program in the given folder, or where actors get theirs.
+fn find(dir: Option<&Path>, script_type: ScriptType) -> Option<PathBuf> {
+    match dir {
+        Some(dir) => Some(dir.join(program_name(script_type))).filter(|path| path.is_file()),
+        None => program_files::find(script_type),
+    }
 }
 
 fn last_line(output: &[u8], otherwise: &str) -> String {

@@ -19,9 +19,9 @@ pub struct CreateArgs {
     /// Script type of the actor: osis, sal, v or python
     #[arg(long = "type", value_name = "TYPE", value_parser = script_type)]
     script_type: proto::ScriptType,
-    /// Program of the actor
+    /// Program of the actor [default: the one for the type, beside the supervisor or in its PATH]
     #[arg(long, value_name = "PATH")]
-    binary: PathBuf,
+    binary: Option<PathBuf>,
     /// The rest of the definition.
     #[command(flatten)]
     definition: DefinitionArgs,
@@ -40,7 +40,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: CreateArgs) -> R
     let (wait, dry_run) = (args.wait, args.dry_run);
     let mut config = ActorConfig {
         script_type: args.script_type.into(),
-        binary_path: absolute(args.binary)?,
+        binary_path: args.binary.map(absolute).transpose()?.unwrap_or_default(),
         ..ActorConfig::default()
     };
     args.definition.write(&mut config)?;

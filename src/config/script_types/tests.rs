@@ -153,7 +153,6 @@ fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
         "script_type.osis.scaling_policy.scale_in_delay (",
         "script_type.osis.job_defaults.run_timeout (",
         "script_type.osis.job_defaults.retry_policy.max_attempts (",
-        "script_type.osis.actor_template.binary_path (",
         "script_type.osis.actor_template.script_type (",
         "script_type.sal.scaling_policy.min_replicas (",
         "script_type.sal.health_policy.failure_threshold (",

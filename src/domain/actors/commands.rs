@@ -41,6 +41,7 @@ impl ActorLifecycleManager {
         wait: Duration,
     ) -> Result<CommandOutcome, SupervisorError> {
         self.open().await?;
+        let config = self.complete(config).await?;
         self.validate(&config).await?;
         let record = self.fresh_record(config.clone(), managed_by)?;
         let id = record.id.clone();
@@ -70,6 +71,27 @@ impl ActorLifecycleManager {
             return Ok(CommandOutcome { changed: created || started.changed, ..started });
         }
         Ok(CommandOutcome { status: handle.status(), changed: created, done: true })
+    }
+
+    /// Fills in what a definition leaves to this machine: the program.
+    ///
+    /// # Errors
+    /// `Invalid` if there is none for its script type.
+    pub async fn complete(&self, config: ActorConfig) -> Result<ActorConfig, SupervisorError> {
+        if !config.binary.as_os_str().is_empty() {
+            return Ok(config);
+        }
+        let script_type = config.script_type;
+        match self.parts().programs.find(script_type).await {
+            Some(binary) => Ok(ActorConfig { binary, ..config }),
+            None => {
+                let description = format!(
+                    "is empty, and no program for {script_type} actors is beside the supervisor, in its PATH or in \
+                     /usr/local/bin: install one, or name yours"
+                );
+                Err(Violations::one("config.binary_path", description).into())
+            }
+        }
     }
 
     /// Checks what `create` would, and makes nothing.

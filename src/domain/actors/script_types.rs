@@ -142,6 +142,10 @@ impl ActorLifecycleManager {
         let attempt = move || async move {
             let (stored, stored_template) = self.script_type_settings(script_type).await?;
             let (settings, template) = change(&stored, stored_template.as_ref())?;
+            let template = match template {
+                Some(template) => Some(self.complete(template).await?),
+                None => None,
+            };
             let template = replacement(stored_template.as_ref(), template)?;
             if settings == stored && template.is_none() {
                 // Another supervisor may have stored the same a moment ago, and the copy here may be older.

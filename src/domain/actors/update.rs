@@ -69,7 +69,7 @@ impl ActorLifecycleManager {
             if update_etag.is_some_and(|expected| expected != etag) {
                 return Err(SupervisorError::ActorConflict(id.clone()));
             }
-            let config = change(&record.config)?;
+            let config = self.complete(change(&record.config)?).await?;
             fixed(&record.config, &config)?;
             self.validate(&config).await?;
             match shown.define(etag, config, self.cause.clone()).await {

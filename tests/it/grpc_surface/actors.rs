@@ -54,6 +54,42 @@ async fn an_actor_is_made_stopped_started_and_deleted_and_repeats_are_harmless()
 }
 
 #[tokio::test]
+async fn a_definition_without_a_program_gets_that_of_this_machine() {
+    let world = GrpcOnMemory::start();
+    let mut client = world.client();
+    let without = |actor_id: &str, script_type: pb::ScriptType| {
+        let mut request = create(actor_id);
+        let config = request.config.as_mut().unwrap();
+        (config.binary_path, config.script_type) = (String::new(), script_type.into());
+        request
+    };
+    let sal = without("sal_actor_0", pb::ScriptType::Sal);
+    let made = soon("CreateActor", client.create_actor(sal.clone())).await.unwrap().into_inner();
+    assert_eq!(made.actor.unwrap().config.unwrap().binary_path, "/usr/bin/sal_actor");
+    assert!(!soon("a repeat", client.create_actor(sal.clone())).await.unwrap().into_inner().changed);
+    for validate_only in [false, true] {
+        let request = pb::CreateActorRequest { validate_only, ..without("v_actor_0", pb::ScriptType::V) };
+        let refused = client.create_actor(request).await.unwrap_err();
+        assert_eq!(told(&refused).2, ["config.binary_path"]);
+        assert!(
+            refused.message().contains("no program for v actors is beside the supervisor"),
+            "{refused:?}"
+        );
+    }
+    // What scaling makes actors from is completed as well.
+    let template = pb::ScriptTypeSettings { actor_template: sal.config, ..Default::default() };
+    let update = pb::UpdateScriptTypeRequest {
+        script_type: pb::ScriptType::Sal.into(),
+        settings: Some(template),
+        ..Default::default()
+    };
+    client.update_script_type(update).await.unwrap();
+    let get = pb::GetScriptTypeRequest { script_type: pb::ScriptType::Sal.into(), ..Default::default() };
+    let status = client.get_script_type(get).await.unwrap().into_inner();
+    assert!(format!("{status:?}").contains("/usr/bin/sal_actor"), "{status:?}");
+}
+
+#[tokio::test]
 async fn what_stands_in_the_way_of_an_actor_is_told() {
     let world = GrpcOnMemory::start();
     let mut client = world.client();

@@ -46,6 +46,11 @@ impl Programs for Shelf {
     async fn inspect(&self, path: &Path, _sha256: Option<&str>) -> Result<(), ProgramFault> {
         if path == Path::new("/missing") { Err(ProgramFault::Missing) } else { Ok(()) }
     }
+
+    /// There is one for each script type but V.
+    async fn find(&self, script_type: ScriptType) -> Option<PathBuf> {
+        (script_type != ScriptType::V).then(|| format!("/usr/bin/{script_type}_actor").into())
+    }
 }
 
 /// A server with what is behind it.
@@ -106,6 +111,7 @@ impl GrpcOnMemory {
         let supervisor = Supervisor::new(queue, store, Arc::new(clock), JobDefaults::default());
         let node = NodeName::parse("here").unwrap();
         let lifecycle = ActorLifecycleManager::new(Deps {
+            actor_env: Default::default(),
             supervisor: supervisor.clone(),
             processes: Arc::clone(&self.processes) as Arc<_>,
             store: Arc::new(self.broker.actor_store()),

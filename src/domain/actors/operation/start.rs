@@ -237,7 +237,8 @@ impl Operation {
     }
 
     async fn process_spec(&self) -> ProcessSpec {
-        let mut env = self.config.env.clone();
+        let mut env = self.parts.actor_env.clone();
+        env.extend(self.config.env.clone());
         // A Redis that is away now is no reason not to start; then nobody will take it for an orphan.
         if let Ok(Some(epoch)) = self.parts.store.epoch().await {
             env.insert(REALM_MARK.to_owned(), epoch);

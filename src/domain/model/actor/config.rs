@@ -77,13 +77,13 @@ pub enum Readiness {
 pub struct ActorConfig {
     /// Its name; see [`ActorId`] for the rules.
     pub name: String,
-    /// Absolute path of the program.
+    /// Absolute path of the program; empty for the program that this machine has for the script type.
     pub binary: PathBuf,
     /// The queue that it serves.
     pub script_type: ScriptType,
     /// Arguments, each passed on exactly as it stands.
     pub args: Vec<String>,
-    /// Environment, beside `HERO_ACTOR_ID` which is always set.
+    /// Environment, beside what the supervisor gives every actor: `HERO_ACTOR_ID`, `REDIS_URL` and others.
     pub env: BTreeMap<String, String>,
     /// Shell command that must succeed before the actor counts as started (Zinit's `test`).
     pub health_check: Option<String>,
@@ -230,7 +230,7 @@ impl ActorConfig {
             );
             violations.add("", description);
         }
-        if !self.binary.is_absolute() {
+        if !self.binary.as_os_str().is_empty() && !self.binary.is_absolute() {
             let path = quoted(&self.binary.to_string_lossy());
             violations.add("binary_path", format!("{path} is not an absolute path"));
         }

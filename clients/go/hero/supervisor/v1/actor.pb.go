@@ -611,7 +611,8 @@ type ActorConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The script type whose queue the actor serves.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Required. Absolute path of the program on the machine of the supervisor.
+	// Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+	// its PATH or in /usr/local/bin; the answer says which.
 	BinaryPath string `protobuf:"bytes,2,opt,name=binary_path,json=binaryPath,proto3" json:"binary_path,omitempty"`
 	// Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
 	Args []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`

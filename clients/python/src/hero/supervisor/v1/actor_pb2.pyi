@@ -133,7 +133,9 @@ class ActorConfig(google.protobuf.message.Message):
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The script type whose queue the actor serves."""
     binary_path: builtins.str
-    """Required. Absolute path of the program on the machine of the supervisor."""
+    """Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+    its PATH or in /usr/local/bin; the answer says which.
+    """
     health_check: builtins.str
     """Shell command that must succeed before the actor counts as started. Default: none."""
     working_dir: builtins.str

@@ -33,7 +33,8 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   scriptType: ScriptType;
 
   /**
-   * Required. Absolute path of the program on the machine of the supervisor.
+   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+   * its PATH or in /usr/local/bin; the answer says which.
    *
    * @generated from field: string binary_path = 2;
    */

@@ -262,7 +262,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object binaryPath_ = "";
   /**
    * <pre>
-   * Required. Absolute path of the program on the machine of the supervisor.
+   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+   * its PATH or in /usr/local/bin; the answer says which.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -283,7 +284,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Absolute path of the program on the machine of the supervisor.
+   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+   * its PATH or in /usr/local/bin; the answer says which.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2097,7 +2099,8 @@ java.lang.String defaultValue) {
     private java.lang.Object binaryPath_ = "";
     /**
      * <pre>
-     * Required. Absolute path of the program on the machine of the supervisor.
+     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+     * its PATH or in /usr/local/bin; the answer says which.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2117,7 +2120,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. Absolute path of the program on the machine of the supervisor.
+     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+     * its PATH or in /usr/local/bin; the answer says which.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2138,7 +2142,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. Absolute path of the program on the machine of the supervisor.
+     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+     * its PATH or in /usr/local/bin; the answer says which.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2155,7 +2160,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. Absolute path of the program on the machine of the supervisor.
+     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+     * its PATH or in /usr/local/bin; the answer says which.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2169,7 +2175,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. Absolute path of the program on the machine of the supervisor.
+     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+     * its PATH or in /usr/local/bin; the answer says which.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>

@@ -31,7 +31,8 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Required. Absolute path of the program on the machine of the supervisor.
+   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+   * its PATH or in /usr/local/bin; the answer says which.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -40,7 +41,8 @@ public interface ActorConfigOrBuilder extends
   java.lang.String getBinaryPath();
   /**
    * <pre>
-   * Required. Absolute path of the program on the machine of the supervisor.
+   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
+   * its PATH or in /usr/local/bin; the answer says which.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>

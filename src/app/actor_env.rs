@@ -1,0 +1,16 @@
+//! What every actor is given in its environment, so that no definition has to repeat the configuration.
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+
+/// Returns the variables. A definition that sets one of them says otherwise.
+pub(super) fn actor_env(config: &Config) -> BTreeMap<String, String> {
+    let redis_url = config.actor_redis_url.as_ref().unwrap_or(&config.redis_url);
+    // In the environment, because everybody on the machine sees arguments and the URL may have a password.
+    let mut env = BTreeMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
+    if let Some(endpoint) = &config.otlp_endpoint {
+        env.insert("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), endpoint.clone());
+    }
+    env
+}
