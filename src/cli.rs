@@ -148,9 +148,10 @@ pub struct ServeCommand {
 /// Options of `dev`, which reads neither the environment nor files, so that a trial never touches the real Redis.
 #[derive(Debug, Clone, Args)]
 pub struct DevArgs {
-    /// Number of actors to start, by script type: osis=2,python=1; empty for none
-    #[arg(long, value_name = "TYPE=N,…", default_value = "osis=2,sal=1,python=1,v=1", value_parser = values::actor_counts)]
-    pub actors: values::ActorCounts,
+    /// Number of actors to start, by script type: osis=2,python=1; empty for none [default: osis=2,sal=1,python=1, and v=1
+    /// where there is a V compiler]
+    #[arg(long, value_name = "TYPE=N,…", value_parser = values::actor_counts)]
+    pub actors: Option<values::ActorCounts>,
     /// Folder for the data of Redis and the logs, kept after the end [default: hero-supervisor/dev in the state
     /// folder]
     #[arg(long, value_name = "DIR")]

@@ -111,13 +111,18 @@ async fn run_service(
     config: Config,
     shutdown: &Shutdown,
 ) -> Result<Ended, DevError> {
-    let (demo, missing) = actors::demo(&args.actors);
+    let (counts, without_v) = match &args.actors {
+        Some(counts) => (counts.clone(), false),
+        None => actors::usual(engines::may_have_v()),
+    };
+    let (demo, missing) = actors::demo(&counts);
     let facts = banner::Facts {
         redis: config.redis_url.to_string(),
         own_redis: args.redis_url.is_none(),
         zinit: args.zinit.clone(),
         data_dir: folders.data.clone(),
         missing,
+        without_v,
     };
     let app =
         App::bind(config, Setup { dev: true, actors: demo.clone(), stop_actors: true, ..Setup::default() })
@@ -126,7 +131,7 @@ async fn run_service(
     let addresses = app.addresses().to_vec();
     let show = async {
         let (mut states, lame) = tokio::join!(
-            actors::start(&lifecycle, store.as_ref(), &args.actors, &demo),
+            actors::start(&lifecycle, store.as_ref(), &counts, &demo),
             engines::unavailable(&demo)
         );
         for (name, reason) in lame {

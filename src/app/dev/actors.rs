@@ -39,6 +39,15 @@ impl ActorLine {
     }
 }
 
+/// Returns the actors that are started unless others were asked for, and whether those for V are left out.
+pub(super) fn usual(has_v: bool) -> (ActorCounts, bool) {
+    let mut counts = vec![(ScriptType::OSIS, 2), (ScriptType::SAL, 1), (ScriptType::Python, 1)];
+    if has_v {
+        counts.push((ScriptType::V, 1));
+    }
+    (ActorCounts(counts), !has_v)
+}
+
 /// Returns the definitions of the requested actors, and the programs that are not installed.
 pub(super) fn demo(counts: &ActorCounts) -> (Vec<ActorConfig>, Vec<String>) {
     let (mut configs, mut missing) = (Vec::new(), Vec::new());

@@ -13,6 +13,8 @@ pub(super) struct Facts {
     pub(super) zinit: Option<PathBuf>,
     pub(super) data_dir: PathBuf,
     pub(super) missing: Vec<String>,
+    /// There is no actor for V, since its compiler is missing.
+    pub(super) without_v: bool,
 }
 
 /// Prints the banner. A closed standard output is no error.
@@ -46,6 +48,9 @@ fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String
     }
     for program in &facts.missing {
         fact("missing", format!("{program} is not beside this program: no such actors"));
+    }
+    if facts.without_v {
+        fact("left out", "v actors: there is no V compiler in PATH, and V_BIN names none".to_owned());
     }
     if let Some(address) = addresses.first() {
         let server = Server::of(address);

@@ -1,5 +1,7 @@
 //! Demo actors that run but lack the program of their engine.
 
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,6 +13,19 @@ use crate::domain::model::script_type::ScriptType;
 
 /// Limit of the check. The actors start at the same time.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Returns true if there may be a V compiler: `V_BIN` names one, or a program in PATH has its name.
+pub(super) fn may_have_v() -> bool {
+    let is_set = std::env::var_os("V_BIN").is_some_and(|path| !path.is_empty());
+    is_set || is_in_path("v", &std::env::var_os("PATH").unwrap_or_default())
+}
+
+fn is_in_path(program: &str, search_path: &OsStr) -> bool {
+    std::env::split_paths(search_path).any(|folder| {
+        let found = folder.join(program).metadata();
+        found.is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    })
+}
 
 /// Returns names of actors and what they lack. Only V is checked, since its compiler is often missing.
 pub(super) async fn unavailable(demo: &[ActorConfig]) -> Vec<(String, String)> {

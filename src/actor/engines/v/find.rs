@@ -62,7 +62,9 @@ fn places(flags: &VFlags, named: Option<&Path>, usual: &str, looked: Vec<String>
     match named {
         Some(path) if path.components().count() > 1 => format!("{name} is not a program"),
         Some(_) | None => {
-            format!("looked for {name} in PATH: {}", Path::new(&flags.search_path).display())
+            // Not the whole PATH, which would make most of every message.
+            let folders = split_paths(&flags.search_path).filter(|folder| folder.is_absolute()).count();
+            format!("{name} is in none of the {folders} folders of PATH")
         }
     }
 }

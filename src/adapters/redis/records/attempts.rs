@@ -18,10 +18,16 @@ struct AttemptRecord {
     error: Option<ErrorRecord>,
 }
 
+/// Longest text. Ten attempts with errors of 2 KiB need a fraction of it; to read more would only keep a thread busy.
+const MOST_BYTES: usize = 256 * 1024;
+
 /// The attempts before the latest one, oldest first.
 pub(super) fn decode(fields: &Fields) -> Result<Vec<PastAttempt>, StoreFault> {
     let Some(json) = fields.get("attempts") else { return Ok(Vec::new()) };
     let corrupt = |cause: &str| fields.corrupt("attempts", cause);
+    if json.len() > MOST_BYTES {
+        return Err(corrupt(&format!("has {} bytes, more than {MOST_BYTES}", json.len())));
+    }
     let records: Vec<AttemptRecord> =
         serde_json::from_str(json).map_err(|error| corrupt(&error.to_string()))?;
     let past = |record: AttemptRecord| {
@@ -39,4 +45,24 @@ pub(super) fn decode(fields: &Fields) -> Result<Vec<PastAttempt>, StoreFault> {
         })
     };
     records.into_iter().map(past).collect::<Result<_, String>>().map_err(|cause| corrupt(&cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::*;
+
+    fn decoded(json: &str) -> Result<usize, StoreFault> {
+        let flat = vec![Value::BulkString(b"attempts".to_vec()), Value::BulkString(json.as_bytes().to_vec())];
+        decode(&Fields::from_flat("hero:job:{osis}:j".to_owned(), flat)?).map(|attempts| attempts.len())
+    }
+
+    #[test]
+    fn a_text_that_nobody_of_ours_has_written_is_refused_before_it_is_read() {
+        let one = r#"{"n":1,"actor":"a","started":1,"ended":2,"left":"queued"}"#;
+        assert_eq!(decoded(&format!("[{one},{one}]")).unwrap(), 2);
+        let told = decoded(&format!("[{}]", vec![one; 200_000].join(","))).unwrap_err();
+        assert!(crate::error::chain(&told).contains("more than 262144"), "{told:?}");
+    }
 }
