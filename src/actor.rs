@@ -28,5 +28,6 @@ mod output_writer;
 pub(crate) mod process_tree;
 pub mod program;
 mod reaper;
+pub mod redis_flags;
 mod start_gate;
 pub mod worker;

@@ -50,7 +50,7 @@ use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::id::NodeName;
 use crate::error::{SupervisorError, chain};
-use crate::grpc::{GrpcServer, ServerInfo, TlsInfo};
+use crate::grpc::{GrpcServer, ScrapeAccess, ServerInfo, TlsInfo};
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
@@ -83,8 +83,8 @@ pub enum AppError {
     /// An address cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The URL of Redis is invalid.
-    #[error("redis_url cannot be used")]
+    /// The URL of Redis is invalid, or a file beside it.
+    #[error("the settings of Redis cannot be used")]
     Redis(#[source] SupervisorError),
     /// The ready file cannot be written.
     #[error("cannot write the ready file {}", path.display())]
@@ -155,6 +155,8 @@ pub struct App {
     processes: Arc<dyn ProcessManager>,
     lifecycle: ActorLifecycleManager,
     server: GrpcServer,
+    /// Who may read the metrics; None for everybody.
+    scrape_access: Option<ScrapeAccess>,
     events: Events,
     to_write: mpsc::Receiver<Event>,
 }
@@ -185,7 +187,7 @@ impl App {
         };
         let addresses = listeners.iter().map(Listener::address).collect();
 
-        let redis = adapters::redis_config(&config.redis_url, config.lease, config.queue_limit);
+        let redis = adapters::redis_config(&config);
         let (supervisor, log) =
             adapters::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
         let processes = adapters::process_manager(&config);
@@ -204,6 +206,7 @@ impl App {
         let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
         let mut reloadables = identity_files::identity_files(&config, identities)?;
         reloadables.extend(tls.iter().map(|tls| Arc::clone(tls) as Arc<dyn Reloadable>));
+        let scrape_access = config.metrics_need_auth().then(|| ScrapeAccess::new(Arc::clone(&authenticator)));
         let info = ServerInfo {
             dev: setup.dev,
             tls: tls.clone().map(|tls| tls as Arc<dyn TlsInfo>),
@@ -232,6 +235,7 @@ impl App {
             processes,
             lifecycle,
             server,
+            scrape_access,
             events,
             to_write,
         })
@@ -271,7 +275,7 @@ impl App {
             tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
             let hosts = self.config.metrics_hosts.clone();
             let tls = tls_for(Protocols::Http1).filter(|_| self.config.tls.metrics);
-            tasks.spawn(metrics::serve(listener, tls, handle, readings, hosts));
+            tasks.spawn(metrics::serve(listener, tls, self.scrape_access, handle, readings, hosts));
         }
         tasks.spawn(declared_actors::apply(self.lifecycle.clone(), self.setup.file.clone()));
         // A closed terminal ends `dev`.

@@ -48,6 +48,7 @@ pub use values::ActorCounts;
 pub use wait::WaitCommand;
 
 use crate::config::{Env, Flags, Layers};
+use crate::domain::model::script_type::ScriptType;
 
 /// Keeps script actors alive through Zinit and gives them jobs through Redis
 #[derive(Debug, Parser)]
@@ -188,6 +189,15 @@ pub struct DoctorArgs {
     /// Folder of the actor programs [default: beside this program, and /usr/local/bin]
     #[arg(long, value_name = "DIR")]
     pub actor_dir: Option<PathBuf>,
+    /// Print the user of Redis for supervisors, with the least rights, as a line of users.acl, and check nothing
+    #[arg(long)]
+    pub print_acl: bool,
+    /// Print the user for the actors of this script type instead
+    #[arg(long, value_name = "TYPE", requires = "print_acl", value_parser = ScriptType::parse)]
+    pub script_type: Option<ScriptType>,
+    /// Put the SHA-256 of the password in this file into the line; without it nobody can log in as the user
+    #[arg(long, value_name = "FILE", requires = "print_acl")]
+    pub acl_password_file: Option<PathBuf>,
 }
 
 /// The arguments of `exec-shim`, unchanged.

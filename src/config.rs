@@ -8,10 +8,12 @@
 
 mod actors;
 mod auth;
+mod exposure;
 mod grant;
 mod layers;
 mod listen;
 mod origin;
+mod redis;
 mod script_types;
 mod secret;
 mod show;
@@ -33,24 +35,28 @@ pub use auth::{AuthConfig, AuthFlags, AuthMode, JwtConfig};
 pub use layers::{Env, Flags, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
+pub use redis::RedisFlags;
 pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
 pub use tls::{ClientAuth, MinVersion, TlsFiles, TlsFlags, TlsSettings};
 pub use token_file::{FileToken, TokenFileEdit, TokenFileError, TokenGrant, read_tokens};
 
-use listen::Protection;
-
 use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 33] = [
+pub const KEYS: [&str; 39] = [
     "listen",
     "insecure",
     "grpc_web_origins",
     "redis_url",
     "actor_redis_url",
+    "redis_user",
+    "redis_password_file",
+    "redis_tls_ca",
+    "redis_tls_cert",
+    "redis_tls_key",
     "process_manager",
     "zinit_socket",
     "data_dir",
@@ -63,6 +69,7 @@ pub const KEYS: [&str; 33] = [
     "worker_threads",
     "metrics_listen",
     "metrics_hosts",
+    "metrics_auth",
     "otlp_endpoint",
     "log_filter",
     "log_format",
@@ -119,6 +126,16 @@ pub struct Config {
     pub redis_url: RedisUrl,
     /// The same Redis as actors are told it (`REDIS_URL`), with another user for instance; `redis_url` by default.
     pub actor_redis_url: Option<RedisUrl>,
+    /// The user of Redis.
+    pub redis_user: Option<String>,
+    /// Path of the file with the password of Redis.
+    pub redis_password_file: Option<PathBuf>,
+    /// Path of the CAs (PEM) of a Redis that speaks TLS.
+    pub redis_tls_ca: Option<PathBuf>,
+    /// Path of the certificate (PEM) that is shown to Redis.
+    pub redis_tls_cert: Option<PathBuf>,
+    /// Path of its private key (PEM).
+    pub redis_tls_key: Option<PathBuf>,
     /// The process manager of the actors.
     pub process_manager: ProcessManagerKind,
     /// Path of Zinit's socket.
@@ -143,11 +160,13 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Threads of the runtime. Default: one on up to four cores, otherwise one for each core.
     pub worker_threads: Option<NonZeroUsize>,
-    /// Address of `/metrics` for Prometheus; off by default. Any address is allowed, because readers see only numbers and
-    /// names of actors.
+    /// Address of `/metrics` for Prometheus; off by default.
     pub metrics_listen: Option<ListenAddr>,
     /// Host names under which `/metrics` answers, beside addresses, `localhost` and the name of the node; `*` means any name.
     pub metrics_hosts: Vec<String>,
+    /// Whether readers of `/metrics` must be viewers. Default: `required` where callers of gRPC must show who they are and other
+    /// machines can reach the address, otherwise `off`.
+    pub metrics_auth: Option<AuthMode>,
     /// URL of the OpenTelemetry collector for traces (OTLP over gRPC); off by default.
     pub otlp_endpoint: Option<String>,
     /// Filter of the log in the form of `tracing`: `info,hero_supervisor=debug`.
@@ -246,37 +265,12 @@ impl Config {
         })
     }
 
-    /// Returns true if callers must show who they are: as `auth.mode` says, otherwise if another machine can reach an address
-    /// or the configuration says who may call.
-    pub fn requires_auth(&self) -> bool {
-        match self.auth.mode {
-            Some(mode) => mode == AuthMode::Required,
-            None => self.auth.names_somebody() || self.listen.iter().any(|addr| !addr.is_private()),
-        }
-    }
-
-    /// Returns the addresses that other machines can reach without TLS or without authentication, each with what is
-    /// missing. There is none without `insecure`.
-    pub fn exposed(&self) -> Vec<(&ListenAddr, &'static str)> {
-        let missing = self.protection().missing();
-        let public = self.listen.iter().filter(|addr| !addr.is_private());
-        public.filter_map(|addr| Some((addr, missing?))).collect()
-    }
-
-    fn protection(&self) -> Protection {
-        Protection { tls: self.tls.cert.is_some(), auth: self.requires_auth() }
-    }
-
     /// Checks what types cannot express.
     fn check(&self, mut wrong: impl FnMut(&str, String)) {
         if self.listen.is_empty() {
             wrong("listen", format!("is empty: name at least one address, {DEFAULT_LISTEN} for instance"));
         }
-        if !self.insecure {
-            for (addr, _missing) in self.exposed() {
-                wrong("listen", listen::refusal(addr, self.protection()));
-            }
-        }
+        self.check_exposure(&mut wrong);
         self.tls.check(&mut wrong);
         for origin in &self.grpc_web_origins {
             if let Some(flaw) = origin::flaw(origin) {

@@ -45,6 +45,7 @@ mod status;
 mod watch;
 mod web;
 
+pub(crate) use access::{ScrapeAccess, ScrapeRefusal};
 pub use peer::{Peer, UnixPeer};
 pub use server::GrpcServer;
 pub use server_info::{ClientCertificates, ServerInfo, TlsInfo, TlsStatus};

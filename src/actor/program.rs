@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::actor::engines::Limits;
+use crate::actor::redis_flags::RedisFlags;
 use crate::actor::worker::WorkerConfig;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
@@ -75,15 +76,9 @@ impl EngineFlags for NoFlags {
 #[derive(Debug, Parser)]
 #[command(version, disable_help_subcommand = true)]
 pub struct ActorArgs<F: EngineFlags = NoFlags> {
-    /// Redis that holds the jobs: redis://, rediss:// or unix:// with a path.
-    #[arg(
-        long,
-        env = "REDIS_URL",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379",
-        value_name = "URL"
-    )]
-    pub redis_url: String,
+    /// The Redis that holds the jobs.
+    #[command(flatten)]
+    pub redis: RedisFlags,
 
     /// Name of this actor; unique among all actors on one Redis.
     #[arg(long, env = "HERO_ACTOR_ID", value_parser = ActorId::parse, required_unless_present_any = ["health_check", "man_page"], value_name = "ID")]

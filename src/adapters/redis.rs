@@ -9,6 +9,8 @@
     reason = "`redis::Value` is open and has a dozen shapes; each place names those that it understands"
 )]
 
+mod access;
+mod acl;
 mod actor_store;
 mod call;
 mod connection;
@@ -30,6 +32,8 @@ use std::time::Duration;
 
 use crate::ports::store_fault::StoreFault;
 
+pub use access::{AccessError, RedisAccess, password_of};
+pub use acl::AclUser;
 pub use actor_store::RedisActorStore;
 pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
@@ -43,6 +47,8 @@ pub struct RedisConfig {
     /// `redis://`, `rediss://` or `unix://` with a path; `redis://127.0.0.1:6379` by default. May hold a password,
     /// which is never shown.
     pub url: String,
+    /// User, password and certificates beside the URL; none by default.
+    pub access: RedisAccess,
     /// Silence of an actor after which its jobs are reclaimed, at least 100 ms; 15 s by default. Supervisors and actors on one
     /// Redis must have the same lease.
     pub lease: Duration,
@@ -58,6 +64,7 @@ impl Default for RedisConfig {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".to_owned(),
+            access: RedisAccess::default(),
             lease: Duration::from_secs(15),
             queue_limit: 1_000_000,
             finished_limit: 100_000,

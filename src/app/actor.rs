@@ -16,7 +16,9 @@ use crate::actor::launcher::HostLauncher;
 use crate::actor::objects::StoreCalls;
 use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
 use crate::actor::worker::{Ended, Worker, WorkerConfig};
-use crate::adapters::redis::{RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue};
+use crate::adapters::redis::{
+    RedisAccess, RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue,
+};
 use crate::adapters::system_clock::SystemClock;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
@@ -183,7 +185,15 @@ fn check<F: EngineFlags>(
 }
 
 fn redis_config<F: EngineFlags>(args: &ActorArgs<F>) -> RedisConfig {
-    RedisConfig { url: args.redis_url.clone(), lease: args.lease, ..RedisConfig::default() }
+    let redis = &args.redis;
+    let access = RedisAccess {
+        user: redis.redis_user.clone(),
+        password_file: redis.redis_password_file.clone(),
+        tls_ca: redis.redis_tls_ca.clone(),
+        tls_cert: redis.redis_tls_cert.clone(),
+        tls_key: redis.redis_tls_key.clone(),
+    };
+    RedisConfig { url: redis.redis_url.clone(), access, lease: args.lease, ..RedisConfig::default() }
 }
 
 fn fail(program: &Program, reason: &str) -> ExitCode {

@@ -9,6 +9,9 @@ pub(super) fn actor_env(config: &Config) -> BTreeMap<String, String> {
     let redis_url = config.actor_redis_url.as_ref().unwrap_or(&config.redis_url);
     // In the environment, because everybody on the machine sees arguments and the URL may have a password.
     let mut env = BTreeMap::from([("REDIS_URL".to_owned(), redis_url.expose().to_owned())]);
+    if let Some(ca) = config.redis_tls_ca.as_ref().filter(|_ca| redis_url.expose().starts_with("rediss://")) {
+        env.insert("REDIS_TLS_CA".to_owned(), ca.display().to_string());
+    }
     if let Some(endpoint) = &config.otlp_endpoint {
         env.insert("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), endpoint.clone());
     }

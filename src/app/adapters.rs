@@ -3,13 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::adapters::local::{LocalOptions, LocalRunner};
 use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisEventLog, RedisQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
-use crate::config::{Config, ProcessManagerKind, RedisUrl};
+use crate::config::{Config, ProcessManagerKind};
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
@@ -17,8 +16,14 @@ use crate::ports::event_log::EventLog;
 use crate::ports::process_manager::ProcessManager;
 
 /// Returns the configuration of the Redis adapter.
-pub(super) fn redis_config(url: &RedisUrl, lease: Duration, queue_limit: u64) -> RedisConfig {
-    RedisConfig { url: url.expose().to_owned(), lease, queue_limit, ..RedisConfig::default() }
+pub(super) fn redis_config(config: &Config) -> RedisConfig {
+    RedisConfig {
+        url: config.redis_url.expose().to_owned(),
+        access: config.redis_access(),
+        lease: config.lease,
+        queue_limit: config.queue_limit,
+        ..RedisConfig::default()
+    }
 }
 
 /// A supervisor on Redis, and the log of events beside it.
@@ -26,6 +31,7 @@ pub(super) fn supervisor(
     config: RedisConfig,
     defaults: JobDefaults,
 ) -> Result<(Supervisor, Arc<dyn EventLog>), SupervisorError> {
+    config.access.check(&config.url).map_err(|error| Violations::one(error.setting, error.what))?;
     let queue = RedisQueue::new(config).map_err(|error| Violations::one("redis_url", error.to_string()))?;
     let (store, log) = (Arc::new(RedisActorStore::new(&queue)), Arc::new(RedisEventLog::new(&queue)));
     Ok((Supervisor::new(Arc::new(queue), store, Arc::new(SystemClock), defaults), log))

@@ -1,5 +1,6 @@
 //! `doctor`: checks everything that the service needs on this machine, and gives advice.
 
+mod acl;
 mod actors;
 mod host;
 mod processes;
@@ -63,6 +64,9 @@ struct Report {
 /// # Errors
 /// An invalid configuration.
 pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
+    if args.print_acl {
+        return acl::print(args.script_type, args.acl_password_file.as_deref());
+    }
     let output = args.output;
     let actor_dir = args.actor_dir.clone();
     let config = Config::load(args.serve.layers())?.config;
@@ -71,9 +75,9 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
         let mut findings = host::look(&config);
         findings.extend(tls::look(&config));
         let (redis, processes, actors) = tokio::join!(
-            redis::look(&config.redis_url),
+            redis::look(&config),
             processes::look(&config),
-            actors::look(actor_dir.as_deref(), &config.redis_url)
+            actors::look(actor_dir.as_deref(), &config)
         );
         findings.extend(redis);
         findings.extend(processes);

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::extract::connect_info::Connected;
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::{CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::IncomingStream;
 use futures::stream::{BoxStream, StreamExt};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -30,6 +32,7 @@ use crate::domain::model::actor::{ActorState, ActorStatus};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
+use crate::grpc::{Peer, ScrapeAccess, ScrapeRefusal};
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::StoreFault;
@@ -57,6 +60,8 @@ struct Scraped {
     readings: Readings,
     /// Allowed host names; None where no browser can connect.
     hosts: Option<Arc<Hosts>>,
+    /// Who may read; None where everybody may.
+    access: Option<ScrapeAccess>,
     /// The series of actors as last read. They are rendered here, because the recorder would keep those of removed
     /// actors.
     of_actors: Arc<Lock<String>>,
@@ -84,10 +89,21 @@ impl Hosts {
     }
 }
 
+/// The other end of a connection.
+#[derive(Debug, Clone)]
+struct Scraper(Peer);
+
+impl Connected<IncomingStream<'_, Scrapers>> for Scraper {
+    fn connect_info(stream: IncomingStream<'_, Scrapers>) -> Self {
+        Self(tonic::transport::server::Connected::connect_info(stream.io()))
+    }
+}
+
 /// Serves `/metrics` until the task is dropped.
 pub(super) async fn serve(
     listener: Listener,
     tls: Option<TlsOptions>,
+    access: Option<ScrapeAccess>,
     handle: &'static PrometheusHandle,
     readings: Readings,
     mut hosts: Vec<String>,
@@ -97,8 +113,9 @@ pub(super) async fn serve(
     hosts.push(crate::config::host_name().to_string());
     gauge!(names::INFO, "version" => env!("CARGO_PKG_VERSION"), "node" => node).set(1.0);
     let hosts = matches!(listener, Listener::Tcp(..)).then(|| Arc::new(Hosts(hosts)));
-    let scraped = Scraped { handle, readings, hosts, of_actors: Arc::default() };
+    let scraped = Scraped { handle, readings, hosts, access, of_actors: Arc::default() };
     let app = Router::new().route("/metrics", get(scrape)).with_state(scraped);
+    let app = app.into_make_service_with_connect_info::<Scraper>();
     let address = listener.address();
     let listener = Scrapers { address, connections: connections(listener, for_scrapers(), tls.as_ref()) };
     let maintenance = async {
@@ -117,13 +134,22 @@ pub(super) async fn serve(
     }
 }
 
-async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response {
+async fn scrape(
+    State(scraped): State<Scraped>,
+    ConnectInfo(Scraper(peer)): ConnectInfo<Scraper>,
+    headers: HeaderMap,
+) -> Response {
     let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
     if let (Some(hosts), Some(host)) = (&scraped.hosts, host)
         && !hosts.has(host)
     {
         let told = "this host name is not among metrics_hosts\n";
         return (StatusCode::MISDIRECTED_REQUEST, told).into_response();
+    }
+    if let Some(access) = &scraped.access
+        && let Err(refusal) = access.admit(&headers, &peer).await
+    {
+        return refused(refusal);
     }
     match timeout(READ_LIMIT, read(&scraped.readings)).await {
         Ok(Ok(read)) => *scraped.of_actors.lock() = read,
@@ -132,6 +158,19 @@ async fn scrape(State(scraped): State<Scraped>, headers: HeaderMap) -> Response 
     }
     let of_actors = scraped.of_actors.lock().clone();
     ([(CONTENT_TYPE, TEXT)], scraped.handle.render() + of_actors.as_str()).into_response()
+}
+
+fn refused(refusal: ScrapeRefusal) -> Response {
+    match refusal {
+        ScrapeRefusal::NotKnown => {
+            let told = "a token that is accepted here is missing: send authorization: Bearer TOKEN\n";
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], told).into_response()
+        }
+        ScrapeRefusal::NotAllowed => {
+            let told = "this token may not read metrics: it needs the role viewer, operator or admin\n";
+            (StatusCode::FORBIDDEN, told).into_response()
+        }
+    }
 }
 
 /// Sets the gauges and returns the series of actors.

@@ -58,6 +58,9 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             if let Some(files) = loaded.config.tls.files() {
                 ServerTls::load(files).map_err(|error| Failure::usage(error.to_string()))?;
             }
+            let config = &loaded.config;
+            let checked = config.redis_access().check(config.redis_url.expose());
+            checked.map_err(|error| Failure::usage(error.to_string()))?;
             // One that is not there yet is no mistake of the configuration; `serve` needs it.
             let file = loaded.config.auth.tokens_file.as_deref().filter(|file| file.exists());
             let tokens = file.map(read_tokens).transpose()?.unwrap_or_default().len();

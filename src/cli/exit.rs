@@ -62,7 +62,7 @@ impl Failure {
     }
 
     /// Makes the failure of a wrong command line.
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 }

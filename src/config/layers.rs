@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::actors::{self, FileActors};
 use super::auth::{self, AuthFlags, FileAuth};
+use super::redis::RedisFlags;
 use super::script_types::{self, FileScriptTypes};
 use super::tls::TlsFlags;
 use super::{ConfigError, KEYS, Problem, Setting, suggest};
@@ -72,6 +73,10 @@ pub struct Flags {
     /// The same Redis as actors are told it, with another user for instance [default: as --redis-url]
     #[arg(long, value_name = "URL")]
     pub actor_redis_url: Option<String>,
+    /// How to log in to Redis.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub redis: RedisFlags,
     /// Who runs the actors: zinit or local [default: zinit]
     #[arg(long, value_name = "WHO")]
     pub process_manager: Option<String>,
@@ -108,6 +113,10 @@ pub struct Flags {
     /// Answer /metrics under this host name, * for any; can be repeated [default: addresses, localhost and the node's name]
     #[arg(long = "metrics-host", value_name = "NAME")]
     pub metrics_hosts: Vec<String>,
+    /// Whether readers of /metrics need a token of a viewer: required or off [default: required with authentication on an
+    /// address that other machines can reach]
+    #[arg(long, value_name = "MODE")]
+    pub metrics_auth: Option<String>,
     /// Send traces to this OpenTelemetry collector, http://HOST:4317 [default: nowhere]
     #[arg(long, value_name = "URL")]
     pub otlp_endpoint: Option<String>,

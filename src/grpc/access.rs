@@ -15,8 +15,10 @@ mod guard;
 mod layer;
 mod permits;
 mod rates;
+mod scrape;
 mod sight;
 
 pub(crate) use layer::AccessLayer;
 pub(crate) use permits::{decide, permit};
+pub(crate) use scrape::{ScrapeAccess, ScrapeRefusal};
 pub(crate) use sight::{Sight, visible_job};

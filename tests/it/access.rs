@@ -3,6 +3,7 @@
 mod caller;
 mod certificates;
 mod handshakes;
+mod metrics;
 mod own_jobs;
 mod payloads;
 pub(crate) mod pki;

@@ -38,6 +38,7 @@ mod page_paths;
 mod pages;
 mod promises;
 mod python_actor;
+mod redis_access;
 mod redis_tls;
 mod release_check;
 mod sal_actor;

@@ -18,6 +18,7 @@ fn the_configurations_on_the_pages_are_fine() {
     let ca = Ca::new("callers");
     ca.pair(&["localhost"]).write(dir.path());
     pki::write(&dir.path().join("clients.crt"), &ca.pem);
+    pki::write(&dir.path().join("redis-password"), "s3cret\n");
     let mut checked = 0;
     for block in pages.iter().flat_map(|page| blocks(page, "toml")) {
         // What Zinit reads is a file of its own.

@@ -180,7 +180,7 @@ impl Connection {
             if is_function_missing(&error) && loads_left > 0 {
                 loads_left -= 1;
                 sent.store(false, Ordering::Relaxed);
-                load_library(&mut connection).await.map_err(|error| fault_of(&error))?;
+                load_library(&mut connection).await?;
             } else if is_broken(&error) {
                 self.invalidate(generation);
                 if repeats_left == 0 || error.is_timeout() {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, Client, RedisError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
+use super::RedisAccess;
 use super::functions::{self, Function};
 use super::keys;
 use super::wrong_type;
@@ -28,7 +29,8 @@ pub(super) const RECONNECT: Backoff = Backoff::of_millis(50, 1_000);
 
 /// One connection that all calls share, and a source of own connections for reads that block.
 pub(super) struct Connection {
-    client: Client,
+    url: String,
+    access: RedisAccess,
     slot: Lock<Slot>,
     opening: Semaphore,
     losses: watch::Sender<u64>,
@@ -46,12 +48,35 @@ struct Slot {
 }
 
 impl Connection {
-    /// Reads the URL. The first call connects.
-    pub(super) fn new(url: &str) -> Result<Self, StoreFault> {
-        let info = url.into_connection_info().map_err(|error| rejected(&error))?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|error| rejected(&error))?;
-        Ok(Self { client, slot: Lock::default(), opening: Semaphore::new(1), losses: watch::Sender::new(0) })
+    /// Checks the URL and the files beside it. The first call connects.
+    pub(super) fn new(url: &str, access: &RedisAccess) -> Result<Self, StoreFault> {
+        access.check(url).map_err(|error| StoreFault::Rejected { reason: error.to_string() })?;
+        Ok(Self {
+            url: url.to_owned(),
+            access: access.clone(),
+            slot: Lock::default(),
+            opening: Semaphore::new(1),
+            losses: watch::Sender::new(0),
+        })
+    }
+
+    /// A client with the password and the certificates that the files have now.
+    fn client(&self) -> Result<Client, StoreFault> {
+        let client = self.access.client(&self.url).map_err(|error| StoreFault::Unavailable(error.into()))?;
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = client.get_connection_info().clone().set_tcp_settings(tcp);
+        Client::open(info).map_err(|error| rejected(&error))
+    }
+
+    /// The error of a connection that could not be opened.
+    fn not_opened(&self, error: &RedisError) -> StoreFault {
+        if let Some(told) = self.access.explain(&self.url, error) {
+            return StoreFault::Unavailable(told.into());
+        }
+        match fault_of(error) {
+            StoreFault::TimedOut { .. } => StoreFault::Unavailable(error.clone().into()),
+            other => other,
+        }
     }
 
     /// A counter that grows each time Redis has lost its data.
@@ -72,11 +97,11 @@ impl Connection {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
-        let opened =
-            timeout(CONNECT_TIMEOUT, self.client.get_multiplexed_async_connection_with_config(&config));
+        let client = self.client()?;
+        let opened = timeout(CONNECT_TIMEOUT, client.get_multiplexed_async_connection_with_config(&config));
         match opened.await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(not_opened(&error)),
+            Ok(Err(error)) => Err(self.not_opened(&error)),
             Err(elapsed) => Err(StoreFault::Unavailable(elapsed.into())),
         }
     }
@@ -84,8 +109,9 @@ impl Connection {
     /// Opens an own connection that receives what is published on these channels. The caller notices its silence.
     pub(super) async fn subscription(&self, channels: &[String]) -> Result<PubSub, StoreFault> {
         self.shared().await?;
+        let client = self.client()?;
         let subscribed = async {
-            let mut connection = self.client.get_async_pubsub().await?;
+            let mut connection = client.get_async_pubsub().await?;
             connection.subscribe(channels).await?;
             Ok::<_, RedisError>(connection)
         };
@@ -142,9 +168,9 @@ impl Connection {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(Some(CALL_TIMEOUT))
             .set_connection_timeout(Some(CONNECT_TIMEOUT));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        let mut connection = connection.map_err(|error| not_opened(&error))?;
-        let epoch = prepare(&mut connection).await.map_err(|error| fault_of(&error))?;
+        let connection = self.client()?.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = connection.map_err(|error| self.not_opened(&error))?;
+        let epoch = prepare(&mut connection).await?;
         Ok((connection, epoch))
     }
 
@@ -198,13 +224,32 @@ impl Connection {
 }
 
 /// Loads the functions unless this revision or a newer one is there, and reads the epoch.
-async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
-    match Function::Revision.without_key().query_async::<i64>(connection).await {
-        Ok(loaded) if loaded >= functions::revision() => {}
-        Ok(_older) => load_library(connection).await?,
-        Err(error) if is_function_missing(&error) => load_library(connection).await?,
-        Err(error) => return Err(error),
+async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, StoreFault> {
+    let is_loaded = match Function::Revision.without_key().query_async::<i64>(connection).await {
+        Ok(loaded) => loaded >= functions::revision(),
+        Err(error) if is_function_missing(&error) => false,
+        Err(error) => return Err(fault_of(&error)),
+    };
+    if !is_loaded {
+        load_library(connection).await?;
     }
+    find_epoch(connection).await.map_err(|error| fault_of(&error))
+}
+
+/// The error of functions that could not be loaded. Users of actors may not.
+fn not_loaded(error: &RedisError) -> StoreFault {
+    match fault_of(error) {
+        StoreFault::Refused { refusal: refusal @ Refusal::AccessDenied, reason } => {
+            let what =
+                "its functions are missing or of an older version; a supervisor of this version loads them";
+            StoreFault::Refused { refusal, reason: format!("{what} ({reason})") }
+        }
+        other => other,
+    }
+}
+
+/// Tries a write, and reads the epoch.
+async fn find_epoch(connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
     // Other refusals concern single calls; what is allowed goes on.
     if let Err(error) = Function::Probe.on(keys::PROBE).query_async::<()>(connection).await
         && (is_broken(&error) || is_read_only(&fault_of(&error)))
@@ -221,10 +266,10 @@ async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, Redis
     set.query_async(connection).await
 }
 
-pub(super) async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+pub(super) async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), StoreFault> {
     let mut load = redis::cmd("FUNCTION");
     load.arg("LOAD").arg("REPLACE").arg(functions::LIBRARY);
-    load.query_async(connection).await
+    load.query_async(connection).await.map_err(|error| not_loaded(&error))
 }
 
 pub(super) fn is_function_missing(error: &RedisError) -> bool {
@@ -258,14 +303,6 @@ pub(super) fn fault_of(error: &RedisError) -> StoreFault {
         };
     }
     rejected(error)
-}
-
-/// The error of a connection that could not be opened.
-fn not_opened(error: &RedisError) -> StoreFault {
-    match fault_of(error) {
-        StoreFault::TimedOut { .. } => StoreFault::Unavailable(error.clone().into()),
-        other => other,
-    }
 }
 
 pub(super) fn is_read_only(error: &StoreFault) -> bool {

@@ -99,26 +99,84 @@ pub(super) fn events(stream: EventStream) -> String {
     }
 }
 
-/// Parts of a queue that have one key each, with the type of its value as Redis names it.
-const PARTS: [(&str, &str); 13] = [
-    ("q", "stream"),
-    ("front", "stream"),
-    ("events", "stream"),
-    ("dlq", "stream"),
-    ("jobs", "zset"),
-    ("done", "zset"),
-    ("delayed", "zset"),
-    ("waits", "zset"),
-    ("actors", "hash"),
-    ("pause", "hash"),
-    ("counts", "hash"),
-    ("tick", "hash"),
-    ("inboxes", "set"),
+/// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
+const PARTS: [(&str, &str, Rights); 13] = [
+    ("q", "stream", Rights::All),
+    ("front", "stream", Rights::All),
+    ("events", "stream", Rights::Write),
+    ("dlq", "stream", Rights::Write),
+    ("jobs", "zset", Rights::None),
+    ("done", "zset", Rights::Write),
+    ("delayed", "zset", Rights::Write),
+    ("waits", "zset", Rights::Write),
+    ("actors", "hash", Rights::All),
+    ("pause", "hash", Rights::Read),
+    ("counts", "hash", Rights::All),
+    ("tick", "hash", Rights::None),
+    ("inboxes", "set", Rights::None),
 ];
 /// The unfinished jobs of an identity: a sorted set for each. Only the functions use it.
 const OF_IDENTITY: &str = "of";
 /// Parts of a queue that have a key for each actor, job or supervisor: streams.
-const STREAMS: [&str; 4] = ["in", "ctl", "log", "rep"];
+const STREAMS: [(&str, Rights); 4] =
+    [("in", Rights::All), ("ctl", Rights::All), ("log", Rights::All), ("rep", Rights::Write)];
+/// Keys of a queue that are not below its base: records of jobs, and jobs by request id.
+const RECORDS: [(&str, Rights); 2] = [("job", Rights::All), ("req", Rights::None)];
+
+/// What a user of Redis may do with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    None,
+    Read,
+    Write,
+    All,
+}
+
+impl Rights {
+    /// The right to the keys of a pattern, as Redis writes it; None for no right.
+    fn to(self, pattern: &str) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Read => Some(format!("%R~{pattern}")),
+            Self::Write => Some(format!("%W~{pattern}")),
+            Self::All => Some(format!("~{pattern}")),
+        }
+    }
+}
+
+/// The rights of the actors of a type to keys, as Redis writes them.
+pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
+    let mut all = Vec::new();
+    all.extend(Rights::Read.to(EPOCH));
+    // Nothing is ever stored there.
+    all.extend(Rights::All.to(PROBE));
+    for (part, _kind, rights) in PARTS {
+        all.extend(rights.to(&format!("hero:{{{script_type}}}:{part}")));
+    }
+    for (part, rights) in STREAMS {
+        all.extend(rights.to(&format!("hero:{{{script_type}}}:{part}:*")));
+    }
+    all.extend(Rights::Write.to(&format!("hero:{{{script_type}}}:{OF_IDENTITY}:*")));
+    for (record, rights) in RECORDS {
+        all.extend(rights.to(&format!("hero:{record}:{{{script_type}}}:*")));
+    }
+    if script_type == ScriptType::OSIS {
+        all.extend(Rights::All.to("hero:obj:*"));
+    }
+    all
+}
+
+/// The rights of supervisors to keys, as Redis writes them: to all but the objects of scripts.
+pub(super) fn rights_of_supervisors() -> Vec<String> {
+    let shared = [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE];
+    let mut patterns: Vec<String> = shared.map(str::to_owned).to_vec();
+    patterns.extend(["hero:lead:*".to_owned(), format!("{CONTROL_EVENTS}*")]);
+    for script_type in ScriptType::ALL {
+        patterns.push(format!("hero:{{{script_type}}}:*"));
+        patterns.extend(RECORDS.map(|(record, _)| format!("hero:{record}:{{{script_type}}}:*")));
+    }
+    patterns.iter().filter_map(|pattern| Rights::All.to(pattern)).collect()
+}
 
 /// The type that the value of a key has, as Redis names it; None for a key that is not ours.
 pub(super) fn type_of(key: &str) -> Option<&'static str> {
@@ -129,8 +187,8 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
             ("log", Some("told")) if key.starts_with(CONTROL_EVENTS) => Some("hash"),
             ("log", None) if key == CONTROL_EVENTS => Some("stream"),
             (OF_IDENTITY, Some(_of)) => Some("zset"),
-            (part, Some(_of)) => STREAMS.contains(&part).then_some("stream"),
-            (part, None) => PARTS.iter().find(|(name, _)| *name == part).map(|(_, kind)| *kind),
+            (part, Some(_of)) => STREAMS.iter().any(|(name, _)| *name == part).then_some("stream"),
+            (part, None) => PARTS.iter().find(|(name, ..)| *name == part).map(|(_, kind, _)| *kind),
         };
     }
     match rest.split_once(':') {
@@ -149,11 +207,11 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
 pub(super) fn beside(stream: &str, words: &[String]) -> Vec<String> {
     let Some(base) = stream.strip_suffix(":q") else { return Vec::new() };
     let tag = base.trim_start_matches("hero:");
-    let mut keys: Vec<String> = PARTS.iter().map(|(part, _)| format!("{base}:{part}")).collect();
+    let mut keys: Vec<String> = PARTS.iter().map(|(part, ..)| format!("{base}:{part}")).collect();
     for word in words.iter().filter(|word| JobId::parse(word).is_ok()) {
         keys.push(format!("hero:job:{tag}:{word}"));
         keys.push(format!("hero:req:{tag}:{word}"));
-        keys.extend(STREAMS.iter().map(|part| format!("{base}:{part}:{word}")));
+        keys.extend(STREAMS.iter().map(|(part, _)| format!("{base}:{part}:{word}")));
     }
     keys
 }

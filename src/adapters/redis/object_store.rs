@@ -30,7 +30,7 @@ impl RedisObjectStore {
     /// # Errors
     /// `Rejected` for a URL that cannot be used.
     pub fn new(config: &RedisConfig) -> Result<Self, ObjectStoreError> {
-        Ok(Self { connection: Connection::new(&config.url)? })
+        Ok(Self { connection: Connection::new(&config.url, &config.access)? })
     }
 }
 

@@ -80,7 +80,7 @@ impl RedisQueue {
         config.check()?;
         let limit = config.queue_limit;
         let shared = Arc::new(Shared {
-            connection: Arc::new(Connection::new(&config.url)?),
+            connection: Arc::new(Connection::new(&config.url, &config.access)?),
             config,
             awaiters: Awaiters::default(),
             followers: Followers::default(),

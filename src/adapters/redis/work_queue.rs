@@ -96,7 +96,7 @@ impl RedisWorkQueue {
         config.check()?;
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         Ok(Self {
-            connection: Connection::new(&config.url)?,
+            connection: Connection::new(&config.url, &config.access)?,
             consumer: format!("{actor}.{pid}.{}", &nonce[..8]),
             streams: Streams {
                 front: keys::front(script_type),

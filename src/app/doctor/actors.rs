@@ -1,5 +1,6 @@
 //! Checks of the actor programs: presence and health check.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use tokio::time::timeout;
 
 use super::{Finding, Verdict};
 use crate::adapters::program_files::{self, program_name};
-use crate::config::RedisUrl;
+use crate::config::Config;
 use crate::domain::model::script_type::ScriptType;
 
 /// Limit of a health check, which starts an interpreter or a compiler and asks Redis.
 const CHECK_LIMIT: Duration = Duration::from_secs(40);
 
-pub(super) async fn look(dir: Option<&Path>, redis_url: &RedisUrl) -> Vec<Finding> {
-    let checks = ScriptType::ALL.map(|script_type| check(dir, script_type, redis_url));
+pub(super) async fn look(dir: Option<&Path>, config: &Config) -> Vec<Finding> {
+    let checks = ScriptType::ALL.map(|script_type| check(dir, script_type, config));
     let mut findings = futures::future::join_all(checks).await;
     if findings.iter().all(|finding| finding.verdict == Verdict::Warn) {
         let todo =
@@ -30,7 +31,7 @@ pub(super) async fn look(dir: Option<&Path>, redis_url: &RedisUrl) -> Vec<Findin
     findings
 }
 
-async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl) -> Finding {
+async fn check(dir: Option<&Path>, script_type: ScriptType, config: &Config) -> Finding {
     let name: &'static str = match script_type {
         ScriptType::OSIS => "osis_actor",
         ScriptType::SAL => "sal_actor",
@@ -43,7 +44,8 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
     let shown = path.display().to_string();
     let run = Command::new(&path)
         .arg("--health-check")
-        .env("REDIS_URL", redis_url.expose())
+        .env("REDIS_URL", config.redis_url.expose())
+        .envs(access_env(config))
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -70,6 +72,19 @@ async fn check(dir: Option<&Path>, script_type: ScriptType, redis_url: &RedisUrl
         }
         Err(_elapsed) => Finding::fail(name, format!("{shown} did not answer within {CHECK_LIMIT:?}"), todo),
     }
+}
+
+/// The variables by which an actor gets to Redis as the service does.
+fn access_env(config: &Config) -> Vec<(&'static str, OsString)> {
+    let path = |name, path: &Option<PathBuf>| path.clone().map(|path| (name, path.into_os_string()));
+    let all = [
+        config.redis_user.clone().map(|user| ("REDIS_USER", OsString::from(user))),
+        path("REDIS_PASSWORD_FILE", &config.redis_password_file),
+        path("REDIS_TLS_CA", &config.redis_tls_ca),
+        path("REDIS_TLS_CERT", &config.redis_tls_cert),
+        path("REDIS_TLS_KEY", &config.redis_tls_key),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Finds a program in the given folder, or where actors get theirs.

@@ -8,7 +8,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::time::Instant;
 
 use super::Finding;
-use crate::config::RedisUrl;
+use crate::config::{Config, RedisUrl};
 
 /// Limit of each call; Redis normally answers within a millisecond.
 const CALL_LIMIT: Duration = Duration::from_secs(3);
@@ -24,8 +24,9 @@ const NOEVICTION: &str = "set `maxmemory-policy noeviction` in redis.conf, and n
 const APPEND_ONLY: &str =
     "set `appendonly yes` in redis.conf, and now with `redis-cli config set appendonly yes`";
 
-pub(super) async fn look(url: &RedisUrl) -> Vec<Finding> {
-    let (mut connection, latency) = match connect(url).await {
+pub(super) async fn look(config: &Config) -> Vec<Finding> {
+    let url = &config.redis_url;
+    let (mut connection, latency) = match connect(config).await {
         Ok(connected) => connected,
         Err(error) => {
             let todo = "start Redis, name it with --redis-url, or try everything with `hero-supervisor dev`";
@@ -48,8 +49,14 @@ pub(super) async fn look(url: &RedisUrl) -> Vec<Finding> {
     findings
 }
 
-async fn connect(url: &RedisUrl) -> RedisResult<(MultiplexedConnection, Duration)> {
-    let client = Client::open(url.expose())?;
+async fn connect(config: &Config) -> Result<(MultiplexedConnection, Duration), String> {
+    let (access, url) = (config.redis_access(), config.redis_url.expose());
+    let client = access.client(url).map_err(|error| error.to_string())?;
+    let answered = ping(&client).await;
+    answered.map_err(|error| access.explain(url, &error).unwrap_or_else(|| error.to_string()))
+}
+
+async fn ping(client: &Client) -> RedisResult<(MultiplexedConnection, Duration)> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CALL_LIMIT))
         .set_response_timeout(Some(CALL_LIMIT));
@@ -131,10 +138,9 @@ fn refused(error: &RedisError) -> Option<(&'static str, &'static str)> {
             "look at the disk and at Redis' log; it goes on once a save has worked (`redis-cli bgsave`)",
         ),
         "READONLY" => ("Redis is a replica, which cannot be written to", "name the primary with --redis-url"),
-        "NOPERM" => (
-            "its user lacks a right",
-            "give it what docs/operations.md lists (ACL SETUSER … +function +fcall)",
-        ),
+        "NOPERM" => {
+            ("its user lacks a right", "give it the rights that `hero-supervisor doctor --print-acl` prints")
+        }
         "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => {
             ("Redis is there and not ready", "wait, and look at Redis' log")
         }

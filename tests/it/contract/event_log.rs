@@ -54,7 +54,8 @@ impl Kind {
             }
             Self::Redis => {
                 let redis = PrivateRedis::start().await;
-                let config = RedisConfig { url: redis.url(), ..RedisConfig::default() };
+                let access = redis.supervisors();
+                let config = RedisConfig { url: redis.url(), access, ..RedisConfig::default() };
                 let queue = RedisQueue::new(config).unwrap();
                 let log = Arc::new(RedisEventLog::new(&queue));
                 Bench { log, queue: Arc::new(queue), place: Place::Redis(redis) }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hero_supervisor::ScriptType;
 use hero_supervisor::adapters::memory::object_store::MemoryObjectStore;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisObjectStore};
 use hero_supervisor::ports::object_store::{Content, MAX_OBJECT_BYTES, ObjectStore, Put, Shelf};
@@ -21,7 +22,9 @@ impl Stage {
 
     async fn redis() -> Self {
         let redis = PrivateRedis::start().await;
-        let config = RedisConfig { url: redis.url(), ..RedisConfig::default() };
+        redis.load_functions().await;
+        let access = redis.actors(ScriptType::OSIS);
+        let config = RedisConfig { url: redis.url(), access, ..RedisConfig::default() };
         Self { store: Arc::new(RedisObjectStore::new(&config).unwrap()), redis: Some(redis) }
     }
 
@@ -191,6 +194,8 @@ async fn without_redis_every_call_fails_in_time_and_works_again_later() {
     let failed = stage.store.get(&at, "1").await.unwrap_err();
     assert!(matches!(failed.fault(), StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }), "{failed:?}");
     stage.redis.as_mut().unwrap().restart().await;
+    // The functions are gone, and only supervisors load them.
+    stage.redis.as_ref().unwrap().load_functions().await;
     crate::support::wait::eventually("it answers", std::time::Duration::from_secs(30), || async {
         stage.store.get(&at, "1").await.ok()
     })

@@ -36,7 +36,7 @@ pub(crate) struct EngineActor {
     /// What was there before the first job.
     work: TempDir,
     log: PathBuf,
-    _redis: PrivateRedis,
+    redis: PrivateRedis,
 }
 
 impl EngineActor {
@@ -47,10 +47,17 @@ impl EngineActor {
         let log = work.path().join("actor.log");
         let jobs = work.path().join("jobs");
         fs::create_dir(&jobs).unwrap();
+        let access = redis.supervisors();
+        let config = RedisConfig { url: redis.url(), access, ..RedisConfig::default() };
+        let queue = RedisQueue::new(config).unwrap();
+        redis.load_functions().await;
+        let access = redis.actors(language.script_type);
         let child = Command::new(language.binary)
             .args(["--actor-id", &actor_id])
             .args(&language.flags)
             .env("REDIS_URL", redis.url())
+            .env("REDIS_USER", access.user.unwrap())
+            .env("REDIS_PASSWORD_FILE", access.password_file.unwrap())
             .env("HERO_SECRET", "s3cret")
             .env("HERO_LEASE", "15s")
             .env("TMPDIR", &jobs)
@@ -59,7 +66,6 @@ impl EngineActor {
             .stderr(fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let queue = RedisQueue::new(RedisConfig { url: redis.url(), ..RedisConfig::default() }).unwrap();
         Self {
             queue,
             script_type: language.script_type,
@@ -70,7 +76,7 @@ impl EngineActor {
             child,
             work,
             log,
-            _redis: redis,
+            redis,
         }
     }
 
@@ -184,6 +190,7 @@ impl EngineActor {
     /// Many jobs more, and neither a process nor a file nor much memory.
     pub(crate) async fn nothing_is_left(&self) {
         self.next_job_runs("everything").await;
+        assert_eq!(self.redis.refused_to_users(), Vec::<String>::new(), "it has the rights that it needs");
         let (hosts, processes, memory) = (self.hosts(), self.processes().len(), self.memory());
         let mut jobs = Vec::new();
         for number in 0..MANY {

@@ -132,7 +132,9 @@ impl Rule {
             }
             Self::Secrets => {
                 let seen = stage.result(script).await.text;
-                for secret in ["s3cret", stage.redis_url.as_str(), "REDIS_URL", "HERO_LEASE"] {
+                for secret in
+                    ["s3cret", stage.redis_url.as_str(), "REDIS_URL", "REDIS_PASSWORD", "HERO_LEASE"]
+                {
                     assert!(!seen.contains(secret), "{secret} can be seen: {seen}");
                 }
             }

@@ -1,9 +1,14 @@
 //! A Redis of one's own: on a unix socket in a short folder, gone with the test.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hero_supervisor::adapters::redis::{AclUser, RedisAccess, RedisConfig, RedisQueue};
+use hero_supervisor::domain::model::script_type::ScriptType;
+use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::clock::Clock;
@@ -40,8 +45,63 @@ impl PrivateRedis {
         let dir = tempfile::Builder::new().prefix("hsr").tempdir_in("/tmp").unwrap();
         let clock = with_clock.then(|| Clock::new(dir.path()));
         let mut redis = Self { dir, append_only, clock, child: None };
+        redis.write_users();
         redis.restart().await;
         redis
+    }
+
+    /// Writes the users of the pages, each with a password of its own, beside the default user, who may do all.
+    fn write_users(&self) {
+        let mut lines = "user default on nopass ~* &* +@all\n".to_owned();
+        for user in AclUser::all() {
+            let password = format!("password of {}", user.name);
+            let digest = format!("{:x}", Sha256::digest(&password));
+            lines.push_str(&format!("user {}\n", user.words(Some(&digest)).join(" ")));
+            let file = self.password_file(&user);
+            std::fs::write(&file, password).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        std::fs::write(self.dir.path().join("users.acl"), lines).unwrap();
+    }
+
+    fn password_file(&self, user: &AclUser) -> PathBuf {
+        self.dir.path().join(&user.name)
+    }
+
+    /// How a supervisor logs in that has no more rights than it needs.
+    pub(crate) fn supervisors(&self) -> RedisAccess {
+        self.access_of(&AclUser::of_supervisors())
+    }
+
+    /// How an actor of a script type does.
+    pub(crate) fn actors(&self, script_type: ScriptType) -> RedisAccess {
+        self.access_of(&AclUser::of_actors(script_type))
+    }
+
+    fn access_of(&self, user: &AclUser) -> RedisAccess {
+        let password_file = Some(self.password_file(user));
+        RedisAccess { user: Some(user.name.clone()), password_file, ..RedisAccess::default() }
+    }
+
+    /// Lets a supervisor load the functions, which actors may not.
+    pub(crate) async fn load_functions(&self) {
+        let access = self.supervisors();
+        let config = RedisConfig { url: self.url(), access, ..RedisConfig::default() };
+        let queue = RedisQueue::new(config).unwrap();
+        queue.probe().await.unwrap();
+        queue.close().await;
+    }
+
+    /// What Redis has refused to users that are not the default one; empty while it does not run.
+    pub(crate) fn refused_to_users(&self) -> Vec<String> {
+        let Ok(client) = redis::Client::open(self.url()) else { return Vec::new() };
+        let limit = Duration::from_secs(2);
+        let Ok(mut connection) = client.get_connection_with_timeout(limit) else { return Vec::new() };
+        connection.set_read_timeout(Some(limit)).unwrap();
+        let mut ask = redis::cmd("ACL");
+        let log = ask.arg("LOG").query::<Vec<Vec<redis::Value>>>(&mut connection).unwrap_or_default();
+        let shown = log.into_iter().map(|entry| format!("{entry:?}"));
+        shown.filter(|entry| entry.contains("bulk-string('\"hero-")).collect()
     }
 
     /// The URL for clients.
@@ -76,6 +136,8 @@ impl PrivateRedis {
         let child = command
             .args(["--port", "0", "--save", "", "--appendonly", append, "--appendfsync", fsync])
             .args(["--daemonize", "no", "--loglevel", "warning", "--unixsocketperm", "700"])
+            .arg("--aclfile")
+            .arg(self.dir.path().join("users.acl"))
             .arg("--unixsocket")
             .arg(self.socket())
             .arg("--dir")

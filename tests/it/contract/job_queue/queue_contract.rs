@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use hero_supervisor::ScriptType;
 use hero_supervisor::adapters::memory::broker::{MemoryBroker, MemoryConfig};
-use hero_supervisor::adapters::redis::{RedisActorStore, RedisConfig, RedisQueue, RedisWorkQueue};
+use hero_supervisor::adapters::redis::{
+    RedisAccess, RedisActorStore, RedisConfig, RedisQueue, RedisWorkQueue,
+};
 use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::model::backoff::Backoff;
 use hero_supervisor::domain::model::id::{ActorId, JobId};
@@ -55,6 +57,8 @@ impl Default for Settings {
 pub(super) struct QueueContract {
     settings: Settings,
     place: Place,
+    /// Supervisors and actors have the rights of the pages, and no more.
+    users: bool,
 }
 
 enum Place {
@@ -76,14 +80,18 @@ impl Kind {
             }
             Self::Redis => Place::Redis(PrivateRedis::start().await),
         };
-        QueueContract { settings, place }
+        let contract = QueueContract { settings, place, users: true };
+        if let Place::Redis(redis) = &contract.place {
+            redis.load_functions().await;
+        }
+        contract
     }
 }
 
 impl QueueContract {
     /// On a server that the test has started.
     pub(super) fn on(redis: PrivateRedis, settings: Settings) -> Self {
-        Self { settings, place: Place::Redis(redis) }
+        Self { settings, place: Place::Redis(redis), users: false }
     }
 
     /// The server, for tests that break it.
@@ -94,9 +102,18 @@ impl QueueContract {
         }
     }
 
-    fn config(&self, redis: &PrivateRedis) -> RedisConfig {
+    fn supervisors(&self, redis: &PrivateRedis) -> RedisConfig {
+        self.config(redis, redis.supervisors())
+    }
+
+    fn actors(&self, redis: &PrivateRedis) -> RedisConfig {
+        self.config(redis, redis.actors(OSIS))
+    }
+
+    fn config(&self, redis: &PrivateRedis, access: RedisAccess) -> RedisConfig {
         RedisConfig {
             url: redis.url(),
+            access: if self.users { access } else { RedisAccess::default() },
             lease: self.settings.lease,
             queue_limit: self.settings.queue_limit,
             finished_limit: self.settings.finished_limit,
@@ -108,7 +125,7 @@ impl QueueContract {
     pub(super) fn supervisor(&self) -> Arc<dyn Queue> {
         match &self.place {
             Place::Memory(broker) => Arc::new(broker.job_queue()),
-            Place::Redis(redis) => Arc::new(RedisQueue::new(self.config(redis)).unwrap()),
+            Place::Redis(redis) => Arc::new(RedisQueue::new(self.supervisors(redis)).unwrap()),
         }
     }
 
@@ -117,7 +134,7 @@ impl QueueContract {
         match &self.place {
             Place::Memory(broker) => Arc::new(broker.actor_store()),
             Place::Redis(redis) => {
-                Arc::new(RedisActorStore::new(&RedisQueue::new(self.config(redis)).unwrap()))
+                Arc::new(RedisActorStore::new(&RedisQueue::new(self.supervisors(redis)).unwrap()))
             }
         }
     }
@@ -134,7 +151,7 @@ impl QueueContract {
         match &self.place {
             Place::Memory(broker) => Arc::new(broker.work_queue(OSIS, actor_id(name), pid)),
             Place::Redis(redis) => {
-                Arc::new(RedisWorkQueue::new(self.config(redis), OSIS, actor_id(name), pid).unwrap())
+                Arc::new(RedisWorkQueue::new(self.actors(redis), OSIS, actor_id(name), pid).unwrap())
             }
         }
     }
@@ -144,6 +161,17 @@ impl QueueContract {
         match &self.place {
             Place::Memory(broker) => broker.clock().now(),
             Place::Redis(_) => SystemClock.now(),
+        }
+    }
+}
+
+/// Nobody has wanted to do what it may not.
+impl Drop for QueueContract {
+    fn drop(&mut self) {
+        if let Place::Redis(redis) = &self.place
+            && !std::thread::panicking()
+        {
+            assert_eq!(redis.refused_to_users(), Vec::<String>::new());
         }
     }
 }
