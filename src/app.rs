@@ -20,6 +20,7 @@ pub mod identities;
 mod identity_files;
 pub mod init;
 mod insecure;
+mod job_ends;
 mod listener;
 mod metrics;
 mod ready_file;
@@ -181,6 +182,7 @@ impl App {
             Some(addr) => {
                 // Installed before the first call, so that every call is counted.
                 let handle = telemetry::metrics::install().map_err(AppError::Metrics)?;
+                EventMetrics::begin();
                 Some((Listener::bind(addr).await?, handle))
             }
             None => None,

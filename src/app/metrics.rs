@@ -3,6 +3,8 @@
 //! The gauges are read before each scrape, so that they are current. A gauge that Redis does not deliver in time
 //! keeps its last value; the scrape itself does not fail.
 
+mod exposition;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -18,12 +20,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::serve::IncomingStream;
+use exposition::Exposition;
 use futures::stream::{BoxStream, StreamExt};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::timeout;
 
 use super::connections::for_scrapers;
+use super::job_ends;
 use super::listener::{Connection, Listener, TlsOptions, connections};
 use crate::config::ListenAddr;
 use crate::domain::actors::ActorLifecycleManager;
@@ -43,9 +47,6 @@ const READ_LIMIT: Duration = Duration::from_secs(3);
 /// Interval in which samples of histograms are aggregated, also without scrapes, so that they do not pile up in
 /// memory.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
-/// Content type of the text format of Prometheus.
-const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
 /// Sources of the gauges.
 #[derive(Clone)]
 pub(super) struct Readings {
@@ -58,6 +59,8 @@ pub(super) struct Readings {
 struct Scraped {
     handle: &'static PrometheusHandle,
     readings: Readings,
+    /// Reads `process_*` of this process.
+    process: metrics_process::Collector,
     /// Allowed host names; None where no browser can connect.
     hosts: Option<Arc<Hosts>>,
     /// Who may read; None where everybody may.
@@ -113,7 +116,9 @@ pub(super) async fn serve(
     hosts.push(crate::config::host_name().to_string());
     gauge!(names::INFO, "version" => env!("CARGO_PKG_VERSION"), "node" => node).set(1.0);
     let hosts = matches!(listener, Listener::Tcp(..)).then(|| Arc::new(Hosts(hosts)));
-    let scraped = Scraped { handle, readings, hosts, access, of_actors: Arc::default() };
+    let process = metrics_process::Collector::default();
+    process.describe();
+    let scraped = Scraped { handle, readings, process, hosts, access, of_actors: Arc::default() };
     let app = Router::new().route("/metrics", get(scrape)).with_state(scraped);
     let app = app.into_make_service_with_connect_info::<Scraper>();
     let address = listener.address();
@@ -157,7 +162,10 @@ async fn scrape(
         Err(_elapsed) => tracing::debug!("metrics: gauges not read (no answer within {READ_LIMIT:?})"),
     }
     let of_actors = scraped.of_actors.lock().clone();
-    ([(CONTENT_TYPE, TEXT)], scraped.handle.render() + of_actors.as_str()).into_response()
+    scraped.process.collect();
+    let exposition = Exposition::accepted(&headers);
+    let text = exposition.write(scraped.handle.render() + of_actors.as_str());
+    ([(CONTENT_TYPE, exposition.content_type())], text).into_response()
 }
 
 fn refused(refusal: ScrapeRefusal) -> Response {
@@ -194,6 +202,7 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
         let depth = queue.depth;
         counter!(names::MALFORMED_ENTRIES, "script_type" => script_type.as_str()).absolute(queue.malformed);
         counter!(names::DAMAGED_RECORDS, "script_type" => script_type.as_str()).absolute(queue.damaged);
+        job_ends::set(script_type, &readings.supervisor.queue().ends(script_type).await?);
         let present = match readings.supervisor.queue().presences(script_type).await {
             Err(error) if is_damage(&error) => Vec::new(),
             present => present?,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::domain::model::job::JobState;
+use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
@@ -42,6 +42,17 @@ pub struct QueueState {
     pub damaged: u64,
 }
 
+/// How many jobs of a queue have ended in one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndCount {
+    /// Their state.
+    pub state: JobState,
+    /// Why they failed, if they did.
+    pub error_kind: Option<JobErrorKind>,
+    /// How many.
+    pub jobs: u64,
+}
+
 /// A queue that hands out nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
@@ -59,6 +70,9 @@ pub trait QueueAdmin: Send + Sync {
 
     /// How a queue is.
     async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError>;
+
+    /// Counts the jobs that have ended since the queue is there, in each way in which some have; pings are not counted.
+    async fn ends(&self, script_type: ScriptType) -> Result<Vec<EndCount>, QueueError>;
 
     /// Stops to hand out jobs of this type, at once: what was submitted before and after waits, what actors have goes
     /// on. It holds until `resume`. False when it was so already.

@@ -25,6 +25,11 @@ pub const ZINIT_DURATION: &str = "hero_zinit_call_duration_seconds";
 pub const JOB_DURATION: &str = "hero_job_run_duration_seconds";
 /// Time from acceptance to first start of jobs whose end a caller of this server has awaited, by script type.
 pub const JOB_WAIT: &str = "hero_job_queue_duration_seconds";
+/// Number of ended jobs, whoever has awaited them, by script type, terminal state and kind of error. All supervisors of one Redis
+/// count the same ones.
+pub const JOBS: &str = "hero_jobs_total";
+/// Number of restarts of actors that did not answer their pings, by script type.
+pub const HEALTH_RESTARTS: &str = "hero_health_restarts_total";
 /// Number of pings, by script type and outcome.
 pub const PINGS: &str = "hero_pings_total";
 /// Round-trip time of answered pings, by script type.
@@ -120,6 +125,11 @@ fn describe() {
     describe_histogram!(ZINIT_DURATION, Unit::Seconds, "Time of a call to Zinit, by method and outcome");
     describe_histogram!(JOB_DURATION, Unit::Seconds, "Run time of jobs whose end was waited for here");
     describe_histogram!(JOB_WAIT, Unit::Seconds, "Time in the queue of jobs whose end was waited for here");
+    describe_counter!(
+        JOBS,
+        "Ended jobs by script type, state and kind of error, as all supervisors count them"
+    );
+    describe_counter!(HEALTH_RESTARTS, "Restarts of actors that did not answer their pings");
     describe_counter!(PINGS, "Health pings by script type and outcome");
     describe_histogram!(PING_DURATION, Unit::Seconds, "Round trip of answered pings, by script type");
     describe_counter!(

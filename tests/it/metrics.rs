@@ -76,9 +76,33 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     assert_eq!(of("hero_dependency_up", &["redis"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_dependency_up", &["process_manager"]), Some(1.0), "{seen}");
     assert_eq!(of("hero_pings_total", &["osis", "ok"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_jobs_total", &["osis", "succeeded", "error_kind=\"\""]), Some(1.0), "{seen}");
+    // What has not happened is there as well, so that its first time is a rise.
+    assert_eq!(of("hero_jobs_total", &["python", "failed", "actor_lost"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_pings_total", &["osis", "timed_out"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_health_restarts_total", &["osis"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_events_lost_total", &[]), Some(0.0), "{seen}");
+    assert!(of("process_resident_memory_bytes", &[]).unwrap() > 1e6, "{seen}");
+    assert!(
+        of("process_cpu_seconds_total", &[]).is_some() && of("process_open_fds", &[]).is_some(),
+        "{seen}"
+    );
     assert_eq!(of("hero_ping_duration_seconds_count", &["osis"]), Some(1.0), "{seen}");
     assert!(of("hero_redis_call_duration_seconds_count", &["ok"]).unwrap() > 1.0, "{seen}");
     assert!(of("hero_zinit_call_duration_seconds_count", &["service.list", "ok"]).unwrap() > 1.0, "{seen}");
+
+    // Nobody awaits this one.
+    let thrown = pb::JobSpec {
+        script_type: pb::ScriptType::Osis.into(),
+        script: "throw 1".into(),
+        ..Default::default()
+    };
+    client.submit_job(pb::SubmitJobRequest { job: Some(thrown), ..Default::default() }).await.unwrap();
+    eventually("the job is counted", LIMIT, || async {
+        let seen = scrape(&socket).await;
+        (value(&seen, "hero_jobs_total", &["osis", "failed", "script_error"]) == Some(1.0)).then_some(())
+    })
+    .await;
 
     kill(Pid::from_raw(actor.pid.unwrap()), Signal::SIGKILL).unwrap();
     eventually("the restart is counted", LIMIT, || async {

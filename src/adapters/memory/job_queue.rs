@@ -15,7 +15,7 @@ use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
 };
 use crate::ports::job_submission::{Attached, JobSubmission, Submission, SubmitRefused, Submitted};
-use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_admin::{EndCount, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::work_queue::Work;
 
@@ -183,6 +183,10 @@ impl QueueAdmin for MemoryJobQueue {
 
     async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
         self.broker.without_waking(|state| state.state_of(script_type))
+    }
+
+    async fn ends(&self, script_type: ScriptType) -> Result<Vec<EndCount>, QueueError> {
+        self.broker.without_waking(|state| state.ends_of(script_type))
     }
 
     async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {

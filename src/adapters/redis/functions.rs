@@ -70,6 +70,7 @@ functions! {
     ForgetActor = "hero_forget_actor",
     ForgetDelayed = "hero_forget_delayed",
     Inboxes = "hero_inboxes",
+    JobEnds = "hero_job_ends",
     Lead = "hero_lead",
     Leave = "hero_leave",
     Log = "hero_log",

@@ -125,7 +125,6 @@ fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
         "use always or on_failure or never",
         "actor[0].restart_policy.max_restart (",
         "actor[2].name (",
-        "is missing",
         "actor[2].readiness (",
         "supervisor.toml",
     ] {

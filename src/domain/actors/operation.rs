@@ -3,6 +3,7 @@
 //! An operation changes nothing of the actor's record: it tells its task by [`Note`]s, and by its end. Dropping an
 //! operation half-way is safe: the next one begins by an observation.
 
+mod environment;
 mod start;
 mod stop;
 

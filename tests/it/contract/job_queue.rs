@@ -74,6 +74,7 @@ on_every_queue! {
     pinned::what_waits_for_another_attempt_is_lost_with_its_actor,
     pinned::a_stray_is_refused_unless_its_request_made_it_before,
     ends::a_job_can_be_cancelled_in_every_state,
+    ends::ended_jobs_are_counted_by_the_way_of_their_end,
     ends::only_an_ended_job_can_be_deleted,
     ends::an_ended_job_is_kept_for_its_time,
     ends::ends_in_any_order_leave_alone_what_is_held_and_what_waits,

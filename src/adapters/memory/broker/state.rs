@@ -21,7 +21,8 @@ use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{
-    Finished, History, Job, JobError, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome, PastAttempt,
+    Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome,
+    PastAttempt,
 };
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
@@ -93,6 +94,8 @@ struct Queue {
     limit: Option<u64>,
     submitted: u64,
     finished: u64,
+    /// Ended jobs by state and kind of error.
+    ends: BTreeMap<(JobState, Option<JobErrorKind>), u64>,
 }
 
 #[derive(Debug)]
@@ -203,8 +206,13 @@ impl State {
         self.free_attempts.remove(id);
         self.queue(job.spec.script_type).finished += u64::from(job.spec.kind == JobKind::Script);
         self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
-        let old = job.state;
-        self.jobs.insert(id.clone(), job.finish(finished.clone()));
+        let (old, script_type, kind) = (job.state, job.spec.script_type, job.spec.kind);
+        let ended = job.finish(finished.clone());
+        if kind == JobKind::Script {
+            let way = (ended.state, ended.error.as_ref().map(|error| error.kind));
+            *self.queue(script_type).ends.entry(way).or_default() += 1;
+        }
+        self.jobs.insert(id.clone(), ended);
         self.emit_state(id, Some(old));
         for waiter in self.waiters.remove(id).into_iter().flatten() {
             let _caller_gone = waiter.send(finished.clone());

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::adapters::redis::records::{BASIC, decode_job_event};
-use crate::domain::model::job::JobState;
+use crate::domain::model::job::{JobErrorKind, JobState};
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
-const DIGEST: &str = "4d7566db12beaf55311c690880e2ec5678f0ad9506d9a7c50c632c831f77e942";
+const DIGEST: &str = "d5643037d3adfff08954674a898eb4fe95d8626acc8e5dbe2b94707e72e94c9c";
 
 /// Functions that only supervisors and actors of an older revision call.
 const FOR_OLDER_REVISIONS: [&str; 4] = ["hero_depth", "hero_object_find", "hero_presences", "hero_queue"];
@@ -123,6 +123,12 @@ fn readers_of_a_job_get_the_same_fields_from_lua_and_rust() {
 #[test]
 fn lua_and_rust_know_the_same_script_types() {
     assert_eq!(quoted(between("local SCRIPT_TYPES = {", "}")), ScriptType::ALL.map(ScriptType::as_str));
+}
+
+#[test]
+fn lua_and_rust_know_the_same_kinds_of_errors() {
+    let of_rust = JobErrorKind::ALL.map(JobErrorKind::as_str);
+    assert_eq!(quoted(between("local ERROR_KINDS = {", "\n}")), of_rust);
 }
 
 #[test]

@@ -21,6 +21,10 @@ local WAITERS = 8              -- supervisors that can wait for one job by reply
 local REQUEST_KEPT = 86400000  -- milliseconds for which a request id stands for its job
 local ACTORS_PAGE = 200        -- actors that one call looks at
 local SCRIPT_TYPES = { 'osis', 'sal', 'v', 'python' }
+local ERROR_KINDS = {
+  'script_error', 'script_invalid', 'run_timeout', 'queue_timeout', 'limit_exceeded', 'engine_unavailable', 'engine_crash',
+  'actor_lost', 'internal',
+}
 local TERMINAL_STATES = { succeeded = true, failed = true, cancelled = true }
 
 -- The fields of a job's record that its readers get: all but the script.

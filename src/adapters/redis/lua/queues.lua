@@ -141,6 +141,16 @@ reading('hero_queue', function(keys)
   return state_of(queue, count_all_inboxes(queue))
 end)
 
+-- hero_job_ends q: how many jobs have ended since the queue is there: pairs of a state, or state:kind of error, and a count.
+reading('hero_job_ends', function(keys)
+  local counts, ends = redis.call('HGETALL', queue_of(keys[1]).counts), {}
+  for i = 1, #counts, 2 do
+    local word = string.match(counts[i], '^ended:(.+)$')
+    if word then ends[#ends + 1] = { word, tonumber(counts[i + 1]) } end
+  end
+  return ends
+end)
+
 -- Sets the number of the pause and tells all actors in the same step, so that none starts a job that was submitted after the
 -- pause: the one loop over all actors, with one command for each.
 local function set_pause(queue, number, reason, call)

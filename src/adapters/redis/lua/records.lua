@@ -8,6 +8,7 @@ local function open_batch(stream)
     removed = {},   -- stream to entry ids
     ended = {},     -- scores and ids for the index of ended jobs
     replies = {},   -- supervisor to ids and replies
+    counts = {},    -- field of the queue's counts to what is added
     expiries = {},  -- time to live to the time at which such a record expires; most jobs of a call have the same
   }
 end
@@ -34,6 +35,7 @@ local function close_batch(batch)
     redis.call('ZADD', queue.ended, unpack(batch.ended))
     redis.call('HINCRBY', queue.counts, 'finished', #batch.ended / 2)
   end
+  for field, count in pairs(batch.counts) do redis.call('HINCRBY', queue.counts, field, count) end
   for instance, replies in pairs(batch.replies) do
     redis.call('XADD', queue.replies .. instance, 'NOMKSTREAM', 'MAXLEN', '~', REPLIES_KEPT, '*', unpack(replies))
   end
@@ -195,6 +197,22 @@ local function reply_to_waiters(batch, job, attempt, outcome)
   end
 end
 
+-- The kind of an error (JSON), internal for one that is not ours. In a message that quotes such a text its quotes are escaped.
+local function kind_of(detail)
+  local kind = string.match(detail, '"kind"%s*:%s*"([%l_]+)"')
+  for _, known in ipairs(ERROR_KINDS) do
+    if kind == known then return kind end
+  end
+  return 'internal'
+end
+
+-- Counts an ended job by its state, and a failed one by the kind of its error.
+local function count_end(batch, outcome)
+  local field = 'ended:' .. outcome.state
+  if outcome.state == 'failed' then field = field .. ':' .. kind_of(outcome.body) end
+  batch.counts[field] = (batch.counts[field] or 0) + 1
+end
+
 -- Writes the terminal state of a job. `attempt` is the last one: number, actor, started ('' where there is none).
 local function finish_job(batch, job, attempt, outcome)
   local queue, at = batch.queue, batch.now_text
@@ -207,6 +225,7 @@ local function finish_job(batch, job, attempt, outcome)
     local n = #ended
     ended[n + 1], ended[n + 2] = expiry_of(batch, job.ttl), job.id
     emit_job_event(queue, job, attempt, outcome)
+    count_end(batch, outcome)
   end
   if job.deadline then redis.call('ZREM', queue.deadlines, job.id) end
   reply_to_waiters(batch, job, attempt, outcome)

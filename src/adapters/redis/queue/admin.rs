@@ -12,10 +12,10 @@ use crate::adapters::redis::damaged_records::note_queue;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::time_of;
 use crate::adapters::redis::reply::Parts;
-use crate::domain::model::job::JobState;
+use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
-use crate::ports::queue_admin::{Paused, QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_admin::{EndCount, Paused, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::store_fault::StoreFault;
 
 #[async_trait]
@@ -54,6 +54,12 @@ impl QueueAdmin for RedisQueue {
         })
     }
 
+    async fn ends(&self, script_type: ScriptType) -> Result<Vec<EndCount>, QueueError> {
+        let command = Function::JobEnds.on_queue(script_type);
+        let answer: Vec<(String, u64)> = self.shared.connection.call(&command, "the ends of jobs").await?;
+        Ok(answer.into_iter().filter_map(|(word, jobs)| end_count(&word, jobs)).collect())
+    }
+
     async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
         let mut pause = Function::Pause.on_queue(script_type);
         pause.arg(reason).arg(name_of_call());
@@ -84,6 +90,16 @@ impl QueueAdmin for RedisQueue {
         let limit = limit.unwrap_or(self.shared.config.queue_limit);
         self.shared.limits[script_type].store(limit, Ordering::Relaxed);
     }
+}
+
+/// Reads a count of `hero_job_ends`; None for a word of a later version.
+fn end_count(word: &str, jobs: u64) -> Option<EndCount> {
+    let (state, kind) = word.split_once(':').map_or((word, None), |(state, kind)| (state, Some(kind)));
+    let error_kind = match kind {
+        Some(kind) => Some(JobErrorKind::parse(kind)?),
+        None => None,
+    };
+    Some(EndCount { state: JobState::parse(state)?, error_kind, jobs })
 }
 
 impl RedisQueue {

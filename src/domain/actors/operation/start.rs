@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::environment::environment;
 use super::{Operation, SHORT_GRACE, log_tail};
 use crate::domain::actors::derive_state::waits_for;
 use crate::domain::actors::observer::{Observation, SEEN_END};
@@ -237,8 +238,7 @@ impl Operation {
     }
 
     async fn process_spec(&self) -> ProcessSpec {
-        let mut env = self.parts.actor_env.clone();
-        env.extend(self.config.env.clone());
+        let mut env = environment(&self.parts.actor_env, &self.config);
         // A Redis that is away now is no reason not to start; then nobody will take it for an orphan.
         if let Ok(Some(epoch)) = self.parts.store.epoch().await {
             env.insert(REALM_MARK.to_owned(), epoch);

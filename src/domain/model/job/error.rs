@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a job failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobErrorKind {
     /// The script threw, or exited with a code that is not zero.
     ScriptError,

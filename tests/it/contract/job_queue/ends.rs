@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::{JobSpec, JobState, JobView, Outcome};
+use hero_supervisor::domain::model::job::{JobErrorKind, JobKind, JobSpec, JobState, JobView, Outcome};
 use hero_supervisor::ports::job_queue::Deleted;
 use hero_supervisor::ports::work_queue::{TakenJob, WorkQueue};
 
@@ -164,5 +165,47 @@ pub(super) async fn only_so_many_ended_jobs_are_kept(kind: Kind) {
     }
     assert_eq!(until_state(&queue, &waiting.id, JobState::Queued).await.id, waiting.id);
     assert_eq!(queue.list(&Default::default(), None, 100).await.unwrap().jobs.len(), 6);
+    queue.close().await;
+}
+
+/// Whoever has awaited them. Pings are not among them.
+pub(super) async fn ended_jobs_are_counted_by_the_way_of_their_end(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    assert_eq!(queue.ends(OSIS).await.unwrap(), Vec::new());
+    for (script, count) in [("good", 3), ("bad", 2)] {
+        for _ in 0..count {
+            submit(&queue, spec(script)).await;
+        }
+    }
+    for taken in take(&actor, 5).await {
+        let end = match taken.spec.script.as_str() {
+            "good" => success(&bench, &taken.lease, text("1")),
+            _bad => failure(&bench, &taken.lease, "it quotes \"kind\":\"actor_lost\""),
+        };
+        assert!(finish(&actor, end).await);
+    }
+    let cancelled = submit(&queue, spec("later")).await;
+    queue.cancel(&cancelled.id, "").await.unwrap();
+    let ping = JobSpec { kind: JobKind::Ping, ..spec("1") };
+    submit(&queue, ping).await;
+    let taken = take_one(&actor).await;
+    assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
+    let mut ends: Vec<_> = queue
+        .ends(OSIS)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|end| (end.state, end.error_kind, end.jobs))
+        .collect();
+    ends.sort();
+    let expected = [
+        (JobState::Succeeded, None, 3),
+        (JobState::Failed, Some(JobErrorKind::ScriptError), 2),
+        (JobState::Cancelled, None, 1),
+    ];
+    assert_eq!(ends, expected);
+    assert_eq!(queue.ends(ScriptType::SAL).await.unwrap(), Vec::new());
     queue.close().await;
 }

@@ -5,7 +5,7 @@ use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
-use crate::ports::queue_admin::{Paused, QueueDepth, QueueState};
+use crate::ports::queue_admin::{EndCount, Paused, QueueDepth, QueueState};
 
 impl State {
     pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
@@ -52,6 +52,11 @@ impl State {
             malformed: 0,
             damaged: 0,
         }
+    }
+
+    pub(in crate::adapters::memory) fn ends_of(&self, script_type: ScriptType) -> Vec<EndCount> {
+        let ends = self.queues[script_type].ends.iter();
+        ends.map(|(&(state, error_kind), &jobs)| EndCount { state, error_kind, jobs }).collect()
     }
 
     /// Pauses the queue for a reason, or resumes it; false when it was so already.
