@@ -258,6 +258,9 @@ fn show(job: &Job) -> String {
         ("finished", time(job.finish_time)),
         ("ran", duration(job.run_duration)),
     ];
+    if let Some(wait) = &job.wait {
+        facts.push(("waits", wait.message.clone()));
+    }
     if !job.submitted_by.is_empty() {
         facts.push(("submitted by", job.submitted_by.clone()));
     }

@@ -4,7 +4,7 @@
 //! [`ProcessManager`]. In between, one task owns each actor (`task`), and one task polls all processes (`observer`).
 //! Nothing here is lost with the supervisor: a new one reads the records, observes the processes, and goes on.
 //!
-//! [`ActorLifecycleManager`] is the public face: `queries`, `commands`, `bulk`, `scale`, `script_types`, `health` and `logs`
+//! [`ActorLifecycleManager`] is the public face: `queries`, `waiting`, `commands`, `bulk`, `scale`, `script_types`, `health` and `logs`
 //! have its methods by subject, `blocking` those that wait until all is done. The health monitor, the scaler, leadership
 //! and the commands of queues are parts of their own, which do not know it.
 
@@ -30,6 +30,7 @@ mod scale;
 mod script_types;
 mod task;
 mod update;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub use crate::domain::script_types::queue_commands::PurgeRequest;
 pub use scale::{ScaleRequest, Scaled};
 pub use script_types::{ActorCounts, ScriptTypeStatus};
 pub use update::{Apply, Update, Updated};
+pub use waiting::WaitReason;
 
 use crate::domain::scaling::queue_stats::QueueStats;
 use observer::Observer;

@@ -5,6 +5,7 @@ mod actor_state;
 mod event;
 mod health;
 mod job;
+mod job_wait;
 mod logs;
 mod script_types;
 
@@ -14,6 +15,7 @@ pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_c
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::health_report;
 pub(crate) use job::{basic_job, job, job_state_change, lines, progress};
+pub(crate) use job_wait::job_wait;
 pub(crate) use logs::log_part;
 pub(crate) use script_types::{script_type_status, settings};
 

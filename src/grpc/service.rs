@@ -353,8 +353,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         if end.done {
             metrics_layer::job_ended(&end.job);
         }
-        let (job, wait_outcome) = (Some(own_jobs::own_job(&permit, end.job)), render::wait_outcome(end.done));
-        Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome }))
+        let wait = if end.done { None } else { Box::pin(self.wait_of(&end.job)).await };
+        let job = Some(pb::Job { wait, ..own_jobs::own_job(&permit, end.job) });
+        Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome: render::wait_outcome(end.done) }))
     }
 
     async fn get_job(&self, request: Request<pb::GetJobRequest>) -> Answer<pb::GetJobResponse> {
@@ -364,7 +365,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         if view == JobView::Full {
             allowed.payloads().map_err(|denied| Failure::denied(&permit, denied))?;
         }
-        Ok(Response::new(pb::GetJobResponse { job: Some(visible_job(allowed, render::job(job, view))) }))
+        let wait = self.wait_of(&job).await;
+        let job = Some(pb::Job { wait, ..visible_job(allowed, render::job(job, view)) });
+        Ok(Response::new(pb::GetJobResponse { job }))
     }
 
     async fn list_jobs(&self, request: Request<pb::ListJobsRequest>) -> Answer<pb::ListJobsResponse> {

@@ -115,9 +115,10 @@ pub(super) async fn await_job(
     timeout: Option<Duration>,
 ) -> Result<Exit, Failure> {
     let wait = Wait::new(timeout, false);
+    let tell = |job: &Job| out.notice(&waiting_for(&job_id, job));
     let mut answer = RunJobResponse::default();
     let waited = tokio::select! {
-        waited = await_end(server, &job_id, &wait, &mut answer) => waited?,
+        waited = await_end(server, &job_id, &wait, &mut answer, tell) => waited?,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
     };
     if let (Waited::Interrupted, None) = (&waited, &answer.job) {
@@ -160,21 +161,30 @@ async fn run_to_end(
     if !wait.is_over()
         && let Some(job) = &answer.job
     {
-        out.notice(&format!("waiting for job {job_id}, which is {}", state_word(job)));
+        out.notice(&waiting_for(job_id, job));
     }
-    await_end(server, job_id, wait, answer).await
+    await_end(server, job_id, wait, answer, |_job| {}).await
 }
 
-/// Calls AwaitJob until the job has ended or the limit is reached. The last response is left in `answer`.
+/// Says what a job is waited for.
+fn waiting_for(job_id: &str, job: &Job) -> String {
+    let why = job.wait.as_ref().map(|wait| format!(": {}", wait.message)).unwrap_or_default();
+    format!("waiting for job {job_id}, which is {}{why}", state_word(job))
+}
+
+/// Calls AwaitJob until the job has ended or the limit is reached. The last response is left in `answer`; the one after the first
+/// wait is told as well.
 async fn await_end(
     server: &mut Server,
     job_id: &str,
     wait: &Wait,
     answer: &mut RunJobResponse,
+    tell: impl Fn(&Job),
 ) -> Result<Waited, Failure> {
     let mut reconnect = Reconnect::default();
+    let mut longest = FIRST_WAIT;
     loop {
-        let next = wait.next(LATER_WAIT);
+        let next = wait.next(longest);
         let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: to_proto(next) };
         match server.await_job(client::waiting_call(request, next)).await {
             Ok(awaited) => {
@@ -190,6 +200,10 @@ async fn await_end(
                     }
                     WaitOutcome::TimedOut | WaitOutcome::Unspecified => {}
                 }
+                if let (FIRST_WAIT, Some(job)) = (longest, &answer.job) {
+                    tell(job);
+                }
+                longest = LATER_WAIT;
             }
             Err(status) => reconnect.wait_or_fail(status, wait).await?,
         }

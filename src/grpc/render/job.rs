@@ -44,6 +44,7 @@ pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
         progress: job.progress.map(progress),
         past_attempts: job.past_attempts.into_iter().map(past_attempt).collect(),
         submitted_by,
+        wait: None,
     }
 }
 

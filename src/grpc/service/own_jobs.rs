@@ -5,7 +5,7 @@ use crate::domain::access::{Allowed, Denied, Permit, Target};
 use crate::domain::jobs::JobRequest;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobView};
-use crate::error::SupervisorError;
+use crate::error::{SupervisorError, chain};
 use crate::grpc::access::{decide, visible_job};
 use crate::grpc::render;
 use crate::grpc::status::Failure;
@@ -59,6 +59,17 @@ impl SupervisorService {
         let job = self.supervisor.job(id, view).await?;
         let allowed = permit.job(&job.spec).ok_or_else(|| self.supervisor.unknown(id))?;
         Ok((job, allowed))
+    }
+
+    /// Finds out why a job waits; None for one that does not, or while that cannot be found out: the job itself is the answer.
+    pub(super) async fn wait_of(&self, job: &Job) -> Option<pb::JobWait> {
+        match self.lifecycle.why_it_waits(job).await {
+            Ok(why) => why.map(render::job_wait),
+            Err(error) => {
+                tracing::debug!(job.id = %job.id, error = %chain(&error), "job {}: not known why it waits", job.id);
+                None
+            }
+        }
     }
 
     /// Makes sure that a job exists for the caller; without a read for callers who see all jobs.

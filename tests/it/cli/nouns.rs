@@ -45,6 +45,16 @@ async fn a_paused_queue_holds_its_jobs_and_a_resumed_one_lets_them_run() {
     let held = submit(&service);
     let awaited = service.run(["job", "await", &held, "--timeout", "1s"]);
     assert_eq!(awaited.code, 124, "{awaited:?}");
+    // Whoever looks, or waits for a while, is told why it waits.
+    let got = fine(service.run(["job", "get", &held]));
+    assert!(
+        got.stdout.contains("the osis queue is paused since") && got.stdout.contains("(a look inside)"),
+        "{got:?}"
+    );
+    let told = service.run(["job", "await", &held, "--timeout", "7s"]);
+    assert!(told.stderr.contains("which is queued: the osis queue is paused since"), "{told:?}");
+    let json = fine(service.run(["job", "get", &held, "-o", "json"])).json();
+    assert_eq!(json["job"]["wait"]["reason"], "REASON_QUEUE_PAUSED");
     assert_eq!(status(&service)["jobsQueued"], 1);
 
     fine(service.run(["queue", "resume", "osis"]));

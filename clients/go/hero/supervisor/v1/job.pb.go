@@ -212,6 +212,75 @@ func (Job_ResultKind) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2, 1}
 }
 
+// The kinds of reasons. Where several hold, the first one in this order is told.
+type JobWait_Reason int32
+
+const (
+	// Never sent.
+	JobWait_REASON_UNSPECIFIED JobWait_Reason = 0
+	// Its schedule_time has not come.
+	JobWait_REASON_SCHEDULED JobWait_Reason = 1
+	// The delay before its next attempt is not over.
+	JobWait_REASON_RETRY_DELAY JobWait_Reason = 2
+	// The queue is paused.
+	JobWait_REASON_QUEUE_PAUSED JobWait_Reason = 3
+	// The actor that the job is for does not run, or there is none.
+	JobWait_REASON_TARGET_NOT_RUNNING JobWait_Reason = 4
+	// No actor of the script type runs.
+	JobWait_REASON_NO_RUNNING_ACTOR JobWait_Reason = 5
+	// All actors of the script type have other jobs, or are about to take this one.
+	JobWait_REASON_ACTORS_BUSY JobWait_Reason = 6
+)
+
+// Enum value maps for JobWait_Reason.
+var (
+	JobWait_Reason_name = map[int32]string{
+		0: "REASON_UNSPECIFIED",
+		1: "REASON_SCHEDULED",
+		2: "REASON_RETRY_DELAY",
+		3: "REASON_QUEUE_PAUSED",
+		4: "REASON_TARGET_NOT_RUNNING",
+		5: "REASON_NO_RUNNING_ACTOR",
+		6: "REASON_ACTORS_BUSY",
+	}
+	JobWait_Reason_value = map[string]int32{
+		"REASON_UNSPECIFIED":        0,
+		"REASON_SCHEDULED":          1,
+		"REASON_RETRY_DELAY":        2,
+		"REASON_QUEUE_PAUSED":       3,
+		"REASON_TARGET_NOT_RUNNING": 4,
+		"REASON_NO_RUNNING_ACTOR":   5,
+		"REASON_ACTORS_BUSY":        6,
+	}
+)
+
+func (x JobWait_Reason) Enum() *JobWait_Reason {
+	p := new(JobWait_Reason)
+	*p = x
+	return p
+}
+
+func (x JobWait_Reason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (JobWait_Reason) Descriptor() protoreflect.EnumDescriptor {
+	return file_hero_supervisor_v1_job_proto_enumTypes[3].Descriptor()
+}
+
+func (JobWait_Reason) Type() protoreflect.EnumType {
+	return &file_hero_supervisor_v1_job_proto_enumTypes[3]
+}
+
+func (x JobWait_Reason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use JobWait_Reason.Descriptor instead.
+func (JobWait_Reason) EnumDescriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3, 0}
+}
+
 // The class of an error, for programs. More kinds may be added.
 type JobError_Kind int32
 
@@ -277,11 +346,11 @@ func (x JobError_Kind) String() string {
 }
 
 func (JobError_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_job_proto_enumTypes[3].Descriptor()
+	return file_hero_supervisor_v1_job_proto_enumTypes[4].Descriptor()
 }
 
 func (JobError_Kind) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_job_proto_enumTypes[3]
+	return &file_hero_supervisor_v1_job_proto_enumTypes[4]
 }
 
 func (x JobError_Kind) Number() protoreflect.EnumNumber {
@@ -290,7 +359,7 @@ func (x JobError_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobError_Kind.Descriptor instead.
 func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // The definition of a job.
@@ -563,7 +632,9 @@ type Job struct {
 	PastAttempts []*JobAttempt `protobuf:"bytes,18,rep,name=past_attempts,json=pastAttempts,proto3" json:"past_attempts,omitempty"`
 	// Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
 	// nobody has to show who it is.
-	SubmittedBy   string `protobuf:"bytes,19,opt,name=submitted_by,json=submittedBy,proto3" json:"submitted_by,omitempty"`
+	SubmittedBy string `protobuf:"bytes,19,opt,name=submitted_by,json=submittedBy,proto3" json:"submitted_by,omitempty"`
+	// Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+	Wait          *JobWait `protobuf:"bytes,20,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -717,6 +788,68 @@ func (x *Job) GetSubmittedBy() string {
 	return ""
 }
 
+func (x *Job) GetWait() *JobWait {
+	if x != nil {
+		return x.Wait
+	}
+	return nil
+}
+
+// What a job waits for.
+type JobWait struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reason.
+	Reason JobWait_Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=hero.supervisor.v1.JobWait_Reason" json:"reason,omitempty"`
+	// One sentence for people: until when, since when and why it is paused, in which states the actors are.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobWait) Reset() {
+	*x = JobWait{}
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobWait) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobWait) ProtoMessage() {}
+
+func (x *JobWait) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobWait.ProtoReflect.Descriptor instead.
+func (*JobWait) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JobWait) GetReason() JobWait_Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return JobWait_REASON_UNSPECIFIED
+}
+
+func (x *JobWait) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // The progress of a job, as its script reports it.
 type JobProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -732,7 +865,7 @@ type JobProgress struct {
 
 func (x *JobProgress) Reset() {
 	*x = JobProgress{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +877,7 @@ func (x *JobProgress) String() string {
 func (*JobProgress) ProtoMessage() {}
 
 func (x *JobProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +890,7 @@ func (x *JobProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
 func (*JobProgress) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobProgress) GetPercent() float64 {
@@ -800,7 +933,7 @@ type JobAttempt struct {
 
 func (x *JobAttempt) Reset() {
 	*x = JobAttempt{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +945,7 @@ func (x *JobAttempt) String() string {
 func (*JobAttempt) ProtoMessage() {}
 
 func (x *JobAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +958,7 @@ func (x *JobAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAttempt.ProtoReflect.Descriptor instead.
 func (*JobAttempt) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobAttempt) GetAttempt() int32 {
@@ -886,7 +1019,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +1031,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1044,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobError) GetKind() JobError_Kind {
@@ -997,7 +1130,7 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxBackoffB\x0f\n" +
-	"\r_max_attempts\"\x8a\t\n" +
+	"\r_max_attempts\"\xbb\t\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04spec\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x04spec\x123\n" +
@@ -1020,7 +1153,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\rcancel_reason\x18\x0f \x01(\tR\fcancelReason\x12;\n" +
 	"\bprogress\x18\x11 \x01(\v2\x1f.hero.supervisor.v1.JobProgressR\bprogress\x12C\n" +
 	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\x12!\n" +
-	"\fsubmitted_by\x18\x13 \x01(\tR\vsubmittedBy\"\xbd\x01\n" +
+	"\fsubmitted_by\x18\x13 \x01(\tR\vsubmittedBy\x12/\n" +
+	"\x04wait\x18\x14 \x01(\v2\x1b.hero.supervisor.v1.JobWaitR\x04wait\"\xbd\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATE_SCHEDULED\x10\x01\x12\x11\n" +
@@ -1037,7 +1171,18 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x10RESULT_KIND_NONE\x10\x01\x12\x14\n" +
 	"\x10RESULT_KIND_TEXT\x10\x02\x12\x14\n" +
 	"\x10RESULT_KIND_JSON\x10\x03B\t\n" +
-	"\a_result\"\x82\x01\n" +
+	"\a_result\"\x9d\x02\n" +
+	"\aJobWait\x12:\n" +
+	"\x06reason\x18\x01 \x01(\x0e2\".hero.supervisor.v1.JobWait.ReasonR\x06reason\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xbb\x01\n" +
+	"\x06Reason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10REASON_SCHEDULED\x10\x01\x12\x16\n" +
+	"\x12REASON_RETRY_DELAY\x10\x02\x12\x17\n" +
+	"\x13REASON_QUEUE_PAUSED\x10\x03\x12\x1d\n" +
+	"\x19REASON_TARGET_NOT_RUNNING\x10\x04\x12\x1b\n" +
+	"\x17REASON_NO_RUNNING_ACTOR\x10\x05\x12\x16\n" +
+	"\x12REASON_ACTORS_BUSY\x10\x06\"\x82\x01\n" +
 	"\vJobProgress\x12\x1d\n" +
 	"\apercent\x18\x01 \x01(\x01H\x00R\apercent\x88\x01\x01\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
@@ -1094,57 +1239,61 @@ func file_hero_supervisor_v1_job_proto_rawDescGZIP() []byte {
 	return file_hero_supervisor_v1_job_proto_rawDescData
 }
 
-var file_hero_supervisor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_hero_supervisor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_hero_supervisor_v1_job_proto_goTypes = []any{
 	(JobView)(0),                  // 0: hero.supervisor.v1.JobView
 	(Job_State)(0),                // 1: hero.supervisor.v1.Job.State
 	(Job_ResultKind)(0),           // 2: hero.supervisor.v1.Job.ResultKind
-	(JobError_Kind)(0),            // 3: hero.supervisor.v1.JobError.Kind
-	(*JobSpec)(nil),               // 4: hero.supervisor.v1.JobSpec
-	(*RetryPolicy)(nil),           // 5: hero.supervisor.v1.RetryPolicy
-	(*Job)(nil),                   // 6: hero.supervisor.v1.Job
-	(*JobProgress)(nil),           // 7: hero.supervisor.v1.JobProgress
-	(*JobAttempt)(nil),            // 8: hero.supervisor.v1.JobAttempt
-	(*JobError)(nil),              // 9: hero.supervisor.v1.JobError
-	nil,                           // 10: hero.supervisor.v1.JobSpec.EnvEntry
-	nil,                           // 11: hero.supervisor.v1.JobSpec.LabelsEntry
-	(ScriptType)(0),               // 12: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(JobWait_Reason)(0),           // 3: hero.supervisor.v1.JobWait.Reason
+	(JobError_Kind)(0),            // 4: hero.supervisor.v1.JobError.Kind
+	(*JobSpec)(nil),               // 5: hero.supervisor.v1.JobSpec
+	(*RetryPolicy)(nil),           // 6: hero.supervisor.v1.RetryPolicy
+	(*Job)(nil),                   // 7: hero.supervisor.v1.Job
+	(*JobWait)(nil),               // 8: hero.supervisor.v1.JobWait
+	(*JobProgress)(nil),           // 9: hero.supervisor.v1.JobProgress
+	(*JobAttempt)(nil),            // 10: hero.supervisor.v1.JobAttempt
+	(*JobError)(nil),              // 11: hero.supervisor.v1.JobError
+	nil,                           // 12: hero.supervisor.v1.JobSpec.EnvEntry
+	nil,                           // 13: hero.supervisor.v1.JobSpec.LabelsEntry
+	(ScriptType)(0),               // 14: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_job_proto_depIdxs = []int32{
-	12, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
-	10, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
-	11, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
-	13, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
-	13, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
-	5,  // 5: hero.supervisor.v1.JobSpec.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	13, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
-	14, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
-	13, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	13, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	4,  // 10: hero.supervisor.v1.Job.spec:type_name -> hero.supervisor.v1.JobSpec
+	14, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
+	12, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
+	13, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
+	15, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
+	15, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
+	6,  // 5: hero.supervisor.v1.JobSpec.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	15, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
+	16, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
+	15, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	15, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	5,  // 10: hero.supervisor.v1.Job.spec:type_name -> hero.supervisor.v1.JobSpec
 	1,  // 11: hero.supervisor.v1.Job.state:type_name -> hero.supervisor.v1.Job.State
 	2,  // 12: hero.supervisor.v1.Job.result_kind:type_name -> hero.supervisor.v1.Job.ResultKind
-	9,  // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
-	14, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	14, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	14, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	14, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
-	13, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
-	7,  // 19: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
-	8,  // 20: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
-	14, // 21: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
-	14, // 22: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
-	14, // 23: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
-	9,  // 24: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
-	3,  // 25: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	11, // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
+	16, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	16, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	16, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	16, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
+	15, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
+	9,  // 19: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
+	10, // 20: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
+	8,  // 21: hero.supervisor.v1.Job.wait:type_name -> hero.supervisor.v1.JobWait
+	3,  // 22: hero.supervisor.v1.JobWait.reason:type_name -> hero.supervisor.v1.JobWait.Reason
+	16, // 23: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
+	16, // 24: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
+	16, // 25: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
+	11, // 26: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
+	4,  // 27: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_job_proto_init() }
@@ -1155,15 +1304,15 @@ func file_hero_supervisor_v1_job_proto_init() {
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_job_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[2].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_job_proto_rawDesc), len(file_hero_supervisor_v1_job_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   8,
+			NumEnums:      5,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -319,6 +319,7 @@ class Job(google.protobuf.message.Message):
     PROGRESS_FIELD_NUMBER: builtins.int
     PAST_ATTEMPTS_FIELD_NUMBER: builtins.int
     SUBMITTED_BY_FIELD_NUMBER: builtins.int
+    WAIT_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
     earlier ones.
@@ -381,6 +382,10 @@ class Job(google.protobuf.message.Message):
         the latest attempt.
         """
 
+    @property
+    def wait(self) -> global___JobWait:
+        """Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits."""
+
     def __init__(
         self,
         *,
@@ -401,12 +406,74 @@ class Job(google.protobuf.message.Message):
         progress: global___JobProgress | None = ...,
         past_attempts: collections.abc.Iterable[global___JobAttempt] | None = ...,
         submitted_by: builtins.str = ...,
+        wait: global___JobWait | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "wait", b"wait"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "wait", b"wait"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
 global___Job = Job
+
+@typing.final
+class JobWait(google.protobuf.message.Message):
+    """What a job waits for."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Reason:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[JobWait._Reason.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: JobWait._Reason.ValueType  # 0
+        """Never sent."""
+        REASON_SCHEDULED: JobWait._Reason.ValueType  # 1
+        """Its schedule_time has not come."""
+        REASON_RETRY_DELAY: JobWait._Reason.ValueType  # 2
+        """The delay before its next attempt is not over."""
+        REASON_QUEUE_PAUSED: JobWait._Reason.ValueType  # 3
+        """The queue is paused."""
+        REASON_TARGET_NOT_RUNNING: JobWait._Reason.ValueType  # 4
+        """The actor that the job is for does not run, or there is none."""
+        REASON_NO_RUNNING_ACTOR: JobWait._Reason.ValueType  # 5
+        """No actor of the script type runs."""
+        REASON_ACTORS_BUSY: JobWait._Reason.ValueType  # 6
+        """All actors of the script type have other jobs, or are about to take this one."""
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
+        """The kinds of reasons. Where several hold, the first one in this order is told."""
+
+    REASON_UNSPECIFIED: JobWait.Reason.ValueType  # 0
+    """Never sent."""
+    REASON_SCHEDULED: JobWait.Reason.ValueType  # 1
+    """Its schedule_time has not come."""
+    REASON_RETRY_DELAY: JobWait.Reason.ValueType  # 2
+    """The delay before its next attempt is not over."""
+    REASON_QUEUE_PAUSED: JobWait.Reason.ValueType  # 3
+    """The queue is paused."""
+    REASON_TARGET_NOT_RUNNING: JobWait.Reason.ValueType  # 4
+    """The actor that the job is for does not run, or there is none."""
+    REASON_NO_RUNNING_ACTOR: JobWait.Reason.ValueType  # 5
+    """No actor of the script type runs."""
+    REASON_ACTORS_BUSY: JobWait.Reason.ValueType  # 6
+    """All actors of the script type have other jobs, or are about to take this one."""
+
+    REASON_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    reason: global___JobWait.Reason.ValueType
+    """The reason."""
+    message: builtins.str
+    """One sentence for people: until when, since when and why it is paused, in which states the actors are."""
+    def __init__(
+        self,
+        *,
+        reason: global___JobWait.Reason.ValueType = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason"]) -> None: ...
+
+global___JobWait = JobWait
 
 @typing.final
 class JobProgress(google.protobuf.message.Message):

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/job.proto.
  */
 export const file_hero_supervisor_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi0AQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyLVBwoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0EhQKDHN1Ym1pdHRlZF9ieRgTIAEoCSK9AQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABITCg9TVEFURV9TQ0hFRFVMRUQQARIRCg1TVEFURV9CTE9DS0VEEAISEAoMU1RBVEVfUVVFVUVEEAMSEQoNU1RBVEVfUlVOTklORxAEEhQKEFNUQVRFX1JFVFJZX1dBSVQQBRITCg9TVEFURV9TVUNDRUVERUQQBhIQCgxTVEFURV9GQUlMRUQQBxITCg9TVEFURV9DQU5DRUxMRUQQCCJrCgpSZXN1bHRLaW5kEhsKF1JFU1VMVF9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQUkVTVUxUX0tJTkRfTk9ORRABEhQKEFJFU1VMVF9LSU5EX1RFWFQQAhIUChBSRVNVTFRfS0lORF9KU09OEANCCQoHX3Jlc3VsdCJqCgtKb2JQcm9ncmVzcxIUCgdwZXJjZW50GAEgASgBSACIAQESDwoHbWVzc2FnZRgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIKCghfcGVyY2VudCK6AQoKSm9iQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEhAKCGFjdG9yX2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVlcnJvchgFIAEoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JFcnJvciLSAwoISm9iRXJyb3ISLwoEa2luZBgBIAEoDjIhLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JFcnJvci5LaW5kEg8KB21lc3NhZ2UYAiABKAkSEQoEbGluZRgDIAEoBUgAiAEBEhMKBmNvbHVtbhgEIAEoBUgBiAEBEhYKCWV4aXRfY29kZRgFIAEoBUgCiAEBEhMKBnNpZ25hbBgGIAEoBUgDiAEBEhAKCGxvZ190YWlsGAcgAygJIu8BCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIVChFLSU5EX1NDUklQVF9FUlJPUhABEhcKE0tJTkRfU0NSSVBUX0lOVkFMSUQQAhIUChBLSU5EX1JVTl9USU1FT1VUEAMSFgoSS0lORF9RVUVVRV9USU1FT1VUEAQSFwoTS0lORF9MSU1JVF9FWENFRURFRBAFEhsKF0tJTkRfRU5HSU5FX1VOQVZBSUxBQkxFEAYSFQoRS0lORF9FTkdJTkVfQ1JBU0gQBxITCg9LSU5EX0FDVE9SX0xPU1QQCBIRCg1LSU5EX0lOVEVSTkFMEAlCBwoFX2xpbmVCCQoHX2NvbHVtbkIMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwqSgoHSm9iVmlldxIYChRKT0JfVklFV19VTlNQRUNJRklFRBAAEhIKDkpPQl9WSUVXX0JBU0lDEAESEQoNSk9CX1ZJRVdfRlVMTBACQncKEmhlcm8uc3VwZXJ2aXNvci52MUIISm9iUHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
+  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi0AQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyKACAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0EhQKDHN1Ym1pdHRlZF9ieRgTIAEoCRIpCgR3YWl0GBQgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQivQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfU0NIRURVTEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhAKDFNUQVRFX1FVRVVFRBADEhEKDVNUQVRFX1JVTk5JTkcQBBIUChBTVEFURV9SRVRSWV9XQUlUEAUSEwoPU1RBVEVfU1VDQ0VFREVEEAYSEAoMU1RBVEVfRkFJTEVEEAcSEwoPU1RBVEVfQ0FOQ0VMTEVEEAgiawoKUmVzdWx0S2luZBIbChdSRVNVTFRfS0lORF9VTlNQRUNJRklFRBAAEhQKEFJFU1VMVF9LSU5EX05PTkUQARIUChBSRVNVTFRfS0lORF9URVhUEAISFAoQUkVTVUxUX0tJTkRfSlNPThADQgkKB19yZXN1bHQijAIKB0pvYldhaXQSMgoGcmVhc29uGAEgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkiuwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fU0NIRURVTEVEEAESFgoSUkVBU09OX1JFVFJZX0RFTEFZEAISFwoTUkVBU09OX1FVRVVFX1BBVVNFRBADEh0KGVJFQVNPTl9UQVJHRVRfTk9UX1JVTk5JTkcQBBIbChdSRUFTT05fTk9fUlVOTklOR19BQ1RPUhAFEhYKElJFQVNPTl9BQ1RPUlNfQlVTWRAGImoKC0pvYlByb2dyZXNzEhQKB3BlcmNlbnQYASABKAFIAIgBARIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgoKCF9wZXJjZW50IroBCgpKb2JBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEAoIYWN0b3JfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAUgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yItIDCghKb2JFcnJvchIvCgRraW5kGAEgASgOMiEuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yLktpbmQSDwoHbWVzc2FnZRgCIAEoCRIRCgRsaW5lGAMgASgFSACIAQESEwoGY29sdW1uGAQgASgFSAGIAQESFgoJZXhpdF9jb2RlGAUgASgFSAKIAQESEwoGc2lnbmFsGAYgASgFSAOIAQESEAoIbG9nX3RhaWwYByADKAki7wEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhUKEUtJTkRfU0NSSVBUX0VSUk9SEAESFwoTS0lORF9TQ1JJUFRfSU5WQUxJRBACEhQKEEtJTkRfUlVOX1RJTUVPVVQQAxIWChJLSU5EX1FVRVVFX1RJTUVPVVQQBBIXChNLSU5EX0xJTUlUX0VYQ0VFREVEEAUSGwoXS0lORF9FTkdJTkVfVU5BVkFJTEFCTEUQBhIVChFLSU5EX0VOR0lORV9DUkFTSBAHEhMKD0tJTkRfQUNUT1JfTE9TVBAIEhEKDUtJTkRfSU5URVJOQUwQCUIHCgVfbGluZUIJCgdfY29sdW1uQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbCpKCgdKb2JWaWV3EhgKFEpPQl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOSk9CX1ZJRVdfQkFTSUMQARIRCg1KT0JfVklFV19GVUxMEAJCdwoSaGVyby5zdXBlcnZpc29yLnYxQghKb2JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
  * The definition of a job.
@@ -298,6 +298,13 @@ export type Job = Message<"hero.supervisor.v1.Job"> & {
    * @generated from field: string submitted_by = 19;
    */
   submittedBy: string;
+
+  /**
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   *
+   * @generated from field: hero.supervisor.v1.JobWait wait = 20;
+   */
+  wait?: JobWait;
 };
 
 /**
@@ -427,6 +434,96 @@ export const Job_ResultKindSchema: GenEnum<Job_ResultKind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 2, 1);
 
 /**
+ * What a job waits for.
+ *
+ * @generated from message hero.supervisor.v1.JobWait
+ */
+export type JobWait = Message<"hero.supervisor.v1.JobWait"> & {
+  /**
+   * The reason.
+   *
+   * @generated from field: hero.supervisor.v1.JobWait.Reason reason = 1;
+   */
+  reason: JobWait_Reason;
+
+  /**
+   * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.JobWait.
+ * Use `create(JobWaitSchema)` to create a new message.
+ */
+export const JobWaitSchema: GenMessage<JobWait> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_job, 3);
+
+/**
+ * The kinds of reasons. Where several hold, the first one in this order is told.
+ *
+ * @generated from enum hero.supervisor.v1.JobWait.Reason
+ */
+export enum JobWait_Reason {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Its schedule_time has not come.
+   *
+   * @generated from enum value: REASON_SCHEDULED = 1;
+   */
+  SCHEDULED = 1,
+
+  /**
+   * The delay before its next attempt is not over.
+   *
+   * @generated from enum value: REASON_RETRY_DELAY = 2;
+   */
+  RETRY_DELAY = 2,
+
+  /**
+   * The queue is paused.
+   *
+   * @generated from enum value: REASON_QUEUE_PAUSED = 3;
+   */
+  QUEUE_PAUSED = 3,
+
+  /**
+   * The actor that the job is for does not run, or there is none.
+   *
+   * @generated from enum value: REASON_TARGET_NOT_RUNNING = 4;
+   */
+  TARGET_NOT_RUNNING = 4,
+
+  /**
+   * No actor of the script type runs.
+   *
+   * @generated from enum value: REASON_NO_RUNNING_ACTOR = 5;
+   */
+  NO_RUNNING_ACTOR = 5,
+
+  /**
+   * All actors of the script type have other jobs, or are about to take this one.
+   *
+   * @generated from enum value: REASON_ACTORS_BUSY = 6;
+   */
+  ACTORS_BUSY = 6,
+}
+
+/**
+ * Describes the enum hero.supervisor.v1.JobWait.Reason.
+ */
+export const JobWait_ReasonSchema: GenEnum<JobWait_Reason> = /*@__PURE__*/
+  enumDesc(file_hero_supervisor_v1_job, 3, 0);
+
+/**
  * The progress of a job, as its script reports it.
  *
  * @generated from message hero.supervisor.v1.JobProgress
@@ -459,7 +556,7 @@ export type JobProgress = Message<"hero.supervisor.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 3);
+  messageDesc(file_hero_supervisor_v1_job, 4);
 
 /**
  * An attempt before the latest one.
@@ -508,7 +605,7 @@ export type JobAttempt = Message<"hero.supervisor.v1.JobAttempt"> & {
  * Use `create(JobAttemptSchema)` to create a new message.
  */
 export const JobAttemptSchema: GenMessage<JobAttempt> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 4);
+  messageDesc(file_hero_supervisor_v1_job, 5);
 
 /**
  * The error of a job. It is data about the script and never an error of the call that returns it.
@@ -571,7 +668,7 @@ export type JobError = Message<"hero.supervisor.v1.JobError"> & {
  * Use `create(JobErrorSchema)` to create a new message.
  */
 export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 5);
+  messageDesc(file_hero_supervisor_v1_job, 6);
 
 /**
  * The class of an error, for programs. More kinds may be added.
@@ -654,7 +751,7 @@ export enum JobError_Kind {
  * Describes the enum hero.supervisor.v1.JobError.Kind.
  */
 export const JobError_KindSchema: GenEnum<JobError_Kind> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 5, 0);
+  enumDesc(file_hero_supervisor_v1_job, 6, 0);
 
 /**
  * The parts of a job that a response has.

@@ -1181,6 +1181,44 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int WAIT_FIELD_NUMBER = 20;
+  private hero.supervisor.v1.JobWait wait_;
+  /**
+   * <pre>
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+   * @return Whether the wait field is set.
+   */
+  @java.lang.Override
+  public boolean hasWait() {
+    return ((bitField0_ & 0x00000200) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+   * @return The wait.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobWait getWait() {
+    return wait_ == null ? hero.supervisor.v1.JobWait.getDefaultInstance() : wait_;
+  }
+  /**
+   * <pre>
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobWaitOrBuilder getWaitOrBuilder() {
+    return wait_ == null ? hero.supervisor.v1.JobWait.getDefaultInstance() : wait_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1245,6 +1283,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(submittedBy_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 19, submittedBy_);
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      output.writeMessage(20, getWait());
     }
     getUnknownFields().writeTo(output);
   }
@@ -1317,6 +1358,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(submittedBy_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(19, submittedBy_);
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(20, getWait());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -1392,6 +1437,11 @@ private static final long serialVersionUID = 0L;
         .equals(other.getPastAttemptsList())) return false;
     if (!getSubmittedBy()
         .equals(other.getSubmittedBy())) return false;
+    if (hasWait() != other.hasWait()) return false;
+    if (hasWait()) {
+      if (!getWait()
+          .equals(other.getWait())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1457,6 +1507,10 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + SUBMITTED_BY_FIELD_NUMBER;
     hash = (53 * hash) + getSubmittedBy().hashCode();
+    if (hasWait()) {
+      hash = (37 * hash) + WAIT_FIELD_NUMBER;
+      hash = (53 * hash) + getWait().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1602,6 +1656,7 @@ private static final long serialVersionUID = 0L;
         internalGetRunDurationFieldBuilder();
         internalGetProgressFieldBuilder();
         internalGetPastAttemptsFieldBuilder();
+        internalGetWaitFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1663,6 +1718,11 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00008000);
       submittedBy_ = "";
+      wait_ = null;
+      if (waitBuilder_ != null) {
+        waitBuilder_.dispose();
+        waitBuilder_ = null;
+      }
       return this;
     }
 
@@ -1783,6 +1843,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00010000) != 0)) {
         result.submittedBy_ = submittedBy_;
       }
+      if (((from_bitField0_ & 0x00020000) != 0)) {
+        result.wait_ = waitBuilder_ == null
+            ? wait_
+            : waitBuilder_.build();
+        to_bitField0_ |= 0x00000200;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1881,6 +1947,9 @@ private static final long serialVersionUID = 0L;
         submittedBy_ = other.submittedBy_;
         bitField0_ |= 0x00010000;
         onChanged();
+      }
+      if (other.hasWait()) {
+        mergeWait(other.getWait());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -2017,6 +2086,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00010000;
               break;
             } // case 154
+            case 162: {
+              input.readMessage(
+                  internalGetWaitFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00020000;
+              break;
+            } // case 162
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4300,6 +4376,163 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00010000;
       onChanged();
       return this;
+    }
+
+    private hero.supervisor.v1.JobWait wait_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobWait, hero.supervisor.v1.JobWait.Builder, hero.supervisor.v1.JobWaitOrBuilder> waitBuilder_;
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     * @return Whether the wait field is set.
+     */
+    public boolean hasWait() {
+      return ((bitField0_ & 0x00020000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     * @return The wait.
+     */
+    public hero.supervisor.v1.JobWait getWait() {
+      if (waitBuilder_ == null) {
+        return wait_ == null ? hero.supervisor.v1.JobWait.getDefaultInstance() : wait_;
+      } else {
+        return waitBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    public Builder setWait(hero.supervisor.v1.JobWait value) {
+      if (waitBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        wait_ = value;
+      } else {
+        waitBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    public Builder setWait(
+        hero.supervisor.v1.JobWait.Builder builderForValue) {
+      if (waitBuilder_ == null) {
+        wait_ = builderForValue.build();
+      } else {
+        waitBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    public Builder mergeWait(hero.supervisor.v1.JobWait value) {
+      if (waitBuilder_ == null) {
+        if (((bitField0_ & 0x00020000) != 0) &&
+          wait_ != null &&
+          wait_ != hero.supervisor.v1.JobWait.getDefaultInstance()) {
+          getWaitBuilder().mergeFrom(value);
+        } else {
+          wait_ = value;
+        }
+      } else {
+        waitBuilder_.mergeFrom(value);
+      }
+      if (wait_ != null) {
+        bitField0_ |= 0x00020000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    public Builder clearWait() {
+      bitField0_ = (bitField0_ & ~0x00020000);
+      wait_ = null;
+      if (waitBuilder_ != null) {
+        waitBuilder_.dispose();
+        waitBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    public hero.supervisor.v1.JobWait.Builder getWaitBuilder() {
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return internalGetWaitFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    public hero.supervisor.v1.JobWaitOrBuilder getWaitOrBuilder() {
+      if (waitBuilder_ != null) {
+        return waitBuilder_.getMessageOrBuilder();
+      } else {
+        return wait_ == null ?
+            hero.supervisor.v1.JobWait.getDefaultInstance() : wait_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobWait, hero.supervisor.v1.JobWait.Builder, hero.supervisor.v1.JobWaitOrBuilder> 
+        internalGetWaitFieldBuilder() {
+      if (waitBuilder_ == null) {
+        waitBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.JobWait, hero.supervisor.v1.JobWait.Builder, hero.supervisor.v1.JobWaitOrBuilder>(
+                getWait(),
+                getParentForChildren(),
+                isClean());
+        wait_ = null;
+      }
+      return waitBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Job)

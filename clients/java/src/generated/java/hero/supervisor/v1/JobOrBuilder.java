@@ -441,4 +441,31 @@ public interface JobOrBuilder extends
    */
   com.google.protobuf.ByteString
       getSubmittedByBytes();
+
+  /**
+   * <pre>
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+   * @return Whether the wait field is set.
+   */
+  boolean hasWait();
+  /**
+   * <pre>
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+   * @return The wait.
+   */
+  hero.supervisor.v1.JobWait getWait();
+  /**
+   * <pre>
+   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
+   */
+  hero.supervisor.v1.JobWaitOrBuilder getWaitOrBuilder();
 }

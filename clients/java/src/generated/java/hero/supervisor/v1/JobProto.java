@@ -52,6 +52,11 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_Job_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_JobWait_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_JobWait_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_JobProgress_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -102,7 +107,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "\001\022B\n\017initial_backoff\030\002 \001(\0132\031.google.prot" +
       "obuf.DurationR\016initialBackoff\022:\n\013max_bac" +
       "koff\030\003 \001(\0132\031.google.protobuf.DurationR\nm" +
-      "axBackoffB\017\n\r_max_attempts\"\212\t\n\003Job\022\025\n\006jo" +
+      "axBackoffB\017\n\r_max_attempts\"\273\t\n\003Job\022\025\n\006jo" +
       "b_id\030\001 \001(\tR\005jobId\022/\n\004spec\030\002 \001(\0132\033.hero.s" +
       "upervisor.v1.JobSpecR\004spec\0223\n\005state\030\003 \001(" +
       "\0162\035.hero.supervisor.v1.Job.StateR\005state\022" +
@@ -123,43 +128,51 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "ogress\030\021 \001(\0132\037.hero.supervisor.v1.JobPro" +
       "gressR\010progress\022C\n\rpast_attempts\030\022 \003(\0132\036" +
       ".hero.supervisor.v1.JobAttemptR\014pastAtte" +
-      "mpts\022!\n\014submitted_by\030\023 \001(\tR\013submittedBy\"" +
-      "\275\001\n\005State\022\025\n\021STATE_UNSPECIFIED\020\000\022\023\n\017STAT" +
-      "E_SCHEDULED\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\020\n\014STAT" +
-      "E_QUEUED\020\003\022\021\n\rSTATE_RUNNING\020\004\022\024\n\020STATE_R" +
-      "ETRY_WAIT\020\005\022\023\n\017STATE_SUCCEEDED\020\006\022\020\n\014STAT" +
-      "E_FAILED\020\007\022\023\n\017STATE_CANCELLED\020\010\"k\n\nResul" +
-      "tKind\022\033\n\027RESULT_KIND_UNSPECIFIED\020\000\022\024\n\020RE" +
-      "SULT_KIND_NONE\020\001\022\024\n\020RESULT_KIND_TEXT\020\002\022\024" +
-      "\n\020RESULT_KIND_JSON\020\003B\t\n\007_result\"\202\001\n\013JobP" +
-      "rogress\022\035\n\007percent\030\001 \001(\001H\000R\007percent\210\001\001\022\030" +
-      "\n\007message\030\002 \001(\tR\007message\022.\n\004time\030\003 \001(\0132\032" +
-      ".google.protobuf.TimestampR\004timeB\n\n\010_per" +
-      "cent\"\347\001\n\nJobAttempt\022\030\n\007attempt\030\001 \001(\005R\007at" +
-      "tempt\022\031\n\010actor_id\030\002 \001(\tR\007actorId\0229\n\nstar" +
-      "t_time\030\003 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\tstartTime\0225\n\010end_time\030\004 \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\007endTime\0222\n\005error\030\005 \001(" +
-      "\0132\034.hero.supervisor.v1.JobErrorR\005error\"\212" +
-      "\004\n\010JobError\0225\n\004kind\030\001 \001(\0162!.hero.supervi" +
-      "sor.v1.JobError.KindR\004kind\022\030\n\007message\030\002 " +
-      "\001(\tR\007message\022\027\n\004line\030\003 \001(\005H\000R\004line\210\001\001\022\033\n" +
-      "\006column\030\004 \001(\005H\001R\006column\210\001\001\022 \n\texit_code\030" +
-      "\005 \001(\005H\002R\010exitCode\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006" +
-      "signal\210\001\001\022\031\n\010log_tail\030\007 \003(\tR\007logTail\"\357\001\n" +
-      "\004Kind\022\024\n\020KIND_UNSPECIFIED\020\000\022\025\n\021KIND_SCRI" +
-      "PT_ERROR\020\001\022\027\n\023KIND_SCRIPT_INVALID\020\002\022\024\n\020K" +
-      "IND_RUN_TIMEOUT\020\003\022\026\n\022KIND_QUEUE_TIMEOUT\020" +
-      "\004\022\027\n\023KIND_LIMIT_EXCEEDED\020\005\022\033\n\027KIND_ENGIN" +
-      "E_UNAVAILABLE\020\006\022\025\n\021KIND_ENGINE_CRASH\020\007\022\023" +
-      "\n\017KIND_ACTOR_LOST\020\010\022\021\n\rKIND_INTERNAL\020\tB\007" +
-      "\n\005_lineB\t\n\007_columnB\014\n\n_exit_codeB\t\n\007_sig" +
-      "nal*J\n\007JobView\022\030\n\024JOB_VIEW_UNSPECIFIED\020\000" +
-      "\022\022\n\016JOB_VIEW_BASIC\020\001\022\021\n\rJOB_VIEW_FULL\020\002B" +
-      "w\n\022hero.supervisor.v1B\010JobProtoP\001ZUgithu" +
-      "b.com/hero-supervisor/hero-supervisor/cl" +
-      "ients/go/hero/supervisor/v1;supervisorv1" +
-      "b\006proto3"
+      "mpts\022!\n\014submitted_by\030\023 \001(\tR\013submittedBy\022" +
+      "/\n\004wait\030\024 \001(\0132\033.hero.supervisor.v1.JobWa" +
+      "itR\004wait\"\275\001\n\005State\022\025\n\021STATE_UNSPECIFIED\020" +
+      "\000\022\023\n\017STATE_SCHEDULED\020\001\022\021\n\rSTATE_BLOCKED\020" +
+      "\002\022\020\n\014STATE_QUEUED\020\003\022\021\n\rSTATE_RUNNING\020\004\022\024" +
+      "\n\020STATE_RETRY_WAIT\020\005\022\023\n\017STATE_SUCCEEDED\020" +
+      "\006\022\020\n\014STATE_FAILED\020\007\022\023\n\017STATE_CANCELLED\020\010" +
+      "\"k\n\nResultKind\022\033\n\027RESULT_KIND_UNSPECIFIE" +
+      "D\020\000\022\024\n\020RESULT_KIND_NONE\020\001\022\024\n\020RESULT_KIND" +
+      "_TEXT\020\002\022\024\n\020RESULT_KIND_JSON\020\003B\t\n\007_result" +
+      "\"\235\002\n\007JobWait\022:\n\006reason\030\001 \001(\0162\".hero.supe" +
+      "rvisor.v1.JobWait.ReasonR\006reason\022\030\n\007mess" +
+      "age\030\002 \001(\tR\007message\"\273\001\n\006Reason\022\026\n\022REASON_" +
+      "UNSPECIFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001\022\026\n\022R" +
+      "EASON_RETRY_DELAY\020\002\022\027\n\023REASON_QUEUE_PAUS" +
+      "ED\020\003\022\035\n\031REASON_TARGET_NOT_RUNNING\020\004\022\033\n\027R" +
+      "EASON_NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_ACTOR" +
+      "S_BUSY\020\006\"\202\001\n\013JobProgress\022\035\n\007percent\030\001 \001(" +
+      "\001H\000R\007percent\210\001\001\022\030\n\007message\030\002 \001(\tR\007messag" +
+      "e\022.\n\004time\030\003 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\004timeB\n\n\010_percent\"\347\001\n\nJobAttempt\022\030\n\007" +
+      "attempt\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\t" +
+      "R\007actorId\0229\n\nstart_time\030\003 \001(\0132\032.google.p" +
+      "rotobuf.TimestampR\tstartTime\0225\n\010end_time" +
+      "\030\004 \001(\0132\032.google.protobuf.TimestampR\007endT" +
+      "ime\0222\n\005error\030\005 \001(\0132\034.hero.supervisor.v1." +
+      "JobErrorR\005error\"\212\004\n\010JobError\0225\n\004kind\030\001 \001" +
+      "(\0162!.hero.supervisor.v1.JobError.KindR\004k" +
+      "ind\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004line\030\003 " +
+      "\001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006column" +
+      "\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode\210\001\001\022\033\n" +
+      "\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_tail\030\007" +
+      " \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNSPECIFI" +
+      "ED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIND_SCRI" +
+      "PT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003\022\026\n\022KI" +
+      "ND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_EXCEEDE" +
+      "D\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025\n\021KIND" +
+      "_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST\020\010\022\021\n\r" +
+      "KIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_columnB\014\n\n_" +
+      "exit_codeB\t\n\007_signal*J\n\007JobView\022\030\n\024JOB_V" +
+      "IEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASIC\020\001\022\021\n" +
+      "\rJOB_VIEW_FULL\020\002Bw\n\022hero.supervisor.v1B\010" +
+      "JobProtoP\001ZUgithub.com/hero-supervisor/h" +
+      "ero-supervisor/clients/go/hero/superviso" +
+      "r/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -197,21 +210,27 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_Job_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Job_descriptor,
-        new java.lang.String[] { "JobId", "Spec", "State", "Result", "ResultKind", "Error", "ActorId", "Attempt", "CreateTime", "StartTime", "FinishTime", "NextAttemptTime", "RunDuration", "CancelReason", "Progress", "PastAttempts", "SubmittedBy", });
-    internal_static_hero_supervisor_v1_JobProgress_descriptor =
+        new java.lang.String[] { "JobId", "Spec", "State", "Result", "ResultKind", "Error", "ActorId", "Attempt", "CreateTime", "StartTime", "FinishTime", "NextAttemptTime", "RunDuration", "CancelReason", "Progress", "PastAttempts", "SubmittedBy", "Wait", });
+    internal_static_hero_supervisor_v1_JobWait_descriptor =
       getDescriptor().getMessageType(3);
+    internal_static_hero_supervisor_v1_JobWait_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_JobWait_descriptor,
+        new java.lang.String[] { "Reason", "Message", });
+    internal_static_hero_supervisor_v1_JobProgress_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_hero_supervisor_v1_JobProgress_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobProgress_descriptor,
         new java.lang.String[] { "Percent", "Message", "Time", });
     internal_static_hero_supervisor_v1_JobAttempt_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_JobAttempt_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobAttempt_descriptor,
         new java.lang.String[] { "Attempt", "ActorId", "StartTime", "EndTime", "Error", });
     internal_static_hero_supervisor_v1_JobError_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_JobError_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobError_descriptor,

@@ -1,0 +1,78 @@
+//! Why a job waits.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use crate::domain::actors::WaitReason;
+use crate::domain::model::actor::ActorState;
+use crate::proto as pb;
+use pb::job_wait::Reason;
+
+/// Renders the reason and a sentence about it.
+pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
+    let (reason, message) = match why {
+        WaitReason::Scheduled { until } => {
+            (Reason::Scheduled, format!("it is scheduled for {}", time(until)))
+        }
+        WaitReason::RetryDelay { until } => {
+            (Reason::RetryDelay, format!("its next attempt begins at {}", time(until)))
+        }
+        WaitReason::QueuePaused { script_type, paused } => {
+            let why = match paused.reason.as_str() {
+                "" => String::new(),
+                reason => format!(" ({reason})"),
+            };
+            let since = time(Some(paused.since));
+            (Reason::QueuePaused, format!("the {script_type} queue is paused since {since}{why}"))
+        }
+        WaitReason::TargetNotRunning { actor, state: None } => {
+            (Reason::TargetNotRunning, format!("it is for actor {actor}, which is not there"))
+        }
+        WaitReason::TargetNotRunning { actor, state: Some((state, why)) } => {
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            (Reason::TargetNotRunning, format!("it is for actor {actor}, which is {state}{why}"))
+        }
+        WaitReason::NoRunningActor { script_type, states } => {
+            (Reason::NoRunningActor, format!("no {script_type} actor runs ({})", counts(&states)))
+        }
+        WaitReason::ActorsBusy { script_type, running, queued } => {
+            let message = format!("{running} {script_type} actors run, and {queued} jobs wait for them");
+            (Reason::ActorsBusy, message)
+        }
+    };
+    pb::JobWait { reason: reason.into(), message }
+}
+
+fn counts(states: &BTreeMap<ActorState, u32>) -> String {
+    if states.is_empty() {
+        return "there is none: create or scale one".to_owned();
+    }
+    let each = states.iter().map(|(state, count)| format!("{count} {state}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Longest time that has a date of four digits, in seconds since 1970. A damaged one is beyond it.
+const LAST_DATE: u64 = 253_402_300_799;
+
+fn time(at: Option<SystemTime>) -> String {
+    let is_date = |at: &SystemTime| {
+        at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() <= LAST_DATE)
+    };
+    let date = at.filter(is_date).map(|at| humantime::format_rfc3339_seconds(at).to_string());
+    date.unwrap_or_else(|| "a time that is not known".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_time_that_has_no_date_is_not_known() {
+        let at = |seconds| time(SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(LAST_DATE + 1), "a time that is not known");
+        assert_eq!(time(None), "a time that is not known");
+    }
+}
