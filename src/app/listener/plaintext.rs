@@ -36,12 +36,19 @@ pub(super) async fn refuse(mut stream: TcpStream, first: &[u8]) -> io::Result<bo
         _http1 => http1_answer(),
     };
     stream.write_all(&answer).await?;
-    stream.shutdown().await?;
-    // Unread bytes would turn the close into a reset, which can overtake the answer.
+    linger(stream).await;
+    Ok(true)
+}
+
+/// Closes a connection so that its client reads the last that was written: unread bytes would turn the close into a reset, which
+/// can overtake it.
+pub(super) async fn linger(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
     let mut ignored = tokio::io::sink();
     let mut rest = stream.take(MOST_IGNORED);
     let _closed = timeout(LINGER, tokio::io::copy(&mut rest, &mut ignored)).await;
-    Ok(true)
 }
 
 fn http1_answer() -> Vec<u8> {

@@ -91,13 +91,24 @@ impl Handshaker {
         }
         let turn = self.handshakes.begin().await.map_err(|_closed| Failure::Closed)?;
         let config = self.tls.active().config(self.protocols);
-        tokio::select! {
+        let (error, stream) = tokio::select! {
             biased;
-            accepted = TlsAcceptor::from(config).accept(stream) => accepted.map_err(|error| failure(&error)),
+            accepted = TlsAcceptor::from(config).accept(stream).into_fallible() => match accepted {
+                Ok(stream) => return Ok(stream),
+                Err(refused) => refused,
+            },
             () = turn.displaced() => {
-                Err(Failure::Slow("its turn was needed for another one, since too many are under way".to_owned()))
+                let why = "its turn was needed for another one, since too many are under way";
+                return Err(Failure::Slow(why.to_owned()));
             }
+        };
+        drop(turn);
+        let failure = failure(&error);
+        if let Failure::Refused(_) = failure {
+            // The client has been told why, and may have sent its first request already.
+            plaintext::linger(stream).await;
         }
+        Err(failure)
     }
 
     fn tell(&self, failure: &Failure, peer: &str) {
