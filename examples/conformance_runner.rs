@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use hero_supervisor::client::{Client, ClientError, Run, result};
+use hero_supervisor::client::{Client, ClientError, ConnectOptions, Run, result};
 use hero_supervisor::proto::{self as pb, FILE_DESCRIPTOR_SET};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
@@ -39,6 +39,11 @@ struct Command {
     r#do: String,
     #[serde(default)]
     address: String,
+    cacert: Option<String>,
+    client_cert: Option<String>,
+    client_key: Option<String>,
+    token: Option<String>,
+    token_file: Option<String>,
     #[serde(default)]
     script_type: String,
     #[serde(default)]
@@ -84,8 +89,8 @@ async fn main() {
         let target = active.lock().unwrap().get(&command.target).cloned();
         match command.r#do.as_str() {
             "connect" => {
-                client = Some(Client::connect(&command.address).unwrap());
-                end(command.id, Ok(Value::Null));
+                let connected = Client::connect_with(&command.address, &options(&command));
+                end(command.id, connected.map(|connected| client = Some(connected)).map(|()| Value::Null));
             }
             "cancel" => {
                 target.unwrap_or_default().cancelled.cancel();
@@ -111,6 +116,23 @@ async fn main() {
             }
         }
     }
+}
+
+fn options(command: &Command) -> ConnectOptions {
+    let mut options = ConnectOptions::new();
+    if let Some(path) = &command.cacert {
+        options = options.cacert(path);
+    }
+    if let (Some(certificate), Some(key)) = (&command.client_cert, &command.client_key) {
+        options = options.client_cert(certificate, key);
+    }
+    if let Some(token) = &command.token {
+        options = options.token(token);
+    }
+    if let Some(path) = &command.token_file {
+        options = options.token_file(path);
+    }
+    options
 }
 
 async fn perform(client: &Client, command: Command, operation: &Operation) -> Answer {

@@ -6,6 +6,7 @@
 //! `serve`, `dev`, `doctor` and the shim are only parsed here and run by [`crate::app`], which alone joins adapters
 //! to the domain.
 
+mod access;
 mod actor;
 mod client;
 mod completions;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use access::{AccessArgs, Header, TokenText};
 pub use actor::{ActorCommand, ConformanceArgs, ScaleArgs, ScaleCommand};
 pub use client::ClientArgs;
 pub use completions::CompletionsArgs;
@@ -60,8 +62,8 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 job failed, 2 usage, 3 not found, 4 server unreachable, 5 refused, \
-                          124 wait timed out, 130 interrupted";
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 job failed, 2 usage, 3 not found, 4 server unreachable, 5 refused \
+                          or not allowed, 124 wait timed out, 130 interrupted";
 
 /// All commands.
 #[derive(Debug, Subcommand)]

@@ -20,16 +20,25 @@
 //!
 //! A program that only talks to a supervisor needs the crate with `default-features = false, features = ["client"]`.
 
+mod access;
+mod address;
+mod authorized;
 mod connect;
 mod connection;
 mod delays;
 mod disposition;
 mod error;
+mod options;
 mod run;
+mod token;
 mod watch;
 
 #[cfg(feature = "service")]
-pub(crate) use connect::endpoint;
+pub(crate) use address::DEFAULT_ADDRESS;
+#[cfg(feature = "service")]
+pub(crate) use authorized::Authorized;
+#[cfg(feature = "service")]
+pub(crate) use connect::prepare;
 pub use connection::Connection;
 #[cfg(feature = "service")]
 pub(crate) use connection::MAX_MESSAGE_BYTES;
@@ -37,6 +46,7 @@ pub use disposition::Disposition;
 pub use error::{ClientError, JobFailed, result};
 #[cfg(feature = "service")]
 pub(crate) use error::{code_of, deepest};
+pub use options::ConnectOptions;
 pub use run::Run;
 
 use crate::proto::supervisor_client::SupervisorClient;

@@ -29,7 +29,7 @@
 //! | [`cli`] | the command line; talks gRPC like everybody else | reach into the domain's loops |
 //! | [`app`] | joins adapters to the domain and the domain to gRPC | anything else |
 //! | [`config`], [`shutdown`], [`telemetry`] | settings with their origins, the two-step end, logs | |
-//! | [`tls`], [`private_file`] | certificates of the server, files that nobody else may read | |
+//! | [`tls`], `pem`, [`private_file`] | certificates of the server, what PEM files have, files that nobody else may read | |
 //!
 //! The feature `service`, which is on by default, is all but [`client`] and [`proto`]: programs that only talk to a supervisor
 //! do without it (`clients/rust/README.md`).
@@ -174,8 +174,8 @@ mod grpc_code;
 mod grpc_timeout;
 #[cfg(feature = "service")]
 mod hex;
-#[cfg(feature = "service")]
 mod lock;
+mod pem;
 #[cfg(feature = "service")]
 pub mod ports;
 #[cfg(feature = "service")]

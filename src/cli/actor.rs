@@ -12,11 +12,10 @@ mod update;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use tonic::transport::Channel;
 
+use super::client::Server;
 use super::values::{self, span, to_proto};
 use super::{Client, Exit, Failure, Output, client};
-use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{self, ActorSelector, WaitOutcome};
 
 pub use conformance::ConformanceArgs;
@@ -197,8 +196,6 @@ pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
         ActorCommand::Scale(args) => scale::run(&mut server, out, args).await,
     }
 }
-
-type Server = SupervisorClient<Channel>;
 
 async fn list(
     server: &mut Server,

@@ -6,10 +6,18 @@ use clap::Args;
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::exit::SERVER_HINT;
-use super::{Exit, Failure, Format, Output};
-use crate::client::{MAX_MESSAGE_BYTES, deepest, endpoint};
+use super::access::AccessArgs;
+use super::exit::no_server;
+use super::{Failure, Format, Output};
+use crate::client::{Authorized, DEFAULT_ADDRESS, MAX_MESSAGE_BYTES, prepare};
 use crate::proto::supervisor_client::SupervisorClient;
+
+/// Heading of the options of the connection in the help.
+pub(super) const CONNECTION: &str = "Connection";
+/// The way to a server, with what every call carries.
+pub(super) type Transport = Authorized<Channel>;
+/// The calls of a server.
+pub(super) type Server = SupervisorClient<Transport>;
 
 /// Deadline of calls that do not wait for work.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -19,15 +27,20 @@ const WAIT_MARGIN: Duration = Duration::from_secs(10);
 /// Address of the server, and form of the output.
 #[derive(Debug, Clone, Args)]
 pub struct ClientArgs {
-    /// Address of the server: http://HOST:PORT or unix:PATH
+    /// Address of the server: HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:/PATH. HOST:PORT is encrypted with --cacert or
+    /// --client-cert, and with a token for another machine
     #[arg(
         long,
         global = true,
         value_name = "ADDR",
         env = "HERO_SUPERVISOR_SERVER",
-        default_value = "http://127.0.0.1:50051"
+        default_value = DEFAULT_ADDRESS,
+        help_heading = CONNECTION
     )]
     pub server: String,
+    /// Whom to trust, and who calls.
+    #[command(flatten)]
+    pub access: AccessArgs,
     /// Form of the output: a table, or the JSON of the response
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     pub output: Format,
@@ -46,24 +59,23 @@ impl ClientArgs {
     }
 
     /// Connects to the server.
-    pub(super) async fn connect(&self) -> Result<SupervisorClient<Channel>, Failure> {
-        let channel = self.channel().await?;
-        Ok(SupervisorClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    pub(super) async fn connect(&self) -> Result<Server, Failure> {
+        let transport = self.transport().await?;
+        Ok(SupervisorClient::new(transport).max_decoding_message_size(MAX_MESSAGE_BYTES))
     }
 
-    /// Opens a channel to the server, for any service.
-    pub(super) async fn channel(&self) -> Result<Channel, Failure> {
-        let endpoint = endpoint(&self.server).map_err(|why| {
-            Failure::usage(format!(
-                "{:?} is not a server ({why}): use http://HOST:PORT or unix:PATH",
-                self.server
-            ))
+    /// Opens a connection to the server, for any service.
+    pub(super) async fn transport(&self) -> Result<Transport, Failure> {
+        let prepared = prepare(&self.server, &self.access.options(), |name| std::env::var_os(name));
+        let (endpoint, credentials) = prepared.map_err(|refusal| {
+            Failure::usage(match refusal.name {
+                "" => refusal.message,
+                variable if variable.starts_with("HERO_") => refusal.to_string(),
+                option => format!("--{}: {}", option.replace('_', "-"), refusal.message),
+            })
         })?;
-        endpoint.connect().await.map_err(|error| {
-            let cause = deepest(&error);
-            let message = format!("no server answers at {}: {cause}\n  hint: {SERVER_HINT}", self.server);
-            Failure::new(Exit::Unreachable, message)
-        })
+        let channel = endpoint.connect().await.map_err(|error| no_server(&self.server, &error))?;
+        Ok(Authorized::new(channel, credentials))
     }
 }
 

@@ -5,12 +5,11 @@ mod follow;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use tonic::transport::Channel;
 
+use super::client::Server;
 use super::values::{self, or_dash, script_type_word, span, time, word};
 use super::{ClientArgs, Exit, Failure, Output, client, table};
 use crate::proto::event::{Severity, Topic};
-use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{self, Event};
 
 /// Events on one page.
@@ -54,8 +53,6 @@ pub struct EventsArgs {
     #[arg(short = 'n', long, value_name = "N")]
     pub limit: Option<usize>,
 }
-
-type Server = SupervisorClient<Channel>;
 
 pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
     if args.follow {

@@ -22,7 +22,7 @@ pub enum Exit {
     NotFound = 3,
     /// The server does not answer, or is not ready.
     Unreachable = 4,
-    /// The server refuses.
+    /// The server refuses, for instance because it does not know who calls, or the caller may not do this.
     Refused = 5,
     /// The wait ended first; the work continues.
     TimedOut = 124,
@@ -89,7 +89,8 @@ impl From<Status> for Failure {
         let message = match (status.source(), code) {
             (Some(_), Code::DeadlineExceeded) => "the server did not answer in time".to_owned(),
             (Some(cause), _) => {
-                format!("the connection to the server was lost: {}\n  hint: {SERVER_HINT}", deepest(cause))
+                let cause = deepest(cause);
+                format!("the connection to the server was lost: {cause}\n  hint: {}", connection_hint(&cause))
             }
             (None, _) => describe(&status),
         };
@@ -165,6 +166,9 @@ fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String>
         "QUEUE_FULL" => "try again later, or add actors with `hero-supervisor actor scale`",
         "NO_ACTORS_FOR_SCRIPT_TYPE" => "make one with `hero-supervisor actor create`",
         "NOT_SUPPORTED" => "see `hero-supervisor info` for what this server can do",
+        _other if status.code() == Code::Unauthenticated => {
+            "say who you are with --token-file, or with --client-cert and --client-key"
+        }
         _other if status.code() == Code::Unavailable && reason.is_empty() => {
             return Some(SERVER_HINT.to_owned());
         }
@@ -173,9 +177,35 @@ fn hint(status: &Status, reason: &str, details: &ErrorDetails) -> Option<String>
     Some(hint.to_owned())
 }
 
+/// Makes the failure of a server that is not reached.
+pub(super) fn no_server(address: &str, error: &dyn Error) -> Failure {
+    let cause = deepest(error);
+    let hint = connection_hint(&cause);
+    Failure::new(Exit::Unreachable, format!("no server answers at {address}: {cause}\n  hint: {hint}"))
+}
+
 /// Advice for a server that does not answer.
-pub(super) const SERVER_HINT: &str =
+const SERVER_HINT: &str =
     "start one with `hero-supervisor serve` or `hero-supervisor dev`, or name it with --server";
+/// Parts of the causes of failed handshakes, and the advice for each.
+const TLS_HINTS: [(&str, &str); 7] = [
+    ("UnknownIssuer", "this machine does not trust the CA of the server: name the CA with --cacert"),
+    ("not valid for name", "name the server with --server as its certificate does"),
+    ("certificate expired", "renew the certificate of the server"),
+    ("InvalidContentType", "this port speaks no TLS: use http:// with --server"),
+    ("CertificateRequired", "this server wants a certificate: show one with --client-cert and --client-key"),
+    (
+        "UnknownCA",
+        "this server does not trust the CA of --client-cert: ask for one of a CA in its tls.client_ca",
+    ),
+    ("this port speaks TLS", "use https:// with --server"),
+];
+
+/// Returns advice for a connection that was not made, or was lost.
+fn connection_hint(cause: &str) -> &'static str {
+    let known = TLS_HINTS.iter().find(|(part, _)| cause.contains(part));
+    known.map_or(SERVER_HINT, |(_, hint)| hint)
+}
 
 #[cfg(test)]
 mod tests {

@@ -7,11 +7,10 @@ mod spec;
 use std::time::Duration;
 
 use clap::Subcommand;
-use tonic::transport::Channel;
 
+use super::client::Server;
 use super::values::{self, duration, or_dash, script_type_word, short, span, time, word};
 use super::{Client, Exit, Failure, Output, client, table};
-use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{self, Job, JobView, job};
 
 /// Jobs of one call; their results can be large.
@@ -92,8 +91,6 @@ pub enum JobCommand {
         reset_attempts: bool,
     },
 }
-
-type Server = SupervisorClient<Channel>;
 
 pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
     let out = args.client.printer();

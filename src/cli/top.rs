@@ -4,12 +4,11 @@ use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
 use clap::Args;
-use tonic::transport::Channel;
 
+use super::client::Server;
 use super::values::span;
 use super::{ClientArgs, Exit, Failure, actor, client, queue};
 use crate::printable::printable;
-use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{ListActorsRequest, ListActorsResponse};
 use crate::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
 
@@ -56,9 +55,7 @@ pub(super) async fn run(args: TopArgs) -> Result<Exit, Failure> {
     }
 }
 
-async fn look(
-    server: &mut SupervisorClient<Channel>,
-) -> Result<(ListScriptTypesResponse, ListActorsResponse), Failure> {
+async fn look(server: &mut Server) -> Result<(ListScriptTypesResponse, ListActorsResponse), Failure> {
     let types = server.list_script_types(client::call(ListScriptTypesRequest {})).await?.into_inner();
     let mut request = ListActorsRequest { page_size: MOST_ACTORS, ..Default::default() };
     let mut all = ListActorsResponse::default();

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::transport::Channel;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::client::{Server, Transport};
 use super::values::{span, word};
 use super::{Client, ClientArgs, Exit, Failure, client};
 use crate::proto::actor::{DesiredState, State};
@@ -79,15 +80,23 @@ pub(super) async fn run(args: Client<WaitCommand>) -> Result<Exit, Failure> {
 enum Missing {
     /// A reason that may pass.
     Yet(String),
-    /// A wrong command line, which a further wait does not cure.
+    /// A wrong command line, or a caller who may not ask, which a further wait does not cure.
     Hopeless(Failure),
 }
 
-async fn round(args: &ClientArgs, channel: &mut Option<Channel>, goal: &Goal) -> Result<(), Missing> {
+impl From<Status> for Missing {
+    fn from(status: Status) -> Self {
+        let refused = matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied);
+        let failure = Failure::from(status);
+        if refused { Self::Hopeless(failure) } else { Self::Yet(failure.message) }
+    }
+}
+
+async fn round(args: &ClientArgs, channel: &mut Option<Transport>, goal: &Goal) -> Result<(), Missing> {
     let connected = match channel {
         Some(channel) => channel.clone(),
         None => {
-            let fresh = args.channel().await.map_err(|failure| {
+            let fresh = args.transport().await.map_err(|failure| {
                 if failure.exit == Exit::Usage {
                     Missing::Hopeless(failure)
                 } else {
@@ -104,7 +113,7 @@ async fn round(args: &ClientArgs, channel: &mut Option<Channel>, goal: &Goal) ->
         Ok(_not_serving) => {
             return Err(Missing::Yet("the server is up, and Redis or the process manager is not".to_owned()));
         }
-        Err(status) => return Err(Missing::Yet(Failure::from(status).message)),
+        Err(status) => return Err(status.into()),
     }
     let mut server = SupervisorClient::new(connected);
     let mut down = Vec::new();
@@ -114,7 +123,7 @@ async fn round(args: &ClientArgs, channel: &mut Option<Channel>, goal: &Goal) ->
             .await
         {
             Ok(answer) => down.extend(answer.into_inner().actor.filter(not_running)),
-            Err(status) => return Err(Missing::Yet(Failure::from(status).message)),
+            Err(status) => return Err(status.into()),
         }
     }
     if goal.all_actors {
@@ -128,13 +137,12 @@ fn not_running(actor: &Actor) -> bool {
     actor.state() != State::Running
 }
 
-async fn all(server: &mut SupervisorClient<Channel>) -> Result<Vec<Actor>, Missing> {
+async fn all(server: &mut Server) -> Result<Vec<Actor>, Missing> {
     let mut actors = Vec::new();
     let mut page_token = String::new();
     loop {
         let request = ListActorsRequest { page_size: PAGE_SIZE, page_token, ..Default::default() };
-        let page = server.list_actors(client::call(request)).await;
-        let page = page.map_err(|status| Missing::Yet(Failure::from(status).message))?.into_inner();
+        let page = server.list_actors(client::call(request)).await?.into_inner();
         actors.extend(page.actors);
         if page.next_page_token.is_empty() {
             return Ok(actors);

@@ -4,14 +4,13 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
+use super::client::Server;
 use super::output::print_notice;
 use super::{ClientArgs, Exit, Failure};
 use crate::client::{ClientError, Disposition};
 use crate::domain::model::backoff::Backoff;
-use crate::proto::supervisor_client::SupervisorClient;
 
 /// Heartbeat interval that the watches ask for.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -47,7 +46,7 @@ pub(super) trait ResumableWatch {
     /// Returns the cursor of the last message; empty means that only new events are wanted.
     fn cursor(&mut self) -> &mut String;
     /// Follows one connection to its end and keeps the cursor.
-    async fn follow(&mut self, server: &mut SupervisorClient<Channel>) -> Result<Infallible, End>;
+    async fn follow(&mut self, server: &mut Server) -> Result<Infallible, End>;
 }
 
 /// Follows a watch over all its connections.

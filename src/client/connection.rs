@@ -19,6 +19,7 @@ use tonic::transport::Channel;
 use tower::{Service, ServiceExt};
 
 use super::ClientError;
+use super::authorized::{Authorized, Credentials};
 use super::error::is_timeout;
 use crate::grpc_timeout;
 
@@ -55,12 +56,12 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 /// attempts and the whole response, so a stream ends with it.
 #[derive(Debug, Clone)]
 pub struct Connection<S = Channel> {
-    server: S,
+    server: Authorized<S>,
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(server: S) -> Self {
-        Self { server }
+    pub(super) fn new(server: S, credentials: Credentials) -> Self {
+        Self { server: Authorized::new(server, credentials) }
     }
 }
 

@@ -98,6 +98,17 @@ impl ClientError {
     pub fn code_name(&self) -> &'static str {
         grpc_code::name(self.code)
     }
+
+    /// Returns true if the server does not know who is calling: the token or the certificate is missing, unknown, expired or
+    /// revoked. Such a call is never repeated, and a watch not resumed.
+    pub fn is_unauthenticated(&self) -> bool {
+        self.code == Code::Unauthenticated
+    }
+
+    /// Returns true if the caller may not do this. Such a call is never repeated, and a watch not resumed.
+    pub fn is_permission_denied(&self) -> bool {
+        self.code == Code::PermissionDenied
+    }
 }
 
 /// The error of a job that ended without a result.

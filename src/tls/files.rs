@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -14,14 +13,13 @@ use rustls::{InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVer
 use super::certificate;
 use super::{Active, Protocols};
 use crate::config::{ClientAuth, MinVersion, TlsFiles};
+use crate::pem;
 use crate::private_file::{PrivateFileError, read_private, read_public};
 
 /// TLS 1.2 and later.
 static FROM_1_2: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 /// TLS 1.3.
 static FROM_1_3: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
-/// Begin of a private key with a passphrase.
-const ENCRYPTED: &[u8] = b"ENCRYPTED";
 
 /// The error of files that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -129,35 +127,12 @@ fn client_verifier(
 
 /// Reads the certificates of a PEM file; at least one.
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let content = |what: String| TlsError::Content { key, path: path.to_owned(), what };
-    let pem = read_public(path).map_err(|source| TlsError::File { key, source })?;
-    let read: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates = read.map_err(|error| content(format!("is not PEM: {error}")))?;
-    if certificates.is_empty() {
-        return Err(content("has no certificate: it must have blocks of BEGIN CERTIFICATE (PEM)".to_owned()));
-    }
-    Ok(certificates)
+    let text = read_public(path).map_err(|source| TlsError::File { key, source })?;
+    pem::certificates(&text).map_err(|what| TlsError::Content { key, path: path.to_owned(), what })
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the errors of a parser are open; the others tell themselves"
-)]
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let content =
-        |what: &str| TlsError::Content { key: "tls.key", path: path.to_owned(), what: what.to_owned() };
-    let pem = read_private(path).map_err(|source| TlsError::File { key: "tls.key", source })?;
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        pem::Error::NoItemsFound if contains(&pem, ENCRYPTED) => content(
-            "has a passphrase, which nobody could type: write it without one (openssl pkey -in … -out …)",
-        ),
-        pem::Error::NoItemsFound => {
-            content("has no private key: it must have a block of BEGIN PRIVATE KEY (PEM)")
-        }
-        other => content(&format!("is not PEM: {other}")),
-    })
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
+    let key = "tls.key";
+    let text = read_private(path).map_err(|source| TlsError::File { key, source })?;
+    pem::private_key(&text).map_err(|what| TlsError::Content { key, path: path.to_owned(), what })
 }

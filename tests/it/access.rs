@@ -2,6 +2,7 @@
 
 mod caller;
 mod certificates;
+mod command_line;
 mod handshakes;
 mod metrics;
 mod own_jobs;

@@ -137,6 +137,8 @@ const RULES: &[Rule] = &[
     Rule { layer: "proto", never: &SERVICE },
     Rule { layer: "grpc_code", never: &SERVICE },
     Rule { layer: "grpc_timeout", never: &SERVICE },
+    Rule { layer: "lock", never: &SERVICE },
+    Rule { layer: "pem", never: &SERVICE },
     Rule {
         layer: "actor",
         never: &[

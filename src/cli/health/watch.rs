@@ -3,12 +3,11 @@
 use std::convert::Infallible;
 
 use tonic::Request;
-use tonic::transport::Channel;
 
+use crate::cli::client::Server;
 use crate::cli::values::{duration, or_dash, time, to_proto, word};
 use crate::cli::watch_loop::{self, End, HEARTBEAT, ResumableWatch};
 use crate::cli::{ClientArgs, Exit, Failure};
-use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::watch_health_response::Item;
 use crate::proto::{ActorSelector, HealthEvent, HealthReport, WatchHealthRequest};
 
@@ -32,7 +31,7 @@ impl ResumableWatch for Watcher {
         &mut self.cursor
     }
 
-    async fn follow(&mut self, server: &mut SupervisorClient<Channel>) -> Result<Infallible, End> {
+    async fn follow(&mut self, server: &mut Server) -> Result<Infallible, End> {
         let request = WatchHealthRequest {
             selector: Some(self.selector.clone()),
             // The rule of the server: a snapshot at the beginning, and none after a cursor.

@@ -47,7 +47,7 @@ impl Server {
     }
 
     fn client(&self) -> SupervisorClient<Connection<Self>> {
-        SupervisorClient::new(Connection::new(self.clone()))
+        SupervisorClient::new(Connection::new(self.clone(), Credentials::default()))
     }
 
     fn times_asked(&self) -> usize {

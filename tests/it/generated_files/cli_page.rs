@@ -98,6 +98,11 @@ fn option(page: &mut String, arg: &Arg) {
         Some((help, default)) => (help.trim_end().to_owned(), Some(default.to_owned())),
         None => (help, None),
     };
+    // The client reads some variables itself, so that an option wins over the variable of another one.
+    let (help, variable) = match help.strip_suffix(']').and_then(|help| help.rsplit_once("[env: ")) {
+        Some((help, name)) => (help.trim_end().to_owned(), Some(name.to_owned())),
+        None => (help, None),
+    };
     let mut text = format!("`{}`: {}", signature(arg), escape(&help));
     if !text.ends_with('.') {
         text.push('.');
@@ -117,8 +122,8 @@ fn option(page: &mut String, arg: &Arg) {
     if arg.get_action().takes_values() && !defaults.iter().all(|value| value.is_empty()) {
         text.push_str(&format!(" Default: `{}`.", defaults.join(",")));
     }
-    if let Some(name) = arg.get_env() {
-        text.push_str(&format!(" Environment: `{}`.", name.to_string_lossy()));
+    if let Some(name) = arg.get_env().map(|name| name.to_string_lossy().into_owned()).or(variable) {
+        text.push_str(&format!(" Environment: `{name}`."));
     }
     paragraph(page, "- ", &text);
     if arg.get_action().takes_values() {
