@@ -20,6 +20,7 @@ mod man;
 mod output;
 mod queue;
 mod script_type;
+mod tls;
 mod token;
 mod top;
 mod values;
@@ -44,6 +45,7 @@ pub use man::ManArgs;
 pub use output::{Format, Output, table};
 pub use queue::QueueCommand;
 pub use script_type::{ScriptTypeCommand, SetArgs};
+pub use tls::{TlsCommand, TlsInitArgs};
 pub use token::{GrantArgs, TokenArgs, TokenCommand};
 pub use top::TopArgs;
 pub use values::ActorCounts;
@@ -95,6 +97,9 @@ pub enum Command {
     /// Show or check the configuration of the service
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Make certificates for trying out
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// Make, list, revoke and rotate tokens, in the file that the service reads
     Token(TokenArgs),
     /// Check everything that the service needs on this machine
@@ -310,6 +315,14 @@ pub async fn info(args: ClientArgs) -> Result<Exit, Failure> {
 /// Every error of the configuration.
 pub fn config(command: ConfigCommand) -> Result<Exit, Failure> {
     config::run(command)
+}
+
+/// Runs a verb of `tls`.
+///
+/// # Errors
+/// Names that cannot be in a certificate, files that are there already, or that cannot be written.
+pub fn tls(command: &TlsCommand) -> Result<Exit, Failure> {
+    tls::run(command)
 }
 
 /// Runs a verb of `token`.

@@ -1,5 +1,6 @@
 //! TLS of the server: certificate, key and client CAs are read from files, checked, and replaced while it runs.
 
+mod authority;
 mod certificate;
 mod files;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 
+pub use authority::{PemPair, TrialAuthority, TrialNames};
 pub use certificate::{Validity, caller_of_certificate};
 pub use files::TlsError;
 

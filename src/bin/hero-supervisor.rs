@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Events(args) => cli::block_on(cli::events(args)),
         Command::Info(args) => cli::block_on(cli::info(args)),
         Command::Config(command) => cli::config(command),
+        Command::Tls(command) => cli::tls(&command),
         Command::Token(args) => cli::token(args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man(args) => cli::man(&args),

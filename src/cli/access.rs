@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::client::CONNECTION;
 use crate::client::ConnectOptions;
+
+/// Heading of the options of the connection in the help.
+pub(super) const CONNECTION: &str = "Connection";
 
 /// Whom the command line trusts, and who it is.
 #[derive(Debug, Clone, Default, Args)]

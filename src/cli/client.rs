@@ -6,14 +6,12 @@ use clap::Args;
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::access::AccessArgs;
+use super::access::{AccessArgs, CONNECTION};
 use super::exit::no_server;
 use super::{Failure, Format, Output};
 use crate::client::{Authorized, DEFAULT_ADDRESS, MAX_MESSAGE_BYTES, prepare};
 use crate::proto::supervisor_client::SupervisorClient;
 
-/// Heading of the options of the connection in the help.
-pub(super) const CONNECTION: &str = "Connection";
 /// The way to a server, with what every call carries.
 pub(super) type Transport = Authorized<Channel>;
 /// The calls of a server.

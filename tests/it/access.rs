@@ -14,4 +14,5 @@ mod revoked;
 mod stage;
 mod table;
 mod tls;
+mod tls_init;
 mod token_file;
