@@ -242,9 +242,18 @@ fn end(id: u64, answer: Answer) {
         Err(error) => json!({"id": id, "error": {
             "code": error.code_name(), "reason": error.reason, "message": error.message, "metadata": error.metadata,
             "retryAfterMs": u64::try_from(error.retry_after.as_millis()).unwrap(), "fields": error.fields,
+            "refusal": refusal(&error),
         }}),
     };
     println!("{line}");
+}
+
+fn refusal(error: &ClientError) -> &'static str {
+    match (error.is_unauthenticated(), error.is_permission_denied()) {
+        (true, _) => "unauthenticated",
+        (_, true) => "permission_denied",
+        (false, false) => "",
+    }
 }
 
 /// Reads bytes as the generated type of this name, and writes it again.

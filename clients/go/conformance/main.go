@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -238,8 +239,15 @@ func (r *runner) end(c command, ok any, err error) {
 	if known, isOurs := err.(*supervisor.Error); isOurs {
 		told = known
 	}
+	refusal := ""
+	switch {
+	case errors.Is(told, supervisor.ErrUnauthenticated):
+		refusal = "unauthenticated"
+	case errors.Is(told, supervisor.ErrPermissionDenied):
+		refusal = "permission_denied"
+	}
 	say(map[string]any{"id": c.ID, "error": map[string]any{
-		"code": codeNames[told.Code], "reason": told.Reason, "message": told.Message,
+		"code": codeNames[told.Code], "reason": told.Reason, "message": told.Message, "refusal": refusal,
 		"metadata": told.Metadata, "retryAfterMs": told.RetryAfter.Milliseconds(), "fields": told.Fields,
 	}})
 }

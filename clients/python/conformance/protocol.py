@@ -15,7 +15,13 @@ import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.message import Message
 
-from hero.supervisor.client import JobFailedError, SupervisorError, result
+from hero.supervisor.client import (
+    JobFailedError,
+    PermissionDeniedError,
+    SupervisorError,
+    UnauthenticatedError,
+    result,
+)
 from hero.supervisor.v1 import job_pb2, script_type_pb2, supervisor_service_pb2
 
 _METHODS = supervisor_service_pb2.DESCRIPTOR.services_by_name["Supervisor"].methods_by_name
@@ -142,8 +148,19 @@ def failed(command: Command, error: SupervisorError) -> None:
         "metadata": dict(error.metadata),
         "retryAfterMs": round(error.retry_after * 1000),
         "fields": dict(error.fields),
+        "refusal": _refusal(error),
     }
     say({"id": command.id, "error": told})
+
+
+def _refusal(error: SupervisorError) -> str:
+    match error:
+        case UnauthenticatedError():
+            return "unauthenticated"
+        case PermissionDeniedError():
+            return "permission_denied"
+        case _:
+            return ""
 
 
 def broken() -> NoReturn:

@@ -145,8 +145,11 @@ async function answer(command: Command): Promise<void> {
   try {
     say({ id: command.id, ok: await perform(command, operation) });
   } catch (error) {
-    const { code, reason, message, metadata, retryAfterMs, fields } = parseError(error);
-    say({ id: command.id, error: { code, reason, message, metadata, retryAfterMs, fields } });
+    const told = parseError(error);
+    const { code, reason, message, metadata, retryAfterMs, fields } = told;
+    const denied = told instanceof api.PermissionDeniedError ? "permission_denied" : "";
+    const refusal = told instanceof api.UnauthenticatedError ? "unauthenticated" : denied;
+    say({ id: command.id, error: { code, reason, message, metadata, retryAfterMs, fields, refusal } });
   } finally {
     active.delete(command.id);
   }

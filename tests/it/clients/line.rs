@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -40,6 +40,25 @@ pub(super) struct Line {
 pub(super) enum Over {
     Tcp,
     Unix,
+    /// With the certificate of the server.
+    Tls,
+    /// With certificates of both, and a token.
+    MutualTls,
+}
+
+impl Over {
+    pub(super) fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::MutualTls)
+    }
+}
+
+/// Where a line leads.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// This socket.
+    Socket(PathBuf),
+    /// The TCP address in this file of a server that is ready; it is another one after each start.
+    ReadyFile(PathBuf),
 }
 
 /// Where clients come in.
@@ -61,11 +80,27 @@ impl Door {
     }
 }
 
+impl End {
+    async fn connect(&self) -> Option<Box<dyn Way>> {
+        match self {
+            Self::Socket(path) => Some(Box::new(UnixStream::connect(path).await.ok()?)),
+            Self::ReadyFile(path) => {
+                let ready = std::fs::read(path).ok()?;
+                let ready: serde_json::Value = serde_json::from_slice(&ready).ok()?;
+                let mut addresses =
+                    ready["addresses"].as_array()?.iter().filter_map(|address| address.as_str());
+                let address = addresses.find(|address| !address.starts_with("unix"))?;
+                Some(Box::new(TcpStream::connect(address).await.ok()?))
+            }
+        }
+    }
+}
+
 impl Line {
-    /// From a door of its own to this socket.
-    pub(super) async fn to(socket: PathBuf, over: Over) -> Self {
+    /// From a door of its own to this end.
+    pub(super) async fn to(end: End, over: Over) -> Self {
         let (door, address, folder) = match over {
-            Over::Tcp => {
+            Over::Tcp | Over::Tls | Over::MutualTls => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap().to_string();
                 (Door::Tcp(listener), address, None)
@@ -80,7 +115,7 @@ impl Line {
         let (orders, inbox) = mpsc::channel(4);
         let behead = Arc::new(AtomicBool::new(false));
         let mut task = JoinSet::new();
-        task.spawn(carry(door, socket, inbox, Arc::clone(&behead)));
+        task.spawn(carry(door, end, inbox, Arc::clone(&behead)));
         Self { address, orders, behead, _task: task, _folder: folder }
     }
 
@@ -97,14 +132,14 @@ impl Line {
     }
 }
 
-async fn carry(door: Door, socket: PathBuf, mut inbox: mpsc::Receiver<Order>, behead: Arc<AtomicBool>) {
+async fn carry(door: Door, end: End, mut inbox: mpsc::Receiver<Order>, behead: Arc<AtomicBool>) {
     let mut connections = JoinSet::new();
     let (up, is_up) = watch::channel(true);
     loop {
         tokio::select! {
             client = door.accept() => {
                 if *is_up.borrow() {
-                    connections.spawn(join(client, socket.clone(), Arc::clone(&behead)));
+                    connections.spawn(join(client, end.clone(), Arc::clone(&behead)));
                 }
             }
             Some(order) = inbox.recv() => {
@@ -117,10 +152,10 @@ async fn carry(door: Door, socket: PathBuf, mut inbox: mpsc::Receiver<Order>, be
 }
 
 /// Both directions until both have ended. A server that is away is a connection that ends at once.
-async fn join(client: Box<dyn Way>, socket: PathBuf, behead: Arc<AtomicBool>) {
-    let Ok(server) = UnixStream::connect(socket).await else { return };
+async fn join(client: Box<dyn Way>, end: End, behead: Arc<AtomicBool>) {
+    let Some(server) = end.connect().await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(client);
-    let (mut from_server, mut to_server) = server.into_split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
     let there = async {
         let _ended = tokio::io::copy(&mut from_client, &mut to_server).await;
         let _ended = to_server.shutdown().await;

@@ -10,6 +10,8 @@ use tokio::time::{Duration, Instant, timeout_at};
 
 /// Builds are part of it, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(300);
+/// Builds and becomes the runner of a language.
+pub(super) const RUNNER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/runner");
 
 /// What is known of a command that was sent.
 #[derive(Debug, Default)]
@@ -32,13 +34,13 @@ pub(super) struct Runner {
 impl Runner {
     /// Starts the runner of a language.
     pub(super) fn start(language: &str) -> Self {
-        let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/clients/runner"))
-            .arg(language)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        Self::start_by(Command::new(RUNNER).arg(language))
+    }
+
+    /// Starts the runner that this command becomes.
+    pub(super) fn start_by(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { _child: child, stdin, lines, operations: HashMap::new(), last_id: 0 }

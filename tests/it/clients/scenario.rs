@@ -15,6 +15,9 @@ pub(super) struct Scenario {
     /// Calls that the server must have for it.
     #[serde(default)]
     pub(super) requires: Vec<String>,
+    /// Whether it is about callers with tokens, on a server that knows them.
+    #[serde(default)]
+    pub(super) tokens: bool,
     /// What happens.
     pub(super) steps: Vec<Step>,
 }
@@ -62,6 +65,8 @@ pub(super) enum Step {
         #[expect(dead_code, reason = "the word is all that is said")]
         stall: bool,
     },
+    /// How often the server has answered a call with a code.
+    Answered { answered: String, code: String, count: u32 },
     /// Something that the driver does to the log of events.
     Log { log: String },
     /// Something that the driver does to the server.
@@ -84,6 +89,18 @@ impl Scenario {
             scenarios
         };
         files.into_iter().flat_map(read).collect()
+    }
+}
+
+impl Scenario {
+    /// Whether the driver has to see what goes over the line.
+    pub(super) fn looks_into_the_line(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Line { line } if line == "behead"))
+    }
+
+    /// Whether the client is connected in another way at its end.
+    pub(super) fn connects(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Do { command, .. } if command["do"] == "connect"))
     }
 }
 

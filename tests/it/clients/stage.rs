@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::compare::difference;
-use super::line::{Line, Over};
+use super::line::{End, Line, Over};
 use super::load;
 use super::runner::{Operation, Runner};
 use super::scenario::{Scenario, Step, fill};
+use super::secrets::Secrets;
+use crate::metrics::{scrape, value};
+use crate::support::full_service::{client, create, definition};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::zinit::PrivateZinit;
@@ -24,6 +27,7 @@ pub(super) struct Stage {
     played: u32,
     runner: Runner,
     line: Line,
+    secrets: Option<Secrets>,
     service: Service,
     _zinit: PrivateZinit,
     redis: PrivateRedis,
@@ -32,22 +36,43 @@ pub(super) struct Stage {
 impl Stage {
     /// Sets it up and connects the client.
     pub(super) async fn set(language: &str, over: Over) -> Self {
-        let mut runner = Runner::start(language);
+        let runner = Runner::start(language);
         let (redis, zinit) = (PrivateRedis::start_append_only().await, PrivateZinit::start().await);
-        let flags = ["--redis-url", &redis.url(), "--zinit", &zinit.socket().display().to_string()];
-        let service = Service::dev(
-            &[flags.as_slice(), &["--actors", "osis=1", "--grpc-web-origin", "https://page.example"]]
-                .concat(),
-        )
-        .await;
-        let line = Line::to(service.socket(), over).await;
-        let connect = json!({"do": "connect", "address": line.address});
-        let id = runner.send(&connect).await;
-        runner.end(id).await.unwrap();
+        let socket = zinit.socket().display().to_string();
+        let (secrets, service, end) = if over.is_encrypted() {
+            let secrets = Secrets::make(over);
+            let flags = [
+                secrets.flags(),
+                ["--redis-url", &redis.url(), "--zinit-socket", &socket].map(str::to_owned).to_vec(),
+            ];
+            let flags = flags.concat();
+            let service = Service::serve(&flags.iter().map(String::as_str).collect::<Vec<_>>()).await;
+            create(&mut client(&service), definition("osis_actor_0", &redis)).await;
+            let end = End::ReadyFile(service.ready_file());
+            (Some(secrets), service, end)
+        } else {
+            let flags = ["--redis-url", &redis.url(), "--zinit", &socket, "--actors", "osis=1"];
+            let service =
+                Service::dev(&[&flags[..], &["--grpc-web-origin", "https://page.example"]].concat()).await;
+            let end = End::Socket(service.socket());
+            (None, service, end)
+        };
+        let line = Line::to(end, over).await;
         let (language, played) = (language.to_owned(), 0);
-        let mut stage = Self { language, played, runner, line, service, _zinit: zinit, redis };
+        let mut stage = Self { language, played, runner, line, secrets, service, _zinit: zinit, redis };
+        stage.connect().await;
         stage.actors_run().await;
         stage
+    }
+
+    /// Connects the client in the way of this stage.
+    async fn connect(&mut self) {
+        let mut connect = json!({"do": "connect", "address": self.line.address});
+        if let Some(secrets) = &self.secrets {
+            secrets.complete(&mut connect);
+        }
+        let connected = self.ask(&connect).await.unwrap();
+        assert!(connected["error"].is_null(), "{connected}");
     }
 
     /// Whether messages of this language remember fields that they do not know; those of prost do not.
@@ -70,11 +95,11 @@ impl Stage {
     pub(super) async fn play(&mut self, scenario: &Scenario) -> Result<(), String> {
         self.played += 1;
         let unique = format!("{}-{}", self.language, self.played);
-        let mut play = Play {
-            stage: self,
-            values: HashMap::from([("unique".to_owned(), unique)]),
-            named: HashMap::new(),
-        };
+        let mut values =
+            HashMap::from([("unique".to_owned(), unique), ("address".to_owned(), self.line.address.clone())]);
+        values.extend(self.secrets.iter().flat_map(Secrets::values));
+        let before = self.metrics().await;
+        let mut play = Play { stage: self, before, values, named: HashMap::new() };
         for (index, step) in scenario.steps.iter().enumerate() {
             play.step(step).await.map_err(|why| format!("step {}: {why}", index + 1))?;
         }
@@ -82,7 +107,18 @@ impl Stage {
         for target in left {
             self.ask(&json!({"do": "cancel", "target": target})).await?;
         }
+        if scenario.connects() {
+            self.connect().await;
+        }
         Ok(())
+    }
+
+    /// What the server has counted so far; nothing where it has no page for that.
+    async fn metrics(&self) -> String {
+        match &self.secrets {
+            Some(secrets) => scrape(&secrets.metrics()).await,
+            None => String::new(),
+        }
     }
 
     /// Does to the server what a scenario calls it.
@@ -118,6 +154,8 @@ impl Stage {
 /// A scenario that is being played.
 struct Play<'a> {
     stage: &'a mut Stage,
+    /// What the server had counted before.
+    before: String,
     values: HashMap<String, String>,
     named: HashMap<String, u64>,
 }
@@ -167,6 +205,7 @@ impl Play<'_> {
                 load::stall().await;
                 Ok(())
             }
+            Step::Answered { answered, code, count } => self.answered(answered, code, *count).await,
             Step::Log { log } => {
                 assert_eq!(log, "forget", "nothing that can be done to a log");
                 load::forget(&self.stage.redis).await;
@@ -180,6 +219,21 @@ impl Play<'_> {
             Step::Line { line } => {
                 self.stage.line.order(line).await;
                 Ok(())
+            }
+        }
+    }
+
+    /// A call is counted when its answer has gone out, which may be a moment after the client has it.
+    async fn answered(&self, method: &str, code: &str, count: u32) -> Result<(), String> {
+        let labels = [&format!("method=\"{method}\"")[..], &format!("code=\"{code}\"")];
+        let of = |page: &str| value(page, "hero_grpc_requests_total", &labels).unwrap_or_default();
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let now = of(&self.stage.metrics().await) - of(&self.before);
+            match now {
+                enough if (enough - f64::from(count)).abs() < 0.5 => return Ok(()),
+                fewer if fewer < f64::from(count) && Instant::now() < deadline => sleep(LOOK).await,
+                other => return Err(format!("{method} was answered {other} times with {code}, not {count}")),
             }
         }
     }

@@ -254,6 +254,11 @@ public final class Runner {
         told.add("metadata", new Gson().toJsonTree(error.metadata()));
         told.addProperty("retryAfterMs", error.retryAfter().toMillis());
         told.add("fields", new Gson().toJsonTree(error.fields()));
+        if (error instanceof UnauthenticatedException) {
+            told.addProperty("refusal", "unauthenticated");
+        } else if (error instanceof PermissionDeniedException) {
+            told.addProperty("refusal", "permission_denied");
+        }
         JsonObject line = new JsonObject();
         line.addProperty("id", id);
         line.add("error", told);
