@@ -142,7 +142,7 @@ mod tests {
         let open =
             QueueState { depth: QueueDepth { queued: 3, ..QueueDepth::default() }, ..QueueState::default() };
         let paused = Paused { since: SystemTime::UNIX_EPOCH, reason: "maintenance".to_owned() };
-        let closed = QueueState { paused: Some(paused.clone()), ..open.clone() };
+        let closed = QueueState { paused: Some(paused.clone()), ..open };
         let none = Actors::default();
         let two = Actors { running_elsewhere: 2, ..Actors::default() };
         let why = |job: &Job, queue: &QueueState, actors: &Actors| wait_reason(job, queue, actors.clone());
