@@ -1,5 +1,6 @@
 //! Ports filled with the real world. Adapters name ports and domain values, never each other and never gRPC.
 
+pub mod audit;
 pub mod exec_shim;
 pub mod jwks;
 pub mod local;

@@ -7,6 +7,7 @@
 pub mod actor;
 mod actor_env;
 mod adapters;
+mod audit;
 pub mod builder;
 pub mod conformance;
 mod connections;
@@ -39,6 +40,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::audit::AuditWriter;
 use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, ListenAddr};
@@ -104,6 +106,9 @@ pub enum AppError {
     /// The token file cannot be used.
     #[error("auth.tokens_file")]
     Tokens(#[source] crate::config::TokenFileError),
+    /// The audit log cannot be used.
+    #[error(transparent)]
+    Audit(#[from] crate::adapters::audit::AuditError),
     /// The keys of the identity provider cannot be used.
     #[error("auth.jwks_file: {0}")]
     Keys(String),
@@ -158,6 +163,7 @@ pub struct App {
     server: GrpcServer,
     /// Who may read the metrics; None for everybody.
     scrape_access: Option<ScrapeAccess>,
+    audit: Option<AuditWriter>,
     events: Events,
     to_write: mpsc::Receiver<Event>,
 }
@@ -170,6 +176,8 @@ impl App {
     pub async fn bind(config: Config, setup: Setup) -> Result<Self, AppError> {
         // Before an address is bound, so that nobody is told that a service comes which does not.
         let tls = config.tls.files().map(ServerTls::load).transpose()?.map(Arc::new);
+        let (events, to_write) = Events::channel();
+        let events = events.with_meter(Arc::new(EventMetrics));
         let mut listeners = Vec::with_capacity(config.listen.len());
         for addr in &config.listen {
             listeners.push(Listener::bind(addr).await?);
@@ -187,14 +195,14 @@ impl App {
             }
             None => None,
         };
+        // After the recorder of metrics, which is to see its state.
+        let (audit, writer) = audit::open(&config, &events)?;
         let addresses = listeners.iter().map(Listener::address).collect();
 
         let redis = adapters::redis_config(&config);
         let (supervisor, log) =
             adapters::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
         let processes = adapters::process_manager(&config);
-        let (events, to_write) = Events::channel();
-        let events = events.with_meter(Arc::new(EventMetrics));
         let lifecycle = ActorLifecycleManager::new(Deps {
             supervisor: supervisor.clone(),
             processes: Arc::clone(&processes),
@@ -223,7 +231,8 @@ impl App {
             config.drain_delay,
         )
         .for_browsers(config.grpc_web_origins.clone())
-        .with_authenticator(authenticator);
+        .with_authenticator(authenticator)
+        .with_audit(audit);
         Ok(Self {
             config,
             setup,
@@ -238,6 +247,7 @@ impl App {
             lifecycle,
             server,
             scrape_access,
+            audit: writer,
             events,
             to_write,
         })
@@ -306,9 +316,11 @@ impl App {
             .map_err(|(path, source)| AppError::ReadyFile { path: path.to_owned(), source })?;
         // The addresses are bound, so callers can connect from now on.
         service_manager::tell(State::Ready);
+        let auditing = audit::Writing::begin(self.audit);
         let served = self.server.serve(incoming, &shutdown).await;
         service_manager::tell(State::Stopping);
         drop(ready);
+        auditing.close().await;
 
         let closing = async {
             if self.setup.stop_actors {

@@ -8,6 +8,7 @@
 
 mod access;
 mod actor;
+mod audit;
 mod client;
 mod completions;
 mod config;
@@ -34,6 +35,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use access::{AccessArgs, Header, TokenText};
 pub use actor::{ActorCommand, ConformanceArgs, ScaleArgs, ScaleCommand};
+pub use audit::{AuditArgs, AuditCommand, Filter as AuditFilter};
 pub use client::ClientArgs;
 pub use completions::CompletionsArgs;
 pub use config::ConfigCommand;
@@ -102,6 +104,8 @@ pub enum Command {
     Tls(TlsCommand),
     /// Make, list, revoke and rotate tokens, in the file that the service reads
     Token(TokenArgs),
+    /// Check the audit log, and show what is in it
+    Audit(AuditArgs),
     /// Check everything that the service needs on this machine
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
@@ -331,6 +335,14 @@ pub fn tls(command: &TlsCommand) -> Result<Exit, Failure> {
 /// A token file that cannot be used, or a token that there is not.
 pub fn token(args: TokenArgs) -> Result<Exit, Failure> {
     token::run(args)
+}
+
+/// Runs a verb of `audit`.
+///
+/// # Errors
+/// A log that cannot be read.
+pub fn audit(args: AuditArgs) -> Result<Exit, Failure> {
+    audit::run(args)
 }
 
 /// Prints a completion script.

@@ -7,6 +7,7 @@
 //! origin.
 
 mod actors;
+mod audit;
 mod auth;
 mod exposure;
 mod grant;
@@ -31,6 +32,7 @@ use figment::value::{Dict, Value};
 use serde::Deserialize;
 
 pub use actors::{FILE_LABEL, FileActor};
+pub use audit::{AuditFlags, AuditSettings, Delivery};
 pub use auth::{AuthConfig, AuthFlags, AuthMode, JwtConfig};
 pub use layers::{Env, Flags, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
@@ -46,7 +48,7 @@ use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 39] = [
+pub const KEYS: [&str; 44] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -86,6 +88,11 @@ pub const KEYS: [&str; 39] = [
     "auth.issuer",
     "auth.audience",
     "auth.permissions_claim",
+    "audit.path",
+    "audit.delivery",
+    "audit.reads",
+    "audit.rotate_bytes",
+    "audit.keep",
 ];
 
 /// Default of `listen`: loopback, because there is neither TLS nor authentication, and the customary port of gRPC.
@@ -178,6 +185,8 @@ pub struct Config {
     pub tls: TlsSettings,
     /// Who may call.
     pub auth: AuthConfig,
+    /// The log of who has called what.
+    pub audit: AuditSettings,
 }
 
 /// The process manager of the actors.
@@ -272,6 +281,7 @@ impl Config {
         }
         self.check_exposure(&mut wrong);
         self.tls.check(&mut wrong);
+        self.audit.check(&mut wrong);
         for origin in &self.grpc_web_origins {
             if let Some(flaw) = origin::flaw(origin) {
                 wrong("grpc_web_origins", format!("{origin:?} {flaw}"));
@@ -332,6 +342,10 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("log_format", "text".into()),
         ("auth.anonymous", vec!["GetServerInfo"].into()),
         ("auth.permissions_claim", "permissions".into()),
+        ("audit.delivery", "enforced".into()),
+        ("audit.reads", false.into()),
+        ("audit.rotate_bytes", audit::DEFAULT_ROTATE_BYTES.into()),
+        ("audit.keep", audit::DEFAULT_KEEP.into()),
     ]
 }
 

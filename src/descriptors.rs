@@ -1,5 +1,6 @@
 //! The contract as data: the descriptors of its messages and calls, read from the compiled proto files.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use prost::{Message, Name};
@@ -26,6 +27,13 @@ pub fn call_names() -> impl Iterator<Item = &'static str> {
 /// Returns true if the service has a call of this name.
 pub(crate) fn is_call(name: &str) -> bool {
     call_names().any(|call| call == name)
+}
+
+/// Returns the descriptors of all requests, by the name of the call.
+pub(crate) fn requests() -> HashMap<String, MessageDescriptor> {
+    let service = POOL.as_ref().and_then(|pool| pool.get_service_by_name(SERVICE));
+    let calls = service.iter().flat_map(|service| service.methods());
+    calls.map(|call| (call.name().to_owned(), call.input())).collect()
 }
 
 /// Returns the descriptor of a message type.

@@ -14,6 +14,7 @@
 //! | `error_reason_layer` | a reason for the errors of the transport |
 //! | `peer` | the address, certificates or credentials at the other end of the connection |
 //! | `access` | who calls, and may it |
+//! | `audit`, `request_id` | who has called what, and how it ended, in the audit log |
 //! | `metrics_layer` | counts, durations and spans of calls |
 //! | `shutdown_gate` | refusals and the end of waits during a shutdown |
 //! | `response_size` | what fits into one response |
@@ -24,6 +25,7 @@
 
 mod abortable_connection;
 mod access;
+mod audit;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
@@ -35,6 +37,7 @@ mod page_token;
 mod parse;
 mod peer;
 mod render;
+mod request_id;
 mod response_size;
 mod server;
 mod server_info;

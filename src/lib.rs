@@ -78,6 +78,7 @@
 //! | jobs of a dead process | `domain/actors/machine/reclaim.rs` → `adapters/redis/lua/jobs.lua` |
 //! | dead letters | `adapters/redis/lua/records.lua` |
 //! | back-pressure of an actor | `actor/worker/backpressure.rs` |
+//! | what of a call is noted in the audit log | `grpc/audit.rs`; the file and its chain: `adapters/audit.rs` |
 //! | a Redis key | `adapters/redis/keys.rs` |
 //!
 //! # Invariants

@@ -8,6 +8,7 @@
 
 pub mod actor_presence;
 pub mod actor_store;
+pub mod audit;
 pub mod authenticator;
 pub mod clock;
 pub mod event_log;

@@ -1,6 +1,7 @@
 //! Exit codes of the errors of the service.
 
 use super::{AppError, Ended};
+use crate::adapters::audit::AuditError;
 use crate::cli::{Exit, Failure};
 use crate::error::chain;
 
@@ -12,9 +13,11 @@ impl From<AppError> for Failure {
             | AppError::Tokens(_)
             | AppError::Keys(_)
             | AppError::Tls(_) => Exit::Usage,
+            AppError::Audit(AuditError::NotAFile(_) | AuditError::Foreign(_)) => Exit::Usage,
             AppError::Bind(_)
             | AppError::ReadyFile { .. }
             | AppError::Metrics(_)
+            | AppError::Audit(AuditError::Io { .. } | AuditError::InUse(_))
             | AppError::Hangup(_)
             | AppError::Serve(_) => Exit::Refused,
         };

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Config(command) => cli::config(command),
         Command::Tls(command) => cli::tls(&command),
         Command::Token(args) => cli::token(args),
+        Command::Audit(args) => cli::audit(args),
         Command::Completions(args) => cli::completions(&args),
         Command::Man(args) => cli::man(&args),
     };

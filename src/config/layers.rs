@@ -10,6 +10,7 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::de::DeserializeOwned;
 
 use super::actors::{self, FileActors};
+use super::audit::AuditFlags;
 use super::auth::{self, AuthFlags, FileAuth};
 use super::redis::RedisFlags;
 use super::script_types::{self, FileScriptTypes};
@@ -134,6 +135,10 @@ pub struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
     pub auth: AuthFlags,
+    /// The log of who has called what.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub audit: AuditFlags,
 }
 
 impl Flags {
@@ -408,6 +413,7 @@ fn origin_of(figment: &Figment, key: &str) -> Origin {
     match (&metadata.source, metadata.name.as_ref()) {
         (Some(Source::File(path)), _) => Origin::File(path.clone()),
         (_, ENV) => Origin::Env(format!("{ENV_PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())),
+        (_, FLAGS) if key == "audit.path" => Origin::Flag("--audit-log".to_owned()),
         (_, FLAGS) => Origin::Flag(format!("--{}", key.replace(['_', '.'], "-"))),
         (_, _defaults) => Origin::Default,
     }

@@ -24,6 +24,7 @@ use crate::domain::events::watch::EventHub;
 use crate::domain::jobs::Supervisor;
 use crate::grpc::abortable_connection::AbortableConnection;
 use crate::grpc::access::AccessLayer;
+use crate::grpc::audit::{AuditBegins, AuditEnds};
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
@@ -35,6 +36,7 @@ use crate::grpc::service::SupervisorService;
 use crate::grpc::serving_status::ServingStatus;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
+use crate::ports::audit::AuditLog;
 use crate::ports::authenticator::{Authenticator, Everybody};
 use crate::ports::event_log::EventLog;
 use crate::proto;
@@ -61,6 +63,7 @@ pub struct GrpcServer {
     drain_delay: Duration,
     web_origins: Vec<String>,
     authenticator: Arc<dyn Authenticator>,
+    audit: Option<Arc<dyn AuditLog>>,
 }
 
 impl GrpcServer {
@@ -74,7 +77,7 @@ impl GrpcServer {
     ) -> Self {
         let (hub, web_origins) = (EventHub::new(log), Vec::new());
         let authenticator = Arc::new(Everybody::default());
-        Self { supervisor, lifecycle, hub, info, drain_delay, web_origins, authenticator }
+        Self { supervisor, lifecycle, hub, info, drain_delay, web_origins, authenticator, audit: None }
     }
 
     /// Also serves gRPC-Web to pages of these origins; `*` means any origin.
@@ -86,6 +89,12 @@ impl GrpcServer {
     #[must_use]
     pub fn with_authenticator(self, authenticator: Arc<dyn Authenticator>) -> Self {
         Self { authenticator, ..self }
+    }
+
+    /// Notes calls in `audit`.
+    #[must_use]
+    pub fn with_audit(self, audit: Option<Arc<dyn AuditLog>>) -> Self {
+        Self { audit, ..self }
     }
 
     /// Serves connections until `shutdown`; see the module for the stages of the end.
@@ -109,6 +118,7 @@ impl GrpcServer {
         let ending = gate.ending.clone().cancelled_owned();
         let web = web::layer(&self.web_origins);
         let access = AccessLayer::new(Arc::clone(&self.authenticator));
+        let audit = self.audit.clone();
         let service = self.service(gate, &serving, &abort, &mut tasks);
         let served = Server::builder()
             .accept_http1(web.is_some())
@@ -116,8 +126,10 @@ impl GrpcServer {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .layer(option_layer(web))
             .layer(MetricsLayer::default())
+            .layer(option_layer(audit.clone().map(AuditEnds)))
             .layer(access)
             .layer(DeadlineLayer)
+            .layer(option_layer(audit.map(AuditBegins)))
             .layer(ErrorReasonLayer)
             .add_service(
                 SupervisorServer::new(service)

@@ -27,6 +27,7 @@ use crate::domain::model::job::JobView;
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::access::{Sight, decide, permit, visible_job};
+use crate::grpc::audit::Noted;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::dependencies::Dependencies;
 use crate::grpc::metrics_layer;
@@ -324,10 +325,12 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn submit_job(&self, request: Request<pb::SubmitJobRequest>) -> Answer<pb::SubmitJobResponse> {
         self.gate.enter()?;
         let (permit, traceparent) = (permit(&request)?, metrics_layer::traceparent(&request));
+        let noted = Noted::of(&request);
         let mut job = parse::submit_job(request.into_inner(), self.now())?;
         job.spec.traceparent = traceparent;
         own_jobs::admit(&permit, &mut job)?;
         let accepted = self.supervisor.submit(job).await?;
+        noted.job(accepted.job.id.as_str());
         let job = Some(own_jobs::own_job(&permit, accepted.job));
         Ok(Response::new(pb::SubmitJobResponse { job, deduplicated: accepted.deduplicated }))
     }
@@ -335,7 +338,9 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn submit_jobs(&self, request: Request<pb::SubmitJobsRequest>) -> Answer<pb::SubmitJobsResponse> {
         self.gate.enter()?;
         let (permit, traceparent) = (permit(&request)?, metrics_layer::traceparent(&request));
+        let noted = Noted::of(&request);
         let results = self.submit_batch(&permit, traceparent, request.into_inner().requests).await?;
+        results.iter().flat_map(|result| &result.job).for_each(|job| noted.job(&job.job_id));
         Ok(Response::new(pb::SubmitJobsResponse { results }))
     }
 

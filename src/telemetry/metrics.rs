@@ -68,6 +68,14 @@ pub const DEPENDENCY_UP: &str = "hero_dependency_up";
 
 /// Number of calls whose caller has not shown who it is, by reason.
 pub const AUTH_FAILURES: &str = "hero_auth_failures_total";
+/// Number of lines that were written to the audit log.
+pub const AUDIT_LINES: &str = "hero_audit_lines_total";
+/// Number of lines that were to be written to the audit log and are lost.
+pub const AUDIT_LOST: &str = "hero_audit_lost_lines_total";
+/// Number of changes that were refused because the audit log could not take their line.
+pub const AUDIT_REFUSED: &str = "hero_audit_refused_calls_total";
+/// 1 while the audit log can be written, 0 while it cannot.
+pub const AUDIT_UP: &str = "hero_audit_up";
 /// 1 while the files that were read last are in force, 0 while they cannot be used, by subject.
 pub const CONFIG_RELOAD_SUCCESS: &str = "hero_config_reload_success";
 
@@ -147,6 +155,10 @@ fn describe() {
         "Records with which upkeep could do nothing, each time that it met one"
     );
     describe_counter!(AUTH_FAILURES, "Calls whose caller has not shown who it is, by reason");
+    describe_counter!(AUDIT_LINES, "Lines that were written to the audit log");
+    describe_counter!(AUDIT_LOST, "Lines that were to be written to the audit log and are lost");
+    describe_counter!(AUDIT_REFUSED, "Changes refused because the audit log could not take their line");
+    describe_gauge!(AUDIT_UP, "1 while the audit log can be written, 0 while it cannot");
     describe_gauge!(
         CONFIG_RELOAD_SUCCESS,
         "1 while the files as they are now are in force, 0 while they cannot be used, by subject"

@@ -1,6 +1,6 @@
 //! Who may call and by which way: every call with every kind of credentials, jobs of others, the end of identities, and TLS.
 
-mod caller;
+pub(crate) mod caller;
 mod certificates;
 mod command_line;
 mod handshakes;

@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod actor_logs;
 mod architecture;
+mod audit;
 mod cli;
 mod client_dependencies;
 mod client_examples;

@@ -11,7 +11,11 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn the_configurations_on_the_pages_are_fine() {
-    let pages = [include_str!("../../docs/operations.md"), include_str!("../../docs/security.md")];
+    let pages = [
+        include_str!("../../docs/operations.md"),
+        include_str!("../../docs/security.md"),
+        include_str!("../../docs/audit.md"),
+    ];
     let dir = tempfile::tempdir().unwrap();
     // The pages name files that an operator has.
     let certificates = format!("{}/", dir.path().display());

@@ -83,6 +83,20 @@ pub enum Denied {
     Hidden,
 }
 
+impl Denied {
+    /// Returns the word in the audit log.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoSuchCall => "no_such_call",
+            Self::NoCredentials => "missing",
+            Self::Role { .. } => "role",
+            Self::Payloads => "payloads",
+            Self::Scope { .. } => "scope",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
 /// Decides. What no row and no role of the identity allows is denied.
 ///
 /// # Errors

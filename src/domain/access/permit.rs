@@ -23,6 +23,11 @@ impl Permit {
         &self.identity
     }
 
+    /// Returns the same, for what outlives the call.
+    pub fn shared_identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity)
+    }
+
     /// Returns the name of the call.
     pub fn rpc(&self) -> &'static str {
         self.rule.rpc

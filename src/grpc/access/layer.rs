@@ -18,6 +18,7 @@ use super::failed_logins::FailedLogins;
 use super::guard::guarded;
 use super::rates::Rates;
 use crate::domain::access::{Anonymous, Denied, Identity, Permit, RULES, Rule, Target};
+use crate::grpc::audit;
 use crate::grpc::metrics_layer::CalledBy;
 use crate::grpc::peer::Peer;
 use crate::grpc::status::Failure;
@@ -85,6 +86,7 @@ where
             Ok(verified) => verified,
             Err(Refusal::Denied(failure)) => return Either::Right(Either::Right(ready(refused(*failure)))),
             Err(Refusal::Rejected(rejection)) => {
+                audit::refused(request.extensions(), rule.rpc, None, rejection.as_str());
                 let peer = request.extensions().get::<Peer>().cloned();
                 let failed = self.access.failed.clone();
                 let late = async move {
@@ -142,7 +144,10 @@ impl AccessLayer {
                 Err(after) => Err(Refusal::Denied(Box::new(Failure::too_many_calls(&permit, after)))),
             },
             Err(Denied::NoCredentials) => Err(Refusal::Rejected(Rejection::Missing)),
-            Err(denied) => Err(Refusal::Denied(Box::new(Failure::denied(&permit, denied)))),
+            Err(denied) => {
+                audit::refused(request.extensions(), rule.rpc, Some(verified.identity), denied.as_str());
+                Err(Refusal::Denied(Box::new(Failure::denied(&permit, denied))))
+            }
         }
     }
 }

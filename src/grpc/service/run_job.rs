@@ -14,6 +14,7 @@ use crate::domain::jobs::{Awaited, Begun};
 use crate::domain::model::id::JobId;
 use crate::error::SupervisorError;
 use crate::grpc::access::permit;
+use crate::grpc::audit::Noted;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::metrics_layer;
 use crate::grpc::parse::{self, Run};
@@ -31,6 +32,7 @@ pub(super) struct RunCall {
     permit: Permit,
     /// Time from the arrival of the call to its deadline; None without a deadline.
     time_left: Option<Duration>,
+    noted: Noted,
 }
 
 /// The parts of a request that are needed after the submit.
@@ -49,11 +51,11 @@ impl SupervisorService {
     /// All violations at once; a job that the caller may not run.
     pub(super) fn parse_run(&self, request: Request<pb::RunJobRequest>) -> Result<Box<RunCall>, Failure> {
         let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
-        let traceparent = metrics_layer::traceparent(&request);
+        let (traceparent, noted) = (metrics_layer::traceparent(&request), Noted::of(&request));
         let mut run = parse::run_job(request.into_inner(), self.now())?;
         run.job.spec.traceparent = traceparent;
         own_jobs::admit(&permit, &mut run.job)?;
-        Ok(Box::new(RunCall { run, permit, time_left }))
+        Ok(Box::new(RunCall { run, permit, time_left, noted }))
     }
 
     /// Submits the job, waits for its end, and cancels it after the wait if the request says so.
@@ -79,8 +81,9 @@ impl SupervisorService {
 
     async fn begin_run(&self, call: Box<RunCall>) -> Result<(Box<Begun>, Rest), Failure> {
         self.gate.enter()?;
-        let RunCall { run: Run { mut job, max_wait, cancel }, permit, time_left } = *call;
+        let RunCall { run: Run { mut job, max_wait, cancel }, permit, time_left, noted } = *call;
         let id = job.job_id.get_or_insert_with(JobId::mint).clone();
+        noted.job(id.as_str());
         let repeatable = job.request.is_some();
         let deadline = Instant::now() + effective_wait(max_wait, time_left);
         let begun = tokio::select! {

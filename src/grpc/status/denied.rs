@@ -8,6 +8,9 @@ use super::Failure;
 use crate::domain::access::{Denied, Permit, Role};
 use crate::proto::ErrorReason as Reason;
 
+/// Delay before a repeat while the audit log cannot be written.
+const AUDIT_RETRY: Duration = Duration::from_secs(5);
+
 impl Failure {
     /// The caller has not shown who it is. The text is the same whatever is wrong with its credentials.
     pub(crate) fn token_invalid() -> Self {
@@ -24,6 +27,17 @@ impl Failure {
             .with("quota", "rps")
             .with("limit", limit)
             .retry(after)
+    }
+
+    /// The call changes something, and cannot be noted.
+    pub(crate) fn audit_unavailable(cause: &str) -> Self {
+        let message = format!(
+            "the call changes something, and the audit log of the supervisor cannot note it: {cause}; nothing was done, repeat \
+             it once the log can be written"
+        );
+        Self::new(Code::Unavailable, Reason::AuditUnavailable, message)
+            .with("cause", cause)
+            .retry(AUDIT_RETRY)
     }
 
     /// The caller may not do it.

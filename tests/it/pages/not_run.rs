@@ -33,6 +33,7 @@ pub(super) const NOT_RUN: &[(&str, &str, Why)] = &[
     ("docs/security.md", "grpcurl -plaintext -H", RunBy("tests/it/grpcurl_page.rs")),
     ("docs/security.md", "hero-supervisor serve --config", RunBy("tests/it/clients/other_network.rs")),
     ("docs/security.md", "export HERO_SUPERVISOR_SERVER=", RunBy("tests/it/clients/other_network.rs")),
+    ("docs/audit.md", "hero-supervisor audit verify", RunBy("tests/it/audit/service.rs")),
     ("docs/tutorial.md", "export PATH=", Cannot("names the programs of a clone; the tests have theirs")),
     ("docs/grpcurl.md", "grpcurl -plaintext", RunBy("tests/it/grpcurl_page.rs")),
     ("docs/actor-protocol.md", "hero-supervisor actor conformance", RunBy("tests/it/conformance_kit.rs")),

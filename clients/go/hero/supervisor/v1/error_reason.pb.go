@@ -139,6 +139,9 @@ const (
 	// PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
 	// Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 71
+	// UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
+	// for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+	ErrorReason_ERROR_REASON_AUDIT_UNAVAILABLE ErrorReason = 72
 	// UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
 	// work.
 	// Metadata: capability.
@@ -193,6 +196,7 @@ var (
 		69: "ERROR_REASON_REDIS_BUSY",
 		70: "ERROR_REASON_TOKEN_INVALID",
 		71: "ERROR_REASON_PERMISSION_DENIED",
+		72: "ERROR_REASON_AUDIT_UNAVAILABLE",
 		80: "ERROR_REASON_NOT_SUPPORTED",
 		81: "ERROR_REASON_INTERNAL",
 		82: "ERROR_REASON_RECORD_DAMAGED",
@@ -238,6 +242,7 @@ var (
 		"ERROR_REASON_REDIS_BUSY":                69,
 		"ERROR_REASON_TOKEN_INVALID":             70,
 		"ERROR_REASON_PERMISSION_DENIED":         71,
+		"ERROR_REASON_AUDIT_UNAVAILABLE":         72,
 		"ERROR_REASON_NOT_SUPPORTED":             80,
 		"ERROR_REASON_INTERNAL":                  81,
 		"ERROR_REASON_RECORD_DAMAGED":            82,
@@ -275,7 +280,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xb6\v\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xda\v\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -317,7 +322,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	" ERROR_REASON_REDIS_ACCESS_DENIED\x10D\x12\x1b\n" +
 	"\x17ERROR_REASON_REDIS_BUSY\x10E\x12\x1e\n" +
 	"\x1aERROR_REASON_TOKEN_INVALID\x10F\x12\"\n" +
-	"\x1eERROR_REASON_PERMISSION_DENIED\x10G\x12\x1e\n" +
+	"\x1eERROR_REASON_PERMISSION_DENIED\x10G\x12\"\n" +
+	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10H\x12\x1e\n" +
 	"\x1aERROR_REASON_NOT_SUPPORTED\x10P\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10Q\x12\x1f\n" +
 	"\x1bERROR_REASON_RECORD_DAMAGED\x10RB\x7f\n" +

@@ -1365,7 +1365,7 @@ func (x *Reload) GetError() string {
 // A service on which the supervisor depends.
 type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "redis" or "process_manager".
+	// "redis", "process_manager"; of events also "audit_log".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// The state.
 	State Dependency_State `protobuf:"varint,2,opt,name=state,proto3,enum=hero.supervisor.v1.Dependency_State" json:"state,omitempty"`

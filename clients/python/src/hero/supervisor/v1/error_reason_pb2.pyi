@@ -148,6 +148,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
     Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
     """
+    ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 72
+    """UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
+    for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+    """
     ERROR_REASON_NOT_SUPPORTED: _ErrorReason.ValueType  # 80
     """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
     work.
@@ -297,6 +301,10 @@ identity expires, is revoked or changes. A repeat makes sense only with other cr
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 71
 """PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
 Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+"""
+ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 72
+"""UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
+for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
 """
 ERROR_REASON_NOT_SUPPORTED: ErrorReason.ValueType  # 80
 """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that

@@ -688,7 +688,7 @@ class Dependency(google.protobuf.message.Message):
     LATENCY_FIELD_NUMBER: builtins.int
     CHECK_TIME_FIELD_NUMBER: builtins.int
     name: builtins.str
-    """"redis" or "process_manager"."""
+    """"redis", "process_manager"; of events also "audit_log"."""
     state: global___Dependency.State.ValueType
     """The state."""
     message: builtins.str

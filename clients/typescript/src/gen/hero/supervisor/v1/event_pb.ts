@@ -941,7 +941,7 @@ export const ReloadSchema: GenMessage<Reload> = /*@__PURE__*/
  */
 export type Dependency = Message<"hero.supervisor.v1.Dependency"> & {
   /**
-   * "redis" or "process_manager".
+   * "redis", "process_manager"; of events also "audit_log".
    *
    * @generated from field: string name = 1;
    */

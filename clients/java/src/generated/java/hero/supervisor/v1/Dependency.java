@@ -229,7 +229,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object name_ = "";
   /**
    * <pre>
-   * "redis" or "process_manager".
+   * "redis", "process_manager"; of events also "audit_log".
    * </pre>
    *
    * <code>string name = 1 [json_name = "name"];</code>
@@ -250,7 +250,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * "redis" or "process_manager".
+   * "redis", "process_manager"; of events also "audit_log".
    * </pre>
    *
    * <code>string name = 1 [json_name = "name"];</code>
@@ -850,7 +850,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object name_ = "";
     /**
      * <pre>
-     * "redis" or "process_manager".
+     * "redis", "process_manager"; of events also "audit_log".
      * </pre>
      *
      * <code>string name = 1 [json_name = "name"];</code>
@@ -870,7 +870,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * "redis" or "process_manager".
+     * "redis", "process_manager"; of events also "audit_log".
      * </pre>
      *
      * <code>string name = 1 [json_name = "name"];</code>
@@ -891,7 +891,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * "redis" or "process_manager".
+     * "redis", "process_manager"; of events also "audit_log".
      * </pre>
      *
      * <code>string name = 1 [json_name = "name"];</code>
@@ -908,7 +908,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * "redis" or "process_manager".
+     * "redis", "process_manager"; of events also "audit_log".
      * </pre>
      *
      * <code>string name = 1 [json_name = "name"];</code>
@@ -922,7 +922,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * "redis" or "process_manager".
+     * "redis", "process_manager"; of events also "audit_log".
      * </pre>
      *
      * <code>string name = 1 [json_name = "name"];</code>

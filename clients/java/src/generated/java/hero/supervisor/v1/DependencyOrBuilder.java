@@ -12,7 +12,7 @@ public interface DependencyOrBuilder extends
 
   /**
    * <pre>
-   * "redis" or "process_manager".
+   * "redis", "process_manager"; of events also "audit_log".
    * </pre>
    *
    * <code>string name = 1 [json_name = "name"];</code>
@@ -21,7 +21,7 @@ public interface DependencyOrBuilder extends
   java.lang.String getName();
   /**
    * <pre>
-   * "redis" or "process_manager".
+   * "redis", "process_manager"; of events also "audit_log".
    * </pre>
    *
    * <code>string name = 1 [json_name = "name"];</code>

@@ -371,6 +371,15 @@ public enum ErrorReason
   ERROR_REASON_PERMISSION_DENIED(71),
   /**
    * <pre>
+   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
+   * for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+   * </pre>
+   *
+   * <code>ERROR_REASON_AUDIT_UNAVAILABLE = 72;</code>
+   */
+  ERROR_REASON_AUDIT_UNAVAILABLE(72),
+  /**
+   * <pre>
    * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
    * work.
    * Metadata: capability.
@@ -756,6 +765,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 71;
   /**
    * <pre>
+   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
+   * for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+   * </pre>
+   *
+   * <code>ERROR_REASON_AUDIT_UNAVAILABLE = 72;</code>
+   */
+  public static final int ERROR_REASON_AUDIT_UNAVAILABLE_VALUE = 72;
+  /**
+   * <pre>
    * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
    * work.
    * Metadata: capability.
@@ -847,6 +865,7 @@ public enum ErrorReason
       case 69: return ERROR_REASON_REDIS_BUSY;
       case 70: return ERROR_REASON_TOKEN_INVALID;
       case 71: return ERROR_REASON_PERMISSION_DENIED;
+      case 72: return ERROR_REASON_AUDIT_UNAVAILABLE;
       case 80: return ERROR_REASON_NOT_SUPPORTED;
       case 81: return ERROR_REASON_INTERNAL;
       case 82: return ERROR_REASON_RECORD_DAMAGED;

@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n%hero/supervisor/v1/error_reason.proto\022" +
-      "\022hero.supervisor.v1*\266\013\n\013ErrorReason\022\034\n\030E" +
+      "\022hero.supervisor.v1*\332\013\n\013ErrorReason\022\034\n\030E" +
       "RROR_REASON_UNSPECIFIED\020\000\022\036\n\032ERROR_REASO" +
       "N_INVALID_FIELD\020\001\022#\n\037ERROR_REASON_INVALI" +
       "D_PAGE_TOKEN\020\002\022\"\n\036ERROR_REASON_REQUEST_I" +
@@ -70,13 +70,14 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "DIS_NOT_DURABLE\020C\022$\n ERROR_REASON_REDIS_" +
       "ACCESS_DENIED\020D\022\033\n\027ERROR_REASON_REDIS_BU" +
       "SY\020E\022\036\n\032ERROR_REASON_TOKEN_INVALID\020F\022\"\n\036" +
-      "ERROR_REASON_PERMISSION_DENIED\020G\022\036\n\032ERRO" +
-      "R_REASON_NOT_SUPPORTED\020P\022\031\n\025ERROR_REASON" +
-      "_INTERNAL\020Q\022\037\n\033ERROR_REASON_RECORD_DAMAG" +
-      "ED\020RB\177\n\022hero.supervisor.v1B\020ErrorReasonP" +
-      "rotoP\001ZUgithub.com/hero-supervisor/hero-" +
-      "supervisor/clients/go/hero/supervisor/v1" +
-      ";supervisorv1b\006proto3"
+      "ERROR_REASON_PERMISSION_DENIED\020G\022\"\n\036ERRO" +
+      "R_REASON_AUDIT_UNAVAILABLE\020H\022\036\n\032ERROR_RE" +
+      "ASON_NOT_SUPPORTED\020P\022\031\n\025ERROR_REASON_INT" +
+      "ERNAL\020Q\022\037\n\033ERROR_REASON_RECORD_DAMAGED\020R" +
+      "B\177\n\022hero.supervisor.v1B\020ErrorReasonProto" +
+      "P\001ZUgithub.com/hero-supervisor/hero-supe" +
+      "rvisor/clients/go/hero/supervisor/v1;sup" +
+      "ervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

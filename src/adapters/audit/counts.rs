@@ -1,0 +1,28 @@
+//! What was lost, and what was refused.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::counter;
+
+use crate::telemetry::metrics::{AUDIT_LOST, AUDIT_REFUSED};
+
+/// What callers and the writer count together.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Lines that were lost since the last note of it.
+    pub(super) lost: AtomicU64,
+    /// Changes that were refused since the last note of it.
+    pub(super) refused: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        counter!(AUDIT_LOST).increment(1);
+    }
+
+    pub(super) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        counter!(AUDIT_REFUSED).increment(1);
+    }
+}

@@ -1,0 +1,201 @@
+//! `audit`: checks the audit log, and shows what is in it. It reads files, and asks no server.
+
+mod entry;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand};
+
+use super::{Exit, Failure, Format, Output, output};
+use crate::adapters::audit::{Head, Report, all_files, verify};
+use crate::adapters::system_clock::SystemClock;
+use crate::config::{Config, Env, Flags};
+use crate::ports::clock::Clock;
+use crate::printable::{printable, printable_json};
+
+use entry::Entry;
+
+/// Options of `audit`.
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// Configuration file of the service, for the path of the log
+    #[arg(long, global = true, value_name = "FILE", env = "HERO_SUPERVISOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: AuditCommand,
+}
+
+/// Verbs of `audit`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// Check that no line was changed, removed or displaced; older files are checked as well
+    Verify {
+        /// The log [default: audit.path of --config]
+        path: Option<PathBuf>,
+        /// A line that was noted elsewhere, as SEQ:SHA256; the log must have it. So removed last lines are found, too
+        #[arg(long, value_name = "HEAD")]
+        head: Option<Head>,
+    },
+    /// Show lines, the newest last; those of older files as well
+    #[command(visible_alias = "list")]
+    Ls {
+        /// The log [default: audit.path of --config]
+        path: Option<PathBuf>,
+        /// Which lines.
+        #[command(flatten)]
+        filter: Filter,
+    },
+}
+
+/// Which lines are shown. All conditions must hold.
+#[derive(Debug, Clone, Args)]
+pub struct Filter {
+    /// Lines of this identity: KIND:ID or ID
+    #[arg(long, value_name = "WHO")]
+    pub identity: Option<String>,
+    /// Lines of this call
+    #[arg(long, value_name = "CALL")]
+    pub rpc: Option<String>,
+    /// Lines about this actor, job, script type or caller
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Lines with this gRPC code
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
+    /// Only calls that were refused because of who calls
+    #[arg(long)]
+    pub refused: bool,
+    /// Only lines of the last 1h, 7d, …
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub since: Option<Duration>,
+    /// Most lines; 0 means all
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
+    pub tail: usize,
+}
+
+pub(super) fn run(args: AuditArgs) -> Result<Exit, Failure> {
+    match &args.verb {
+        AuditCommand::Verify { path, head } => {
+            let path = path_of(&args, path.as_ref())?;
+            let report = verify(&path, head.as_ref()).map_err(|error| unreadable(&path, &error))?;
+            show(&report, args.output)?;
+            Ok(if report.faults.is_empty() { Exit::Ok } else { Exit::JobFailed })
+        }
+        AuditCommand::Ls { path, filter } => {
+            let path = path_of(&args, path.as_ref())?;
+            list(&path, filter, args.output)?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Returns the log that the command line or the configuration names.
+fn path_of(args: &AuditArgs, path: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(path) = path {
+        return Ok(path.clone());
+    }
+    let layers = Config::layers(args.config.clone(), Env::of_process(), Flags::default());
+    Config::load(layers)?.config.audit.path.ok_or_else(|| {
+        Failure::usage("no audit log is named: say its path, or use --config with audit.path in it")
+    })
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    let exit = match error.kind() == std::io::ErrorKind::NotFound {
+        true => Exit::NotFound,
+        false => Exit::Refused,
+    };
+    Failure::new(exit, format!("{} cannot be read: {error}", path.display()))
+}
+
+fn show(report: &Report, format: Format) -> Result<(), Failure> {
+    let out = Output::new(format, false);
+    if format == Format::Json {
+        let faults: Vec<serde_json::Value> = report
+            .faults
+            .iter()
+            .map(|fault| serde_json::json!({"file": fault.file, "line": fault.line, "what": fault.what}))
+            .collect();
+        let json = serde_json::json!({
+            "files": report.files,
+            "lines": report.lines,
+            "first": report.first,
+            "head": report.head.to_string(),
+            "closed": report.closed,
+            "faults": faults,
+        });
+        return out.data(&printable_json(&format!("{json:#}")));
+    }
+    for fault in &report.faults {
+        let text = format!("{}:{}: {}", fault.file.display(), fault.line, fault.what);
+        out.data(&printable(&text))?;
+    }
+    let Report { files, lines, first, head, closed, .. } = report;
+    if report.faults.is_empty() {
+        let end = match closed {
+            true => "closed in order",
+            false => {
+                "not closed: it is being written, its supervisor was killed, or its last lines were removed"
+            }
+        };
+        out.data(&format!("whole: {lines} lines from {first} on in {files} files, {end}\nhead: {head}"))?;
+    }
+    Ok(())
+}
+
+fn list(path: &std::path::Path, filter: &Filter, format: Format) -> Result<(), Failure> {
+    let files = all_files(path).map_err(|error| unreadable(path, &error))?;
+    if files.is_empty() {
+        return Err(Failure::new(Exit::NotFound, format!("there is no log {}", path.display())));
+    }
+    let since = filter.since.and_then(|span| SystemClock.now().checked_sub(span));
+    let mut found: VecDeque<(String, Entry)> = VecDeque::new();
+    for file in files {
+        let lines = File::open(&file).map(BufReader::new).map_err(|error| unreadable(&file, &error))?;
+        for line in lines.lines() {
+            let line = line.map_err(|error| unreadable(&file, &error))?;
+            let Ok(entry) = serde_json::from_str::<Entry>(&line) else { continue };
+            if matches(filter, since, &entry) {
+                found.push_back((line, entry));
+            }
+            if filter.tail > 0 && found.len() > filter.tail {
+                found.pop_front();
+            }
+        }
+    }
+    let out = Output::new(format, false);
+    match format {
+        Format::Json => {
+            let lines: Vec<&str> = found.iter().map(|(line, _)| line.as_str()).collect();
+            out.data(&printable_json(&lines.join("\n")))
+        }
+        Format::Table => out.data(&output::table(
+            ["LINE", "TIME", "STAGE", "IDENTITY", "PEER", "CALL", "TARGET", "CODE", "REASON"],
+            found.iter().map(|(_, entry)| entry.row()),
+        )),
+    }
+}
+
+fn matches(filter: &Filter, since: Option<SystemTime>, entry: &Entry) -> bool {
+    let same = |wanted: &Option<String>, is: &str| {
+        wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(is))
+    };
+    let by_identity = filter.identity.as_ref().is_none_or(|wanted| entry.is_by(wanted));
+    let about = filter.target.as_ref().is_none_or(|wanted| entry.is_about(wanted));
+    let late = since.is_none_or(|since| entry.at().is_some_and(|at| at >= since));
+    let refused = !filter.refused || matches!(entry.code.as_str(), "UNAUTHENTICATED" | "PERMISSION_DENIED");
+    by_identity
+        && about
+        && late
+        && refused
+        && same(&filter.rpc, &entry.rpc)
+        && same(&filter.code, &entry.code)
+}
