@@ -68,7 +68,7 @@ fn script(script_type: ScriptType, text: &str) -> JobSpec {
     JobSpec { script_type: script_type.into(), script: text.to_owned(), ..JobSpec::default() }
 }
 
-fn run_request() -> RunJobRequest {
+pub(crate) fn run_request() -> RunJobRequest {
     run_request_of(noop())
 }
 

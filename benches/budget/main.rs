@@ -8,6 +8,7 @@
     reason = "a benchmark fails by panicking and talks on stdout"
 )]
 
+mod access;
 mod engines;
 mod floor;
 mod idle;
@@ -49,6 +50,9 @@ async fn measure(wanted: &str) {
     println!("|---|---|---|");
     if is_wanted("run") {
         run_rows().await;
+    }
+    if is_wanted("access") {
+        access::rows().await;
     }
     if is_wanted("sal") {
         engines::sal_rows().await;

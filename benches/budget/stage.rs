@@ -101,6 +101,12 @@ impl Stage {
         Self::start_with(&[], &["--zinit-socket", &socket.display().to_string()]).await
     }
 
+    /// Starts both, the supervisor with further flags.
+    pub(crate) async fn start_with_flags(flags: &[String]) -> Self {
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        Self::start_with(&[], &[&["--process-manager", "local"], flags.as_slice()].concat()).await
+    }
+
     async fn start_with(redis_options: &[&str], manager: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("hb").tempdir_in("/tmp").unwrap();
         let socket = folder.path().join("r.sock");

@@ -4,6 +4,8 @@ pub(crate) mod caller;
 mod certificates;
 mod command_line;
 mod handshakes;
+mod jwt;
+mod matrix;
 mod metrics;
 mod own_jobs;
 mod payloads;

@@ -32,6 +32,10 @@ impl Stepped {
     pub(crate) fn step(&self, span: Duration) {
         self.0.send_modify(|now| *now += span);
     }
+
+    pub(crate) fn step_back(&self, span: Duration) {
+        self.0.send_modify(|now| *now -= span);
+    }
 }
 
 /// A token and what it stands for.
