@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use tokio::sync::watch;
 
 pub use authority::{PemPair, TrialAuthority, TrialNames};
 pub use certificate::{Validity, caller_of_certificate};
@@ -24,6 +27,8 @@ pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 pub struct ServerTls {
     files: TlsFiles,
     active: Lock<Arc<Active>>,
+    /// How often files were put in force.
+    loads: watch::Sender<u64>,
 }
 
 /// Protocols that are offered to clients, the preferred one first.
@@ -53,6 +58,8 @@ impl Protocols {
 /// What was loaded last.
 pub struct Active {
     configs: [(Protocols, Arc<ServerConfig>); 3],
+    /// What accepts the certificates of clients.
+    verifier: Arc<dyn ClientCertVerifier>,
     /// The time for which the whole chain is valid.
     pub validity: Validity,
     /// DNS names and addresses in the certificate of the server.
@@ -67,7 +74,7 @@ impl ServerTls {
     #[expect(clippy::disallowed_methods, reason = "certificates are valid by the wall clock")]
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let active = files::load(&files, SystemTime::now())?;
-        Ok(Self { files, active: Lock::new(Arc::new(active)) })
+        Ok(Self { files, active: Lock::new(Arc::new(active)), loads: watch::Sender::new(1) })
     }
 
     /// Returns what was loaded last.
@@ -84,7 +91,13 @@ impl ServerTls {
     pub fn reload(&self) -> Result<Arc<Active>, TlsError> {
         let active = Arc::new(files::load(&self.files, SystemTime::now())?);
         *self.active.lock() = Arc::clone(&active);
+        self.loads.send_modify(|loads| *loads += 1);
         Ok(active)
+    }
+
+    /// Returns a number that changes when files are put in force.
+    pub fn loads(&self) -> watch::Receiver<u64> {
+        self.loads.subscribe()
     }
 
     /// Returns the files.
@@ -94,6 +107,12 @@ impl ServerTls {
 }
 
 impl Active {
+    /// Returns true if the client CAs vouch for this chain now, the certificate of the client first.
+    pub fn vouches_for(&self, chain: &[CertificateDer<'static>]) -> bool {
+        let Some((own, between)) = chain.split_first() else { return true };
+        self.verifier.verify_client_cert(own, between, UnixTime::now()).is_ok()
+    }
+
     /// Returns the configuration of handshakes.
     pub fn config(&self, protocols: Protocols) -> Arc<ServerConfig> {
         let [first, second, third] = &self.configs;

@@ -4,6 +4,7 @@ mod connection;
 mod handshakes;
 mod plaintext;
 mod tls;
+mod trust;
 
 use std::fs::Permissions;
 use std::io;

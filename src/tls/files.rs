@@ -68,7 +68,7 @@ pub(super) fn load(files: &TlsFiles, now: SystemTime) -> Result<Active, TlsError
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions(files.min_version))
         .map_err(|error| TlsError::Refused(error.to_string()))?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(Arc::clone(&verifier))
         .with_single_cert(chain, key)
         .map_err(|error| refused(error, files))?;
     // A resumed session is not asked for its certificate again, so one that was revoked could come back. Connections of
@@ -80,7 +80,7 @@ pub(super) fn load(files: &TlsFiles, now: SystemTime) -> Result<Active, TlsError
         config.alpn_protocols = protocols.names();
         (protocols, Arc::new(config))
     });
-    Ok(Active { configs, validity, names })
+    Ok(Active { configs, verifier, validity, names })
 }
 
 fn versions(min: MinVersion) -> &'static [&'static SupportedProtocolVersion] {

@@ -11,6 +11,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::plaintext;
+use super::trust::Trust;
 use crate::app::connections::Place;
 use crate::grpc::Peer;
 use crate::telemetry::log_limiter::LogLimiter;
@@ -28,6 +29,8 @@ pub(in crate::app) struct Connection {
     place: Place,
     /// True until the first byte has come.
     silent: bool,
+    /// None without a certificate of a client, and after its end.
+    trust: Option<Trust>,
 }
 
 #[derive(Debug)]
@@ -39,7 +42,26 @@ pub(super) enum Socket {
 
 impl Connection {
     pub(super) fn new(socket: Socket, peer: Peer, place: Place) -> Self {
-        Self { socket, peer, place, silent: true }
+        Self { socket, peer, place, silent: true, trust: None }
+    }
+
+    /// Ends the connection when the trust in its client is lost.
+    pub(super) fn trusted(self, trust: Option<Trust>) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Fails when the trust in the client is lost.
+    fn check_trust(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.trust.as_mut().is_some_and(|trust| trust.poll_lost(cx).is_ready()) {
+            return Ok(());
+        }
+        self.trust = None;
+        let peer = self.peer.address.map(|address| address.to_string()).unwrap_or_default();
+        tracing::info!(
+            peer,
+            "listener: connection closed ({peer} has a certificate that tls.client_ca no longer vouches for)"
+        );
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "no CA vouches for the client any more"))
     }
 
     /// Takes the connection apart.
@@ -95,6 +117,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check_trust(cx)?;
         let before = buf.filled().len();
         match with!(self.as_mut(), socket => Pin::new(socket).poll_read(cx, buf)) {
             Poll::Ready(Ok(())) => {

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use super::connection::{Connection, HANDSHAKE, Socket};
 use super::handshakes::Handshakes;
 use super::plaintext;
+use super::trust::Trust;
 use crate::grpc::Peer;
 use crate::telemetry::log_limiter::LogLimiter;
 use crate::telemetry::metrics::TLS_HANDSHAKES;
@@ -71,7 +72,8 @@ impl Handshaker {
                 counter!(TLS_HANDSHAKES, "outcome" => "ok").increment(1);
                 let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 let peer = Peer::tls(address, certificates.iter().map(|der| der.to_vec()));
-                Some(Connection::new(Socket::Tls(Box::new(stream)), peer, place))
+                let trust = Trust::new(&self.tls, certificates);
+                Some(Connection::new(Socket::Tls(Box::new(stream)), peer, place).trusted(trust))
             }
             Err(failure) => {
                 self.tell(&failure, &address.to_string());
