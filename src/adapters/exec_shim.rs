@@ -10,6 +10,7 @@
 //! It can put a filter behind the output of the program before that (`output_filter`).
 
 mod become_program;
+mod env_files;
 mod options;
 mod output_filter;
 mod user;
@@ -17,7 +18,7 @@ mod user;
 use std::ffi::OsString;
 use std::io;
 
-pub use options::{UTF8_OUTPUT, words};
+pub use options::{UTF8_OUTPUT, env_words, words};
 
 use options::Request;
 

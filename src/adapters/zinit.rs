@@ -15,6 +15,7 @@ mod gen2;
 mod gen3;
 mod name_locks;
 mod owners;
+mod private_folder;
 mod proc;
 mod request_queue;
 mod shim;

@@ -119,6 +119,8 @@ pub(super) fn definition(table: &mut Table<'_>, name: String, kind: ScriptType) 
     let mut config = ActorConfig::new(name, binary, kind);
     config.args = table.get("args").unwrap_or_default();
     config.env = table.texts("env");
+    config.env_from_file = table.get("env_from_file").unwrap_or_default();
+    config.secret_env = table.get("secret_env").unwrap_or_default();
     config.health_check = table.get("health_check");
     config.dependencies = table.get("dependencies").unwrap_or_default();
     config.working_dir = table.get("working_dir");

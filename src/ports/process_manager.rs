@@ -22,6 +22,8 @@ pub struct ProcessSpec {
     pub args: Vec<String>,
     /// Environment beside what the process manager itself has.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are read from files at each start. The process manager is not told the values.
+    pub env_from_file: BTreeMap<String, PathBuf>,
     /// Working folder.
     pub working_dir: Option<PathBuf>,
     /// Shell command that must succeed before the process counts as running.

@@ -5,6 +5,7 @@ mod support;
 
 mod access;
 mod actor_logs;
+mod actor_secrets;
 mod architecture;
 mod audit;
 mod cli;

@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 use sha2::{Digest, Sha256};
 
+use super::env_files;
 use super::options::Request;
 use super::output_filter::{self, FilteredOutput};
 use super::user::Identity;
@@ -25,6 +26,7 @@ pub(super) fn become_program(request: &Request) -> io::Result<Infallible> {
     // All that needs rights, memory or files comes before they are taken away. The filter is not confined with the program: it
     // would count as one of its processes.
     let output = if request.utf8_output { filtered_output() } else { None };
+    let from_files = env_files::read(&request.env_files)?;
     let identity = request.run_as.as_ref().map(Identity::of).transpose()?;
     let checked = request.sha256.as_deref().map(|sha256| open_checked(request, sha256)).transpose()?;
     let mut command = match &checked {
@@ -32,7 +34,7 @@ pub(super) fn become_program(request: &Request) -> io::Result<Infallible> {
         Some(file) => Command::new(format!("/proc/self/fd/{}", file.as_raw_fd())),
         None => Command::new(&request.program),
     };
-    command.arg0(&request.program).args(&request.args);
+    command.arg0(&request.program).args(&request.args).envs(from_files);
     if let Some(FilteredOutput { stdout, stderr }) = output {
         command.stdout(stdout).stderr(stderr);
     }

@@ -1,15 +1,24 @@
 //! The words before the program: how they are written and how they are read.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::domain::model::confinement::{Confinement, ResourceLimits, RunAs};
 
 const KNOWN: &str = "--pdeathsig, --parent PID, --user U, --group G, --groups G,G, --memory BYTES, --files N, \
-                     --cpu SECONDS, --processes N, --core BYTES, --no-new-privs, --utf8-output, --sha256 HEX and --";
+                     --cpu SECONDS, --processes N, --core BYTES, --env-file NAME=PATH, --no-new-privs, --utf8-output, --sha256 HEX and --";
 
 /// The word that asks for a filter between the program and whoever reads its output as UTF-8.
 pub const UTF8_OUTPUT: &str = "--utf8-output";
+
+/// The words that ask for variables from files.
+pub fn env_words(env_from_file: &BTreeMap<String, PathBuf>) -> Vec<String> {
+    let word =
+        |(name, path): (&String, &PathBuf)| ["--env-file".to_owned(), format!("{name}={}", path.display())];
+    env_from_file.iter().flat_map(word).collect()
+}
 
 /// The words that ask for this; without the program, its digest included, and without `--`.
 pub fn words(confinement: &Confinement, sha256: Option<&str>) -> Vec<String> {
@@ -57,6 +66,8 @@ pub(super) struct Request {
     pub(super) no_new_privs: bool,
     /// Replace what is not UTF-8 in its output.
     pub(super) utf8_output: bool,
+    /// Variables whose values are in files.
+    pub(super) env_files: Vec<(String, PathBuf)>,
     /// The SHA-256 of the program, in lower case.
     pub(super) sha256: Option<String>,
     /// The program and its arguments.
@@ -85,6 +96,14 @@ impl Request {
                 "--cpu" => request.cpu = Some(number(name, "a number of seconds", args.next())?),
                 "--processes" => request.processes = Some(number(name, "a number", args.next())?),
                 "--core" => request.core = Some(number(name, "a number of bytes", args.next())?),
+                "--env-file" => {
+                    let given = text(name, args.next())?;
+                    let split = given
+                        .split_once('=')
+                        .filter(|(name, path)| !name.is_empty() && Path::new(path).is_absolute());
+                    let (variable, path) = split.ok_or_else(|| wrong(format!("{name} needs NAME=PATH")))?;
+                    request.env_files.push((variable.to_owned(), PathBuf::from(path)));
+                }
                 "--sha256" => request.sha256 = Some(text(name, args.next())?.to_ascii_lowercase()),
                 "--user" => request.identity().user = text(name, args.next())?,
                 "--group" => request.identity().group = Some(text(name, args.next())?),
@@ -157,6 +176,7 @@ mod tests {
             (&[], "no program: put it after --"),
             (&["--parent", "x", "--", "a"], "--parent needs a pid"),
             (&["--memory", "-1", "--", "a"], "--memory needs a number of bytes"),
+            (&["--env-file", "A=b", "--", "a"], "--env-file needs NAME=PATH"),
             (&["--user"], "--user needs a word after it"),
             (&["--group", "g", "--", "a"], "--group and --groups need --user"),
         ] {
@@ -185,6 +205,8 @@ mod tests {
         };
         let mut words: Vec<OsString> =
             words(&confinement, Some("AB")).into_iter().map(OsString::from).collect();
+        let files = BTreeMap::from([("A".to_owned(), PathBuf::from("/run/a=b"))]);
+        words.extend(env_words(&files).into_iter().map(OsString::from));
         words.extend(["--", "/bin/a"].map(OsString::from));
         let expected = Request {
             pdeathsig: true,
@@ -197,6 +219,7 @@ mod tests {
             core: Some(0),
             no_new_privs: true,
             utf8_output: false,
+            env_files: vec![("A".to_owned(), "/run/a=b".into())],
             sha256: Some("ab".to_owned()),
             program: "/bin/a".into(),
             args: Vec::new(),

@@ -24,6 +24,7 @@ pub(super) async fn passes(
     let launch = Launch {
         argv: vec!["/bin/sh".into(), "-c".into(), check.into()],
         env: spec.env.into_iter().collect(),
+        env_from_file: spec.env_from_file,
         dir: spec.working_dir,
         output: false,
         confinement: spec.confinement.of_helpers(),

@@ -273,6 +273,7 @@ impl Owner {
         let launch = Launch {
             argv,
             env,
+            env_from_file: self.spec.env_from_file.clone(),
             dir: self.spec.working_dir.clone(),
             output: true,
             confinement: self.spec.confinement.clone(),

@@ -1,5 +1,6 @@
 //! Spawns children from a thread that lives as long as the runner, and holds them so that none outlives it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -24,6 +25,8 @@ pub(super) struct Launch {
     pub(super) argv: Vec<OsString>,
     /// Environment beside the little that every process gets.
     pub(super) env: Vec<(String, String)>,
+    /// Variables whose values are in files.
+    pub(super) env_from_file: BTreeMap<String, PathBuf>,
     /// Working folder.
     pub(super) dir: Option<PathBuf>,
     /// Whether its outputs are wanted.
@@ -87,21 +90,23 @@ impl Shim {
     /// Words to put before a program. Its digest was looked at before the start; without our shim nobody does so again.
     fn words(&self, launch: &Launch) -> io::Result<Vec<OsString>> {
         let confinement = Confinement { die_with_manager: false, ..launch.confinement.clone() };
+        let asks_nothing = confinement.is_none() && launch.env_from_file.is_empty();
         match self {
             Self::Own(words) => {
                 let parent = std::process::id().to_string();
                 let mut words = words.clone();
                 let asked = exec_shim::words(&confinement, launch.sha256.as_deref());
-                words.extend(asked.into_iter().map(OsString::from));
+                let files = exec_shim::env_words(&launch.env_from_file);
+                words.extend(asked.into_iter().chain(files).map(OsString::from));
                 // It is told who its parent has to be.
                 words.extend(["--parent".into(), parent.into(), "--".into()]);
                 Ok(words)
             }
-            Self::Setpriv(words) if confinement.is_none() => Ok(words.clone()),
-            Self::None if confinement.is_none() => Ok(Vec::new()),
+            Self::Setpriv(words) if asks_nothing => Ok(words.clone()),
+            Self::None if asks_nothing => Ok(Vec::new()),
             Self::Setpriv(_) | Self::None => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "users and limits are set by `hero-supervisor exec-shim`, and that program was not found",
+                "users, limits and variables from files are set by `hero-supervisor exec-shim`, and that program was not found",
             )),
         }
     }

@@ -23,7 +23,8 @@ impl Shim {
         if !self.writes_utf8(&spec.program) {
             asked.push(exec_shim::UTF8_OUTPUT.to_owned());
         }
-        let mut argv = self.before(&spec.confinement, asked)?;
+        asked.extend(exec_shim::env_words(&spec.env_from_file));
+        let mut argv = self.before(spec, &spec.confinement, asked)?;
         argv.push(text(&spec.program)?.to_owned());
         argv.extend(spec.args.iter().cloned());
         Ok(argv)
@@ -36,7 +37,9 @@ impl Shim {
     pub(super) fn health_check(&self, spec: &ProcessSpec) -> Result<Option<String>, String> {
         let Some(check) = &spec.health_check else { return Ok(None) };
         let helper = spec.confinement.of_helpers();
-        let mut argv = self.before(&helper, exec_shim::words(&helper, None))?;
+        let mut asked = exec_shim::words(&helper, None);
+        asked.extend(exec_shim::env_words(&spec.env_from_file));
+        let mut argv = self.before(spec, &helper, asked)?;
         if argv.is_empty() {
             return Ok(Some(check.clone()));
         }
@@ -54,10 +57,15 @@ impl Shim {
     }
 
     /// The words before the program that make the shim do what is asked.
-    fn before(&self, confinement: &Confinement, asked: Vec<String>) -> Result<Vec<String>, String> {
-        if self.0.is_empty() && !confinement.is_none() {
-            let fault =
-                "needs `hero-supervisor exec-shim` for its user or limits, and that program was not found";
+    fn before(
+        &self,
+        spec: &ProcessSpec,
+        confinement: &Confinement,
+        asked: Vec<String>,
+    ) -> Result<Vec<String>, String> {
+        if self.0.is_empty() && !(confinement.is_none() && spec.env_from_file.is_empty()) {
+            let fault = "needs `hero-supervisor exec-shim` for its user, limits or variables from files, and that program \
+                         was not found";
             return Err(fault.to_owned());
         }
         // The digest was looked at before the start; without the shim nobody does so again, nor filters the output.

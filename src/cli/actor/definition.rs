@@ -16,6 +16,12 @@ pub(super) struct DefinitionArgs {
     /// Environment variable; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
+    /// Environment variable with its value in a file, read at each start, mode 0600; can be repeated
+    #[arg(long, value_name = "NAME=FILE", value_parser = pair)]
+    env_from_file: Vec<(String, String)>,
+    /// Environment variable whose value only admins may see, whatever its name; can be repeated
+    #[arg(long, value_name = "NAME")]
+    secret_env: Vec<String>,
     /// Label for selectors; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     label: Vec<(String, String)>,
@@ -123,6 +129,14 @@ impl DefinitionArgs {
         let mut touched = Touched::default();
         if touched.if_any("env", &self.env) {
             config.env.extend(self.env);
+        }
+        if touched.if_any("env_from_file", &self.env_from_file) {
+            for (name, file) in self.env_from_file {
+                config.env_from_file.insert(name, absolute(PathBuf::from(file))?);
+            }
+        }
+        if touched.if_any("secret_env", &self.secret_env) {
+            config.secret_env.extend(self.secret_env);
         }
         if touched.if_any("labels", &self.label) {
             config.labels.extend(self.label);

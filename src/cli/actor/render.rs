@@ -68,6 +68,11 @@ pub(super) fn show(actor: &Actor) -> String {
     if !config.env_names.is_empty() {
         facts.push(("env", config.env_names.join(" ")));
     }
+    let files = config.env_from_file.iter().map(|(name, path)| ("env from file", format!("{name}={path}")));
+    facts.extend(files);
+    if !config.secret_env.is_empty() {
+        facts.push(("secret env", config.secret_env.join(" ")));
+    }
     facts.extend(config.env.iter().map(|(name, value)| ("env", format!("{name}={value}"))));
     if let Some(exit) = &actor.last_exit {
         let how = match (exit.exit_code, exit.signal) {

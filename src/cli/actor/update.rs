@@ -46,8 +46,10 @@ pub struct UpdateArgs {
 type Clear = fn(&mut ActorConfig);
 
 /// Fields that can be reset: name of the flag, name of the field, and the reset.
-const CLEARED: [(&str, &str, Clear); 16] = [
+const CLEARED: [(&str, &str, Clear); 18] = [
     ("env", "env", |config| config.env_names.clear()),
+    ("env-from-file", "env_from_file", |config| config.env_from_file.clear()),
+    ("secret-env", "secret_env", |config| config.secret_env.clear()),
     ("label", "labels", |config| config.labels.clear()),
     ("health-check", "health_check", |config| config.health_check.clear()),
     ("after", "dependencies", |config| config.dependencies.clear()),

@@ -1,10 +1,12 @@
 //! Actors: what was asked for and what was seen.
 
 mod config;
+mod environment;
 mod etag;
 mod operation;
 
-pub use config::{ActorConfig, MAX_CONFIG_BYTES, MAX_ITEMS, Readiness, RestartMode, RestartPolicy};
+pub use config::{ActorConfig, MAX_CONFIG_BYTES, Readiness, RestartMode, RestartPolicy};
+pub use environment::MAX_ITEMS;
 pub use operation::{OperationLease, StopOptions, Verb};
 
 use std::fmt;

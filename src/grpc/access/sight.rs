@@ -77,7 +77,9 @@ impl Sight {
         if self.secrets {
             return;
         }
-        for (_, value) in config.env.iter_mut().filter(|(name, _)| is_secret_name(name)) {
+        let marked = &config.secret_env;
+        let is_secret = |name: &String| is_secret_name(name) || marked.contains(name);
+        for (_, value) in config.env.iter_mut().filter(|(name, _)| is_secret(name)) {
             MASKED.clone_into(value);
         }
         config.args = mask_words(config.args.iter().map(String::as_str));
@@ -111,7 +113,8 @@ mod tests {
         let config = pb::ActorConfig {
             args: ["--redis-url", "redis://:s3cret@h", "--level", "3"].map(str::to_owned).into(),
             health_check: "check --token s3cret".to_owned(),
-            env: [("API_TOKEN", "s3cret"), ("LEVEL", "3")]
+            secret_env: vec!["MARKED".to_owned()],
+            env: [("API_TOKEN", "s3cret"), ("MARKED", "s3cret"), ("LEVEL", "3")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             ..Default::default()

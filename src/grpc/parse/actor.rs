@@ -237,6 +237,9 @@ pub(super) fn actor_config(
     let mut parsed = ActorConfig::new(actor_id.to_owned(), PathBuf::from(config.binary_path), kind);
     parsed.args = config.args;
     parsed.env = config.env;
+    parsed.env_from_file =
+        config.env_from_file.into_iter().map(|(name, path)| (name, PathBuf::from(path))).collect();
+    parsed.secret_env = config.secret_env.into_iter().collect();
     parsed.health_check = given(config.health_check);
     parsed.dependencies = config.dependencies;
     parsed.working_dir = given(config.working_dir).map(PathBuf::from);

@@ -92,6 +92,8 @@ pub(crate) fn config(config: ActorConfig, view: ActorView) -> pb::ActorConfig {
         binary_path: path(config.binary),
         args: config.args,
         env,
+        env_from_file: config.env_from_file.into_iter().map(|(name, file)| (name, path(file))).collect(),
+        secret_env: config.secret_env.into_iter().collect(),
         health_check: config.health_check.unwrap_or_default(),
         dependencies: config.dependencies,
         working_dir: config.working_dir.map(path).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Records of actors and of their configs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ struct ConfigRecord {
     args: Vec<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    env_from_file: BTreeMap<String, PathBuf>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    secret_env: BTreeSet<String>,
     health_check: Option<String>,
     #[serde(default)]
     dependencies: Vec<String>,
@@ -231,6 +235,8 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
         script_type: config.script_type.as_str().to_owned(),
         args: config.args,
         env: config.env,
+        env_from_file: config.env_from_file,
+        secret_env: config.secret_env,
         health_check: config.health_check,
         dependencies: config.dependencies,
         working_dir: config.working_dir,
@@ -260,6 +266,8 @@ fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, StoreFault
     Ok(ActorConfig {
         args: record.args,
         env: record.env,
+        env_from_file: record.env_from_file,
+        secret_env: record.secret_env,
         health_check: record.health_check,
         dependencies: record.dependencies,
         working_dir: record.working_dir,

@@ -185,6 +185,7 @@ mod tests {
             program: "/usr/local/bin/osis_actor".into(),
             args: args.map(str::to_owned).to_vec(),
             env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            env_from_file: [].into(),
             working_dir: None,
             health_check: Some("/usr/local/bin/osis_actor --health-check".to_owned()),
             restart: RestartPolicy::default(),

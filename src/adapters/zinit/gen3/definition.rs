@@ -186,6 +186,7 @@ mod tests {
             program: "/bin/osis actor".into(),
             args: vec!["it's".to_owned(), String::new()],
             env: [].into(),
+            env_from_file: [].into(),
             working_dir: None,
             health_check: None,
             restart: RestartPolicy::default(),

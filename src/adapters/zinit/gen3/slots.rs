@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use super::super::client::CallError;
 use super::super::owners::{Env, Foreign, Owners};
+use super::super::private_folder::PrivateFolder;
 use super::super::request_queue::RequestQueue;
 use super::TOMBSTONE;
 use super::cache::ServiceCache;
@@ -184,6 +185,7 @@ impl Owner {
         self.spare_file(&definition.name).await?;
         self.delete_last_tombstones(services).await?;
         self.cache.started(&definition.name);
+        let closed = if definition.has_env { self.close_folder(&definition.name) } else { None };
         let path = self.calls.set(definition).await?;
         if let Some(path) = &path {
             self.learn_config_dir(path);
@@ -192,6 +194,7 @@ impl Owner {
         if definition.has_env {
             self.protect(path.as_deref(), &definition.name).await;
         }
+        drop(closed);
         Ok(())
     }
 
@@ -337,19 +340,26 @@ impl Owner {
         self.config_dir.as_ref().map(|dir| dir.join(format!("{name}.toml")))
     }
 
+    /// Keeps others from a file until it is private.
+    fn close_folder(&mut self, name: &str) -> Option<PrivateFolder> {
+        let dir = self.config_dir.as_deref()?;
+        let closed = PrivateFolder::close(dir);
+        if let Err(error) = &closed
+            && !self.warned
+        {
+            self.warned = true;
+            let dir = dir.display();
+            tracing::warn!(%name, %dir, %error, "zinit: its configuration folder cannot be closed to others, who can read the environments of actors for a moment (chmod 700 it)");
+        }
+        closed.ok()
+    }
+
     /// Zinit writes its files readable by all, and the environment in them may hold secrets.
     async fn protect(&mut self, path: Option<&Path>, name: &str) {
         let Some(path) = path else { return };
         if let Err(error) = fs::set_permissions(path, Permissions::from_mode(0o600)).await {
             let file = path.display();
             tracing::warn!(%name, %file, %error, "zinit service {name}: others may be able to read its environment");
-        }
-        let Some(dir) = path.parent().filter(|_dir| !self.warned) else { return };
-        let Ok(metadata) = fs::metadata(dir).await else { return };
-        if metadata.permissions().mode() & 0o077 != 0 {
-            self.warned = true;
-            let dir = dir.display();
-            tracing::warn!(%dir, "zinit: others can read its configuration folder, where the environments of actors are readable for a moment (chmod 700 it)");
         }
     }
 }

@@ -254,6 +254,7 @@ impl Operation {
             program: self.config.binary.clone(),
             args: self.config.args.clone(),
             env,
+            env_from_file: self.config.env_from_file.clone(),
             working_dir: self.config.working_dir.clone(),
             health_check: self.config.health_check.clone(),
             restart,

@@ -1,9 +1,10 @@
 //! What is asked for of an actor.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::environment::{self, MAX_ITEMS};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::confinement::Confinement;
 use crate::domain::model::health::HealthSettings;
@@ -11,11 +12,9 @@ use crate::domain::model::id::ActorId;
 use crate::domain::model::job::check_labels;
 use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::text::{has_hidden, quoted};
+use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
 
-/// Most arguments, environment variables and dependencies of an actor.
-pub const MAX_ITEMS: usize = 256;
 /// All texts of one definition together. It is told in every answer about its actor and stands in Redis once for each
 /// actor made from it; Linux would refuse a single argument of this length.
 pub const MAX_CONFIG_BYTES: usize = 128 * 1024;
@@ -85,6 +84,10 @@ pub struct ActorConfig {
     pub args: Vec<String>,
     /// Environment, beside what the supervisor gives every actor: `HERO_ACTOR_ID`, `REDIS_URL` and others.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are read from files at each start of the process.
+    pub env_from_file: BTreeMap<String, PathBuf>,
+    /// Variables whose values are secret, beside those whose names tell it.
+    pub secret_env: BTreeSet<String>,
     /// Shell command that must succeed before the actor counts as started (Zinit's `test`).
     pub health_check: Option<String>,
     /// Actors, or services of the process manager, that must run before this one starts.
@@ -118,6 +121,8 @@ impl ActorConfig {
             script_type,
             args: Vec::new(),
             env: BTreeMap::new(),
+            env_from_file: BTreeMap::new(),
+            secret_env: BTreeSet::new(),
             health_check: None,
             dependencies: Vec::new(),
             working_dir: None,
@@ -138,6 +143,7 @@ impl ActorConfig {
             readiness: Readiness::default(),
             labels: BTreeMap::new(),
             health: HealthSettings::default(),
+            secret_env: BTreeSet::new(),
             ..config.clone()
         };
         of_the_process(self) == of_the_process(other)
@@ -238,23 +244,7 @@ impl ActorConfig {
             violations.add("binary_path", "has a NUL character");
         }
         check_items("args", &self.args, &mut violations);
-        if self.env.len() > MAX_ITEMS {
-            violations.add("env", format!("has {} entries, more than {MAX_ITEMS}", self.env.len()));
-        }
-        for (name, value) in self.env.iter().take(MAX_ITEMS) {
-            let path = format!("env[{}]", quoted(name));
-            if name.is_empty() || name.contains(|c: char| c == '=' || c.is_whitespace()) || has_hidden(name) {
-                violations.add(
-                    &path,
-                    "is not a variable name: it is empty or has =, a space or a character that does not show in it",
-                );
-            } else if name.starts_with("HERO_") {
-                violations.add(&path, "is reserved: names that start with HERO_ are set by the supervisor");
-            }
-            if value.contains('\0') {
-                violations.add(&path, "has a NUL character");
-            }
-        }
+        environment::check(&self.env, &self.env_from_file, &self.secret_env, &mut violations);
         if let Some(command) = &self.health_check
             && (command.trim().is_empty() || command.contains('\0'))
         {
@@ -316,6 +306,8 @@ impl ActorConfig {
             + paths.into_iter().flatten().map(|path| path.as_os_str().len()).sum::<usize>()
             + items(&self.args)
             + pairs(&self.env)
+            + self.env_from_file.iter().map(|(name, path)| name.len() + path.as_os_str().len()).sum::<usize>()
+            + self.secret_env.iter().map(String::len).sum::<usize>()
             + self.health_check.as_ref().map_or(0, String::len)
             + items(&self.dependencies)
             + pairs(&self.labels)

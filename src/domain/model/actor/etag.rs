@@ -38,6 +38,8 @@ impl Fields {
             script_type,
             args,
             env,
+            env_from_file,
+            secret_env,
             health_check,
             dependencies,
             working_dir,
@@ -69,6 +71,18 @@ impl Fields {
         self.map(labels);
         self.health(health);
         self.confinement(confinement);
+        // Definitions without them have the etag that supervisors of before have given them.
+        if !env_from_file.is_empty() || !secret_env.is_empty() {
+            self.number(env_from_file.len() as u64);
+            for (name, path) in env_from_file {
+                self.text(name);
+                self.path(path);
+            }
+            self.number(secret_env.len() as u64);
+            for name in secret_env {
+                self.text(name);
+            }
+        }
     }
 
     fn restart(&mut self, policy: &RestartPolicy) {

@@ -186,6 +186,7 @@ pub(crate) fn shell(name: &str, script: &str) -> ProcessSpec {
         program: "/bin/sh".into(),
         args: vec!["-c".to_owned(), script.to_owned()],
         env: [].into(),
+        env_from_file: [].into(),
         working_dir: None,
         health_check: None,
         restart: RestartPolicy { mode: RestartMode::Never, ..policy(Duration::from_millis(200)) },

@@ -655,8 +655,16 @@ type ActorConfig struct {
 	// Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
 	// always does so. Default: false.
 	DieWithProcessManager bool `protobuf:"varint,19,opt,name=die_with_process_manager,json=dieWithProcessManager,proto3" json:"die_with_process_manager,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+	// A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+	// end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+	// event, command line or file of the process manager. Default: none.
+	EnvFromFile map[string]string `protobuf:"bytes,30,rep,name=env_from_file,json=envFromFile,proto3" json:"env_from_file,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+	// that are not admins their values are "***". Default: none.
+	SecretEnv     []string `protobuf:"bytes,31,rep,name=secret_env,json=secretEnv,proto3" json:"secret_env,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ActorConfig) Reset() {
@@ -820,6 +828,20 @@ func (x *ActorConfig) GetDieWithProcessManager() bool {
 		return x.DieWithProcessManager
 	}
 	return false
+}
+
+func (x *ActorConfig) GetEnvFromFile() map[string]string {
+	if x != nil {
+		return x.EnvFromFile
+	}
+	return nil
+}
+
+func (x *ActorConfig) GetSecretEnv() []string {
+	if x != nil {
+		return x.SecretEnv
+	}
+	return nil
 }
 
 // The user and the groups of a process, each by name or number. Requires a process manager that runs as root.
@@ -1673,7 +1695,8 @@ var File_hero_supervisor_v1_actor_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xa2\t\n" +
+	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xd7\n" +
+	"\n" +
 	"\vActorConfig\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -1697,11 +1720,17 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x06run_as\x18\x10 \x01(\v2\x19.hero.supervisor.v1.RunAsR\x05runAs\x12:\n" +
 	"\x06limits\x18\x11 \x01(\v2\".hero.supervisor.v1.ResourceLimitsR\x06limits\x12*\n" +
 	"\x11no_new_privileges\x18\x12 \x01(\bR\x0fnoNewPrivileges\x127\n" +
-	"\x18die_with_process_manager\x18\x13 \x01(\bR\x15dieWithProcessManager\x1a6\n" +
+	"\x18die_with_process_manager\x18\x13 \x01(\bR\x15dieWithProcessManager\x12T\n" +
+	"\renv_from_file\x18\x1e \x03(\v20.hero.supervisor.v1.ActorConfig.EnvFromFileEntryR\venvFromFile\x12\x1d\n" +
+	"\n" +
+	"secret_env\x18\x1f \x03(\tR\tsecretEnv\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
+	"\x10EnvFromFileEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"R\n" +
 	"\tReadiness\x12\x19\n" +
@@ -1866,7 +1895,7 @@ func file_hero_supervisor_v1_actor_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_actor_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_hero_supervisor_v1_actor_proto_goTypes = []any{
 	(ActorView)(0),                // 0: hero.supervisor.v1.ActorView
 	(ActorConfig_Readiness)(0),    // 1: hero.supervisor.v1.ActorConfig.Readiness
@@ -1890,56 +1919,58 @@ var file_hero_supervisor_v1_actor_proto_goTypes = []any{
 	(*LogEntry)(nil),              // 19: hero.supervisor.v1.LogEntry
 	nil,                           // 20: hero.supervisor.v1.ActorConfig.EnvEntry
 	nil,                           // 21: hero.supervisor.v1.ActorConfig.LabelsEntry
-	nil,                           // 22: hero.supervisor.v1.ActorSelector.LabelsEntry
-	(ScriptType)(0),               // 23: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	nil,                           // 22: hero.supervisor.v1.ActorConfig.EnvFromFileEntry
+	nil,                           // 23: hero.supervisor.v1.ActorSelector.LabelsEntry
+	(ScriptType)(0),               // 24: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_actor_proto_depIdxs = []int32{
-	23, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
+	24, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
 	20, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
-	24, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
-	24, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
+	25, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
+	25, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
 	1,  // 4: hero.supervisor.v1.ActorConfig.readiness:type_name -> hero.supervisor.v1.ActorConfig.Readiness
 	13, // 5: hero.supervisor.v1.ActorConfig.restart_policy:type_name -> hero.supervisor.v1.RestartPolicy
 	21, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
 	14, // 7: hero.supervisor.v1.ActorConfig.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
 	11, // 8: hero.supervisor.v1.ActorConfig.run_as:type_name -> hero.supervisor.v1.RunAs
 	12, // 9: hero.supervisor.v1.ActorConfig.limits:type_name -> hero.supervisor.v1.ResourceLimits
-	24, // 10: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
-	2,  // 11: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
-	24, // 12: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	24, // 13: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
-	24, // 14: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
-	24, // 15: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
-	24, // 16: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
-	24, // 17: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
-	24, // 18: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
-	3,  // 19: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
-	10, // 20: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
-	4,  // 21: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
-	5,  // 22: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
-	7,  // 23: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
-	25, // 24: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
-	25, // 25: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
-	25, // 26: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
-	25, // 27: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
-	16, // 28: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
-	6,  // 29: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
-	17, // 30: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
-	25, // 31: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
-	25, // 32: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
-	8,  // 33: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
-	24, // 34: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
-	23, // 35: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
-	22, // 36: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
-	25, // 37: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
-	9,  // 38: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	22, // 10: hero.supervisor.v1.ActorConfig.env_from_file:type_name -> hero.supervisor.v1.ActorConfig.EnvFromFileEntry
+	25, // 11: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
+	2,  // 12: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
+	25, // 13: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	25, // 14: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
+	25, // 15: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
+	25, // 16: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
+	25, // 17: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
+	25, // 18: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
+	25, // 19: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
+	3,  // 20: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
+	10, // 21: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
+	4,  // 22: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
+	5,  // 23: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
+	7,  // 24: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
+	26, // 25: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
+	26, // 26: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
+	26, // 27: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
+	26, // 28: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
+	16, // 29: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
+	6,  // 30: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
+	17, // 31: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
+	26, // 32: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
+	26, // 33: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
+	8,  // 34: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
+	25, // 35: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
+	24, // 36: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
+	23, // 37: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
+	26, // 38: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
+	9,  // 39: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_actor_proto_init() }
@@ -1959,7 +1990,7 @@ func file_hero_supervisor_v1_actor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_actor_proto_rawDesc), len(file_hero_supervisor_v1_actor_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

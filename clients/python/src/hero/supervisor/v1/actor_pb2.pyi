@@ -111,6 +111,22 @@ class ActorConfig(google.protobuf.message.Message):
         ) -> None: ...
         def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
 
+    @typing.final
+    class EnvFromFileEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     BINARY_PATH_FIELD_NUMBER: builtins.int
     ARGS_FIELD_NUMBER: builtins.int
@@ -130,6 +146,8 @@ class ActorConfig(google.protobuf.message.Message):
     LIMITS_FIELD_NUMBER: builtins.int
     NO_NEW_PRIVILEGES_FIELD_NUMBER: builtins.int
     DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER: builtins.int
+    ENV_FROM_FILE_FIELD_NUMBER: builtins.int
+    SECRET_ENV_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The script type whose queue the actor serves."""
     binary_path: builtins.str
@@ -205,6 +223,20 @@ class ActorConfig(google.protobuf.message.Message):
     def limits(self) -> global___ResourceLimits:
         """Kernel limits of the process. Default: those of the process manager."""
 
+    @property
+    def env_from_file(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+        A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+        end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+        event, command line or file of the process manager. Default: none.
+        """
+
+    @property
+    def secret_env(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+        that are not admins their values are "***". Default: none.
+        """
+
     def __init__(
         self,
         *,
@@ -227,9 +259,11 @@ class ActorConfig(google.protobuf.message.Message):
         limits: global___ResourceLimits | None = ...,
         no_new_privileges: builtins.bool = ...,
         die_with_process_manager: builtins.bool = ...,
+        env_from_file: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        secret_env: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "health_policy", b"health_policy", "limits", b"limits", "restart_policy", b"restart_policy", "run_as", b"run_as", "start_timeout", b"start_timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "env_names", b"env_names", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "env_from_file", b"env_from_file", "env_names", b"env_names", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "secret_env", b"secret_env", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
 
 global___ActorConfig = ActorConfig
 

@@ -47,6 +47,8 @@ private static final long serialVersionUID = 0L;
     readiness_ = 0;
     envNames_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    secretEnv_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -63,6 +65,8 @@ private static final long serialVersionUID = 0L;
         return internalGetEnv();
       case 13:
         return internalGetLabels();
+      case 30:
+        return internalGetEnvFromFile();
       default:
         throw new RuntimeException(
             "Invalid map field number: " + number);
@@ -1104,6 +1108,170 @@ java.lang.String defaultValue) {
     return dieWithProcessManager_;
   }
 
+  public static final int ENV_FROM_FILE_FIELD_NUMBER = 30;
+  private static final class EnvFromFileDefaultEntryHolder {
+    static final com.google.protobuf.MapEntry<
+        java.lang.String, java.lang.String> defaultEntry =
+            com.google.protobuf.MapEntry
+            .<java.lang.String, java.lang.String>newDefaultInstance(
+                hero.supervisor.v1.ActorProto.internal_static_hero_supervisor_v1_ActorConfig_EnvFromFileEntry_descriptor, 
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "",
+                com.google.protobuf.WireFormat.FieldType.STRING,
+                "");
+  }
+  @SuppressWarnings("serial")
+  private com.google.protobuf.MapField<
+      java.lang.String, java.lang.String> envFromFile_;
+  private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+  internalGetEnvFromFile() {
+    if (envFromFile_ == null) {
+      return com.google.protobuf.MapField.emptyMapField(
+          EnvFromFileDefaultEntryHolder.defaultEntry);
+    }
+    return envFromFile_;
+  }
+  public int getEnvFromFileCount() {
+    return internalGetEnvFromFile().getMap().size();
+  }
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  @java.lang.Override
+  public boolean containsEnvFromFile(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    return internalGetEnvFromFile().getMap().containsKey(key);
+  }
+  /**
+   * Use {@link #getEnvFromFileMap()} instead.
+   */
+  @java.lang.Override
+  @java.lang.Deprecated
+  public java.util.Map<java.lang.String, java.lang.String> getEnvFromFile() {
+    return getEnvFromFileMap();
+  }
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  @java.lang.Override
+  public java.util.Map<java.lang.String, java.lang.String> getEnvFromFileMap() {
+    return internalGetEnvFromFile().getMap();
+  }
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  @java.lang.Override
+  public /* nullable */
+java.lang.String getEnvFromFileOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetEnvFromFile().getMap();
+    return map.containsKey(key) ? map.get(key) : defaultValue;
+  }
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  @java.lang.Override
+  public java.lang.String getEnvFromFileOrThrow(
+      java.lang.String key) {
+    if (key == null) { throw new NullPointerException("map key"); }
+    java.util.Map<java.lang.String, java.lang.String> map =
+        internalGetEnvFromFile().getMap();
+    if (!map.containsKey(key)) {
+      throw new java.lang.IllegalArgumentException();
+    }
+    return map.get(key);
+  }
+
+  public static final int SECRET_ENV_FIELD_NUMBER = 31;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList secretEnv_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @return A list containing the secretEnv.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getSecretEnvList() {
+    return secretEnv_;
+  }
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @return The count of secretEnv.
+   */
+  public int getSecretEnvCount() {
+    return secretEnv_.size();
+  }
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @param index The index of the element to return.
+   * @return The secretEnv at the given index.
+   */
+  public java.lang.String getSecretEnv(int index) {
+    return secretEnv_.get(index);
+  }
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the secretEnv at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getSecretEnvBytes(int index) {
+    return secretEnv_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1180,6 +1348,15 @@ java.lang.String defaultValue) {
     }
     if (dieWithProcessManager_ != false) {
       output.writeBool(19, dieWithProcessManager_);
+    }
+    com.google.protobuf.GeneratedMessage
+      .serializeStringMapTo(
+        output,
+        internalGetEnvFromFile(),
+        EnvFromFileDefaultEntryHolder.defaultEntry,
+        30);
+    for (int i = 0; i < secretEnv_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 31, secretEnv_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -1286,6 +1463,24 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(19, dieWithProcessManager_);
     }
+    for (java.util.Map.Entry<java.lang.String, java.lang.String> entry
+         : internalGetEnvFromFile().getMap().entrySet()) {
+      com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+      envFromFile__ = EnvFromFileDefaultEntryHolder.defaultEntry.newBuilderForType()
+          .setKey(entry.getKey())
+          .setValue(entry.getValue())
+          .build();
+      size += com.google.protobuf.CodedOutputStream
+          .computeMessageSize(30, envFromFile__);
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < secretEnv_.size(); i++) {
+        dataSize += computeStringSizeNoTag(secretEnv_.getRaw(i));
+      }
+      size += dataSize;
+      size += 2 * getSecretEnvList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1355,6 +1550,10 @@ java.lang.String defaultValue) {
         != other.getNoNewPrivileges()) return false;
     if (getDieWithProcessManager()
         != other.getDieWithProcessManager()) return false;
+    if (!internalGetEnvFromFile().equals(
+        other.internalGetEnvFromFile())) return false;
+    if (!getSecretEnvList()
+        .equals(other.getSecretEnvList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1428,6 +1627,14 @@ java.lang.String defaultValue) {
     hash = (37 * hash) + DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getDieWithProcessManager());
+    if (!internalGetEnvFromFile().getMap().isEmpty()) {
+      hash = (37 * hash) + ENV_FROM_FILE_FIELD_NUMBER;
+      hash = (53 * hash) + internalGetEnvFromFile().hashCode();
+    }
+    if (getSecretEnvCount() > 0) {
+      hash = (37 * hash) + SECRET_ENV_FIELD_NUMBER;
+      hash = (53 * hash) + getSecretEnvList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1552,6 +1759,8 @@ java.lang.String defaultValue) {
           return internalGetEnv();
         case 13:
           return internalGetLabels();
+        case 30:
+          return internalGetEnvFromFile();
         default:
           throw new RuntimeException(
               "Invalid map field number: " + number);
@@ -1565,6 +1774,8 @@ java.lang.String defaultValue) {
           return internalGetMutableEnv();
         case 13:
           return internalGetMutableLabels();
+        case 30:
+          return internalGetMutableEnvFromFile();
         default:
           throw new RuntimeException(
               "Invalid map field number: " + number);
@@ -1649,6 +1860,9 @@ java.lang.String defaultValue) {
       }
       noNewPrivileges_ = false;
       dieWithProcessManager_ = false;
+      internalGetMutableEnvFromFile().clear();
+      secretEnv_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
 
@@ -1763,6 +1977,14 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00040000) != 0)) {
         result.dieWithProcessManager_ = dieWithProcessManager_;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.envFromFile_ = internalGetEnvFromFile();
+        result.envFromFile_.makeImmutable();
+      }
+      if (((from_bitField0_ & 0x00100000) != 0)) {
+        secretEnv_.makeImmutable();
+        result.secretEnv_ = secretEnv_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1863,6 +2085,19 @@ java.lang.String defaultValue) {
       }
       if (other.getDieWithProcessManager() != false) {
         setDieWithProcessManager(other.getDieWithProcessManager());
+      }
+      internalGetMutableEnvFromFile().mergeFrom(
+          other.internalGetEnvFromFile());
+      bitField0_ |= 0x00080000;
+      if (!other.secretEnv_.isEmpty()) {
+        if (secretEnv_.isEmpty()) {
+          secretEnv_ = other.secretEnv_;
+          bitField0_ |= 0x00100000;
+        } else {
+          ensureSecretEnvIsMutable();
+          secretEnv_.addAll(other.secretEnv_);
+        }
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -2008,6 +2243,21 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00040000;
               break;
             } // case 152
+            case 242: {
+              com.google.protobuf.MapEntry<java.lang.String, java.lang.String>
+              envFromFile__ = input.readMessage(
+                  EnvFromFileDefaultEntryHolder.defaultEntry.getParserForType(), extensionRegistry);
+              internalGetMutableEnvFromFile().getMutableMap().put(
+                  envFromFile__.getKey(), envFromFile__.getValue());
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 242
+            case 250: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureSecretEnvIsMutable();
+              secretEnv_.add(s);
+              break;
+            } // case 250
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4368,6 +4618,338 @@ java.lang.String defaultValue) {
     public Builder clearDieWithProcessManager() {
       bitField0_ = (bitField0_ & ~0x00040000);
       dieWithProcessManager_ = false;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.MapField<
+        java.lang.String, java.lang.String> envFromFile_;
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetEnvFromFile() {
+      if (envFromFile_ == null) {
+        return com.google.protobuf.MapField.emptyMapField(
+            EnvFromFileDefaultEntryHolder.defaultEntry);
+      }
+      return envFromFile_;
+    }
+    private com.google.protobuf.MapField<java.lang.String, java.lang.String>
+        internalGetMutableEnvFromFile() {
+      if (envFromFile_ == null) {
+        envFromFile_ = com.google.protobuf.MapField.newMapField(
+            EnvFromFileDefaultEntryHolder.defaultEntry);
+      }
+      if (!envFromFile_.isMutable()) {
+        envFromFile_ = envFromFile_.copy();
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return envFromFile_;
+    }
+    public int getEnvFromFileCount() {
+      return internalGetEnvFromFile().getMap().size();
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    @java.lang.Override
+    public boolean containsEnvFromFile(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      return internalGetEnvFromFile().getMap().containsKey(key);
+    }
+    /**
+     * Use {@link #getEnvFromFileMap()} instead.
+     */
+    @java.lang.Override
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String> getEnvFromFile() {
+      return getEnvFromFileMap();
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    @java.lang.Override
+    public java.util.Map<java.lang.String, java.lang.String> getEnvFromFileMap() {
+      return internalGetEnvFromFile().getMap();
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    @java.lang.Override
+    public /* nullable */
+java.lang.String getEnvFromFileOrDefault(
+        java.lang.String key,
+        /* nullable */
+java.lang.String defaultValue) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetEnvFromFile().getMap();
+      return map.containsKey(key) ? map.get(key) : defaultValue;
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    @java.lang.Override
+    public java.lang.String getEnvFromFileOrThrow(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      java.util.Map<java.lang.String, java.lang.String> map =
+          internalGetEnvFromFile().getMap();
+      if (!map.containsKey(key)) {
+        throw new java.lang.IllegalArgumentException();
+      }
+      return map.get(key);
+    }
+    public Builder clearEnvFromFile() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      internalGetMutableEnvFromFile().getMutableMap()
+          .clear();
+      return this;
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    public Builder removeEnvFromFile(
+        java.lang.String key) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      internalGetMutableEnvFromFile().getMutableMap()
+          .remove(key);
+      return this;
+    }
+    /**
+     * Use alternate mutation accessors instead.
+     */
+    @java.lang.Deprecated
+    public java.util.Map<java.lang.String, java.lang.String>
+        getMutableEnvFromFile() {
+      bitField0_ |= 0x00080000;
+      return internalGetMutableEnvFromFile().getMutableMap();
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    public Builder putEnvFromFile(
+        java.lang.String key,
+        java.lang.String value) {
+      if (key == null) { throw new NullPointerException("map key"); }
+      if (value == null) { throw new NullPointerException("map value"); }
+      internalGetMutableEnvFromFile().getMutableMap()
+          .put(key, value);
+      bitField0_ |= 0x00080000;
+      return this;
+    }
+    /**
+     * <pre>
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+     * event, command line or file of the process manager. Default: none.
+     * </pre>
+     *
+     * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+     */
+    public Builder putAllEnvFromFile(
+        java.util.Map<java.lang.String, java.lang.String> values) {
+      internalGetMutableEnvFromFile().getMutableMap()
+          .putAll(values);
+      bitField0_ |= 0x00080000;
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList secretEnv_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureSecretEnvIsMutable() {
+      if (!secretEnv_.isModifiable()) {
+        secretEnv_ = new com.google.protobuf.LazyStringArrayList(secretEnv_);
+      }
+      bitField0_ |= 0x00100000;
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @return A list containing the secretEnv.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getSecretEnvList() {
+      secretEnv_.makeImmutable();
+      return secretEnv_;
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @return The count of secretEnv.
+     */
+    public int getSecretEnvCount() {
+      return secretEnv_.size();
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @param index The index of the element to return.
+     * @return The secretEnv at the given index.
+     */
+    public java.lang.String getSecretEnv(int index) {
+      return secretEnv_.get(index);
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the secretEnv at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getSecretEnvBytes(int index) {
+      return secretEnv_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @param index The index to set the value at.
+     * @param value The secretEnv to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSecretEnv(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureSecretEnvIsMutable();
+      secretEnv_.set(index, value);
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @param value The secretEnv to add.
+     * @return This builder for chaining.
+     */
+    public Builder addSecretEnv(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureSecretEnvIsMutable();
+      secretEnv_.add(value);
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @param values The secretEnv to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllSecretEnv(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureSecretEnvIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, secretEnv_);
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSecretEnv() {
+      secretEnv_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00100000);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+     * that are not admins their values are "***". Default: none.
+     * </pre>
+     *
+     * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+     * @param value The bytes of the secretEnv to add.
+     * @return This builder for chaining.
+     */
+    public Builder addSecretEnvBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureSecretEnvIsMutable();
+      secretEnv_.add(value);
+      bitField0_ |= 0x00100000;
       onChanged();
       return this;
     }

@@ -569,4 +569,118 @@ java.lang.String defaultValue);
    * @return The dieWithProcessManager.
    */
   boolean getDieWithProcessManager();
+
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  int getEnvFromFileCount();
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  boolean containsEnvFromFile(
+      java.lang.String key);
+  /**
+   * Use {@link #getEnvFromFileMap()} instead.
+   */
+  @java.lang.Deprecated
+  java.util.Map<java.lang.String, java.lang.String>
+  getEnvFromFile();
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  java.util.Map<java.lang.String, java.lang.String>
+  getEnvFromFileMap();
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  /* nullable */
+java.lang.String getEnvFromFileOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue);
+  /**
+   * <pre>
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
+   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
+   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
+   * event, command line or file of the process manager. Default: none.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
+   */
+  java.lang.String getEnvFromFileOrThrow(
+      java.lang.String key);
+
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @return A list containing the secretEnv.
+   */
+  java.util.List<java.lang.String>
+      getSecretEnvList();
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @return The count of secretEnv.
+   */
+  int getSecretEnvCount();
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @param index The index of the element to return.
+   * @return The secretEnv at the given index.
+   */
+  java.lang.String getSecretEnv(int index);
+  /**
+   * <pre>
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
+   * that are not admins their values are "***". Default: none.
+   * </pre>
+   *
+   * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the secretEnv at the given index.
+   */
+  com.google.protobuf.ByteString
+      getSecretEnvBytes(int index);
 }

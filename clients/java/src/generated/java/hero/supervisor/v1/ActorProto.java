@@ -42,6 +42,11 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_ActorConfig_LabelsEntry_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ActorConfig_EnvFromFileEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ActorConfig_EnvFromFileEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_RunAs_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -103,7 +108,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "\n\036hero/supervisor/v1/actor.proto\022\022hero.s" +
       "upervisor.v1\032\036google/protobuf/duration.p" +
       "roto\032\037google/protobuf/timestamp.proto\032$h" +
-      "ero/supervisor/v1/script_type.proto\"\242\t\n\013" +
+      "ero/supervisor/v1/script_type.proto\"\327\n\n\013" +
       "ActorConfig\022?\n\013script_type\030\001 \001(\0162\036.hero." +
       "supervisor.v1.ScriptTypeR\nscriptType\022\037\n\013" +
       "binary_path\030\002 \001(\tR\nbinaryPath\022\022\n\004args\030\003 " +
@@ -128,112 +133,117 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "2\".hero.supervisor.v1.ResourceLimitsR\006li" +
       "mits\022*\n\021no_new_privileges\030\022 \001(\010R\017noNewPr" +
       "ivileges\0227\n\030die_with_process_manager\030\023 \001" +
-      "(\010R\025dieWithProcessManager\0326\n\010EnvEntry\022\020\n" +
+      "(\010R\025dieWithProcessManager\022T\n\renv_from_fi" +
+      "le\030\036 \003(\01320.hero.supervisor.v1.ActorConfi" +
+      "g.EnvFromFileEntryR\013envFromFile\022\035\n\nsecre" +
+      "t_env\030\037 \003(\tR\tsecretEnv\0326\n\010EnvEntry\022\020\n\003ke" +
+      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\0329" +
+      "\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
+      "\030\002 \001(\tR\005value:\0028\001\032>\n\020EnvFromFileEntry\022\020\n" +
       "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
-      "\001\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005va" +
-      "lue\030\002 \001(\tR\005value:\0028\001\"R\n\tReadiness\022\031\n\025REA" +
-      "DINESS_UNSPECIFIED\020\000\022\023\n\017READINESS_QUEUE\020" +
-      "\001\022\025\n\021READINESS_PROCESS\020\002\"d\n\005RunAs\022\022\n\004use" +
-      "r\030\001 \001(\tR\004user\022\024\n\005group\030\002 \001(\tR\005group\0221\n\024s" +
-      "upplementary_groups\030\003 \003(\tR\023supplementary" +
-      "Groups\"\226\002\n\016ResourceLimits\022&\n\014memory_byte" +
-      "s\030\001 \001(\003H\000R\013memoryBytes\210\001\001\022\"\n\nopen_files\030" +
-      "\002 \001(\005H\001R\topenFiles\210\001\001\0224\n\010cpu_time\030\003 \001(\0132" +
-      "\031.google.protobuf.DurationR\007cpuTime\022!\n\tp" +
-      "rocesses\030\004 \001(\005H\002R\tprocesses\210\001\001\022\"\n\ncore_b" +
-      "ytes\030\005 \001(\003H\003R\tcoreBytes\210\001\001B\017\n\r_memory_by" +
-      "tesB\r\n\013_open_filesB\014\n\n_processesB\r\n\013_cor" +
-      "e_bytes\"\307\003\n\rRestartPolicy\022:\n\004mode\030\001 \001(\0162" +
-      "&.hero.supervisor.v1.RestartPolicy.ModeR" +
-      "\004mode\022B\n\017initial_backoff\030\002 \001(\0132\031.google." +
-      "protobuf.DurationR\016initialBackoff\022:\n\013max" +
-      "_backoff\030\003 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\nmaxBackoff\022:\n\013reset_after\030\004 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\nresetAfter\022&\n\014max" +
-      "_restarts\030\005 \001(\005H\000R\013maxRestarts\210\001\001\0221\n\006win" +
-      "dow\030\006 \001(\0132\031.google.protobuf.DurationR\006wi" +
-      "ndow\"R\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000\022\017\n\013MO" +
-      "DE_ALWAYS\020\001\022\023\n\017MODE_ON_FAILURE\020\002\022\016\n\nMODE" +
-      "_NEVER\020\003B\017\n\r_max_restarts\"\330\003\n\014HealthPoli" +
-      "cy\0228\n\nidle_after\030\001 \001(\0132\031.google.protobuf" +
-      ".DurationR\tidleAfter\022<\n\014ping_timeout\030\002 \001" +
-      "(\0132\031.google.protobuf.DurationR\013pingTimeo" +
-      "ut\022X\n\033ping_interval_after_failure\030\003 \001(\0132" +
-      "\031.google.protobuf.DurationR\030pingInterval" +
-      "AfterFailure\0220\n\021failure_threshold\030\004 \001(\005H" +
-      "\000R\020failureThreshold\210\001\001\022?\n\006action\030\005 \001(\0162\'" +
-      ".hero.supervisor.v1.HealthPolicy.ActionR" +
-      "\006action\022\037\n\013ping_script\030\006 \001(\tR\npingScript" +
-      "\"L\n\006Action\022\026\n\022ACTION_UNSPECIFIED\020\000\022\022\n\016AC" +
-      "TION_RESTART\020\001\022\026\n\022ACTION_REPORT_ONLY\020\002B\024" +
-      "\n\022_failure_threshold\"\303\013\n\005Actor\022\031\n\010actor_" +
-      "id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero" +
-      ".supervisor.v1.ActorConfigR\006config\0225\n\005st" +
-      "ate\030\003 \001(\0162\037.hero.supervisor.v1.Actor.Sta" +
-      "teR\005state\022K\n\rdesired_state\030\004 \001(\0162&.hero." +
-      "supervisor.v1.Actor.DesiredStateR\014desire" +
-      "dState\022%\n\016status_message\030\005 \001(\tR\rstatusMe" +
-      "ssage\022\025\n\003pid\030\006 \001(\005H\000R\003pid\210\001\001\022\022\n\004node\030\007 \001" +
-      "(\tR\004node\022B\n\nmanaged_by\030\010 \001(\0162#.hero.supe" +
-      "rvisor.v1.Actor.ManagedByR\tmanagedBy\022$\n\016" +
-      "jobs_in_flight\030\t \001(\005R\014jobsInFlight\022;\n\013cr" +
-      "eate_time\030\n \001(\0132\032.google.protobuf.Timest" +
-      "ampR\ncreateTime\0229\n\nstart_time\030\013 \001(\0132\032.go" +
-      "ogle.protobuf.TimestampR\tstartTime\0229\n\nst" +
-      "ate_time\030\014 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\tstateTime\022>\n\rlast_job_time\030\r \001(\0132\032.g" +
-      "oogle.protobuf.TimestampR\013lastJobTime\022#\n" +
-      "\rrestart_count\030\016 \001(\005R\014restartCount\022:\n\tla" +
-      "st_exit\030\017 \001(\0132\035.hero.supervisor.v1.Actor" +
-      "ExitR\010lastExit\022\022\n\004etag\030\020 \001(\tR\004etag\0228\n\006he" +
-      "alth\030\021 \001(\0162 .hero.supervisor.v1.Actor.He" +
-      "althR\006health\0225\n\tlast_ping\030\022 \001(\0132\030.hero.s" +
-      "upervisor.v1.PingR\010lastPing\022:\n\031consecuti" +
-      "ve_ping_failures\030\023 \001(\005R\027consecutivePingF" +
-      "ailures\"\341\001\n\005State\022\025\n\021STATE_UNSPECIFIED\020\000" +
-      "\022\021\n\rSTATE_STOPPED\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\022" +
-      "\n\016STATE_STARTING\020\003\022\021\n\rSTATE_RUNNING\020\004\022\022\n" +
-      "\016STATE_DRAINING\020\005\022\022\n\016STATE_STOPPING\020\006\022\021\n" +
-      "\rSTATE_BACKOFF\020\007\022\024\n\020STATE_CRASH_LOOP\020\010\022\020" +
-      "\n\014STATE_FAILED\020\t\022\021\n\rSTATE_UNKNOWN\020\n\"[\n\014D" +
-      "esiredState\022\035\n\031DESIRED_STATE_UNSPECIFIED" +
-      "\020\000\022\024\n\020DESIRED_STATE_UP\020\001\022\026\n\022DESIRED_STAT" +
-      "E_DOWN\020\002\"s\n\006Health\022\026\n\022HEALTH_UNSPECIFIED" +
-      "\020\000\022\022\n\016HEALTH_HEALTHY\020\001\022\023\n\017HEALTH_DEGRADE" +
-      "D\020\002\022\024\n\020HEALTH_UNHEALTHY\020\003\022\022\n\016HEALTH_UNKN" +
-      "OWN\020\004\"S\n\tManagedBy\022\032\n\026MANAGED_BY_UNSPECI" +
-      "FIED\020\000\022\023\n\017MANAGED_BY_USER\020\001\022\025\n\021MANAGED_B" +
-      "Y_SCALER\020\002B\006\n\004_pid\"\336\001\n\tActorExit\022 \n\texit" +
-      "_code\030\001 \001(\005H\000R\010exitCode\210\001\001\022\033\n\006signal\030\002 \001" +
-      "(\005H\001R\006signal\210\001\001\022.\n\004time\030\003 \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\004time\022\020\n\003pid\030\004 \001(\005R\003pi" +
-      "d\022\034\n\trequested\030\005 \001(\010R\trequested\022\031\n\010log_t" +
-      "ail\030\006 \003(\tR\007logTailB\014\n\n_exit_codeB\t\n\007_sig" +
-      "nal\"\245\002\n\004Ping\022.\n\004time\030\001 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\004time\022:\n\007outcome\030\002 \001(\0162 ." +
-      "hero.supervisor.v1.Ping.OutcomeR\007outcome" +
-      "\0228\n\nround_trip\030\003 \001(\0132\031.google.protobuf.D" +
-      "urationR\troundTrip\022\030\n\007message\030\004 \001(\tR\007mes" +
-      "sage\"]\n\007Outcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000" +
-      "\022\016\n\nOUTCOME_OK\020\001\022\025\n\021OUTCOME_TIMED_OUT\020\002\022" +
-      "\022\n\016OUTCOME_FAILED\020\003\"\203\002\n\rActorSelector\022\033\n" +
-      "\tactor_ids\030\001 \003(\tR\010actorIds\022A\n\014script_typ" +
-      "es\030\002 \003(\0162\036.hero.supervisor.v1.ScriptType" +
-      "R\013scriptTypes\022E\n\006labels\030\003 \003(\0132-.hero.sup" +
-      "ervisor.v1.ActorSelector.LabelsEntryR\006la" +
-      "bels\022\020\n\003all\030\004 \001(\010R\003all\0329\n\013LabelsEntry\022\020\n" +
-      "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
-      "\001\"\323\001\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.google.pr" +
-      "otobuf.TimestampR\004time\022;\n\006stream\030\002 \001(\0162#" +
-      ".hero.supervisor.v1.LogEntry.StreamR\006str" +
-      "eam\022\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026\n\022STR" +
-      "EAM_UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020\001\022\021\n\r" +
-      "STREAM_STDERR\020\002*R\n\tActorView\022\032\n\026ACTOR_VI" +
-      "EW_UNSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASIC\020\001\022\023" +
-      "\n\017ACTOR_VIEW_FULL\020\002By\n\022hero.supervisor.v" +
-      "1B\nActorProtoP\001ZUgithub.com/hero-supervi" +
-      "sor/hero-supervisor/clients/go/hero/supe" +
-      "rvisor/v1;supervisorv1b\006proto3"
+      "\001\"R\n\tReadiness\022\031\n\025READINESS_UNSPECIFIED\020" +
+      "\000\022\023\n\017READINESS_QUEUE\020\001\022\025\n\021READINESS_PROC" +
+      "ESS\020\002\"d\n\005RunAs\022\022\n\004user\030\001 \001(\tR\004user\022\024\n\005gr" +
+      "oup\030\002 \001(\tR\005group\0221\n\024supplementary_groups" +
+      "\030\003 \003(\tR\023supplementaryGroups\"\226\002\n\016Resource" +
+      "Limits\022&\n\014memory_bytes\030\001 \001(\003H\000R\013memoryBy" +
+      "tes\210\001\001\022\"\n\nopen_files\030\002 \001(\005H\001R\topenFiles\210" +
+      "\001\001\0224\n\010cpu_time\030\003 \001(\0132\031.google.protobuf.D" +
+      "urationR\007cpuTime\022!\n\tprocesses\030\004 \001(\005H\002R\tp" +
+      "rocesses\210\001\001\022\"\n\ncore_bytes\030\005 \001(\003H\003R\tcoreB" +
+      "ytes\210\001\001B\017\n\r_memory_bytesB\r\n\013_open_filesB" +
+      "\014\n\n_processesB\r\n\013_core_bytes\"\307\003\n\rRestart" +
+      "Policy\022:\n\004mode\030\001 \001(\0162&.hero.supervisor.v" +
+      "1.RestartPolicy.ModeR\004mode\022B\n\017initial_ba" +
+      "ckoff\030\002 \001(\0132\031.google.protobuf.DurationR\016" +
+      "initialBackoff\022:\n\013max_backoff\030\003 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\nmaxBackoff\022:\n\013re" +
+      "set_after\030\004 \001(\0132\031.google.protobuf.Durati" +
+      "onR\nresetAfter\022&\n\014max_restarts\030\005 \001(\005H\000R\013" +
+      "maxRestarts\210\001\001\0221\n\006window\030\006 \001(\0132\031.google." +
+      "protobuf.DurationR\006window\"R\n\004Mode\022\024\n\020MOD" +
+      "E_UNSPECIFIED\020\000\022\017\n\013MODE_ALWAYS\020\001\022\023\n\017MODE" +
+      "_ON_FAILURE\020\002\022\016\n\nMODE_NEVER\020\003B\017\n\r_max_re" +
+      "starts\"\330\003\n\014HealthPolicy\0228\n\nidle_after\030\001 " +
+      "\001(\0132\031.google.protobuf.DurationR\tidleAfte" +
+      "r\022<\n\014ping_timeout\030\002 \001(\0132\031.google.protobu" +
+      "f.DurationR\013pingTimeout\022X\n\033ping_interval" +
+      "_after_failure\030\003 \001(\0132\031.google.protobuf.D" +
+      "urationR\030pingIntervalAfterFailure\0220\n\021fai" +
+      "lure_threshold\030\004 \001(\005H\000R\020failureThreshold" +
+      "\210\001\001\022?\n\006action\030\005 \001(\0162\'.hero.supervisor.v1" +
+      ".HealthPolicy.ActionR\006action\022\037\n\013ping_scr" +
+      "ipt\030\006 \001(\tR\npingScript\"L\n\006Action\022\026\n\022ACTIO" +
+      "N_UNSPECIFIED\020\000\022\022\n\016ACTION_RESTART\020\001\022\026\n\022A" +
+      "CTION_REPORT_ONLY\020\002B\024\n\022_failure_threshol" +
+      "d\"\303\013\n\005Actor\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227" +
+      "\n\006config\030\002 \001(\0132\037.hero.supervisor.v1.Acto" +
+      "rConfigR\006config\0225\n\005state\030\003 \001(\0162\037.hero.su" +
+      "pervisor.v1.Actor.StateR\005state\022K\n\rdesire" +
+      "d_state\030\004 \001(\0162&.hero.supervisor.v1.Actor" +
+      ".DesiredStateR\014desiredState\022%\n\016status_me" +
+      "ssage\030\005 \001(\tR\rstatusMessage\022\025\n\003pid\030\006 \001(\005H" +
+      "\000R\003pid\210\001\001\022\022\n\004node\030\007 \001(\tR\004node\022B\n\nmanaged" +
+      "_by\030\010 \001(\0162#.hero.supervisor.v1.Actor.Man" +
+      "agedByR\tmanagedBy\022$\n\016jobs_in_flight\030\t \001(" +
+      "\005R\014jobsInFlight\022;\n\013create_time\030\n \001(\0132\032.g" +
+      "oogle.protobuf.TimestampR\ncreateTime\0229\n\n" +
+      "start_time\030\013 \001(\0132\032.google.protobuf.Times" +
+      "tampR\tstartTime\0229\n\nstate_time\030\014 \001(\0132\032.go" +
+      "ogle.protobuf.TimestampR\tstateTime\022>\n\rla" +
+      "st_job_time\030\r \001(\0132\032.google.protobuf.Time" +
+      "stampR\013lastJobTime\022#\n\rrestart_count\030\016 \001(" +
+      "\005R\014restartCount\022:\n\tlast_exit\030\017 \001(\0132\035.her" +
+      "o.supervisor.v1.ActorExitR\010lastExit\022\022\n\004e" +
+      "tag\030\020 \001(\tR\004etag\0228\n\006health\030\021 \001(\0162 .hero.s" +
+      "upervisor.v1.Actor.HealthR\006health\0225\n\tlas" +
+      "t_ping\030\022 \001(\0132\030.hero.supervisor.v1.PingR\010" +
+      "lastPing\022:\n\031consecutive_ping_failures\030\023 " +
+      "\001(\005R\027consecutivePingFailures\"\341\001\n\005State\022\025" +
+      "\n\021STATE_UNSPECIFIED\020\000\022\021\n\rSTATE_STOPPED\020\001" +
+      "\022\021\n\rSTATE_BLOCKED\020\002\022\022\n\016STATE_STARTING\020\003\022" +
+      "\021\n\rSTATE_RUNNING\020\004\022\022\n\016STATE_DRAINING\020\005\022\022" +
+      "\n\016STATE_STOPPING\020\006\022\021\n\rSTATE_BACKOFF\020\007\022\024\n" +
+      "\020STATE_CRASH_LOOP\020\010\022\020\n\014STATE_FAILED\020\t\022\021\n" +
+      "\rSTATE_UNKNOWN\020\n\"[\n\014DesiredState\022\035\n\031DESI" +
+      "RED_STATE_UNSPECIFIED\020\000\022\024\n\020DESIRED_STATE" +
+      "_UP\020\001\022\026\n\022DESIRED_STATE_DOWN\020\002\"s\n\006Health\022" +
+      "\026\n\022HEALTH_UNSPECIFIED\020\000\022\022\n\016HEALTH_HEALTH" +
+      "Y\020\001\022\023\n\017HEALTH_DEGRADED\020\002\022\024\n\020HEALTH_UNHEA" +
+      "LTHY\020\003\022\022\n\016HEALTH_UNKNOWN\020\004\"S\n\tManagedBy\022" +
+      "\032\n\026MANAGED_BY_UNSPECIFIED\020\000\022\023\n\017MANAGED_B" +
+      "Y_USER\020\001\022\025\n\021MANAGED_BY_SCALER\020\002B\006\n\004_pid\"" +
+      "\336\001\n\tActorExit\022 \n\texit_code\030\001 \001(\005H\000R\010exit" +
+      "Code\210\001\001\022\033\n\006signal\030\002 \001(\005H\001R\006signal\210\001\001\022.\n\004" +
+      "time\030\003 \001(\0132\032.google.protobuf.TimestampR\004" +
+      "time\022\020\n\003pid\030\004 \001(\005R\003pid\022\034\n\trequested\030\005 \001(" +
+      "\010R\trequested\022\031\n\010log_tail\030\006 \003(\tR\007logTailB" +
+      "\014\n\n_exit_codeB\t\n\007_signal\"\245\002\n\004Ping\022.\n\004tim" +
+      "e\030\001 \001(\0132\032.google.protobuf.TimestampR\004tim" +
+      "e\022:\n\007outcome\030\002 \001(\0162 .hero.supervisor.v1." +
+      "Ping.OutcomeR\007outcome\0228\n\nround_trip\030\003 \001(" +
+      "\0132\031.google.protobuf.DurationR\troundTrip\022" +
+      "\030\n\007message\030\004 \001(\tR\007message\"]\n\007Outcome\022\027\n\023" +
+      "OUTCOME_UNSPECIFIED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n" +
+      "\021OUTCOME_TIMED_OUT\020\002\022\022\n\016OUTCOME_FAILED\020\003" +
+      "\"\203\002\n\rActorSelector\022\033\n\tactor_ids\030\001 \003(\tR\010a" +
+      "ctorIds\022A\n\014script_types\030\002 \003(\0162\036.hero.sup" +
+      "ervisor.v1.ScriptTypeR\013scriptTypes\022E\n\006la" +
+      "bels\030\003 \003(\0132-.hero.supervisor.v1.ActorSel" +
+      "ector.LabelsEntryR\006labels\022\020\n\003all\030\004 \001(\010R\003" +
+      "all\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005" +
+      "value\030\002 \001(\tR\005value:\0028\001\"\323\001\n\010LogEntry\022.\n\004t" +
+      "ime\030\001 \001(\0132\032.google.protobuf.TimestampR\004t" +
+      "ime\022;\n\006stream\030\002 \001(\0162#.hero.supervisor.v1" +
+      ".LogEntry.StreamR\006stream\022\022\n\004text\030\003 \001(\tR\004" +
+      "text\"F\n\006Stream\022\026\n\022STREAM_UNSPECIFIED\020\000\022\021" +
+      "\n\rSTREAM_STDOUT\020\001\022\021\n\rSTREAM_STDERR\020\002*R\n\t" +
+      "ActorView\022\032\n\026ACTOR_VIEW_UNSPECIFIED\020\000\022\024\n" +
+      "\020ACTOR_VIEW_BASIC\020\001\022\023\n\017ACTOR_VIEW_FULL\020\002" +
+      "By\n\022hero.supervisor.v1B\nActorProtoP\001ZUgi" +
+      "thub.com/hero-supervisor/hero-supervisor" +
+      "/clients/go/hero/supervisor/v1;superviso" +
+      "rv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -247,7 +257,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_ActorConfig_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorConfig_descriptor,
-        new java.lang.String[] { "ScriptType", "BinaryPath", "Args", "Env", "HealthCheck", "Dependencies", "WorkingDir", "BinarySha256", "DrainTimeout", "StartTimeout", "Readiness", "RestartPolicy", "Labels", "EnvNames", "HealthPolicy", "RunAs", "Limits", "NoNewPrivileges", "DieWithProcessManager", });
+        new java.lang.String[] { "ScriptType", "BinaryPath", "Args", "Env", "HealthCheck", "Dependencies", "WorkingDir", "BinarySha256", "DrainTimeout", "StartTimeout", "Readiness", "RestartPolicy", "Labels", "EnvNames", "HealthPolicy", "RunAs", "Limits", "NoNewPrivileges", "DieWithProcessManager", "EnvFromFile", "SecretEnv", });
     internal_static_hero_supervisor_v1_ActorConfig_EnvEntry_descriptor =
       internal_static_hero_supervisor_v1_ActorConfig_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ActorConfig_EnvEntry_fieldAccessorTable = new
@@ -259,6 +269,12 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_ActorConfig_LabelsEntry_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorConfig_LabelsEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_hero_supervisor_v1_ActorConfig_EnvFromFileEntry_descriptor =
+      internal_static_hero_supervisor_v1_ActorConfig_descriptor.getNestedType(2);
+    internal_static_hero_supervisor_v1_ActorConfig_EnvFromFileEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ActorConfig_EnvFromFileEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_RunAs_descriptor =
       getDescriptor().getMessageType(1);
