@@ -7,6 +7,7 @@
 pub mod actor;
 mod actor_env;
 mod adapters;
+mod app_error;
 mod audit;
 pub mod builder;
 pub mod conformance;
@@ -31,7 +32,6 @@ mod serve;
 mod service_manager;
 mod tls_files;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ use crate::domain::actors::{ActorLifecycleManager, ActorSelector, Deps, StopOpti
 use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::id::NodeName;
-use crate::error::{SupervisorError, chain};
+use crate::error::chain;
 use crate::grpc::{GrpcServer, ScrapeAccess, ServerInfo, TlsInfo};
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
@@ -60,8 +60,9 @@ use crate::ports::event_log::EventLog;
 use crate::ports::process_manager::ProcessManager;
 use crate::shutdown::Shutdown;
 use crate::telemetry;
-use crate::tls::{Protocols, ServerTls, TlsError};
+use crate::tls::{Protocols, ServerTls};
 
+pub use app_error::AppError;
 pub use declared_actors::DeclaredActors;
 pub use listener::BindError;
 pub use serve::{exec_shim, serve};
@@ -79,49 +80,6 @@ const OPEN_RETRY: Duration = Duration::from_secs(1);
 const STOP_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// Time after the hard end for processes of the local runner to be killed.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
-
-/// The error of a service that cannot start, or that has failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// An address cannot be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The URL of Redis is invalid, or a file beside it.
-    #[error("the settings of Redis cannot be used")]
-    Redis(#[source] SupervisorError),
-    /// The ready file cannot be written.
-    #[error("cannot write the ready file {}", path.display())]
-    ReadyFile {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// This process has another recorder of metrics.
-    #[error("cannot count what is to be shown as metrics")]
-    Metrics(#[source] metrics_exporter_prometheus::BuildError),
-    /// The URL of the collector is invalid.
-    #[error("otlp_endpoint cannot be used")]
-    Traces(#[source] opentelemetry_otlp::ExporterBuildError),
-    /// The token file cannot be used.
-    #[error("auth.tokens_file")]
-    Tokens(#[source] crate::config::TokenFileError),
-    /// The audit log cannot be used.
-    #[error(transparent)]
-    Audit(#[from] crate::adapters::audit::AuditError),
-    /// The keys of the identity provider cannot be used.
-    #[error("auth.jwks_file: {0}")]
-    Keys(String),
-    /// The system does not let files be loaded again.
-    #[error("cannot catch SIGHUP")]
-    Hangup(#[source] std::io::Error),
-    /// A certificate or a key cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The server has failed.
-    #[error("cannot serve gRPC")]
-    Serve(#[source] std::io::Error),
-}
 
 /// Options of [`App::bind`] beyond the configuration.
 #[derive(Debug, Clone, Default)]

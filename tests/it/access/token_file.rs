@@ -304,12 +304,11 @@ fn the_commands_on_the_page_run_as_they_stand() {
             continue;
         }
         // The name of the program is its path here.
-        let script =
-            format!("set -e\n{}", block.replace("hero-supervisor token", &format!("{PROGRAM} token")));
+        let script = format!("set -e\n{}", block.replace("hero-supervisor t", &format!("{PROGRAM} t")));
         let output =
             std::process::Command::new("sh").arg("-c").arg(&script).current_dir(dir.path()).output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
         ran += 1;
     }
-    assert_eq!(ran, 1);
+    assert_eq!(ran, 2);
 }

@@ -18,6 +18,8 @@ async fn service() -> Service {
     let service = Service::dev(&["--actors", "osis=1"]).await;
     let ran = service.run(["job", "run", "40 + 2", "--timeout", TIMEOUT]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
+    // It can work before the supervisor has seen that it does.
+    fine(service.run(["wait", "actor", ACTOR]));
     service
 }
 

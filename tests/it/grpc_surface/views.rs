@@ -11,7 +11,7 @@ async fn values_of_an_environment_are_told_to_who_asks_for_them() {
     let config = pb::ActorConfig {
         script_type: pb::ScriptType::Osis.into(),
         binary_path: "/bin/a".to_owned(),
-        env: [("REDIS_URL".to_owned(), "redis://:secret@here".to_owned())].into(),
+        env: [("REDIS_URL".to_owned(), "redis://:hidden-value@here".to_owned())].into(),
         ..Default::default()
     };
     let request = pb::CreateActorRequest {
@@ -35,7 +35,7 @@ async fn values_of_an_environment_are_told_to_who_asks_for_them() {
     for told in
         [format!("{created:?}"), format!("{listed:?}"), format!("{read:?}"), format!("{kind:?}"), first]
     {
-        assert!(told.contains("REDIS_URL") && !told.contains("secret"), "{told}");
+        assert!(told.contains("REDIS_URL") && !told.contains("hidden-value"), "{told}");
     }
     let full = client.get_actor(get(pb::ActorView::Full)).await.unwrap().into_inner().actor.unwrap();
     assert_eq!(full.config.as_ref().unwrap().env, config.env);

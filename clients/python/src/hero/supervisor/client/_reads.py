@@ -30,8 +30,9 @@ _READS = frozenset(
         "ListEvents",
     )
 )
-_MOST_ATTEMPTS = 4
-# Together they are longer than the longest pause between attempts to connect, 2 s and a fifth.
+_MOST_ATTEMPTS = 5
+# Together they are longer than two of the longest pauses between attempts to connect, 2 s and a fifth each: a server
+# that is back within one of them is found.
 _FIRST_DELAY = 0.5
 
 
@@ -50,7 +51,7 @@ class _Tries:
         return details(self._asked, timeout=timeout)
 
     def pause(self, told: SupervisorError) -> float | None:
-        """Seconds before the next call, or none if there is none: 0.5, 1, 2, or up to twice as long."""
+        """Seconds before the next call, or none if there is none: 0.5, 1, 2, 4, or up to twice as long."""
         if self._count == _MOST_ATTEMPTS or not told.is_away:
             return None
         delay = _FIRST_DELAY * 2 ** (self._count - 1) * random.uniform(1.0, 2.0)
