@@ -12,6 +12,7 @@ mod secrets;
 mod stage;
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use line::Over;
 use scenario::Scenario;
@@ -122,8 +123,12 @@ async fn typescript_passes_the_conformance_scenarios_with_a_certificate_and_a_to
     passes("typescript", Over::MutualTls).await;
 }
 
+/// Stages at a time: each has a server, actors and a client's runtime, and scenarios tell short breaks from long ones.
+static STAGES: Semaphore = Semaphore::const_new(2);
+
 /// Every scenario that this server can play, one after the other; what fails is told together.
 async fn passes(language: &str, over: Over) {
+    let _turn = STAGES.acquire().await.unwrap();
     let mut stage = Stage::set(language, over).await;
     let info = stage.call("GetServerInfo", serde_json::json!({})).await;
     let can = |call: &str| {

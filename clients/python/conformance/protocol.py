@@ -64,7 +64,10 @@ class Command:
             "token": "token",
             "token_file": "tokenFile",
         }
-        return {name: self.text(field) or None for name, field in names.items()}
+        arguments: dict[str, Any] = {name: self.text(field) or None for name, field in names.items()}
+        # Windows that grow under load would hold all that a reader who is to be too slow leaves lying.
+        arguments["options"] = [("grpc.http2.bdp_probe", 0)]
+        return arguments
 
     def run_arguments(self) -> dict[str, Any]:
         """What `run` takes."""
