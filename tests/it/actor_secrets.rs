@@ -5,7 +5,6 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use hero_supervisor::proto as pb;
 use hero_supervisor::proto::supervisor_client::SupervisorClient;
@@ -240,8 +239,9 @@ async fn the_folder_of_zinit_is_closed_while_a_file_with_secrets_is_written() {
     let stage = Stage::start().await;
     let folder = stage.whole.zinit.config_dir();
     std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-    // Somebody else who tries all the time.
-    let script = format!("while :; do cat {0}/*.toml 2>/dev/null; done", folder.display());
+    // Somebody else who tries all the time, and can read what is for everybody.
+    std::fs::write(folder.join("bait"), "for everybody\n").unwrap();
+    let script = format!("while :; do cat {0}/*.toml {0}/bait 2>/dev/null; done", folder.display());
     let parent = stage.whole.zinit.config_dir().parent().unwrap().to_owned();
     std::fs::set_permissions(&parent, Permissions::from_mode(0o755)).unwrap();
     let mut thief = std::process::Command::new("setpriv")
@@ -259,9 +259,14 @@ async fn the_folder_of_zinit_is_closed_while_a_file_with_secrets_is_written() {
         (mode & 0o777 == 0o755).then_some(())
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let stolen_by_now = || std::fs::read_to_string(stage.path("stolen")).unwrap().len();
+    let before = stolen_by_now();
+    eventually("the thief has read in the open folder", LIMIT, || async {
+        (stolen_by_now() > before).then_some(())
+    })
+    .await;
     drop(thief.kill());
     drop(thief.wait());
     let stolen = std::fs::read_to_string(stage.path("stolen")).unwrap();
-    assert!(!stolen.contains(NAMED), "{stolen}");
+    assert!(stolen.contains("for everybody") && !stolen.contains(NAMED), "{stolen}");
 }
