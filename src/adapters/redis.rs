@@ -35,6 +35,7 @@ use crate::ports::store_fault::StoreFault;
 pub use access::{AccessError, RedisAccess, password_of};
 pub use acl::AclUser;
 pub use actor_store::RedisActorStore;
+pub(crate) use connection::refusal::{refusal_of, words as error_words};
 pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;

@@ -13,6 +13,7 @@ use super::runtime;
 use super::serve::no_runtime;
 use crate::cli::{DoctorArgs, Exit, Failure, Format, Output, table};
 use crate::config::Config;
+use crate::printable::printable_json;
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,7 +88,9 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let healthy = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     let report = Report { healthy, findings };
     let text = match output {
-        Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default(),
+        Format::Json => {
+            printable_json(&serde_json::to_string_pretty(&report).unwrap_or_default()).into_owned()
+        }
         Format::Table => render(&report),
     };
     Output::new(output, false).data(&text)?;
@@ -100,18 +103,18 @@ fn render(report: &Report) -> String {
         Verdict::Warn => "WARN",
         Verdict::Fail => "FAIL",
     };
-    let row = |finding: &Finding| {
-        let found = match finding.todo.as_str() {
-            "" => finding.found.clone(),
-            todo => format!("{}\n  -> {todo}", finding.found),
-        };
-        [word(finding.verdict).to_owned(), finding.check.to_owned(), found]
+    // The advice is a row of its own: a row is one line, whatever is in it.
+    let rows = |finding: &Finding| {
+        let found = [word(finding.verdict).to_owned(), finding.check.to_owned(), finding.found.clone()];
+        let todo = (!finding.todo.is_empty())
+            .then(|| [String::new(), String::new(), format!("  -> {}", finding.todo)]);
+        [Some(found), todo].into_iter().flatten()
     };
     let summary = match report.findings.iter().filter(|finding| finding.verdict == Verdict::Fail).count() {
         0 => "\nnothing stands in the way\n".to_owned(),
         1 => "\n1 thing stands in the way\n".to_owned(),
         many => format!("\n{many} things stand in the way\n"),
     };
-    let found = table(["VERDICT", "CHECK", "FOUND"], report.findings.iter().map(row));
+    let found = table(["VERDICT", "CHECK", "FOUND"], report.findings.iter().flat_map(rows));
     format!("{found}{summary}")
 }

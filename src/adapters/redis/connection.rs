@@ -290,7 +290,7 @@ pub(super) fn fault_of(error: &RedisError) -> StoreFault {
     if error.is_timeout() {
         return StoreFault::TimedOut { after: CALL_TIMEOUT };
     }
-    if let Some(refusal) = refusal::of(error) {
+    if let Some(refusal) = refusal::refusal_of(error) {
         return StoreFault::Refused { refusal, reason: refusal::words(error) };
     }
     if is_broken(error) {

@@ -8,7 +8,9 @@ use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::time::Instant;
 
 use super::Finding;
+use crate::adapters::redis::{error_words, refusal_of};
 use crate::config::{Config, RedisUrl};
+use crate::ports::store_fault::Refusal;
 
 /// Limit of each call; Redis normally answers within a millisecond.
 const CALL_LIMIT: Duration = Duration::from_secs(3);
@@ -28,16 +30,16 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let url = &config.redis_url;
     let (mut connection, latency) = match connect(config).await {
         Ok(connected) => connected,
-        Err(error) => {
-            let todo = "start Redis, name it with --redis-url, or try everything with `hero-supervisor dev`";
-            return vec![Finding::fail("redis", format!("{url}: {error}"), todo)];
-        }
+        Err((why, todo)) => return vec![Finding::fail("redis", format!("{url}: {why}"), todo)],
     };
     let info: String = match redis::cmd("INFO").query_async(&mut connection).await {
         Ok(info) => info,
         Err(error) => {
-            let todo = "give its user the right to call INFO (ACL SETUSER … +info)";
-            return vec![Finding::fail("redis", format!("{url}: {error}"), todo)];
+            let (why, todo) = refused(&error).unwrap_or((
+                "INFO is not answered",
+                "give its user the right to call INFO (ACL SETUSER … +info)",
+            ));
+            return vec![Finding::fail("redis", format!("{url}: {why}: {}", error_words(&error)), todo)];
         }
     };
     let info = parse_info(&info);
@@ -49,11 +51,16 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn connect(config: &Config) -> Result<(MultiplexedConnection, Duration), String> {
+/// Connects, and measures the time of an answer. The error is the fault, and advice.
+async fn connect(config: &Config) -> Result<(MultiplexedConnection, Duration), (String, &'static str)> {
+    const ABSENT: &str =
+        "start Redis, name it with --redis-url, or try everything with `hero-supervisor dev`";
     let (access, url) = (config.redis_access(), config.redis_url.expose());
-    let client = access.client(url).map_err(|error| error.to_string())?;
-    let answered = ping(&client).await;
-    answered.map_err(|error| access.explain(url, &error).unwrap_or_else(|| error.to_string()))
+    let client = access.client(url).map_err(|error| (error.to_string(), ABSENT))?;
+    ping(&client).await.map_err(|error| match refused(&error) {
+        Some((why, todo)) => (format!("{why}: {}", error_words(&error)), todo),
+        None => (access.explain(url, &error).unwrap_or_else(|| error.to_string()), ABSENT),
+    })
 }
 
 async fn ping(client: &Client) -> RedisResult<(MultiplexedConnection, Duration)> {
@@ -95,7 +102,7 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
     let loaded: Result<String, RedisError> = load.query_async(connection).await;
     if let Err(error) = loaded {
         if let Some((found, todo)) = refused(&error) {
-            return Finding::fail("redis writes", format!("{found}: {}", words(&error)), todo);
+            return Finding::fail("redis writes", format!("{found}: {}", error_words(&error)), todo);
         }
         let todo = "use Redis 7.0 or later, and give its user the right (ACL SETUSER … +function +fcall)";
         return Finding::fail(check, format!("cannot be loaded: {error}"), todo);
@@ -116,35 +123,32 @@ async fn functions(connection: &mut MultiplexedConnection) -> Finding {
     }
 }
 
-/// Returns an error in the words of Redis.
-fn words(error: &RedisError) -> String {
-    let (code, detail) = (error.code().unwrap_or_default(), error.detail().unwrap_or_default());
-    format!("{code} {detail}").trim().to_owned()
-}
-
-/// Explains an error by which Redis refuses writes, with advice; None for any other error.
+/// Explains an error by which a Redis that is there refuses, with advice; None for any other error.
 fn refused(error: &RedisError) -> Option<(&'static str, &'static str)> {
-    Some(match error.code()? {
-        "OOM" => (
+    Some(match refusal_of(error)? {
+        Refusal::Full => (
             "Redis is full: it accepts no new jobs; those that are there still end",
             "let jobs end, purge or delete some, or raise `maxmemory`",
         ),
-        "NOREPLICAS" => (
+        Refusal::NotDurable if error.code() == Some("NOREPLICAS") => (
             "too few replicas follow, fewer than `min-replicas-to-write` asks for",
             "bring the replicas back, or lower `min-replicas-to-write`",
         ),
-        "MISCONF" => (
+        Refusal::NotDurable => (
             "Redis accepts nothing because it could not save",
             "look at the disk and at Redis' log; it goes on once a save has worked (`redis-cli bgsave`)",
         ),
-        "READONLY" => ("Redis is a replica, which cannot be written to", "name the primary with --redis-url"),
-        "NOPERM" => {
-            ("its user lacks a right", "give it the rights that `hero-supervisor doctor --print-acl` prints")
+        Refusal::ReadOnly => {
+            ("Redis is a replica, which cannot be written to", "name the primary with --redis-url")
         }
-        "LOADING" | "BUSY" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" => {
-            ("Redis is there and not ready", "wait, and look at Redis' log")
+        Refusal::AccessDenied => (
+            "Redis does not let its user in, or lets it do too little",
+            "look at --redis-user and --redis-password-file, or at the user in the URL; `hero-supervisor doctor \
+             --print-acl` prints the rights that the user needs",
+        ),
+        Refusal::Busy => {
+            ("Redis is there and not ready", "wait, and look at Redis' log and its `maxclients`")
         }
-        _other => return None,
     })
 }
 
@@ -236,14 +240,24 @@ mod tests {
     #[test]
     fn a_refusal_is_told_as_it_is() {
         let of = |code: &str| refused(&redis::make_extension_error(code.to_owned(), None));
-        for code in ["OOM", "NOREPLICAS", "MISCONF", "READONLY", "NOPERM", "LOADING", "BUSY"] {
-            assert!(of(code).is_some(), "{code}");
+        for (code, part) in [
+            ("OOM", "maxmemory"),
+            ("NOREPLICAS", "min-replicas-to-write"),
+            ("MISCONF", "bgsave"),
+            ("READONLY", "primary"),
+            ("MASTERDOWN", "primary"),
+            ("NOPERM", "--print-acl"),
+            ("NOAUTH", "--redis-password-file"),
+            ("WRONGPASS", "--redis-password-file"),
+            ("LOADING", "wait"),
+            ("BUSY", "wait"),
+        ] {
+            let (_why, todo) = of(code).unwrap_or_else(|| panic!("{code} is a refusal"));
+            assert!(todo.contains(part), "{code}: {todo}");
         }
-        assert!(of("OOM").unwrap().1.contains("maxmemory"));
-        assert!(of("NOREPLICAS").unwrap().1.contains("min-replicas-to-write"));
         assert_eq!(of("ERR"), None);
         let full = redis::make_extension_error("OOM".to_owned(), Some("command not allowed".to_owned()));
-        assert_eq!(words(&full), "OOM command not allowed");
+        assert_eq!(error_words(&full), "OOM command not allowed");
     }
 
     #[test]

@@ -48,7 +48,30 @@ async fn a_redis_that_evicts_is_refused_with_what_to_do() {
     assert!(durability["found"].as_str().unwrap().starts_with("none"), "{durability}");
 
     let table = run(["doctor", "--redis-url", &redis.url(), "--process-manager", "local"]);
-    assert!(table.stdout.contains("FAIL") && table.stdout.contains("-> set `maxmemory-policy"), "{table:?}");
+    assert!(table.stdout.contains("FAIL"), "{table:?}");
+    let advice = table.stdout.lines().find(|line| line.contains("maxmemory-policy noeviction"));
+    assert!(
+        advice.is_some_and(|line| line.trim_start().starts_with("-> set")),
+        "a line of its own: {table:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_lets_nobody_in_is_there_and_is_told_so() {
+    let redis = PrivateRedis::start().await;
+    let mut connection = redis.connection().await;
+    let _ok: String = redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", "s3cret"])
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let without = finding(&doctor(&redis.url(), &["--process-manager", "local"]), "redis");
+    let (found, todo) = (without["found"].as_str().unwrap(), without["todo"].as_str().unwrap());
+    assert!(found.contains("NOAUTH") && todo.contains("--redis-password-file"), "{without}");
+    let wrong = doctor(&format!("{}?pass=wr0ng", redis.url()), &["--process-manager", "local"]);
+    let told = finding(&wrong, "redis");
+    assert!(told["todo"].as_str().unwrap().contains("--redis-password-file"), "{told}");
+    assert!(!wrong.stdout.contains("wr0ng"), "{wrong:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

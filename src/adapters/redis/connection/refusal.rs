@@ -5,7 +5,7 @@ use redis::{ErrorKind, RedisError};
 use crate::ports::store_fault::Refusal;
 
 /// The refusal that an error stands for; None for another error.
-pub(super) fn of(error: &RedisError) -> Option<Refusal> {
+pub(crate) fn refusal_of(error: &RedisError) -> Option<Refusal> {
     if error.kind() == ErrorKind::AuthenticationFailed {
         return Some(Refusal::AccessDenied);
     }
@@ -17,14 +17,14 @@ pub(super) fn of(error: &RedisError) -> Option<Refusal> {
         "NOAUTH" | "NOPERM" | "WRONGPASS" | "DENIED" => Refusal::AccessDenied,
         "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" => Refusal::Busy,
         "ERR" if detail.starts_with("max number of clients") => Refusal::Busy,
-        // The words of a function for NOPERM.
-        "ERR" if detail.starts_with("The user executing the script can't run") => Refusal::AccessDenied,
+        // The words of a function of Redis 7.0 for NOPERM: of a command, a key, or a channel.
+        "ERR" if detail.starts_with("The user executing the script can't ") => Refusal::AccessDenied,
         _other => return None,
     })
 }
 
 /// The error as Redis wrote it.
-pub(in super::super) fn words(error: &RedisError) -> String {
+pub(crate) fn words(error: &RedisError) -> String {
     match parts(error) {
         Some((code, detail)) => format!("{code} {detail}").trim_end().to_owned(),
         None => error.to_string(),
@@ -74,13 +74,24 @@ mod tests {
                 "The user executing the script can't run this command or subcommand script: hero_x",
                 Some(Refusal::AccessDenied),
             ),
+            (
+                "ERR",
+                "The user executing the script can't access at least one of the keys mentioned in the command \
+                 arguments script: hero_x",
+                Some(Refusal::AccessDenied),
+            ),
+            (
+                "ERR",
+                "The user executing the script can't publish to the channel mentioned in the command script: hero_x",
+                Some(Refusal::AccessDenied),
+            ),
             ("ERR", "unknown command", None),
             ("WRONGTYPE", "Operation against a key", None),
             ("NOGROUP", "No such key", None),
         ];
         for (code, detail, expected) in table {
             let error = said(code, detail);
-            assert_eq!(of(&error), expected, "{code} {detail}");
+            assert_eq!(refusal_of(&error), expected, "{code} {detail}");
             assert_eq!(words(&error), format!("{code} {detail}"));
         }
     }
