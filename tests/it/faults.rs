@@ -1,6 +1,7 @@
 //! The whole service while its parts die, freeze or go away.
 
 mod actors;
+mod between;
 mod clock;
 mod damaged;
 mod disk;

@@ -86,18 +86,6 @@ impl Connection {
         read_all(what, self.run(Request::Many(pipeline), true, &AtomicBool::default()).await?)
     }
 
-    /// Runs commands in one write, once, as [`Connection::call_once`].
-    pub(super) async fn pipe_once<R: FromRedisValue>(
-        &self,
-        pipeline: &Pipeline,
-        what: &str,
-    ) -> Result<Vec<R>, Failed> {
-        let sent = AtomicBool::new(false);
-        let answer = self.run(Request::Many(pipeline), false, &sent).await;
-        let read = answer.and_then(|answer| read_all(what, answer));
-        read.map_err(|error| Failed { error, sent: sent.load(Ordering::Relaxed) })
-    }
-
     /// Runs a command, once more if the connection broke; true says that the first try may have had its effect, so that the answer may
     /// be about what this very call has done.
     pub(super) async fn call_again<R: FromRedisValue>(

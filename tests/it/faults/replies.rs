@@ -1,111 +1,16 @@
 //! Answers of Redis that are lost on the way: what was done is never called undone.
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hero_supervisor::proto as pb;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
+use super::between::Between;
 use crate::support::full_service::{Client, JOBS, client, osis, span, told, until_serves};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::wait::eventually;
-
-/// Stands between a supervisor and Redis. Requests always pass; answers can be held back, and connections cut.
-struct Between {
-    socket: PathBuf,
-    mute: Arc<AtomicBool>,
-    trigger: Trigger,
-    cut: watch::Sender<u64>,
-    _tasks: JoinSet<()>,
-}
-
-/// The word in a request from which on answers are held back.
-type Trigger = Arc<Mutex<Option<&'static str>>>;
-
-impl Between {
-    fn start(redis: &PrivateRedis) -> Self {
-        let socket = redis.socket().with_file_name("between.sock");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let (mute, cut) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
-        let (silent, cuts, target) = (Arc::clone(&mute), cut.clone(), redis.socket());
-        let trigger = Trigger::default();
-        let word = Arc::clone(&trigger);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let (here, _) = listener.accept().await.unwrap();
-                let (silent, mut cut, target) = (Arc::clone(&silent), cuts.subscribe(), target.clone());
-                let word = Arc::clone(&word);
-                connections.spawn(async move {
-                    tokio::select! {
-                        _cut = cut.changed() => {}
-                        () = pass(here, target, silent, word) => {}
-                    }
-                });
-            }
-        });
-        Self { socket, mute, trigger, cut, _tasks: tasks }
-    }
-
-    fn url(&self) -> String {
-        format!("unix://{}", self.socket.display())
-    }
-
-    /// From now on no answer comes through.
-    fn mute(&self) {
-        self.mute.store(true, Ordering::SeqCst);
-    }
-
-    /// From the first request with this word on no answer comes through.
-    fn mute_from(&self, word: &'static str) {
-        *self.trigger.lock().unwrap() = Some(word);
-    }
-
-    /// Ends all connections; those that are made from now on are whole.
-    fn renew(&self) {
-        *self.trigger.lock().unwrap() = None;
-        self.mute.store(false, Ordering::SeqCst);
-        self.cut.send_modify(|times| *times += 1);
-    }
-}
-
-async fn pass(here: UnixStream, target: PathBuf, mute: Arc<AtomicBool>, trigger: Trigger) {
-    let Ok(there) = UnixStream::connect(target).await else { return };
-    let (mut from_here, mut to_here) = here.into_split();
-    let (mut from_there, mut to_there) = there.into_split();
-    let answers = async {
-        let mut buffer = vec![0; 65536];
-        while let Ok(1..) = match from_there.read(&mut buffer).await {
-            Ok(size) if mute.load(Ordering::SeqCst) => Ok(size),
-            Ok(size) => to_here.write_all(&buffer[..size]).await.map(|()| size),
-            Err(error) => Err(error),
-        } {}
-    };
-    let requests = async {
-        let mut buffer = vec![0; 65536];
-        while let Ok(size @ 1..) = from_here.read(&mut buffer).await {
-            let request = String::from_utf8_lossy(&buffer[..size]);
-            if trigger.lock().unwrap().is_some_and(|word| request.contains(word)) {
-                mute.store(true, Ordering::SeqCst);
-            }
-            if to_there.write_all(&buffer[..size]).await.is_err() {
-                break;
-            }
-        }
-    };
-    tokio::select! {
-        () = requests => {}
-        () = answers => {}
-    }
-}
 
 struct Stage {
     redis: PrivateRedis,
@@ -310,6 +215,23 @@ async fn a_delete_whose_answer_is_lost_has_deleted() {
     .await;
     let refused = client.delete_job(again).await.unwrap_err();
     assert_eq!(told(&refused).why(), (Code::NotFound, "JOB_NOT_FOUND"), "a further call finds none");
+}
+
+/// A failover in the middle of what goes out in one write: the queue of the job has deleted it, the next one is read-only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_meets_a_failover_half_way_has_deleted() {
+    let stage = stage().await;
+    let mut client = stage.client.clone();
+    let job_id = stage.submitted().await;
+    let cancel = pb::CancelJobRequest { job_id: job_id.clone(), ..Default::default() };
+    client.cancel_job(cancel).await.unwrap();
+    let read_only = "-READONLY You can't write against a read only replica.\r\n";
+    stage.between.answer_once("hero_delete", format!("$4\r\ngone\r\n{read_only}$-1\r\n$-1\r\n"));
+    let key = format!("hero:job:{{osis}}:{job_id}");
+    let delete = pb::DeleteJobRequest { job_id, ..Default::default() };
+    assert!(client.delete_job(delete).await.unwrap().into_inner().changed);
+    assert_eq!(stage.ask::<u32>(&["EXISTS", &key]).await, 0);
+    assert!(stage.between.has_answered(), "the failover was met");
 }
 
 #[tokio::test(flavor = "multi_thread")]

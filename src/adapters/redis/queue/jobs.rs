@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Pipeline, Value};
 
 use super::{RedisQueue, list};
-use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
@@ -67,25 +66,16 @@ impl JobQueue for RedisQueue {
         Ok(Some(Cancelled { job: job_of(id, script_type, fields)?, changed: changed == 1 }))
     }
 
-    /// Removes the record of an ended job. A repeat whose first answer was lost finds none: then the job was removed by the first
-    /// call if it was there before.
+    /// Removes the record of an ended job.
+    ///
+    /// A job that was there when the call began and is gone now has gone by this call, whose first answer may be lost, or by
+    /// another one at the same time. So it is asked for first.
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError> {
         if self.place_of(id).await?.is_none() {
             return Ok(Deleted::Unknown);
         }
-        let pipeline = on_all_queues(Function::Delete, &[id.as_str()]);
-        let answer: Option<(ScriptType, String)> =
-            match self.shared.connection.pipe_once(&pipeline, "a delete").await {
-                Ok(answers) => first_answer(answers.into_iter().map(Ok).collect())?,
-                Err(Failed { error: StoreFault::Unavailable(_), sent: true }) => {
-                    let again = self.call_all_queues(Function::Delete, &[id.as_str()], "a delete").await?;
-                    let Some(answer) = again else { return Ok(Deleted::Gone) };
-                    Some(answer)
-                }
-                Err(failed) => return Err(failed.error.into()),
-            };
-        match answer {
-            None => Ok(Deleted::Unknown),
+        match self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await? {
+            None => Ok(Deleted::Gone),
             Some((_script_type, word)) if word == "gone" => Ok(Deleted::Gone),
             Some((script_type, word)) => {
                 Ok(Deleted::NotFinished(parse_state(&keys::job(script_type, id), &word)?))
