@@ -31,12 +31,14 @@ function quotas.bases(call)
   return bases
 end
 
--- Counts the jobs of an identity in these queues.
+-- Counts the jobs of an identity in these queues; nil and the answer to its job when a set is damaged.
 function quotas.count(bases, identity)
   local used = { queued = 0, running = 0 }
   for _, base in pairs(bases) do
     local key = quotas.key(base, identity)
-    used.queued = used.queued + redis.call('ZCOUNT', key, 0, 0)
+    local queued = redis.pcall('ZCOUNT', key, 0, 0)
+    if type(queued) == 'table' then return nil, { 'damaged', key, error_text(queued) } end
+    used.queued = used.queued + queued
     used.running = used.running + redis.call('ZCOUNT', key, 1, 1)
   end
   return used
@@ -47,7 +49,8 @@ function quotas.drop_strays(bases, identity)
   for name, base in pairs(bases) do
     local key = quotas.key(base, identity)
     for _, id in ipairs(redis.call('ZRANDMEMBER', key, QUOTA_SAMPLE)) do
-      local status = redis.call('HGET', 'hero:job:{' .. name .. '}:' .. id, 'status')
+      -- A damaged record is answered with a table: it is there.
+      local status = redis.pcall('HGET', 'hero:job:{' .. name .. '}:' .. id, 'status')
       if not status or TERMINAL_STATES[status] then redis.call('ZREM', key, id) end
     end
   end
@@ -61,13 +64,15 @@ function quotas.first_reached(used, most)
   return nil
 end
 
--- The same for a job of this call. Its identity's jobs are counted once a call.
+-- The same for a job of this call. Its identity's jobs are counted once a call. A damaged set fails the jobs of its identity only.
 function quotas.refusal(call, job)
   local most = job.flags.most
   if not most or not job.by then return nil end
   local used, bases = call.used[job.by], quotas.bases(call)
   if not used then
-    used = quotas.count(bases, job.by)
+    local problem
+    used, problem = quotas.count(bases, job.by)
+    if not used then return problem end
     if quotas.first_reached(used, most) then
       quotas.drop_strays(bases, job.by)
       used = quotas.count(bases, job.by)

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use hero_supervisor::domain::model::id::{ActorId, RequestId};
-use hero_supervisor::domain::model::job::{JobSpec, JobState, JobView};
+use hero_supervisor::domain::model::job::{JobQuota, JobSpec, JobState, JobView};
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::{JobFilter, QueueError};
-use hero_supervisor::ports::job_submission::{RequestKey, SubmitRefused};
+use hero_supervisor::ports::job_submission::{RequestKey, Submission, SubmitRefused};
 use hero_supervisor::ports::store_fault::StoreFault;
 
 use super::actors::record;
@@ -178,6 +178,24 @@ async fn a_damaged_request_fails_its_own_job_only() {
         panic!("{answers:?}")
     };
     assert!(what == "hero:req:{osis}:r1" && reason.contains("WRONGTYPE"), "{what}: {reason}");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_count_of_unfinished_jobs_fails_those_of_its_identity_only() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let of = |identity: &str| Submission {
+        quota: JobQuota { max_queued: Some(9), max_running: None },
+        ..submission(JobSpec { submitted_by: Some(identity.to_owned()), ..spec("1") })
+    };
+    // Of another script type, which counts as well.
+    command(&mut bench, &["SET", "hero:{v}:of:token:a", "x"]).await;
+    let answers = queue.submit(vec![of("token:b"), of("token:a"), submission(spec("2"))]).await.unwrap();
+    let [Ok(_), Err(SubmitRefused::Damaged { what, reason }), Ok(_)] = &answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert!(what == "hero:{v}:of:token:a" && reason.contains("WRONGTYPE"), "{what}: {reason}");
     queue.close().await;
 }
 
