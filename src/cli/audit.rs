@@ -4,12 +4,13 @@ mod entry;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 
+use super::values::span;
 use super::{Exit, Failure, Format, Output, output};
 use crate::adapters::audit::{Head, Report, all_files, verify};
 use crate::adapters::system_clock::SystemClock;
@@ -74,7 +75,7 @@ pub struct Filter {
     #[arg(long)]
     pub refused: bool,
     /// Only lines of the last 1h, 7d, …
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = span)]
     pub since: Option<Duration>,
     /// Most lines; 0 means all
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
@@ -109,7 +110,7 @@ fn path_of(args: &AuditArgs, path: Option<&PathBuf>) -> Result<PathBuf, Failure>
 }
 
 fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    let exit = match error.kind() == std::io::ErrorKind::NotFound {
+    let exit = match error.kind() == ErrorKind::NotFound {
         true => Exit::NotFound,
         false => Exit::Refused,
     };
@@ -159,9 +160,16 @@ fn list(path: &std::path::Path, filter: &Filter, format: Format) -> Result<(), F
     let since = filter.since.and_then(|span| SystemClock.now().checked_sub(span));
     let mut found: VecDeque<(String, Entry)> = VecDeque::new();
     for file in files {
-        let lines = File::open(&file).map(BufReader::new).map_err(|error| unreadable(&file, &error))?;
-        for line in lines.lines() {
+        let lines = match File::open(&file) {
+            Ok(lines) => BufReader::new(lines),
+            // Its supervisor has removed the oldest one meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(&file, &error)),
+        };
+        for line in lines.split(b'\n') {
             let line = line.map_err(|error| unreadable(&file, &error))?;
+            // A damaged line is passed over; `verify` tells where it is.
+            let Ok(line) = String::from_utf8(line) else { continue };
             let Ok(entry) = serde_json::from_str::<Entry>(&line) else { continue };
             if matches(filter, since, &entry) {
                 found.push_back((line, entry));

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 
 use super::chain::Head;
 use super::files::{beside, folder, rotated, rotated_name};
@@ -72,6 +72,8 @@ impl AuditFile {
         let mut file = open(path, false).map_err(failed)?;
         let End { head, whole, torn } =
             end_of(&mut file).map_err(failed)?.ok_or_else(|| AuditError::Foreign(path.clone()))?;
+        // Only once it is known to be a log: a file of another kind stays as it is, its mode as well.
+        make_private(&file).map_err(failed)?;
         let before = match &head {
             Some(_) => None,
             None => head_before(path).map_err(failed)?,
@@ -206,6 +208,7 @@ impl AuditFile {
         if file.metadata()?.len() > 0 {
             return Err(io::Error::other("another file was put in its place: move that away"));
         }
+        make_private(&file)?;
         tracing::error!(
             "audit log: {} was moved or removed, another one is begun (head {})",
             self.path.display(),
@@ -218,18 +221,26 @@ impl AuditFile {
 fn open(path: &Path, new: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(PRIVATE);
-    let file =
-        if new { options.create_new(true) } else { options.create(true).truncate(false) }.open(path)?;
-    file.set_permissions(Permissions::from_mode(PRIVATE))?;
+    if !new {
+        return options.create(true).truncate(false).open(path);
+    }
+    let file = options.create_new(true).open(path)?;
+    make_private(&file)?;
     Ok(file)
 }
 
-/// Keeps other supervisors away. The lock is a file of its own, because the log changes its name.
+fn make_private(file: &File) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(PRIVATE))
+}
+
+/// Keeps other supervisors away. The lock is a file of its own, because the log changes its name. A link in its place is not
+/// followed.
 fn lock(path: &Path) -> Result<File, AuditError> {
     let name = beside(path, ".lock");
     let failed = |source| AuditError::Io { path: name.clone(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE).open(&name);
-    let file = file.map_err(failed)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(PRIVATE);
+    let file = options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&name).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(AuditError::InUse(path.to_owned())),

@@ -46,6 +46,17 @@ async fn a_restart_continues_the_chain_and_all_files_are_private() {
 }
 
 #[tokio::test]
+async fn a_log_that_others_could_read_is_made_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.ndjson");
+    Log::open(&options(&path)).unwrap().close().await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    Log::open(&options(&path)).unwrap().close().await;
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    is_whole(&path);
+}
+
+#[tokio::test]
 async fn files_are_replaced_at_their_size_and_the_oldest_go() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.ndjson");
@@ -123,9 +134,16 @@ async fn two_writers_and_files_of_others_are_refused() {
 
     let other = dir.path().join("other");
     std::fs::write(&other, "something else\n").unwrap();
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = Log::open(&options(&other)).err().unwrap();
     assert!(matches!(refused, AuditError::Foreign(_)), "{refused}");
     assert_eq!(std::fs::read(&other).unwrap(), b"something else\n");
+    assert_eq!(other.metadata().unwrap().permissions().mode() & 0o777, 0o644, "it is as it was");
+    let (linked, elsewhere) = (dir.path().join("linked"), dir.path().join("elsewhere"));
+    std::os::unix::fs::symlink(&elsewhere, dir.path().join("linked.lock")).unwrap();
+    let refused = Log::open(&options(&linked)).err().unwrap();
+    assert!(matches!(refused, AuditError::Io { .. }), "{refused}");
+    assert!(!elsewhere.exists() && !linked.exists(), "no link is followed");
     let refused = Log::open(&options(Path::new("/dev/full"))).err().unwrap();
     assert!(matches!(refused, AuditError::NotAFile(_)), "{refused}");
 }

@@ -283,6 +283,10 @@ async fn the_command_line_checks_and_shows_the_log() {
     assert!(table.contains("token:reader") && table.contains("PERMISSION_DENIED (role)"), "{table}");
 
     let text = std::fs::read_to_string(stage.path()).unwrap();
+    let mut damaged = text.clone().into_bytes();
+    damaged.splice(0..1, *b"\xff\xfe\n{\n{");
+    std::fs::write(stage.path(), damaged).unwrap();
+    assert_eq!(shown(&[]).len(), 6, "damaged lines hide no other");
     std::fs::write(stage.path(), text.replace("\"reader\"", "\"nobody\"")).unwrap();
     let verified = run(["audit", "verify", &path]);
     assert_eq!(verified.code, 1, "{verified:?}");
