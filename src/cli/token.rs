@@ -12,11 +12,14 @@ use clap::{Args, Subcommand};
 
 pub use options::GrantArgs;
 
+use super::values::span;
 use super::{Exit, Failure, Format, Output, output};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, Env, FileToken, Flags, TokenFileEdit, TokenFileError, read_tokens};
 use crate::domain::access::{ID_BYTES, Identity, NewToken, Pattern, SECRET_BYTES, is_id, new_id};
 use crate::ports::clock::Clock;
+use crate::printable::printable_json;
+use crate::private_file::PrivateFileError;
 
 /// The source of random bytes of the system.
 const RANDOM: &str = "/dev/urandom";
@@ -60,7 +63,7 @@ pub enum TokenCommand {
         /// Id of the token
         id: String,
         /// Time for which the old secret stays valid; 0s ends it at once
-        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = span)]
         grace: Duration,
     },
 }
@@ -142,7 +145,7 @@ fn list(file: &Path, format: Format, quiet: bool) -> Result<(), Failure> {
     match format {
         Format::Json => {
             let all: Vec<serde_json::Value> = tokens.iter().map(json).collect();
-            out.data(&format!("{:#}", serde_json::Value::from(all)))
+            out.data(&printable_json(&format!("{:#}", serde_json::Value::from(all))))
         }
         Format::Table => out.data(&output::table(
             ["ID", "NAME", "ROLES", "CALLERS", "ENDS", "OLD SECRET ENDS"],
@@ -204,8 +207,10 @@ impl From<TokenFileError> for Failure {
     fn from(error: TokenFileError) -> Self {
         let exit = match &error {
             TokenFileError::NotFound(_) => Exit::NotFound,
-            TokenFileError::Invalid { .. } | TokenFileError::Open { .. } => Exit::Usage,
-            TokenFileError::Io { .. } => Exit::Refused,
+            TokenFileError::Io { .. } | TokenFileError::NotRead(PrivateFileError::Unreadable { .. }) => {
+                Exit::Refused
+            }
+            TokenFileError::Invalid { .. } | TokenFileError::NotRead(_) => Exit::Usage,
         };
         Self::new(exit, error.to_string())
     }
@@ -215,7 +220,7 @@ impl From<TokenFileError> for Failure {
 fn refusal(error: TokenFileError) -> String {
     match error {
         TokenFileError::Invalid { what, .. } => format!("the token cannot be made so: {what}"),
-        error @ (TokenFileError::Io { .. } | TokenFileError::Open { .. } | TokenFileError::NotFound(_)) => {
+        error @ (TokenFileError::Io { .. } | TokenFileError::NotRead(_) | TokenFileError::NotFound(_)) => {
             error.to_string()
         }
     }

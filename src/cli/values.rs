@@ -43,9 +43,16 @@ pub(super) fn pair(raw: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Longest time of a flag: more is no help, and some clocks cannot represent it.
+const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
+
 /// Parses `30s`, `5m`, `1h 30m`.
 pub(super) fn span(raw: &str) -> Result<Duration, String> {
-    humantime::parse_duration(raw).map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h"))
+    match humantime::parse_duration(raw) {
+        Ok(span) if span > LONGEST => Err(format!("{raw:?} is too long: use at most 1000 years")),
+        Ok(span) => Ok(span),
+        Err(_) => Err(format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")),
+    }
 }
 
 /// Parses `65536`, `64K`, `512M`, `2G`.
@@ -148,6 +155,15 @@ mod tests {
         assert_eq!(at(-1), "@-1");
         assert_eq!(at(i64::MIN), format!("@{}", i64::MIN));
         assert_eq!(time(Some(Timestamp { seconds: 5, nanos: -7 })), "1970-01-01T00:00:04Z");
+    }
+
+    #[test]
+    fn no_time_is_longer_than_clocks_can_represent() {
+        assert_eq!(span("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert!(span("999y").is_ok());
+        for (bad, told) in [("18446744073709551615s", "at most 1000 years"), ("5", "is not a time")] {
+            assert!(span(bad).unwrap_err().contains(told), "{bad}");
+        }
     }
 
     #[test]

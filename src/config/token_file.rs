@@ -19,18 +19,19 @@ use super::table::Table;
 use crate::domain::access::{Identity, IdentityKind, PreviousSecret, StoredToken, is_id};
 use crate::domain::model::violation::Violations;
 use crate::hex;
+use crate::private_file::{PrivateFileError, read_private};
 
 pub use edit::{TokenFileEdit, TokenGrant};
 
 /// The key of the tables.
 const KEY: &str = "token";
-/// Most bytes of a file: more than a hundred thousand tokens.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
-
 /// The error of a token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenFileError {
-    /// It cannot be read or written.
+    /// It cannot be read, or others can read it.
+    #[error(transparent)]
+    NotRead(#[from] PrivateFileError),
+    /// It cannot be written.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
         /// What was tried.
@@ -39,14 +40,6 @@ pub enum TokenFileError {
         path: PathBuf,
         /// The error of the system.
         source: io::Error,
-    },
-    /// Others can read it.
-    #[error("{} can be read by others (mode {mode:o}): say chmod 600 {}", path.display(), path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
     },
     /// It is no TOML, or breaks a rule.
     #[error("{} is not valid: {what}", path.display())]
@@ -75,8 +68,13 @@ pub struct FileToken {
 /// # Errors
 /// A file that cannot be read, that others can read, or that has any mistake; all mistakes are named.
 pub fn read_tokens(path: &Path) -> Result<Vec<FileToken>, TokenFileError> {
-    let text = write::read_private(path, MOST_BYTES)?;
-    parse(path, &text)
+    parse(path, &read(path)?)
+}
+
+/// Reads the text of a file that only its owner can read.
+fn read(path: &Path) -> Result<String, TokenFileError> {
+    let invalid = |what: String| TokenFileError::Invalid { path: path.to_owned(), what };
+    String::from_utf8(read_private(path)?).map_err(|_not_text| invalid("it is not UTF-8".to_owned()))
 }
 
 /// Parses the text of a file.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 
 use crate::cli::Failure;
+use crate::cli::values::span;
 use crate::config::TokenGrant;
 
 /// What a new token allows.
@@ -45,7 +46,7 @@ pub struct GrantArgs {
     #[arg(long, value_name = "JOBS")]
     pub max_running: Option<u32>,
     /// Time for which the token is valid, 90d for instance [default: for ever]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "not_after")]
+    #[arg(long, value_name = "TIME", value_parser = span, conflicts_with = "not_after")]
     pub ttl: Option<Duration>,
     /// End of the token, 2027-06-30T00:00:00Z for instance
     #[arg(long, value_name = "DATE")]

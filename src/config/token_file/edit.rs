@@ -1,14 +1,15 @@
 //! Changes of a token file. Comments and the order of its tables stay as they are.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::write::{WriteLock, read_private, replace};
-use super::{FileToken, KEY, MOST_BYTES, TokenFileError, parse};
+use super::write::{WriteLock, replace};
+use super::{FileToken, KEY, TokenFileError, parse, read};
 use crate::domain::access::NewToken;
 use crate::hex;
+use crate::private_file::PrivateFileError;
 
 /// First lines of a new file.
 const HEADER: &str = "# Who may call. `hero-supervisor token` writes this file; it can be edited by hand, too.\n\
@@ -55,9 +56,11 @@ impl TokenFileEdit {
     /// A file that cannot be used as it is: it is not changed then.
     pub fn open(path: &Path) -> Result<Self, TokenFileError> {
         let lock = WriteLock::take(path)?;
-        let text = match read_private(path, MOST_BYTES) {
+        let text = match read(path) {
             Ok(text) => text,
-            Err(TokenFileError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(TokenFileError::NotRead(PrivateFileError::Unreadable { source, .. }))
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
                 HEADER.to_owned()
             }
             Err(error) => return Err(error),
@@ -188,7 +191,10 @@ fn list(words: &[String]) -> Item {
     value(words.iter().map(String::as_str).collect::<Array>())
 }
 
+/// The last second of the year 9999: RFC 3339 has no later one.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
 /// Writes a time in whole seconds, as RFC 3339.
 fn time(at: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(at).to_string()
+    humantime::format_rfc3339_seconds(at.min(SystemTime::UNIX_EPOCH + LAST_SECOND)).to_string()
 }

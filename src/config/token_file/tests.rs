@@ -124,6 +124,36 @@ fn a_file_that_others_can_read_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn what_is_no_file_of_text_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(read_tokens(&pipe).unwrap_err().to_string().contains("is not a file"));
+    assert!(TokenFileEdit::open(&pipe).is_err());
+    let path = dir.path().join("tokens.toml");
+    std::fs::write(&path, b"# \xff\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(read_tokens(&path).unwrap_err().to_string().contains("not UTF-8"));
+    let elsewhere = dir.path().join("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, dir.path().join("new.toml.lock")).unwrap();
+    assert!(TokenFileEdit::open(&dir.path().join("new.toml")).is_err() && !elsewhere.exists());
+}
+
+#[test]
+fn a_time_after_the_year_9999_is_written_as_the_last_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tokens.toml");
+    let far = NOW + Duration::from_secs(400_000_000_000);
+    let token = NewToken::new("k3v9", &[7; 32]);
+    let mut edit = TokenFileEdit::open(&path).unwrap();
+    edit.add(&token, &TokenGrant { not_after: Some(far), ..grant(&["viewer"]) }, NOW);
+    edit.rotate(&NewToken::new("k3v9", &[8; 32]), Some(far)).unwrap();
+    edit.save().unwrap();
+    let end = read_tokens(&path).unwrap()[0].stored.identity.not_after.unwrap();
+    assert_eq!(humantime::format_rfc3339_seconds(end).to_string(), "9999-12-31T23:59:59Z");
+}
+
+#[test]
 fn two_writers_lose_nothing_of_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tokens.toml");

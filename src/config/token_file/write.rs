@@ -1,10 +1,12 @@
-//! Reading and replacing a private file.
+//! Replacing a private file.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use nix::fcntl::OFlag;
 
 use super::TokenFileError;
 
@@ -20,26 +22,6 @@ fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> TokenFileEr
     move |source| TokenFileError::Io { doing, path: path.clone(), source }
 }
 
-/// Reads a file that only its owner can read.
-///
-/// # Errors
-/// A file that others can read, that is too long, or that cannot be read.
-pub(super) fn read_private(path: &Path, most: u64) -> Result<String, TokenFileError> {
-    let mut file = File::open(path).map_err(failed("read", path))?;
-    let metadata = file.metadata().map_err(failed("read", path))?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(TokenFileError::Open { path: path.to_owned(), mode });
-    }
-    if metadata.len() > most {
-        let long = io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes"));
-        return Err(failed("read", path)(long));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed("read", path))?;
-    Ok(text)
-}
-
 /// Keeps other writers of a file away until it is dropped.
 pub(super) struct WriteLock {
     _file: File,
@@ -52,13 +34,11 @@ impl WriteLock {
     /// A writer that does not finish, or a folder that cannot be written to.
     pub(super) fn take(path: &Path) -> Result<Self, TokenFileError> {
         let lock = beside(path, ".lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(PRIVATE)
-            .open(&lock)
-            .map_err(failed("lock", &lock))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(PRIVATE);
+        // A link in its place is not followed.
+        let file =
+            options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(&lock).map_err(failed("lock", &lock))?;
         for _attempt in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),

@@ -77,7 +77,8 @@ fn a_token_is_shown_once_and_its_secret_is_nowhere_else() {
 #[test]
 fn what_cannot_be_meant_is_refused_and_writes_nothing() {
     let file = File::new();
-    let table: [(&[&str], &str); 7] = [
+    let table: [(&[&str], &str); 8] = [
+        (&["--role", "viewer", "--ttl", "18446744073709551615s"], "at most 1000 years"),
         (&["--role", "king"], "use viewer, submitter, operator or admin"),
         (&["--role", "worker"], "kept for later"),
         (&["--role", "submitter"], "callers"),
@@ -92,7 +93,11 @@ fn what_cannot_be_meant_is_refused_and_writes_nothing() {
         assert!(ran.stderr.contains(told), "{told}: {ran:?}");
     }
     assert!(!file.path.exists());
-    file.create(&["--role", "viewer", "--id", "taken"]);
+    file.create(&["--role", "viewer", "--id", "taken", "--name", "\u{9b}31m\u{202e}"]);
+    for output in ["table", "json"] {
+        let listed = file.run(&["ls", "--output", output]).stdout;
+        assert!(!listed.contains(['\u{9b}', '\u{202e}']) && listed.contains("202e"), "{listed}");
+    }
     assert_eq!(file.run(&["create", "--role", "viewer", "--id", "taken"]).code, 5);
     std::fs::set_permissions(&file.path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(file.run(&["ls"]).stderr.contains("chmod 600"));
