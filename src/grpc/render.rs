@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_config, results};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
-pub(crate) use health::health_report;
+pub(crate) use health::{health_report, health_reports};
 pub(crate) use job::{basic_job, job, job_state_change, lines, progress};
 pub(crate) use job_wait::job_wait;
 pub(crate) use logs::log_part;

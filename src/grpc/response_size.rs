@@ -51,6 +51,15 @@ impl BatchBudget {
         })
     }
 
+    /// Shortens the report about an actor to what fits.
+    pub(crate) fn health(&mut self, report: pb::HealthReport) -> pb::HealthReport {
+        self.fit(report, |report, _told| pb::HealthReport {
+            reason: cut(&report.reason, LEAST_MESSAGE).into_owned(),
+            last_ping: None,
+            ..report
+        })
+    }
+
     fn fit<M: Message>(&mut self, item: M, shorten: impl FnOnce(M, Told) -> M) -> M {
         let item = match self.told(item.encoded_len()) {
             Told::Full => item,
@@ -121,6 +130,29 @@ mod tests {
         }
         assert!(results[0].job.as_ref().unwrap().spec.is_some(), "in full while there is room");
         let answer = pb::SubmitJobsResponse { results };
+        assert!(answer.encoded_len() <= MAX_MESSAGE_BYTES, "{}", answer.encoded_len());
+    }
+
+    #[test]
+    fn reports_about_ten_thousand_actors_fit() {
+        let mut batch = BatchBudget::default();
+        let ping = pb::Ping { message: "p".repeat(300), ..Default::default() };
+        let reports: Vec<_> = (0..10_000)
+            .map(|index| {
+                let (reason, last_ping) = ("r".repeat(1000), Some(ping.clone()));
+                let actor_id = format!("a{index}");
+                batch.health(pb::HealthReport {
+                    actor_id,
+                    reason,
+                    last_ping,
+                    health: 3,
+                    ..Default::default()
+                })
+            })
+            .collect();
+        assert!(reports[0].last_ping.is_some() && reports[9_999].last_ping.is_none());
+        assert!(reports.iter().all(|report| report.health == 3 && report.reason.starts_with('r')));
+        let answer = pb::CheckHealthResponse { reports };
         assert!(answer.encoded_len() <= MAX_MESSAGE_BYTES, "{}", answer.encoded_len());
     }
 

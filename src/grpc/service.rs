@@ -307,8 +307,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         }
         let wait = effective_wait(asked.max_wait, time_left);
         let checked = self.gate.run(self.lifecycle.check_health(&asked.selector, asked.scope, wait)).await?;
-        let reports = checked.into_iter().map(render::health_report).collect();
-        Ok(Response::new(pb::CheckHealthResponse { reports }))
+        Ok(Response::new(pb::CheckHealthResponse { reports: render::health_reports(checked) }))
     }
 
     type WatchHealthStream = Stream<pb::WatchHealthResponse>;

@@ -6,6 +6,7 @@ use crate::domain::model::health::{
 };
 use crate::grpc::render::actor_state::state;
 use crate::grpc::render::{count, duration, timestamp};
+use crate::grpc::response_size::BatchBudget;
 use crate::proto as pb;
 
 /// Renders a report.
@@ -20,6 +21,12 @@ pub(crate) fn health_report(report: HealthReport) -> pb::HealthReport {
         state: state(report.state).into(),
         last_job_time: report.last_job_at.map(timestamp),
     }
+}
+
+/// Renders the reports of one answer, within the limits of [`BatchBudget`].
+pub(crate) fn health_reports(reports: Vec<HealthReport>) -> Vec<pb::HealthReport> {
+    let mut batch = BatchBudget::default();
+    reports.into_iter().map(|report| batch.health(health_report(report))).collect()
 }
 
 /// Renders a health state.
