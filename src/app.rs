@@ -97,7 +97,7 @@ pub struct Setup {
 /// The end of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// All work under way was finished.
+    /// Ended after all work under way.
     Softly,
     /// The shutdown took longer than `shutdown_timeout`; unfinished work was dropped.
     OutOfTime,
@@ -119,7 +119,7 @@ pub struct App {
     processes: Arc<dyn ProcessManager>,
     lifecycle: ActorLifecycleManager,
     server: GrpcServer,
-    /// Who may read the metrics; None for everybody.
+    /// Access to the metrics; None if everybody may read them.
     scrape_access: Option<ScrapeAccess>,
     audit: Option<AuditWriter>,
     events: Events,

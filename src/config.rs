@@ -174,8 +174,8 @@ pub struct Config {
     pub metrics_listen: Option<ListenAddr>,
     /// Host names under which `/metrics` answers, beside addresses, `localhost` and the name of the node; `*` means any name.
     pub metrics_hosts: Vec<String>,
-    /// Whether readers of `/metrics` must be viewers. Default: `required` where callers of gRPC must show who they are and other
-    /// machines can reach the address, otherwise `off`.
+    /// Requirement that readers of `/metrics` are viewers. Default: `required` where callers of gRPC must show who they
+    /// are and other machines can reach the address, otherwise `off`.
     pub metrics_auth: Option<AuthMode>,
     /// URL of the OpenTelemetry collector for traces (OTLP over gRPC); off by default.
     pub otlp_endpoint: Option<String>,
@@ -186,7 +186,7 @@ pub struct Config {
     /// TLS of the TCP addresses; off by default.
     #[serde(default)]
     pub tls: TlsSettings,
-    /// Who may call.
+    /// Authentication of callers.
     pub auth: AuthConfig,
     /// The log of who has called what.
     pub audit: AuditSettings,
@@ -214,7 +214,7 @@ pub struct Problem {
     pub what: String,
 }
 
-/// All errors of a configuration.
+/// The errors of a configuration, all at once.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid configuration:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
 pub struct ConfigError(pub Vec<Problem>);

@@ -17,7 +17,7 @@ use crate::ports::process_manager::ProcessError;
 use crate::ports::shared_store::SharedStoreError;
 use crate::ports::store_fault::{Refusal, StoreFault};
 
-/// Why the supervisor did not do what it was asked to do.
+/// Errors of the supervisor.
 ///
 /// The gRPC layer turns each variant into one code and one reason (`src/grpc/status.rs`).
 #[derive(Debug, thiserror::Error)]
@@ -32,25 +32,25 @@ pub enum SupervisorError {
     /// An actor of this name exists with another definition.
     #[error("actor {id} exists already, with another definition")]
     ActorExists {
-        /// Its name.
+        /// Name of the actor.
         id: ActorId,
-        /// When it was made.
+        /// Time of creation.
         created_at: SystemTime,
     },
     /// The actor belongs to the process manager of another machine; ask the supervisor there.
     #[error("actor {id} belongs to node {node}: ask the supervisor of that node")]
     ActorOnOtherNode {
-        /// Its name.
+        /// Name of the actor.
         id: ActorId,
-        /// Where it belongs.
+        /// Node of the actor.
         node: NodeName,
     },
     /// The program cannot be run as asked.
     #[error("the program {} of the actor cannot be used: {reason}", path.display())]
     BinaryInvalid {
-        /// Its path.
+        /// Path of the program.
         path: PathBuf,
-        /// Why not.
+        /// The fault.
         reason: String,
     },
     /// Dependencies form a cycle, or one is unknown.
@@ -58,9 +58,9 @@ pub enum SupervisorError {
     DependencyUnmet {
         /// The actor.
         actor: String,
-        /// What it depends on.
+        /// Name of the dependency.
         dependency: String,
-        /// Why that cannot be.
+        /// The fault.
         reason: String,
     },
     /// The actor's process did not come up: its name and why, with exit and last log lines.
@@ -72,22 +72,22 @@ pub enum SupervisorError {
     /// Another request is at work on this actor.
     #[error("actor {id} is busy: {operation} is under way")]
     OperationInProgress {
-        /// Its name.
+        /// Name of the actor.
         id: ActorId,
-        /// What is being done.
+        /// Operation under way.
         operation: &'static str,
     },
-    /// Somebody else changed the record at the same time.
+    /// The record was changed by somebody else at the same time.
     #[error("actor {0} was changed by somebody else at the same time")]
     ActorConflict(ActorId),
     /// The actor's state does not allow it.
     #[error("actor {id} is {state}: {hint}")]
     ActorState {
-        /// Its name.
+        /// Name of the actor.
         id: ActorId,
-        /// Where it is.
+        /// State of the actor.
         state: ActorState,
-        /// What to do.
+        /// Advice.
         hint: &'static str,
     },
     /// No such job.
@@ -104,39 +104,39 @@ pub enum SupervisorError {
     RequestIdReused {
         /// The id.
         request_id: RequestId,
-        /// When it was first used.
+        /// Time of the first use.
         first_use: SystemTime,
     },
     /// The job's state does not allow it.
     #[error("job {id} is {state}: {hint}")]
     JobState {
-        /// Its id.
+        /// Id of the job.
         id: JobId,
-        /// Where it is.
+        /// State of the job.
         state: JobState,
-        /// What to do.
+        /// Advice.
         hint: &'static str,
     },
     /// The job failed; from calls that answer with nothing but its result.
     #[error("job {id} failed: {error}")]
     JobFailed {
-        /// Its id.
+        /// Id of the job.
         id: JobId,
-        /// Why.
+        /// Error of the job.
         error: JobError,
     },
     /// The job was cancelled; from calls that answer with nothing but its result.
     #[error("job {id} was cancelled: {reason}")]
     JobCancelled {
-        /// Its id.
+        /// Id of the job.
         id: JobId,
-        /// Why.
+        /// Reason of the cancel.
         reason: String,
     },
-    /// As many jobs wait as are allowed; try again later.
+    /// The queue has as many waiting jobs as are allowed; try again later.
     #[error("the {script_type} queue is full: {queued} jobs wait, {limit} are allowed")]
     QueueFull {
-        /// Which queue.
+        /// Script type of the queue.
         script_type: ScriptType,
         /// Jobs that wait.
         queued: u64,
@@ -146,43 +146,43 @@ pub enum SupervisorError {
     /// The identity has as many unfinished jobs as its quota allows; try again later.
     #[error(transparent)]
     QuotaReached(#[from] QuotaReached),
-    /// There is no actor of this type to make others from.
+    /// A template to make actors of this type from is missing.
     #[error("there is no template for {0} actors: create one actor of this type first")]
     NoTemplate(ScriptType),
-    /// What came after the cursor of a watch is no longer kept.
+    /// Events after the cursor of a watch are no longer kept.
     #[error("what came after this cursor is no longer kept")]
     CursorExpired {
-        /// What came after this one is.
+        /// Oldest cursor after which events are kept.
         oldest: String,
     },
     /// The reader of a watch took nothing for too long.
     #[error("the reader of this watch was too slow")]
     ConsumerTooSlow {
-        /// What it was given last.
+        /// Last cursor of the watch.
         last: String,
     },
-    /// There are as many watches as may be.
+    /// The number of watches is at its limit.
     #[error("there are {limit} watches already")]
     TooManyWatches {
-        /// How many may be.
+        /// Most watches.
         limit: usize,
     },
     /// The number of actors is decided automatically.
     #[error("{0} actors are scaled automatically: say take_over to decide yourself")]
     AutoscalingActive(ScriptType),
-    /// There are more jobs than whoever wanted to cancel them expected.
+    /// The number of jobs is larger than the caller of a cancel expected.
     #[error(
         "{found} {script_type} jobs wait, more than the {expected} that were expected: nothing was cancelled"
     )]
     PurgeRefused {
-        /// In which queue.
+        /// Script type of the queue.
         script_type: ScriptType,
         /// Jobs that wait.
         found: u64,
         /// Jobs that were expected at most.
         expected: u64,
     },
-    /// Somebody else changed the rules at the same time, again and again.
+    /// The settings were changed by somebody else at the same time, again and again.
     #[error("the rules for {0} were changed by somebody else at the same time")]
     SettingsConflict(ScriptType),
     /// Redis does not answer.
@@ -191,9 +191,9 @@ pub enum SupervisorError {
     /// Redis answers, and refuses for now; nothing was changed.
     #[error("Redis refuses, {}: {reason}", refusal.as_str())]
     QueueRefused {
-        /// Which kind of refusal.
+        /// Kind of the refusal.
         refusal: Refusal,
-        /// In the words of Redis.
+        /// Message of Redis.
         reason: String,
     },
     /// The answer to a submit was lost: the job may have been accepted.
@@ -201,16 +201,16 @@ pub enum SupervisorError {
     SubmitUncertain {
         /// The id that the job has if it was.
         id: JobId,
-        /// What came in between.
+        /// The fault.
         reason: String,
     },
     /// The process manager does not answer.
     #[error("the process manager is unavailable")]
     ProcessManagerUnavailable(#[source] Cause),
-    /// It took too long; it may or may not have had its effect.
+    /// The call took too long; it may or may not have had its effect.
     #[error("{what} did not answer within {after:?}")]
     TimedOut {
-        /// Who.
+        /// Name of the service that did not answer.
         what: &'static str,
         /// The deadline that passed.
         after: Duration,
@@ -218,24 +218,24 @@ pub enum SupervisorError {
     /// The supervisor is on its way down.
     #[error("the supervisor is shutting down")]
     ShuttingDown,
-    /// Not built, or not possible with this process manager.
+    /// The feature is not built, or not possible with this process manager.
     #[error("{0} is not supported")]
     NotSupported(&'static str),
-    /// What Redis keeps of it cannot be read.
+    /// A record in Redis cannot be read.
     #[error("{what} is damaged")]
     RecordDamaged {
-        /// What was read.
+        /// Name of the record.
         what: String,
-        /// Why it cannot be.
+        /// Error of the decoder.
         #[source]
         source: Cause,
     },
     /// A fault of ours.
     #[error("internal error: {what}")]
     Internal {
-        /// What we tried.
+        /// Name of the attempt.
         what: String,
-        /// What came in between.
+        /// The error.
         #[source]
         source: Cause,
     },

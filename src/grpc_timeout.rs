@@ -7,7 +7,7 @@ use tonic::codegen::http::HeaderMap;
 
 pub(crate) const HEADER: &str = "grpc-timeout";
 
-/// What the caller gives the call, if it says so.
+/// Returns the timeout that the caller gives the call, if any.
 pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
     parse(headers.get(HEADER)?.to_str().ok()?)
 }

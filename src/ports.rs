@@ -1,4 +1,4 @@
-//! What the domain needs of the outside world, as traits.
+//! Needs of the domain in the outside world, as traits.
 //!
 //! Rules that every port keeps:
 //! * an operation answers within its deadline or fails with `TimedOut` or `Unavailable`; nothing hangs;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether a terminal, or a reader, would take the character for an order or be misled by it.
+/// Returns true for a character that a terminal would take for an order, or that would mislead a reader.
 fn is_control(c: char) -> bool {
     // C0, DEL and C1; marks, embeddings, overrides and isolates of bidirectional text.
     c.is_control()

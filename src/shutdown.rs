@@ -1,4 +1,4 @@
-//! How the service ends: softly at the first signal, at once at the second.
+//! The end of the service: softly at the first signal, at once at the second.
 //!
 //! ```text
 //!  first signal ─► soft: health NOT_SERVING ─► drain_delay ─► waits and watches end ─► connections close ─► exit 0

@@ -27,7 +27,7 @@ pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 pub struct ServerTls {
     files: TlsFiles,
     active: Lock<Arc<Active>>,
-    /// How often files were put in force.
+    /// Number of times that files were put in force.
     loads: watch::Sender<u64>,
 }
 
@@ -55,10 +55,10 @@ impl Protocols {
     }
 }
 
-/// What was loaded last.
+/// The loaded files.
 pub struct Active {
     configs: [(Protocols, Arc<ServerConfig>); 3],
-    /// What accepts the certificates of clients.
+    /// Verifier of the certificates of clients.
     verifier: Arc<dyn ClientCertVerifier>,
     /// The time for which the whole chain is valid.
     pub validity: Validity,

@@ -31,7 +31,7 @@ pub(crate) use kill_ladder::GRACE as STOP_GRACE;
 
 /// Runs scripts of one kind.
 pub trait Engine {
-    /// Its scripts start processes; the host ends those before it ends itself.
+    /// True if scripts start processes; the host ends those before it ends itself.
     const STARTS_PROCESSES: bool = false;
 
     /// True for an engine that ends overlong scripts itself, with time to clean up; SIGTERM then does not end its host.
@@ -63,7 +63,7 @@ pub trait Sink: Send + Sync {
     /// One line that the script wrote, without its end.
     fn line(&self, stream: LogStream, text: &str);
 
-    /// How far the script says it is: 0 to 100, if it knows, and one line for people.
+    /// Reports the progress of the script: 0 to 100, if the script knows, and one line for people.
     fn progress(&self, percent: Option<f64>, message: &str);
 }
 
@@ -86,9 +86,9 @@ pub struct Script<'a> {
     pub job_id: &'a str,
     /// The text to run.
     pub text: &'a str,
-    /// Who asks.
+    /// Caller of the job.
     pub caller_id: &'a str,
-    /// For which context.
+    /// Context of the job.
     pub context_id: &'a str,
     /// The actor that runs it.
     pub actor_id: &'a str,

@@ -39,9 +39,9 @@ pub(crate) struct Run<'a> {
     pub(crate) job_id: &'a str,
     /// The text to run.
     pub(crate) script: &'a str,
-    /// Who asks.
+    /// Caller of the job.
     pub(crate) caller_id: &'a str,
-    /// For which context.
+    /// Context of the job.
     pub(crate) context_id: &'a str,
     /// Environment of the script.
     pub(crate) env: Vec<(&'a str, &'a str)>,
@@ -175,14 +175,14 @@ pub(crate) fn body_length(header: [u8; HEADER]) -> Result<usize, Malformed> {
 pub(crate) enum ToHost<'a> {
     /// No job up to this one may start any more.
     CallBack { upto: u64 },
-    /// What was asked for.
+    /// Answer to a call of the script.
     Answer { call: u64, body: &'a [u8] },
 }
 
 /// A message of the host on the control socket.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FromHost<'a> {
-    /// This is the job that was started last; no other one that was called back will be.
+    /// Answer to a call back: the job that was started last. Nothing behind it will be started.
     CalledBack { current: u64 },
     /// The script of the job `seq` asks for something.
     Call { call: u64, seq: u64, body: &'a [u8] },

@@ -1,8 +1,8 @@
 //! The engine host: the process in which scripts run.
 //!
-//! It is the actor's own program, started again with `--host` and an empty environment, and kept running for many
-//! jobs. Standard input is the job socket, standard output the control socket (see `frame.rs`), standard
-//! error goes to the actor's log. It talks to nothing else and knows no address of anything, except that of a Redis which is
+//! A host is the actor's own program, started again with `--host` and an empty environment, and kept running for many
+//! jobs. Standard input is the job socket, standard output the control socket (see `frame.rs`), standard error goes to
+//! the actor's log. A host talks to nothing else and knows no address of anything, except that of a Redis which is
 //! given to scripts by name.
 //!
 //! One thread with a large stack reads a job, runs it, answers and reads the next. A second thread waits on the control
@@ -140,7 +140,7 @@ struct Scripts<'a> {
     limits: Limits,
     /// Address space of the idle engine, in bytes.
     base: u64,
-    /// How scripts ask the actor for something.
+    /// Channel by which scripts call the actor.
     caller: Caller,
 }
 

@@ -1,4 +1,4 @@
-//! How a script's engine asks its actor for something: the host's half of it.
+//! The host's half of calls from a script's engine to its actor.
 //!
 //! A host knows no address and no secret, so what a script stores is stored by the actor. The host writes a call on the
 //! control socket and waits for the answer; calls are made one at a time, by the thread that runs scripts. For which
@@ -26,7 +26,7 @@ pub trait CallHandler: Send + Sync {
     async fn answer(&self, context_id: &str, call: &[u8]) -> Vec<u8>;
 }
 
-/// Why there is no answer.
+/// Reason for which a call has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallFailed {
     /// The actor did not answer in time.
@@ -61,7 +61,7 @@ impl Caller {
         (Self { control, state }, ReplySender(sender))
     }
 
-    /// Says which job the calls are made for from now on.
+    /// Sets the job for which calls are made from now on.
     pub(crate) fn begin(&self, seq: u64) {
         self.state().seq = seq;
     }

@@ -54,12 +54,12 @@ pub enum Reply {
     },
     /// There is no engine.
     Unavailable {
-        /// Why not.
+        /// The fault.
         reason: String,
     },
     /// The script of the running job said something; comes before the end of that job.
     Output {
-        /// Which job.
+        /// Number of the job.
         seq: u64,
         /// The output, in order.
         output: Vec<HostOutput>,
@@ -77,7 +77,7 @@ pub enum Reply {
 /// One line or progress of a script, on its way from a host to the actor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostOutput {
-    /// Its number in the attempt, see [`OutputChunk`](crate::domain::model::output::OutputChunk).
+    /// Number of the chunk in the attempt, see [`OutputChunk`](crate::domain::model::output::OutputChunk).
     pub number: u64,
     /// Time between the writing and the sending.
     pub ago: Duration,
@@ -88,9 +88,9 @@ pub struct HostOutput {
 /// The end of a job in a host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Done {
-    /// Which one.
+    /// Number of the job.
     pub seq: u64,
-    /// How long it ran, in microseconds.
+    /// Run time in microseconds.
     pub wall_us: u64,
     /// The host ends now, without having started anything else, because its memory has grown.
     pub retiring: bool,
@@ -98,38 +98,38 @@ pub struct Done {
     pub outcome: Result<JobResult, AttemptError>,
 }
 
-/// Something that happened to a host.
+/// An event of a host.
 #[derive(Debug)]
 pub enum HostEvent {
-    /// It said something, in this order.
+    /// Messages of the host, in this order.
     Replied(Vec<Reply>),
-    /// It was asked to give jobs back, and this is the one that it had started last. Those behind it are never started;
-    /// nothing else is said of them. Those before have ended, though their ends may come after this.
+    /// Answer to a call back: the job that the host had started last. The jobs behind that one are never started, and
+    /// nothing else is reported of them. The jobs before that one have ended, though their ends may come after this.
     CalledBack {
         /// Sequence number, 0 when none was started.
         current: u64,
     },
-    /// It is gone, and so is all that its scripts had started.
+    /// The host is gone, and so are all processes that its scripts had started.
     Died(Death),
 }
 
 /// The end of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Death {
-    /// Its exit code.
+    /// Exit code of the host.
     pub exit_code: Option<i32>,
     /// The signal that ended it.
     pub signal: Option<i32>,
     /// The last lines that it wrote to standard error.
     pub log_tail: Vec<String>,
-    /// Since when it was certainly gone, if that is known: what it was given later it has never seen.
+    /// Time at which the host was certainly gone, if that is known: what it was given later it has never seen.
     pub gone_at: Option<Instant>,
 }
 
 /// Names the host of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostTag {
-    /// Its place.
+    /// Slot of the host.
     pub slot: usize,
     /// Counts the hosts that were in this place.
     pub generation: u64,

@@ -31,26 +31,26 @@ pub struct Request {
 pub enum Operation {
     /// Write an object.
     Put {
-        /// Which one.
+        /// Id of the object.
         id: String,
         /// The object.
         text: String,
-        /// By what it can be found.
+        /// Names and values by which objects are found.
         fields: Vec<(String, String)>,
         /// Only if it has this revision; 0: only if there is none.
         expected: Option<u64>,
     },
     /// Read an object.
     Get {
-        /// Which one.
+        /// Id of the object.
         id: String,
     },
     /// Remove an object.
     Delete {
-        /// Which one.
+        /// Id of the object.
         id: String,
     },
-    /// All ids.
+    /// Lists all ids.
     List,
     /// Ids of the objects whose field holds a value.
     Find {
@@ -66,15 +66,15 @@ pub enum Operation {
 pub enum Answer {
     /// The object was written and has this revision now.
     Written(u64),
-    /// It was not written, because it has another revision than the expected one.
+    /// The object was not written, because it has another revision than the expected one.
     Conflict(u64),
     /// An object and its revision, if there is one.
     Object(Option<(String, u64)>),
-    /// There was one, and it is removed.
+    /// The object is removed; false if there was none.
     Deleted(bool),
     /// Ids, in order.
     Ids(Vec<String>),
-    /// It went wrong, in words for whoever wrote the script.
+    /// The call failed; the message is for the author of the script.
     Failed(String),
 }
 
@@ -84,7 +84,7 @@ pub struct StoreCalls {
 }
 
 impl StoreCalls {
-    /// From this store.
+    /// Makes the access to a store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
         Self { store }
     }

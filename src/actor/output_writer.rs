@@ -21,12 +21,12 @@ use crate::lock::Lock;
 
 /// Time for which output waits for more.
 const WAIT: Duration = Duration::from_millis(50);
-/// This much does not wait.
+/// Items that are sent without waiting for more.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 * 1024;
 /// Bytes that a script may write each second once its burst is used up.
 const RATE: f64 = 64.0 * 1024.0;
-/// What each line costs beside its text.
+/// Bytes that each line costs beside its text.
 const LINE: usize = 32;
 /// The latest lines of a script that writes too fast.
 const LATEST: usize = 100;
@@ -43,13 +43,13 @@ struct State {
     frame: Vec<u8>,
     seq: u64,
     number: u64,
-    /// To be sent.
+    /// Items to be sent.
     items: Vec<(Instant, u64, OutputItem)>,
     bytes: usize,
     burst: f64,
     tokens: f64,
     filled_at: Instant,
-    /// What there are no tokens for, without what is left out.
+    /// Newest items that have no tokens left, without those that are left out.
     latest: VecDeque<(Instant, u64, OutputItem)>,
     latest_bytes: usize,
     /// The helper sleeps until it is woken.

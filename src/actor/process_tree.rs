@@ -56,7 +56,7 @@ pub(crate) fn start_of(pid: i32) -> Option<u64> {
     stat(pid).filter(|stat| !stat.ended).map(|stat| stat.started)
 }
 
-/// All processes of this machine that can be seen.
+/// Lists all processes of this machine that can be seen.
 pub(crate) fn all() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())

@@ -15,35 +15,35 @@ use crate::actor::worker::WorkerConfig;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 
-/// What makes one actor program different from the others.
+/// Properties that distinguish one actor program from the others.
 #[derive(Debug, Clone, Copy)]
 pub struct Program {
     /// Name of the binary.
     pub name: &'static str,
     /// One line of help.
     pub about: &'static str,
-    /// Whose queue it works on.
+    /// Script type, and so the queue, of the actor.
     pub script_type: ScriptType,
     /// Jobs at a time.
     pub concurrency: Concurrency,
 }
 
-/// How many jobs an actor runs at a time.
+/// Number of jobs that an actor runs at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Concurrency {
     /// Strictly one after another, in the order of submission.
     One,
-    /// So many by default, and as many as the user says.
+    /// This number by default, and the number that the user gives.
     Several(usize),
 }
 
-/// What one kind of engine wants to be told on the command line of its actor.
+/// Command-line flags of one kind of engine.
 pub trait EngineFlags: Args + std::fmt::Debug + Send + 'static {
     /// The same for the command line of an engine host, which has no environment: whatever is looked up in one (a
     /// program in `PATH`, for instance) is looked up here.
     fn host_args(&self) -> Vec<OsString>;
 
-    /// What an engine host gets to know and lists of processes must not show: names and values of its environment.
+    /// Returns names and values of the environment of an engine host, which lists of processes must not show.
     fn host_env(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
@@ -56,7 +56,7 @@ pub trait EngineFlags: Args + std::fmt::Debug + Send + 'static {
         Ok(())
     }
 
-    /// Where an engine host makes a folder of its own; that is removed after the end of the host.
+    /// Returns the folder in which an engine host makes one of its own; that is removed after the end of the host.
     fn work_dir(&self) -> Option<PathBuf> {
         None
     }
@@ -88,7 +88,7 @@ pub struct ActorArgs<F: EngineFlags = NoFlags> {
     #[arg(long)]
     pub health_check: bool,
 
-    /// How long this actor may be silent before its jobs are given to others; the same for everyone on one Redis.
+    /// Longest silence of this actor before its jobs are given to others; the same for every actor on one Redis.
     #[arg(long, env = "HERO_LEASE", default_value = "15s", value_parser = parse_lease, value_name = "TIME")]
     pub lease: Duration,
 
@@ -104,7 +104,7 @@ pub struct ActorArgs<F: EngineFlags = NoFlags> {
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// What the engine wants to know.
+    /// Flags of the engine.
     #[command(flatten)]
     pub engine: F,
 
@@ -137,7 +137,7 @@ pub struct LimitArgs {
     pub max_result: u64,
 }
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Debug)]
 pub struct Asked<F: EngineFlags = NoFlags> {
     /// The arguments.
@@ -183,7 +183,7 @@ impl Program {
         ActorArgs::<F>::command().name(self.name).bin_name(self.name).about(self.about)
     }
 
-    /// How its queue loop works.
+    /// Returns the settings of the queue loop.
     pub fn worker<F: EngineFlags>(&self, args: &ActorArgs<F>) -> WorkerConfig {
         match self.concurrency {
             Concurrency::One => WorkerConfig::one_after_another(),
@@ -195,7 +195,7 @@ impl Program {
 }
 
 impl<F: EngineFlags> ActorArgs<F> {
-    /// What a script may use.
+    /// Returns the limits of scripts.
     pub fn limits(&self) -> Limits {
         let LimitArgs { max_operations, max_memory, max_output, max_result } = self.limits;
         let bytes = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -251,7 +251,7 @@ pub(crate) fn parse_bytes(raw: &str) -> Result<u64, String> {
     bytes.ok_or_else(wrong)
 }
 
-/// With less, the engine itself has too little.
+/// Parses the limit of memory. With less, the engine itself has too little.
 fn parse_memory(raw: &str) -> Result<u64, String> {
     const LEAST: u64 = 16 << 20;
     parse_bytes(raw)

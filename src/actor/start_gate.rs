@@ -11,11 +11,11 @@ pub(crate) struct StartGate(Lock<State>);
 /// The decision about the start of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// It starts.
+    /// The script may start.
     Go,
-    /// It was called back, or is behind one that came too late: nothing is to be said of it.
+    /// The job was called back, or is behind one that came too late: nothing is reported about it.
     CalledBack,
-    /// It came too late, which the actor must be told.
+    /// The job came too late, which is reported to the actor.
     Stale,
 }
 
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(gate.start(5, false), Start::Go);
     }
 
-    /// Whenever the word comes: what the answer names has been started, all behind it has not and will not be.
+    /// An answer is true at any moment: the jobs that it names were started, and none behind them was or will be.
     #[test]
     fn an_answer_is_true_at_any_moment() {
         for round in 0..200_u64 {

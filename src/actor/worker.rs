@@ -86,20 +86,20 @@ struct HeldJob {
     heartbeats_sent: u64,
     /// Start time that was reported to the queue.
     reported: Option<std::time::SystemTime>,
-    /// Nobody wants the result any more.
+    /// True if nobody wants the result any more.
     void: bool,
     /// Output that was not handed to the queue yet.
     output: JobOutput,
 }
 
-/// Whether the actor takes jobs.
+/// Readiness of the actor to take jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// It takes jobs.
+    /// The actor takes jobs.
     Working,
-    /// It was asked to take none until then.
+    /// The actor was asked to take no jobs until then.
     Draining { until: Instant },
-    /// It ends when its jobs have ended; with a time, it was then asked to end at once.
+    /// The actor ends when its jobs have ended; with a time, it was then asked to end at once.
     Stopping { forced_at: Option<Instant> },
 }
 
@@ -166,15 +166,15 @@ struct WorkerLoop<L: Launcher> {
     /// Output on its way to the queue.
     output_reports: OutputReports,
     calls: JoinSet<CallEnd>,
-    /// Where hosts report to.
+    /// Sender for the reports of hosts.
     report: mpsc::Sender<(HostTag, HostEvent)>,
     /// Asks the task that waits for work.
     takes: mpsc::Sender<usize>,
-    /// How many jobs the `take` that is under way may bring.
+    /// Most jobs that the `take` under way may bring.
     taking: Option<usize>,
     /// Makes a `take` return.
     interrupt: Repeating,
-    /// Says that the actor is there.
+    /// Announcement of the actor.
     announce: Repeating,
     /// The queue knows of the actor, and no call has failed since.
     announced: bool,
@@ -358,7 +358,7 @@ impl<L: Launcher> WorkerLoop<L> {
         self.pending.len() + self.output_reports.waiting_ends()
     }
 
-    /// Without a renewal for this long, a lease may soon be somebody else's.
+    /// Returns the time after which a lease that was not renewed may soon be somebody else's.
     fn lease_trust(&self) -> Duration {
         self.queue.lease() * 2 / 3
     }

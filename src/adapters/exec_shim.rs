@@ -1,13 +1,13 @@
 //! The hidden subcommand that prepares itself and then becomes the actor's program.
 //!
-//! It is a process of its own because what it sets (user, limits, the signal to get when the parent dies) can only be set
-//! between fork and exec, where safe Rust runs nothing, and because no Zinit can set it.
+//! The shim is a process of its own because user, limits and the signal at the death of the parent can only be set
+//! between fork and exec, where safe Rust runs nothing, and because no Zinit can set them.
 //!
 //! ```text
 //!  process manager ─► hero-supervisor exec-shim OPTIONS -- PROGRAM ARGS… ─► PROGRAM, by the same pid
 //! ```
 //!
-//! It can put a filter behind the output of the program before that (`output_filter`).
+//! Before the program starts, the shim can put a filter behind its output (`output_filter`).
 
 mod become_program;
 mod env_files;

@@ -32,10 +32,10 @@ struct Key {
     key: DecodingKey,
 }
 
-/// What a token says, once it is verified.
+/// Claims of a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// Whom it is about.
+    /// Subject of the token.
     pub subject: String,
     /// The words of the claim with permissions.
     pub words: Vec<String>,

@@ -41,7 +41,7 @@ const UNKNOWN_NAME: Duration = Duration::from_millis(250);
 /// Settings of a [`LocalRunner`].
 #[derive(Clone)]
 pub struct LocalOptions {
-    /// Tells the time of log lines.
+    /// Clock of log lines.
     pub clock: Arc<dyn Clock>,
     /// Words put before each program that make it die with us, `[hero-supervisor, exec-shim, --pdeathsig]` for
     /// instance (see [`exec_shim`](crate::adapters::exec_shim); `--parent PID --` is added to them). Without them
@@ -70,7 +70,7 @@ struct Inner {
     processes: BTreeMap<String, Process>,
 }
 
-/// Our end of an owner task.
+/// The handle of an owner task.
 #[derive(Clone)]
 struct Process {
     commands: mpsc::Sender<Command>,

@@ -20,13 +20,13 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct LogRing {
     ring: Lock<Ring>,
-    /// How many lines there were.
+    /// Number of lines so far.
     written: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct Ring {
-    /// Tells this ring from one before or after it.
+    /// Number that distinguishes this ring from one before or after it.
     epoch: u64,
     /// The number of the next line.
     next: u64,
@@ -65,7 +65,7 @@ impl LogRing {
         ring.lines.iter().skip(ring.lines.len().saturating_sub(count)).cloned().collect()
     }
 
-    /// What was written behind `after`, waited for if there is nothing yet.
+    /// Reads the lines behind `after`, and waits for one if there is none yet.
     pub(super) async fn read(&self, after: Option<LogPosition>, wait: Duration) -> LogBatch {
         // Before the first look, so that nothing is missed between look and wait.
         let mut written = self.written.subscribe();

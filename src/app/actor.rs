@@ -28,7 +28,7 @@ use crate::ports::store_fault::{Refusal, StoreFault};
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry::{self, traces};
 
-/// What is logged without `RUST_LOG`.
+/// Default filter of the log, without `RUST_LOG`.
 const LOG_FILTER: &str = "info";
 /// Exit code after ends of jobs that could not be written.
 const EXIT_ABANDONED: u8 = 1;
@@ -142,7 +142,7 @@ fn hosts<F: EngineFlags>(program: &Program, args: &ActorArgs<F>) -> Result<HostL
     Ok(hosts.answering(Arc::new(StoreCalls::new(Arc::new(store)))))
 }
 
-/// Says in one line whether jobs could run here.
+/// Checks whether jobs could run here, and prints the answer in one line.
 fn check<F: EngineFlags>(
     program: &Program,
     runtime: &Runtime,

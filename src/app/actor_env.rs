@@ -1,4 +1,4 @@
-//! What every actor is given in its environment, so that no definition has to repeat the configuration.
+//! Environment that every actor is given, so that no definition has to repeat the configuration.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

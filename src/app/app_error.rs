@@ -1,4 +1,4 @@
-//! Why a service cannot start, or has failed.
+//! Errors by which a service cannot start, or has failed.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub enum AppError {
         /// The cause.
         source: std::io::Error,
     },
-    /// This process has another recorder of metrics.
+    /// The process has another recorder of metrics.
     #[error("cannot count what is to be shown as metrics")]
     Metrics(#[source] metrics_exporter_prometheus::BuildError),
     /// The URL of the collector is invalid.

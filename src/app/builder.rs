@@ -33,7 +33,8 @@ pub struct SupervisorBuilder {
 }
 
 impl SupervisorBuilder {
-    /// All defaults: the Redis of the environment variable `REDIS_URL`, or `redis://127.0.0.1:6379` without one.
+    /// Makes a builder with all defaults: the Redis of the environment variable `REDIS_URL`, or
+    /// `redis://127.0.0.1:6379` without one.
     pub fn new() -> Self {
         Self::default()
     }

@@ -21,9 +21,9 @@ use crate::printable::printable_json;
 pub(super) enum Verdict {
     /// No fault.
     Ok,
-    /// It works, with a surprise.
+    /// Works, with a surprise.
     Warn,
-    /// It does not work, or jobs can be lost.
+    /// Does not work, or jobs can be lost.
     Fail,
 }
 

@@ -63,7 +63,7 @@ struct Scraped {
     process: metrics_process::Collector,
     /// Allowed host names; None where no browser can connect.
     hosts: Option<Arc<Hosts>>,
-    /// Who may read; None where everybody may.
+    /// Access to the metrics; None if everybody may read them.
     access: Option<ScrapeAccess>,
     /// The series of actors as last read. They are rendered here, because the recorder would keep those of removed
     /// actors.

@@ -46,7 +46,7 @@ pub(super) fn nothing_to_load() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Something that is read from files, and again when they change.
+/// A value that is read from files, and again when they change.
 pub(crate) trait Reloadable: Debug + Send + Sync {
     /// Name in logs, events and metrics: `tls` for instance.
     fn subject(&self) -> &'static str;
@@ -162,7 +162,7 @@ impl Watch {
         self.emit(EventKind::ServerReloaded { subject: subject.to_owned() }, message);
     }
 
-    /// Tells a fault once, however often loading is tried, and whenever somebody has asked for it.
+    /// Reports a fault once, however often loading is tried, and whenever somebody has asked for it.
     fn failed(&mut self, occasion: Occasion, fault: String) {
         let subject = self.what.subject();
         gauge!(CONFIG_RELOAD_SUCCESS, "subject" => subject).set(0.0);
@@ -181,18 +181,18 @@ impl Watch {
     }
 }
 
-/// Why files are loaded.
+/// Occasion of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Occasion {
     /// The watch has begun.
     Start,
-    /// It was time for a look.
+    /// The regular check of the files.
     Look,
-    /// Somebody has sent SIGHUP.
+    /// A SIGHUP.
     Hangup,
 }
 
-/// What is compared of a file; None for one that is not there.
+/// Compared metadata of a file; None for a file that is not there.
 type Print = Option<Metadata>;
 
 /// The part of the metadata of a file that changes with its content, its place or its mode.

@@ -1,4 +1,4 @@
-//! Tells the service manager (systemd) that has started this process when the service answers, and when it ends.
+//! Messages to the service manager (systemd) that has started this process: the service answers, the service ends.
 //!
 //! The protocol is that of sd_notify(3): a datagram to the socket in `NOTIFY_SOCKET`.
 
@@ -11,7 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 /// The variable with the socket; without it nobody is told.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// What is told.
+/// Messages to the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// The service answers.

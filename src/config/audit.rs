@@ -27,7 +27,7 @@ const UNITS: [(&str, u64); 7] = [
 pub struct AuditSettings {
     /// Path of the file. Nothing is noted without it.
     pub path: Option<PathBuf>,
-    /// What happens when a line cannot be written.
+    /// Consequence of a line that cannot be written.
     pub delivery: Delivery,
     /// Notes reads as well.
     pub reads: bool,
@@ -38,7 +38,7 @@ pub struct AuditSettings {
     pub keep: u32,
 }
 
-/// What happens when a line cannot be written.
+/// Consequence of a line that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
@@ -55,7 +55,8 @@ pub struct AuditFlags {
     #[arg(id = "audit.path", long = "audit-log", value_name = "FILE")]
     #[serde(rename = "audit.path")]
     pub path: Option<String>,
-    /// When a line cannot be written: enforced refuses changes, best_effort loses the line [default: enforced]
+    /// Consequence of a line that cannot be written: enforced refuses changes, best_effort loses the line [default:
+    /// enforced]
     #[arg(id = "audit.delivery", long = "audit-delivery", value_name = "WORD")]
     #[serde(rename = "audit.delivery")]
     pub delivery: Option<String>,

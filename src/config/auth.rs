@@ -18,21 +18,21 @@ pub(super) const LISTS: [&str; 2] = [CERTIFICATE, UNIX];
 const CERTIFICATE: &str = "certificate";
 const UNIX: &str = "unix";
 
-/// Whether callers must show who they are.
+/// Requirement of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthMode {
-    /// Everybody may do everything.
+    /// Calls need no credentials, and everything is allowed.
     Off,
     /// Every call needs an identity, but for those that are open to everybody.
     Required,
 }
 
-/// Who may call.
+/// Authentication of callers.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
-    /// Whether callers must show who they are. Default: `required` if another machine can reach an address, or if tokens,
+    /// Requirement of credentials. Default: `required` if another machine can reach an address, or if tokens,
     /// certificates, users or keys are named; otherwise `off`.
     pub mode: Option<AuthMode>,
     /// Path of the file with tokens.
@@ -47,15 +47,15 @@ pub struct AuthConfig {
     pub audience: Option<String>,
     /// The claim of a JWT that has roles and scopes.
     pub permissions_claim: String,
-    /// Who client certificates stand for; the first rule that matches holds.
+    /// Identities of client certificates; the first rule that matches holds.
     #[serde(skip)]
     pub certificates: Vec<CertificateRule>,
-    /// Who users of this machine are; the first rule that matches holds.
+    /// Identities of users of this machine; the first rule that matches holds.
     #[serde(skip)]
     pub unix: Vec<UnixRule>,
 }
 
-/// How a JWT is checked.
+/// Settings of the check of a JWT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JwtConfig<'a> {
     /// Path of the JSON Web Key Set.
@@ -71,8 +71,8 @@ pub struct JwtConfig<'a> {
 /// The flags of the table.
 #[derive(Debug, Clone, Default, clap::Args, serde::Serialize)]
 pub struct AuthFlags {
-    /// Whether callers must show who they are: off or required [default: required once others can reach an address, or
-    /// identities are configured]
+    /// Authentication of callers: off or required [default: required once others can reach an address, or identities
+    /// are configured]
     #[arg(id = "auth.mode", long = "auth-mode", value_name = "MODE")]
     #[serde(rename = "auth.mode")]
     pub mode: Option<String>,

@@ -1,4 +1,4 @@
-//! Which addresses other machines can reach, and whether that is protected.
+//! Addresses that other machines can reach, and their protection.
 
 use super::listen::{self, ListenAddr, Protection};
 use super::{AuthMode, Config};

@@ -27,11 +27,11 @@ pub struct Flags {
     /// The same Redis as actors are told it, with another user for instance [default: as --redis-url]
     #[arg(long, value_name = "URL")]
     pub actor_redis_url: Option<String>,
-    /// How to log in to Redis.
+    /// Login to Redis.
     #[command(flatten)]
     #[serde(flatten)]
     pub redis: RedisFlags,
-    /// Who runs the actors: zinit or local [default: zinit]
+    /// Process manager of the actors: zinit or local [default: zinit]
     #[arg(long, value_name = "WHO")]
     pub process_manager: Option<String>,
     /// Zinit's socket [default: /var/run/zinit.sock]
@@ -49,7 +49,7 @@ pub struct Flags {
     /// Jobs of one script type that may wait [default: 1000000]
     #[arg(long, value_name = "JOBS")]
     pub queue_limit: Option<String>,
-    /// How long an actor may be silent before its jobs go to another [default: 15s]
+    /// Longest silence of an actor before its jobs go to another [default: 15s]
     #[arg(long, value_name = "TIME")]
     pub lease: Option<String>,
     /// Time between NOT_SERVING and the end of connections at a shutdown [default: 5s]
@@ -67,24 +67,24 @@ pub struct Flags {
     /// Answer /metrics under this host name, * for any; can be repeated [default: addresses, localhost and the node's name]
     #[arg(long = "metrics-host", value_name = "NAME")]
     pub metrics_hosts: Vec<String>,
-    /// Whether readers of /metrics need a token of a viewer: required or off [default: required with authentication on an
+    /// Authentication of readers of /metrics, as viewers: required or off [default: required with authentication on an
     /// address that other machines can reach]
     #[arg(long, value_name = "MODE")]
     pub metrics_auth: Option<String>,
     /// Send traces to this OpenTelemetry collector, http://HOST:4317 [default: nowhere]
     #[arg(long, value_name = "URL")]
     pub otlp_endpoint: Option<String>,
-    /// What to log: info or info,hero_supervisor=debug [default: info]
+    /// Filter of the log: info or info,hero_supervisor=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log_filter: Option<String>,
-    /// How to log: text or json [default: text]
+    /// Format of the log: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// TLS of the TCP addresses.
     #[command(flatten)]
     #[serde(flatten)]
     pub tls: TlsFlags,
-    /// Who may call.
+    /// Authentication of callers.
     #[command(flatten)]
     #[serde(flatten)]
     pub auth: AuthFlags,

@@ -1,10 +1,10 @@
-//! What somebody may do, as it is written in the configuration and in the token file: roles, scopes and quotas.
+//! Rights of somebody, as they are written in the configuration and in the token file: roles, scopes and quotas.
 
 use super::table::Table;
 use crate::domain::access::{Pattern, Quotas, Role, Roles, Scopes};
 use crate::domain::model::job::JobQuota;
 
-/// What somebody may do.
+/// Rights of somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Grant {
     pub(super) name: String,

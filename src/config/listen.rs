@@ -50,10 +50,10 @@ impl ListenAddr {
     }
 }
 
-/// What protects an address that other machines can reach.
+/// The protection of an address that other machines can reach.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Protection {
-    /// Nobody on the way can read or change anything.
+    /// True if the way is encrypted: nobody on it can read or change anything.
     pub(super) tls: bool,
     /// Callers have to say who they are.
     pub(super) auth: bool,

@@ -1,4 +1,4 @@
-//! How to log in to Redis, beside its URL.
+//! Login to Redis, beside its URL.
 
 use super::Config;
 use crate::adapters::redis::RedisAccess;

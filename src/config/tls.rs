@@ -14,7 +14,7 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// Path of the CAs (PEM) that have signed the certificates of clients.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients have to show a certificate. Default: `required` with `client_ca`, otherwise `none`.
+    /// Requirement of client certificates. Default: `required` with `client_ca`, otherwise `none`.
     pub client_auth: Option<ClientAuth>,
     /// Least version of the protocol. Default: 1.3.
     #[serde(default)]
@@ -39,7 +39,7 @@ pub struct TlsFlags {
     #[arg(id = "tls.client_ca", long = "tls-client-ca", value_name = "FILE")]
     #[serde(rename = "tls.client_ca")]
     pub client_ca: Option<String>,
-    /// Whether clients show a certificate: none, optional or required [default: required with --tls-client-ca]
+    /// Certificates of clients: none, optional or required [default: required with --tls-client-ca]
     #[arg(id = "tls.client_auth", long = "tls-client-auth", value_name = "WORD")]
     #[serde(rename = "tls.client_auth")]
     pub client_auth: Option<String>,
@@ -53,7 +53,7 @@ pub struct TlsFlags {
     pub metrics: bool,
 }
 
-/// Whether clients have to show a certificate.
+/// Requirement of client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientAuth {
@@ -103,11 +103,11 @@ impl MinVersion {
 pub struct TlsFiles {
     /// The certificate chain of the server.
     pub cert: PathBuf,
-    /// Its private key.
+    /// Private key of the certificate.
     pub key: PathBuf,
     /// The CAs of clients.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients have to show a certificate.
+    /// Requirement of client certificates.
     pub client_auth: ClientAuth,
     /// Least version of the protocol.
     pub min_version: MinVersion,

@@ -28,25 +28,25 @@ const KEY: &str = "token";
 /// The error of a token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenFileError {
-    /// It cannot be read, or others can read it.
+    /// The file cannot be read, or others can read it.
     #[error(transparent)]
     NotRead(#[from] PrivateFileError),
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempt: `read` for instance.
         doing: &'static str,
         /// The file.
         path: PathBuf,
         /// The error of the system.
         source: io::Error,
     },
-    /// It is no TOML, or breaks a rule.
+    /// The file is no TOML, or breaks a rule.
     #[error("{} is not valid: {what}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Everything that is wrong.
+        /// All mistakes.
         what: String,
     },
     /// There is no such token.
@@ -59,7 +59,7 @@ pub enum TokenFileError {
 pub struct FileToken {
     /// Digests, identity and end.
     pub stored: StoredToken,
-    /// When it was made, if the file says so.
+    /// Time of creation, if the file has it.
     pub created_at: Option<SystemTime>,
 }
 

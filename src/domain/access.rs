@@ -1,4 +1,4 @@
-//! Who may do what: identities with their roles and scopes, and the one table of all calls.
+//! Access: identities with their roles and scopes, and the one table of all calls.
 //!
 //! Pure: nothing here reads a file, a clock or a connection. [`decide`] is the only decision. What the table does not name is
 //! denied.

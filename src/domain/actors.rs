@@ -69,7 +69,7 @@ use crate::domain::scaling::queue_stats::QueueStats;
 use observer::Observer;
 use registry::{ActorHandle, Registry};
 
-/// What an [`ActorLifecycleManager`] needs of others.
+/// Dependencies of an [`ActorLifecycleManager`].
 pub struct Deps {
     /// Jobs and queues; gives the clock, too.
     pub supervisor: Supervisor,
@@ -85,7 +85,7 @@ pub struct Deps {
     pub actor_env: BTreeMap<String, String>,
     /// Actors to make at the first use, unless they are there already.
     pub initial: Vec<ActorConfig>,
-    /// Where events go.
+    /// Sink of events.
     pub events: Events,
 }
 
@@ -93,7 +93,7 @@ pub struct Deps {
 #[derive(Clone)]
 pub struct ActorLifecycleManager {
     shared: Arc<Shared>,
-    /// On whose behalf this clone acts.
+    /// Cause of commands through this clone.
     cause: Cause,
 }
 

@@ -54,7 +54,7 @@ pub struct Supervisor {
     scale_trigger: ScaleTrigger,
 }
 
-/// What a job gets when its caller does not say.
+/// Defaults of jobs whose callers leave fields open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobDefaults {
     /// `caller_id` of jobs that have none.
@@ -97,7 +97,7 @@ impl Supervisor {
         }
     }
 
-    /// Tells the loop that scales of jobs for script types that have no actor.
+    /// Returns the trigger that wakes the scaler for jobs of script types that have no actor.
     pub(crate) fn scale_trigger(&self) -> &ScaleTrigger {
         &self.scale_trigger
     }
@@ -185,7 +185,7 @@ impl Supervisor {
         }
     }
 
-    /// How much the queue of a script type holds.
+    /// Returns the number of jobs in the queue of a script type.
     ///
     /// # Errors
     /// `QueueUnavailable`.
@@ -193,7 +193,7 @@ impl Supervisor {
         Ok(self.queue.depth(script_type).await?)
     }
 
-    /// Whether the queue answers, and how fast.
+    /// Measures the response time of the queue.
     ///
     /// # Errors
     /// `QueueUnavailable`.
@@ -211,7 +211,7 @@ impl Supervisor {
         &self.clock
     }
 
-    /// Whether an id that is not there was there once.
+    /// Makes the error for a missing id: not known, or no longer kept.
     pub(crate) fn unknown(&self, id: &JobId) -> SupervisorError {
         let age = id.minted_at().and_then(|at| self.clock.now().duration_since(at).ok());
         match age {

@@ -1,4 +1,4 @@
-//! Which supervisor leads a node: of several on one node, one pings and scales its actors.
+//! Leadership of a node: of several supervisors on one node, one pings and scales its actors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ pub(crate) const TERM: Duration = Duration::from_secs(3);
 pub(crate) struct Leadership {
     store: Arc<dyn SharedStore>,
     node: NodeName,
-    /// Tells this supervisor from the others of the node.
+    /// Name that distinguishes this supervisor from the others of the node.
     instance: String,
     leads: AtomicBool,
 }

@@ -13,7 +13,7 @@ use crate::domain::model::id::ActorId;
 use crate::domain::model::text::replace_word;
 use crate::domain::model::violation::Violations;
 
-/// What to do to get from the actors that are there to the number that is wanted.
+/// Steps from the actors that are there to the number that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ScalePlan {
     /// Stopped ones to start.
@@ -52,7 +52,7 @@ pub fn plan(
     Ok(ScalePlan { start, create, remove: Vec::new() })
 }
 
-/// Who goes first: the smallest.
+/// Returns the rank for scaling in: the smallest goes first.
 fn victim_rank(actor: &ActorStatus) -> (bool, u32, Option<SystemTime>, std::cmp::Reverse<(String, u64)>) {
     let healthy = actor.state == ActorState::Running;
     (healthy, actor.in_flight, actor.last_job_at, std::cmp::Reverse(natural(&actor.record.id)))

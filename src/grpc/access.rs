@@ -1,4 +1,4 @@
-//! Who calls, and may it? Before any handler.
+//! Authentication and authorisation: before any handler. Before any handler.
 //!
 //! ```text
 //!  request ─► `layer`: path → row of the table, credentials → identity, identity + row → permit

@@ -50,7 +50,7 @@ struct ProbeResult {
 }
 
 impl Dependencies {
-    /// All dependencies, not probed yet.
+    /// Makes the list of all dependencies, not probed yet.
     pub(crate) fn unknown() -> Self {
         let nothing = |name| Dependency { name, last: None };
         Self { last: Arc::new(Lock::new(DEPENDENCY_NAMES.map(nothing))) }

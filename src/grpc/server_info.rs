@@ -24,7 +24,7 @@ pub struct ServerInfo {
     pub insecure: bool,
 }
 
-/// What a server tells about its TLS at the moment of the call.
+/// State of a server's TLS at the moment of the call.
 pub trait TlsInfo: std::fmt::Debug + Send + Sync {
     /// Returns the status.
     fn status(&self) -> TlsStatus;
@@ -39,18 +39,18 @@ pub struct TlsStatus {
     pub not_after: SystemTime,
     /// Least version of the protocol.
     pub min_version: &'static str,
-    /// Whether clients have to show a certificate.
+    /// Requirement of client certificates.
     pub client_certificates: ClientCertificates,
 }
 
-/// Whether clients have to show a certificate.
+/// Requirement of client certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// They are not asked.
+    /// Clients are not asked.
     None,
-    /// They may show one.
+    /// Clients may show a certificate.
     Optional,
-    /// They have to show one.
+    /// Clients have to show a certificate.
     Required,
 }
 

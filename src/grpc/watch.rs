@@ -1,4 +1,4 @@
-//! What every watch shares: bookmarks, the end at a shutdown, and the notice of clients that stop reading.
+//! Parts that all watches share: bookmarks, the end at a shutdown, and the notice of clients that stop reading.
 //!
 //! A watch implements [`Watched`]. [`stream`] turns it into the response stream of a call:
 //!

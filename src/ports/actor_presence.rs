@@ -12,17 +12,17 @@ use crate::ports::job_queue::QueueError;
 /// An actor as it announced itself at its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presence {
-    /// Its name.
+    /// Name of the actor.
     pub actor_id: ActorId,
-    /// Its process.
+    /// Pid of the process.
     pub pid: u32,
     /// True once it takes no new jobs.
     pub draining: bool,
     /// Jobs that it holds, counted in the queue, not as it says.
     pub in_flight: u32,
-    /// When it last said something.
+    /// Time of the last heartbeat.
     pub heartbeat_at: SystemTime,
-    /// When it last took or finished a job.
+    /// Time at which the actor last took or finished a job.
     pub last_job_at: Option<SystemTime>,
     /// Ends of jobs that it could not write yet, when it last said something.
     pub pending_ends: u64,
@@ -30,7 +30,7 @@ pub struct Presence {
     pub refused_ends: u64,
 }
 
-/// What a reclaim did.
+/// Result of a reclaim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reclaimed {
     /// Jobs that wait again.

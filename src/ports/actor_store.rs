@@ -11,11 +11,11 @@ use crate::ports::shared_store::SharedStore;
 use crate::ports::store_fault::{StoreFault, store_error};
 
 store_error! {
-    /// Why a call to the actor store failed.
+    /// Error of a call to the actor store.
     StoreError, "the actor store"
 }
 
-/// What happened to a write.
+/// Result of a write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored {
     /// Written; the record carries this generation now.
@@ -29,7 +29,7 @@ pub enum Stored {
 /// Every actor of every node, as far as their records can be read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
-    /// Those that can.
+    /// Records that can be read.
     pub records: Vec<ActorRecord>,
     /// Names of the others, and why not. They are there all the same: nobody may take their processes for orphans.
     pub damaged: BTreeMap<String, String>,

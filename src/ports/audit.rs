@@ -10,9 +10,9 @@ use crate::domain::access::Identity;
 /// A call, as it is noted. Neither scripts, environments, secrets, results nor other metadata are in it.
 #[derive(Debug, Clone)]
 pub struct AuditedCall {
-    /// Who calls; None if nobody has shown who it is.
+    /// Identity of the caller; None if it has shown no credentials.
     pub identity: Option<Arc<Identity>>,
-    /// Where from: an address, or `unix`.
+    /// Address of the caller, or `unix`.
     pub peer: String,
     /// Name of the call.
     pub rpc: &'static str,
@@ -20,13 +20,13 @@ pub struct AuditedCall {
     pub changes: bool,
     /// The id that the caller has given the call (`x-request-id`).
     pub request_id: Option<String>,
-    /// What the call is about.
+    /// Target of the call.
     pub target: AuditTarget,
     /// SHA-256 of the request as it came.
     pub params: Option<[u8; 32]>,
 }
 
-/// What a call is about, as far as its request says.
+/// Target of a call, as far as its request tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditTarget {
     /// The actors.
@@ -35,13 +35,13 @@ pub struct AuditTarget {
     pub job_ids: Vec<String>,
     /// The script types.
     pub script_types: Vec<String>,
-    /// Whose jobs.
+    /// Callers whose jobs are meant.
     pub caller_ids: Vec<String>,
     /// Every actor of the machine.
     pub all: bool,
 }
 
-/// How a call has ended.
+/// The end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditedEnd {
     /// Name of the gRPC code.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::domain::access::Identity;
 
-/// What a caller has shown about itself.
+/// Credentials of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Credentials<'a> {
     /// The text behind `Bearer`.
@@ -21,13 +21,13 @@ pub struct Credentials<'a> {
 /// An identity, and what has proved it.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// Who calls.
+    /// Identity of the caller.
     pub identity: Arc<Identity>,
-    /// What has proved it.
+    /// Proof of the identity.
     pub proof: Proof,
 }
 
-/// What has proved an identity, for the question whether it still does.
+/// Proof of an identity, for the question whether it still holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     /// Nothing that could be taken back while the supervisor runs.
@@ -38,26 +38,26 @@ pub enum Proof {
     Key(String),
 }
 
-/// Why a token is not accepted. Callers are told the same for all.
+/// Reason for which a token is not accepted. Callers are told the same for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rejection {
-    /// There is none, and the call needs one.
+    /// The token is missing, and the call needs one.
     Missing,
-    /// It is no token of a known form, or there are two.
+    /// The text is no token of a known form, or there are two.
     Malformed,
-    /// Nobody has made it, or it was revoked.
+    /// The token was never made, or was revoked.
     Unknown,
     /// The id is known, and the secret is wrong.
     WrongSecret,
-    /// Its time is over.
+    /// The token has expired.
     Expired,
-    /// Its time has not come.
+    /// The token is not valid yet.
     NotYet,
     /// The signature is not by a known key.
     BadSignature,
-    /// It is by another issuer, or for another audience.
+    /// The token is by another issuer, or for another audience.
     NotForUs,
-    /// It is well signed and allows nothing.
+    /// The token is well signed and allows nothing.
     NoRoles,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-/// Tells the date.
+/// A clock, which gives the date.
 pub trait Clock: Send + Sync {
     /// The wall time now.
     fn now(&self) -> SystemTime;

@@ -1,4 +1,4 @@
-//! What happened, kept for a while in several streams, and read again by those who watch.
+//! The event log: events, kept for a while in several streams, and read again by watchers.
 //!
 //! Events about jobs are appended by the queue itself, in the same step as the change that they tell of. All others come
 //! in through [`EventLog::append`].
@@ -12,18 +12,18 @@ use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::ports::store_fault::store_error;
 
 store_error! {
-    /// Why a call to the event log failed.
+    /// Error of a call to the event log.
     LogError, "the event log"
 }
 
 /// An event with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logged {
-    /// Which stream.
+    /// Stream of the event.
     pub stream: EventStream,
-    /// Where in it.
+    /// Position in the stream.
     pub position: Position,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -34,36 +34,36 @@ impl Logged {
     }
 }
 
-/// What a read behind a cursor found.
+/// Result of a read behind a cursor.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Read {
-    /// What came after it; nothing when there is nothing yet.
+    /// Events after the cursor; none when there is none yet.
     Entries {
-        /// In the order of each stream.
+        /// Events, in the order of each stream.
         entries: Vec<Logged>,
-        /// Where the next read goes on. It lies behind entries that nobody can read, too.
+        /// Cursor of the next read. It lies behind entries that nobody can read, too.
         upto: Cursor,
     },
-    /// What came right after it is no longer kept.
+    /// Events right after the cursor are no longer kept.
     Expired {
-        /// What comes after this one is still kept.
+        /// Oldest cursor after which events are kept.
         oldest: Cursor,
     },
 }
 
-/// What a read before a cursor found.
+/// Result of a read before a cursor.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Earlier {
-    /// What can be read of it, the newest of each stream first.
+    /// Readable events, the newest of each stream first.
     pub entries: Vec<Logged>,
-    /// Where the streams that may have more were read to. It lies before entries that nobody can read, too.
+    /// Place up to which the streams that may have more were read. It lies before entries that nobody can read, too.
     pub more: Cursor,
 }
 
-/// What is kept of some streams.
+/// Extent of the kept events of some streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
-    /// Everything after it is kept.
+    /// Cursor after which everything is kept.
     pub oldest: Cursor,
     /// Nothing comes after it yet.
     pub newest: Cursor,
@@ -93,6 +93,6 @@ pub trait EventLog: Send + Sync {
 /// One reader that waits. One whose `next` was dropped half-way is not to be used again.
 #[async_trait]
 pub trait Follow: Send {
-    /// As [`EventLog::after`], but waits a few seconds for something to come before it answers with nothing.
+    /// Reads as [`EventLog::after`] does, but waits a few seconds for an event before it answers with none.
     async fn next(&mut self, cursor: &Cursor, limit: usize) -> Result<Read, LogError>;
 }

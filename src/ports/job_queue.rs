@@ -13,12 +13,12 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::store_error;
 
 store_error! {
-    /// Why a call to the job queue failed.
+    /// Error of a call to the job queue.
     QueueError, "the job queue"
 }
 
-/// Says when something may have changed at a job that goes on: its state, or what its script has said. It is a hint: it
-/// may come for nothing, and it can be lost, so look now and then without it. The end of a job is told by a
+/// Hints that something may have changed at a job that goes on: its state, or its output. A hint may come for nothing,
+/// and it can be lost, so read now and then without one. The end of a job is reported by a
 /// [`Completion`](crate::ports::job_submission::Completion).
 #[derive(Debug)]
 pub struct Changes {
@@ -44,7 +44,7 @@ impl Changes {
     }
 }
 
-/// What happened to a cancel.
+/// Result of a cancel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cancelled {
     /// The job after it, without its script.
@@ -53,27 +53,27 @@ pub struct Cancelled {
     pub changed: bool,
 }
 
-/// What happened to a delete.
+/// Result of a delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
     /// The record is gone.
     Gone,
     /// There was none.
     Unknown,
-    /// It has not ended; cancel it first.
+    /// The job has not ended; cancel it first.
     NotFinished(JobState),
 }
 
-/// Which jobs to list; empty lists mean all.
+/// Filter of jobs; empty lists mean all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobFilter {
-    /// Of these types.
+    /// Script types.
     pub script_types: Vec<ScriptType>,
-    /// In these states.
+    /// States.
     pub states: Vec<JobState>,
-    /// Of this caller.
+    /// Caller.
     pub caller_id: Option<String>,
-    /// Of this context.
+    /// Context.
     pub context_id: Option<String>,
     /// Had last by this actor.
     pub actor_id: Option<ActorId>,
@@ -81,7 +81,7 @@ pub struct JobFilter {
     pub created_after: Option<SystemTime>,
     /// Accepted before this time.
     pub created_before: Option<SystemTime>,
-    /// That may be seen with this permit; None lets all through.
+    /// Permit that must allow to see the job; None lets all through.
     pub permit: Option<Permit>,
 }
 
@@ -92,12 +92,12 @@ impl JobFilter {
     }
 }
 
-/// Where a page starts: behind this job, counted from the newest.
+/// Start of a page: behind this job, counted from the newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobCursor {
-    /// When the last job of the page before was accepted, in milliseconds since 1970.
+    /// Time of the submission of the last job of the page before, in milliseconds since 1970.
     pub created_ms: i64,
-    /// Its id.
+    /// Id of that job.
     pub job_id: JobId,
 }
 
@@ -106,7 +106,7 @@ pub struct JobCursor {
 pub struct JobPage {
     /// The jobs, without their scripts.
     pub jobs: Vec<Job>,
-    /// Where the next page starts; None at the end. A page may be short, even empty, and have a next one.
+    /// Start of the next page; None at the end. A page may be short, even empty, and have a next one.
     pub next: Option<JobCursor>,
 }
 
@@ -117,7 +117,7 @@ pub enum Retried {
     Queued(Box<Job>),
     /// There is no such job.
     Unknown,
-    /// It is in this state: only what failed or was cancelled can be tried again.
+    /// The job is in this state: only a job that failed or was cancelled can be retried.
     NotPossible(JobState),
 }
 

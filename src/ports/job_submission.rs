@@ -1,4 +1,4 @@
-//! How jobs get into their queues, and how their ends are awaited.
+//! Submits jobs to their queues and awaits their ends.
 //!
 //! Promises that every adapter keeps (and `tests/it/contract/job_queue.rs` holds them to):
 //! * an accepted job is stored before `submit` returns, and reaches exactly one terminal state;
@@ -22,26 +22,26 @@ use crate::ports::store_fault::Refusal;
 pub struct Submission {
     /// The job's name.
     pub id: JobId,
-    /// What to run.
+    /// The job to run.
     pub spec: JobSpec,
     /// The request that asks for it, to make repeats harmless.
     pub request: Option<RequestKey>,
-    /// Whether the caller waits for the end.
+    /// True if the caller waits for the end.
     pub wanted: bool,
     /// The actor that it is for is not there, so it is refused, unless its request has made it before.
     pub unroutable: bool,
-    /// How many unfinished jobs those who submit it may have.
+    /// Most unfinished jobs of the callers.
     pub quota: JobQuota,
 }
 
-/// What makes two requests the same.
+/// Key by which two requests are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
     /// The caller's name for it.
     pub id: RequestId,
     /// Digest of the content; the same id with another one is refused.
     pub fingerprint: String,
-    /// Whose ids they are: callers who see only their own jobs share no ids with others.
+    /// Owner of the ids: callers who see only their own jobs share no ids with others.
     pub owner: Option<String>,
 }
 
@@ -66,13 +66,13 @@ pub struct Submitted {
     pub completion: Option<Completion>,
 }
 
-/// Why a single job was not accepted, the queue itself being fine.
+/// Reason for which a single job was not accepted, the queue itself being fine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitRefused {
-    /// As many jobs wait as are allowed.
+    /// The queue has as many waiting jobs as are allowed.
     #[error("the {script_type} queue is full: {queued} jobs wait, {limit} are allowed")]
     QueueFull {
-        /// Which queue.
+        /// Script type of the queue.
         script_type: ScriptType,
         /// Jobs that wait.
         queued: u64,
@@ -93,7 +93,7 @@ pub enum SubmitRefused {
     RequestIdReused {
         /// The id.
         request_id: RequestId,
-        /// When it was first used.
+        /// Time of the first use.
         first_use: SystemTime,
     },
     /// There is no such actor as the job is for.
@@ -107,15 +107,15 @@ pub enum SubmitRefused {
     Uncertain {
         /// The name that the job has if it was.
         job_id: JobId,
-        /// What came in between.
+        /// The fault.
         reason: String,
     },
     /// The queue did not accept this one, though it may have accepted others of the same call.
     #[error("the job queue is unavailable: {reason}")]
     NotAccepted {
-        /// Which kind of refusal, if it was one.
+        /// Kind of the refusal, if the fault was one.
         refusal: Option<Refusal>,
-        /// In its own words, or what came in between.
+        /// Message of the store, or the fault of the connection.
         reason: String,
     },
     /// A record that is needed for this one cannot be read.
@@ -123,7 +123,7 @@ pub enum SubmitRefused {
     Damaged {
         /// The record.
         what: String,
-        /// Why it cannot be read.
+        /// The fault of the record.
         reason: String,
     },
     /// The request was made before; its job has ended and its record is no longer kept, and it will not run twice.
@@ -139,7 +139,7 @@ pub enum SubmitRefused {
 pub struct Attached {
     /// The job, without its script.
     pub job: Job,
-    /// None when the job has ended.
+    /// Completion of the job; None when it has ended.
     pub completion: Option<Completion>,
 }
 

@@ -1,12 +1,12 @@
-//! Where the objects of OSIS scripts are kept: texts with an id, on a shelf for each type in each context, found by
-//! what their fields hold.
+//! The store of the objects of OSIS scripts: texts with an id, on a shelf for each type in each context, found by the
+//! values of their fields.
 
 use async_trait::async_trait;
 
 use crate::ports::store_fault::store_error;
 
 store_error! {
-    /// Why a call to the object store failed.
+    /// Error of a call to the object store.
     ObjectStoreError, "the object store"
 }
 
@@ -22,18 +22,18 @@ pub const MAX_OBJECTS: usize = 100_000;
 /// The objects of one type in one context. Two contexts never see each other's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shelf {
-    /// Whose objects they are.
+    /// Context of the objects.
     pub context: String,
     /// Their type.
     pub kind: String,
 }
 
-/// What is to be stored.
+/// An object to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
     /// The object itself; the store does not look into it.
     pub text: String,
-    /// By what it can be found: names and values, no name twice.
+    /// Names and values by which the object is found, no name twice.
     pub fields: Vec<(String, String)>,
 }
 
@@ -46,7 +46,7 @@ pub struct Object {
     pub revision: u64,
 }
 
-/// What became of a write.
+/// Result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     /// Written; the object has this revision now.

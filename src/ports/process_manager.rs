@@ -1,4 +1,4 @@
-//! What any process manager can do: run named processes, keep them running, say how they are.
+//! The abilities of any process manager: run named processes, keep them running, report their states.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::ports::Cause;
 /// Definition of one process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProcessSpec {
-    /// Its name, an actor id.
+    /// Name of the process, an actor id.
     pub name: String,
     /// Absolute path of the program.
     pub program: PathBuf,
@@ -34,12 +34,12 @@ pub struct ProcessSpec {
     pub stop_grace: Duration,
     /// Time to start and to pass the health check.
     pub start_timeout: Duration,
-    /// What has to run before. It is waited for before a start is asked for; a process manager that knows of order may
-    /// keep it, too, when it starts things by itself.
+    /// Processes that have to run before this one. Callers wait for them before they ask for a start; a process manager
+    /// with an order of starts may keep it, too, when it starts processes by itself.
     pub after: Vec<String>,
     /// SHA-256 that the program must have at the moment of its execution, in hex.
     pub sha256: Option<String>,
-    /// Whom it runs as, and its limits.
+    /// User and limits of the process.
     pub confinement: Confinement,
 }
 
@@ -51,42 +51,42 @@ pub const REALM_MARK: &str = "HERO_REALM";
 /// A process of an actor that a process manager has started which is no more, and that lives on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
-    /// Its pid.
+    /// Pid of the process.
     pub pid: u32,
     /// The actor as which it was started ([`ACTOR_MARK`]).
     pub name: String,
-    /// By whose records ([`REALM_MARK`]).
+    /// Realm of the records ([`REALM_MARK`]).
     pub realm: String,
 }
 
-/// Where a process is, in words that every process manager can fill.
+/// State of a process, in words that every process manager can fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessState {
     /// Waits for something before it starts.
     Waiting,
     /// Spawned; its health check has not passed yet.
     Starting {
-        /// Its pid, once it has one.
+        /// Pid of the process, once it has one.
         pid: Option<u32>,
     },
     /// Runs.
     Running {
-        /// Its pid.
+        /// Pid of the process.
         pid: u32,
     },
     /// Told to end, still there.
     Stopping {
-        /// Its pid, while it is known.
+        /// Pid of the process, while it is known.
         pid: Option<u32>,
     },
     /// Ended; the process manager will start it again by itself.
     Backoff {
-        /// How it ended.
+        /// Exit status.
         exit: ExitStatus,
     },
     /// Ended, or was never started, and stays so.
     Down {
-        /// How it ended, if it ever ran and the process manager knows.
+        /// Exit status, if the process ever ran and the process manager knows.
         exit: Option<ExitStatus>,
     },
     /// The program could not be executed.
@@ -109,21 +109,21 @@ impl ProcessState {
 pub struct ProcessInfo {
     /// The name it was defined under.
     pub name: String,
-    /// Where it is.
+    /// State of the process.
     pub state: ProcessState,
     /// The process manager's own words on it; empty when there are none.
     pub detail: String,
-    /// It belongs to somebody else: it does not bear the marks of an actor of this name ([`ACTOR_MARK`]) of these records
-    /// ([`REALM_MARK`]). An actor of the same name does not take it for its own.
+    /// True for a process of somebody else: it does not bear the marks of an actor of this name ([`ACTOR_MARK`]) of
+    /// these records ([`REALM_MARK`]). An actor of the same name does not take it for its own.
     pub foreign: bool,
 }
 
 /// One line that a process wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When, if the process manager notes it.
+    /// Time of the line, if the process manager notes it.
     pub at: Option<SystemTime>,
-    /// Where.
+    /// Output of the line.
     pub stream: LogStream,
     /// The line without its end.
     pub text: String,
@@ -132,11 +132,11 @@ pub struct LogLine {
 /// A place in the log of a process: behind one of its lines. What the numbers mean is up to the process manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogPosition {
-    /// Which log, or which part of it.
+    /// Epoch of the log: another one means another log, or another part of it.
     pub epoch: u64,
-    /// Which line of it.
+    /// Number of the line in the epoch.
     pub number: u64,
-    /// By which the line can be recognised.
+    /// Mark by which the line is recognised.
     pub mark: u64,
 }
 
@@ -158,48 +158,48 @@ pub struct LogBatch {
     pub lost: u64,
 }
 
-/// Who the process manager is.
+/// Name and version of the process manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessManagerInfo {
-    /// For people, e.g. `zinit 0.3.9 (GEN3)` or `local runner`.
+    /// Name for people, e.g. `zinit 0.3.9 (GEN3)` or `local runner`.
     pub name: String,
     /// Time that its answer took.
     pub latency: Duration,
-    /// What an operator has to know of it, a sentence each.
+    /// Limits that an operator has to know, a sentence each.
     pub limits: &'static [&'static str],
 }
 
-/// Why a call to the process manager failed.
+/// Error of a call to the process manager.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// It cannot be reached.
+    /// The process manager cannot be reached.
     #[error("the process manager is unavailable")]
     Unavailable(#[source] Cause),
-    /// It did not answer in time; the call may or may not have had its effect.
+    /// The process manager did not answer in time; the call may or may not have had its effect.
     #[error("the process manager did not answer within {after:?}")]
     TimedOut {
         /// The deadline that passed.
         after: Duration,
     },
-    /// It knows no process of this name.
+    /// The process manager knows no process of this name.
     #[error("no process {name:?}")]
     NotFound {
         /// The name asked for.
         name: String,
     },
-    /// It refused.
+    /// The process manager refused.
     #[error("{reason}")]
     Rejected {
-        /// Why, in one sentence.
+        /// Reason, in one sentence.
         reason: String,
     },
-    /// It cannot be worked with.
+    /// The process manager cannot be worked with.
     #[error("{reason}")]
     Unsupported {
-        /// What was found and what is supported.
+        /// Found and supported versions.
         reason: String,
     },
-    /// Its answer could not be understood.
+    /// The answer could not be understood.
     #[error("the process manager's answer could not be read")]
     Corrupt(#[source] Cause),
 }
@@ -210,8 +210,8 @@ pub trait ProcessManager: Send + Sync {
     /// Asks who is there; fails within 2 s when nobody is. It is the liveness probe as well.
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError>;
 
-    /// Tells by whose records processes are made from now on. A process that bears the mark of other records is foreign;
-    /// what was told earlier still counts as ours.
+    /// Sets the realm of the records for which processes are made from now on. A process that bears the mark of other
+    /// records is foreign; what was set earlier still counts as ours.
     fn set_realm(&self, _realm: &str) {}
 
     /// Makes sure that a process of this definition is started, and returns once the process manager has accepted
@@ -230,7 +230,7 @@ pub trait ProcessManager: Send + Sync {
     /// Sends a signal to the process (its group, where the process manager makes one).
     async fn signal(&self, name: &str, signal: i32) -> Result<(), ProcessError>;
 
-    /// All processes of ours and, if the process manager is shared, of others too; in one call.
+    /// Lists all processes of ours and, if the process manager is shared, of others too; in one call.
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError>;
 
     /// The environment that a process was defined with; empty for an unknown name, and where nobody can say.
@@ -238,10 +238,10 @@ pub trait ProcessManager: Send + Sync {
         Ok(BTreeMap::new())
     }
 
-    /// Whether a process of this name still lives that is no longer managed: a process manager that was killed leaves
-    /// its processes behind, and its successor starts others in their place. If so, it is told to end, and killed when it was
-    /// told `grace` ago. Asked again until the answer is false. What a process that is gone has left in its group is
-    /// killed at once.
+    /// Ends a living process of this name that is no longer managed: first by SIGTERM, and `grace` after the first call
+    /// by SIGKILL. A process manager that was killed leaves its processes behind, and its successor starts others in
+    /// their place. Returns true while the process lives, so callers ask again until the answer is false. Members of
+    /// the group of a process that is gone are killed at once.
     async fn end_orphan(&self, _name: &str, _pid: u32, _grace: Duration) -> Result<bool, ProcessError> {
         Ok(false)
     }
@@ -256,9 +256,9 @@ pub trait ProcessManager: Send + Sync {
     /// Where the process manager tells its lives apart, only those of the last one.
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError>;
 
-    /// All lines that are kept, oldest first, or those behind a place that an earlier call gave, through all restarts of
-    /// the process. Waits up to `wait` for one when there is none; nothing is an answer, too. A place that is not
-    /// known (any more) means the oldest line behind it that is kept. An unknown name has no lines yet.
+    /// Reads all lines that are kept, oldest first, or those behind a place that an earlier call gave, through all
+    /// restarts of the process. Waits up to `wait` for one when there is none; nothing is an answer, too. A place that
+    /// is not known (any more) means the oldest line behind it that is kept. An unknown name has no lines yet.
     async fn logs(
         &self,
         name: &str,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::model::script_type::ScriptType;
 
-/// Why a program cannot be started as asked.
+/// Reason for which a program cannot be started as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramFault {
     /// Nothing there.
@@ -21,12 +21,12 @@ pub enum ProgramFault {
     /// Another content than the one expected.
     #[error("its SHA-256 is {found}, not {expected}: it was changed or replaced")]
     WrongDigest {
-        /// What the config names.
+        /// Digest that the config names.
         expected: String,
-        /// What was read.
+        /// Digest of the file.
         found: String,
     },
-    /// It could not be looked at.
+    /// The file could not be read.
     #[error("it could not be read: {reason}")]
     Unreadable {
         /// The system's words.

@@ -1,4 +1,4 @@
-//! All that a supervisor needs of the job queue, for whoever joins the parts together.
+//! The ports of the job queue that a supervisor needs, for whoever joins the parts together.
 
 use crate::ports::actor_presence::ActorPresence;
 use crate::ports::job_queue::JobQueue;

@@ -8,7 +8,7 @@ use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 
-/// How much a queue holds.
+/// Number of jobs in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QueueDepth {
     /// Jobs that wait for an actor.
@@ -22,15 +22,15 @@ pub struct QueueDepth {
 /// A queue as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueueState {
-    /// How much it holds.
+    /// Number of jobs in the queue.
     pub depth: QueueDepth,
-    /// How long the oldest job has waited.
+    /// Waiting time of the oldest job.
     pub oldest_age: Option<Duration>,
-    /// How long the oldest job has waited that any actor of the type may take.
+    /// Waiting time of the oldest job that any actor of the type may take.
     pub oldest_common_age: Option<Duration>,
     /// Jobs among those that wait for an actor which are for one that is not there.
     pub queued_for_absent: u64,
-    /// Since when and why it hands out nothing, if so.
+    /// Start and reason of a pause, if there is one.
     pub paused: Option<Paused>,
     /// Jobs accepted since the queue is there; pings are not counted.
     pub submitted: u64,
@@ -42,33 +42,33 @@ pub struct QueueState {
     pub damaged: u64,
 }
 
-/// How many jobs of a queue have ended in one way.
+/// Number of jobs of a queue that have ended in one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndCount {
     /// Their state.
     pub state: JobState,
-    /// Why they failed, if they did.
+    /// Kind of their error, if they failed.
     pub error_kind: Option<JobErrorKind>,
-    /// How many.
+    /// Number of jobs.
     pub jobs: u64,
 }
 
 /// A queue that hands out nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
-    /// Since when.
+    /// Start of the pause.
     pub since: SystemTime,
-    /// Why, in the words of who did it.
+    /// Reason, in the words of the caller.
     pub reason: String,
 }
 
 /// Administration of queues.
 #[async_trait]
 pub trait QueueAdmin: Send + Sync {
-    /// How much a queue holds.
+    /// Counts the jobs in a queue.
     async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
 
-    /// How a queue is.
+    /// Reads the state of a queue.
     async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError>;
 
     /// Counts the jobs that have ended since the queue is there, in each way in which some have; pings are not counted.
@@ -94,6 +94,6 @@ pub trait QueueAdmin: Send + Sync {
         most: u64,
     ) -> Result<u64, QueueError>;
 
-    /// From now on so many jobs of this type may wait; None is the limit that the queue was made with.
+    /// Sets the number of jobs of this type that may wait; None is the limit that the queue was made with.
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What it answers.
+/// Answer of the scripts' Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// There is no such thing.

@@ -1,4 +1,5 @@
-//! What supervisors on one queue share beside jobs and actors: rules, verdicts, decisions, and whose turn it is.
+//! The store that supervisors on one queue share beside jobs and actors: settings, health verdicts, decisions, and
+//! leadership.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::store_fault::store_error;
 
 store_error! {
-    /// Why a call to the store that supervisors share failed.
+    /// Error of a call to the store that supervisors share.
     SharedStoreError, "the shared store"
 }
 
@@ -26,7 +27,7 @@ pub trait SharedStore: Send + Sync {
     /// they have one more then. False when somebody was faster.
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, SharedStoreError>;
 
-    /// What is known of the health of every actor.
+    /// Reads the health of every actor.
     async fn healths(&self) -> Result<Vec<HealthRecord>, SharedStoreError>;
 
     /// Writes down what is known of the health of an actor. It goes with the record of the actor.

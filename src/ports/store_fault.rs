@@ -1,4 +1,4 @@
-//! Why a call to a store failed, and what is known of its effect.
+//! Faults of stores, and what is known of the effect of the failed call.
 //!
 //! The faults are the same for every store. Each store has an error of its own, which names the store in its text.
 
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use crate::ports::Cause;
 
-/// Why a store that answers does not do what it is asked to do. Nothing was changed; the store will do it again once its
-/// state is another one.
+/// Reason for which a store that answers refuses for now. Nothing was changed; the store accepts the same call again
+/// once its state is another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The store is a replica, which cannot be written to.
     ReadOnly,
-    /// Its memory is full; what ends or removes something is still done.
+    /// The memory of the store is full; calls that end or remove something are still accepted.
     Full,
-    /// It could not keep what it would accept: it cannot save, or too few replicas follow it.
+    /// The store could not keep the change: it cannot save, or too few replicas follow it.
     NotDurable,
-    /// It does not let this user in, or not do this.
+    /// The store does not let this user in, or does not allow the command.
     AccessDenied,
-    /// It starts, fails over, is in a slow script, or has as many clients as it may.
+    /// The store starts, fails over, is in a slow script, or has as many clients as it may.
     Busy,
 }
 
@@ -39,33 +39,33 @@ impl Refusal {
     }
 }
 
-/// Why a call to a store failed.
+/// Error of a call to a store.
 #[derive(Debug)]
 pub enum StoreFault {
     /// The store cannot be reached.
     Unavailable(Cause),
-    /// It did not answer in time; the call may or may not have had its effect.
+    /// The store did not answer in time; the call may or may not have had its effect.
     TimedOut {
         /// The deadline that passed.
         after: Duration,
     },
-    /// It answers, and refuses for now; nothing was changed.
+    /// The store answers, and refuses for now; nothing was changed.
     Refused {
-        /// Which kind of refusal.
+        /// Kind of the refusal.
         refusal: Refusal,
-        /// In its own words.
+        /// Message of the store.
         reason: String,
     },
-    /// It refused, and will go on doing so until somebody changes its setup.
+    /// The store refused, and will go on refusing until somebody changes its setup.
     Rejected {
-        /// In its own words.
+        /// Message of the store.
         reason: String,
     },
-    /// What it holds could not be understood.
+    /// The content of the store could not be understood.
     Corrupt {
-        /// What was read.
+        /// Name of the record.
         what: String,
-        /// Why not.
+        /// Error of the decoder.
         source: Cause,
     },
 }

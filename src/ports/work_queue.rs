@@ -36,7 +36,7 @@ pub enum Work {
     Job(Box<TakenJob>),
     /// A request to take no new jobs until this long has passed.
     Drain {
-        /// When to take up work again, if the process still lives then.
+        /// Time at which the actor takes jobs again, if the process still lives then.
         resume_after: Duration,
     },
     /// A hint that this lease is void, sooner than the next heartbeat would tell: its job was cancelled.
@@ -51,7 +51,7 @@ pub enum Work {
 pub struct AttemptEnd {
     /// The right to write the end.
     pub lease: Lease,
-    /// When the script started.
+    /// Start of the script.
     pub started_at: SystemTime,
     /// Result or error. [`AttemptError::retry`] says whether an error leads to another attempt.
     pub outcome: Result<JobResult, AttemptError>,
@@ -73,11 +73,11 @@ pub struct LeaseOutput {
 pub struct AttemptError {
     /// The error that the caller sees.
     pub error: JobError,
-    /// Whether the job is tried again.
+    /// Rule for a further attempt.
     pub retry: Retryability,
 }
 
-/// Whether a job is tried again after a failed attempt.
+/// Rule for a further attempt after a failed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retryability {
     /// Another attempt would end the same way: the script does not parse, or there is no compiler.

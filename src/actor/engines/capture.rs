@@ -50,12 +50,12 @@ impl Capture {
         self.push("\n");
     }
 
-    /// How many bytes were left out.
+    /// Returns the number of bytes that were left out.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// What was kept.
+    /// Returns the captured text.
     pub fn text(&self) -> String {
         let mut tail: Vec<u8> = self.tail.iter().copied().collect();
         let mut dropped = self.dropped;

@@ -24,27 +24,27 @@ pub mod run;
 
 pub use parser::parse;
 
-/// What a text says to do.
+/// The actions of a text, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Playbook {
-    /// In the order in which they are to be done.
+    /// Actions, in the order in which they are to be done.
     pub actions: Vec<Action>,
 }
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// How many marks it has.
+    /// Number of marks in front of the action.
     pub kind: ActionKind,
-    /// Whose action it is, `core` unless said.
+    /// Actor that the action is for; `core` by default.
     pub actor: String,
-    /// Which one.
+    /// Name of the action.
     pub name: String,
-    /// In the order in which they were given; no key twice.
+    /// Arguments, in the order in which they were given; no key twice.
     pub args: Vec<Arg>,
     /// The comment lines above it, joined by line ends.
     pub comment: Option<String>,
-    /// Where its first mark stands.
+    /// Position of the first mark.
     pub place: Place,
 }
 
@@ -64,11 +64,11 @@ pub enum ActionKind {
 /// One argument of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arg {
-    /// Its name in lower case; none for a value alone.
+    /// Name of the argument in lower case; None for a value alone.
     pub key: Option<String>,
-    /// Its value, without quotes.
+    /// Value of the argument, without quotes.
     pub value: String,
-    /// Where it begins.
+    /// Position of the first character.
     pub place: Place,
 }
 
@@ -85,9 +85,9 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {}, column {}: {message}", place.line, place.column)]
 pub struct Mistake {
-    /// What is wrong and what to do about it.
+    /// The mistake, and how to mend it.
     pub message: String,
-    /// Where.
+    /// Position of the mistake.
     pub place: Place,
 }
 

@@ -19,11 +19,11 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The reason why a script was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopReason {
-    /// It was not.
+    /// The script was not ended.
     None,
-    /// It ran longer than it may.
+    /// The script ran longer than allowed.
     Overran,
-    /// It had more processes than it may.
+    /// The script had more processes than allowed.
     TooMany(usize),
 }
 
@@ -37,14 +37,14 @@ pub(super) struct KillLadder {
 }
 
 impl KillLadder {
-    /// For a script that starts now.
+    /// Makes the ladder of a script that starts now.
     pub(super) fn new(timeout: Duration, processes: usize) -> Self {
         OUT_OF_MEMORY.lock().begin(out_of_memory);
         let now = Instant::now();
         Self { stop_reason: StopReason::None, next: now + timeout.min(FAR), look: now + LOOK, processes }
     }
 
-    /// How long nothing has to be done, rounded up.
+    /// Returns the time until the next step, rounded up.
     pub(super) fn wait(&self) -> Duration {
         let left = self.next.min(self.look).saturating_duration_since(Instant::now());
         Duration::from_millis(u64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u64::MAX))
@@ -74,7 +74,7 @@ impl KillLadder {
         None
     }
 
-    /// Why the script was ended.
+    /// Returns the reason for ending the script.
     pub(super) fn stop_reason(&self) -> StopReason {
         self.stop_reason
     }
@@ -96,7 +96,7 @@ pub(super) fn killed(signal: Signal) -> JobError {
     JobError { signal: Some(signal as i32), ..error }
 }
 
-/// What a SIGKILL means, by whether the kernel has ended processes for lack of memory meanwhile, if it tells.
+/// Explains a SIGKILL, by whether the kernel has ended processes for lack of memory meanwhile, if it tells.
 fn by_sigkill(out_of_memory: Option<bool>) -> JobError {
     let (kind, why) = match out_of_memory {
         Some(true) => (
@@ -111,7 +111,7 @@ fn by_sigkill(out_of_memory: Option<bool>) -> JobError {
     JobError::new(kind, format!("the script was ended by SIGKILL: {why}"))
 }
 
-/// How often the kernel had ended a process for lack of memory when it was looked at last.
+/// Count of processes that the kernel has ended for lack of memory, as it was read last.
 static OUT_OF_MEMORY: Lock<Seen> = Lock::new(Seen { begun: false, count: None });
 
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Seen {
         }
     }
 
-    /// Whether it is more often now than at the last look.
+    /// Returns true if the count has grown since the last read.
     fn has_grown(&mut self, now: Option<u64>) -> Option<bool> {
         let before = std::mem::replace(&mut self.count, now);
         Some(now? > before?)

@@ -57,7 +57,7 @@ pub(super) fn without_return(line: &str) -> &str {
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// How much of this ends with a whole character; all of it, if it is no UTF-8 anyway.
+/// Returns the length of the part that ends with a whole character; the whole length if the bytes are no UTF-8 anyway.
 fn whole_characters(bytes: &[u8]) -> usize {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),

@@ -71,7 +71,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// What was printed, without space around it.
+    /// Returns the printed text, without white space around it.
     pub(super) fn printed(&self) -> String {
         self.printed.text().trim().to_owned()
     }

@@ -35,7 +35,7 @@ use crate::ports::work_queue::AttemptError;
 use job::Attempt;
 use server::Server;
 
-/// What a ping runs.
+/// Script of a ping.
 const PING: &str = "'pong'";
 
 /// Runs Python scripts.
@@ -44,7 +44,7 @@ pub struct Python {
     limits: Limits,
     flags: PythonFlags,
     server: Option<Server>,
-    /// Where the folders of jobs are made.
+    /// Parent of the folders of jobs.
     work: Option<WorkFolder>,
 }
 
@@ -107,7 +107,8 @@ impl Python {
     }
 }
 
-/// Without a server a host is of no use; the actor replaces it. What the server's job has started is not left behind.
+/// Ends a host without a server, which is of no use; the actor replaces it. Processes that the server's job has started
+/// are not left behind.
 fn leave(why: &str) -> ! {
     drop(io::Write::write_all(&mut io::stderr(), format!("{why}\n").as_bytes()));
     process_tree::sweep(|_all| true);

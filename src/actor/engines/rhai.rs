@@ -23,11 +23,11 @@ use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
 use crate::ports::work_queue::AttemptError;
 use session::Session;
 
-/// What a ping runs.
+/// Script of a ping.
 const PING: &str = r#""pong""#;
-/// How deep functions may call each other; with [`MAX_DEPTH`] this stays far below the 64 MB stack of a host.
+/// Deepest nesting of function calls; with [`MAX_DEPTH`] this stays far below the 64 MB stack of a host.
 const MAX_CALLS: usize = 64;
-/// How deep expressions may be nested, at the top and in functions.
+/// Deepest nesting of expressions, at the top and in functions.
 const MAX_DEPTH: (usize, usize) = (64, 32);
 /// Bytes of one string.
 const MAX_STRING: usize = 16 << 20;
@@ -65,7 +65,7 @@ impl Rhai {
         Self { limits, standard: StandardPackage::new().as_shared_module(), ours, session }
     }
 
-    /// What is known of the job that runs.
+    /// Returns the state of the job that runs.
     pub(super) fn session(&self) -> &Session {
         &self.session
     }

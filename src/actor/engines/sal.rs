@@ -44,7 +44,7 @@ pub struct Sal {
     context: Arc<Context>,
     reference: String,
     dir: WorkDir,
-    /// Where the folders of jobs are made.
+    /// Parent of the folders of jobs.
     work: Option<WorkFolder>,
 }
 
@@ -64,7 +64,7 @@ pub struct SalFlags {
     #[arg(long = SCRIPT_REDIS_FD, hide = true)]
     pub script_redis_fd: Option<i32>,
 
-    /// Where jobs get their folders.
+    /// Options for the folders of jobs.
     #[command(flatten)]
     pub dir: WorkDir,
 }

@@ -10,12 +10,12 @@ use landlock::{
     RulesetStatus, Scope, path_beneath_rules,
 };
 
-/// Whether scripts are confined.
+/// Confinement of scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Sandbox {
-    /// They may do what the actor may.
+    /// Scripts may do what the actor may do.
     None,
-    /// They read the system and write into their folder.
+    /// Scripts read the system and write into their folder.
     Landlock,
 }
 
@@ -74,15 +74,15 @@ const SETTINGS: [&str; 36] = [
     "terminfo",
     "timezone",
 ];
-/// What everybody writes to and keeps nothing.
+/// Devices that everybody may write to and that keep nothing.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
-/// What is in reach of a confined script.
+/// Files and folders in reach of a confined script.
 #[derive(Debug)]
 pub(super) struct Reach<'a> {
-    /// It can be written to.
+    /// The folder that can be written to.
     pub(super) folder: &'a Path,
-    /// These can be read, beside the system.
+    /// Paths that can be read, beside the system.
     pub(super) readable: &'a [PathBuf],
     /// The network, and sockets of other processes.
     pub(super) network: bool,

@@ -34,7 +34,7 @@ use crate::ports::work_queue::{AttemptError, Retryability};
 use compiler::{Compiler, Program};
 use end_report::EndListener;
 
-/// What a ping runs.
+/// Script of a ping.
 const PING: &str = "println('pong')\n";
 
 /// Runs V scripts.
@@ -42,13 +42,13 @@ const PING: &str = "println('pong')\n";
 pub struct V {
     limits: Limits,
     flags: VFlags,
-    /// None while there is no V; HeroScript does without.
+    /// The compiler; None while there is no V, which HeroScript does not need.
     compiler: Option<Compiler>,
-    /// Where the folders of jobs are made.
+    /// Parent of the folders of jobs.
     work: Option<WorkFolder>,
 }
 
-/// What is started for a job.
+/// The process of a job.
 enum Started {
     Compiled(Program),
     Hero(PathBuf, Vec<OsString>),

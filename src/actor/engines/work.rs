@@ -17,10 +17,10 @@ use crate::actor::engines::Script;
 use crate::actor::orphans::{PARENT_MARK, PROCESS_MARK};
 use crate::actor::program::parse_bytes;
 
-/// Where programs are looked up by scripts.
+/// Default search path of programs for scripts.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// How many cores there are. To ask is to read the files of three cgroups, which is too much for each job.
+/// Number of processors. Reading it anew would open the files of three cgroups, which is too much for each job.
 static CORES: LazyLock<u64> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64));
 
@@ -39,12 +39,12 @@ pub struct WorkFlags {
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     pub max_processes: u16,
 
-    /// Where jobs get their folders.
+    /// Options for the folders of jobs.
     #[command(flatten)]
     pub dir: WorkDir,
 }
 
-/// Where jobs get their folders.
+/// Options for the folders of jobs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WorkDir {
     /// Folder in which each job gets one of its own, which goes with the job; nobody but its owner, root or this user, may
@@ -61,7 +61,7 @@ impl WorkDir {
         dir
     }
 
-    /// Where hosts make their folders.
+    /// Returns the folder in which hosts make theirs.
     pub(super) fn base(&self) -> PathBuf {
         let named = self.work_dir.clone().filter(|dir| !dir.as_os_str().is_empty());
         let base = named.unwrap_or_else(std::env::temp_dir);

@@ -27,7 +27,7 @@ pub(super) struct Link {
     pub(super) wake: Notify,
     /// Set before the process is reaped.
     pub(super) reaped: AtomicBool,
-    /// Its scripts start processes, which can stop it by a signal.
+    /// True if scripts start processes, which can stop the host by a signal.
     pub(super) starts_processes: bool,
     /// The context of each of the last jobs.
     pub(super) contexts: Lock<VecDeque<(u64, String)>>,

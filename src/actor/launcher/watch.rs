@@ -66,7 +66,7 @@ impl HostWatcher {
         self.report.send(HostEvent::Died(death)).await;
     }
 
-    /// Until the host closes a socket.
+    /// Exchanges messages until the host closes a socket.
     async fn talk(&mut self, stderr: &mut Option<ChildStderr>) -> io::Result<()> {
         let link = Arc::clone(&self.link);
         let (mut jobs, mut control) = (Inbound::default(), Inbound::default());

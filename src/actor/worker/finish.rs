@@ -111,7 +111,7 @@ impl<L: Launcher> WorkerLoop<L> {
         self.end_in_order(AttemptEnd { lease: job.lease, started_at, outcome, output: output.take() });
     }
 
-    /// Without an engine, jobs fail at once.
+    /// Fails jobs at once while there is no engine.
     pub(super) fn fail_without_engine(&mut self) {
         if !self.slots.iter().all(|slot| slot.missing.is_some()) {
             return;

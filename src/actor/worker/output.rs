@@ -21,7 +21,7 @@ const WAITING_BYTES: usize = 2 << 20;
 /// Output of a job that was not reported yet. Empty for most jobs.
 #[derive(Default)]
 pub(super) struct JobOutput {
-    /// Not handed to the queue yet.
+    /// Chunks that were not handed to the queue yet.
     waiting: VecDeque<OutputChunk>,
     bytes: usize,
     /// The last lines.

@@ -1,6 +1,6 @@
 //! Ends of attempts that the queue has not taken yet: kept until it takes them, or says that their lease is void.
 //!
-//! They are written as many at a time as have gathered, one call after another. A call that the queue refuses for one of
+//! Results that have gathered are written by one call, one call after another. A call that the queue refuses for one of
 //! its ends costs the others nothing: after a refusal each of them is written alone.
 
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ const RETRY: Backoff = Backoff::of_millis(20, 1_000);
 /// Ends that are to be written, and when.
 pub(super) struct PendingResults {
     waiting: VecDeque<Pending>,
-    /// In the call that is under way.
+    /// Results in the call that is under way.
     sent: Vec<Pending>,
     bytes: usize,
     /// Number of waiting ends that were refused.
@@ -32,7 +32,7 @@ pub(super) struct PendingResults {
 
 struct Pending {
     end: AttemptEnd,
-    /// It was in a call whose fate is not known.
+    /// True for a result that was in a call with an unknown outcome.
     repeated: bool,
     /// The queue has refused a call with it, so it is written alone.
     refused: bool,
@@ -76,7 +76,7 @@ impl PendingResults {
         self.bytes
     }
 
-    /// Since when the queue has taken none; None while it takes them.
+    /// Returns the time since which the queue has taken none; None while it takes them.
     pub(super) fn stuck_since(&self) -> Option<Instant> {
         self.stuck_since
     }
@@ -165,7 +165,7 @@ impl PendingResults {
         true
     }
 
-    /// When the next call is due, if one has to be waited for.
+    /// Returns the time of the next call, if it has to wait.
     pub(super) fn due(&self) -> Option<Instant> {
         let next = self.waiting.iter().map(|pending| pending.not_before).min()?;
         Some(next.max(self.retry_at))

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 /// The state of a repeated call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeating {
-    /// Nobody needs the call.
+    /// The call is not needed.
     Idle,
     /// The call is made at this time, or later if something stands in its way.
     Due(Instant),

@@ -69,9 +69,9 @@ pub(super) struct Slot<H> {
     /// A host that is not up by then is killed.
     pub(super) up_by: Instant,
     pub(super) next_seq: u64,
-    /// In the host, the first one running.
+    /// Jobs in the host, the first one running.
     pub(super) sent: VecDeque<SentJob>,
-    /// Since when the first one runs.
+    /// Start of the first one.
     pub(super) front_since: Instant,
     /// Jobs behind the first one are called back, and the answer has not come.
     pub(super) calling_back: bool,

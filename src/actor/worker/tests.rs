@@ -140,7 +140,7 @@ async fn a_job_that_is_given_to_a_host_that_is_gone_runs_on_the_next_one() {
     assert_eq!(running.hosts.log.lock().unwrap().launched, 2);
 }
 
-/// It may have been started in the moment between, and must not be started twice.
+/// A job that may have been started in the moment between must not be started twice.
 #[tokio::test(start_paused = true)]
 async fn a_job_that_was_given_to_a_host_before_that_was_gone_is_charged() {
     let queue = FakeQueue::new(&["leave", "b"]);

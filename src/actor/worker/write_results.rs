@@ -69,7 +69,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// Says that ends are kept, when that lasts, and again each minute.
+    /// Logs that ends are kept, when that lasts, and again each minute.
     fn tell_stuck(&mut self, error: &QueueError) {
         let Some(since) = self.pending.stuck_since() else { return };
         let lasts = self.now >= since + self.queue.lease() / 3;
@@ -83,7 +83,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// Says which ends nobody will ever be told.
+    /// Logs the ends that nobody will ever be told.
     pub(super) fn tell_abandoned(&self) {
         let jobs: Vec<_> = self
             .pending

@@ -15,9 +15,9 @@ const END: &str = "\"}";
 /// The last line of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Its number, counted from 1; 0 before the first line.
+    /// Number of the line, counted from 1; 0 before the first line.
     pub seq: u64,
-    /// Its hash, 64 hexadecimal digits.
+    /// Hash of the line, 64 hexadecimal digits.
     pub sha256: String,
 }
 
@@ -63,13 +63,13 @@ fn hash(bytes: &[u8]) -> String {
 /// The part of a line that makes the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Line {
-    /// Its number.
+    /// Number of the line.
     pub seq: u64,
     /// The hash of the line before it.
     pub prev_sha256: String,
-    /// Its own hash, as it says.
+    /// Hash of the line, as the line gives it.
     pub sha256: String,
-    /// What it says about the log itself.
+    /// Note about the log itself.
     #[serde(default)]
     note: Option<Note>,
 }

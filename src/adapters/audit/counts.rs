@@ -1,4 +1,4 @@
-//! What was lost, and what was refused.
+//! Counters of lost lines and of refused changes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use metrics::counter;
 
 use crate::telemetry::metrics::{AUDIT_LOST, AUDIT_REFUSED};
 
-/// What callers and the writer count together.
+/// Counters that callers and the writer share.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Lines that were lost since the last note of it.

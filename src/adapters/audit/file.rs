@@ -35,10 +35,10 @@ pub enum AuditError {
     /// Another supervisor writes it.
     #[error("audit.path: {} is written by another supervisor: give each of them a path of its own", .0.display())]
     InUse(PathBuf),
-    /// It is a folder, a pipe or a device.
+    /// The path is a folder, a pipe or a device.
     #[error("audit.path: {} is not a file: name another path", .0.display())]
     NotAFile(PathBuf),
-    /// It is a file of another kind.
+    /// The file is of another kind.
     #[error("audit.path: {} is not an audit log: name another path, or move that file away", .0.display())]
     Foreign(PathBuf),
 }

@@ -18,7 +18,7 @@ pub(super) struct Flood(Lock<State>);
 
 #[derive(Debug)]
 struct State {
-    /// When the bound would be full again.
+    /// Time at which the bound would be full again.
     full_at: Instant,
     suppressed: u64,
 }

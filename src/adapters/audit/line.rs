@@ -16,7 +16,7 @@ const LONGEST_TEXT: usize = 256;
 /// Most names in a list of a line; further ones are left out.
 const LONGEST_LIST: usize = 50;
 
-/// What a line says, before it has its place in the chain.
+/// Content of a line, before the line has its place in the chain.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) at: SystemTime,
@@ -27,11 +27,11 @@ pub(super) struct Content {
 pub(super) enum What {
     /// A call was received.
     Received { number: u64, call: Arc<AuditedCall> },
-    /// It has ended.
+    /// A call has ended.
     Done { number: u64, call: Arc<AuditedCall>, end: AuditedEnd },
     /// A call was refused because of who calls. `suppressed` such calls before it were not noted.
     Refused { call: Arc<AuditedCall>, end: AuditedEnd, suppressed: u64 },
-    /// About the log itself.
+    /// A note about the log itself.
     Note(Note),
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Note {
     File,
     /// A supervisor has begun to write.
     Opened { version: &'static str },
-    /// It has ended in order.
+    /// The supervisor has ended in order.
     Closed,
     /// The end of the file was no whole line: what a crash has left.
     TornLine { bytes: u64, kept_in: String },

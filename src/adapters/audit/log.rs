@@ -29,9 +29,9 @@ pub struct Audit {
     enforced: bool,
     reads: bool,
     counts: Arc<Counts>,
-    /// Of refusals of callers with an identity.
+    /// Bound of refusals of callers with an identity.
     known: Flood,
-    /// Of refusals of the others.
+    /// Bound of refusals of the other callers.
     unknown: Flood,
     numbers: AtomicU64,
 }

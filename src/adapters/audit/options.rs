@@ -1,8 +1,8 @@
-//! How a log is kept.
+//! Options of the audit log.
 
 use std::path::PathBuf;
 
-/// How a log is kept.
+/// Options of the audit log.
 #[derive(Debug, Clone)]
 pub struct AuditOptions {
     /// The file.

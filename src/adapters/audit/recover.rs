@@ -1,4 +1,4 @@
-//! Where a chain goes on: the last whole line of a file, and what a crash has left behind it.
+//! Finds the last whole line of a file, from which the chain goes on, and the bytes that a crash has left behind it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,7 +17,7 @@ pub(super) struct End {
     pub(super) head: Option<Head>,
     /// Length of the file up to the end of that line.
     pub(super) whole: u64,
-    /// What is behind it.
+    /// Bytes behind the last whole line.
     pub(super) torn: Vec<u8>,
 }
 

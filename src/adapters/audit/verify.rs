@@ -19,11 +19,11 @@ pub struct Fault {
     pub file: PathBuf,
     /// The line of the file, counted from 1.
     pub line: u64,
-    /// What is wrong.
+    /// The fault, as a fragment behind the line number.
     pub what: String,
 }
 
-/// What was found.
+/// Result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// Number of files.

@@ -34,11 +34,11 @@ pub type OnState = Box<dyn Fn(Result<(), &str>) + Send>;
 /// A line to be written.
 pub(super) struct Item {
     pub(super) content: Content,
-    /// Who waits for it.
+    /// Reply to the call that waits for the line.
     pub(super) reply: Option<oneshot::Sender<Result<(), String>>>,
 }
 
-/// What a writer shares with those who call.
+/// The ends of the channel and the counters that a writer shares with callers.
 pub(super) struct Written {
     pub(super) lines: mpsc::Receiver<Item>,
     pub(super) counts: Arc<Counts>,
@@ -48,7 +48,7 @@ pub(super) struct Written {
 /// The task that owns the file.
 pub struct AuditWriter {
     lines: mpsc::Receiver<Item>,
-    /// None while a thread for blocking work has it.
+    /// State of the writer; None while a thread for blocking work has it.
     state: Option<Box<State>>,
     syncing: Option<JoinHandle<io::Result<()>>>,
 }
@@ -61,7 +61,7 @@ struct State {
     on_state: OnState,
     /// Lines of calls that have ended, for a disk that can be written again.
     kept: VecDeque<Content>,
-    /// Why the log cannot be written.
+    /// Reason for which the log cannot be written.
     fault: Option<String>,
     /// A sync has failed, so nothing is believed before one succeeds.
     needs_sync: bool,
@@ -256,7 +256,7 @@ impl State {
         }
     }
 
-    /// Tells a fault once.
+    /// Reports a fault once.
     fn failed(&mut self, error: &io::Error) {
         gauge!(AUDIT_UP).set(0.0);
         let cause = error.to_string();

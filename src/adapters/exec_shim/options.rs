@@ -55,7 +55,7 @@ pub fn words(confinement: &Confinement, sha256: Option<&str>) -> Vec<String> {
 pub(super) struct Request {
     /// Die with the parent.
     pub(super) pdeathsig: bool,
-    /// Who the parent has to be; if it is somebody else, it died already.
+    /// Pid of the expected parent; another one means that the parent is dead already.
     pub(super) parent: Option<i32>,
     pub(super) run_as: Option<RunAs>,
     pub(super) memory: Option<u64>,

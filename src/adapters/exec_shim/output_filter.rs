@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes out for a stream that is read in these pieces.
+    /// Returns the filtered output of a stream that is read in these pieces.
     fn passed(pieces: &[&[u8]]) -> Vec<u8> {
         struct Pieces<'a>(std::collections::VecDeque<&'a [u8]>);
         impl Read for Pieces<'_> {

@@ -13,14 +13,14 @@ pub(super) struct Identity {
     uid: Uid,
     gid: Gid,
     groups: Groups,
-    /// For messages.
+    /// Name of the user, for messages.
     name: String,
 }
 
 #[derive(Debug)]
 enum Groups {
     These(Vec<Gid>),
-    /// Those that the system lists for this user.
+    /// Groups that the system lists for this user.
     Of(CString),
 }
 

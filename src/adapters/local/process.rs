@@ -33,7 +33,7 @@ pub(super) enum Command {
     Signal(Signal, Reply),
 }
 
-/// What others may know.
+/// State of the process for readers.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub(super) state: ProcessState,
@@ -75,10 +75,10 @@ enum Stage {
 }
 
 struct Stopping {
-    /// When to kill it; None once that was done.
+    /// Time of the SIGKILL; None once it was sent.
     kill_at: Option<Instant>,
     waiters: Vec<Reply>,
-    /// What is to run once it is gone.
+    /// Process to start after the end of this one.
     next: Option<(Box<ProcessSpec>, Reply)>,
 }
 

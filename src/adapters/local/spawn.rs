@@ -29,9 +29,9 @@ pub(super) struct Launch {
     pub(super) env_from_file: BTreeMap<String, PathBuf>,
     /// Working folder.
     pub(super) dir: Option<PathBuf>,
-    /// Whether its outputs are wanted.
+    /// True if the outputs are read.
     pub(super) output: bool,
-    /// What the shim is to set.
+    /// Settings for the shim.
     pub(super) confinement: Confinement,
     /// The SHA-256 that the program must have.
     pub(super) sha256: Option<String>,
@@ -140,7 +140,8 @@ fn spawn(shim: &Shim, launch: &Launch) -> io::Result<Child> {
     Ok(Child { inner, pid, gone: false })
 }
 
-/// What every process gets of our own environment. All else may be a secret of ours, and the process another user's.
+/// Selects the variables of our own environment that every process gets. All others may be secrets of ours, and the
+/// process another user's.
 fn inherited(ours: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
     ours.filter(|(name, _value)| {
         name.to_str().is_some_and(|name| matches!(name, "PATH" | "LANG" | "TZ") || name.starts_with("LC_"))
@@ -185,12 +186,12 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Its pid, which is the number of its group as well.
+    /// Returns the pid, which is the number of the process group as well.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Its outputs, to be taken once.
+    /// Takes the outputs; a second call returns none.
     pub(super) fn outputs(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
         (self.inner.stdout().take(), self.inner.stderr().take())
     }

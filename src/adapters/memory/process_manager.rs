@@ -116,7 +116,7 @@ impl MemoryProcessManager {
         self.inner().processes.get(name).map(|process| process.spec.clone())
     }
 
-    /// All calls so far that change something.
+    /// Returns all calls so far that change something.
     pub fn calls(&self) -> Vec<Call> {
         self.inner().calls.clone()
     }

@@ -1,5 +1,5 @@
-//! How a connection logs in to Redis, and how both sides know each other by TLS. The files are read anew for each connection, so
-//! that a rotated password or certificate needs no restart.
+//! Login of a connection to Redis, and TLS in both directions. The files are read anew for each connection, so that a
+//! rotated password or certificate needs no restart.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::private_file::{PrivateFileError, read_private, read_public};
 
-/// What a connection needs beside the URL. Without any of it, the URL says all.
+/// Settings of a connection beside the URL. Without any of them, the URL is enough.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RedisAccess {
     /// The user.

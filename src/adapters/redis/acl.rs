@@ -100,7 +100,7 @@ const OF_SUPERVISORS: [&str; 51] = [
 /// A user of Redis and its rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclUser {
-    /// Its name.
+    /// Name of the user.
     pub name: String,
     rights: Vec<String>,
 }

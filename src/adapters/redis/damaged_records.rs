@@ -39,7 +39,7 @@ impl RecordKind {
     }
 }
 
-/// When a damaged record of each kind was logged last.
+/// Limit of the log, for each kind of damaged record.
 static LAST_LOGGED: LazyLock<[LogLimiter; RecordKind::COUNT]> = LazyLock::new(Default::default);
 
 /// Returns a record that could be read, and notes one that could not.

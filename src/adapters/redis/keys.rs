@@ -123,7 +123,7 @@ const STREAMS: [(&str, Rights); 4] =
 /// Keys of a queue that are not below its base: records of jobs, and jobs by request id.
 const RECORDS: [(&str, Rights); 2] = [("job", Rights::All), ("req", Rights::None)];
 
-/// What a user of Redis may do with a key.
+/// Rights of a user of Redis on a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rights {
     None,
@@ -223,7 +223,7 @@ pub(super) enum Lane {
     Front,
     /// Pinned jobs.
     Inbox,
-    /// All others.
+    /// The queue of all other jobs.
     Queue,
 }
 

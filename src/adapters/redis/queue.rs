@@ -46,7 +46,7 @@ const ROUNDS: usize = 100;
 pub struct RedisQueue {
     shared: Arc<Shared>,
     batchers: Batchers,
-    /// Whether the tasks run that find the ends of awaited jobs.
+    /// Set once the tasks run that find the ends of awaited jobs.
     waiting: OnceCell<()>,
     change_feed: ChangeFeed,
     swept_at: Lock<Option<Instant>>,

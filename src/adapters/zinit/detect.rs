@@ -27,7 +27,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// For people.
+    /// Returns the name for people.
     pub(super) fn name(&self) -> String {
         match self.generation {
             Generation::Gen2 if self.terse => "zinit v0.2.15 to v0.2.27 (GEN2)".to_owned(),

@@ -33,7 +33,7 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_millis(200);
 /// Result of a case; the error is one sentence.
 pub(super) type Verdict = Result<(), String>;
 
-/// Everything that a case needs.
+/// Parts that a case needs.
 pub(super) struct Kit {
     pub(super) queue: RedisQueue,
     pub(super) scripts: Scripts,

@@ -29,7 +29,7 @@ pub(in crate::app) struct Connection {
     place: Place,
     /// True until the first byte has come.
     silent: bool,
-    /// None without a certificate of a client, and after its end.
+    /// Trust in the certificate of the client; None without one, and after its end.
     trust: Option<Trust>,
 }
 

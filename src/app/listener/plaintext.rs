@@ -27,7 +27,7 @@ mod frame {
     pub(super) const INADEQUATE_SECURITY: [u8; 4] = [0, 0, 0, 12];
 }
 
-/// Tells a client that begins with these bytes to use TLS. Returns false for a client of no kind that is known.
+/// Tells a client that begins with these bytes to use TLS. Returns false for a client of no known kind.
 pub(super) async fn refuse(mut stream: TcpStream, first: &[u8]) -> io::Result<bool> {
     let answer = match first {
         [first, ..] if !first.is_ascii_uppercase() => return Ok(false),

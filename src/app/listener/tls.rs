@@ -45,7 +45,7 @@ enum Failure {
     Plaintext,
     /// One side refuses the other.
     Refused(String),
-    /// It has taken too long, or its place was needed.
+    /// The handshake has taken too long, or its place was needed.
     Slow(String),
 }
 

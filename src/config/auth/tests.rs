@@ -1,4 +1,4 @@
-//! Who may call: values, rules and what does not fit together.
+//! Authentication of callers: values, rules and settings that contradict each other.
 
 use std::path::Path;
 

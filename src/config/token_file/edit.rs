@@ -15,7 +15,7 @@ use crate::private_file::PrivateFileError;
 const HEADER: &str = "# Who may call. `hero-supervisor token` writes this file; it can be edited by hand, too.\n\
                       # sha256 is the digest of a secret. The secret itself is nowhere.\n";
 
-/// What a new token allows, as it is written.
+/// Rights of a new token, as they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenGrant {
     /// Name for people; may be empty.

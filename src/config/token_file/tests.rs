@@ -1,4 +1,4 @@
-//! What is read, what is refused, and what two writers do to each other.
+//! Entries that are read, mistakes that are refused, and two writers at the same time.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

@@ -5,12 +5,12 @@ use crate::domain::access::{Identity, IdentityKind, Pattern, Role};
 use crate::domain::model::job::JobSpec;
 use crate::domain::model::script_type::ScriptType;
 
-/// What a call is about, as far as it is known when the question is asked.
+/// The target of a call, as far as it is known when the question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
     /// Nothing is known yet but the call.
     Call,
-    /// What only some of those who may make the call may do with it.
+    /// The part of a call that only some of those who may make the call may do.
     Whole,
     /// A job that exists.
     Job(JobTarget<'a>),
@@ -21,13 +21,13 @@ pub enum Target<'a> {
 /// The parts of a job that scopes go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobTarget<'a> {
-    /// Whose job it is.
+    /// Caller of the job.
     pub caller: &'a str,
-    /// For which context.
+    /// Context of the job.
     pub context: &'a str,
-    /// In which language.
+    /// Script type of the job.
     pub script_type: ScriptType,
-    /// For which single actor.
+    /// Single actor of the job.
     pub actor: Option<&'a str>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> From<&'a JobSpec> for JobTarget<'a> {
     }
 }
 
-/// What is allowed.
+/// Rights of a caller on the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowed {
     /// Only jobs of its scopes, and events about them.
@@ -54,23 +54,23 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Everything.
+    /// All rights.
     pub const ALL: Self = Self { own_only: false, payloads: true, whole: true };
 }
 
-/// Why something is denied.
+/// Reason of a denial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
-    /// There is no such call.
+    /// The call does not exist.
     NoSuchCall,
     /// The caller has shown no credentials, and the call needs some.
     NoCredentials,
-    /// None of the caller's roles allows it.
+    /// The caller's roles do not allow it.
     Role {
         /// The roles that do, the least mighty first.
         needed: Vec<Role>,
     },
-    /// It shows scripts, environments, results or logs, which the caller may not see.
+    /// The answer shows scripts, environments, results or logs, which the caller may not see.
     Payloads,
     /// A field has a value outside of the caller's scopes.
     Scope {
@@ -189,7 +189,7 @@ fn outside_target(identity: &Identity, role: Role, job: JobTarget<'_>) -> Option
     (!identity.scopes.has_target(role, job.actor)).then_some("target_actor_id")
 }
 
-/// Says which values of a field are allowed.
+/// Makes the denial of a value that the scope of a field does not allow.
 fn scope(identity: &Identity, field: &'static str) -> Denied {
     let scopes = &identity.scopes;
     let patterns = match field {

@@ -6,20 +6,20 @@ use std::time::SystemTime;
 use crate::domain::access::{Role, Roles, Scopes};
 use crate::domain::model::job::JobQuota;
 
-/// How somebody has shown who it is.
+/// The proof by which an identity was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IdentityKind {
-    /// By a token of the token file.
+    /// A token of the token file.
     Token,
-    /// By a client certificate.
+    /// A client certificate.
     Certificate,
-    /// By the user of its process, on a unix socket.
+    /// The user of the process, on a unix socket.
     Unix,
-    /// By a signed token of an identity provider.
+    /// A signed token of an identity provider.
     Jwt,
-    /// Not at all.
+    /// No proof.
     Anonymous,
-    /// Not at all, where nobody has to.
+    /// No proof, where none is needed.
     Local,
 }
 
@@ -37,28 +37,28 @@ impl IdentityKind {
     }
 }
 
-/// Who calls, and what that allows.
+/// A caller, and its rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// How it has shown who it is.
+    /// The proof by which the identity was recognised.
     pub kind: IdentityKind,
     /// The public id: that of the token, the subject of the JWT, the name in the certificate, the number of the user.
     pub id: String,
     /// The name for people; may be empty.
     pub name: String,
-    /// What it may do.
+    /// Roles of the identity.
     pub roles: Roles,
-    /// Of which jobs.
+    /// Scopes of the identity: the jobs that its roles are about.
     pub scopes: Scopes,
-    /// How much of it.
+    /// Quotas of the identity.
     pub quotas: Quotas,
     /// Calls that it may make whatever its roles are. Only a caller without credentials has some.
     pub calls: Vec<&'static str>,
-    /// When it ends, if it does.
+    /// End of the identity, if it has one.
     pub not_after: Option<SystemTime>,
 }
 
-/// How much an identity may ask for. None means no limit of its own.
+/// Most that an identity may ask for. None means no limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quotas {
     /// Most calls a second, at each supervisor.

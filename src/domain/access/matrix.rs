@@ -5,20 +5,20 @@
 use crate::domain::access::Role;
 use Grant::{Basic, No, Own, Part, Payloads, Yes};
 
-/// What a role may do with a call.
+/// Rights of a role on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     /// Nothing.
     No,
-    /// Everything about the jobs of its scopes; other jobs do not exist for it.
+    /// Full rights on the jobs of its scopes; other jobs do not exist for it.
     Own,
     /// A part: what the call changes or shows beyond it needs another role.
     Part,
-    /// Everything but scripts, environments, results and logs; these as well, if it may see payloads.
+    /// Rights on all but scripts, environments, results and logs; on these as well, if it may see payloads.
     Basic,
-    /// Everything, if it may see payloads; otherwise nothing.
+    /// Full rights, if it may see payloads; otherwise none.
     Payloads,
-    /// Everything.
+    /// Full rights.
     Yes,
 }
 
@@ -27,24 +27,24 @@ pub enum Grant {
 pub struct Rule {
     /// The call: its name in the contract, or service and name of a call of another service.
     pub rpc: &'static str,
-    /// Without any credentials.
+    /// Rights without any credentials.
     pub anonymous: Anonymous,
-    /// For a viewer.
+    /// Rights of a viewer.
     pub viewer: Grant,
-    /// For a submitter.
+    /// Rights of a submitter.
     pub submitter: Grant,
-    /// For an operator.
+    /// Rights of an operator.
     pub operator: Grant,
 }
 
-/// Whether a call can be made without credentials.
+/// Rights of callers without credentials on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anonymous {
-    /// Never.
+    /// The call is never allowed.
     Never,
-    /// If the configuration says so.
+    /// The call is allowed if the configuration says so.
     IfConfigured,
-    /// Always: load balancers ask so.
+    /// The call is always allowed: load balancers ask so.
     Always,
 }
 

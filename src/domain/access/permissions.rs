@@ -1,4 +1,4 @@
-//! What the permissions of a signed token (JWT) mean: words of one claim become roles and scopes.
+//! Permissions of a signed token (JWT): words of one claim become roles and scopes.
 //!
 //! | word | meaning |
 //! |---|---|

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::access::{Allowed, Denied, Identity, Role, Rule, Target, decide_by};
 use crate::domain::model::job::JobSpec;
 
-/// Who makes a call, and which one. A cheap clone.
+/// The identity that makes a call, and the call. A cheap clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     identity: Arc<Identity>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What kind of thing an identity may do, in the order of what it can break.
+/// A role, in the order of what it can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Reads and watches; scripts, results and logs only with `see_payloads`.
@@ -11,7 +11,7 @@ pub enum Role {
     Submitter,
     /// Steers actors, queues and all jobs.
     Operator,
-    /// Everything. It can define programs, so it is as mighty as the user that runs them.
+    /// An admin may do everything. Since it can define programs, it is as mighty as the user that runs them.
     Admin,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::domain::access::{Identity, IdentityKind, Pattern, Role};
 
-/// Says whose client certificate it is.
+/// Rule for the identity of a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateRule {
     /// A URI or DNS name in the certificate, as `spiffe://hero/backend` or `backend.example.org`.
@@ -11,12 +11,12 @@ pub struct CertificateRule {
     pub identity: Identity,
 }
 
-/// Says who a user of this machine is.
+/// Rule for the identity of a user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixRule {
     /// Users by number.
     pub uids: Vec<u32>,
-    /// Everybody whose main group this is.
+    /// Main group of users.
     pub gid: Option<u32>,
     /// The identity, without its id.
     pub identity: Identity,

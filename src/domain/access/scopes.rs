@@ -8,13 +8,14 @@ use crate::domain::model::violation::Violations;
 /// everything for other roles.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scopes {
-    /// Whose jobs, by `caller_id`. The first one without a `*` is the caller of jobs that name none.
+    /// Callers whose jobs are in the scope, by `caller_id`. The first one without a `*` is the caller of jobs that name
+    /// none.
     pub callers: Option<Vec<Pattern>>,
-    /// For which contexts, by `context_id`. Jobs for the empty context need no scope.
+    /// Contexts, by `context_id`. Jobs for the empty context need no scope.
     pub contexts: Option<Vec<Pattern>>,
-    /// In which languages.
+    /// Script types.
     pub script_types: Option<Vec<Pattern>>,
-    /// For which single actors, by `target_actor_id`. Jobs for any actor need no scope.
+    /// Single actors, by `target_actor_id`. Jobs for any actor need no scope.
     pub target_actors: Option<Vec<Pattern>>,
     /// Lets a viewer see scripts, environments, results and logs.
     pub see_payloads: bool,

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// What every token begins with.
+/// Prefix of every token.
 pub(super) const PREFIX: &str = "hst_";
 /// Random bytes of a secret.
 pub const SECRET_BYTES: usize = 32;

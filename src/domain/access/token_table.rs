@@ -11,7 +11,7 @@ use crate::domain::access::{Identity, TokenText};
 /// A stored token: whose it is, and the digest of its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredToken {
-    /// Whose it is; its id is that of the token.
+    /// Identity of the token, with the id of the token.
     pub identity: Identity,
     /// The SHA-256 of the secret.
     pub digest: [u8; 32],
@@ -22,13 +22,13 @@ pub struct StoredToken {
 /// A secret that was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreviousSecret {
-    /// Its SHA-256.
+    /// SHA-256 of the secret.
     pub digest: [u8; 32],
     /// The end of its time.
     pub not_after: SystemTime,
 }
 
-/// Why a token is none of the table.
+/// Reason for which a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenFault {
     /// The text is no token.
@@ -37,7 +37,7 @@ pub enum TokenFault {
     Unknown,
     /// The token of the id has another secret.
     WrongSecret,
-    /// Its time is over.
+    /// The token has expired.
     Expired,
 }
 

@@ -9,20 +9,21 @@ pub(super) enum Admission {
     Run,
     /// Nothing to do.
     AlreadySo,
-    /// What is under way leads there; wait for its end.
+    /// The operation under way leads there; wait for its end.
     Join,
     /// Give up what is under way and do this.
     Replace,
-    /// What is under way must end first.
+    /// The operation under way must end first.
     Refuse,
 }
 
 /// An actor with which nothing is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AtRest {
-    /// Where it is seen.
+    /// Observed state.
     pub(super) state: ActorState,
-    /// What its record says. What is seen may be older, so both have to agree before there is nothing to do.
+    /// Desired state of the record. The observed state may be older, so both have to agree before there is nothing to
+    /// do.
     pub(super) desired: Desired,
 }
 

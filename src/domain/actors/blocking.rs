@@ -73,7 +73,7 @@ impl ActorLifecycleManager {
         self.scale(ScaleRequest::new(*script_type, replicas), UNTIL_DONE).await.map(|_scaled| ())
     }
 
-    /// How many actors of a type are RUNNING on this node; 0 also while the supervisor cannot know.
+    /// Returns the number of actors of a type that are RUNNING on this node; 0 also while the supervisor cannot know.
     pub async fn get_running_actor_count(&self, script_type: &ScriptType) -> usize {
         let actors = self.actors().await.unwrap_or_default();
         let running =

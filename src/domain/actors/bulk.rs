@@ -10,19 +10,19 @@ use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 
-/// Which actors of this node: those that match every part that is set. With no part set, all of them.
+/// A selection of actors of this node: those that match every part that is set. With no part set, all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActorSelector {
-    /// These; one that does not exist gets an answer that says so.
+    /// Ids of actors; an id without an actor gets an answer that says so.
     pub ids: Vec<ActorId>,
-    /// Those of these types.
+    /// Script types of actors.
     pub script_types: Vec<ScriptType>,
-    /// Those that have every one of these labels.
+    /// Labels; an actor needs every one of them.
     pub labels: Vec<(String, String)>,
 }
 
 impl ActorSelector {
-    /// Whether an actor, of whatever node, is meant.
+    /// Returns true if an actor, of whatever node, is selected.
     pub fn matches(&self, actor: &ActorStatus) -> bool {
         let (id, config) = (&actor.record.id, &actor.record.config);
         (self.ids.is_empty() || self.ids.contains(id))
@@ -31,12 +31,12 @@ impl ActorSelector {
     }
 }
 
-/// What became of one actor of many.
+/// Result for one actor of many.
 #[derive(Debug)]
 pub struct ActorAnswer {
-    /// Which.
+    /// Id of the actor.
     pub id: ActorId,
-    /// What.
+    /// Result of the command.
     pub result: Result<CommandOutcome, SupervisorError>,
 }
 

@@ -1,4 +1,4 @@
-//! What callers can do with an actor: create, start, stop, restart, delete.
+//! Commands for one actor: create, start, stop, restart, delete.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -205,7 +205,8 @@ impl ActorLifecycleManager {
         }
     }
 
-    /// What must run before `name`; `draft` is its definition, if it is not stored yet.
+    /// Returns the actors that must run before `name`, in order; `draft` is the definition of `name`, if it is not
+    /// stored yet.
     async fn start_order(
         &self,
         name: &str,
@@ -259,7 +260,7 @@ fn in_millis(at: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What starts an actor that another one depends on.
+/// Returns the cause of the start of an actor that another one depends on.
 fn needed_by(id: &ActorId, cause: &Cause) -> Cause {
     Cause { reason: format!("actor {id} depends on it"), ..cause.clone() }
 }

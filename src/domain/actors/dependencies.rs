@@ -1,17 +1,17 @@
-//! What must run before what: unknown names, cycles and the order of starting. Pure.
+//! Dependencies between actors: unknown names, cycles and the order of starting. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::model::actor::ActorConfig;
 
-/// Why dependencies cannot be met.
+/// A dependency that cannot be met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unmet {
-    /// Whose dependency.
+    /// Name of the actor with the dependency.
     pub(crate) actor: String,
-    /// On what.
+    /// Name of the dependency.
     pub(crate) dependency: String,
-    /// Why not.
+    /// The fault.
     pub(crate) reason: String,
 }
 

@@ -1,30 +1,30 @@
-//! What state an actor is shown in: a pure function of everything that is known of it.
+//! Derives the state of an actor, as a pure function of everything that is known of it.
 
 use crate::domain::model::actor::{ActorRecord, ActorState, Desired, ExitStatus, FaultKind, Readiness};
 use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::ProcessState;
 
-/// What is said of a process that was started by an earlier definition.
+/// Detail of a process that was started by an earlier definition.
 const OUTDATED: &str = "runs by an earlier definition; a restart takes the new one";
 
-/// All that bears on the state.
+/// Inputs that bear on the state.
 pub(super) struct StateInputs<'a> {
-    /// What an operation under way says.
+    /// State and detail of the operation under way.
     pub(super) phase: Option<(ActorState, &'a str)>,
     pub(super) record: &'a ActorRecord,
     pub(super) process: Option<ProcessState>,
-    /// Whether the process manager answers.
+    /// True if the process manager answers.
     pub(super) reachable: bool,
-    /// Why it does not.
+    /// Fault of the process manager.
     pub(super) fault: &'a str,
     pub(super) presence: Option<&'a Presence>,
-    /// Why the last operation failed.
+    /// Error of the last operation.
     pub(super) trouble: &'a str,
     /// The dependency for which it waited in vain.
     pub(super) waits_for: Option<&'a str>,
 }
 
-/// What is said of an actor that waits for another one.
+/// Returns the detail of an actor that waits for another one.
 pub(super) fn waits_for(dependency: &str) -> String {
     format!("waits for {dependency}")
 }

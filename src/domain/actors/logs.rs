@@ -1,4 +1,4 @@
-//! What an actor wrote, from some point on, as it comes.
+//! Log lines of an actor, from some point on, as they are written.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -21,10 +21,10 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Between two looks at a process manager that does not answer.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Which lines.
+/// Selection of log lines.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogQuery {
-    /// So many to begin with, counted from the end.
+    /// Number of lines to begin with, counted from the end.
     pub tail: usize,
     /// Only those written at or after this time, or at a time that nobody noted.
     pub since: Option<SystemTime>,
@@ -45,7 +45,7 @@ pub struct LogPart {
     pub lines: Vec<LogLine>,
     /// Lines that were lost before these; at least so many where the process manager does not count.
     pub dropped: u64,
-    /// Behind what the next part begins; None while there was no line.
+    /// Position of the last line; None while there was no line.
     pub position: Option<LogPosition>,
 }
 
@@ -175,7 +175,7 @@ impl ActorLogs {
         }
     }
 
-    /// As much as fits into one part.
+    /// Takes the lines that fit into one part.
     fn part(&mut self) -> LogPart {
         let mut part = LogPart { dropped: std::mem::take(&mut self.dropped), ..LogPart::default() };
         let mut bytes = 0;

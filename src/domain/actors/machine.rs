@@ -60,8 +60,8 @@
 //! | [`Effect::Reply`] | answers callers |
 //! | [`Effect::Publish`], [`Effect::Emit`] | shows a status; emits an event |
 //!
-//! At most one call for the step is under way, beside at most one heartbeat and at most one reclaim. Answers of steps that
-//! were given up are dropped; while one of the process manager is still out, no further one is asked for.
+//! At most one call for the step is under way, beside at most one heartbeat and at most one reclaim. Answers of steps
+//! that were given up are dropped; while one of the process manager is still out, no further one is asked for.
 //!
 //! # The life of each field
 //!
@@ -133,10 +133,10 @@ pub(super) struct Machine {
     dirty: bool,
     unstored_ends: Vec<UnstoredEnd>,
     running: Option<Running>,
-    /// What another supervisor of this node is doing.
+    /// Operation of another supervisor of this node.
     foreign: Option<Foreign>,
-    /// What another supervisor was doing, until the next observation: it may have died before it could record what it had
-    /// ended.
+    /// Operation of another supervisor, until the next observation: that supervisor may have died before it could
+    /// record the end.
     interrupted: Option<Verb>,
     /// Requests that wait for the end of what is under way.
     queued_requests: Vec<QueuedRequest>,
@@ -151,7 +151,7 @@ pub(super) struct Machine {
     reclaims: Reclaims,
     /// Processes of the actor that live on without being managed.
     orphan_pids: BTreeSet<u32>,
-    /// Not before this time is a start of our own tried again.
+    /// Earliest time of the next start of our own.
     next_start: Instant,
     started_at: Option<SystemTime>,
     trouble: String,
@@ -167,13 +167,13 @@ pub(super) struct Machine {
     /// A call to the process manager that has not been answered yet, of this step or of one that was given up.
     process_call: Option<Ticket>,
     inbox: Inbox,
-    /// Something was handled since the actor was shown last.
+    /// True if something was handled since the actor was shown last.
     handled: bool,
     leaving: Option<StopReason>,
     moment: Moment,
     effects: Vec<Effect>,
     tickets: u64,
-    /// Tells the leases of this machine from those of every other one.
+    /// Name that distinguishes the leases of this machine from those of every other one.
     name: String,
     leases: u64,
 }

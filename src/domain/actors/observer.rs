@@ -37,11 +37,11 @@ pub(super) struct Observation {
     pub(super) seq: u64,
     /// Every process by name; None while the process manager does not answer.
     pub(super) processes: Option<BTreeMap<String, ProcessInfo>>,
-    /// What earlier process managers have left behind; the last known while that cannot be said.
+    /// Orphans of earlier process managers; the last known ones while they cannot be read.
     pub(super) orphans: Vec<Orphan>,
     /// Actors as they announced themselves; the last known while the queue does not answer.
     pub(super) presences: BTreeMap<ActorId, Presence>,
-    /// Why `processes` is not there.
+    /// Reason for which `processes` is missing.
     pub(super) fault: String,
 }
 
@@ -60,7 +60,7 @@ struct Shared {
     wake: Notify,
 }
 
-/// As long as it lives, the observer polls more often.
+/// Guard of frequent polls of the observer.
 pub(super) struct Hurry {
     shared: Arc<Shared>,
 }
@@ -161,7 +161,7 @@ impl Observer {
         self.shared.latest.send_replace(Arc::new(latest));
     }
 
-    /// Everybody's presence; None when the queue does not answer in time.
+    /// Reads all presences; None when the queue does not answer in time.
     async fn presences(&self) -> Option<BTreeMap<ActorId, Presence>> {
         let queue = &self.shared.queue;
         let presences_of = |script_type| async move {

@@ -29,7 +29,7 @@ const TAIL_LINES: usize = 20;
 /// Longest of them.
 const TAIL_LINE_BYTES: usize = 1024;
 
-/// What an operation tells its task on the way.
+/// Progress of an operation, for the task of its actor.
 #[derive(Debug)]
 pub(super) struct Note {
     pub(super) progress: Progress,
@@ -37,10 +37,10 @@ pub(super) struct Note {
     pub(super) resume: Option<oneshot::Sender<()>>,
 }
 
-/// What an operation works with.
+/// Parts that an operation works with.
 pub(super) struct Operation {
     pub(super) id: ActorId,
-    /// By which it stands in the record; None when Redis was away as it began.
+    /// Lease of the operation in the record; None when Redis was away as it began.
     pub(super) lease: Option<String>,
     pub(super) config: ActorConfig,
     pub(super) parts: Arc<Deps>,

@@ -29,7 +29,8 @@ impl ActorLifecycleManager {
             .ok_or_else(|| SupervisorError::ActorNotFound(id.clone()))
     }
 
-    /// All actors of all nodes, by name; of those whose record is damaged, those of this node that are known.
+    /// Returns all actors of all nodes, by name. Of actors with a damaged record, those of this node that are known are
+    /// returned.
     ///
     /// # Errors
     /// `QueueUnavailable`.
@@ -80,7 +81,7 @@ impl ActorLifecycleManager {
         Ok(self.parts().processes.log_tail(id.as_str(), lines).await?)
     }
 
-    /// Whether the process manager answers, who it is and how fast.
+    /// Asks the process manager for its name, version and response time.
     ///
     /// # Errors
     /// `ProcessManagerUnavailable`.
@@ -88,7 +89,7 @@ impl ActorLifecycleManager {
         Ok(self.parts().processes.probe().await?)
     }
 
-    /// What a driver shows before its first look.
+    /// Returns the status of an actor before its first observation.
     pub(super) fn first_status(&self, record: ActorRecord) -> ActorStatus {
         let state = match record.desired {
             Desired::Up => ActorState::Unknown,

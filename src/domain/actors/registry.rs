@@ -1,4 +1,4 @@
-//! Which task owns which actor. The one shared table of the manager; locked for look-ups only.
+//! The table of the actors' tasks. It is the one shared table of the manager, locked for look-ups only.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{SupervisorError, chain};
 
-/// Where a caller waits: whether anything had to be done, or why it could not be.
+/// Sender of an answer: whether anything had to be done, or an error.
 pub(super) type Reply = oneshot::Sender<Result<bool, SupervisorError>>;
 
 /// The first to ask gets the error itself, the others the same in words.

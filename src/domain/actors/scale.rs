@@ -1,4 +1,4 @@
-//! As many actors of a type as are wanted: carries out what [`scaling`] plans.
+//! Scaling of a type to a number of actors: carries out what [`scaling`] plans.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::domain::scaling;
 use crate::domain::scaling::run::{Decision, ScaledActors, Scaler, load_on_node};
 use crate::error::{SupervisorError, chain};
 
-/// How long the loop waits for a change; the change goes on after that, and the queues are read again.
+/// Longest wait of the loop for a change; the change goes on after that, and the queues are read again.
 const CHANGE_WAIT: Duration = Duration::from_secs(2);
 
 /// A number of actors to have on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScaleRequest {
-    /// Of this type.
+    /// Script type of the actors.
     pub script_type: ScriptType,
-    /// So many.
+    /// Number of actors.
     pub replicas: u32,
     /// Time for the jobs of those that go; each actor's own by default.
     pub drain_timeout: Option<Duration>,
@@ -38,13 +38,13 @@ pub struct ScaleRequest {
 }
 
 impl ScaleRequest {
-    /// So many actors of this type, with all defaults.
+    /// Scales a type to a number of actors, with all defaults.
     pub fn new(script_type: ScriptType, replicas: u32) -> Self {
         Self { script_type, replicas, drain_timeout: None, trial: false, take_over: false }
     }
 }
 
-/// What scaling did, or would do.
+/// Result of scaling, or of a dry run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaled {
     /// Actors of this type afterwards (before, for a trial).

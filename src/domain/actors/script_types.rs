@@ -20,7 +20,7 @@ use crate::ports::queue_admin::QueueState;
 /// One script type: its settings, its queue and its actors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptTypeStatus {
-    /// Its settings.
+    /// Settings of the script type.
     pub settings: Arc<ScriptTypeSettings>,
     /// The definition from which scaling makes actors.
     pub template: Option<ActorConfig>,
@@ -28,11 +28,11 @@ pub struct ScriptTypeStatus {
     pub queue: QueueState,
     /// Jobs submitted and finished a second.
     pub rates: QueueRates,
-    /// Its actors on all nodes.
+    /// Actors of the script type on all nodes.
     pub actors: ActorCounts,
     /// The last decision of scaling.
     pub last_decision: Option<ScalingDecision>,
-    /// When the scaling loop reads the queue next, while scaling is automatic.
+    /// Time of the next read of the queue, while scaling is automatic.
     pub next_scaling_at: Option<SystemTime>,
 }
 

@@ -5,7 +5,7 @@
 //! their own (`calls`), at most a handful at a time, and are answered to the machine. The operation that is under way is a
 //! future of this task, polled beside the inputs, so that it ends at the very moment at which the machine gives it up.
 //!
-//! What comes first when several inputs are there: the close of the manager, what the operation tells, its end, answers,
+//! Priority of inputs that are there at once: the close of the manager, progress of the operation, its end, answers,
 //! ticks, edits, requests, observations.
 
 mod calls;
@@ -35,7 +35,7 @@ use crate::domain::model::id::ActorId;
 use crate::error::SupervisorError;
 use calls::Calls;
 
-/// How often operations are looked after, our own and those of other supervisors.
+/// Interval of checks of operations, our own and those of other supervisors.
 const TICK: Duration = Duration::from_millis(250);
 /// Time for what is under way when the machine leaves, and to tell other supervisors that it does.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -250,7 +250,7 @@ async fn end_of(
     }
 }
 
-/// This time; never, when there is none.
+/// Waits until a time; for ever when there is none.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,

@@ -13,13 +13,13 @@ use crate::domain::model::violation::Violations;
 use crate::domain::retry_conflicts::retry_conflicts;
 use crate::error::SupervisorError;
 
-/// When a changed definition takes hold.
+/// The moment at which a changed definition takes effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Apply {
-    /// At the next start.
+    /// Applies the change at the next start.
     #[default]
     NextStart,
-    /// At once: an actor that is meant to run is restarted so.
+    /// Applies the change at once: an actor that is meant to run is restarted with these options.
     Restart(StopOptions),
 }
 
@@ -28,18 +28,18 @@ pub enum Apply {
 pub struct Update {
     /// The etag of the record that the change was made for; not checked by default.
     pub etag: Option<String>,
-    /// When it takes hold.
+    /// The moment at which the change takes effect.
     pub apply: Apply,
 }
 
-/// What became of an [`Update`].
+/// Result of an [`Update`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Updated {
     /// The actor afterwards.
     pub status: ActorStatus,
     /// False when the definition was so already.
     pub changed: bool,
-    /// It was restarted.
+    /// True if the actor was restarted.
     pub restarted: bool,
     /// False when the wait ended before the actor ran again; the request stands and is carried out.
     pub done: bool,

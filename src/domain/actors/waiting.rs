@@ -1,4 +1,4 @@
-//! Why a job waits: its time, its queue, and the actors that could take it.
+//! Reasons for which a job waits: its time, its queue, and the actors that could take it.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -11,43 +11,43 @@ use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::ports::queue_admin::{Paused, QueueState};
 
-/// Why a job waits. Where several hold, the first one in this order.
+/// Reason for which a job waits. Where several hold, the first one in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitReason {
-    /// Its time has not come.
+    /// The time of the job has not come.
     Scheduled {
-        /// Its time.
+        /// Time of the job.
         until: Option<SystemTime>,
     },
     /// The delay before its next attempt is not over.
     RetryDelay {
-        /// Its end.
+        /// End of the pause.
         until: Option<SystemTime>,
     },
     /// The queue is paused.
     QueuePaused {
-        /// Which queue.
+        /// Script type of the queue.
         script_type: ScriptType,
-        /// Since when and why.
+        /// Start and reason of the pause.
         paused: Paused,
     },
     /// The actor that it is for does not run.
     TargetNotRunning {
         /// The actor.
         actor: ActorId,
-        /// How it is; None if there is no such actor.
+        /// State and detail of the actor; None if there is no such actor.
         state: Option<(ActorState, String)>,
     },
     /// No actor of the script type runs.
     NoRunningActor {
-        /// Which type.
+        /// Script type of the job.
         script_type: ScriptType,
-        /// How many of this machine's are in which state.
+        /// Number of this machine's actors in each state.
         states: BTreeMap<ActorState, u32>,
     },
-    /// All have other jobs, or are about to take this one.
+    /// All actors have other jobs, or are about to take this one.
     ActorsBusy {
-        /// Which type.
+        /// Script type of the job.
         script_type: ScriptType,
         /// Actors that run.
         running: u32,
@@ -59,9 +59,9 @@ pub enum WaitReason {
 /// The actors that could take a job.
 #[derive(Debug, Clone, Default)]
 struct Actors {
-    /// Those of the script type on this machine.
+    /// Actors of the script type on this machine.
     here: Vec<ActorStatus>,
-    /// How many of the script type run on others.
+    /// Number of running actors of the script type on other machines.
     running_elsewhere: u32,
     /// The one that the job is for, if it is for one and that is there.
     target: Option<ActorStatus>,

@@ -37,7 +37,7 @@ pub const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// Watches at a time. Each holds a few kilobytes.
 pub const MOST_WATCHES: usize = 10_000;
 
-/// Where watchers join. A cheap clone; all clones are one.
+/// Hub that watchers join. A cheap clone; all clones are one.
 #[derive(Clone)]
 pub struct EventHub {
     shared: Arc<Shared>,
@@ -57,7 +57,7 @@ struct Shared {
 
 struct State {
     watches: usize,
-    /// How many watch each stream.
+    /// Number of watchers of each stream.
     interest: BTreeMap<EventStream, usize>,
     ring: Ring,
 }

@@ -1,37 +1,37 @@
-//! What to do about one actor: a pure function of what is seen of it.
+//! Decides what to do about one actor, as a pure function of its observed state.
 
 use std::time::{Duration, SystemTime};
 
 use crate::domain::model::actor::{ActorState, ActorStatus, Desired, Readiness};
 use crate::domain::model::health::{ActorHealth, Health, HealthPolicy, PingOutcome, Scope};
 
-/// All that bears on the decision.
+/// Inputs that bear on the decision.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PingInput<'a> {
     pub(super) actor: &'a ActorStatus,
     pub(super) now: SystemTime,
-    /// Since somebody said that it had a job.
+    /// Time since a caller reported a job.
     pub(super) last_activity: Option<Duration>,
-    /// Whether its queue is paused: nobody takes a ping then.
+    /// True if the queue of the actor is paused: nobody takes a ping then.
     pub(super) paused: bool,
 }
 
-/// What to do about one actor.
+/// The next step for one actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// It is none of our business: it does not run.
+    /// The actor does not run.
     NotRunning,
-    /// It does not speak the protocol.
+    /// The actor does not speak the protocol.
     CannotBePinged,
-    /// Its queue is paused.
+    /// The queue is paused.
     Paused,
-    /// It has jobs in hand: its leases judge it.
+    /// The actor holds jobs, so their leases show whether it lives.
     Busy,
-    /// It had a job lately.
+    /// The actor had a job a short time ago.
     Recent,
-    /// It missed a ping, and the next one is not due yet.
+    /// The actor missed a ping, and the next one is not due yet.
     Waiting,
-    /// Nobody asked for a ping.
+    /// A ping was not requested.
     NotRequested,
     /// Ping it.
     Ping,
@@ -90,7 +90,7 @@ pub(super) fn next(policy: &HealthPolicy, seen: &PingInput<'_>, scope: Scope) ->
     }
 }
 
-/// Whether an actor took or finished a job after its last ping: then it works, whatever the ping said.
+/// Returns true if an actor took or finished a job after its last ping: then it works, whatever the result of the ping.
 pub(super) fn worked_since(actor: &ActorStatus) -> bool {
     let last_ping = actor.health.last_ping.as_ref().map(|ping| ping.at);
     matches!((actor.last_job_at, last_ping), (Some(job), Some(ping)) if job > ping)

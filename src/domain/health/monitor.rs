@@ -38,7 +38,7 @@ const DEAF_AFTER: Duration = Duration::from_secs(5);
 const DRAIN_POLL: Duration = Duration::from_millis(100);
 /// A drain that was requested by a monitor which then died ends by itself after this.
 const RESUME_AFTER: Duration = Duration::from_secs(60);
-/// What a restart may take beyond drain and start.
+/// Time that a restart may take beyond drain and start.
 const RESTART_MARGIN: Duration = Duration::from_secs(30);
 
 /// The actors that a monitor looks after.
@@ -145,7 +145,7 @@ impl HealthMonitor {
         actors
     }
 
-    /// What to do about one actor; what has become of its health without a ping is written down on the way.
+    /// Decides on the next step for one actor, and records changes of health that need no ping.
     async fn next_step(&self, actor: &ActorStatus, scope: Scope) -> Next {
         let mut actor = self.with_health(actor.clone());
         let settled = decide::settled(&actor);
@@ -288,13 +288,13 @@ impl HealthMonitor {
         self.fleet.restart(id, options, wait, cause).await.map(|()| true)
     }
 
-    /// What the queue says of the process that was looked at, now.
+    /// Reads the queue's present entry of the process that was observed.
     async fn presence_of(&self, actor: &ActorStatus) -> Result<Option<Presence>, SupervisorError> {
         let presences = self.presence.presences(actor.record.config.script_type).await?;
         Ok(presences.into_iter().find(|presence| presence.actor_id == actor.record.id))
     }
 
-    /// Whether the process that was pinged is still the one that runs.
+    /// Returns true if the process that was pinged still runs.
     async fn is_still_there(&self, pinged: &ActorStatus, drained: bool) -> bool {
         let now = self.fleet.actor(&pinged.record.id).await;
         now.is_ok_and(|now| decide::is_same_process(pinged, &now, drained))

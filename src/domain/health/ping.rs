@@ -19,12 +19,12 @@ const PING_TTL: Duration = Duration::from_secs(60);
 /// Bytes of an actor's answer that are told.
 const SHOWN_BYTES: usize = 256;
 
-/// What came of it.
+/// Result of a ping.
 #[derive(Debug)]
 pub(super) enum Pinged {
-    /// It says something about the actor.
+    /// The result is about the actor.
     Told(Ping),
-    /// It was answered, so the actor works; what would run its scripts is missing, and no restart brings that back.
+    /// The ping was answered, so the actor works; the engine is missing, and no restart brings that back.
     NoEngine(Ping),
     /// The actor went away, or somebody cancelled the ping: it says nothing.
     Nothing(String),

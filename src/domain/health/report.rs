@@ -1,4 +1,4 @@
-//! What a health check tells its caller about one actor.
+//! The result of a health check for one actor.
 
 use std::time::SystemTime;
 
@@ -9,11 +9,11 @@ use crate::domain::model::id::ActorId;
 /// The health of one actor at the end of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HealthReport {
-    /// Which.
+    /// Id of the actor.
     pub actor_id: ActorId,
-    /// How it is.
+    /// Health of the actor.
     pub health: Health,
-    /// What was done.
+    /// Action that was taken.
     pub action: HealthAction,
     /// The last ping.
     pub last_ping: Option<Ping>,
@@ -21,9 +21,9 @@ pub struct HealthReport {
     pub consecutive_failures: u32,
     /// One sentence on why.
     pub reason: String,
-    /// Where the actor is.
+    /// State of the actor.
     pub state: ActorState,
-    /// When it last took or finished a job.
+    /// Time at which the actor last took or finished a job.
     pub last_job_at: Option<SystemTime>,
 }
 

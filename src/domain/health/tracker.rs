@@ -34,13 +34,13 @@ impl Default for Shared {
 #[derive(Debug, Default)]
 struct TrackerState {
     records: BTreeMap<String, HealthRecord>,
-    /// When a caller said that an actor had a job.
+    /// Time at which a caller reported a job of an actor.
     last_activity: BTreeMap<String, Instant>,
     /// Actors that are being pinged or restarted.
     under_way: BTreeSet<String>,
 }
 
-/// As long as it lives, nobody else checks the actor.
+/// Guard of a check: as long as it lives, nobody else checks the actor.
 #[derive(Debug)]
 pub(super) struct PingSlot {
     tracker: HealthTracker,

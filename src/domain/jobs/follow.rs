@@ -1,8 +1,8 @@
 //! One job, followed to its end: the job as it is, how its state changes, what its script says, and the job at its end.
 //!
-//! Who follows looks when the queue hints at a change. What happened since the last look is told from the record, which
-//! remembers past attempts, so no attempt is missed however short it was; and what was said is read from where the
-//! watcher stands. Nothing is kept for a watcher that takes nothing.
+//! A watcher reads the job when the queue hints at a change. The steps since the last read are found in the record,
+//! which keeps past attempts, so no attempt is missed however short it was. Output is read from the place of the
+//! watcher. Nothing is kept for a watcher that does not read.
 
 mod steps;
 
@@ -37,25 +37,25 @@ const PAGE: usize = 500;
 const LINES: usize = 200;
 const LINE_BYTES: usize = 512 * 1024;
 
-/// Something about the job.
+/// An update about a job.
 #[derive(Debug)]
 pub enum JobUpdate {
     /// The job as it is; comes first and last.
     Job(Box<Job>),
-    /// Its state changed.
+    /// The state changed.
     State(Change),
-    /// Its script says how far it is.
+    /// The script reported its progress.
     Progress(Progress),
-    /// Its script wrote lines.
+    /// The script wrote lines.
     Lines {
         /// The lines, oldest first.
         lines: Vec<OutputChunk>,
-        /// How many were left out right before them.
+        /// Number of lines that were left out right before these.
         dropped: u64,
     },
 }
 
-/// What a watcher of a job has heard: up to which state, and up to which word of its script.
+/// The place of a watcher of a job: the last state, and the last output, that it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobPlace {
     state: JobState,
@@ -71,7 +71,7 @@ impl JobPlace {
         format!("1~{}~{}~{}~{attempt}~{number}", self.state.as_str(), self.attempt, self.mark.0)
     }
 
-    /// What a text stands for; None if it is not one of ours.
+    /// Decodes a place; None for a text that is none of ours.
     pub fn decode(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix("1~")?.split('~');
         let state = JobState::parse(parts.next()?)?;
@@ -83,7 +83,7 @@ impl JobPlace {
     }
 }
 
-/// Whether a text may be a mark of a queue: nothing, a number, or two.
+/// Returns true if a text may be a mark of a queue: nothing, a number, or two.
 fn is_mark(text: &str) -> bool {
     let is_number = |text: &str| {
         text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse().is_ok_and(|number: i64| number >= 0)
@@ -94,9 +94,9 @@ fn is_mark(text: &str) -> bool {
 enum Phase {
     /// The job is to be told.
     First,
-    /// It goes on.
+    /// The job has not ended.
     Live,
-    /// It has ended; what is left of its output comes, then the job.
+    /// The job has ended; the rest of its output comes, then the job.
     Ending,
     Over,
 }
@@ -106,11 +106,11 @@ type End = Pin<Box<dyn Future<Output = Option<Finished>> + Send>>;
 /// A watcher of one job.
 pub struct JobWatch {
     supervisor: Supervisor,
-    /// As it was read last.
+    /// The job, as it was read last.
     job: Job,
     end: End,
     phase: Phase,
-    /// Everything up to here was told.
+    /// Place up to which everything was sent.
     place: JobPlace,
     with_lines: bool,
     changes: Changes,
@@ -118,12 +118,12 @@ pub struct JobWatch {
     steps: VecDeque<Step>,
     /// Utterances that are not told yet.
     page: VecDeque<Kept>,
-    /// All that was said when the job was read last is in the page, or was told.
+    /// True if all output at the time of the last read is in the page, or was sent.
     drained: bool,
     look_at: Instant,
-    /// There was a hint, and the job was not read since.
+    /// True after a hint, until the job is read.
     hinted: bool,
-    /// Something was told after the first message.
+    /// True if something was sent after the first message.
     told: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -173,12 +173,12 @@ impl JobWatch {
         })
     }
 
-    /// Everything up to here was told.
+    /// Returns the place up to which everything was sent.
     pub fn place(&self) -> &JobPlace {
         &self.place
     }
 
-    /// What comes next; waits for it. None after the job at its end. May be dropped at any moment and called again.
+    /// Waits for the next update. None after the job at its end. May be dropped at any moment and called again.
     ///
     /// # Errors
     /// `QueueUnavailable`, `JobNotFound` when it was deleted; the watch is over then.
@@ -249,7 +249,7 @@ impl JobWatch {
         Ok(())
     }
 
-    /// What is to be told next: what was said in an attempt comes after its beginning and before its end.
+    /// Takes the next update: output of an attempt comes after its beginning and before its end.
     fn tell(&mut self) -> Option<JobUpdate> {
         let Some(step) = self.steps.front() else {
             // What was said after the record was read may belong to an attempt that it does not know yet.

@@ -13,7 +13,7 @@ use crate::error::{SupervisorError, chain};
 use crate::ports::job_submission::Submission;
 
 impl Supervisor {
-    /// Why no actor will ever take this job, if it is for one that is not there.
+    /// Returns the reason for which no actor will ever take a job for one that is not there.
     pub(super) async fn unroutable(
         &self,
         spec: &JobSpec,

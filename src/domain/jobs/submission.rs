@@ -10,15 +10,15 @@ use crate::ports::job_submission::{RequestKey, Submission, SubmitRefused, Submit
 /// One job to submit, with its names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRequest {
-    /// What to run.
+    /// The job to run.
     pub spec: JobSpec,
     /// The caller's id for the job; a fresh one by default.
     pub job_id: Option<JobId>,
     /// Makes repeats harmless.
     pub request: Option<RequestKey>,
-    /// What the caller did not say, for the rules of the script type to fill in.
+    /// Fields that the caller left open, for the settings of the script type to fill in.
     pub open: UnsetFields,
-    /// How many unfinished jobs the caller may have.
+    /// Most unfinished jobs of the caller.
     pub quota: JobQuota,
 }
 

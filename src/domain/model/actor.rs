@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use crate::domain::model::health::ActorHealth;
 use crate::domain::model::id::{ActorId, NodeName};
 
-/// Where an actor is.
+/// State of an actor.
 ///
 /// ```text
 ///  STOPPED ─start─► BLOCKED ─► STARTING ─► RUNNING ─stop─► DRAINING ─► STOPPING ─► STOPPED
@@ -37,7 +37,7 @@ pub enum ActorState {
     Draining,
     /// Told to end.
     Stopping,
-    /// Its process ended; it will be started again.
+    /// The process ended; it will be started again.
     Backoff,
     /// Given up after too many restarts; needs a start.
     CrashLoop,
@@ -90,16 +90,16 @@ impl fmt::Display for ActorState {
     }
 }
 
-/// Whether an actor is meant to run.
+/// Desired state of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Desired {
-    /// It is to run.
+    /// The actor is to run.
     Up,
-    /// It is to be down.
+    /// The actor is to be down.
     Down,
 }
 
-/// Who made an actor.
+/// The side that made an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagedBy {
     /// A caller, by name.
@@ -108,14 +108,14 @@ pub enum ManagedBy {
     Scaler,
 }
 
-/// How a process ended.
+/// Exit status of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// By itself, with this code.
+    /// The process ended by itself, with this code.
     Code(i32),
-    /// By this signal.
+    /// The process was ended by this signal.
     Signal(i32),
-    /// It is gone, and its process manager does not say how.
+    /// The process is gone, and its process manager does not tell the status.
     Unknown,
 }
 
@@ -150,11 +150,11 @@ impl fmt::Display for ExitStatus {
 /// The last end of an actor's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastExit {
-    /// How.
+    /// Exit status.
     pub status: ExitStatus,
-    /// When it was noticed.
+    /// Time at which the exit was noticed.
     pub at: SystemTime,
-    /// Its pid.
+    /// Pid of the process.
     pub pid: u32,
     /// True when somebody had asked for it.
     pub requested: bool,
@@ -175,38 +175,38 @@ impl fmt::Display for Pid {
     }
 }
 
-/// Why an actor was given up; cleared by the next start.
+/// Reason for which an actor was given up; cleared by the next start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which way.
+    /// Kind of the fault.
     pub kind: FaultKind,
     /// One sentence for people, with exit and last log lines.
     pub message: String,
 }
 
-/// In which way an actor was given up.
+/// Kind of a fault that made an actor be given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// It did not come up.
+    /// The actor did not come up.
     StartFailed,
-    /// It ended too often.
+    /// The process ended too often.
     CrashLoop,
 }
 
 /// Record of an actor: its definition, its desired state, and the history that must outlive the supervisor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActorRecord {
-    /// Its name.
+    /// Name of the actor.
     pub id: ActorId,
     /// The machine whose process manager runs it.
     pub node: NodeName,
-    /// Its definition.
+    /// Definition of the actor.
     pub config: ActorConfig,
-    /// Whether it is meant to run.
+    /// Desired state.
     pub desired: Desired,
-    /// Who made it.
+    /// The side that made the actor.
     pub managed_by: ManagedBy,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: SystemTime,
     /// Grows by one with every change of the record; a writer names the one it has read.
     pub generation: u64,
@@ -216,13 +216,13 @@ pub struct ActorRecord {
     pub last_pid: Option<u32>,
     /// The last end of its process.
     pub last_exit: Option<LastExit>,
-    /// Why it was given up, if it was.
+    /// Reason for which the actor was given up, if it was.
     pub fault: Option<Fault>,
-    /// Its process was started by an earlier definition; the next start takes the new one.
+    /// True if the process was started by an earlier definition; the next start takes the new one.
     pub outdated: bool,
     /// Wishes of callers so far. Each forgives the ends of the process before it.
     pub requests_made: u64,
-    /// What is being done with its process, and by whom; None when nothing is.
+    /// Operation under way and the supervisor that does it; None when there is none.
     pub operation: Option<OperationLease>,
 }
 
@@ -233,31 +233,32 @@ impl ActorRecord {
         etag::etag(&self.config, self.desired)
     }
 
-    /// Whether this was written after `other`: a later change of it, or of an actor of the same name that was made later.
+    /// Returns true if this was written after `other`: a later change of it, or of an actor of the same name that was
+    /// made later.
     pub fn is_newer_than(&self, other: &Self) -> bool {
         (self.created_at, self.generation) > (other.created_at, other.generation)
     }
 }
 
-/// What is known of an actor now.
+/// Status of an actor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActorStatus {
     /// The kept part.
     pub record: ActorRecord,
-    /// Where it is.
+    /// State of the actor.
     pub state: ActorState,
-    /// Its process.
+    /// Pid of the process.
     pub pid: Pid,
     /// One sentence on why it is in this state; empty when there is nothing to say.
     pub message: String,
-    /// Since when it is in this state.
+    /// Time since which the actor is in this state.
     pub state_since: SystemTime,
-    /// When its process was started, as far as we saw it.
+    /// Start time of the process, as far as it was observed.
     pub started_at: Option<SystemTime>,
     /// Jobs in its hands, as its queue last said.
     pub in_flight: u32,
-    /// When it last took or finished a job.
+    /// Time at which the actor last took or finished a job.
     pub last_job_at: Option<SystemTime>,
-    /// What the pings say.
+    /// Health by the pings.
     pub health: ActorHealth,
 }

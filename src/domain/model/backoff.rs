@@ -1,4 +1,4 @@
-//! How long to wait before trying again: exponential growth with a cap and jitter.
+//! Delays between tries: exponential growth with a cap and jitter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a process may do: whom it runs as, and its limits.
+//! Confinement of a process: its user, and its limits.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ const MAX_GROUPS: usize = 64;
 /// Longest name of a user or group.
 const MAX_NAME: usize = 64;
 
-/// Everything that is set on a process between its start and its program. Nothing by default.
+/// Settings of a process between its start and its program. Nothing by default.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Confinement {
-    /// Whom it runs as; like the process manager by default.
+    /// User of the process; that of the process manager by default.
     pub run_as: Option<RunAs>,
-    /// What it may use.
+    /// Resource limits of the process.
     pub limits: ResourceLimits,
     /// Neither it nor its children ever gain rights, by setuid programs for instance.
     pub no_new_privileges: bool,
-    /// It is killed when its process manager dies.
+    /// True if the process is killed when its process manager dies.
     pub die_with_manager: bool,
 }
 
@@ -59,7 +59,7 @@ impl Confinement {
         *self == Self::default()
     }
 
-    /// What of it also concerns a helper that is run beside the program, such as a health check.
+    /// Returns the subset that also applies to helper processes such as health checks.
     pub fn of_helpers(&self) -> Self {
         Self {
             run_as: self.run_as.clone(),

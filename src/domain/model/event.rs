@@ -13,12 +13,12 @@ use crate::domain::model::job::{JobError, JobState};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 
-/// Something that happened.
+/// An event: one change that was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// When.
+    /// Time of the event.
     pub at: SystemTime,
-    /// How much it matters.
+    /// Severity of the event.
     pub severity: Severity,
     /// One sentence for people.
     pub message: String,
@@ -26,20 +26,20 @@ pub struct Event {
     pub actor_id: Option<ActorId>,
     /// The job it is about.
     pub job_id: Option<JobId>,
-    /// Whose job it is about; empty if it is about none, or nobody said.
+    /// Caller of the job; empty for an event about no job, or if the caller is not known.
     pub caller_id: String,
     /// The script type it is about.
     pub script_type: Option<ScriptType>,
     /// The machine it happened on; none for what has no place, like the end of a job.
     pub node: Option<NodeName>,
-    /// Who or what brought it about.
+    /// Cause of the event.
     pub cause: Cause,
-    /// What it is.
+    /// Kind of the event, with its payload.
     pub kind: EventKind,
 }
 
 impl Event {
-    /// Something that happened now, as important as such things usually are, about nothing in particular yet.
+    /// Makes an event of now, with the usual severity, about nothing in particular yet.
     pub fn new(at: SystemTime, cause: impl Into<Cause>, kind: EventKind, message: impl Into<String>) -> Self {
         Self {
             at,
@@ -55,7 +55,7 @@ impl Event {
         }
     }
 
-    /// About this actor.
+    /// Sets the actor as the subject.
     pub fn of_actor(self, record: &ActorRecord) -> Self {
         Self {
             actor_id: Some(record.id.clone()),
@@ -74,18 +74,18 @@ impl Event {
         event
     }
 
-    /// About this script type.
+    /// Sets the script type as the subject.
     pub fn of_type(self, script_type: ScriptType) -> Self {
         Self { script_type: Some(script_type), ..self }
     }
 
-    /// On this machine.
+    /// Sets the node.
     pub fn on_node(self, node: &NodeName) -> Self {
         Self { node: Some(node.clone()), ..self }
     }
 }
 
-/// How much an event matters, in growing order.
+/// Severity of an event, in growing order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Detail, for instance a ping that was answered.
@@ -94,24 +94,24 @@ pub enum Severity {
     Info,
     /// Worth a look.
     Warning,
-    /// Somebody should act.
+    /// An operator should act.
     Error,
 }
 
-/// Who or what brought an event about.
+/// Cause of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Who or what.
+    /// Source of the event.
     pub source: Source,
     /// The request id of the call, if it had one.
     pub request_id: Option<String>,
     /// The reason that the caller gave, if any.
     pub reason: String,
-    /// Who called: kind and id of the identity. None where nobody has to show who it is.
+    /// Kind and id of the calling identity. None where callers need no credentials.
     pub identity: Option<String>,
 }
 
-/// What kind of thing brings events about.
+/// Source of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// A call.
@@ -134,7 +134,7 @@ impl From<Source> for Cause {
     }
 }
 
-/// What an event is about; filters go by it.
+/// Subject of an event; filters go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Actors: made, changed, started, ended, removed.
@@ -151,7 +151,7 @@ pub enum Topic {
     Server,
 }
 
-/// What happened, with what is special about it.
+/// Kind of an event, with its payload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
     /// An actor was made.
@@ -162,13 +162,13 @@ pub enum EventKind {
     ActorDeleted,
     /// An actor went from one state to another.
     ActorStateChanged {
-        /// Where it was.
+        /// State before.
         old: ActorState,
-        /// Where it is.
+        /// State after.
         new: ActorState,
-        /// Whether it is meant to run.
+        /// Desired state.
         desired: Desired,
-        /// Its process.
+        /// Pid of the process.
         pid: Option<u32>,
     },
     /// The process of an actor ended.
@@ -179,14 +179,14 @@ pub enum EventKind {
     PingSent,
     /// A ping was answered in time.
     PingOk {
-        /// From submit to answer, through queue and engine.
+        /// Time from submit to answer, through queue and engine.
         round_trip: Duration,
     },
     /// A ping was missed.
     PingFailed {
         /// True when nobody answered, false when the answer was an error.
         timed_out: bool,
-        /// What went wrong.
+        /// The fault.
         reason: String,
     },
     /// The verdict on an actor changed.
@@ -199,20 +199,20 @@ pub enum EventKind {
         consecutive_failures: u32,
         /// Round trip of the last ping, if it was answered.
         round_trip: Option<Duration>,
-        /// What was done about it.
+        /// Action that was taken.
         action: HealthAction,
         /// One sentence on why.
         reason: String,
     },
     /// A job went from one state to another.
     JobStateChanged {
-        /// Where it was; none for a job that was just submitted.
+        /// State before; None for a job that was just submitted.
         old: Option<JobState>,
-        /// Where it is.
+        /// State after.
         new: JobState,
         /// Attempts started so far.
         attempt: u32,
-        /// Why, if it failed; without its log lines.
+        /// Error of a job that failed; without log lines.
         error: Option<JobError>,
     },
     /// The record of a job was removed.
@@ -225,21 +225,21 @@ pub enum EventKind {
     QueueResumed,
     /// Waiting jobs were removed from a queue.
     QueuePurged {
-        /// How many.
+        /// Number of jobs.
         count: u64,
     },
     /// Redis or the process manager stopped to answer.
     DependencyDown {
         /// `redis` or `process_manager`.
         name: String,
-        /// What went wrong.
+        /// The fault.
         reason: String,
     },
     /// Redis or the process manager answers again.
     DependencyUp {
         /// `redis` or `process_manager`.
         name: String,
-        /// Who answered.
+        /// Name of the responder.
         who: String,
         /// Time that the answer took.
         latency: Duration,
@@ -250,20 +250,20 @@ pub enum EventKind {
     ServerDraining,
     /// Files that had changed were loaded again, and are in force.
     ServerReloaded {
-        /// What was loaded: `tls` for instance.
+        /// Name of what was loaded: `tls` for instance.
         subject: String,
     },
     /// Files that had changed cannot be used; what was loaded before stays in force.
     ServerReloadFailed {
-        /// What was to be loaded: `tls` for instance.
+        /// Name of what was to be loaded: `tls` for instance.
         subject: String,
-        /// What is wrong, and what to do.
+        /// The fault, and how to mend it.
         reason: String,
     },
 }
 
 impl EventKind {
-    /// How much such things usually matter.
+    /// Returns the usual severity of such events.
     pub fn severity(&self) -> Severity {
         match self {
             Self::PingSent | Self::PingOk { .. } => Severity::Debug,
@@ -296,7 +296,7 @@ impl EventKind {
         }
     }
 
-    /// What it is about.
+    /// Returns the subject.
     pub fn topic(&self) -> Topic {
         match self {
             Self::ActorCreated

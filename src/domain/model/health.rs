@@ -11,7 +11,7 @@ pub const MAX_FAILURES: u32 = 1000;
 /// Shorter idle times and time-outs would be a load of their own.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// When to ping, and when it is enough.
+/// Schedule of pings, and the number of missed ones that makes an actor unhealthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthPolicy {
     /// An actor without a job for this long is pinged: 10 minutes.
@@ -22,7 +22,7 @@ pub struct HealthPolicy {
     pub retry_after: Duration,
     /// Misses in a row that make an actor UNHEALTHY: 3.
     pub failure_threshold: u32,
-    /// What follows then.
+    /// Action for an unhealthy actor.
     pub action: UnhealthyAction,
 }
 
@@ -38,13 +38,13 @@ impl Default for HealthPolicy {
     }
 }
 
-/// What follows when an actor missed too many pings.
+/// Action for an actor that missed too many pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum UnhealthyAction {
-    /// It is restarted.
+    /// Restarts the actor.
     #[default]
     Restart,
-    /// It is only reported.
+    /// Only reports the actor.
     ReportOnly,
 }
 
@@ -110,13 +110,13 @@ impl HealthSettings {
 /// The verdict on an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Health {
-    /// It works, or answered its last ping.
+    /// The actor works, or answered its last ping.
     Healthy,
-    /// It missed a ping, but not too many.
+    /// The actor missed a ping, but not too many.
     Degraded,
-    /// It missed too many.
+    /// The actor missed too many pings.
     Unhealthy,
-    /// It was not pinged yet, or does not run.
+    /// The actor was not pinged yet, or does not run.
     #[default]
     Unknown,
 }
@@ -133,43 +133,43 @@ impl Health {
     }
 }
 
-/// What was done about an actor.
+/// Action for an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HealthAction {
     /// Nothing: it is busy, or was lately, or does not run.
     #[default]
     None,
-    /// It was pinged.
+    /// The actor was pinged.
     Pinged,
-    /// It was pinged in vain once too often and restarted.
+    /// The actor missed one ping too many and was restarted.
     Restarted,
 }
 
 /// One ping and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
-    /// When it was sent.
+    /// Time of sending.
     pub at: SystemTime,
-    /// What became of it.
+    /// Outcome of the ping.
     pub outcome: PingOutcome,
-    /// From submit to answer, through queue and engine, if it was answered.
+    /// Time from submit to answer, through queue and engine, if the ping was answered.
     pub round_trip: Option<Duration>,
-    /// What went wrong; empty if nothing did.
+    /// Error of the ping; empty if there is none.
     pub message: String,
 }
 
-/// What became of a ping.
+/// Outcome of a ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PingOutcome {
-    /// It was answered in time.
+    /// The ping was answered in time.
     Ok,
-    /// It was not answered in time.
+    /// The ping was not answered in time.
     TimedOut,
-    /// It was answered with an error.
+    /// The ping was answered with an error.
     Failed,
 }
 
-/// What the pings say about an actor.
+/// Health of an actor by its pings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActorHealth {
     /// The verdict.
@@ -178,35 +178,35 @@ pub struct ActorHealth {
     pub last_ping: Option<Ping>,
     /// Misses in a row.
     pub consecutive_failures: u32,
-    /// What was done about it last.
+    /// Last action.
     pub action: HealthAction,
     /// One sentence on why.
     pub reason: String,
 }
 
-/// What is kept of the health of an actor, for every supervisor on the same queue.
+/// Stored health of an actor, for every supervisor on the same queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HealthRecord {
-    /// Which.
+    /// Id of the actor.
     pub actor_id: ActorId,
     /// The process that it is about; with another one it says nothing.
     pub pid: Option<u32>,
-    /// When it was written; of two records the younger one holds.
+    /// Time of the write; of two records the younger one holds.
     pub updated_at: SystemTime,
-    /// What the pings say.
+    /// Health by the pings.
     pub health: ActorHealth,
 }
 
-/// Whom of the actors that are asked about to ping.
+/// Selection of the actors to ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// As the monitor does: who was idle for long, or missed the last ping.
+    /// The monitor's choice: actors that were idle for long, or missed the last ping.
     #[default]
     Due,
-    /// Who has no job in hand, however short.
+    /// Actors without a job, however short the time since the last one.
     Idle,
-    /// Everybody; a busy one answers when it gets to it.
+    /// All actors; a busy one answers when it gets to the ping.
     All,
-    /// Nobody.
+    /// No actor.
     None,
 }

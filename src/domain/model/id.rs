@@ -81,7 +81,7 @@ impl JobId {
         Self(Uuid::now_v7().to_string())
     }
 
-    /// When the id was made, if it is one of ours.
+    /// Returns the creation time in the id, if the id is one of ours.
     pub fn minted_at(&self) -> Option<SystemTime> {
         let timestamp = Uuid::parse_str(&self.0).ok()?.get_timestamp()?;
         let (seconds, nanos) = timestamp.to_unix();

@@ -38,11 +38,11 @@ pub const MAX_ATTEMPTS: u32 = 100;
 pub const MAX_NAME_BYTES: usize = 256;
 /// Longest value of a job's environment variable, in bytes.
 pub const MAX_ENV_VALUE_BYTES: usize = 32 * 1024;
-/// All names and values of a job's environment together, in bytes: with script and result at their limits the job still
-/// fits into one answer.
+/// Most bytes of all names and values of a job's environment: with script and result at their limits the job still fits
+/// into one answer.
 pub const MAX_ENV_BYTES: usize = 1024 * 1024;
 
-/// What a job is for.
+/// Purpose of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JobKind {
     /// A caller's script.
@@ -52,7 +52,7 @@ pub enum JobKind {
     Ping,
 }
 
-/// How often a job may be started, and how long to wait in between.
+/// Number of attempts of a job, and the delays between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Starts allowed in all, 1 to 100. 1 is at most once; more is at least once. An attempt whose actor died counts.
@@ -67,16 +67,16 @@ impl Default for RetryPolicy {
     }
 }
 
-/// What a caller asks for.
+/// Specification of a job, as its caller gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobSpec {
     /// The queue and the kind of actor.
     pub script_type: ScriptType,
     /// The text to run, 1 byte to 1 MiB.
     pub script: String,
-    /// Who asks; the script sees it as `CALLER_ID`.
+    /// Caller; the script sees it as `CALLER_ID`.
     pub caller_id: String,
-    /// For which context; the script sees it as `CONTEXT_ID`.
+    /// Context; the script sees it as `CONTEXT_ID`.
     pub context_id: String,
     /// Environment of the script; names are `[A-Za-z_][A-Za-z0-9_]*` and none that steers the loader or the interpreter.
     pub env: BTreeMap<String, String>,
@@ -88,9 +88,9 @@ pub struct JobSpec {
     pub queue_timeout: Option<Duration>,
     /// Attempts and the wait between them.
     pub retry: RetryPolicy,
-    /// How long the record is kept after the end, 24 hours by default.
+    /// Time for which the record is kept after the end, 24 hours by default.
     pub result_ttl: Duration,
-    /// Not before this time.
+    /// Earliest time of the start.
     pub run_at: Option<SystemTime>,
     /// Only this actor may take it.
     pub target_actor: Option<ActorId>,
@@ -246,34 +246,34 @@ pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut V
     }
 }
 
-/// All that is known of a job.
+/// A job: its specification, its state and its attempts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Its name.
+    /// Id of the job.
     pub id: JobId,
-    /// What was asked for. `script` is empty when it was read without ([`JobView::Basic`]).
+    /// Specification of the job. `script` is empty when it was read without ([`JobView::Basic`]).
     pub spec: JobSpec,
-    /// Where it is.
+    /// State of the job.
     pub state: JobState,
     /// Attempts started so far; 0 before the first.
     pub attempt: u32,
     /// The actor that has or had it last.
     pub actor_id: Option<ActorId>,
-    /// When it was accepted.
+    /// Time of the submission.
     pub created_at: SystemTime,
-    /// When the latest attempt started.
+    /// Start of the latest attempt.
     pub started_at: Option<SystemTime>,
-    /// When it reached its terminal state.
+    /// Time at which the job reached its terminal state.
     pub finished_at: Option<SystemTime>,
-    /// When the next attempt is due, in SCHEDULED and RETRY_WAIT.
+    /// Time of the next attempt, in SCHEDULED and RETRY_WAIT.
     pub due_at: Option<SystemTime>,
-    /// In SUCCEEDED.
+    /// Result, in SUCCEEDED.
     pub result: Option<JobResult>,
-    /// In FAILED, and of the latest attempt in RETRY_WAIT.
+    /// Error, in FAILED, and of the latest attempt in RETRY_WAIT.
     pub error: Option<JobError>,
-    /// In CANCELLED.
+    /// Reason of the cancel, in CANCELLED.
     pub cancel_reason: Option<String>,
-    /// How far it is, as its script said last.
+    /// Last progress that the script reported.
     pub progress: Option<Progress>,
     /// The attempts before the latest one, oldest first, the last [`MAX_PAST_ATTEMPTS`] of them.
     pub past_attempts: Vec<PastAttempt>,
@@ -323,12 +323,12 @@ impl Job {
     }
 }
 
-/// How much of a job to read.
+/// Parts of a job to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JobView {
-    /// Without the script.
+    /// All parts but the script.
     #[default]
     Basic,
-    /// With the script.
+    /// All parts, with the script.
     Full,
 }

@@ -1,8 +1,8 @@
-//! What a script says while it runs: the lines that it writes, and how far it is.
+//! Output of a script while it runs: lines, and progress.
 
 use std::time::SystemTime;
 
-/// Which of its two outputs a process wrote a line to.
+/// Output to which a process wrote a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogStream {
     /// Standard output.
@@ -21,9 +21,9 @@ pub const MAX_MESSAGE_BYTES: usize = 1024;
 pub struct OutputChunk {
     /// Counts up within an attempt, from 1, over both outputs. A gap is what was left out because there was too much.
     pub number: u64,
-    /// When.
+    /// Time of the item.
     pub at: SystemTime,
-    /// What.
+    /// The item.
     pub item: OutputItem,
 }
 
@@ -32,12 +32,12 @@ pub struct OutputChunk {
 pub enum OutputItem {
     /// A line, without its end.
     Line {
-        /// Where it was written to.
+        /// Output of the line.
         stream: LogStream,
         /// The line.
         text: String,
     },
-    /// How far it is.
+    /// Progress of the script.
     Progress {
         /// 0 to 100, if it knows.
         percent: Option<f64>,
@@ -69,30 +69,30 @@ impl OutputItem {
     }
 }
 
-/// How far a job is, as its script said last.
+/// Progress of a job, as its script reported it last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
     /// 0 to 100, if it knows.
     pub percent: Option<f64>,
     /// One line for people.
     pub message: String,
-    /// When it said so.
+    /// Time of the report.
     pub at: SystemTime,
 }
 
-/// Where a reader of a job's output is: behind this entry. Opaque outside of the queue that made it; the empty one
-/// stands before the first entry.
+/// A place in a job's output: behind this entry. Opaque outside of the queue that made it; the empty one is before the
+/// first entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct OutputMark(pub String);
 
 /// An chunk that is kept with its job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kept {
-    /// Where it stands.
+    /// Place of the chunk.
     pub mark: OutputMark,
     /// The attempt whose script said it.
     pub attempt: u32,
-    /// What it said.
+    /// The chunk.
     pub chunk: OutputChunk,
 }
 
@@ -104,7 +104,7 @@ pub struct Gaps {
 }
 
 impl Gaps {
-    /// Behind this chunk.
+    /// Makes the mark behind this chunk.
     pub fn behind(attempt: u32, number: u64) -> Self {
         Self { attempt, number }
     }

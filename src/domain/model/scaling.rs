@@ -14,7 +14,7 @@ pub const MAX_REPLICAS: u32 = 1000;
 /// One decision of scaling, with everything that went into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingDecision {
-    /// When.
+    /// Time of the decision.
     pub at: SystemTime,
     /// Actors before.
     pub current: u32,

@@ -1,6 +1,6 @@
 //! Settings of a script type: how many actors, when to ping them, defaults for jobs.
 //!
-//! They are kept beside the queue and hold for every supervisor on it.
+//! Settings of script types are kept beside the queue and hold for every supervisor on it.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::domain::model::script_type::ScriptType;
 /// The rules for one script type, without its template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptTypeSettings {
-    /// For which.
+    /// Script type of the settings.
     pub script_type: ScriptType,
-    /// How many actors there are to be.
+    /// Number of actors.
     pub scaling: ScalingPolicy,
-    /// When actors are pinged, unless their own definition says something else.
+    /// Ping policy of actors whose own definition says nothing else.
     pub health: HealthPolicy,
-    /// What a job gets when its caller does not say.
+    /// Defaults of jobs whose callers leave fields open.
     pub job_defaults: JobSettings,
     /// Jobs that may wait; 0 is any number, None is the limit that the supervisor was started with.
     pub max_queue_depth: Option<u32>,
@@ -40,20 +40,20 @@ impl ScriptTypeSettings {
     }
 }
 
-/// What a job gets when its caller does not say; None is what [`JobSpec::new`] has.
+/// Defaults of jobs whose callers leave fields open; None means the default of [`JobSpec::new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JobSettings {
     /// Limit of one attempt.
     pub run_timeout: Option<Duration>,
     /// Limit of the wait for an actor.
     pub queue_timeout: Option<Duration>,
-    /// How long the record is kept after the end.
+    /// Time for which the record is kept after the end.
     pub result_ttl: Option<Duration>,
     /// Attempts, and the wait between them.
     pub retry: Option<RetryPolicy>,
 }
 
-/// What a caller left open of a job.
+/// Fields of a job that its caller left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UnsetFields {
     /// See [`JobSpec::run_timeout`].

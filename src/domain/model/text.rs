@@ -37,8 +37,8 @@ pub(crate) fn last_lines(lines: &[String], bytes: usize) -> Vec<Cow<'_, str>> {
     last
 }
 
-/// Whether a text has characters that no terminal shows, or that change how others are shown: control characters, marks of
-/// the direction of writing, and those without width.
+/// Returns true if a text has characters that no terminal shows, or that change how others are shown: control
+/// characters, marks of the direction of writing, and those without width.
 pub(crate) fn has_hidden(text: &str) -> bool {
     text.chars().any(|c| {
         c.is_control()
@@ -72,7 +72,7 @@ pub(crate) fn has_word(text: &str, word: &str) -> bool {
     places(text, word).next().is_some()
 }
 
-/// Where `word` stands with no character of a name beside it: `a` is not found in `--actor-id`.
+/// Finds the places of `word` with no character of a name beside it: `a` is not found in `--actor-id`.
 fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     text.match_indices(word).map(|(at, _word)| at).filter(move |at| {

@@ -1,4 +1,4 @@
-//! What is wrong with a request, field by field, all at once.
+//! Mistakes in a request, field by field, all at once.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ const DESCRIPTION_BYTES: usize = 512;
 pub struct Violation {
     /// Path of the field as the caller spelled it, e.g. `config.args[3]`; cut where it is long.
     pub field: String,
-    /// What was wrong and what would be accepted; a lowercase fragment without a final period.
+    /// The mistake and the accepted values; a lowercase fragment without a final period.
     pub description: String,
 }
 
@@ -99,12 +99,12 @@ impl Violations {
         self.named.iter()
     }
 
-    /// How many there are, those that are only counted among them.
+    /// Returns the number of violations, those that are only counted among them.
     pub fn count(&self) -> usize {
         self.named.len() + self.unnamed
     }
 
-    /// All in one line of about `bytes` bytes: as many as fit, and how many more there are.
+    /// Renders the violations in one line of about `bytes` bytes: as many as fit, and the number of the others.
     pub fn sentence(&self, bytes: usize) -> String {
         let mut text = String::new();
         for (index, Violation { field, description }) in self.named.iter().enumerate() {

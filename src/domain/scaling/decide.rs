@@ -1,4 +1,4 @@
-//! How many actors there should be now: a pure function of the policy, the load and its recent course.
+//! Decides on the number of actors, as a pure function of the policy, the load and its recent course.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use crate::domain::model::scaling::ScalingPolicy;
 
-/// What there is to do and who is there to do it, on one node.
+/// Waiting jobs and available actors of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
     /// Actors that are meant to run.
     pub current: u32,
-    /// Those of them that have jobs in hand.
+    /// Actors of them that hold jobs.
     pub busy: u32,
     /// Actors of the type that run on other nodes.
     pub elsewhere: u32,
@@ -20,24 +20,24 @@ pub struct Load {
     pub queued: u64,
     /// Jobs that actors have.
     pub running: u64,
-    /// How long the oldest job has waited.
+    /// Waiting time of the oldest job.
     pub oldest_age: Option<Duration>,
 }
 
-/// How the need went lately.
+/// Recent course of the need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trend {
-    /// How long more actors have been needed than there are; None when that is not so.
+    /// Time for which more actors have been needed than there are; None when that is not so.
     pub above_for: Option<Duration>,
     /// The highest need within `scale_in_delay`.
     pub highest: u32,
-    /// How long we have been watching.
+    /// Time since the first observation.
     pub watched_for: Duration,
-    /// How long there has been no job; None when there is one.
+    /// Time since there was a job; None when there is one.
     pub empty_for: Option<Duration>,
 }
 
-/// What is to be done, and why.
+/// The decision, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Actors that there should be.

@@ -33,9 +33,9 @@ struct TypeStats {
 /// Jobs a second.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct QueueRates {
-    /// That come.
+    /// Jobs that were submitted.
     pub submitted: f64,
-    /// That end, however.
+    /// Jobs that have ended, in whatever way.
     pub finished: f64,
 }
 
@@ -93,7 +93,7 @@ impl QueueStats {
         }
     }
 
-    /// When scaling looks again.
+    /// Returns the time of the next scaling decision.
     pub(crate) fn next_look(&self, script_type: ScriptType) -> Option<SystemTime> {
         self.lock()[script_type].next_look
     }

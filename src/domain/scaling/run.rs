@@ -1,7 +1,8 @@
 //! The scaling loop: reads the queues about once a second, and makes or removes actors where that is automatic.
 //!
-//! Of several supervisors on one node the leader does it, so that they do not undo each other's work. Only the step from
-//! no actor to some is made by whichever supervisor has accepted the job: it is urgent, and made twice it is the same step.
+//! The leader of a node scales, so that several supervisors on the node do not undo each other's work. Only the step
+//! from no actor to some is made by whichever supervisor has accepted the job: the step is urgent, and the same if it
+//! is made twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub(crate) trait ScaledActors: Send + Sync {
 #[derive(Debug, Clone)]
 pub(crate) struct Decision {
     pub(crate) script_type: ScriptType,
-    /// What went into it.
+    /// Load that the decision is about.
     pub(crate) load: Load,
     /// Actors that there are to be.
     pub(crate) desired: u32,
@@ -66,7 +67,7 @@ pub(crate) struct Scaler {
     pub(crate) leadership: Arc<Leadership>,
 }
 
-/// What the scaler remembers of one script type between two reads.
+/// Memory of the scaler about one script type between two reads.
 #[derive(Debug, Default)]
 struct ScalerState {
     generation: u64,

@@ -13,15 +13,15 @@ use crate::ports::queue_admin::QueueAdmin;
 /// Waiting jobs to be cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeRequest {
-    /// Of this type.
+    /// Script type of the jobs.
     pub script_type: ScriptType,
-    /// In these states.
+    /// States of the jobs.
     pub states: Vec<JobState>,
     /// Nothing is done if there are more.
     pub expected: Option<u64>,
     /// Only count.
     pub trial: bool,
-    /// Why.
+    /// Reason of the caller.
     pub reason: String,
 }
 

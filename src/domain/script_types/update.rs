@@ -1,4 +1,4 @@
-//! What a change of a script type may do to the template of its actors.
+//! Rules for changes of the template of a script type's actors.
 
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::script_type::ScriptType;

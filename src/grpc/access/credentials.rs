@@ -1,4 +1,4 @@
-//! What a request shows about its caller.
+//! Credentials of a request.
 
 use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;

@@ -71,7 +71,7 @@ fn over() -> Status {
 /// A response body that ends when the identity does.
 struct GuardedBody {
     inner: Body,
-    /// None after the end.
+    /// Waits for the end of the permit; None after it.
     end: Option<BoxFuture<'static, ()>>,
 }
 

@@ -111,11 +111,11 @@ where
     }
 }
 
-/// Why a request does not get through.
+/// Reason for which a request does not get through.
 enum Refusal {
-    /// Its caller is known and may not make the call.
+    /// The caller is known and may not make the call.
     Denied(Box<Failure>),
-    /// Its token is not accepted, or it has none.
+    /// The token is not accepted, or there is none.
     Rejected(Rejection),
 }
 
@@ -194,7 +194,7 @@ mod tests {
         }
     }
 
-    /// What the handler and the caller of a call are told about who calls.
+    /// Returns the label of the identity as the handler and the measurement see it.
     fn told(authenticator: Arc<dyn Authenticator>, rpc: &str) -> (Option<String>, Option<String>) {
         let handler = tower::service_fn(|request: Request<Body>| async move {
             let permit = request.extensions().get::<Permit>().unwrap().identity().to_string();

@@ -1,4 +1,4 @@
-//! Who may read the metrics: whoever may see actors and queues, known by the same credentials as callers of gRPC.
+//! Access to the metrics: for identities that may see actors and queues, by the same credentials as calls of gRPC.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::ports::authenticator::{Authenticator, Rejection};
 
 /// The call whose rule is that of the metrics: they tell names and counts of actors and queues.
 const LIKE: &str = "ListActors";
-/// What is read, for the log.
+/// Name of what is read, for the log.
 const WHAT: &str = "/metrics";
 
 /// Decides about scrapes. A cheap clone.
@@ -23,12 +23,12 @@ pub(crate) struct ScrapeAccess {
     failed: FailedLogins,
 }
 
-/// Why a scrape is refused.
+/// Reason for which a scrape is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScrapeRefusal {
-    /// It has no token that is accepted.
+    /// The scrape has no token that is accepted.
     NotKnown,
-    /// Its caller is known and is no viewer.
+    /// The caller is known and is no viewer.
     NotAllowed,
 }
 

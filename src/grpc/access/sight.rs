@@ -1,11 +1,11 @@
-//! What a caller may see of actors, jobs and events: secrets and payloads are taken out of answers.
+//! Visible parts of actors, jobs and events: secrets and payloads are taken out of answers.
 
 use crate::domain::access::{Allowed, Permit, Target};
 use crate::domain::model::secret::{MASKED, is_secret_name, mask_words};
 use crate::proto as pb;
 use crate::proto::event::Detail;
 
-/// What a caller may see.
+/// Visible parts of answers to one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sight {
     /// Values that look secret.

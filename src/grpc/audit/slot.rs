@@ -1,4 +1,4 @@
-//! What the layers of one call share.
+//! State that the layers of one call share.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct State {
     entry: Option<Box<dyn AuditEntry>>,
     /// Jobs that the call has made.
     job_ids: Vec<String>,
-    /// Why the call was refused before its handler.
+    /// Cause of a refusal before the handler.
     cause: Option<&'static str>,
 }
 
@@ -105,7 +105,7 @@ impl Noted {
         Self(request.extensions().get::<Slot>().cloned())
     }
 
-    /// Tells the log of a job that the call makes.
+    /// Adds a job of the call to the entry in the log.
     pub(crate) fn job(&self, id: &str) {
         if let Some(slot) = &self.0 {
             slot.0.lock().job_ids.push(id.to_owned());

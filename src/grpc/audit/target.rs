@@ -1,4 +1,4 @@
-//! What a request is about: names of actors, jobs, script types and callers, found in it by the names of their fields.
+//! Target of a request: names of actors, jobs, script types and callers, found in it by the names of their fields.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -23,9 +23,9 @@ const LONGEST_HEARTBEAT: Duration = Duration::from_secs(300);
 /// The beginning of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// Now, with a snapshot.
+    /// Begins now, with a snapshot.
     Snapshot,
-    /// Now, without a snapshot.
+    /// Begins now, without a snapshot.
     Now,
     /// After a cursor.
     After(Cursor),

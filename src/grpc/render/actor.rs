@@ -20,7 +20,7 @@ pub(crate) enum ActorView {
     /// Names of environment variables without their values.
     #[default]
     Basic,
-    /// Everything.
+    /// All parts.
     Full,
 }
 

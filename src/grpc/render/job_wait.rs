@@ -1,4 +1,4 @@
-//! Why a job waits.
+//! Reason for which a job waits.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

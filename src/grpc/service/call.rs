@@ -1,4 +1,4 @@
-//! What the handlers of changing calls share: the cause that events name, and the time that is left.
+//! Parts that the handlers of changing calls share: the cause that events name, and the time that is left.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ use crate::grpc::status::Failure;
 pub(super) struct Call {
     /// The manager, whose events name this call as their cause.
     pub(super) manager: ActorLifecycleManager,
-    /// Who makes the call.
+    /// Permit of the caller.
     pub(super) permit: Permit,
-    /// What the caller may see of the answer.
+    /// Parts of the answer that the caller may see.
     pub(super) sight: Sight,
     time_left: Option<Duration>,
 }

@@ -28,7 +28,7 @@ const WAIT_ENDED: &str = "not finished when the wait of its caller was over";
 /// A parsed call.
 pub(super) struct RunCall {
     run: Run,
-    /// Who makes the call.
+    /// Permit of the caller.
     permit: Permit,
     /// Time from the arrival of the call to its deadline; None without a deadline.
     time_left: Option<Duration>,

@@ -1,4 +1,4 @@
-//! What the server says about itself and about script types.
+//! Answers about the server itself and about script types.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,11 +21,11 @@ use crate::proto::get_server_info_response::Mode;
 
 /// Time for the log of events to say what it keeps.
 const LOG_TIMEOUT: Duration = Duration::from_millis(300);
-/// How long the queue remembers a request id.
+/// Time for which the queue remembers a request id.
 const REQUEST_ID_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 impl SupervisorService {
-    /// Everything that GetServerInfo tells.
+    /// Collects the answer to GetServerInfo.
     pub(super) async fn server_info(&self) -> pb::GetServerInfoResponse {
         let mode = match (self.gate.soft.is_cancelled(), self.info.dev) {
             (true, _) => Mode::Draining,
@@ -50,8 +50,8 @@ impl SupervisorService {
         }
     }
 
-    /// Which events are kept; unknown when the log does not say so at once, since who asks for this may be looking for what
-    /// is wrong with it.
+    /// Returns the events that are kept; None when the log does not answer at once, since the caller may be looking for
+    /// what is wrong with the log.
     async fn events_kept(&self) -> Option<Extent> {
         let log = self.hub.as_ref()?.log();
         timeout(LOG_TIMEOUT, log.extent(&EventFilter::default().streams())).await.ok()?.ok()

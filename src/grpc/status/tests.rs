@@ -10,7 +10,7 @@ use crate::domain::model::job::{JobError, JobErrorKind, JobState, QuotaReached};
 use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
-/// What a caller is told: code, reason, keys of the metadata, further details.
+/// Expected answer to a caller: code, reason, keys of the metadata, further details.
 type Told = (Code, &'static str, &'static [&'static str], &'static str);
 
 const ACTOR: &[&str] = &["actor_id"];

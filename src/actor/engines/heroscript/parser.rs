@@ -1,14 +1,14 @@
-//! From a text to a playbook.
+//! Parser: from a text to a playbook.
 
 use super::{Action, ActionKind, Arg, Mistake, Place, Playbook};
 
-/// How far a line must be indented to belong to the action above it.
+/// Spaces by which a line must be indented to belong to the action above it.
 const CONTINUED: usize = 2;
-/// What a tab counts for in front of a line.
+/// Spaces that a tab counts for in front of a line.
 const TAB: usize = 4;
 /// Arguments of one action; more are a mistake of whoever wrote the text.
 const MAX_ARGS: usize = 1000;
-/// Whose action it is if none is said.
+/// Actor of an action that names none.
 const CORE: &str = "core";
 
 /// Reads a text.
@@ -50,7 +50,7 @@ pub fn parse(text: &str) -> Result<Playbook, Mistake> {
     Ok(Playbook { actions })
 }
 
-/// What separates arguments.
+/// Returns true for a character that separates arguments.
 pub(super) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
 }
@@ -72,7 +72,7 @@ fn width(c: char) -> usize {
     }
 }
 
-/// Behind the marks: the names, and the arguments on the same line.
+/// Parses the part behind the marks: the names, and the arguments on the same line.
 fn action(cursor: &mut Cursor<'_>, marks: Marks, comment: Option<String>) -> Result<Action, Mistake> {
     let Marks { kind, place } = marks;
     let mut names: Vec<String> = vec![String::new()];
@@ -131,7 +131,7 @@ fn args(cursor: &mut Cursor<'_>, action: &mut Action) -> Result<(), Mistake> {
     }
 }
 
-/// Behind the colon of a key.
+/// Parses the part behind the colon of a key.
 fn value_of_key(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
     if cursor.peek().is_some_and(|c| !is_space(c)) {
         return value(cursor);
@@ -188,7 +188,7 @@ fn quoted(cursor: &mut Cursor<'_>, quote: char) -> Result<String, Mistake> {
 
 const START: Place = Place { line: 1, column: 1 };
 
-/// What is left of a text, and where that begins.
+/// The rest of a text, and the position at which it begins.
 struct Cursor<'a> {
     rest: &'a str,
     place: Place,

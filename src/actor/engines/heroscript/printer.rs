@@ -1,4 +1,4 @@
-//! From a playbook to the text that means it.
+//! Printer: from a playbook to the text that means it.
 
 use std::fmt::{self, Display, Formatter, Write};
 

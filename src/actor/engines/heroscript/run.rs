@@ -17,10 +17,10 @@ use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 use crate::ports::work_queue::AttemptError;
 use std::sync::Arc;
 
-/// What a command does: an answer or none, or what went wrong.
+/// A command: returns an answer, nothing, or an error message.
 type Run = Box<dyn Fn(&Given<'_>) -> Result<Option<Value>, String> + Send>;
 
-/// Something that playbooks can ask for.
+/// A command that playbooks can call.
 pub struct Command {
     actor: &'static str,
     name: &'static str,
@@ -98,7 +98,7 @@ impl Given<'_> {
         self.get(key).ok_or_else(|| format!("{key}: is missing"))
     }
 
-    /// All arguments.
+    /// Returns all arguments.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.args.iter().map(|(key, value)| (*key, value.as_str()))
     }
@@ -116,7 +116,7 @@ impl Default for Playbooks {
 }
 
 impl Playbooks {
-    /// With what every playbook can do.
+    /// Makes a runner with the commands that every playbook has.
     pub fn new() -> Self {
         let mut playbooks = Self { commands: Vec::new() };
         playbooks.add(Command::new("play", "echo", &["content"], &[], |given| {

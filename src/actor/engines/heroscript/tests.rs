@@ -6,7 +6,8 @@ use super::*;
 /// Shared with parsers in other languages: texts, and what they mean or where they are wrong.
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/heroscript.json");
 
-/// With `HERO_GENERATE` in the environment, the meaning of each text is written anew, to be read before it is committed.
+/// Compares the meaning of each text with its vector. With `HERO_GENERATE` in the environment the vectors are written
+/// anew, to be read before they are committed.
 #[test]
 fn texts_mean_what_the_vectors_say() {
     let committed = std::fs::read_to_string(VECTORS).unwrap();
@@ -129,7 +130,7 @@ proptest! {
     }
 }
 
-/// What can be read can be printed and read again; what cannot has a place inside the text.
+/// Checks that a text is refused at a position inside of it, or parsed, printed and parsed again to the same.
 fn check_any(text: &str) {
     match parse(text) {
         Ok(playbook) => {

@@ -79,7 +79,8 @@ fn to_map(object: serde_json::Map<String, Value>) -> Called<Map> {
     to_dynamic(Value::Object(object)).map(|value| value.try_cast::<Map>().unwrap_or_default())
 }
 
-/// What is stored can be read again: not deeper than the parser of JSON goes, and no number that it does not have.
+/// Converts an object to JSON that can be read again: not nested deeper than the parser reads, and without numbers that
+/// JSON lacks.
 fn from_map(object: Map) -> Called<serde_json::Map<String, Value>> {
     /// Maps and arrays in each other, the object included.
     const MAX_LEVELS: usize = 120;

@@ -17,7 +17,7 @@ pub(super) struct Objects {
     actor: OnceLock<Caller>,
 }
 
-/// What went wrong, in words for whoever wrote the script.
+/// Result of a call; the error is a message for the author of the script.
 pub(super) type Asked<T> = Result<T, String>;
 
 impl Objects {
@@ -71,7 +71,7 @@ impl Objects {
         Ok(Some(object))
     }
 
-    /// How often an object was written; 0 when there is none.
+    /// Returns the number of writes of an object; 0 when there is none.
     pub(super) fn revision(&self, kind: &str, id: &str, left: Duration) -> Asked<u64> {
         Ok(self.read(kind, id, left)?.map_or(0, |(_, revision)| revision))
     }

@@ -39,13 +39,14 @@ pub struct PythonFlags {
 }
 
 impl PythonFlags {
-    /// What a confined script may read beside the system: the folders of the handlers, and what was named.
+    /// Returns what a confined script may read beside the system: the folders of the handlers, and those that were
+    /// named.
     pub(super) fn readable(&self) -> Vec<PathBuf> {
         let handlers = self.handlers.iter().filter_map(|file| file.parent()).map(Path::to_owned);
         handlers.chain(self.sandbox_read.iter().cloned()).collect()
     }
 
-    /// What Python itself reads, as it says; a host is told so by `--sandbox-read`.
+    /// Returns the folders that Python itself reads, as it reports them; a host gets them by `--sandbox-read`.
     fn own_folders(&self) -> Vec<PathBuf> {
         match self.sandbox {
             Sandbox::None => Vec::new(),
@@ -101,7 +102,7 @@ const OWN_FOLDERS: &str = "import os, sys, sysconfig\n\
     if libraries and sysconfig.get_config_var('Py_ENABLE_SHARED'): found.add(libraries)\n\
     print(*sorted(path for path in found if path and os.path.isabs(path) and os.path.exists(path)), sep='\\n')";
 
-/// What a Python says when it runs this.
+/// Runs a text with a Python and returns the output.
 fn said_by(program: &Path, flags: &[&str], text: &str) -> Option<String> {
     let output = Command::new(program)
         .args(flags)

@@ -35,7 +35,7 @@ pub(super) struct Attempt<'a> {
     output: Output<'a>,
     ladder: KillLadder,
     timeout: Duration,
-    /// What came through the result pipe and is not understood yet.
+    /// Bytes of the result pipe that are not decoded yet.
     results: Vec<u8>,
     said: Option<Result<JobResult, JobError>>,
     rubbish: bool,
@@ -99,7 +99,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// What is left of the job goes, and what it has written is read to the end.
+    /// Ends what is left of the job, and reads the rest of its output.
     fn clean_up(&mut self) -> io::Result<()> {
         let server = self.server.pid();
         if !sweep(|pid| pid != server) {
@@ -229,7 +229,7 @@ impl<'a> Attempt<'a> {
         Err(failed(JobError { log_tail: self.output.tail(), ..error }))
     }
 
-    /// Without a value, the result is what was printed.
+    /// Returns the printed text for a result without a value.
     fn or_printed(&self, result: JobResult) -> JobResult {
         use crate::domain::model::job::ResultKind;
         match result.kind {

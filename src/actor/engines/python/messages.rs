@@ -1,4 +1,4 @@
-//! What host and server say to each other, and what a job says at its end.
+//! Messages between host and server, and the report at the end of a job.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub(super) struct Request<'a> {
     pub(super) cpu: u64,
 }
 
-/// What a server needs to start.
+/// Settings that a server needs to start.
 #[derive(Debug, Serialize)]
 pub(super) struct Start<'a> {
     pub(super) report: &'a str,
@@ -51,7 +51,7 @@ pub(super) struct Settings<'a> {
     pub(super) confined: bool,
 }
 
-/// What a server says once it can take jobs.
+/// First message of a server, sent once it can take jobs.
 #[derive(Debug, Deserialize)]
 pub(super) struct Hello {
     pub(super) version: String,

@@ -129,12 +129,12 @@ impl Server {
         self.control.write_all(&bytes)
     }
 
-    /// How it has ended, if it has.
+    /// Returns the exit status of the server; None while it runs.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Its process.
+    /// Returns the pid of the server.
     pub(super) fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
@@ -144,12 +144,12 @@ impl Server {
         &self.version
     }
 
-    /// Where its program is; programs of a virtual environment are beside it.
+    /// Returns the folder of the interpreter; programs of a virtual environment are beside it.
     pub(super) fn program_folder(&self) -> &Path {
         &self.program
     }
 
-    /// What it said before it went.
+    /// Returns the last message of a server that has ended.
     pub(super) fn last_words(&mut self, otherwise: &io::Error) -> String {
         drop(self.child.kill());
         let status = self.child.wait();

@@ -1,4 +1,4 @@
-//! From Rhai's errors to ours.
+//! Conversion of Rhai's errors to ours.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "the enum is Rhai's, it may grow, and most of it is one thing to us"
@@ -47,7 +47,7 @@ pub(super) fn runtime(error: EvalAltResult, session: &Session) -> JobError {
     at(position, JobError::new(kind, short(message)))
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied();
     let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -69,7 +69,7 @@ fn innermost(error: EvalAltResult) -> EvalAltResult {
     }
 }
 
-/// What a script has thrown: a string as it is, everything else as JSON.
+/// Renders a thrown value: a string as it is, everything else as JSON.
 fn thrown(value: Dynamic) -> String {
     match value::render(value, MAX_MESSAGE) {
         Ok(Some(result)) if !result.text.is_empty() => result.text,

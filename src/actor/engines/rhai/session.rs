@@ -120,7 +120,7 @@ impl Session {
         state.remember(text);
     }
 
-    /// How far the script is.
+    /// Reports the progress of the script.
     pub(super) fn progress(&self, percent: Option<f64>, message: &str) {
         self.state().sink.progress(percent, message);
     }
@@ -130,7 +130,7 @@ impl Session {
         self.print_error(&format!("[{position:?}] {text}"));
     }
 
-    /// What was printed, without space around it.
+    /// Returns the printed text, without white space around it.
     pub(in crate::actor::engines) fn printed(&self) -> String {
         self.state().out.text().trim().to_owned()
     }
@@ -170,7 +170,7 @@ impl Session {
             .map(Into::into)
     }
 
-    /// All environment variables, and the names of caller and context.
+    /// Returns all environment variables, and the names of caller and context.
     pub(in crate::actor::engines) fn variables(&self) -> BTreeMap<String, String> {
         let state = self.state();
         let ids = [("CALLER_ID", state.caller_id.as_str()), ("CONTEXT_ID", state.context_id.as_str())];

@@ -1,4 +1,4 @@
-//! From a Rhai value to the text of a result.
+//! Conversion of a Rhai value to the text of a result.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Map};
 
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 
-/// What JSON does not take.
+/// A value that JSON cannot represent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::actor::engines) enum Unfit {
     /// A number that is infinite, or none at all.

@@ -23,17 +23,17 @@ use crate::domain::model::output::LogStream;
 const BASH: &str = "/bin/bash";
 /// A longer command does not fit into the arguments of a process.
 const MAX_COMMAND: usize = 100 * 1024;
-/// What is kept of each output of a command, in bytes: as much as of a file that is read.
+/// Most bytes that are kept of each output of a command: as much as of a file that is read.
 const MAX_OUTPUT: usize = 16 << 20;
 /// The same as a part of the memory of the script, which holds several copies for a moment.
 const PART_OF_MEMORY: u64 = 16;
-/// How often deadline and end are looked for while nothing is written.
+/// Interval of checks of deadline and end while nothing is written.
 const LOOK: Duration = Duration::from_millis(10);
 /// The same for `poll`.
 const LOOK_MS: u16 = 10;
 /// A process in the background may hold the pipes open; nobody waits for it longer than this.
 const AFTER_END: Duration = Duration::from_millis(250);
-/// What it goes on writing is read no longer than this.
+/// Longest time for which output is read after the end of a command.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A command that is not run yet.
@@ -43,10 +43,10 @@ pub(super) struct Builder {
     options: Options,
 }
 
-/// How a command is run.
+/// Options of a command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options {
-    /// What it writes does not go into the log.
+    /// True if the output is kept out of the log.
     pub(super) silent: bool,
     /// An exit code other than 0 is no error.
     pub(super) ignore_error: bool,
@@ -244,7 +244,7 @@ fn follow(
     }
 }
 
-/// What a command writes, on its way in.
+/// A pipe from which output of a command is read.
 struct Pipe {
     stream: LogStream,
     file: File,
@@ -298,7 +298,7 @@ fn wait(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// What a command has written.
+/// Output of a command.
 struct Written<'a> {
     context: &'a Context,
     options: Options,

@@ -12,10 +12,10 @@ use crate::actor::orphans::{PARENT_MARK, PROCESS_MARK};
 use crate::lock::Lock;
 use crate::ports::script_redis::ScriptRedis;
 
-/// Where commands are looked for, unless the job says otherwise.
+/// Default search path of commands.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a function answers with, or throws.
+/// Result of a function: a value, or a thrown error.
 pub(super) type Called<T> = Result<T, Box<EvalAltResult>>;
 
 /// The job that runs, and what it may do.
@@ -26,7 +26,7 @@ pub(super) struct Context {
     pub(super) installs: bool,
     /// The Redis of scripts.
     pub(super) redis: Option<Arc<dyn ScriptRedis>>,
-    /// Where the host is between jobs.
+    /// Folder of the host between jobs.
     outside: OnceLock<PathBuf>,
     env: Lock<Vec<(String, String)>>,
     spawned: AtomicBool,
@@ -85,7 +85,7 @@ impl Context {
         self.env.lock().clone()
     }
 
-    /// Where commands are looked for.
+    /// Returns the search path of commands.
     pub(super) fn path(&self) -> String {
         let path = self.env().into_iter().rfind(|(name, _)| name == "PATH");
         path.map_or_else(|| PATH.to_owned(), |(_, path)| path)
@@ -125,7 +125,7 @@ impl Context {
         }
     }
 
-    /// What stops a script at its deadline; it cannot be caught.
+    /// Makes the error that stops a script at its deadline; it cannot be caught.
     pub(super) fn over() -> Box<EvalAltResult> {
         EvalAltResult::ErrorTerminated(timeout_token(), Position::NONE).into()
     }

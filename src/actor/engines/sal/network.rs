@@ -11,9 +11,9 @@ use super::context::{Called, Context, failed};
 use super::processes::need;
 use super::registry::Registry;
 
-/// Nobody waits longer for a connection.
+/// Longest wait for a connection.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
-/// How curl says that it was not given a URL that it knows.
+/// Exit codes of curl for a text that is no URL of a known kind.
 const NO_URL: [INT; 2] = [1, 3];
 
 pub(super) fn write(registry: &mut Registry, context: &Arc<Context>) {
@@ -107,8 +107,8 @@ fn ssh(registry: &mut Registry, context: &Arc<Context>) {
     );
 }
 
-/// Nobody is there to be asked. A host that was never seen is believed, and one that has changed is not. What comes next is
-/// no option, whatever it looks like.
+/// Returns the arguments of ssh. Nobody is there to be asked, so a host that was never seen is believed, and one that
+/// has changed is not. The last option ends the options, so that the rest is none, whatever it looks like.
 fn ssh_args<'a>(at: &'a str, command: &'a str) -> [&'a str; 9] {
     let unattended = ["BatchMode=yes", "ConnectTimeout=5", "StrictHostKeyChecking=accept-new"];
     let [batch, time_limit, keys] = unattended;

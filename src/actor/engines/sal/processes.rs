@@ -140,7 +140,7 @@ fn see(pid: i32, up: FLOAT) -> Option<Seen> {
     Some(Seen { pid, name, memory: pages * PAGE / 1048576.0, cpu: used / TICKS / lived * 100.0 })
 }
 
-/// None for the kernel's own, which have no arguments.
+/// Reads the command line of a process; None for the kernel's own, which have no arguments.
 fn command_line(pid: i32) -> Option<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let line = String::from_utf8_lossy(&bytes).replace('\0', " ").trim_end().to_owned();

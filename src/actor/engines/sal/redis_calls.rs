@@ -9,7 +9,7 @@ use super::context::{Called, Context};
 use super::registry::Registry;
 use crate::ports::script_redis::Answer;
 
-/// Nobody waits longer for an answer; a job that is over does not wait at all.
+/// Longest wait for an answer; a job that is over does not wait at all.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 const ABOUT: &str =

@@ -9,7 +9,7 @@ use std::process::Command;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::close;
 
-/// Where it is taken from.
+/// Environment variable with the URL of the scripts' Redis.
 pub(super) const SCRIPT_REDIS_URL: &str = "HERO_SCRIPT_REDIS_URL";
 /// Through which descriptor it comes otherwise.
 pub(super) const SCRIPT_REDIS_FD: &str = "script-redis-fd";

@@ -24,7 +24,7 @@ type Hash = [u8; HASH];
 const HASH: usize = 32;
 /// Programs whose hashes are remembered; with more of them, remembering begins anew.
 const REMEMBERED: usize = 10_000;
-/// What the compiler keeps of the C parts of its library.
+/// Folder of the compiler's C objects of its library.
 const OBJECTS: &str = "objects";
 
 /// A folder of programs, shared by all hosts of a user.
@@ -60,7 +60,8 @@ impl Cache {
         trusted(&self.folder).map(drop).map_err(|reason| format!("{reason} (--cache-dir)"))
     }
 
-    /// Where the compiler keeps the C parts of its library, so that they are not compiled for each script.
+    /// Returns the folder in which the compiler keeps the C parts of its library, so that they are not compiled for
+    /// each script.
     pub(super) fn objects(&self) -> PathBuf {
         self.folder.join(OBJECTS)
     }
@@ -197,7 +198,7 @@ fn write_whole(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// With the key, so that no program is taken for another one.
+/// Hashes a program with its key, so that no program is taken for another one.
 fn hash_of(key: &str, program: &[u8]) -> Hash {
     Sha256::new().chain_update(key).chain_update([0u8]).chain_update(program).finalize().into()
 }

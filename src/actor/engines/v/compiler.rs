@@ -175,7 +175,7 @@ impl Compiler {
     }
 }
 
-/// What the compiler has made, if it is whole: some compilers do not notice that the disk is full.
+/// Reads the compiled program, if it is whole: some compilers do not notice that the disk is full.
 fn made(program: &Path, folder: &Path) -> Result<Vec<u8>, AttemptError> {
     let bytes = fs::read(program).map_err(|error| internal(&error, folder))?;
     match elf::whole(&bytes) {

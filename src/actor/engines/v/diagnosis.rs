@@ -16,10 +16,10 @@ const LINES: usize = 20;
 const LINE_BYTES: usize = 1024;
 /// The name of the file that is compiled.
 pub(super) const SOURCE: &str = "main.v";
-/// What comes before the words of an error of V.
+/// Text in front of the message of an error of V.
 const MARKS: [&str; 2] = [": builder error: ", ": error: "];
-/// What comes before the words of an error of the C compiler, the most telling first. The whole of it is kept where it is a
-/// part of the words.
+/// Text in front of the message of an error of the C compiler, the most telling first. True where the text is a part of
+/// the message.
 const C_MARKS: [(&str, bool); 7] = [
     ("undefined reference to ", true),
     ("undefined symbol ", true),
@@ -29,14 +29,14 @@ const C_MARKS: [(&str, bool); 7] = [
     (": error: ", false),
     ("error: ", false),
 ];
-/// What is said of the C compiler when something else was wrong.
+/// Messages of the C compiler that only follow from another error.
 const NOISE: [&str; 3] = ["defined twice", "ld returned", "builder error: "];
 
-/// Where the compiler was run.
+/// Conditions under which the compiler was run.
 pub(super) struct Circumstances<'a> {
     /// The folder in which it writes.
     pub(super) folder: &'a Path,
-    /// Where it looks for the C compiler.
+    /// Search path of the C compiler.
     pub(super) search_path: &'a Path,
 }
 
@@ -63,7 +63,7 @@ fn of_the_script(lines: &[&str]) -> Option<(usize, AttemptError)> {
     })
 }
 
-/// What only who runs the actor can mend.
+/// Finds a fault that only the operator of the actor can mend.
 fn of_the_operator(lines: &[&str], circumstances: &Circumstances<'_>) -> Option<(usize, AttemptError)> {
     if let Some((at, line)) = find(lines, "Unknown argument ") {
         return Some((
@@ -78,7 +78,7 @@ fn of_the_operator(lines: &[&str], circumstances: &Circumstances<'_>) -> Option<
     Some((at, unavailable(&reason)))
 }
 
-/// What is another time's trouble.
+/// Finds a fault of the disk, which may be gone at the next attempt.
 fn of_the_disk(lines: &[&str], circumstances: &Circumstances<'_>) -> Option<(usize, AttemptError)> {
     let full = ["No space left on device", "Disk quota exceeded"];
     let (at, _) = full.iter().find_map(|words| find(lines, words))?;

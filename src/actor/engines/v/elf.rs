@@ -1,11 +1,11 @@
-//! Whether a file is a whole program: a compiler that runs out of disk may write half of one and not notice.
+//! Checks that a file is a whole program: a compiler that runs out of disk may write half of one and not notice.
 
-/// What a program begins with.
+/// First bytes of a program.
 const MAGIC: &[u8] = b"\x7fELF";
 /// A section that takes no room in the file.
 const NO_BITS: u64 = 8;
 
-/// Says why these bytes are no whole program.
+/// Checks that these bytes are a whole program, and returns the fault otherwise.
 ///
 /// # Errors
 /// In a few words, to come after "the program".
@@ -22,7 +22,7 @@ pub(super) fn whole(bytes: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// None when a header is cut off.
+/// Returns true for a whole program; None when a header is cut off.
 fn is_whole(bytes: &[u8]) -> Option<bool> {
     let file = Elf { bytes, wide: *bytes.get(4)? == 2, little: *bytes.get(5)? == 1 };
     let [programs, sections] = if file.wide { [32, 40] } else { [28, 32] };
@@ -84,7 +84,7 @@ struct Table {
 }
 
 impl Table {
-    /// Where a part of a header is; none for one that lies beyond all numbers.
+    /// Returns the place of a part of a header; None for one that lies beyond all numbers.
     fn part(&self, header: u64, part: u64) -> Option<u64> {
         self.at.checked_add(header.checked_mul(self.size)?)?.checked_add(part)
     }

@@ -13,14 +13,14 @@ pub(super) struct EndListener {
     words: Lock<EndReport>,
 }
 
-/// Why a program has ended, in its own words.
+/// The end of a program, in its own words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct EndReport {
     /// `V panic: …`, or what hit it.
     pub(super) message: Option<String>,
     /// The line of the script, if it was compiled with `-g`.
     pub(super) line: Option<u32>,
-    /// It got no more memory.
+    /// True if the program ran out of memory.
     pub(super) out_of_memory: bool,
     in_box: bool,
 }
@@ -30,7 +30,7 @@ impl EndListener {
         Arc::new(Self { sink: Arc::clone(sink), words: Lock::default() })
     }
 
-    /// What was said so far.
+    /// Returns the report so far.
     pub(super) fn words(&self) -> EndReport {
         self.locked().clone()
     }

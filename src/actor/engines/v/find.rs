@@ -49,7 +49,7 @@ fn candidates(flags: &VFlags, named: Option<&Path>, usual: &str) -> Vec<PathBuf>
     paths.into_iter().filter(|path| is_program(path)).collect()
 }
 
-/// Whether there is a program that this user may start.
+/// Returns true for a file that this user may execute.
 pub(super) fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

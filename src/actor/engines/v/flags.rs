@@ -32,7 +32,7 @@ pub struct VFlags {
     #[arg(long, default_value = "256MiB", value_parser = parse_bytes, value_name = "BYTES")]
     pub cache_size: u64,
 
-    /// Where programs are looked up.
+    /// Search path of programs.
     #[arg(long, hide = true, env = "PATH", hide_env_values = true, default_value = "")]
     pub search_path: OsString,
 
@@ -42,7 +42,7 @@ pub struct VFlags {
 }
 
 impl VFlags {
-    /// Where compiled scripts are kept.
+    /// Returns the folder of compiled scripts.
     pub(super) fn cache(&self) -> PathBuf {
         let otherwise = || self.work.dir.base().join(format!("hero-v-cache-{}", geteuid()));
         let cache = self.cache_dir.clone().unwrap_or_else(otherwise);

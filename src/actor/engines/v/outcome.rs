@@ -19,7 +19,7 @@ use crate::actor::engines::{BYTE_ORDER_MARK, failed, timed_out};
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
 use crate::ports::work_queue::AttemptError;
 
-/// Its result, or how it failed.
+/// Returns the result of the job, or its error.
 pub(super) fn attempt_outcome(
     ended: &Ended,
     timeout: Duration,
@@ -69,7 +69,7 @@ pub(super) fn attempt_outcome(
     Err(failed(JobError { log_tail: output.tail(), ..error }))
 }
 
-/// What the script has written as its result: a string is text, null is none, everything else JSON.
+/// Reads the result that the script has written: a string is text, null is none, everything else JSON.
 fn written(file: &Path, limit: usize) -> Result<Option<JobResult>, JobError> {
     let wrong =
         |what: &str| JobError::new(JobErrorKind::ScriptError, format!("the file HERO_RESULT_FILE {what}"));

@@ -33,12 +33,12 @@ const LOOK_AT_THE_END: Duration = Duration::from_millis(1);
 /// Sets limits, and becomes the program.
 const LIMITED: &str = "ulimit -c 0; ulimit -f \"$1\"; ulimit -n \"$2\"; ulimit -S -t \"$3\"; ulimit -H -t \"$4\"; \
                        shift 4; exec \"$@\"";
-/// What `ulimit -f` counts.
+/// Unit of `ulimit -f`, in bytes.
 const BLOCK: u64 = 512;
 /// Text kept of what a tool says.
 const TOOL_TEXT: usize = 64 * 1024;
 
-/// What is run, and how.
+/// A program to run, and its surroundings.
 pub(super) struct Task<'a> {
     pub(super) program: &'a Path,
     pub(super) args: Vec<OsString>,
@@ -47,7 +47,7 @@ pub(super) struct Task<'a> {
     pub(super) timeout: Duration,
 }
 
-/// How it ended.
+/// The end of a program.
 pub(super) struct Ended {
     pub(super) status: ExitStatus,
     pub(super) stop_reason: StopReason,
@@ -88,7 +88,7 @@ fn spawn(task: &Task<'_>, work: &WorkFlags) -> io::Result<Child> {
     child
 }
 
-/// Nobody may raise what somebody else has limited.
+/// Returns the limit that may be set: nobody may raise what somebody else has limited.
 fn allowed(resource: Resource, wanted: u64) -> u64 {
     getrlimit(resource).map_or(wanted, |(_, hard)| wanted.min(hard))
 }

@@ -13,7 +13,7 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-/// What only its owner can reach.
+/// Mode of a folder for its owner only.
 const PRIVATE: u32 = 0o700;
 /// The rights that a directory can have.
 const RIGHTS: u32 = 0o777;
@@ -78,13 +78,13 @@ impl Directory {
         }
     }
 
-    /// Whether a path leads to this directory, without a link as its last part.
+    /// Returns true if a path leads to this directory, without a link as its last part.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         let (Ok(own), Ok(there)) = (self.metadata(), fs::symlink_metadata(path)) else { return false };
         (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 
-    /// What is in it.
+    /// Lists the entries of the directory.
     pub(super) fn entries(&self) -> io::Result<ReadDir> {
         fs::read_dir(self.path())
     }
@@ -168,7 +168,7 @@ impl Directory {
     }
 }
 
-/// What one look through a directory has done.
+/// Outcome of one pass through a directory.
 #[derive(Default)]
 struct Round {
     removed: u64,

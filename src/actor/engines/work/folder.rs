@@ -18,7 +18,7 @@ use super::directory::Directory;
 
 use crate::lock::Lock;
 
-/// How the folders of hosts are called: this, the number of the process, something random.
+/// Prefix of the folders of hosts: the number of the process and a random part follow.
 const PREFIX: &str = "hero-job-";
 /// A directory where nobody removes what belongs to somebody else.
 const STICKY: u32 = 0o1000;
@@ -45,7 +45,7 @@ impl WorkFolder {
         Ok(Self { base, held, jobs: 0 })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.held.path
     }
@@ -216,7 +216,8 @@ pub(crate) fn trusted(folder: &Path) -> Result<PathBuf, String> {
     Ok(real)
 }
 
-/// Why others can rename or remove what is in a directory with this owner, group and mode; none if they cannot.
+/// Returns the reason for which others can rename or remove entries of a directory with this owner, group and mode;
+/// None if they cannot.
 fn exchangeable(owner: u32, group: u32, mode: u32) -> Option<String> {
     let trusts = |owner: u32| owner == 0 || owner == geteuid().as_raw() || is_unmapped(owner);
     if !trusts(owner) {

@@ -80,7 +80,7 @@ fn one_whose_answer_was_lost_was_perhaps_written() {
     assert_eq!(ends.answered(&[false]), [(lease("a"), Fate::WrittenOrVoid)]);
 }
 
-/// What the queue does with a call.
+/// Answer of the queue to a call.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Takes,

@@ -19,7 +19,7 @@ use crate::domain::model::output::LogStream;
 use crate::domain::model::output::OutputItem;
 use crate::ports::work_queue::TakenJob;
 
-/// How long it takes to notice that one has left.
+/// Delay after which the loss of a host is noticed.
 pub(super) const MISSED_AFTER: Duration = Duration::from_millis(50);
 /// Time between a refusal and the death of the host.
 const STAYS: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ enum Order {
     Kill,
 }
 
-/// What hosts have run, and how many were launched.
+/// Jobs that hosts have run, and the number of launches.
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) ran: Vec<String>,

@@ -40,12 +40,12 @@ pub(super) struct State {
     pub(super) beaten: Vec<String>,
     pub(super) finish_calls: usize,
     pub(super) closed: bool,
-    /// What was said, and whether it came with an end.
+    /// Output chunks that were received, and whether each came with an end.
     pub(super) heard: Vec<(String, OutputChunk, bool)>,
     pub(super) reports: usize,
     /// The next take that brings something is lost on its way.
     pub(super) loses_take: bool,
-    /// What was taken is on its way for this long.
+    /// Delay of the answer to a take.
     pub(super) take_takes: Duration,
     /// Delivered and taken back before it arrives.
     pub(super) forgets: BTreeSet<String>,

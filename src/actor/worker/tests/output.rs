@@ -1,4 +1,4 @@
-//! What scripts write reaches the queue, in order and before the end of their job.
+//! Output of scripts reaches the queue, in order and before the end of their job.
 
 use super::*;
 

@@ -38,7 +38,7 @@ const REQUEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Bytes of the error of a past attempt that are kept.
 const PAST_ERROR_BYTES: usize = 2048;
 
-/// How often one job may come back without its attempt being counted.
+/// Most returns of one job to its queue without its attempt being counted.
 const FREE_ATTEMPTS: u32 = 10;
 
 /// One actor process.
@@ -55,7 +55,7 @@ enum Lane {
     Inbox(ActorId),
     /// Retried, reclaimed and released jobs.
     Front,
-    /// All other jobs.
+    /// The queue for all other jobs.
     Queue,
 }
 

@@ -30,7 +30,7 @@ const FILES_OF_ACTORS: [&str; 2] = ["work_queue.rs", "work_queue/"];
 const FILES_OF_OBJECTS: [&str; 1] = ["object_store.rs"];
 /// Files that actors and supervisors use.
 const FILES_OF_BOTH: [&str; 3] = ["connection.rs", "functions.rs", "wrong_type.rs"];
-/// What neither a function nor the adapter does: the library of Redis subscribes, and `doctor` asks.
+/// Commands that neither a function nor the adapter uses: the library of Redis subscribes, and `doctor` asks.
 const ELSEWHERE: [&str; 3] = ["function|delete", "info", "subscribe"];
 
 /// The bodies of the functions of the library, by name.

@@ -20,7 +20,7 @@ fn quoted(text: &str) -> Vec<&str> {
     text.split('\'').skip(1).step_by(2).collect()
 }
 
-/// What stands in the library between a line that begins so and the next line that ends so.
+/// Returns the text of the library between a line that begins so and the next line that ends so.
 fn between<'a>(begin: &str, end: &str) -> &'a str {
     let (_before, rest) = LIBRARY.split_once(begin).unwrap_or_else(|| panic!("{begin:?} is in the library"));
     rest.split_once(end).unwrap_or_else(|| panic!("{end:?} follows {begin:?}")).0

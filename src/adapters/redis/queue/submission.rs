@@ -1,4 +1,4 @@
-//! How jobs get into their queues, and how their ends are awaited.
+//! Submits jobs to their queues and awaits their ends.
 
 use async_trait::async_trait;
 use redis::Value;

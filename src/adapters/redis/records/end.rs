@@ -1,4 +1,4 @@
-//! How jobs ended, in records, and errors in them.
+//! Ends of jobs in records, and errors in them.
 
 use serde::{Deserialize, Serialize};
 

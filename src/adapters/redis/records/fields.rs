@@ -15,7 +15,7 @@ pub(in super::super) struct Fields {
 }
 
 impl Fields {
-    /// From alternating names and values.
+    /// Makes fields of alternating names and values.
     pub(in super::super) fn from_flat(key: String, values: Vec<Value>) -> Result<Self, StoreFault> {
         let mut list = Vec::with_capacity(values.len() / 2);
         let mut values = values.into_iter();
@@ -25,13 +25,14 @@ impl Fields {
         Ok(Self { key, list })
     }
 
-    /// From alternating names and values that scripts wrote, which need not be UTF-8.
+    /// Makes fields of alternating names and values that scripts wrote, which need not be UTF-8.
     pub(in super::super) fn from_flat_lossy(key: String, values: Vec<Value>) -> Result<Self, StoreFault> {
         let pairs: Vec<(Lossy, Lossy)> = reply::read(&key, Value::Array(values))?;
         Ok(Self { list: pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect(), key })
     }
 
-    /// From the values of known names, nil for a missing one. None when all are nil: there is no such record.
+    /// Makes fields of the values of known names, nil for a missing one. None when all are nil: there is no such
+    /// record.
     pub(in super::super) fn from_known(
         key: String,
         names: &[&str],
@@ -56,7 +57,7 @@ impl Fields {
         self.list.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// All names with their values.
+    /// Returns all names with their values.
     pub(in super::super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.list.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -12,7 +12,7 @@ use crate::ports::work_queue::{Lease, Work};
 /// The entries of one read.
 #[derive(Default)]
 pub(super) struct Delivered {
-    /// In the order in which they are run.
+    /// Jobs, in the order in which they are run.
     pub(super) jobs: Vec<(Place, Fields)>,
     pub(super) messages: Vec<Message>,
     pub(super) malformed: Vec<Malformed>,

@@ -9,7 +9,7 @@ pub(super) enum Change {
     Define {
         etag: String,
         config: Box<ActorConfig>,
-        /// There is a process, or one is being started.
+        /// True if there is a process, or one is being started.
         is_there: bool,
     },
     /// The end of an operation.
@@ -22,7 +22,7 @@ pub(super) enum Change {
     Store,
 }
 
-/// How an operation ended.
+/// The end of an operation.
 #[derive(Debug)]
 pub(super) struct EndOfOperation {
     pub(super) verb: Verb,

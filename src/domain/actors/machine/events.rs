@@ -49,7 +49,7 @@ impl Machine {
         self.effects.push(Effect::Emit(Box::new(event)));
     }
 
-    /// Who brings about what happens now: whoever requested what is under way, or nobody here.
+    /// Returns the cause of the present change: the cause of the request under way, or nobody here.
     fn cause(&self) -> Cause {
         let running = self.running.as_ref().map(|running| &running.cause);
         running.or(self.ended_cause.as_ref()).cloned().unwrap_or(Source::ProcessManager.into())

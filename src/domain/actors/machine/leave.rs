@@ -8,7 +8,7 @@ use super::step::{AfterChange, LookPurpose, ReadPurpose, Step};
 use crate::domain::model::actor::Verb;
 use crate::error::{SupervisorError, chain};
 
-/// Why a machine leaves.
+/// Reason for which a machine leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::domain::actors) enum StopReason {
     /// The manager is closing; the actor goes on.

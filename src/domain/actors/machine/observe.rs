@@ -359,7 +359,7 @@ impl Machine {
     }
 }
 
-/// How a process ended that is no longer observed as it was.
+/// Returns the exit status of a process that is no longer observed as it was.
 fn exit_status(process: Option<ProcessState>) -> ExitStatus {
     match process {
         Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => exit,

@@ -41,12 +41,12 @@ pub(in crate::domain::actors) struct ReplyId(pub(in crate::domain::actors) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::domain::actors) struct Ticket(pub(in crate::domain::actors) u64);
 
-/// What somebody asks of the actor.
+/// A request for the actor.
 #[derive(Debug)]
 pub(in crate::domain::actors) struct Request {
     pub(in crate::domain::actors) verb: Verb,
     pub(in crate::domain::actors) options: StopOptions,
-    /// Who asks, and why.
+    /// Caller and reason.
     pub(in crate::domain::actors) cause: Cause,
     /// Told whether anything had to be done.
     pub(in crate::domain::actors) reply: ReplyId,
@@ -59,12 +59,12 @@ pub(in crate::domain::actors) enum Edit {
     Define {
         etag: String,
         config: Box<ActorConfig>,
-        /// Who asks, and why.
+        /// Caller and reason.
         cause: Cause,
         /// Told whether it is another one.
         reply: ReplyId,
     },
-    /// Somebody else may have written the record: this is what stood there a moment ago.
+    /// Conflict: somebody else may have written the record; this one stood there a moment ago.
     Newer(Box<ActorRecord>),
     /// The record was not there a moment ago.
     Gone,
@@ -82,7 +82,7 @@ impl Edit {
     }
 }
 
-/// What an operation tells on the way.
+/// Progress of an operation.
 #[derive(Debug)]
 pub(in crate::domain::actors) enum Progress {
     /// The actor is in this state now, for this reason.
@@ -91,7 +91,7 @@ pub(in crate::domain::actors) enum Progress {
     Ended { pid: u32, status: ExitStatus, log_tail: Vec<String> },
 }
 
-/// What happens to a machine.
+/// An input of the machine.
 #[derive(Debug)]
 pub(in crate::domain::actors) enum Input {
     Request(Request),
@@ -137,13 +137,13 @@ impl Call {
     }
 }
 
-/// What came of a call.
+/// Answer to a call.
 #[derive(Debug)]
 pub(in crate::domain::actors) enum Answer {
-    /// None: there is no such actor.
+    /// The record; None if there is no such actor.
     Record(Result<Option<Box<ActorRecord>>, StoreError>),
     Stored(Result<Stored, StoreError>),
-    /// None when it is not known now.
+    /// Epoch of the process manager; None when it is not known now.
     Epoch(Option<String>),
     /// The pids that were asked for, and whether each still lives; who cannot be asked may well live.
     Orphans(Vec<(u32, bool)>),
@@ -158,13 +158,13 @@ pub(in crate::domain::actors) enum Answer {
 pub(in crate::domain::actors) struct OperationPlan {
     pub(in crate::domain::actors) verb: Verb,
     pub(in crate::domain::actors) options: StopOptions,
-    /// By which it stands in the record; None when Redis was away as it began.
+    /// Lease of the operation in the record; None when Redis was away as it began.
     pub(in crate::domain::actors) lease: Option<String>,
     /// The definition by which it is carried out.
     pub(in crate::domain::actors) config: ActorConfig,
 }
 
-/// What a machine wants done.
+/// An effect that the machine asks for.
 #[derive(Debug)]
 pub(in crate::domain::actors) enum Effect {
     /// Make a call; its answer is the input [`Input::Answered`] with this ticket.

@@ -28,7 +28,7 @@ const MAX_UNSTORED_ENDS: usize = 64;
 #[derive(Debug)]
 pub(super) struct UnstoredEnd {
     pid: u32,
-    /// It counts as a restart.
+    /// True if the end counts as a restart.
     counts: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct UnstoredEnd {
 #[derive(Debug)]
 pub(super) struct Foreign {
     pub(super) lease: OperationLease,
-    /// Whether its supervisor has sent a heartbeat since the lease was first read.
+    /// True if the supervisor has sent a heartbeat since the lease was first read.
     pub(super) alive: bool,
     seen_at: Instant,
 }
@@ -187,7 +187,7 @@ impl Machine {
         true
     }
 
-    /// What another supervisor has recorded of the process is true for us as well.
+    /// Takes over what another supervisor has recorded of the process.
     fn follow_history(&mut self, ours: &ActorRecord) {
         let policy = self.record.config.restart;
         for _end in (ours.restart_count..self.record.restart_count).take(policy.max_restarts as usize + 1) {
@@ -319,7 +319,7 @@ impl Machine {
         self.settle_queued_requests();
     }
 
-    /// Says that we live while an operation is under way. Not beside a write: one of the two would be made in vain.
+    /// Renews the lease while an operation is under way. Not beside a write: one of the two would be made in vain.
     pub(super) fn heartbeat_if_due(&mut self) {
         let has_lease = self.running.as_ref().is_some_and(|running| running.lease.is_some());
         let is_due = self.moment.at.saturating_duration_since(self.heartbeat.last) >= HEARTBEAT;

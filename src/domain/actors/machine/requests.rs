@@ -26,9 +26,9 @@ pub(super) struct Running {
     pub(super) verdict: Option<Fault>,
     /// The definition by which it is carried out.
     pub(super) config: ActorConfig,
-    /// Its lease; None when Redis was away as it began.
+    /// Lease of the operation; None when Redis was away as the operation began.
     pub(super) lease: Option<String>,
-    /// Who or what brings it about.
+    /// Cause of the operation.
     pub(super) cause: Cause,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Running {
 #[derive(Debug)]
 pub(super) struct QueuedRequest {
     pub(super) request: Request,
-    /// Whether that operation does what is requested.
+    /// True if the operation does what is requested.
     pub(super) joined: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is shown of the actor.
+//! The status of the actor for readers.
 
 use super::Machine;
 use super::protocol::Effect;

@@ -9,7 +9,7 @@ use crate::domain::model::actor::{ActorRecord, LastExit, Verb};
 use crate::domain::model::event::Cause;
 use crate::error::SupervisorError;
 
-/// What the machine is in the middle of. Everything that is needed to go on stands in the step.
+/// The call that the machine waits for. Everything that is needed to go on stands in the step.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Nothing; the next input may be taken.
@@ -68,27 +68,27 @@ impl Step {
     }
 }
 
-/// For what the record is read.
+/// Purpose of a read of the record.
 #[derive(Debug)]
 pub(super) enum ReadPurpose {
-    /// To decide on a request.
+    /// Decides on a request.
     Request(Request),
-    /// To see whether the supervisor lives whose operation stands in it.
+    /// Checks that the supervisor lives whose operation stands in the record.
     Tick,
-    /// To carry out an edit.
+    /// Carries out an edit.
     Edit(Edit),
-    /// To see whether somebody has requested what an observation shows.
+    /// Checks whether somebody has requested what an observation shows.
     Observation(Arc<Observation>),
-    /// To see who has overtaken an operation of ours.
+    /// Finds out who has overtaken an operation of ours.
     Overtaken(OperationEnd),
 }
 
-/// For what a new observation is waited for.
+/// Purpose of a wait for a new observation.
 #[derive(Debug)]
 pub(super) enum LookPurpose {
-    /// To decide on a request.
+    /// Decides on a request.
     Request(Request),
-    /// To decide on requests that waited for the end of an operation.
+    /// Decides on requests that waited for the end of an operation.
     QueuedRequests,
 }
 
@@ -100,7 +100,7 @@ pub(super) struct Claim {
     pub(super) next: Box<ActorRecord>,
 }
 
-/// For whom a lease is written.
+/// Purpose of a lease.
 #[derive(Debug)]
 pub(super) enum Claimant {
     /// A caller.
@@ -111,14 +111,14 @@ pub(super) enum Claimant {
     Reconcile { verb: Verb },
 }
 
-/// What came of the write of a lease.
+/// Result of the write of a lease.
 #[derive(Debug)]
 pub(super) enum Claimed {
-    /// It stands in the record.
+    /// The lease is in the record.
     Lease(String),
     /// Another supervisor was faster: it is to be decided anew.
     Conflict,
-    /// It was not written.
+    /// The lease was not written.
     Failed(SupervisorError),
 }
 
@@ -131,7 +131,7 @@ pub(super) struct Changing {
     pub(super) then: AfterChange,
 }
 
-/// What follows a change. The result is whether anything was written.
+/// Continuation after a change. The result is whether anything was written.
 #[derive(Debug)]
 pub(super) enum AfterChange {
     /// The definition was changed for a caller.
@@ -140,7 +140,7 @@ pub(super) enum AfterChange {
     End(OperationEnd),
     /// The operation of a supervisor that is dead was given up.
     GivenUp(Verb),
-    /// What only we knew was stored; the observation is gone on with.
+    /// Local knowledge was stored; continues the observation.
     Stored(Arc<Observation>),
     /// The lease was released, since the machine leaves.
     Released,
@@ -150,7 +150,7 @@ pub(super) enum AfterChange {
 #[derive(Debug)]
 pub(super) struct EndOfProcess {
     pub(super) observation: Arc<Observation>,
-    /// How it ended; its last lines are still to come.
+    /// Exit of the process; its last lines are still to come.
     pub(super) exit: LastExit,
     /// The process that runs instead.
     pub(super) successor: Option<u32>,

@@ -1,4 +1,4 @@
-//! What supervisors of one queue share, read anew by each: verdicts on health, settings, and decisions of scaling.
+//! Shared data of the supervisors of one queue, read anew by each: health verdicts, settings, and decisions of scaling.
 
 use std::sync::Arc;
 

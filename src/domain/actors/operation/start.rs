@@ -98,7 +98,7 @@ impl Operation {
         }
     }
 
-    /// Why an actor that is depended on will not come by itself.
+    /// Returns the reason for which an actor that is depended on will not come by itself.
     fn failure_of(&self, dependency: &str) -> Option<String> {
         let status = self.registry.get(dependency)?.status();
         let given_up = matches!(status.state, ActorState::Failed | ActorState::CrashLoop);
@@ -267,8 +267,8 @@ impl Operation {
     }
 }
 
-/// What is told of a process that was killed because its health check did not pass in time; None when it ended in
-/// another way. `detail` is what the process manager says of the end.
+/// Returns the error of a process that was killed because its health check did not pass in time; None when it ended in
+/// another way. `detail` is the text of the process manager.
 fn failed_health_check(
     config: &ActorConfig,
     exit: ExitStatus,

@@ -99,7 +99,7 @@ impl Operation {
         }
     }
 
-    /// How the process ended, by a look that began after the end.
+    /// Returns the exit status of the process, from an observation that began after the end.
     async fn exit_status(&self) -> ExitStatus {
         let observation = self.observer.fresh().await;
         match self.process(&observation) {

@@ -10,7 +10,7 @@ use crate::domain::actors::observer::Observer;
 use crate::domain::actors::operation::log_tail;
 use crate::domain::model::id::ActorId;
 
-/// What calls for one actor are made with.
+/// Parts that calls for one actor are made with.
 pub(super) struct Calls {
     pub(super) id: ActorId,
     pub(super) parts: Arc<Deps>,

@@ -65,7 +65,8 @@ async fn read_while_wanted(shared: &Shared) -> Result<(), LogError> {
     }
 }
 
-/// Where to read on: in the streams that are wanted, and in new ones from their end. None when nobody watches.
+/// Returns the place from which to read: in the streams that are wanted, and in new ones from their end. None when
+/// nobody watches.
 async fn places(shared: &Shared) -> Result<Option<Cursor>, LogError> {
     let fresh: BTreeSet<EventStream> = {
         let mut state = shared.lock();

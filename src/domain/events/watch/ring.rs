@@ -8,39 +8,39 @@ use crate::ports::event_log::Logged;
 
 /// The last events.
 ///
-/// For each of its streams it holds exactly the events of one interval without a gap: after `from`, up to and with `to`.
-/// So whoever stands in that interval finds in it all that comes next; who stands elsewhere reads the log.
+/// A ring holds, for each of its streams, exactly the events of one interval without a gap: after `from`, up to and
+/// with `to`. So a watcher in that interval finds in the ring all that comes next; a watcher elsewhere reads the log.
 #[derive(Debug)]
 pub(super) struct Ring {
     capacity: usize,
     spans: BTreeMap<EventStream, Span>,
-    /// In the order in which they were read; numbers grow, and some are missing.
+    /// Events in the order in which they were read; numbers grow, and some are missing.
     events: VecDeque<(u64, Arc<Logged>)>,
     next: u64,
-    /// How often a stream began anew. What was known of places outside of the interval counts no longer then.
+    /// Number of times that a stream began anew. Knowledge of places outside of the interval is void after that.
     begins: u64,
 }
 
-/// What a ring holds of one stream: everything after `from`, up to and with `to`.
+/// The events of one stream in a ring: everything after `from`, up to and with `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Span {
     from: Position,
     to: Position,
 }
 
-/// Where a watcher stands.
+/// The place of a watcher.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Everything up to here was handed out, or is not wanted.
+    /// Cursor up to which everything was handed out, or is not wanted.
     pub(super) own: Cursor,
-    /// Everything in the ring before this number is at or before `own`.
+    /// Number before which everything in the ring is at or before `own`.
     seen: u64,
     /// The log was asked at this number of begins: it knows the place.
     confirmed: Option<u64>,
 }
 
 impl Place {
-    /// At a cursor of which nothing is known.
+    /// Makes a place at a cursor of which nothing is known.
     pub(super) fn new(own: Cursor) -> Self {
         Self { own, seen: 0, confirmed: None }
     }
@@ -60,16 +60,16 @@ impl Place {
     }
 }
 
-/// What a ring has for a place.
+/// Result of a look-up of a place in a ring.
 #[derive(Debug)]
 pub(super) enum Look {
     /// The next event.
     Event(Arc<Logged>),
     /// Nothing yet.
     Nothing,
-    /// What comes next is in the log only.
+    /// The next events are in the log only.
     Behind,
-    /// It has not come as far as this place, and the log was not asked whether there is such a place.
+    /// The ring has not reached this place, and the log was not asked whether there is such a place.
     Ahead,
     /// One of the streams is not read yet.
     Unread,
@@ -81,12 +81,12 @@ impl Ring {
         Self { capacity, spans: BTreeMap::new(), events: VecDeque::new(), next: 0, begins: 0 }
     }
 
-    /// How far each stream was read.
+    /// Returns the place up to which each stream was read.
     pub(super) fn reached(&self) -> Cursor {
         self.spans.iter().map(|(stream, span)| (*stream, span.to)).collect()
     }
 
-    /// How often a stream began anew.
+    /// Returns the number of times that a stream began anew.
     pub(super) fn begins(&self) -> u64 {
         self.begins
     }
@@ -144,14 +144,14 @@ impl Ring {
         }
     }
 
-    /// Whether everything that comes after a place is here.
+    /// Returns true if the ring has everything after a place.
     pub(super) fn has(&self, place: &Place) -> bool {
         place.own.iter().all(|(stream, position)| {
             self.spans.get(&stream).is_some_and(|span| (span.from..=span.to).contains(&position))
         })
     }
 
-    /// Whether something that comes after a place is in the log only.
+    /// Returns true if something after a place is in the log only.
     pub(super) fn is_past(&self, place: &Place) -> bool {
         let is_past = |(stream, position)| self.spans.get(&stream).is_some_and(|span| position < span.from);
         place.own.iter().any(is_past)
@@ -181,7 +181,8 @@ impl Ring {
         Look::Nothing
     }
 
-    /// Whether it is what it says: each stream in order, within its interval, and no more events than it may have.
+    /// Returns true if the ring keeps its invariants: each stream in order, within its interval, and no more events
+    /// than allowed.
     pub(super) fn is_whole(&self) -> bool {
         let mut last: BTreeMap<EventStream, Position> =
             self.spans.iter().map(|(stream, span)| (*stream, span.from)).collect();

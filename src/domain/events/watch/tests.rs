@@ -30,7 +30,7 @@ fn hub(log: &ScriptedLog) -> EventHub {
     hub
 }
 
-/// What comes until nothing comes for a while.
+/// Collects events until none comes for a while.
 async fn rest(watch: &mut EventWatch) -> Result<Vec<Position>, SupervisorError> {
     let mut seen = Vec::new();
     while let Ok(next) = timeout(WHILE, watch.next()).await {

@@ -30,11 +30,11 @@ pub struct EventWatch {
     changes: watch::Receiver<u64>,
     /// Read from the log, and not handed out yet.
     page: VecDeque<Logged>,
-    /// Everything up to here was handed out when the page is empty.
+    /// Cursor up to which everything was handed out when the page is empty.
     page_end: Option<Cursor>,
     /// The consumer took nothing for too long before it came back now.
     stalled: bool,
-    /// Since when one of the streams is not read.
+    /// Time since which one of the streams is not read.
     unread_since: Option<Instant>,
     /// Looks for an event since others had their turn.
     in_a_row: u32,
@@ -70,7 +70,7 @@ impl EventWatch {
         &self.interest.shared
     }
 
-    /// Everything up to here was handed out, or did not pass the filter.
+    /// Returns the cursor up to which everything was handed out, or did not pass the filter.
     pub fn cursor(&self) -> &Cursor {
         &self.place.own
     }

@@ -1,17 +1,17 @@
-//! What a job has gone through between two looks at it.
+//! The steps of a job between two reads of its record.
 
 use crate::domain::model::job::{Job, JobError, JobState};
 
 /// A change of state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Where the job was before.
+    /// State before.
     pub old: JobState,
-    /// Where it came to.
+    /// State after.
     pub new: JobState,
     /// Attempts started so far.
     pub attempt: u32,
-    /// Why, if it failed; without log lines.
+    /// Error of a job that failed; without log lines.
     pub error: Option<JobError>,
 }
 
@@ -19,7 +19,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub change: Change,
-    /// What was said in attempts up to this one comes before it.
+    /// Attempts whose output comes before the step, up to this number.
     pub heard_before: u32,
 }
 

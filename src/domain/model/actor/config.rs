@@ -1,4 +1,4 @@
-//! What is asked for of an actor.
+//! The definition of an actor.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -15,28 +15,28 @@ use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
 
-/// All texts of one definition together. It is told in every answer about its actor and stands in Redis once for each
-/// actor made from it; Linux would refuse a single argument of this length.
+/// Most bytes of all texts of one definition together. A definition is part of every answer about its actor and stands
+/// in Redis once for each actor made from it; Linux would refuse a single argument of this length.
 pub const MAX_CONFIG_BYTES: usize = 128 * 1024;
 /// Longest name of a dependency.
 const MAX_DEPENDENCY_BYTES: usize = 255;
 
-/// When a process that ended is started again.
+/// Condition for the restart of a process that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RestartMode {
     /// However it ended.
     #[default]
     Always,
-    /// Unless it ended with exit code 0.
+    /// Restarts unless the exit code was 0.
     OnFailure,
-    /// Never.
+    /// Never restarts.
     Never,
 }
 
 /// Restarts of an actor whose process ended without being asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RestartPolicy {
-    /// Which ends lead to a restart.
+    /// Exits that lead to a restart.
     pub mode: RestartMode,
     /// Wait before the restart: 1 s doubling to 60 s by default. Less than 0.4 s is taken as 0.4 s, so that every end is
     /// seen.
@@ -61,20 +61,21 @@ impl Default for RestartPolicy {
     }
 }
 
-/// What makes a started actor RUNNING.
+/// Condition that makes a started actor RUNNING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Readiness {
-    /// It announced itself at its queue: it can take jobs.
+    /// The actor has announced itself at its queue, so it can take jobs.
     #[default]
     Queue,
-    /// Its process runs (and passed `health_check`, if there is one); for programs that do not speak the actor protocol.
+    /// The process runs (and passed `health_check`, if there is one); for programs that do not speak the actor
+    /// protocol.
     Process,
 }
 
 /// Definition of one actor.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ActorConfig {
-    /// Its name; see [`ActorId`] for the rules.
+    /// Name of the actor; see [`ActorId`] for the rules.
     pub name: String,
     /// Absolute path of the program; empty for the program that this machine has for the script type.
     pub binary: PathBuf,
@@ -100,15 +101,15 @@ pub struct ActorConfig {
     pub drain_timeout: Duration,
     /// Time to become RUNNING, 30 s by default.
     pub start_timeout: Duration,
-    /// What counts as started.
+    /// Condition that makes the actor RUNNING.
     pub readiness: Readiness,
     /// Restarts after an unasked end.
     pub restart: RestartPolicy,
     /// Free marks for selectors and lists.
     pub labels: BTreeMap<String, String>,
-    /// When it is pinged; what is not said is as its script type has it.
+    /// Ping policy; unset fields are those of the script type.
     pub health: HealthSettings,
-    /// Whom it runs as, and its limits; nothing special by default.
+    /// User and limits of the process; nothing special by default.
     pub confinement: Confinement,
 }
 
@@ -137,7 +138,7 @@ impl ActorConfig {
         }
     }
 
-    /// Whether a process that was started by this definition need not be started anew for that one.
+    /// Returns true if a process that was started from `self` may keep running under `other` without a restart.
     pub fn runs_like(&self, other: &Self) -> bool {
         let of_the_process = |config: &Self| Self {
             readiness: Readiness::default(),

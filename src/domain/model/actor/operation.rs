@@ -1,30 +1,30 @@
-//! What is done with an actor's process, as every supervisor of its node can read it.
+//! Operations on an actor's process, as every supervisor of its node can read them.
 
 use std::time::Duration;
 
 use super::Desired;
 
-/// What somebody wants of one actor.
+/// A command for one actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Its process is to run.
+    /// Starts the process.
     Start,
-    /// Its process is to end.
+    /// Ends the process.
     Stop {
-        /// At once, without drain.
+        /// Stops at once, without drain.
         force: bool,
     },
-    /// Its process is to end, and another one to run.
+    /// Ends the process and starts another one.
     Restart,
-    /// It is to be forgotten, its process having ended.
+    /// Forgets the actor after the end of its process.
     Delete {
-        /// At once, without drain.
+        /// Stops at once, without drain.
         force: bool,
     },
 }
 
 impl Verb {
-    /// For messages: "a stop is under way".
+    /// Returns a noun for messages: "a stop is under way".
     pub fn noun(self) -> &'static str {
         match self {
             Self::Start => "a start",
@@ -34,7 +34,7 @@ impl Verb {
         }
     }
 
-    /// What is wanted of the actor from then on.
+    /// Returns the desired state from then on.
     pub fn desired(self) -> Desired {
         match self {
             Self::Start | Self::Restart => Desired::Up,
@@ -42,7 +42,7 @@ impl Verb {
         }
     }
 
-    /// Whether it ends the process that runs now, so that this end is no crash.
+    /// Returns true if the command ends the process that runs now, so that this end is no crash.
     pub fn ends_process(self) -> bool {
         match self {
             Self::Stop { .. } | Self::Restart | Self::Delete { .. } => true,
@@ -56,15 +56,15 @@ impl Verb {
 /// another one has taken the operation over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationLease {
-    /// What is being done.
+    /// The command under way.
     pub verb: Verb,
-    /// Tells this operation from every other one.
+    /// Id that distinguishes this operation from every other one.
     pub id: String,
     /// Grows every second while the supervisor lives that does it.
     pub heartbeat: u64,
 }
 
-/// How to end a process.
+/// Options for the end of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StopOptions {
     /// Time for running jobs to end; the actor's own `drain_timeout` by default.

@@ -1,4 +1,4 @@
-//! Where a reader of the event log stands: one position for each stream that it reads.
+//! Cursors of readers of the event log: one position for each stream that is read.
 //!
 //! Order is kept within a stream, not between streams, so a single number could not say what was read and what not.
 
@@ -16,7 +16,7 @@ const LONGEST: usize = 512;
 /// A part of the log that has an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventStream {
-    /// Everything but jobs.
+    /// The stream of all events but those of jobs.
     Control,
     /// The jobs of a script type.
     Jobs(ScriptType),
@@ -70,7 +70,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Before everything.
+    /// The position before all others.
     pub const START: Position = Position { millis: 0, sequence: 0 };
     /// After everything: no log has later ones, and no text stands for one.
     pub const END: Position = Position { millis: i64::MAX.cast_unsigned(), sequence: u64::MAX };
@@ -98,7 +98,7 @@ impl Position {
         }
     }
 
-    /// From the form that [`Display`](fmt::Display) gives.
+    /// Parses the form that [`Display`](fmt::Display) gives.
     pub fn parse(text: &str) -> Option<Self> {
         let (millis, sequence) = text.split_once('-')?;
         let position = Self { millis: millis.parse().ok()?, sequence: sequence.parse().ok()? };
@@ -112,7 +112,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What a reader has read: in each stream everything up to a position.
+/// The place of a reader: in each stream everything up to a position was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cursor {
     at: BTreeMap<EventStream, Position>,
@@ -156,7 +156,7 @@ impl Cursor {
         format!("{VERSION}{}", words.join("."))
     }
 
-    /// What a text stands for; None if it is not one of ours.
+    /// Decodes a cursor; None for a text that is none of ours.
     pub fn decode(text: &str) -> Option<Self> {
         let words = text.strip_prefix(VERSION).filter(|_words| text.len() <= LONGEST)?;
         let mut at = BTreeMap::new();

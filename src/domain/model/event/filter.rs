@@ -1,4 +1,4 @@
-//! Which events somebody wants to see. A part that is left empty lets everything through; an event has to pass all.
+//! Filters of events. A part that is left empty lets everything through; an event has to pass all parts.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -8,29 +8,29 @@ use crate::domain::model::event::{Event, Severity, Topic};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::script_type::ScriptType;
 
-/// What to let through.
+/// A filter of events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
-    /// About one of these topics.
+    /// Topics.
     pub topics: Vec<Topic>,
-    /// About one of these script types.
+    /// Script types.
     pub script_types: Vec<ScriptType>,
-    /// About one of these actors.
+    /// Actors.
     pub actor_ids: Vec<ActorId>,
-    /// About one of these jobs.
+    /// Jobs.
     pub job_ids: Vec<JobId>,
-    /// About jobs of this caller.
+    /// Caller of jobs.
     pub caller_id: Option<String>,
-    /// At least this important.
+    /// Least severity.
     pub min_severity: Option<Severity>,
-    /// At or after this time.
+    /// Earliest time.
     pub since: Option<SystemTime>,
-    /// Before this time.
+    /// Time before which events happened.
     pub until: Option<SystemTime>,
 }
 
 impl EventFilter {
-    /// Everything about one job.
+    /// Makes the filter of all events about one job.
     pub fn of_job(job_id: JobId, script_type: ScriptType) -> Self {
         Self {
             topics: vec![Topic::Job],

@@ -1,9 +1,9 @@
-//! What is said to people about changes that no code at hand could put into words better.
+//! Default messages for events whose emitter supplies none.
 
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::JobState;
 
-/// What happened to a job. `why` may be empty.
+/// Describes a change of a job. `why` may be empty.
 pub fn of_job(
     id: &JobId,
     old: Option<JobState>,

@@ -1,4 +1,4 @@
-//! What became of earlier attempts of a job.
+//! Ended attempts of a job.
 
 use std::time::SystemTime;
 
@@ -11,16 +11,16 @@ pub const MAX_PAST_ATTEMPTS: usize = 10;
 /// An attempt that was not the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastAttempt {
-    /// Which one, counted from 1.
+    /// Number of the attempt, counted from 1.
     pub attempt: u32,
     /// The actor that had it.
     pub actor_id: Option<ActorId>,
-    /// When it started; none if the actor was lost before it said so.
+    /// Start of the attempt; None if the actor was lost before it reported the start.
     pub started_at: Option<SystemTime>,
-    /// When it ended.
+    /// End of the attempt.
     pub ended_at: SystemTime,
     /// The state that it left the job in.
     pub left: JobState,
-    /// Why it failed, without log lines and cut to 2 KiB; none if it was cancelled.
+    /// Error of the attempt, without log lines and cut to 2 KiB; None if it was cancelled.
     pub error: Option<JobError>,
 }

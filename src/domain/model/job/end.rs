@@ -1,4 +1,4 @@
-//! How a job ended.
+//! The end of a job.
 
 use std::time::SystemTime;
 
@@ -6,7 +6,7 @@ use super::{JobError, JobState, PastAttempt};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::output::Progress;
 
-/// How the text of a result is to be read.
+/// Format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResultKind {
     /// The script had no value; the text is what it printed, perhaps nothing.
@@ -34,23 +34,23 @@ impl ResultKind {
     }
 }
 
-/// What a script produced.
+/// Result of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobResult {
     /// Strings verbatim, everything else compact JSON; without a value, the trimmed standard output.
     pub text: String,
-    /// How to read it.
+    /// Format of the text.
     pub kind: ResultKind,
 }
 
-/// How a job ended.
+/// Outcome of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// With a result.
+    /// The script has a result.
     Succeeded(JobResult),
-    /// With an error.
+    /// The script failed with an error.
     Failed(JobError),
-    /// On request, for this reason.
+    /// The job was cancelled, for this reason.
     Cancelled(String),
 }
 
@@ -68,31 +68,31 @@ impl Outcome {
 /// The end of a job: all that changed in it since it was submitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
-    /// How it ended.
+    /// Outcome of the job.
     pub outcome: Outcome,
     /// Attempts that were started.
     pub attempt: u32,
     /// The actor of the last attempt.
     pub actor_id: Option<ActorId>,
-    /// When the last attempt started.
+    /// Start of the last attempt.
     pub started_at: Option<SystemTime>,
-    /// When the terminal state was written.
+    /// Time at which the terminal state was written.
     pub finished_at: SystemTime,
-    /// What happened before, unless that is nothing; boxed, because it mostly is, and many may wait.
+    /// Earlier attempts and progress, if there are any; boxed, because there mostly are none, and many may wait.
     pub history: Option<Box<History>>,
 }
 
-/// What was told of a job before its end.
+/// Earlier attempts and progress of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
-    /// How far it was, as its script said last.
+    /// Last progress that the script reported.
     pub progress: Option<Progress>,
     /// The attempts before the latest one, oldest first.
     pub past_attempts: Vec<PastAttempt>,
 }
 
 impl History {
-    /// None when there is nothing to tell.
+    /// Makes a history; None when there is nothing to tell.
     pub fn of(progress: Option<Progress>, past_attempts: Vec<PastAttempt>) -> Option<Box<Self>> {
         (progress.is_some() || !past_attempts.is_empty()).then(|| Box::new(Self { progress, past_attempts }))
     }

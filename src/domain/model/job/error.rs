@@ -1,8 +1,8 @@
-//! Why a job failed.
+//! Errors of jobs.
 
 use std::fmt;
 
-/// Why a job failed.
+/// Kind of the error of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobErrorKind {
     /// The script threw, or exited with a code that is not zero.
@@ -60,7 +60,7 @@ impl JobErrorKind {
     }
 }
 
-/// Why and how a job failed.
+/// Error of a job: its kind and its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobError {
     /// The class, for programs.

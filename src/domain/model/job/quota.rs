@@ -1,4 +1,4 @@
-//! How many jobs of one identity may wait and run.
+//! Most jobs of one identity that may wait and run.
 
 /// Quotas on the unfinished jobs of an identity. None means no limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,8 +1,8 @@
-//! Where a job is.
+//! States of jobs.
 
 use std::fmt;
 
-/// Where a job is.
+/// State of a job.
 ///
 /// ```text
 ///  SCHEDULED ──┐

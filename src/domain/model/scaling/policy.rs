@@ -1,4 +1,4 @@
-//! How many actors of a script type there are to be: what a policy can say.
+//! Scaling policy: the number of actors of a script type.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::domain::model::violation::Violations;
 /// Most jobs for each actor that a policy may aim at.
 pub const MAX_TARGET: u32 = 1_000_000;
 
-/// Who decides on the number of actors.
+/// The side that decides on the number of actors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ScalingMode {
-    /// Somebody, by a call.
+    /// Callers decide.
     #[default]
     Fixed,
     /// The supervisor, by the number of jobs.
     Auto,
 }
 
-/// How many actors of a script type there are to be on a node.
+/// Number of actors of a script type on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScalingPolicy {
-    /// Who decides.
+    /// The side that decides on the number.
     pub mode: ScalingMode,
     /// The number that somebody said, in [`ScalingMode::Fixed`].
     pub replicas: Option<u32>,
@@ -38,7 +38,7 @@ pub struct ScalingPolicy {
     pub scale_out_delay: Duration,
     /// The highest need within this time counts when actors are removed: 5 minutes.
     pub scale_in_delay: Duration,
-    /// There must be no job for this long before the last actor is removed: 15 minutes.
+    /// Time without a job before the last actor is removed: 15 minutes.
     pub scale_to_zero_delay: Duration,
     /// Most actors added at once; 0 is any number.
     pub max_step_out: u32,

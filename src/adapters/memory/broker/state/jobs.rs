@@ -1,4 +1,4 @@
-//! What supervisors do to jobs: accept, await, cancel, delete, retry.
+//! Jobs from the supervisor's side: accept, await, cancel, delete, retry.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! What actors do: announce, take, renew, finish, release.
+//! Leases from the actor's side: announce, take, renew, finish, release.
 
 use std::time::SystemTime;
 

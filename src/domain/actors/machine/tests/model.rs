@@ -13,7 +13,7 @@ use crate::domain::model::event::Source;
 const LIVES: u32 = 1_000;
 const STEPS: usize = 120;
 
-/// Something that happens.
+/// A step of the model.
 #[derive(Debug, Clone)]
 enum Step {
     Request(Verb),
@@ -41,7 +41,7 @@ enum Step {
     OtherEndsProcess,
     OtherRecordsEnd,
     OtherDeletes,
-    /// For some rounds everything is answered and goes on.
+    /// Answers everything for some rounds.
     Settle(usize),
 }
 

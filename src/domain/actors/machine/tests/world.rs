@@ -35,14 +35,14 @@ const CALM_ROUNDS: usize = 400;
 /// The epoch of the records.
 const OUR_RECORDS: &str = "ours";
 
-/// What becomes of a call.
+/// Fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// It is carried out and answered.
+    /// The call is carried out and answered.
     Arrives,
-    /// It is carried out, and its answer is lost.
+    /// The call is carried out, and its answer is lost.
     AnswerIsLost,
-    /// It is not carried out.
+    /// The call is not carried out.
     Fails,
 }
 
@@ -188,7 +188,7 @@ impl World {
         self.check_calls();
     }
 
-    /// Without an answer of the store nobody knows what another supervisor does and tells.
+    /// Checks the reported exit. Without an answer of the store nobody knows what another supervisor does and tells.
     fn check_exit(&mut self, pid: u32, requested: bool) {
         assert!(self.told_ends.insert(pid), "the end of {pid} is told once");
         if !self.store_was_away {
@@ -282,7 +282,7 @@ impl World {
         }
     }
 
-    /// For a while everything is answered and goes on.
+    /// Answers everything for a while.
     pub(super) fn settle(&mut self, rounds: usize) {
         for _round in 0..rounds {
             self.deliver_all();
@@ -298,7 +298,7 @@ impl World {
         }
     }
 
-    /// Everything is answered, operations succeed and nothing more happens: the world has to come to rest.
+    /// Answers everything, lets operations succeed, and lets nothing more happen: the world has to come to rest.
     pub(super) fn calm(&mut self) {
         self.process_manager_is_away = false;
         self.observations_are_late = false;

@@ -13,7 +13,7 @@ use crate::domain::model::event::{Event, EventKind, Severity, Source};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 use crate::ports::store_fault::StoreFault;
 
-/// What stands at a place; every third event is a warning.
+/// Makes the event of a place; every third one is a warning.
 pub(super) fn event(stream: EventStream, position: Position) -> Logged {
     let (what, script_type) = match stream {
         EventStream::Control => (EventKind::QueuePaused, None),
@@ -109,7 +109,7 @@ impl ScriptedLog {
         Some(kept.oldest)
     }
 
-    /// As a Redis that comes back without its data.
+    /// Drops all data, as a Redis that comes back without them.
     pub(super) fn lose_everything(&self) {
         self.lock().streams.clear();
         self.tell();

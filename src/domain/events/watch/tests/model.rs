@@ -37,7 +37,7 @@ enum Step {
     Take(prop::sample::Index, usize),
     /// Asks for an event, and goes away at once.
     Ask(prop::sample::Index),
-    /// Somebody took nothing for long.
+    /// A watcher takes nothing for long.
     Pause(prop::sample::Index),
     Away(bool),
     Trim {
@@ -80,7 +80,7 @@ fn filter(number: usize) -> EventFilter {
 struct Watching {
     watch: EventWatch,
     filter: usize,
-    /// Everything up to here was seen, by the count of the model.
+    /// Cursor up to which everything was seen, by the count of the model.
     own: Cursor,
     paused: bool,
     /// The log was away while it watched.
@@ -90,7 +90,7 @@ struct Watching {
 struct Model {
     log: ScriptedLog,
     hub: EventHub,
-    /// Everything that ever happened.
+    /// Events that ever happened.
     history: BTreeMap<EventStream, Vec<Position>>,
     /// Up to where each stream was forgotten.
     trimmed: Cursor,
@@ -114,7 +114,7 @@ impl Model {
         }
     }
 
-    /// What this filter lets through of a stream behind a place.
+    /// Returns the positions of a stream behind a place that a filter lets through.
     fn wanted(&self, stream: EventStream, filter: usize, after: Position) -> impl Iterator<Item = Position> {
         let filter = self::filter(filter);
         let all = self.history.get(&stream).into_iter().flatten().copied();
@@ -125,7 +125,7 @@ impl Model {
         cursor.iter().any(|(stream, at)| self.trimmed.get(stream).is_some_and(|trimmed| trimmed > at))
     }
 
-    /// Whether a watch may end like this.
+    /// Checks that a watch may end like this.
     fn check_end(&self, own: &Cursor, paused: bool, excused: bool, error: &SupervisorError) {
         let expired = matches!(error, SupervisorError::CursorExpired { .. }) && self.is_trimmed(own);
         let too_slow = matches!(error, SupervisorError::ConsumerTooSlow { .. }) && paused;
@@ -182,7 +182,7 @@ impl Model {
         }
     }
 
-    /// Its cursor lies behind what it saw and before what it has yet to see.
+    /// Checks that the cursor lies behind the events that were seen and before those that are missing.
     fn check_cursor(&mut self, index: usize) {
         let Watching { watch, filter, own, .. } = &self.watching[index];
         for (stream, at) in watch.cursor().iter() {
@@ -245,7 +245,7 @@ impl Model {
         assert!(self.hub.shared.lock().ring.is_whole());
     }
 
-    /// With the log there again, everybody sees all that is left, and what happens now.
+    /// Ends the run: with the log there again, every watcher sees all that is left, and what happens now.
     async fn finish(mut self) {
         self.step(Step::Away(false)).await;
         for number in 0..4 {

@@ -31,7 +31,7 @@ impl World {
         }
     }
 
-    /// Something becomes of one of the calls under way.
+    /// Delivers, or loses, one of the calls under way.
     pub(in crate::domain::actors::machine::tests) fn deliver(&mut self, index: usize, delivery: Delivery) {
         let Outstanding { ticket, call } = self.calls.remove(index);
         let arrives = delivery == Delivery::Arrives;
