@@ -52,7 +52,7 @@
 //! | where is | file below `src` |
 //! |---|---|
 //! | the wait of a call, and its margin | `grpc/deadline.rs` |
-//! | the order of shutdown | `app.rs`, `shutdown.rs`; of connections: `grpc/server.rs` |
+//! | the order of shutdown | `app/run.rs`, `shutdown.rs`; of connections: `grpc/server.rs` |
 //! | which error has which code and reason | `grpc/status.rs` |
 //! | a field mask | `grpc/mask.rs` |
 //! | a slow watcher is cut off | `grpc/watch/stall.rs` |
