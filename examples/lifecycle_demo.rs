@@ -18,7 +18,8 @@ use anyhow::{Context, ensure};
 use hero_supervisor::adapters::local::{LocalOptions, LocalRunner};
 use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::{
-    ActorConfig, ActorLifecycleManagerBuilder, ScriptType, SupervisorBuilder, SupervisorError,
+    ActorConfig, ActorLifecycleManager, ActorLifecycleManagerBuilder, ScriptType, SupervisorBuilder,
+    SupervisorError,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -75,6 +76,11 @@ async fn main() -> anyhow::Result<()> {
         other => println!("Unexpected: {other:?}"),
     }
 
+    stop(&manager).await
+}
+
+/// Stops and deletes the actors.
+async fn stop(manager: &ActorLifecycleManager) -> anyhow::Result<()> {
     println!("== stop");
     manager.stop_all_actors().await?;
     let status = manager.get_actor_status("demo_actor_0").await?;

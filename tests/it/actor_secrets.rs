@@ -143,6 +143,12 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
+async fn restart(admin: &mut Client, id: &str) {
+    let restart =
+        pb::RestartActorRequest { actor_id: id.to_owned(), max_wait: span(LIMIT), ..Default::default() };
+    admin.restart_actor(restart).await.unwrap();
+}
+
 #[tokio::test]
 async fn secrets_reach_the_process_and_nobody_else() {
     let stage = Stage::start().await;
@@ -197,12 +203,7 @@ async fn secrets_reach_the_process_and_nobody_else() {
     // A restart reads the file again.
     write(&stage.path("secret"), "an0ther-value");
     std::fs::remove_file(stage.path("environment")).unwrap();
-    let restart = pb::RestartActorRequest {
-        actor_id: "keeper".to_owned(),
-        max_wait: span(LIMIT),
-        ..Default::default()
-    };
-    admin.restart_actor(restart).await.unwrap();
+    restart(&mut admin, "keeper").await;
     assert!(stage.environment().await.contains("DB=an0ther-value"));
 }
 

@@ -20,6 +20,15 @@ fn table(name: &str, seconds: u32) -> String {
     )
 }
 
+/// An OSIS actor in the file that depends on the actor `a`.
+fn worker_table(redis_url: &str) -> String {
+    format!(
+        "[[actor]]\nname = \"osis_actor_0\"\nscript_type = \"osis\"\nbinary_path = \"{OSIS_ACTOR}\"\n\
+         args = [\"--actor-id\", \"osis_actor_0\"]\nstart_timeout = \"60s\"\ndependencies = [\"a\"]\n\
+         [actor.env]\nREDIS_URL = \"{redis_url}\"\n\n"
+    )
+}
+
 async fn summary(service: &Service, expected: &str) {
     let what = format!("the log has {expected:?}");
     eventually(&what, LIMIT, || async { service.stderr().contains(expected).then_some(()) }).await;
@@ -35,12 +44,7 @@ async fn actors_of_the_file_are_made_changed_left_alone_and_removed_only_if_that
     let file = dir.path().join("supervisor.toml");
     let flag = file.display().to_string();
     let redis = PrivateRedis::start().await;
-    let worker = format!(
-        "[[actor]]\nname = \"osis_actor_0\"\nscript_type = \"osis\"\nbinary_path = \"{OSIS_ACTOR}\"\n\
-         args = [\"--actor-id\", \"osis_actor_0\"]\nstart_timeout = \"60s\"\ndependencies = [\"a\"]\n\
-         [actor.env]\nREDIS_URL = \"{}\"\n\n",
-        redis.url()
-    );
+    let worker = worker_table(&redis.url());
     write(&file, &[worker.clone(), table("a", 1000), table("b", 1000), table("c", 1000)]);
     let mut whole = FullService::start_on(redis, &["--config", &flag]).await;
     summary(&whole.service, "4 created, 0 changed, 0 unchanged, 0 removed, 0 failed").await;
@@ -176,12 +180,17 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     summary(&whole.service, "configuration file: script types: 1 changed, 0 unchanged, 0 failed").await;
     until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
 
+    check_counts_the_script_types(&whole, &file);
+}
+
+fn check_counts_the_script_types(whole: &FullService, file: &Path) {
+    let flag = file.display().to_string();
     let shown = whole.service.run(["config", "check", "--config", &flag]);
     assert!(
         shown.stdout.contains("with 1 script types") || shown.stderr.contains("with 1 script types"),
         "{shown:?}"
     );
-    std::fs::write(&file, "[script_type.osis]\nscaling_policy = { mode = \"auto\" }\n").unwrap();
+    std::fs::write(file, "[script_type.osis]\nscaling_policy = { mode = \"auto\" }\n").unwrap();
     let wrong = whole.service.run(["config", "check", "--config", &flag]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
     assert!(wrong.stderr.contains("script_type.osis.scaling_policy.max_replicas ("), "{wrong:?}");

@@ -72,6 +72,18 @@ fn systemd_takes_the_units_as_they_are_installed() {
     machine.ok("hero-supervisor", &["info"]);
 }
 
+/// Makes a package of a later version and installs it.
+fn install_newer(machine: &Machine) {
+    let newer = machine.outside().join("newer");
+    let made = run(Command::new(crate::root().join("packaging/deb"))
+        .env("DIST_VERSION", "99.0.0")
+        .env("DIST_OUT", &newer)
+        .env("DIST_QUICK", "yes"));
+    made.ok("a newer package");
+    let newer = fs::read_dir(newer).unwrap().next().unwrap().unwrap().file_name();
+    machine.install(&[&format!("/outside/newer/{}", newer.to_str().unwrap())]);
+}
+
 #[test]
 fn an_upgrade_ends_no_actor_and_loses_no_job() {
     let machine = installed();
@@ -106,14 +118,7 @@ fn an_upgrade_ends_no_actor_and_loses_no_job() {
     eventually("the long job runs", || (state(&through) == "RUNNING").then_some(()));
     let mut caller = machine.command("hero-supervisor", &["job", "await", &through]).spawn().unwrap();
 
-    let newer = machine.outside().join("newer");
-    let made = run(Command::new(crate::root().join("packaging/deb"))
-        .env("DIST_VERSION", "99.0.0")
-        .env("DIST_OUT", &newer)
-        .env("DIST_QUICK", "yes"));
-    made.ok("a newer package");
-    let newer = fs::read_dir(newer).unwrap().next().unwrap().unwrap().file_name();
-    machine.install(&[&format!("/outside/newer/{}", newer.to_str().unwrap())]);
+    install_newer(&machine);
     machine.ok("hero-supervisor", &["wait", "ready", "--timeout", "60s"]);
     assert_ne!(machine.main_pid("hero-supervisor"), supervisor, "the supervisor is the new one");
     assert_eq!((actors(), machine.main_pid("hero-zinit")), before, "actors and Zinit are the same processes");

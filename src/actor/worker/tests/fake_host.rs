@@ -90,88 +90,136 @@ impl Launcher for FakeHosts {
     }
 }
 
+/// A host that is up.
+struct Life<'a> {
+    report: &'a Report,
+    log: &'a Mutex<Log>,
+    waiting: VecDeque<(u64, String)>,
+    running: Option<(u64, String, Instant)>,
+    current: u64,
+    called_back: u64,
+    /// The running script was asked to end.
+    asked: bool,
+    /// A job was refused as stale.
+    refused: bool,
+}
+
 async fn live(mut inbox: mpsc::Receiver<Order>, report: &Report, log: &Mutex<Log>) -> Death {
-    let mut waiting: VecDeque<(u64, String)> = VecDeque::new();
-    let (mut current, mut called_back, mut asked, mut refused) = (0, 0, false, false);
-    let mut running: Option<(u64, String, tokio::time::Instant)> = None;
+    let mut life = Life {
+        report,
+        log,
+        waiting: VecDeque::new(),
+        running: None,
+        current: 0,
+        called_back: 0,
+        asked: false,
+        refused: false,
+    };
     loop {
-        while running.is_none() {
-            let Some((seq, script)) = waiting.pop_front() else { break };
-            if seq <= called_back {
-                continue;
-            }
-            if script == "stale" && !std::mem::replace(&mut refused, true) {
-                report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
-                continue;
-            }
-            if script == "stale to death" && !std::mem::replace(&mut log.lock().unwrap().died_of_it, true) {
-                report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
-                sleep(STAYS).await;
-                return Death { signal: Some(9), ..Death::default() };
-            }
-            current = seq;
-            log.lock().unwrap().ran.push(script.clone());
-            if script.starts_with("say") {
-                report.send(HostEvent::Replied(vec![words(seq, 1, "begins")])).await;
-            }
-            let time = time_of(&script);
-            running = Some((seq, script, tokio::time::Instant::now() + Duration::from_millis(time)));
+        if let Some(death) = life.start_next().await {
+            return death;
         }
-        let waits = |script: &str| ["hang", "stubborn"].contains(&script) || script.starts_with("polite");
-        let ends = running.as_ref().filter(|(_, script, _)| asked || !waits(script));
-        let ends = ends.map(|(_, _, at)| *at);
+        let end = life.end();
         let over = async {
-            match ends {
+            match end {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let death = tokio::select! {
             biased;
-            order = inbox.recv() => match order {
-                Some(Order::Job(seq, script)) => waiting.push_back((seq, script)),
-                Some(Order::CallBack(upto)) => {
-                    called_back = upto;
-                    report.send(HostEvent::CalledBack { current }).await;
-                }
-                Some(Order::Terminate) => {
-                    log.lock().unwrap().terminated += 1;
-                    if let Some((_, script, at)) = running.as_mut().filter(|(_, script, _)| script.starts_with("polite")) {
-                        asked = true;
-                        *at = tokio::time::Instant::now() + Duration::from_millis(time_of(script));
-                        continue;
-                    }
-                    if running.as_ref().is_none_or(|(_, script, _)| script != "stubborn") {
-                        return Death { signal: Some(15), ..Death::default() };
-                    }
-                }
-                Some(Order::Kill) | None => return Death { signal: Some(9), ..Death::default() },
-            },
-            () = over => {
-                let (seq, script, _) = running.take().unwrap();
-                asked = false;
-                if script == "crash" {
-                    return Death { signal: Some(6), ..Death::default() };
-                }
-                let (retiring, leaves) = (script == "retire", script == "leave");
-                let script_says = script.starts_with("say");
-                let result = JobResult { text: script, kind: ResultKind::Text };
-                let done = Done { seq, wall_us: 1, retiring, outcome: Ok(result) };
-                let mut replies = vec![Reply::Done(done)];
-                if script_says {
-                    replies.insert(0, words(seq, 2, "ends"));
-                }
-                report.send(HostEvent::Replied(replies)).await;
-                if retiring {
-                    return Death { exit_code: Some(0), ..Death::default() };
-                }
-                if leaves {
-                    let gone_at = Some(tokio::time::Instant::now());
-                    sleep(MISSED_AFTER).await;
-                    return Death { signal: Some(9), gone_at, ..Death::default() };
+            order = inbox.recv() => life.follow(order).await,
+            () = over => life.finish().await,
+        };
+        if let Some(death) = death {
+            return death;
+        }
+    }
+}
+
+impl Life<'_> {
+    /// Starts the next script unless one runs. Returns the death of the host, if it dies of the script.
+    async fn start_next(&mut self) -> Option<Death> {
+        while self.running.is_none() {
+            let (seq, script) = self.waiting.pop_front()?;
+            if seq <= self.called_back {
+                continue;
+            }
+            if script == "stale" && !std::mem::replace(&mut self.refused, true) {
+                self.report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
+                continue;
+            }
+            let is_deadly = script == "stale to death";
+            if is_deadly && !std::mem::replace(&mut self.log.lock().unwrap().died_of_it, true) {
+                self.report.send(HostEvent::Replied(vec![Reply::Stale { seq }])).await;
+                sleep(STAYS).await;
+                return Some(Death { signal: Some(9), ..Death::default() });
+            }
+            self.current = seq;
+            self.log.lock().unwrap().ran.push(script.clone());
+            if script.starts_with("say") {
+                self.report.send(HostEvent::Replied(vec![words(seq, 1, "begins")])).await;
+            }
+            let time = time_of(&script);
+            self.running = Some((seq, script, Instant::now() + Duration::from_millis(time)));
+        }
+        None
+    }
+
+    /// Returns the end of the running script; None while it waits to be asked, or if there is none.
+    fn end(&self) -> Option<Instant> {
+        let waits = |script: &str| ["hang", "stubborn"].contains(&script) || script.starts_with("polite");
+        let ends = self.running.as_ref().filter(|(_, script, _)| self.asked || !waits(script));
+        ends.map(|(_, _, at)| *at)
+    }
+
+    async fn follow(&mut self, order: Option<Order>) -> Option<Death> {
+        match order {
+            Some(Order::Job(seq, script)) => self.waiting.push_back((seq, script)),
+            Some(Order::CallBack(upto)) => {
+                self.called_back = upto;
+                self.report.send(HostEvent::CalledBack { current: self.current }).await;
+            }
+            Some(Order::Terminate) => {
+                self.log.lock().unwrap().terminated += 1;
+                let polite = self.running.as_mut().filter(|(_, script, _)| script.starts_with("polite"));
+                if let Some((_, script, at)) = polite {
+                    self.asked = true;
+                    *at = Instant::now() + Duration::from_millis(time_of(script));
+                } else if self.running.as_ref().is_none_or(|(_, script, _)| script != "stubborn") {
+                    return Some(Death { signal: Some(15), ..Death::default() });
                 }
             }
+            Some(Order::Kill) | None => return Some(Death { signal: Some(9), ..Death::default() }),
         }
+        None
+    }
+
+    /// Ends the running script.
+    async fn finish(&mut self) -> Option<Death> {
+        let (seq, script, _) = self.running.take().unwrap();
+        self.asked = false;
+        if script == "crash" {
+            return Some(Death { signal: Some(6), ..Death::default() });
+        }
+        let (retiring, leaves) = (script == "retire", script == "leave");
+        let script_says = script.starts_with("say");
+        let result = JobResult { text: script, kind: ResultKind::Text };
+        let done = Done { seq, wall_us: 1, retiring, outcome: Ok(result) };
+        let mut replies = vec![Reply::Done(done)];
+        if script_says {
+            replies.insert(0, words(seq, 2, "ends"));
+        }
+        self.report.send(HostEvent::Replied(replies)).await;
+        if retiring {
+            return Some(Death { exit_code: Some(0), ..Death::default() });
+        }
+        if leaves {
+            let gone_at = Some(Instant::now());
+            sleep(MISSED_AFTER).await;
+            return Some(Death { signal: Some(9), gone_at, ..Death::default() });
+        }
+        None
     }
 }
 

@@ -126,7 +126,7 @@ impl RedisQueue {
         }
     }
 
-    /// Turns answers into what was asked for.
+    /// Turns the answers of the queue into results.
     async fn finish_group(
         &self,
         script_type: ScriptType,
@@ -147,16 +147,7 @@ impl RedisQueue {
                         continue;
                     }
                 },
-                SubmitAnswer::Known(job, true) if job.id == id => SubmitAnswer::Accepted(job.created_at),
-                SubmitAnswer::Accepted(_)
-                | SubmitAnswer::Known(..)
-                | SubmitAnswer::Exists(false)
-                | SubmitAnswer::Gone(_)
-                | SubmitAnswer::Full(_)
-                | SubmitAnswer::QuotaReached(_)
-                | SubmitAnswer::Unroutable
-                | SubmitAnswer::Damaged(_)
-                | SubmitAnswer::Reused(_) => answer,
+                answer => accepted_before(answer, &id),
             };
             match answer {
                 SubmitAnswer::Accepted(created_at) => {
@@ -240,6 +231,22 @@ impl Drop for Registrations<'_> {
             drop(completion);
             self.shared.awaiters.prune(&id);
         }
+    }
+}
+
+/// Turns the answer to a repeated call about its own job into an acceptance.
+fn accepted_before(answer: SubmitAnswer, id: &JobId) -> SubmitAnswer {
+    match &answer {
+        SubmitAnswer::Known(job, true) if job.id == *id => SubmitAnswer::Accepted(job.created_at),
+        SubmitAnswer::Accepted(_)
+        | SubmitAnswer::Known(..)
+        | SubmitAnswer::Exists(_)
+        | SubmitAnswer::Gone(_)
+        | SubmitAnswer::Full(_)
+        | SubmitAnswer::QuotaReached(_)
+        | SubmitAnswer::Unroutable
+        | SubmitAnswer::Damaged(_)
+        | SubmitAnswer::Reused(_) => answer,
     }
 }
 

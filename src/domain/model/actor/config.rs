@@ -251,18 +251,7 @@ impl ActorConfig {
         {
             violations.add("health_check", "is empty or has a NUL character: leave it out or name a command");
         }
-        check_items("dependencies", &self.dependencies, &mut violations);
-        for (index, dependency) in self.dependencies.iter().enumerate().take(MAX_ITEMS) {
-            if dependency.is_empty() {
-                violations.add(format!("dependencies[{index}]"), "is empty: name an actor or a service");
-            } else if dependency.len() > MAX_DEPENDENCY_BYTES {
-                let description =
-                    format!("has more than {MAX_DEPENDENCY_BYTES} bytes: name an actor or a service");
-                violations.add(format!("dependencies[{index}]"), description);
-            } else if *dependency == self.name {
-                violations.add(format!("dependencies[{index}]"), "is the actor itself");
-            }
-        }
+        self.check_dependencies(&mut violations);
         if let Some(dir) = &self.working_dir
             && !dir.is_absolute()
         {
@@ -295,7 +284,22 @@ impl ActorConfig {
 }
 
 impl ActorConfig {
-    /// Bytes of all texts together.
+    fn check_dependencies(&self, violations: &mut Violations) {
+        check_items("dependencies", &self.dependencies, violations);
+        for (index, dependency) in self.dependencies.iter().enumerate().take(MAX_ITEMS) {
+            if dependency.is_empty() {
+                violations.add(format!("dependencies[{index}]"), "is empty: name an actor or a service");
+            } else if dependency.len() > MAX_DEPENDENCY_BYTES {
+                let description =
+                    format!("has more than {MAX_DEPENDENCY_BYTES} bytes: name an actor or a service");
+                violations.add(format!("dependencies[{index}]"), description);
+            } else if *dependency == self.name {
+                violations.add(format!("dependencies[{index}]"), "is the actor itself");
+            }
+        }
+    }
+
+    /// Returns the bytes of all texts together.
     fn text_bytes(&self) -> usize {
         let pairs = |map: &BTreeMap<String, String>| -> usize {
             map.iter().map(|(name, value)| name.len() + value.len()).sum()

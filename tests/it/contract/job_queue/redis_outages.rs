@@ -1,7 +1,7 @@
 //! Outages of Redis: it is killed, loses its data or its functions, cuts connections.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hero_supervisor::adapters::redis::{RedisConfig, RedisForScripts, RedisQueue};
 use hero_supervisor::domain::model::id::JobId;
@@ -12,9 +12,10 @@ use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use hero_supervisor::ports::script_redis::{Answer, ScriptRedis};
 use hero_supervisor::ports::store_fault::StoreFault;
-use hero_supervisor::ports::work_queue::{Work, WorkQueue};
+use hero_supervisor::ports::work_queue::{AttemptEnd, Lease, Work, WorkQueue};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::attempts::hear;
 use super::queue_contract::{
@@ -61,51 +62,12 @@ async fn a_killed_redis_with_an_append_only_file_loses_no_acknowledged_job() {
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
     // One actor works all the time; three callers submit until the kill.
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     let mut workers = JoinSet::new();
-    let started_at = bench.now();
-    workers.spawn({
-        let stop = stop.clone();
-        async move {
-            let mut void = Vec::new();
-            while !stop.is_cancelled() {
-                let Ok(work) = actor.take(16, Duration::from_millis(200)).await else {
-                    sleep(Duration::from_millis(20)).await;
-                    if let Ok(recovered) = actor.recover(&[]).await {
-                        void.extend(complete(&*actor, recovered, started_at).await);
-                    }
-                    continue;
-                };
-                void.extend(complete(&*actor, work, started_at).await);
-            }
-            void
-        }
-    });
+    workers.spawn(work_until(stop.clone(), actor, bench.now()));
     let mut callers: JoinSet<Vec<JobId>> = JoinSet::new();
     for _caller in 0..3 {
-        let queue = queue.clone();
-        callers.spawn(async move {
-            let mut acknowledged = Vec::new();
-            loop {
-                match queue.submit(vec![submission(spec("1"))]).await {
-                    Ok(mut answers) => match answers.remove(0) {
-                        Ok(submitted) => acknowledged.push(submitted.job.id),
-                        // It was on its way when Redis was killed.
-                        Err(SubmitRefused::Uncertain { .. }) => return acknowledged,
-                        Err(refused) => panic!("{refused}"),
-                    },
-                    Err(error)
-                        if matches!(
-                            error.fault(),
-                            StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }
-                        ) =>
-                    {
-                        return acknowledged;
-                    }
-                    Err(other) => panic!("{other}"),
-                }
-            }
-        });
+        callers.spawn(submit_until_away(Arc::clone(&queue)));
     }
     sleep(Duration::from_millis(500)).await;
     bench.redis().kill9();
@@ -133,16 +95,53 @@ async fn a_killed_redis_with_an_append_only_file_loses_no_acknowledged_job() {
     queue.close().await;
 }
 
+/// Takes jobs and ends them, also those that came back. Returns the leases whose end was not accepted.
+async fn work_until(
+    stop: CancellationToken,
+    actor: Arc<dyn WorkQueue>,
+    started_at: SystemTime,
+) -> Vec<Lease> {
+    let mut void = Vec::new();
+    while !stop.is_cancelled() {
+        let Ok(work) = actor.take(16, Duration::from_millis(200)).await else {
+            sleep(Duration::from_millis(20)).await;
+            if let Ok(recovered) = actor.recover(&[]).await {
+                void.extend(complete(&*actor, recovered, started_at).await);
+            }
+            continue;
+        };
+        void.extend(complete(&*actor, work, started_at).await);
+    }
+    void
+}
+
+/// Submits one job after the other until Redis is away. Returns those that were acknowledged.
+async fn submit_until_away(queue: Arc<dyn Queue>) -> Vec<JobId> {
+    let mut acknowledged = Vec::new();
+    loop {
+        match queue.submit(vec![submission(spec("1"))]).await {
+            Ok(mut answers) => match answers.remove(0) {
+                Ok(submitted) => acknowledged.push(submitted.job.id),
+                // It was on its way when Redis was killed.
+                Err(SubmitRefused::Uncertain { .. }) => return acknowledged,
+                Err(refused) => panic!("{refused}"),
+            },
+            Err(error)
+                if matches!(error.fault(), StoreFault::Unavailable(_) | StoreFault::TimedOut { .. }) =>
+            {
+                return acknowledged;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 /// Ends every job that was handed out; answers with those whose end was not accepted.
-pub(super) async fn complete(
-    actor: &dyn WorkQueue,
-    work: Vec<Work>,
-    started_at: std::time::SystemTime,
-) -> Vec<hero_supervisor::ports::work_queue::Lease> {
+pub(super) async fn complete(actor: &dyn WorkQueue, work: Vec<Work>, started_at: SystemTime) -> Vec<Lease> {
     let mut ends = Vec::new();
     for work in work {
         if let Work::Job(job) = work {
-            ends.push(hero_supervisor::ports::work_queue::AttemptEnd {
+            ends.push(AttemptEnd {
                 lease: job.lease,
                 started_at,
                 outcome: Ok(text("1")),
