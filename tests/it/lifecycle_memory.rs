@@ -2,8 +2,11 @@
 
 mod causes;
 mod dependencies;
+mod health;
 pub(crate) mod model;
+mod next_supervisor;
 mod orphans;
+mod scaling;
 mod two_managers;
 mod update;
 
@@ -25,7 +28,7 @@ use hero_supervisor::domain::jobs::{JobDefaults, JobRequest, Supervisor};
 use hero_supervisor::domain::model::actor::{
     ActorConfig, ActorState, Desired, ExitStatus, Readiness, RestartMode, RestartPolicy,
 };
-use hero_supervisor::domain::model::health::{Health, HealthAction};
+use hero_supervisor::domain::model::health::HealthAction;
 use hero_supervisor::domain::model::id::{ActorId, NodeName};
 use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, JobView};
 use hero_supervisor::domain::model::script_type::ScriptType;
@@ -34,9 +37,6 @@ use hero_supervisor::ports::programs::{ProgramFault, Programs};
 use hero_supervisor::ports::work_queue::{Work, WorkQueue};
 
 use crate::support::wait::eventually;
-
-mod health;
-mod scaling;
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -73,7 +73,7 @@ impl LifecycleOnMemory {
         let lease = Duration::from_secs(24 * 3600);
         let broker = MemoryBroker::new(MemoryConfig { lease, ..MemoryConfig::default() });
         let processes = Arc::new(MemoryProcessManager::new());
-        let manager = telling_manager(&broker, &processes, "here", Vec::new(), events);
+        let manager = manager_of(&broker, &processes, "here", Vec::new(), events);
         Self { broker, processes, manager }
     }
 
@@ -116,10 +116,10 @@ fn manager(
     node: &str,
     initial: Vec<ActorConfig>,
 ) -> ActorLifecycleManager {
-    telling_manager(broker, processes, node, initial, Events::discard())
+    manager_of(broker, processes, node, initial, Events::discard())
 }
 
-fn telling_manager(
+fn manager_of(
     broker: &MemoryBroker,
     processes: &Arc<MemoryProcessManager>,
     node: &str,
@@ -140,24 +140,13 @@ fn telling_manager(
     })
 }
 
-/// A manager of this node that tells what happens.
+/// Makes a manager of this node that emits its events.
 fn manager_with(
     broker: &MemoryBroker,
     processes: &Arc<MemoryProcessManager>,
     events: Events,
 ) -> ActorLifecycleManager {
-    let (queue, store) = (Arc::new(broker.job_queue()), Arc::new(broker.actor_store()));
-    let supervisor = Supervisor::new(queue, store, Arc::new(broker.clock()), JobDefaults::default());
-    ActorLifecycleManager::new(Deps {
-        actor_env: Default::default(),
-        supervisor,
-        processes: Arc::clone(processes) as Arc<_>,
-        store: Arc::new(broker.actor_store()),
-        programs: Arc::new(Shelf { missing: Vec::new() }),
-        node: NodeName::parse("here").unwrap(),
-        initial: Vec::new(),
-        events,
-    })
+    manager_of(broker, processes, "here", Vec::new(), events)
 }
 
 fn config(name: &str) -> ActorConfig {
@@ -358,110 +347,6 @@ async fn force_overtakes_a_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dependencies_start_first_and_cycles_and_ghosts_are_refused_by_name() {
-    let world = LifecycleOnMemory::new();
-    world.manager.create(config("base"), false, WAIT).await.unwrap();
-    let top = config("top").with_dependencies(vec!["base".to_owned()]);
-    world.start(top).await.unwrap();
-    let base = world.manager.actor(&id("base")).await.unwrap();
-    assert_eq!(base.state, ActorState::Running);
-    let ghost = config("x").with_dependencies(vec!["ghost".to_owned()]);
-    let refused = world.manager.create(ghost, true, WAIT).await.unwrap_err();
-    assert!(refused.to_string().contains("ghost"), "{refused}");
-    // p needs q, which needs p: made in one go as initial actors, refused at the start.
-    let initial = vec![
-        config("p").with_dependencies(vec!["q".to_owned()]),
-        config("q").with_dependencies(vec!["p".to_owned()]),
-    ];
-    let cyclic = manager(&world.broker, &world.processes, "there", initial);
-    let refused = cyclic.start(&id("p"), WAIT).await.unwrap_err();
-    assert!(refused.to_string().contains("wait for each other"), "{refused}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_new_supervisor_shows_the_same_view_and_touches_no_actor() {
-    let world = LifecycleOnMemory::new();
-    let a = world.start(config("a")).await.unwrap();
-    world.processes.exit("a", ExitStatus::Code(1));
-    world.until_state(&a, ActorState::Running).await;
-    let before = eventually("the restart is noted", WAIT, || async {
-        let status = world.manager.actor(&a).await.unwrap();
-        (status.record.restart_count == 1 && status.pid.0.is_some()).then_some(status)
-    })
-    .await;
-    world.manager.close().await;
-    let calls = world.processes.calls().len();
-    let next = manager(&world.broker, &world.processes, "here", Vec::new());
-    next.open().await.unwrap();
-    let after = eventually("the actor is seen", WAIT, || async {
-        let status = next.actor(&a).await.unwrap();
-        (status.state == ActorState::Running).then_some(status)
-    })
-    .await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!((after.pid, after.record.restart_count), (before.pid, 1));
-    assert_eq!(after.record.config, before.record.config);
-    assert_eq!(world.processes.calls().len(), calls, "{:?}", world.processes.calls());
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
-    let world = LifecycleOnMemory::new();
-    let a = world.start(config("a")).await.unwrap();
-    let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
-    let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
-    let job = world
-        .manager
-        .supervisor()
-        .submit(JobRequest::new(JobSpec::new(ScriptType::OSIS, "1")))
-        .await
-        .unwrap()
-        .job;
-    worker.take(1, WAIT).await.unwrap();
-    eventually("the pid is stored", WAIT, || async {
-        let store = world.broker.actor_store();
-        let records = hero_supervisor::ports::actor_store::ActorStore::load(&store).await.unwrap().records;
-        (records[0].last_pid == Some(pid)).then_some(())
-    })
-    .await;
-    world.manager.close().await;
-    world.processes.exit("a", ExitStatus::Signal(11));
-    let next = manager(&world.broker, &world.processes, "here", Vec::new());
-    next.open().await.unwrap();
-    let ended = next.supervisor().await_end(&job.id, Duration::from_secs(2)).await.unwrap();
-    assert_eq!(ended.job.state, JobState::Failed);
-    eventually("the restart is counted", WAIT, || async {
-        (next.actor(&a).await.unwrap().record.restart_count == 1).then_some(())
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn scaling_makes_starts_drains_and_lets_go() {
-    let world = LifecycleOnMemory::new();
-    let none = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 2), WAIT).await.unwrap_err();
-    assert!(matches!(none, SupervisorError::NoTemplate(ScriptType::OSIS)));
-    world.manager.create(config("o_0"), false, WAIT).await.unwrap();
-    let trial = world
-        .manager
-        .scale(ScaleRequest { trial: true, ..ScaleRequest::new(ScriptType::OSIS, 3) }, WAIT)
-        .await
-        .unwrap();
-    assert_eq!(trial.added, [id("o_0"), id("o_1"), id("o_2")]);
-    assert_eq!(world.manager.actors().await.unwrap().len(), 1, "a trial makes nothing");
-    let up = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 3), WAIT).await.unwrap();
-    assert!(up.done);
-    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 3);
-    assert_eq!(up.actors[1].record.config.name, "o_1");
-    world.manager.scale_actors(&ScriptType::OSIS, 1).await.unwrap();
-    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 1);
-    world.manager.scale_actors(&ScriptType::OSIS, 0).await.unwrap();
-    let left: Vec<String> =
-        world.manager.actors().await.unwrap().iter().map(|actor| actor.record.id.to_string()).collect();
-    assert_eq!(left, ["o_0"], "what a caller made is stopped, what scaling made is deleted");
-}
-
-#[tokio::test(start_paused = true)]
 async fn while_the_process_manager_is_away_states_are_unknown_and_come_back_by_themselves() {
     let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
@@ -471,19 +356,6 @@ async fn while_the_process_manager_is_away_states_are_unknown_and_come_back_by_t
     assert!(matches!(refused, SupervisorError::ProcessManagerUnavailable(_)), "{refused}");
     world.processes.set_fault(ProcessFault::None);
     world.until_state(&a, ActorState::Stopped).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn actors_of_another_node_are_shown_and_not_touched() {
-    let world = LifecycleOnMemory::new();
-    let a = world.start(config("a")).await.unwrap();
-    let other = manager(&world.broker, &Arc::new(MemoryProcessManager::new()), "there", Vec::new());
-    assert_eq!(other.actor(&a).await.unwrap().record.node.as_str(), "here");
-    assert_eq!(other.actors().await.unwrap().len(), 1);
-    let refused = other.stop(&a, StopOptions::default(), WAIT).await.unwrap_err();
-    assert!(matches!(refused, SupervisorError::ActorOnOtherNode { .. }), "{refused}");
-    let taken = other.create(config("a"), true, WAIT).await.unwrap_err();
-    assert!(matches!(taken, SupervisorError::ActorOnOtherNode { .. }), "{taken}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -506,33 +378,4 @@ async fn many_are_started_and_stopped_and_each_has_its_own_answer() {
     assert!(restarted.iter().all(|answer| answer.result.is_ok()));
     world.manager.stop_all_actors().await.unwrap();
     assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_idle_actor_is_pinged_and_restarted_after_three_misses_and_a_busy_one_never() {
-    let world = LifecycleOnMemory::new();
-    let (idle, worker) = world.start_worker(config("a").with_readiness(Readiness::Queue)).await;
-    let reports = world.manager.monitor_actor_health().await.unwrap();
-    assert_eq!(reports[0].reason, "had a job lately", "it was started just now");
-    tokio::time::sleep(Duration::from_secs(601)).await;
-    // It takes its ping and says nothing for ever: busy by the queue's count, so its lease judges it.
-    let (reports, _taken) = tokio::join!(world.manager.monitor_actor_health(), worker.take(1, WAIT));
-    let report = &reports.unwrap()[0];
-    assert_eq!((report.consecutive_failures, report.action), (1, HealthAction::Pinged));
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let second = &world.manager.monitor_actor_health().await.unwrap()[0];
-    assert_eq!((second.health, second.consecutive_failures), (Health::Degraded, 2), "{second:?}");
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    // The third miss restarts it; the new process announces itself.
-    let first_pid = world.manager.actor(&idle).await.unwrap().pid.0;
-    let (third, ()) = tokio::join!(world.manager.monitor_actor_health(), async {
-        let pid = eventually("another pid", WAIT, || async {
-            world.manager.actor(&idle).await.unwrap().pid.0.filter(|pid| Some(*pid) != first_pid)
-        })
-        .await;
-        world.broker.work_queue(ScriptType::OSIS, idle.clone(), pid).announce(false).await.unwrap();
-    });
-    let third = &third.unwrap()[0];
-    assert_eq!((third.health, third.action), (Health::Unhealthy, HealthAction::Restarted), "{third:?}");
-    assert_eq!(world.manager.actor(&idle).await.unwrap().state, ActorState::Running);
 }

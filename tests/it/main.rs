@@ -44,6 +44,7 @@ mod redis_access;
 mod redis_tls;
 mod release_check;
 mod sal_actor;
+mod sizes;
 mod traces;
 mod two_supervisors;
 mod two_supervisors_one_node;

@@ -113,3 +113,24 @@ async fn waiting_for_another_is_no_crash() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn dependencies_start_first_and_cycles_and_ghosts_are_refused_by_name() {
+    let world = LifecycleOnMemory::new();
+    world.manager.create(config("base"), false, WAIT).await.unwrap();
+    let top = config("top").with_dependencies(vec!["base".to_owned()]);
+    world.start(top).await.unwrap();
+    let base = world.manager.actor(&id("base")).await.unwrap();
+    assert_eq!(base.state, ActorState::Running);
+    let ghost = config("x").with_dependencies(vec!["ghost".to_owned()]);
+    let refused = world.manager.create(ghost, true, WAIT).await.unwrap_err();
+    assert!(refused.to_string().contains("ghost"), "{refused}");
+    // p needs q, which needs p: made in one go as initial actors, refused at the start.
+    let initial = vec![
+        config("p").with_dependencies(vec!["q".to_owned()]),
+        config("q").with_dependencies(vec!["p".to_owned()]),
+    ];
+    let cyclic = manager(&world.broker, &world.processes, "there", initial);
+    let refused = cyclic.start(&id("p"), WAIT).await.unwrap_err();
+    assert!(refused.to_string().contains("wait for each other"), "{refused}");
+}

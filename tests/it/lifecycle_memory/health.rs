@@ -262,3 +262,32 @@ async fn an_actor_that_heeds_its_drain_at_whatever_moment_is_restarted_and_not_l
         assert_ne!(world.manager.actor(&actor).await.unwrap().pid.0, first, "heeded after {after} ms");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_actor_is_pinged_and_restarted_after_three_misses_and_a_busy_one_never() {
+    let world = LifecycleOnMemory::new();
+    let (idle, worker) = world.start_worker(config("a").with_readiness(Readiness::Queue)).await;
+    let reports = world.manager.monitor_actor_health().await.unwrap();
+    assert_eq!(reports[0].reason, "had a job lately", "it was started just now");
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    // It takes its ping and says nothing for ever: busy by the queue's count, so its lease judges it.
+    let (reports, _taken) = tokio::join!(world.manager.monitor_actor_health(), worker.take(1, WAIT));
+    let report = &reports.unwrap()[0];
+    assert_eq!((report.consecutive_failures, report.action), (1, HealthAction::Pinged));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let second = &world.manager.monitor_actor_health().await.unwrap()[0];
+    assert_eq!((second.health, second.consecutive_failures), (Health::Degraded, 2), "{second:?}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    // The third miss restarts it; the new process announces itself.
+    let first_pid = world.manager.actor(&idle).await.unwrap().pid.0;
+    let (third, ()) = tokio::join!(world.manager.monitor_actor_health(), async {
+        let pid = eventually("another pid", WAIT, || async {
+            world.manager.actor(&idle).await.unwrap().pid.0.filter(|pid| Some(*pid) != first_pid)
+        })
+        .await;
+        world.broker.work_queue(ScriptType::OSIS, idle.clone(), pid).announce(false).await.unwrap();
+    });
+    let third = &third.unwrap()[0];
+    assert_eq!((third.health, third.action), (Health::Unhealthy, HealthAction::Restarted), "{third:?}");
+    assert_eq!(world.manager.actor(&idle).await.unwrap().state, ActorState::Running);
+}

@@ -125,3 +125,28 @@ async fn what_a_caller_leaves_open_is_as_the_script_type_has_it_and_a_full_queue
     let refused = world.manager.supervisor().submit(job).await.unwrap_err();
     assert!(matches!(refused, SupervisorError::QueueFull { limit: 1, .. }), "{refused}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn scaling_makes_starts_drains_and_lets_go() {
+    let world = LifecycleOnMemory::new();
+    let none = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 2), WAIT).await.unwrap_err();
+    assert!(matches!(none, SupervisorError::NoTemplate(ScriptType::OSIS)));
+    world.manager.create(config("o_0"), false, WAIT).await.unwrap();
+    let trial = world
+        .manager
+        .scale(ScaleRequest { trial: true, ..ScaleRequest::new(ScriptType::OSIS, 3) }, WAIT)
+        .await
+        .unwrap();
+    assert_eq!(trial.added, [id("o_0"), id("o_1"), id("o_2")]);
+    assert_eq!(world.manager.actors().await.unwrap().len(), 1, "a trial makes nothing");
+    let up = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 3), WAIT).await.unwrap();
+    assert!(up.done);
+    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 3);
+    assert_eq!(up.actors[1].record.config.name, "o_1");
+    world.manager.scale_actors(&ScriptType::OSIS, 1).await.unwrap();
+    assert_eq!(world.manager.get_running_actor_count(&ScriptType::OSIS).await, 1);
+    world.manager.scale_actors(&ScriptType::OSIS, 0).await.unwrap();
+    let left: Vec<String> =
+        world.manager.actors().await.unwrap().iter().map(|actor| actor.record.id.to_string()).collect();
+    assert_eq!(left, ["o_0"], "what a caller made is stopped, what scaling made is deleted");
+}

@@ -20,7 +20,7 @@ impl Two {
     async fn start(config: ActorConfig) -> Self {
         let ((events, told), (other_events, other_told)) = (Events::channel(), Events::channel());
         let world = LifecycleOnMemory::with_events(events);
-        let second = telling_manager(&world.broker, &world.processes, "here", Vec::new(), other_events);
+        let second = manager_of(&world.broker, &world.processes, "here", Vec::new(), other_events);
         let actor = world.start(config).await.unwrap();
         second.open().await.unwrap();
         let two = Self { world, second, actor, told: [told, other_told] };
