@@ -134,7 +134,7 @@ pub struct Config {
     pub grpc_web_origins: Vec<String>,
     /// The Redis that holds jobs and actors.
     pub redis_url: RedisUrl,
-    /// The same Redis as actors are told it (`REDIS_URL`), with another user for instance; `redis_url` by default.
+    /// URL of the same Redis for actors (`REDIS_URL`), with another user for instance; `redis_url` by default.
     pub actor_redis_url: Option<RedisUrl>,
     /// The user of Redis.
     pub redis_user: Option<String>,

@@ -117,7 +117,7 @@ pub enum SupervisorError {
         /// Advice.
         hint: &'static str,
     },
-    /// The job failed; from calls that answer with nothing but its result.
+    /// The job failed; from calls that return nothing but its result.
     #[error("job {id} failed: {error}")]
     JobFailed {
         /// Id of the job.
@@ -125,7 +125,7 @@ pub enum SupervisorError {
         /// Error of the job.
         error: JobError,
     },
-    /// The job was cancelled; from calls that answer with nothing but its result.
+    /// The job was cancelled; from calls that return nothing but its result.
     #[error("job {id} was cancelled: {reason}")]
     JobCancelled {
         /// Id of the job.

@@ -20,7 +20,7 @@ pub use files::TlsError;
 use crate::config::TlsFiles;
 use crate::lock::Lock;
 
-/// Time before the end of a certificate from which on it is told.
+/// Time before the end of a certificate at which warnings begin.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// The TLS of a listener. New connections get what was loaded last.

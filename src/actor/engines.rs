@@ -43,13 +43,13 @@ pub trait Engine {
     /// Gives the engine a way to ask its actor for something; called once, before anything else.
     fn connect(&mut self, _actor: Caller) {}
 
-    /// Loads what the engine needs; answers with its name and version.
+    /// Loads the engine. Returns its name and version.
     ///
     /// # Errors
     /// Says what is missing and what to do about it; jobs then fail as [`JobErrorKind::EngineUnavailable`].
     fn probe(&mut self) -> Result<String, String>;
 
-    /// Runs one script to its end, or to its timeout if the engine can stop it; whoever called the host kills it if not.
+    /// Runs one script to its end, or to its timeout if the engine can stop it. Otherwise the actor kills the host.
     /// What the script writes goes to `sink` as it is written.
     ///
     /// # Errors

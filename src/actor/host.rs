@@ -113,7 +113,7 @@ fn sockets() -> io::Result<(UnixStream, UnixStream)> {
     Ok((jobs.into(), control.into()))
 }
 
-/// Hears what the actor says on the control socket until it is gone.
+/// Reads the actor's messages on the control socket until the actor is gone.
 fn listen(
     mut control: UnixStream,
     words: &ControlSocket,

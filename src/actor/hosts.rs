@@ -57,7 +57,7 @@ pub enum Reply {
         /// The fault.
         reason: String,
     },
-    /// The script of the running job said something; comes before the end of that job.
+    /// Output of the script of the running job; comes before the end of that job.
     Output {
         /// Number of the job.
         seq: u64,

@@ -90,7 +90,7 @@ impl HostLauncher {
         Ok(self)
     }
 
-    /// Waits until every host is gone; they must have been dropped or told to end.
+    /// Waits until every host is gone; they must have been dropped or asked to end.
     pub async fn gone(&self) {
         self.tasks.close();
         self.tasks.wait().await;

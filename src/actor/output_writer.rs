@@ -99,7 +99,7 @@ impl OutputWriter {
         state.tokens = state.burst;
     }
 
-    /// Sends a reply, and before it all that was said and is not sent yet.
+    /// Sends a reply, and before it all output that is not sent yet.
     pub(crate) fn reply(&self, reply: &Reply) -> io::Result<()> {
         let state = &mut *self.state();
         state.take_latest();

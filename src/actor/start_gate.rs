@@ -44,7 +44,7 @@ impl StartGate {
         Start::Go
     }
 
-    /// Calls back all jobs up to `upto` and answers with the one that was started last. Every job behind that one, up to
+    /// Calls back all jobs up to `upto` and returns the one that was started last. Every job behind that one, up to
     /// `upto`, is never started from now on; every job before has been started.
     pub(crate) fn call_back(&self, upto: u64) -> u64 {
         let state = &mut *self.state();

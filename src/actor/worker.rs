@@ -77,7 +77,7 @@ const END_BYTES: usize = 64 << 20;
 /// After this, ends that cannot be written are given up by an actor that is asked to end at once.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// A job in hand that has not ended.
+/// A job in flight that has not ended.
 struct HeldJob {
     job: Box<TakenJob>,
     /// Time at which its lease was known to be good: when the lease was asked for, not when the answer came.
@@ -182,7 +182,7 @@ struct WorkerLoop<L: Launcher> {
     heartbeat: Repeating,
     /// Heartbeats that were sent.
     heartbeats_sent: u64,
-    /// Asks for what the queue believes to be in hand; nothing else is taken before.
+    /// Asks for the jobs that the queue believes to be in flight; no others are taken before.
     recover: Repeating,
     /// Calls fail since; none while they work.
     away_since: Option<Instant>,
@@ -339,7 +339,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// Jobs in hand that have not ended.
+    /// Jobs in flight that have not ended.
     fn held_count(&self) -> usize {
         self.waiting.len() + self.slots.iter().map(Slot::load).sum::<usize>()
     }

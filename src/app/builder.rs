@@ -114,7 +114,7 @@ impl<S> ActorLifecycleManagerBuilder<S> {
 }
 
 impl ActorLifecycleManagerBuilder<Supervisor> {
-    /// Makes the manager. Nothing is contacted yet; what is wrong with the settings is told by its first call.
+    /// Makes the manager. Nothing is contacted yet; the first call reports mistakes in the settings.
     pub fn build(self) -> ActorLifecycleManager {
         let store = Arc::clone(self.supervisor.store());
         ActorLifecycleManager::new(Deps {

@@ -1,4 +1,4 @@
-//! Addresses that other machines can reach without TLS or without authentication, because somebody has said so.
+//! Addresses that other machines can reach without TLS or without authentication, because the configuration says so.
 
 use metrics::gauge;
 

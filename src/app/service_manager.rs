@@ -8,7 +8,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The variable with the socket; without it nobody is told.
+/// The variable with the socket; without it there is no service manager.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
 /// Messages to the service manager.

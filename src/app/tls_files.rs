@@ -1,4 +1,4 @@
-//! The files of TLS while the service runs: loaded again when they change, and told when their time is almost over.
+//! The files of TLS while the service runs: loaded again when they change, with warnings before their end.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub struct Flags {
     /// The Redis that holds jobs and actors [default: redis://127.0.0.1:6379]
     #[arg(long, value_name = "URL")]
     pub redis_url: Option<String>,
-    /// The same Redis as actors are told it, with another user for instance [default: as --redis-url]
+    /// URL of the same Redis for actors, with another user for instance [default: as --redis-url]
     #[arg(long, value_name = "URL")]
     pub actor_redis_url: Option<String>,
     /// Login to Redis.

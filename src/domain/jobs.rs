@@ -169,7 +169,7 @@ impl Supervisor {
         }
     }
 
-    /// Removes the record of an ended job; false when there was none and `allow_missing` is said.
+    /// Removes the record of an ended job; false when there was none and `allow_missing` is set.
     ///
     /// # Errors
     /// `JobState` while it has not ended, `JobNotFound`, `QueueUnavailable`.

@@ -5,7 +5,7 @@ use crate::error::SupervisorError;
 /// Tries in all. Each conflict is another supervisor's success, so five in a row mean that somebody writes all the time.
 const TRIES: u32 = 5;
 
-/// Repeats `attempt` until it does not answer with None, the sign that another supervisor was faster; None after five tries.
+/// Repeats `attempt` while it returns None, the sign that another supervisor was faster; None after five tries.
 /// An attempt begins by reading what it changes.
 ///
 /// # Errors

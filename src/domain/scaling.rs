@@ -20,7 +20,7 @@ pub struct ScalePlan {
     pub start: Vec<ActorId>,
     /// New ones to make from the template.
     pub create: Vec<ActorId>,
-    /// Running ones to drain and let go of, in this order.
+    /// Running actors to drain and remove, in this order.
     pub remove: Vec<ActorId>,
 }
 

@@ -15,7 +15,7 @@ pub struct Peer {
     /// Certificates of a TLS client in DER, its own first; empty without. The handshake has verified them against the
     /// client CAs of that moment.
     pub certificates: Arc<[Vec<u8>]>,
-    /// The process that has opened a unix socket; None for TCP, and where the system does not tell.
+    /// The process that has opened a unix socket; None for TCP, and where the system does not show it.
     pub unix: Option<UnixPeer>,
 }
 
@@ -26,7 +26,7 @@ pub struct UnixPeer {
     pub uid: u32,
     /// Effective group.
     pub gid: u32,
-    /// Process; None where the system does not tell.
+    /// Pid of the process; None where the system does not show it.
     pub pid: Option<i32>,
 }
 

@@ -1,4 +1,4 @@
-//! Actors as their queue knows them: who is there, a request to drain, and the jobs of a process that is gone.
+//! Actors as their queue knows them: presences, requests to drain, and the jobs of a process that is gone.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +24,7 @@ pub struct Presence {
     pub heartbeat_at: SystemTime,
     /// Time at which the actor last took or finished a job.
     pub last_job_at: Option<SystemTime>,
-    /// Ends of jobs that it could not write yet, when it last said something.
+    /// Ends of jobs that the actor could not write yet, at its last heartbeat.
     pub pending_ends: u64,
     /// Calls with ends that the queue has refused since the process was started.
     pub refused_ends: u64,

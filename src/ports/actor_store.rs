@@ -82,6 +82,6 @@ pub trait ActorStore: SharedStore {
     /// The template from which scaling makes actors of this type.
     async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError>;
 
-    /// Sets the template if there is none, or always when `replace` is said.
+    /// Sets the template if there is none, or always when `replace` is set.
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError>;
 }

@@ -1,6 +1,6 @@
 //! The event log: events, kept for a while in several streams, and read again by watchers.
 //!
-//! Events about jobs are appended by the queue itself, in the same step as the change that they tell of. All others come
+//! Events about jobs are appended by the queue itself, in the same step as the change. All others come
 //! in through [`EventLog::append`].
 
 use std::collections::BTreeSet;

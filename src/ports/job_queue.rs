@@ -127,7 +127,7 @@ pub trait JobQueue: Send + Sync {
     /// Reads a job.
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError>;
 
-    /// Reads what the scripts of a job have said, behind `after`, at most `limit`, oldest first. It is kept as long as
+    /// Reads the output of a job behind `after`, at most `limit`, oldest first. It is kept as long as
     /// the job, and bounded: of a job that says very much the oldest is removed.
     async fn output(
         &self,

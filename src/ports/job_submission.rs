@@ -162,7 +162,7 @@ impl Completion {
     }
 }
 
-/// Takes jobs in, and tells their ends.
+/// Submits jobs and awaits their ends.
 #[async_trait]
 pub trait JobSubmission: Send + Sync {
     /// Puts jobs into their queues; answers in the order of `submissions`. All of one script type are one atomic step.

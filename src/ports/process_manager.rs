@@ -74,7 +74,7 @@ pub enum ProcessState {
         /// Pid of the process.
         pid: u32,
     },
-    /// Told to end, still there.
+    /// Asked to end, still there.
     Stopping {
         /// Pid of the process, while it is known.
         pid: Option<u32>,
@@ -207,7 +207,7 @@ pub enum ProcessError {
 /// Runs named processes.
 #[async_trait]
 pub trait ProcessManager: Send + Sync {
-    /// Asks who is there; fails within 2 s when nobody is. It is the liveness probe as well.
+    /// Asks for name and version; fails within 2 s when nothing answers. This is the liveness probe as well.
     async fn probe(&self) -> Result<ProcessManagerInfo, ProcessError>;
 
     /// Sets the realm of the records for which processes are made from now on. A process that bears the mark of other
@@ -253,7 +253,7 @@ pub trait ProcessManager: Send + Sync {
     }
 
     /// The last lines that the process wrote, oldest first; none for an unknown name, and none of a foreign process.
-    /// Where the process manager tells its lives apart, only those of the last one.
+    /// If the process manager distinguishes its lives, only lines of the last one are returned.
     async fn log_tail(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ProcessError>;
 
     /// Reads all lines that are kept, oldest first, or those behind a place that an earlier call gave, through all

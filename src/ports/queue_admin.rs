@@ -81,7 +81,7 @@ pub trait QueueAdmin: Send + Sync {
     /// Hands out jobs again; actors that wait get them at once. False when it was not paused.
     async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError>;
 
-    /// Counts jobs in these states that no actor has in hand.
+    /// Counts jobs in these states that are not in flight.
     async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError>;
 
     /// Ends jobs in these states that no actor has in hand as CANCELLED, oldest first and at most `most`; answers with

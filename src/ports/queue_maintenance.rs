@@ -16,7 +16,7 @@ pub trait QueueMaintenance: Send + Sync {
     /// records removed. Harmless at any number of callers; meant to be called about once a second.
     async fn maintain(&self) -> Result<(), QueueError>;
 
-    /// The length of a lease without heartbeat; actors are told it when they are started.
+    /// Returns the length of a lease without heartbeat, which actors get when they are started.
     fn lease(&self) -> Duration;
 
     /// Ends background tasks and lets go of connections.

@@ -39,7 +39,7 @@ pub enum Work {
         /// Time at which the actor takes jobs again, if the process still lives then.
         resume_after: Duration,
     },
-    /// A hint that this lease is void, sooner than the next heartbeat would tell: its job was cancelled.
+    /// A hint that this lease is void, sooner than the next heartbeat would show it: its job was cancelled.
     Cancelled {
         /// The lease, as it was given.
         lease: Lease,

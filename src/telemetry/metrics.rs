@@ -25,7 +25,7 @@ pub const ZINIT_DURATION: &str = "hero_zinit_call_duration_seconds";
 pub const JOB_DURATION: &str = "hero_job_run_duration_seconds";
 /// Time from acceptance to first start of jobs whose end a caller of this server has awaited, by script type.
 pub const JOB_WAIT: &str = "hero_job_queue_duration_seconds";
-/// Number of ended jobs, whoever has awaited them, by script type, terminal state and kind of error. All supervisors of one Redis
+/// Number of ended jobs, awaited or not, by script type, terminal state and kind of error. All supervisors of one Redis
 /// count the same ones.
 pub const JOBS: &str = "hero_jobs_total";
 /// Number of restarts of actors that did not answer their pings, by script type.

@@ -53,7 +53,7 @@ impl Rhai {
         Self::of(limits, session, None)
     }
 
-    /// Loads the modules and one more, which is made with something for whoever asked for it.
+    /// Loads the modules, and a further one from `make`.
     pub(super) fn with<T>(limits: Limits, more: impl FnOnce(&Arc<Session>) -> (Module, T)) -> (Self, T) {
         let session = Arc::new(Session::new(&limits));
         let (module, made) = more(&session);

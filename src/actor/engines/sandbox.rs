@@ -32,7 +32,7 @@ impl Sandbox {
 /// The rights that are asked for; an older kernel gives those that it knows. With the ninth, sockets by their path count,
 /// with the tenth UDP.
 const RIGHTS: ABI = ABI::V10;
-/// Programs, libraries, and what the kernel tells. Homes are not among them.
+/// Programs, libraries, and the files of the kernel. Homes are not among them.
 const SYSTEM: [&str; 10] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix", "/proc", "/sys/devices/system"];
 /// Settings that programs need and that hold no secrets. What else is in that folder may well.
@@ -88,7 +88,7 @@ pub(super) struct Reach<'a> {
     pub(super) network: bool,
 }
 
-/// Confines this thread and all that it starts from now on. Answers with how much of it is in force.
+/// Confines this thread and all that it starts from now on. Returns the part of the rules that is in force.
 pub(super) fn confine(reach: &Reach<'_>) -> Result<&'static str, String> {
     // Rules skip what is not there, which is right for the system and wrong for what was named.
     for named in reach.readable {

@@ -129,7 +129,7 @@ impl V {
         Ok(self.compiler.insert(compiler))
     }
 
-    /// The program for HeroScript, and what it is told.
+    /// The program for HeroScript, and its arguments.
     fn hero(&self, text: &str, folder: &Path) -> Result<Started, AttemptError> {
         let hero = find::hero(&self.flags).map_err(|reason| unavailable(&reason))?;
         let file = folder.join("script.hero");

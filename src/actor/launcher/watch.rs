@@ -164,7 +164,7 @@ pub(super) struct StderrTail {
 }
 
 impl StderrTail {
-    /// Takes what was read; answers with how much that was, 0 at the end.
+    /// Takes the bytes that were read. Returns their number, 0 at the end.
     fn note(&mut self, count: io::Result<usize>, buffer: &[u8]) -> usize {
         let count = count.unwrap_or(0);
         for byte in buffer.iter().take(count) {

@@ -9,7 +9,7 @@ pub struct WorkerConfig {
     pub hosts: usize,
     /// Jobs written to one host at a time; 1 when a slow job must not hold up others.
     pub ahead: usize,
-    /// Jobs in hand at a time, those in hosts included.
+    /// Most jobs in flight, those in hosts included.
     pub window: usize,
     /// A job that runs longer is reported as started; the end of a shorter one says both.
     pub report_start_after: Duration,

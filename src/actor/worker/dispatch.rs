@@ -37,7 +37,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// Takes the work that the queue believes to be in hand. A job that has run here is not run again: the queue has lost
+    /// Takes the work that the queue believes to be in flight. A job that has run here is not run again: the queue has lost
     /// its end, and is told that the end is unknown.
     pub(super) fn on_recovered(&mut self, mut work: Vec<Work>, good_at: Instant) {
         let known: HashSet<Lease> = self.known_leases().into_iter().collect();

@@ -261,7 +261,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// Leases that this process may still hold: of jobs in hand, and of those that the queue has not taken back yet.
+    /// Leases that this process may still hold: of jobs in flight, and of those that the queue has not taken back yet.
     fn leases(&self) -> Vec<Lease> {
         self.held_jobs()
             .filter(|held| !held.void)
@@ -294,7 +294,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// A start that the queue has not heard of is reported again.
+    /// Reports again a start that the queue has not acknowledged.
     fn report_again(&mut self, leases: &[Lease]) {
         for sent in self.slots.iter_mut().filter_map(|slot| slot.sent.front_mut()) {
             if leases.contains(&sent.held.job.lease) {

@@ -22,7 +22,7 @@ pub(super) struct SentJob {
     pub(super) held: HeldJob,
     /// Time at which the job was handed to the host (lower bound).
     written: Instant,
-    /// The host has said that it will not start the job.
+    /// The host has reported that it will not start the job.
     refused: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Termination {
 /// A step of a termination.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum TerminationStep {
-    /// The host was told to start nothing else; without an answer it is killed then.
+    /// Time until which the host has to answer a call back; without an answer it is killed then.
     CallingBack(Instant),
     /// The host was asked to end; it is killed then.
     Terminating(Instant),
@@ -286,7 +286,7 @@ impl<H: Host> Slot<H> {
         }
     }
 
-    /// Empties the place after the end of its host; answers with the jobs that were in it, and why it was killed.
+    /// Empties the place after the end of its host. Returns the jobs that were in it, and the reason for a kill.
     /// `gone_at` is when the host was certainly gone.
     pub(super) fn lose_host(&mut self, gone_at: Option<Instant>) -> LostHost {
         self.host = None;

@@ -12,7 +12,7 @@ use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::StoreFault;
 
-/// While ends cannot be written, that is told this often.
+/// Interval of log lines while ends cannot be written.
 const TELL_STUCK: Duration = Duration::from_secs(60);
 
 impl<L: Launcher> WorkerLoop<L> {
@@ -83,7 +83,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
     }
 
-    /// Logs the ends that nobody will ever be told.
+    /// Logs the ends that could not be written.
     pub(super) fn tell_abandoned(&self) {
         let jobs: Vec<_> = self
             .pending

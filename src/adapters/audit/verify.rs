@@ -1,4 +1,4 @@
-//! Checks the chain of a log: a changed, removed or displaced line is found, and the place is told.
+//! Checks the chain of a log: a changed, removed or displaced line is found, with its place.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -170,7 +170,7 @@ async fn ended(syncing: &mut Option<JoinHandle<io::Result<()>>>) -> io::Result<(
 }
 
 impl State {
-    /// Writes lines, and tells those who wait for them.
+    /// Writes lines, and replies to the calls that wait for them.
     fn write(&mut self, batch: Vec<Item>) {
         let (lines, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Item { content, reply }| (content, reply)).unzip();

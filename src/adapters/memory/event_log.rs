@@ -32,7 +32,7 @@ impl MemoryEventLog {
     /// Removes all but the last `kept` events of each stream, as time would.
     ///
     /// # Errors
-    /// `Unavailable` when the broker was told to be so.
+    /// `Unavailable` when the broker was set to be so.
     pub fn trim(&self, kept: usize) -> Result<(), LogError> {
         self.broker.with(|state| state.trim_events(kept))
     }

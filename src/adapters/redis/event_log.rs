@@ -245,7 +245,7 @@ impl FromRedisValue for StreamExtent {
     }
 }
 
-/// Decodes entries in their order and answers with the position of the last one. An entry that cannot be read, perhaps of a later
+/// Decodes entries in their order and returns the position of the last one. An entry that cannot be read, perhaps of a later
 /// version, is passed over.
 fn decode(
     stream: EventStream,

@@ -30,7 +30,7 @@ use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, Resu
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
-/// Fields of a record without the script, as the functions answer with them.
+/// Fields of a record without the script, in the order of the functions' answers.
 pub(super) const BASIC: [&str; 29] = [
     "id",
     "script_type",

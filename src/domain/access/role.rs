@@ -56,7 +56,7 @@ impl fmt::Display for Role {
 pub struct Roles(u8);
 
 impl Roles {
-    /// No role: whoever has it may do next to nothing.
+    /// No role: an identity without one may do next to nothing.
     pub const NONE: Self = Self(0);
 
     /// Returns true if this role is among them.

@@ -20,7 +20,7 @@ use crate::ports::actor_store::Stored;
 type ReplyReceiver = oneshot::Receiver<Result<bool, SupervisorError>>;
 
 impl ActorLifecycleManager {
-    /// Makes an actor and, if `start` is said, starts it. The same definition again changes nothing.
+    /// Makes an actor and, if `start` is set, starts it. The same definition again changes nothing.
     ///
     /// # Errors
     /// `Invalid`, `BinaryInvalid`, `ActorExists`, `DependencyUnmet`, and those of [`ActorLifecycleManager::start`].
@@ -184,7 +184,7 @@ impl ActorLifecycleManager {
         finish(&handle, answer, deadline).await
     }
 
-    /// Drains, stops and forgets an actor; answers with what it was, None when it was not there and `allow_missing` is said.
+    /// Drains, stops and deletes an actor. Returns its last status; None when there was none and `allow_missing` is set.
     ///
     /// # Errors
     /// Those of `stop`.

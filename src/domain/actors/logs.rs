@@ -16,7 +16,7 @@ use crate::ports::process_manager::{LogBatch, LogLine, LogPosition, PlacedLine, 
 const PART_LINES: usize = 500;
 /// Text of one part at most; one line may take all of it.
 const PART_BYTES: usize = 1024 * 1024;
-/// Longest silence of a follower: then it is told how far it is, so that both sides know that the other lives.
+/// Longest silence of a stream: then its position is sent, so that both sides know that the other lives.
 const SILENCE: Duration = Duration::from_secs(15);
 /// Between two looks at a process manager that does not answer.
 const RETRY: Duration = Duration::from_millis(500);

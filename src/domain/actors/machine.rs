@@ -31,7 +31,7 @@
 //! | CLAIMING | the write of an operation's lease, and of the desired state | the operation begins; after a conflict it is decided anew |
 //! | CHANGING | the write of a change | after a conflict the change is made again of the newer record, 8 times at most |
 //! | OBSERVING | the epoch of the records, orphans that are asked to end, the last lines of a log | the observation is gone on with |
-//! | RECORDING | the write of an end of the process | it is told, counted, and its jobs are reclaimed |
+//! | RECORDING | the write of an end of the process | the end is emitted and counted, and the jobs are reclaimed |
 //!
 //! # Inputs, in the order in which they are taken
 //!
@@ -56,7 +56,7 @@
 //! |---|---|
 //! | [`Effect::Call`] | calls a port in a task of its own; the answer comes back with the same ticket |
 //! | [`Effect::Begin`], [`Effect::GiveUp`] | runs an operation in place of any other; drops it |
-//! | [`Effect::Resume`] | lets the operation go on after an end that it has told |
+//! | [`Effect::Resume`] | lets the operation go on after an end that it has reported |
 //! | [`Effect::Reply`] | answers callers |
 //! | [`Effect::Publish`], [`Effect::Emit`] | shows a status; emits an event |
 //!

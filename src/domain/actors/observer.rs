@@ -25,7 +25,7 @@ pub(super) const SEEN_END: Duration = Duration::from_millis(400);
 const HURRIED: Duration = Duration::from_millis(25);
 /// While nobody waits, presences are read only at every n-th observation; they serve the display then.
 const CALM_ROUNDS_PER_PRESENCE: u64 = 5;
-/// A process manager that does not answer must not keep whoever wants to see it as it is now.
+/// Limit of an observation, so that a process manager that does not answer holds no caller up.
 const FRESH_LIMIT: Duration = Duration::from_secs(2);
 /// A slow queue must not keep us from seeing processes.
 const PRESENCE_LIMIT: Duration = Duration::from_millis(500);

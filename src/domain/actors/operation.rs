@@ -1,6 +1,6 @@
 //! An operation carries out one request: start, stop, restart or delete, each as a straight line of steps.
 //!
-//! An operation changes nothing of the actor's record: it tells its task by [`Note`]s, and by its end. Dropping an
+//! An operation changes nothing of the actor's record: it reports to its task by [`Note`]s, and by its end. Dropping an
 //! operation half-way is safe: the next one begins by an observation.
 
 mod environment;

@@ -53,7 +53,7 @@ impl ActorLifecycleManager {
         Ok(actors)
     }
 
-    /// The same for whoever decides by it: those of this node by their records as they are stored now.
+    /// Returns the actors for a decision: those of this node with their records as they are stored now.
     pub(super) async fn actors_as_stored(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
         let each = self.actors().await?.into_iter().map(|actor| async move {
             match self.shared.registry.get(actor.record.id.as_str()) {

@@ -63,7 +63,7 @@ impl ActorHandle {
         (Self { requests: request_sender, edits: edit_sender, status, deleted, callers }, end)
     }
 
-    /// Writes another definition over the one of this etag; answers with whether it is another one.
+    /// Writes another definition over the one of this etag. Returns true if it is another one.
     pub(super) async fn define(
         &self,
         etag: String,
@@ -93,7 +93,7 @@ impl ActorHandle {
         }
     }
 
-    /// Tells the task that its actor's record was not there.
+    /// Reports to the task that its actor's record was not there.
     pub(super) fn note_missing(&self) {
         // It is missed again soon.
         let _full_or_gone = self.edits.try_send((Edit::Gone, None));

@@ -1,4 +1,4 @@
-//! The end of one operation, told to everybody who waits for it.
+//! Replies to the callers who wait for the end of an operation.
 
 use tokio::sync::oneshot;
 

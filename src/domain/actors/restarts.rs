@@ -32,7 +32,7 @@ impl RecentEnds {
         u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
     }
 
-    /// Forgets everything: somebody has started it by hand.
+    /// Forgets all ends, after a start by a caller.
     pub(super) fn clear(&mut self) {
         self.ends.clear();
     }

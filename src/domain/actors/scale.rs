@@ -51,7 +51,7 @@ pub struct Scaled {
     pub actors: Vec<ActorStatus>,
     /// Actors that were made or started, or would be.
     pub added: Vec<ActorId>,
-    /// Actors that were drained and let go of, or would be.
+    /// Actors that were drained and removed, or would be.
     pub removed: Vec<ActorId>,
     /// False when the wait ended first; the request stands and is carried out.
     pub done: bool,
@@ -62,7 +62,7 @@ impl ActorLifecycleManager {
     /// the type.
     ///
     /// # Errors
-    /// `AutoscalingActive` unless `take_over` is said, `Invalid`, `NoTemplate`, and those of `create` and `stop`.
+    /// `AutoscalingActive` unless `take_over` is set, `Invalid`, `NoTemplate`, and those of `create` and `stop`.
     pub async fn scale(&self, request: ScaleRequest, wait: Duration) -> Result<Scaled, SupervisorError> {
         let ScaleRequest { script_type, replicas, drain_timeout, trial, take_over } = request;
         let (settings, _template) = self.script_type_settings(script_type).await?;

@@ -43,7 +43,7 @@ pub struct ActorCounts {
     pub total: u32,
     /// RUNNING.
     pub running: u32,
-    /// RUNNING, with jobs in hand.
+    /// RUNNING, with jobs in flight.
     pub busy: u32,
     /// UNHEALTHY.
     pub unhealthy: u32,

@@ -37,7 +37,7 @@ use calls::Calls;
 
 /// Interval of checks of operations, our own and those of other supervisors.
 const TICK: Duration = Duration::from_millis(250);
-/// Time for what is under way when the machine leaves, and to tell other supervisors that it does.
+/// Time for the calls under way when the machine leaves, and for the release of its lease.
 const LEAVING: Duration = Duration::from_millis(500);
 /// Notes of the operation that wait.
 const WAITING_NOTES: usize = 8;

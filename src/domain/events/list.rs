@@ -15,7 +15,7 @@ const MOST_LOOKED_AT: usize = 20_000;
 const LATE: Duration = Duration::from_secs(60);
 
 /// Shows events that came before `from`, or the newest ones, the newest first, until `show` answers that it is enough.
-/// Answers with where the next page begins; None at the end.
+/// Returns the beginning of the next page; None at the end.
 ///
 /// # Errors
 /// `QueueUnavailable`.

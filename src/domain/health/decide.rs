@@ -96,7 +96,7 @@ pub(super) fn worked_since(actor: &ActorStatus) -> bool {
     matches!((actor.last_job_at, last_ping), (Some(job), Some(ping)) if job > ping)
 }
 
-/// The verdict that is shown while no ping is under way.
+/// Returns the health that is shown while no ping is under way.
 pub(super) fn settled(actor: &ActorStatus) -> ActorHealth {
     let known = &actor.health;
     if actor.state != ActorState::Running {
@@ -138,7 +138,7 @@ pub(super) fn is_same_process(pinged: &ActorStatus, now: &ActorStatus, drained: 
     runs && now.pid == pinged.pid && now.record.desired == Desired::Up
 }
 
-/// The verdict after so many misses in a row.
+/// Returns the health after so many misses in a row.
 pub(super) fn after_misses(policy: &HealthPolicy, misses: u32) -> Health {
     if misses >= policy.failure_threshold { Health::Unhealthy } else { Health::Degraded }
 }

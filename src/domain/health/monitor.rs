@@ -95,7 +95,7 @@ impl HealthMonitor {
         }
     }
 
-    /// One round over these actors, side by side. Who is being checked already is waited for, not pinged twice.
+    /// Checks these actors side by side. A check that is under way already is waited for, so no actor is pinged twice.
     pub(crate) async fn check(&self, actors: Vec<ActorStatus>, scope: Scope) -> Vec<HealthReport> {
         let actors = self.with_jobs_in_flight(actors).await;
         let each = actors.into_iter().map(|actor| async move {
@@ -300,7 +300,7 @@ impl HealthMonitor {
         now.is_ok_and(|now| decide::is_same_process(pinged, &now, drained))
     }
 
-    /// Writes down what is known now, and says so if the verdict is another one.
+    /// Records the health of now, and emits an event if it is another one.
     async fn settle(&self, actor: &ActorStatus, health: ActorHealth) {
         let id = &actor.record.id;
         let old = actor.health.health;
@@ -351,7 +351,7 @@ impl HealthMonitor {
         self.tracker.with_health(actor)
     }
 
-    /// Records a verdict, here and for other supervisors.
+    /// Records the health of an actor, here and for other supervisors.
     async fn store_verdict(&self, record: HealthRecord) {
         self.tracker.record(record.clone());
         if let Err(error) = self.store.put_health(&record).await {

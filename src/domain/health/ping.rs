@@ -16,7 +16,7 @@ const PING_SCRIPT: &str = "\"pong\"";
 /// Records of pings are of no interest for long.
 const PING_TTL: Duration = Duration::from_secs(60);
 
-/// Bytes of an actor's answer that are told.
+/// Most bytes of an actor's answer in messages.
 const SHOWN_BYTES: usize = 256;
 
 /// Result of a ping.

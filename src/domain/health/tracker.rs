@@ -1,4 +1,4 @@
-//! The memory of health monitoring: verdicts, last activity, and which actors are being pinged.
+//! The memory of health monitoring: health, last activity, and the actors that are being pinged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard};
@@ -97,7 +97,7 @@ impl HealthTracker {
         }
     }
 
-    /// Returns how long ago a caller said that the actor had a job.
+    /// Returns the time since a caller reported a job of the actor.
     pub(super) fn last_activity(&self, id: &ActorId) -> Option<Duration> {
         self.lock().last_activity.get(id.as_str()).map(Instant::elapsed)
     }

@@ -92,7 +92,7 @@ fn is_mark(text: &str) -> bool {
 }
 
 enum Phase {
-    /// The job is to be told.
+    /// The job is to be sent.
     First,
     /// The job has not ended.
     Live,
@@ -114,9 +114,9 @@ pub struct JobWatch {
     place: JobPlace,
     with_lines: bool,
     changes: Changes,
-    /// Steps that are not told yet, up to where the job was read last.
+    /// Steps that are not sent yet, up to the last read of the job.
     steps: VecDeque<Step>,
-    /// Utterances that are not told yet.
+    /// Output that is not sent yet.
     page: VecDeque<Kept>,
     /// True if all output at the time of the last read is in the page, or was sent.
     drained: bool,
@@ -129,7 +129,7 @@ pub struct JobWatch {
 }
 
 impl JobWatch {
-    /// Begins to follow a job: from now on and with all that it has said, or behind a place.
+    /// Begins to follow a job: from now on and with all its output, or behind a place.
     ///
     /// # Errors
     /// `JobNotFound`, `JobExpired`, `QueueUnavailable`, `TooManyWatches`.
@@ -211,7 +211,7 @@ impl JobWatch {
         }
     }
 
-    /// Notes what has become of the job since it was told last.
+    /// Finds the steps of the job since the last one that was sent.
     fn note_state(&mut self) {
         self.steps = steps::between(self.place.state, self.place.attempt, &self.job).into();
         self.phase = if self.job.state.is_terminal() { Phase::Ending } else { Phase::Live };
@@ -240,7 +240,7 @@ impl JobWatch {
         self.read_output().await
     }
 
-    /// Reads what the script has said and was not told before.
+    /// Reads the output that was not sent before.
     async fn read_output(&mut self) -> Result<(), SupervisorError> {
         let (script_type, mark) = (self.job.spec.script_type, &self.place.mark);
         let page = self.supervisor.queue().output(script_type, &self.job.id, mark, PAGE).await?;

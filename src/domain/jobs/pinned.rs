@@ -40,7 +40,7 @@ impl Supervisor {
         }))
     }
 
-    /// Marks those that are for actors which are not there. Answers with one job for each actor that some are for.
+    /// Marks submissions for actors that do not exist. Returns one job for each actor that some are for.
     pub(super) async fn mark_unroutable(
         &self,
         submissions: &mut [Submission],

@@ -104,7 +104,7 @@ impl Supervisor {
         self.wait(Box::new(Begun { attached, deduplicated: false }), deadline).await
     }
 
-    /// Runs a job and answers with the text of its result, however long it takes (its `run_timeout` bounds each attempt).
+    /// Runs a job and returns the text of its result, however long it takes (its `run_timeout` bounds each attempt).
     ///
     /// # Errors
     /// `JobFailed` and `JobCancelled` when it ends so; those of [`Supervisor::submit`].

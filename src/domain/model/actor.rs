@@ -35,7 +35,7 @@ pub enum ActorState {
     Running,
     /// Up; takes no new job and finishes what it has.
     Draining,
-    /// Told to end.
+    /// Asked to end.
     Stopping,
     /// The process ended; it will be started again.
     Backoff,
@@ -255,7 +255,7 @@ pub struct ActorStatus {
     pub state_since: SystemTime,
     /// Start time of the process, as far as it was observed.
     pub started_at: Option<SystemTime>,
-    /// Jobs in its hands, as its queue last said.
+    /// Jobs in flight, as its queue last reported.
     pub in_flight: u32,
     /// Time at which the actor last took or finished a job.
     pub last_job_at: Option<SystemTime>,

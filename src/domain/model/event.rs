@@ -65,7 +65,7 @@ impl Event {
         }
     }
 
-    /// The same, if it tells of the state of an actor, from the state that was told before it.
+    /// Returns the event with the state that was emitted before, if the event is about the state of an actor.
     pub fn continuing(self, before: ActorState) -> Self {
         let mut event = self;
         if let EventKind::ActorStateChanged { old, .. } = &mut event.kind {
@@ -189,11 +189,11 @@ pub enum EventKind {
         /// The fault.
         reason: String,
     },
-    /// The verdict on an actor changed.
+    /// The health of an actor changed.
     HealthChanged {
-        /// The verdict before.
+        /// Health before.
         old: Health,
-        /// The verdict now.
+        /// Health after.
         new: Health,
         /// Pings missed in a row.
         consecutive_failures: u32,

@@ -1,4 +1,4 @@
-//! Values of the health of actors: the policy by which idle actors are pinged, pings, and verdicts.
+//! Values of the health of actors: the policy by which idle actors are pinged, pings, and health.
 
 use std::time::{Duration, SystemTime};
 
@@ -48,7 +48,7 @@ pub enum UnhealthyAction {
     ReportOnly,
 }
 
-/// A policy of which only some parts are said; the rest is that of the script type.
+/// A partial policy; unset fields fall back to the policy of the script type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct HealthSettings {
     /// See [`HealthPolicy::idle_after`].
@@ -64,7 +64,7 @@ pub struct HealthSettings {
 }
 
 impl HealthSettings {
-    /// True when nothing is said.
+    /// Returns true if no field is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -107,7 +107,7 @@ impl HealthSettings {
     }
 }
 
-/// The verdict on an actor.
+/// Health of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Health {
     /// The actor works, or answered its last ping.
@@ -172,7 +172,7 @@ pub enum PingOutcome {
 /// Health of an actor by its pings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActorHealth {
-    /// The verdict.
+    /// Health of the actor.
     pub health: Health,
     /// The last ping.
     pub last_ping: Option<Ping>,

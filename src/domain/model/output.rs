@@ -16,7 +16,7 @@ pub const MAX_LINE_BYTES: usize = 64 * 1024;
 /// Longest message of a progress, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
 
-/// One thing that a script said.
+/// One item of a script's output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputChunk {
     /// Counts up within an attempt, from 1, over both outputs. A gap is what was left out because there was too much.
@@ -90,7 +90,7 @@ pub struct OutputMark(pub String);
 pub struct Kept {
     /// Place of the chunk.
     pub mark: OutputMark,
-    /// The attempt whose script said it.
+    /// Attempt of the script.
     pub attempt: u32,
     /// The chunk.
     pub chunk: OutputChunk,
@@ -114,7 +114,7 @@ impl Gaps {
         (self.attempt, self.number)
     }
 
-    /// Notes the next one; answers with how many were left out right before it.
+    /// Notes the next chunk. Returns the number of those that were left out right before it.
     pub fn before(&mut self, kept: &Kept) -> u64 {
         let number = kept.chunk.number;
         let expected = if kept.attempt == self.attempt { self.number + 1 } else { 1 };

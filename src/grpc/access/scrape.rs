@@ -11,7 +11,7 @@ use crate::domain::access::{Denied, Permit, Rule, Target, rule_of};
 use crate::grpc::peer::Peer;
 use crate::ports::authenticator::{Authenticator, Rejection};
 
-/// The call whose rule is that of the metrics: they tell names and counts of actors and queues.
+/// The call whose rule is that of the metrics, which have names and counts of actors and queues.
 const LIKE: &str = "ListActors";
 /// Name of what is read, for the log.
 const WHAT: &str = "/metrics";

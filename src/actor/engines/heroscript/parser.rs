@@ -6,7 +6,7 @@ use super::{Action, ActionKind, Arg, Mistake, Place, Playbook};
 const CONTINUED: usize = 2;
 /// Spaces that a tab counts for in front of a line.
 const TAB: usize = 4;
-/// Arguments of one action; more are a mistake of whoever wrote the text.
+/// Arguments of one action; more are a mistake in the text.
 const MAX_ARGS: usize = 1000;
 /// Actor of an action that names none.
 const CORE: &str = "core";
@@ -238,7 +238,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes the spaces in front of a line; answers with how far it is indented.
+    /// Takes the spaces in front of a line. Returns the indentation.
     fn skip_indent(&mut self) -> usize {
         let before = self.rest;
         self.skip_spaces();

@@ -31,7 +31,7 @@ impl Objects {
         Map::from_iter([(ID.to_owned(), Value::String(id))])
     }
 
-    /// Writes an object; answers with its id.
+    /// Writes an object. Returns its id.
     pub(super) fn set(
         &self,
         kind: &str,

@@ -125,7 +125,7 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// Takes at most [`AT_ONCE`] bytes of what the job says about itself; answers with how many there were.
+    /// Takes at most [`AT_ONCE`] bytes of the job's report. Returns their number.
     fn read_results(&mut self) -> io::Result<usize> {
         let before = self.results.len();
         match (&mut self.server.results).take(AT_ONCE as u64).read_to_end(&mut self.results) {

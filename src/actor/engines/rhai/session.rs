@@ -125,7 +125,7 @@ impl Session {
         self.state().sink.progress(percent, message);
     }
 
-    /// A line for whoever looks for a mistake, with its place in the script.
+    /// Writes a line for debugging, with its place in the script.
     pub(in crate::actor::engines) fn debug(&self, text: &str, position: Position) {
         self.print_error(&format!("[{position:?}] {text}"));
     }

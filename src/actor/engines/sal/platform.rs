@@ -1,4 +1,4 @@
-//! Functions that tell which machine this is.
+//! Functions about the machine: its system and its processor.
 
 use super::context::failed;
 use super::registry::Registry;

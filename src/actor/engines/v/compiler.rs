@@ -100,7 +100,7 @@ impl Compiler {
         format!("{:x}", hash.finalize())
     }
 
-    /// Makes the program; answers with what is in it.
+    /// Makes the program. Returns its content.
     fn compile(
         &self,
         folder: &Path,

@@ -151,7 +151,7 @@ fn climb(ladder: &mut KillLadder, child: i32) {
 pub(super) struct Heard(Lock<Capture>);
 
 impl Heard {
-    /// Runs a tool; how it ended, and what it said on both streams.
+    /// Runs a tool. Returns its end, and its output on both streams.
     pub(super) fn of(task: &Task<'_>, work: &WorkFlags) -> io::Result<(Ended, String)> {
         let heard = Arc::new(Self(Lock::new(Capture::new(TOOL_TEXT))));
         let sink: Arc<dyn Sink> = Arc::clone(&heard) as Arc<dyn Sink>;

@@ -197,7 +197,7 @@ pub(super) async fn read(
     found.map(|(script_type, fields)| decode_job(id, script_type, &fields)).transpose()
 }
 
-/// Reads a job from the flat list of names and values that functions answer with.
+/// Reads a job from the flat list of names and values of a function's answer.
 pub(super) fn job_of(id: &JobId, script_type: ScriptType, flat: Vec<Value>) -> Result<Job, StoreFault> {
     decode_job(id, script_type, &Fields::from_flat(keys::job(script_type, id), flat)?)
 }

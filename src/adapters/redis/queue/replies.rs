@@ -46,7 +46,7 @@ pub(super) type Positions = PerScriptType<String>;
 /// Keys of the reply streams of one supervisor.
 type Keys = PerScriptType<String>;
 
-/// Creates missing reply streams, keeps them from expiring, and answers with their last ids.
+/// Creates missing reply streams, keeps them from expiring, and returns their last ids.
 pub(super) async fn refresh(shared: &Shared) -> Result<Positions, StoreFault> {
     let mut pipeline = redis::pipe();
     for script_type in ScriptType::ALL {
@@ -115,7 +115,7 @@ async fn read_once(
     }
 }
 
-/// Resolves the awaiters of the jobs that replies tell of.
+/// Resolves the awaiters of the jobs that replies name.
 async fn process(
     shared: &Shared,
     keys: &Keys,

@@ -92,7 +92,7 @@ impl RedisWorkQueue {
         Ok(void)
     }
 
-    /// Calls a function that answers with 1 or 0 for each lease; returns those with 0, which are void.
+    /// Calls a function that returns 1 or 0 for each lease. Returns the leases with 0, which are void.
     async fn call_for_each(
         &self,
         command: &Cmd,

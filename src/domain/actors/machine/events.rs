@@ -6,7 +6,7 @@ use crate::domain::model::actor::{ActorState, ActorStatus, LastExit};
 use crate::domain::model::event::{Cause, Event, EventKind, Source};
 use crate::domain::model::text::cut;
 
-/// Bytes of a line of the log that an event tells in its message; its detail has more.
+/// Most bytes of a line of the log in the message of an event; the detail has more.
 const SHOWN_LINE_BYTES: usize = 256;
 
 impl Machine {

@@ -34,7 +34,7 @@ pub(super) enum Next {
 }
 
 impl Inbox {
-    /// Takes the input whose turn it is. What an operation has told comes before its end, and observations come last.
+    /// Takes the input whose turn it is. Progress of an operation comes before its end, and observations come last.
     pub(super) fn next(&mut self) -> Option<Next> {
         if let Some(progress) = self.progress.pop_front() {
             return Some(Next::Progress(progress));
@@ -57,7 +57,7 @@ impl Inbox {
         std::mem::take(&mut self.observed).then_some(Next::Observed)
     }
 
-    /// Forgets what an operation has said of itself that another one replaces. An end of the process that it has told stays.
+    /// Forgets the progress of an operation that another one replaces. An end of the process that was reported stays.
     pub(super) fn forget_operation(&mut self) {
         self.ended = None;
         self.heartbeat = None;

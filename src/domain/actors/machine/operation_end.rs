@@ -1,5 +1,5 @@
-//! The end of an operation: it is recorded, shown, told to everybody who waits, and then requests that waited for it have
-//! their turn.
+//! The end of an operation: it is recorded and published, the callers who wait are answered, and then requests that waited
+//! for it have their turn.
 
 use tokio::time::Instant;
 

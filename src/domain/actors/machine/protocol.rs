@@ -48,7 +48,7 @@ pub(in crate::domain::actors) struct Request {
     pub(in crate::domain::actors) options: StopOptions,
     /// Caller and reason.
     pub(in crate::domain::actors) cause: Cause,
-    /// Told whether anything had to be done.
+    /// Receives whether anything had to be done.
     pub(in crate::domain::actors) reply: ReplyId,
 }
 
@@ -61,7 +61,7 @@ pub(in crate::domain::actors) enum Edit {
         config: Box<ActorConfig>,
         /// Caller and reason.
         cause: Cause,
-        /// Told whether it is another one.
+        /// Receives whether the definition is another one.
         reply: ReplyId,
     },
     /// Conflict: somebody else may have written the record; this one stood there a moment ago.
@@ -98,7 +98,7 @@ pub(in crate::domain::actors) enum Input {
     Edit(Edit),
     /// The observation of the moment is another one than before.
     Observed,
-    /// A quarter of a second has passed; only told while [`needs_ticks`](super::Machine::needs_ticks).
+    /// A quarter of a second has passed; only sent while [`needs_ticks`](super::Machine::needs_ticks).
     Tick,
     Progress(Progress),
     /// The operation that was begun last has ended so.
@@ -173,7 +173,7 @@ pub(in crate::domain::actors) enum Effect {
     Begin(Box<OperationPlan>),
     /// Drop the operation that is under way.
     GiveUp,
-    /// Let the operation go on after an end that it has told.
+    /// Lets the operation go on after an end that it has reported.
     Resume,
     /// Answer these callers; each of them once in all.
     Reply(Vec<ReplyId>, Result<bool, SupervisorError>),

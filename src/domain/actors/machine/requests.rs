@@ -22,7 +22,7 @@ pub(super) struct Running {
     pub(super) verb: Verb,
     pub(super) waiting: Vec<ReplyId>,
     pub(super) phase: (ActorState, String),
-    /// The fault of the actor after this stop, if the stop is a verdict.
+    /// The fault of the actor after this stop, if the stop gives the actor up.
     pub(super) verdict: Option<Fault>,
     /// The definition by which it is carried out.
     pub(super) config: ActorConfig,

@@ -22,7 +22,7 @@ pub(super) enum Step {
     Claiming(Claim),
     /// Waits for the write of a change.
     Changing(Changing),
-    /// Waits for the epoch of the records, to tell the orphans of this actor from others'.
+    /// Waits for the epoch of the records, which distinguishes the orphans of this actor from others'.
     ReadingEpoch(Arc<Observation>),
     /// Waits for orphans to be asked to end.
     EndingOrphans(Arc<Observation>),
@@ -105,7 +105,7 @@ pub(super) struct Claim {
 pub(super) enum Claimant {
     /// A caller.
     Caller { request: Request, tries: u32 },
-    /// The verdict that the process ended too often.
+    /// The decision that the process ended too often.
     Verdict { message: String, tries: u32, observation: Arc<Observation> },
     /// The desired state, which is not the observed one.
     Reconcile { verb: Verb },

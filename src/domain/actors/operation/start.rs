@@ -20,7 +20,7 @@ const CHECK_MARGIN: Duration = Duration::from_secs(1);
 const CHECK_SLACK: Duration = Duration::from_secs(2);
 /// A process that cannot say that it is ready has to live this long: one with a bad flag ends sooner.
 const SETTLED: Duration = Duration::from_millis(200);
-/// Bytes of them that an error tells; the log has the rest.
+/// Most bytes of the last lines in an error; the log has the rest.
 const LAST_WORDS_BYTES: usize = 600;
 /// A dependency that is started with the actor shows that it is by then.
 const DEPENDENCY_STARTS: Duration = Duration::from_secs(1);

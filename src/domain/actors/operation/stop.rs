@@ -60,7 +60,7 @@ impl Operation {
         Ok(())
     }
 
-    /// Asks for a drain and waits for it; answers with the grace that is left for the signal.
+    /// Asks for a drain and waits for it. Returns the grace period that is left for the signal.
     async fn drain(&self, options: &StopOptions) -> Duration {
         let timeout = options.drain_timeout.unwrap_or(self.config.drain_timeout);
         let observation = self.observer.latest();

@@ -41,7 +41,7 @@ pub struct EventWatch {
 }
 
 impl EventWatch {
-    /// Begins at a cursor; one that is too old is told at once.
+    /// Begins at a cursor; one that is too old is refused at once.
     pub(super) async fn begin(
         interest: Interest,
         filter: EventFilter,

@@ -15,7 +15,7 @@ pub struct Change {
     pub error: Option<JobError>,
 }
 
-/// A change and its place among what the scripts of the job said.
+/// A change and its place in the output of the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub change: Change,

@@ -24,7 +24,7 @@ pub enum ScalingMode {
 pub struct ScalingPolicy {
     /// The side that decides on the number.
     pub mode: ScalingMode,
-    /// The number that somebody said, in [`ScalingMode::Fixed`].
+    /// The number that callers have set, in [`ScalingMode::Fixed`].
     pub replicas: Option<u32>,
     /// Least number, 0 by default.
     pub min_replicas: u32,

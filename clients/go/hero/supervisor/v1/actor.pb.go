@@ -257,7 +257,7 @@ const (
 	Actor_STATE_RUNNING Actor_State = 4
 	// The actor is up, finishes its jobs and takes no new ones.
 	Actor_STATE_DRAINING Actor_State = 5
-	// The process was told to end.
+	// The process was asked to end.
 	Actor_STATE_STOPPING Actor_State = 6
 	// The process has ended and will be restarted.
 	Actor_STATE_BACKOFF Actor_State = 7
@@ -611,8 +611,8 @@ type ActorConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The script type whose queue the actor serves.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-	// its PATH or in /usr/local/bin; the answer says which.
+	// Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+	// supervisor, in its PATH or in /usr/local/bin; the response has its path.
 	BinaryPath string `protobuf:"bytes,2,opt,name=binary_path,json=binaryPath,proto3" json:"binary_path,omitempty"`
 	// Arguments, at most 256. Each is passed unchanged: there is no shell and no splitting at spaces. Default: none.
 	Args []string `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
@@ -655,13 +655,13 @@ type ActorConfig struct {
 	// Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
 	// always does so. Default: false.
 	DieWithProcessManager bool `protobuf:"varint,19,opt,name=die_with_process_manager,json=dieWithProcessManager,proto3" json:"die_with_process_manager,omitempty"`
-	// Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-	// A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-	// end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-	// event, command line or file of the process manager. Default: none.
+	// Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+	// 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+	// end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+	// response, event, command line or file of the process manager. Default: none.
 	EnvFromFile map[string]string `protobuf:"bytes,30,rep,name=env_from_file,json=envFromFile,proto3" json:"env_from_file,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-	// that are not admins their values are "***". Default: none.
+	// Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+	// that are not admins get "***" in place of the values. Default: none.
 	SecretEnv     []string `protobuf:"bytes,31,rep,name=secret_env,json=secretEnv,proto3" json:"secret_env,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -995,9 +995,9 @@ type RestartPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The ends that lead to a restart. Default: MODE_ALWAYS.
 	Mode RestartPolicy_Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=hero.supervisor.v1.RestartPolicy_Mode" json:"mode,omitempty"`
-	// Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-	// least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-	// is shorter.
+	// Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+	// The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+	// that is shorter.
 	InitialBackoff *durationpb.Duration `protobuf:"bytes,2,opt,name=initial_backoff,json=initialBackoff,proto3" json:"initial_backoff,omitempty"`
 	// Longest delay before a restart, 0 to 24 hours. Default: 60 seconds, or initial_backoff if that is longer.
 	MaxBackoff *durationpb.Duration `protobuf:"bytes,3,opt,name=max_backoff,json=maxBackoff,proto3" json:"max_backoff,omitempty"`

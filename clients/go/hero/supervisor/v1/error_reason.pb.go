@@ -94,8 +94,8 @@ const (
 	// RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 	// Metadata: limit.
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 53
-	// RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
-	// and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
+	// RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
+	// google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 54
 	// OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 52
@@ -133,23 +133,23 @@ const (
 	// UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
 	// TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 	ErrorReason_ERROR_REASON_REDIS_BUSY ErrorReason = 69
-	// UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
-	// identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+	// UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
+	// ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
+	// credentials.
 	ErrorReason_ERROR_REASON_TOKEN_INVALID ErrorReason = 70
 	// PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
-	// Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+	// Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: field, allowed.
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 71
-	// UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
-	// for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+	// UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
+	// because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+	// Metadata: cause.
 	ErrorReason_ERROR_REASON_AUDIT_UNAVAILABLE ErrorReason = 72
 	// UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
-	// work.
-	// Metadata: capability.
+	// work. Metadata: capability.
 	ErrorReason_ERROR_REASON_NOT_SUPPORTED ErrorReason = 80
 	// INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 81
-	// DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
-	// Metadata: what, cause.
+	// DATA_LOSS: the record in Redis is damaged. Repair or remove it there. Metadata: what, cause.
 	ErrorReason_ERROR_REASON_RECORD_DAMAGED ErrorReason = 82
 )
 

@@ -138,9 +138,9 @@ const (
 	Event_TYPE_SERVER_STARTED Event_Type = 52
 	// A supervisor has begun its shutdown.
 	Event_TYPE_SERVER_DRAINING Event_Type = 53
-	// A supervisor has loaded changed files again, and they are in force; see reload.
+	// Changed files were loaded again and are in force; see reload.
 	Event_TYPE_SERVER_RELOADED Event_Type = 54
-	// A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+	// Changed files cannot be used; the files that were loaded before stay in force. See reload.
 	Event_TYPE_SERVER_RELOAD_FAILED Event_Type = 55
 )
 
@@ -824,7 +824,8 @@ type EventCause struct {
 	RequestId string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The reason that the caller has given; empty if there is none.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+	// The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+	// none.
 	Identity      string `protobuf:"bytes,4,opt,name=identity,proto3" json:"identity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1310,9 +1311,9 @@ func (x *Bookmark) GetTime() *timestamppb.Timestamp {
 // Files that a supervisor loads again when they change.
 type Reload struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the files are for: "tls" for the certificate, the key and the CAs of clients.
+	// Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
 	Subject string `protobuf:"bytes,1,opt,name=subject,proto3" json:"subject,omitempty"`
-	// What is wrong with the files, and what to do; empty if they are in force.
+	// The fault of the files, and how to mend it; empty if they are in force.
 	Error         string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -212,15 +212,15 @@ func (Job_ResultKind) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2, 1}
 }
 
-// The kinds of reasons. Where several hold, the first one in this order is told.
+// The kind of a reason. If several hold, the first one in this order is given.
 type JobWait_Reason int32
 
 const (
 	// Never sent.
 	JobWait_REASON_UNSPECIFIED JobWait_Reason = 0
-	// Its schedule_time has not come.
+	// The schedule_time of the job has not come.
 	JobWait_REASON_SCHEDULED JobWait_Reason = 1
-	// The delay before its next attempt is not over.
+	// The delay before the next attempt is not over.
 	JobWait_REASON_RETRY_DELAY JobWait_Reason = 2
 	// The queue is paused.
 	JobWait_REASON_QUEUE_PAUSED JobWait_Reason = 3
@@ -630,10 +630,11 @@ type Job struct {
 	// Output only. The last 10 attempts before the latest one, the oldest first. The fields of the job itself describe
 	// the latest attempt.
 	PastAttempts []*JobAttempt `protobuf:"bytes,18,rep,name=past_attempts,json=pastAttempts,proto3" json:"past_attempts,omitempty"`
-	// Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-	// nobody has to show who it is.
+	// Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+	// jwt or unix) and its id. Empty if the server demands none.
 	SubmittedBy string `protobuf:"bytes,19,opt,name=submitted_by,json=submittedBy,proto3" json:"submitted_by,omitempty"`
-	// Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+	// Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+	// waits.
 	Wait          *JobWait `protobuf:"bytes,20,opt,name=wait,proto3" json:"wait,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -795,12 +796,13 @@ func (x *Job) GetWait() *JobWait {
 	return nil
 }
 
-// What a job waits for.
+// The reason for which a job waits.
 type JobWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The reason.
+	// The kind of the reason.
 	Reason JobWait_Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=hero.supervisor.v1.JobWait_Reason" json:"reason,omitempty"`
-	// One sentence for people: until when, since when and why it is paused, in which states the actors are.
+	// One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+	// of the actors.
 	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

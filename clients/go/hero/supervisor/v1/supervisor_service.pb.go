@@ -134,7 +134,7 @@ func (GetServerInfoResponse_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{3, 0}
 }
 
-// Whether clients have to show a certificate.
+// The requirement of certificates of clients.
 type TlsStatus_ClientAuth int32
 
 const (
@@ -691,11 +691,11 @@ type TlsStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// DNS names and addresses in the certificate of the server.
 	Names []string `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
-	// Time at which the certificate of the server, or one that it is signed by, ends.
+	// End of the certificate of the server, or of the first of its issuers that ends.
 	NotAfter *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
 	// Least version of the protocol, "1.2" or "1.3".
 	MinVersion string `protobuf:"bytes,3,opt,name=min_version,json=minVersion,proto3" json:"min_version,omitempty"`
-	// Whether clients have to show a certificate.
+	// The requirement of certificates of clients.
 	ClientAuth    TlsStatus_ClientAuth `protobuf:"varint,4,opt,name=client_auth,json=clientAuth,proto3,enum=hero.supervisor.v1.TlsStatus_ClientAuth" json:"client_auth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

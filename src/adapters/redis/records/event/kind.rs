@@ -1,4 +1,4 @@
-//! Records of what an event tells.
+//! Records of the payloads of events.
 
 use std::time::Duration;
 

@@ -151,8 +151,8 @@ class ActorConfig(google.protobuf.message.Message):
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The script type whose queue the actor serves."""
     binary_path: builtins.str
-    """Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-    its PATH or in /usr/local/bin; the answer says which.
+    """Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+    supervisor, in its PATH or in /usr/local/bin; the response has its path.
     """
     health_check: builtins.str
     """Shell command that must succeed before the actor counts as started. Default: none."""
@@ -225,16 +225,16 @@ class ActorConfig(google.protobuf.message.Message):
 
     @property
     def env_from_file(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
-        """Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-        A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-        end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-        event, command line or file of the process manager. Default: none.
+        """Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+        256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+        end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+        response, event, command line or file of the process manager. Default: none.
         """
 
     @property
     def secret_env(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-        that are not admins their values are "***". Default: none.
+        """Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+        that are not admins get "***" in place of the values. Default: none.
         """
 
     def __init__(
@@ -385,9 +385,9 @@ class RestartPolicy(google.protobuf.message.Message):
     """Most restarts within window. One more makes the actor STATE_CRASH_LOOP. 0 means no limit. Default: 10."""
     @property
     def initial_backoff(self) -> google.protobuf.duration_pb2.Duration:
-        """Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-        least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-        is shorter.
+        """Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+        The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+        that is shorter.
         """
 
     @property
@@ -519,7 +519,7 @@ class Actor(google.protobuf.message.Message):
         STATE_DRAINING: Actor._State.ValueType  # 5
         """The actor is up, finishes its jobs and takes no new ones."""
         STATE_STOPPING: Actor._State.ValueType  # 6
-        """The process was told to end."""
+        """The process was asked to end."""
         STATE_BACKOFF: Actor._State.ValueType  # 7
         """The process has ended and will be restarted."""
         STATE_CRASH_LOOP: Actor._State.ValueType  # 8
@@ -548,7 +548,7 @@ class Actor(google.protobuf.message.Message):
     STATE_DRAINING: Actor.State.ValueType  # 5
     """The actor is up, finishes its jobs and takes no new ones."""
     STATE_STOPPING: Actor.State.ValueType  # 6
-    """The process was told to end."""
+    """The process was asked to end."""
     STATE_BACKOFF: Actor.State.ValueType  # 7
     """The process has ended and will be restarted."""
     STATE_CRASH_LOOP: Actor.State.ValueType  # 8

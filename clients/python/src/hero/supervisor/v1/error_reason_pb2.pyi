@@ -93,8 +93,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     Metadata: limit.
     """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 54
-    """RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
-    and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
+    """RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
+    google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
     """
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
     """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
@@ -141,28 +141,27 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 70
-    """UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
-    identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+    """UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
+    ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
+    credentials.
     """
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 71
     """PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
-    Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+    Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: field, allowed.
     """
     ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 72
-    """UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
-    for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+    """UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
+    because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+    Metadata: cause.
     """
     ERROR_REASON_NOT_SUPPORTED: _ErrorReason.ValueType  # 80
     """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
-    work.
-    Metadata: capability.
+    work. Metadata: capability.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 81
     """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
     ERROR_REASON_RECORD_DAMAGED: _ErrorReason.ValueType  # 82
-    """DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
-    Metadata: what, cause.
-    """
+    """DATA_LOSS: the record in Redis is damaged. Repair or remove it there. Metadata: what, cause."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason of an error, for programs.
@@ -247,8 +246,8 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 53
 Metadata: limit.
 """
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 54
-"""RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
-and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
+"""RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
+google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
 """
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
 """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
@@ -295,26 +294,25 @@ ERROR_REASON_REDIS_BUSY: ErrorReason.ValueType  # 69
 TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 70
-"""UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
-identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+"""UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
+ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
+credentials.
 """
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 71
 """PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
-Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: field, allowed.
 """
 ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 72
-"""UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
-for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+"""UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
+because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+Metadata: cause.
 """
 ERROR_REASON_NOT_SUPPORTED: ErrorReason.ValueType  # 80
 """UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
-work.
-Metadata: capability.
+work. Metadata: capability.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81
 """INTERNAL: a fault of the supervisor. Report it with the error id. Metadata: error_id."""
 ERROR_REASON_RECORD_DAMAGED: ErrorReason.ValueType  # 82
-"""DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
-Metadata: what, cause.
-"""
+"""DATA_LOSS: the record in Redis is damaged. Repair or remove it there. Metadata: what, cause."""
 global___ErrorReason = ErrorReason

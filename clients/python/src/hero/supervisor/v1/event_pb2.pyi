@@ -117,9 +117,9 @@ class Event(google.protobuf.message.Message):
         TYPE_SERVER_DRAINING: Event._Type.ValueType  # 53
         """A supervisor has begun its shutdown."""
         TYPE_SERVER_RELOADED: Event._Type.ValueType  # 54
-        """A supervisor has loaded changed files again, and they are in force; see reload."""
+        """Changed files were loaded again and are in force; see reload."""
         TYPE_SERVER_RELOAD_FAILED: Event._Type.ValueType  # 55
-        """A supervisor cannot use changed files, and goes on with what it had loaded before; see reload."""
+        """Changed files cannot be used; the files that were loaded before stay in force. See reload."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """The kind of an event. More types may be added. Show the message of an unknown type."""
@@ -167,9 +167,9 @@ class Event(google.protobuf.message.Message):
     TYPE_SERVER_DRAINING: Event.Type.ValueType  # 53
     """A supervisor has begun its shutdown."""
     TYPE_SERVER_RELOADED: Event.Type.ValueType  # 54
-    """A supervisor has loaded changed files again, and they are in force; see reload."""
+    """Changed files were loaded again and are in force; see reload."""
     TYPE_SERVER_RELOAD_FAILED: Event.Type.ValueType  # 55
-    """A supervisor cannot use changed files, and goes on with what it had loaded before; see reload."""
+    """Changed files cannot be used; the files that were loaded before stay in force. See reload."""
 
     class _Severity:
         ValueType = typing.NewType("ValueType", builtins.int)
@@ -364,7 +364,9 @@ class EventCause(google.protobuf.message.Message):
     reason: builtins.str
     """The reason that the caller has given; empty if there is none."""
     identity: builtins.str
-    """The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none."""
+    """The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+    none.
+    """
     def __init__(
         self,
         *,
@@ -632,9 +634,9 @@ class Reload(google.protobuf.message.Message):
     SUBJECT_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
     subject: builtins.str
-    """What the files are for: "tls" for the certificate, the key and the CAs of clients."""
+    """Purpose of the files: "tls" for the certificate, the key and the CAs of clients."""
     error: builtins.str
-    """What is wrong with the files, and what to do; empty if they are in force."""
+    """The fault of the files, and how to mend it; empty if they are in force."""
     def __init__(
         self,
         *,

@@ -339,8 +339,8 @@ class Job(google.protobuf.message.Message):
     cancel_reason: builtins.str
     """Output only. The reason of the cancel, in STATE_CANCELLED."""
     submitted_by: builtins.str
-    """Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-    nobody has to show who it is.
+    """Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+    jwt or unix) and its id. Empty if the server demands none.
     """
     @property
     def spec(self) -> global___JobSpec:
@@ -384,7 +384,9 @@ class Job(google.protobuf.message.Message):
 
     @property
     def wait(self) -> global___JobWait:
-        """Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits."""
+        """Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+        waits.
+        """
 
     def __init__(
         self,
@@ -416,7 +418,7 @@ global___Job = Job
 
 @typing.final
 class JobWait(google.protobuf.message.Message):
-    """What a job waits for."""
+    """The reason for which a job waits."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -429,9 +431,9 @@ class JobWait(google.protobuf.message.Message):
         REASON_UNSPECIFIED: JobWait._Reason.ValueType  # 0
         """Never sent."""
         REASON_SCHEDULED: JobWait._Reason.ValueType  # 1
-        """Its schedule_time has not come."""
+        """The schedule_time of the job has not come."""
         REASON_RETRY_DELAY: JobWait._Reason.ValueType  # 2
-        """The delay before its next attempt is not over."""
+        """The delay before the next attempt is not over."""
         REASON_QUEUE_PAUSED: JobWait._Reason.ValueType  # 3
         """The queue is paused."""
         REASON_TARGET_NOT_RUNNING: JobWait._Reason.ValueType  # 4
@@ -442,14 +444,14 @@ class JobWait(google.protobuf.message.Message):
         """All actors of the script type have other jobs, or are about to take this one."""
 
     class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
-        """The kinds of reasons. Where several hold, the first one in this order is told."""
+        """The kind of a reason. If several hold, the first one in this order is given."""
 
     REASON_UNSPECIFIED: JobWait.Reason.ValueType  # 0
     """Never sent."""
     REASON_SCHEDULED: JobWait.Reason.ValueType  # 1
-    """Its schedule_time has not come."""
+    """The schedule_time of the job has not come."""
     REASON_RETRY_DELAY: JobWait.Reason.ValueType  # 2
-    """The delay before its next attempt is not over."""
+    """The delay before the next attempt is not over."""
     REASON_QUEUE_PAUSED: JobWait.Reason.ValueType  # 3
     """The queue is paused."""
     REASON_TARGET_NOT_RUNNING: JobWait.Reason.ValueType  # 4
@@ -462,9 +464,11 @@ class JobWait(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
     reason: global___JobWait.Reason.ValueType
-    """The reason."""
+    """The kind of the reason."""
     message: builtins.str
-    """One sentence for people: until when, since when and why it is paused, in which states the actors are."""
+    """One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+    of the actors.
+    """
     def __init__(
         self,
         *,

@@ -272,7 +272,7 @@ class TlsStatus(google.protobuf.message.Message):
         """A client without a valid certificate is refused."""
 
     class ClientAuth(_ClientAuth, metaclass=_ClientAuthEnumTypeWrapper):
-        """Whether clients have to show a certificate."""
+        """The requirement of certificates of clients."""
 
     CLIENT_AUTH_UNSPECIFIED: TlsStatus.ClientAuth.ValueType  # 0
     """Never sent."""
@@ -290,14 +290,14 @@ class TlsStatus(google.protobuf.message.Message):
     min_version: builtins.str
     """Least version of the protocol, "1.2" or "1.3"."""
     client_auth: global___TlsStatus.ClientAuth.ValueType
-    """Whether clients have to show a certificate."""
+    """The requirement of certificates of clients."""
     @property
     def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """DNS names and addresses in the certificate of the server."""
 
     @property
     def not_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Time at which the certificate of the server, or one that it is signed by, ends."""
+        """End of the certificate of the server, or of the first of its issuers that ends."""
 
     def __init__(
         self,

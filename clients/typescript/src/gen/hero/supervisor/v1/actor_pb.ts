@@ -33,8 +33,8 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   scriptType: ScriptType;
 
   /**
-   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-   * its PATH or in /usr/local/bin; the answer says which.
+   * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+   * supervisor, in its PATH or in /usr/local/bin; the response has its path.
    *
    * @generated from field: string binary_path = 2;
    */
@@ -167,18 +167,18 @@ export type ActorConfig = Message<"hero.supervisor.v1.ActorConfig"> & {
   dieWithProcessManager: boolean;
 
   /**
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    *
    * @generated from field: map<string, string> env_from_file = 30;
    */
   envFromFile: { [key: string]: string };
 
   /**
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    *
    * @generated from field: repeated string secret_env = 31;
    */
@@ -324,9 +324,9 @@ export type RestartPolicy = Message<"hero.supervisor.v1.RestartPolicy"> & {
   mode: RestartPolicy_Mode;
 
   /**
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    *
    * @generated from field: google.protobuf.Duration initial_backoff = 2;
    */
@@ -704,7 +704,7 @@ export enum Actor_State {
   DRAINING = 5,
 
   /**
-   * The process was told to end.
+   * The process was asked to end.
    *
    * @generated from enum value: STATE_STOPPING = 6;
    */

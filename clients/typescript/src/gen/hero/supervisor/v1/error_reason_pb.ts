@@ -217,8 +217,8 @@ export enum ErrorReason {
   REQUEST_TOO_LARGE = 53,
 
   /**
-   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
-   * and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
+   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
+   * google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 54;
    */
@@ -316,8 +316,9 @@ export enum ErrorReason {
   REDIS_BUSY = 69,
 
   /**
-   * UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
-   * identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+   * UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
+   * ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
+   * credentials.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_INVALID = 70;
    */
@@ -325,15 +326,16 @@ export enum ErrorReason {
 
   /**
    * PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
-   * Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+   * Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: field, allowed.
    *
    * @generated from enum value: ERROR_REASON_PERMISSION_DENIED = 71;
    */
   PERMISSION_DENIED = 71,
 
   /**
-   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
-   * for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
+   * because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+   * Metadata: cause.
    *
    * @generated from enum value: ERROR_REASON_AUDIT_UNAVAILABLE = 72;
    */
@@ -341,8 +343,7 @@ export enum ErrorReason {
 
   /**
    * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
-   * work.
-   * Metadata: capability.
+   * work. Metadata: capability.
    *
    * @generated from enum value: ERROR_REASON_NOT_SUPPORTED = 80;
    */
@@ -356,8 +357,7 @@ export enum ErrorReason {
   INTERNAL = 81,
 
   /**
-   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
-   * Metadata: what, cause.
+   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there. Metadata: what, cause.
    *
    * @generated from enum value: ERROR_REASON_RECORD_DAMAGED = 82;
    */

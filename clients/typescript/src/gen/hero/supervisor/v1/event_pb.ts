@@ -400,14 +400,14 @@ export enum Event_Type {
   SERVER_DRAINING = 53,
 
   /**
-   * A supervisor has loaded changed files again, and they are in force; see reload.
+   * Changed files were loaded again and are in force; see reload.
    *
    * @generated from enum value: TYPE_SERVER_RELOADED = 54;
    */
   SERVER_RELOADED = 54,
 
   /**
-   * A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+   * Changed files cannot be used; the files that were loaded before stay in force. See reload.
    *
    * @generated from enum value: TYPE_SERVER_RELOAD_FAILED = 55;
    */
@@ -496,7 +496,8 @@ export type EventCause = Message<"hero.supervisor.v1.EventCause"> & {
   reason: string;
 
   /**
-   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+   * none.
    *
    * @generated from field: string identity = 4;
    */
@@ -913,14 +914,14 @@ export const Bookmark_KindSchema: GenEnum<Bookmark_Kind> = /*@__PURE__*/
  */
 export type Reload = Message<"hero.supervisor.v1.Reload"> & {
   /**
-   * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+   * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
    *
    * @generated from field: string subject = 1;
    */
   subject: string;
 
   /**
-   * What is wrong with the files, and what to do; empty if they are in force.
+   * The fault of the files, and how to mend it; empty if they are in force.
    *
    * @generated from field: string error = 2;
    */

@@ -292,15 +292,16 @@ export type Job = Message<"hero.supervisor.v1.Job"> & {
   pastAttempts: JobAttempt[];
 
   /**
-   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-   * nobody has to show who it is.
+   * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+   * jwt or unix) and its id. Empty if the server demands none.
    *
    * @generated from field: string submitted_by = 19;
    */
   submittedBy: string;
 
   /**
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    *
    * @generated from field: hero.supervisor.v1.JobWait wait = 20;
    */
@@ -434,20 +435,21 @@ export const Job_ResultKindSchema: GenEnum<Job_ResultKind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 2, 1);
 
 /**
- * What a job waits for.
+ * The reason for which a job waits.
  *
  * @generated from message hero.supervisor.v1.JobWait
  */
 export type JobWait = Message<"hero.supervisor.v1.JobWait"> & {
   /**
-   * The reason.
+   * The kind of the reason.
    *
    * @generated from field: hero.supervisor.v1.JobWait.Reason reason = 1;
    */
   reason: JobWait_Reason;
 
   /**
-   * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+   * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+   * of the actors.
    *
    * @generated from field: string message = 2;
    */
@@ -462,7 +464,7 @@ export const JobWaitSchema: GenMessage<JobWait> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 3);
 
 /**
- * The kinds of reasons. Where several hold, the first one in this order is told.
+ * The kind of a reason. If several hold, the first one in this order is given.
  *
  * @generated from enum hero.supervisor.v1.JobWait.Reason
  */
@@ -475,14 +477,14 @@ export enum JobWait_Reason {
   UNSPECIFIED = 0,
 
   /**
-   * Its schedule_time has not come.
+   * The schedule_time of the job has not come.
    *
    * @generated from enum value: REASON_SCHEDULED = 1;
    */
   SCHEDULED = 1,
 
   /**
-   * The delay before its next attempt is not over.
+   * The delay before the next attempt is not over.
    *
    * @generated from enum value: REASON_RETRY_DELAY = 2;
    */

@@ -280,7 +280,7 @@ export type TlsStatus = Message<"hero.supervisor.v1.TlsStatus"> & {
   names: string[];
 
   /**
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    *
    * @generated from field: google.protobuf.Timestamp not_after = 2;
    */
@@ -294,7 +294,7 @@ export type TlsStatus = Message<"hero.supervisor.v1.TlsStatus"> & {
   minVersion: string;
 
   /**
-   * Whether clients have to show a certificate.
+   * The requirement of certificates of clients.
    *
    * @generated from field: hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4;
    */
@@ -309,7 +309,7 @@ export const TlsStatusSchema: GenMessage<TlsStatus> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_supervisor_service, 4);
 
 /**
- * Whether clients have to show a certificate.
+ * The requirement of certificates of clients.
  *
  * @generated from enum hero.supervisor.v1.TlsStatus.ClientAuth
  */

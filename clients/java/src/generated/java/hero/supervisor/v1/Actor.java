@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
     STATE_DRAINING(5),
     /**
      * <pre>
-     * The process was told to end.
+     * The process was asked to end.
      * </pre>
      *
      * <code>STATE_STOPPING = 6;</code>
@@ -218,7 +218,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_DRAINING_VALUE = 5;
     /**
      * <pre>
-     * The process was told to end.
+     * The process was asked to end.
      * </pre>
      *
      * <code>STATE_STOPPING = 6;</code>

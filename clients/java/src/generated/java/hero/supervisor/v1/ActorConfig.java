@@ -266,8 +266,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object binaryPath_ = "";
   /**
    * <pre>
-   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-   * its PATH or in /usr/local/bin; the answer says which.
+   * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+   * supervisor, in its PATH or in /usr/local/bin; the response has its path.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -288,8 +288,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-   * its PATH or in /usr/local/bin; the answer says which.
+   * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+   * supervisor, in its PATH or in /usr/local/bin; the response has its path.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -1136,10 +1136,10 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -1160,10 +1160,10 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -1174,10 +1174,10 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -1195,10 +1195,10 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -1221,8 +1221,8 @@ java.lang.String defaultValue) {
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -1234,8 +1234,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -1246,8 +1246,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -1259,8 +1259,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -2349,8 +2349,8 @@ java.lang.String defaultValue) {
     private java.lang.Object binaryPath_ = "";
     /**
      * <pre>
-     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-     * its PATH or in /usr/local/bin; the answer says which.
+     * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+     * supervisor, in its PATH or in /usr/local/bin; the response has its path.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2370,8 +2370,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-     * its PATH or in /usr/local/bin; the answer says which.
+     * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+     * supervisor, in its PATH or in /usr/local/bin; the response has its path.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2392,8 +2392,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-     * its PATH or in /usr/local/bin; the answer says which.
+     * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+     * supervisor, in its PATH or in /usr/local/bin; the response has its path.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2410,8 +2410,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-     * its PATH or in /usr/local/bin; the answer says which.
+     * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+     * supervisor, in its PATH or in /usr/local/bin; the response has its path.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -2425,8 +2425,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-     * its PATH or in /usr/local/bin; the answer says which.
+     * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+     * supervisor, in its PATH or in /usr/local/bin; the response has its path.
      * </pre>
      *
      * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -4650,10 +4650,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4674,10 +4674,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4688,10 +4688,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4709,10 +4709,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4736,10 +4736,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4762,10 +4762,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4782,10 +4782,10 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-     * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-     * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-     * event, command line or file of the process manager. Default: none.
+     * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+     * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+     * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+     * response, event, command line or file of the process manager. Default: none.
      * </pre>
      *
      * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -4808,8 +4808,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4822,8 +4822,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4834,8 +4834,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4847,8 +4847,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4861,8 +4861,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4881,8 +4881,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4900,8 +4900,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4919,8 +4919,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -4935,8 +4935,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-     * that are not admins their values are "***". Default: none.
+     * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+     * that are not admins get "***" in place of the values. Default: none.
      * </pre>
      *
      * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>

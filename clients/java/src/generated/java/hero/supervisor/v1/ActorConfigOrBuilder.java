@@ -31,8 +31,8 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-   * its PATH or in /usr/local/bin; the answer says which.
+   * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+   * supervisor, in its PATH or in /usr/local/bin; the response has its path.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -41,8 +41,8 @@ public interface ActorConfigOrBuilder extends
   java.lang.String getBinaryPath();
   /**
    * <pre>
-   * Absolute path of the program on the machine of the supervisor. Default: its program for the script type, beside the supervisor, in
-   * its PATH or in /usr/local/bin; the answer says which.
+   * Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
+   * supervisor, in its PATH or in /usr/local/bin; the response has its path.
    * </pre>
    *
    * <code>string binary_path = 2 [json_name = "binaryPath"];</code>
@@ -572,10 +572,10 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -583,10 +583,10 @@ java.lang.String defaultValue);
   int getEnvFromFileCount();
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -601,10 +601,10 @@ java.lang.String defaultValue);
   getEnvFromFile();
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -613,10 +613,10 @@ java.lang.String defaultValue);
   getEnvFromFileMap();
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -628,10 +628,10 @@ java.lang.String getEnvFromFileOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most 256.
-   * A file is read at each start of the process, restarts included, with the rights of the process manager; a last line
-   * end is left out. A file that other users can read is refused, and the start with it. The values are in no answer,
-   * event, command line or file of the process manager. Default: none.
+   * Environment variables whose values are in files on the machine of the supervisor: name to absolute path, at most
+   * 256. A file is read at each start of the process, restarts included, with the rights of the process manager. A line
+   * end at the end of the file is left out. A file that other users can read makes the start fail. The values are in no
+   * response, event, command line or file of the process manager. Default: none.
    * </pre>
    *
    * <code>map&lt;string, string&gt; env_from_file = 30 [json_name = "envFromFile"];</code>
@@ -641,8 +641,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -652,8 +652,8 @@ java.lang.String defaultValue);
       getSecretEnvList();
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -662,8 +662,8 @@ java.lang.String defaultValue);
   int getSecretEnvCount();
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>
@@ -673,8 +673,8 @@ java.lang.String defaultValue);
   java.lang.String getSecretEnv(int index);
   /**
    * <pre>
-   * Names of environment variables whose values are secret although their names do not look so; at most 256. To callers
-   * that are not admins their values are "***". Default: none.
+   * Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
+   * that are not admins get "***" in place of the values. Default: none.
    * </pre>
    *
    * <code>repeated string secret_env = 31 [json_name = "secretEnv"];</code>

@@ -242,8 +242,8 @@ public enum ErrorReason
   ERROR_REASON_REQUEST_TOO_LARGE(53),
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
-   * and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
+   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
+   * google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
    * </pre>
    *
    * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
@@ -353,8 +353,9 @@ public enum ErrorReason
   ERROR_REASON_REDIS_BUSY(69),
   /**
    * <pre>
-   * UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
-   * identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+   * UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
+   * ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
+   * credentials.
    * </pre>
    *
    * <code>ERROR_REASON_TOKEN_INVALID = 70;</code>
@@ -363,7 +364,7 @@ public enum ErrorReason
   /**
    * <pre>
    * PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
-   * Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+   * Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: field, allowed.
    * </pre>
    *
    * <code>ERROR_REASON_PERMISSION_DENIED = 71;</code>
@@ -371,8 +372,9 @@ public enum ErrorReason
   ERROR_REASON_PERMISSION_DENIED(71),
   /**
    * <pre>
-   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
-   * for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
+   * because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+   * Metadata: cause.
    * </pre>
    *
    * <code>ERROR_REASON_AUDIT_UNAVAILABLE = 72;</code>
@@ -381,8 +383,7 @@ public enum ErrorReason
   /**
    * <pre>
    * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
-   * work.
-   * Metadata: capability.
+   * work. Metadata: capability.
    * </pre>
    *
    * <code>ERROR_REASON_NOT_SUPPORTED = 80;</code>
@@ -398,8 +399,7 @@ public enum ErrorReason
   ERROR_REASON_INTERNAL(81),
   /**
    * <pre>
-   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
-   * Metadata: what, cause.
+   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there. Metadata: what, cause.
    * </pre>
    *
    * <code>ERROR_REASON_RECORD_DAMAGED = 82;</code>
@@ -636,8 +636,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_REQUEST_TOO_LARGE_VALUE = 53;
   /**
    * <pre>
-   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as google.rpc.RetryInfo says,
-   * and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
+   * RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
+   * google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
    * </pre>
    *
    * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
@@ -747,8 +747,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_BUSY_VALUE = 69;
   /**
    * <pre>
-   * UNAUTHENTICATED: the call needs an identity, and none was shown that is valid now. A watch or a wait ends with it when its
-   * identity expires, is revoked or changes. A repeat makes sense only with other credentials.
+   * UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
+   * ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
+   * credentials.
    * </pre>
    *
    * <code>ERROR_REASON_TOKEN_INVALID = 70;</code>
@@ -757,7 +758,7 @@ public enum ErrorReason
   /**
    * <pre>
    * PERMISSION_DENIED: the identity does not allow the call. A repeat makes sense only with other rights.
-   * Metadata: rpc, role (of the caller), needed; for a value outside of its scopes: field, allowed.
+   * Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: field, allowed.
    * </pre>
    *
    * <code>ERROR_REASON_PERMISSION_DENIED = 71;</code>
@@ -765,8 +766,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 71;
   /**
    * <pre>
-   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot take its line, because its disk is full
-   * for instance. The call had no effect. Reads go on. Repeat as google.rpc.RetryInfo says. Metadata: cause.
+   * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
+   * because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+   * Metadata: cause.
    * </pre>
    *
    * <code>ERROR_REASON_AUDIT_UNAVAILABLE = 72;</code>
@@ -775,8 +777,7 @@ public enum ErrorReason
   /**
    * <pre>
    * UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that
-   * work.
-   * Metadata: capability.
+   * work. Metadata: capability.
    * </pre>
    *
    * <code>ERROR_REASON_NOT_SUPPORTED = 80;</code>
@@ -792,8 +793,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTERNAL_VALUE = 81;
   /**
    * <pre>
-   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there.
-   * Metadata: what, cause.
+   * DATA_LOSS: the record in Redis is damaged. Repair or remove it there. Metadata: what, cause.
    * </pre>
    *
    * <code>ERROR_REASON_RECORD_DAMAGED = 82;</code>

@@ -457,7 +457,7 @@ private static final long serialVersionUID = 0L;
     TYPE_SERVER_DRAINING(53),
     /**
      * <pre>
-     * A supervisor has loaded changed files again, and they are in force; see reload.
+     * Changed files were loaded again and are in force; see reload.
      * </pre>
      *
      * <code>TYPE_SERVER_RELOADED = 54;</code>
@@ -465,7 +465,7 @@ private static final long serialVersionUID = 0L;
     TYPE_SERVER_RELOADED(54),
     /**
      * <pre>
-     * A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+     * Changed files cannot be used; the files that were loaded before stay in force. See reload.
      * </pre>
      *
      * <code>TYPE_SERVER_RELOAD_FAILED = 55;</code>
@@ -653,7 +653,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_SERVER_DRAINING_VALUE = 53;
     /**
      * <pre>
-     * A supervisor has loaded changed files again, and they are in force; see reload.
+     * Changed files were loaded again and are in force; see reload.
      * </pre>
      *
      * <code>TYPE_SERVER_RELOADED = 54;</code>
@@ -661,7 +661,7 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_SERVER_RELOADED_VALUE = 54;
     /**
      * <pre>
-     * A supervisor cannot use changed files, and goes on with what it had loaded before; see reload.
+     * Changed files cannot be used; the files that were loaded before stay in force. See reload.
      * </pre>
      *
      * <code>TYPE_SERVER_RELOAD_FAILED = 55;</code>

@@ -398,7 +398,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object identity_ = "";
   /**
    * <pre>
-   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+   * none.
    * </pre>
    *
    * <code>string identity = 4 [json_name = "identity"];</code>
@@ -419,7 +420,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+   * none.
    * </pre>
    *
    * <code>string identity = 4 [json_name = "identity"];</code>
@@ -1066,7 +1068,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object identity_ = "";
     /**
      * <pre>
-     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+     * none.
      * </pre>
      *
      * <code>string identity = 4 [json_name = "identity"];</code>
@@ -1086,7 +1089,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+     * none.
      * </pre>
      *
      * <code>string identity = 4 [json_name = "identity"];</code>
@@ -1107,7 +1111,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+     * none.
      * </pre>
      *
      * <code>string identity = 4 [json_name = "identity"];</code>
@@ -1124,7 +1129,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+     * none.
      * </pre>
      *
      * <code>string identity = 4 [json_name = "identity"];</code>
@@ -1138,7 +1144,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+     * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+     * none.
      * </pre>
      *
      * <code>string identity = 4 [json_name = "identity"];</code>

@@ -71,7 +71,8 @@ public interface EventCauseOrBuilder extends
 
   /**
    * <pre>
-   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+   * none.
    * </pre>
    *
    * <code>string identity = 4 [json_name = "identity"];</code>
@@ -80,7 +81,8 @@ public interface EventCauseOrBuilder extends
   java.lang.String getIdentity();
   /**
    * <pre>
-   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands none.
+   * The identity of the caller: its kind and its id, for instance "token:k3v9q2m7xa1c". Empty if the server demands
+   * none.
    * </pre>
    *
    * <code>string identity = 4 [json_name = "identity"];</code>

@@ -1137,8 +1137,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object submittedBy_ = "";
   /**
    * <pre>
-   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-   * nobody has to show who it is.
+   * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+   * jwt or unix) and its id. Empty if the server demands none.
    * </pre>
    *
    * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -1159,8 +1159,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-   * nobody has to show who it is.
+   * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+   * jwt or unix) and its id. Empty if the server demands none.
    * </pre>
    *
    * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -1185,7 +1185,8 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.JobWait wait_;
   /**
    * <pre>
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -1197,7 +1198,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -1209,7 +1211,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4284,8 +4287,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object submittedBy_ = "";
     /**
      * <pre>
-     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-     * nobody has to show who it is.
+     * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+     * jwt or unix) and its id. Empty if the server demands none.
      * </pre>
      *
      * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -4305,8 +4308,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-     * nobody has to show who it is.
+     * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+     * jwt or unix) and its id. Empty if the server demands none.
      * </pre>
      *
      * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -4327,8 +4330,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-     * nobody has to show who it is.
+     * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+     * jwt or unix) and its id. Empty if the server demands none.
      * </pre>
      *
      * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -4345,8 +4348,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-     * nobody has to show who it is.
+     * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+     * jwt or unix) and its id. Empty if the server demands none.
      * </pre>
      *
      * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -4360,8 +4363,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-     * nobody has to show who it is.
+     * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+     * jwt or unix) and its id. Empty if the server demands none.
      * </pre>
      *
      * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -4383,7 +4386,8 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.JobWait, hero.supervisor.v1.JobWait.Builder, hero.supervisor.v1.JobWaitOrBuilder> waitBuilder_;
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4394,7 +4398,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4409,7 +4414,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4429,7 +4435,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4447,7 +4454,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4472,7 +4480,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4489,7 +4498,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4501,7 +4511,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -4516,7 +4527,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+     * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+     * waits.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>

@@ -422,8 +422,8 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-   * nobody has to show who it is.
+   * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+   * jwt or unix) and its id. Empty if the server demands none.
    * </pre>
    *
    * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -432,8 +432,8 @@ public interface JobOrBuilder extends
   java.lang.String getSubmittedBy();
   /**
    * <pre>
-   * Identity that submitted the job, `token:k3v9q2m7xa1c` for instance: token, certificate, jwt or unix, and its public id. Empty where
-   * nobody has to show who it is.
+   * Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
+   * jwt or unix) and its id. Empty if the server demands none.
    * </pre>
    *
    * <code>string submitted_by = 19 [json_name = "submittedBy"];</code>
@@ -444,7 +444,8 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -453,7 +454,8 @@ public interface JobOrBuilder extends
   boolean hasWait();
   /**
    * <pre>
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
@@ -462,7 +464,8 @@ public interface JobOrBuilder extends
   hero.supervisor.v1.JobWait getWait();
   /**
    * <pre>
-   * Output only. Why the job does not run, in the answers of GetJob, RunJob and AwaitJob about a job that waits.
+   * Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
+   * waits.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>

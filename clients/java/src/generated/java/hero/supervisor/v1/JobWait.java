@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * What a job waits for.
+ * The reason for which a job waits.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobWait}
@@ -51,7 +51,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * The kinds of reasons. Where several hold, the first one in this order is told.
+   * The kind of a reason. If several hold, the first one in this order is given.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.JobWait.Reason}
@@ -68,7 +68,7 @@ private static final long serialVersionUID = 0L;
     REASON_UNSPECIFIED(0),
     /**
      * <pre>
-     * Its schedule_time has not come.
+     * The schedule_time of the job has not come.
      * </pre>
      *
      * <code>REASON_SCHEDULED = 1;</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
     REASON_SCHEDULED(1),
     /**
      * <pre>
-     * The delay before its next attempt is not over.
+     * The delay before the next attempt is not over.
      * </pre>
      *
      * <code>REASON_RETRY_DELAY = 2;</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
     public static final int REASON_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * Its schedule_time has not come.
+     * The schedule_time of the job has not come.
      * </pre>
      *
      * <code>REASON_SCHEDULED = 1;</code>
@@ -144,7 +144,7 @@ private static final long serialVersionUID = 0L;
     public static final int REASON_SCHEDULED_VALUE = 1;
     /**
      * <pre>
-     * The delay before its next attempt is not over.
+     * The delay before the next attempt is not over.
      * </pre>
      *
      * <code>REASON_RETRY_DELAY = 2;</code>
@@ -275,7 +275,7 @@ private static final long serialVersionUID = 0L;
   private int reason_ = 0;
   /**
    * <pre>
-   * The reason.
+   * The kind of the reason.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -286,7 +286,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The reason.
+   * The kind of the reason.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -302,7 +302,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object message_ = "";
   /**
    * <pre>
-   * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+   * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+   * of the actors.
    * </pre>
    *
    * <code>string message = 2 [json_name = "message"];</code>
@@ -323,7 +324,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+   * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+   * of the actors.
    * </pre>
    *
    * <code>string message = 2 [json_name = "message"];</code>
@@ -512,7 +514,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What a job waits for.
+   * The reason for which a job waits.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobWait}
@@ -667,7 +669,7 @@ private static final long serialVersionUID = 0L;
     private int reason_ = 0;
     /**
      * <pre>
-     * The reason.
+     * The kind of the reason.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -678,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The kind of the reason.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -693,7 +695,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The kind of the reason.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -706,7 +708,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The kind of the reason.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -722,7 +724,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The kind of the reason.
      * </pre>
      *
      * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -738,7 +740,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object message_ = "";
     /**
      * <pre>
-     * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+     * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+     * of the actors.
      * </pre>
      *
      * <code>string message = 2 [json_name = "message"];</code>
@@ -758,7 +761,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+     * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+     * of the actors.
      * </pre>
      *
      * <code>string message = 2 [json_name = "message"];</code>
@@ -779,7 +783,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+     * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+     * of the actors.
      * </pre>
      *
      * <code>string message = 2 [json_name = "message"];</code>
@@ -796,7 +801,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+     * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+     * of the actors.
      * </pre>
      *
      * <code>string message = 2 [json_name = "message"];</code>
@@ -810,7 +816,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+     * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+     * of the actors.
      * </pre>
      *
      * <code>string message = 2 [json_name = "message"];</code>

@@ -12,7 +12,7 @@ public interface JobWaitOrBuilder extends
 
   /**
    * <pre>
-   * The reason.
+   * The kind of the reason.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -21,7 +21,7 @@ public interface JobWaitOrBuilder extends
   int getReasonValue();
   /**
    * <pre>
-   * The reason.
+   * The kind of the reason.
    * </pre>
    *
    * <code>.hero.supervisor.v1.JobWait.Reason reason = 1 [json_name = "reason"];</code>
@@ -31,7 +31,8 @@ public interface JobWaitOrBuilder extends
 
   /**
    * <pre>
-   * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+   * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+   * of the actors.
    * </pre>
    *
    * <code>string message = 2 [json_name = "message"];</code>
@@ -40,7 +41,8 @@ public interface JobWaitOrBuilder extends
   java.lang.String getMessage();
   /**
    * <pre>
-   * One sentence for people: until when, since when and why it is paused, in which states the actors are.
+   * One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
+   * of the actors.
    * </pre>
    *
    * <code>string message = 2 [json_name = "message"];</code>

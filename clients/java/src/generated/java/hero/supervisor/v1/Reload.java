@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object subject_ = "";
   /**
    * <pre>
-   * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+   * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
    * </pre>
    *
    * <code>string subject = 1 [json_name = "subject"];</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+   * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
    * </pre>
    *
    * <code>string subject = 1 [json_name = "subject"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object error_ = "";
   /**
    * <pre>
-   * What is wrong with the files, and what to do; empty if they are in force.
+   * The fault of the files, and how to mend it; empty if they are in force.
    * </pre>
    *
    * <code>string error = 2 [json_name = "error"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is wrong with the files, and what to do; empty if they are in force.
+   * The fault of the files, and how to mend it; empty if they are in force.
    * </pre>
    *
    * <code>string error = 2 [json_name = "error"];</code>
@@ -468,7 +468,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object subject_ = "";
     /**
      * <pre>
-     * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+     * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
      * </pre>
      *
      * <code>string subject = 1 [json_name = "subject"];</code>
@@ -488,7 +488,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+     * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
      * </pre>
      *
      * <code>string subject = 1 [json_name = "subject"];</code>
@@ -509,7 +509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+     * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
      * </pre>
      *
      * <code>string subject = 1 [json_name = "subject"];</code>
@@ -526,7 +526,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+     * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
      * </pre>
      *
      * <code>string subject = 1 [json_name = "subject"];</code>
@@ -540,7 +540,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+     * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
      * </pre>
      *
      * <code>string subject = 1 [json_name = "subject"];</code>
@@ -560,7 +560,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object error_ = "";
     /**
      * <pre>
-     * What is wrong with the files, and what to do; empty if they are in force.
+     * The fault of the files, and how to mend it; empty if they are in force.
      * </pre>
      *
      * <code>string error = 2 [json_name = "error"];</code>
@@ -580,7 +580,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong with the files, and what to do; empty if they are in force.
+     * The fault of the files, and how to mend it; empty if they are in force.
      * </pre>
      *
      * <code>string error = 2 [json_name = "error"];</code>
@@ -601,7 +601,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong with the files, and what to do; empty if they are in force.
+     * The fault of the files, and how to mend it; empty if they are in force.
      * </pre>
      *
      * <code>string error = 2 [json_name = "error"];</code>
@@ -618,7 +618,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong with the files, and what to do; empty if they are in force.
+     * The fault of the files, and how to mend it; empty if they are in force.
      * </pre>
      *
      * <code>string error = 2 [json_name = "error"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong with the files, and what to do; empty if they are in force.
+     * The fault of the files, and how to mend it; empty if they are in force.
      * </pre>
      *
      * <code>string error = 2 [json_name = "error"];</code>

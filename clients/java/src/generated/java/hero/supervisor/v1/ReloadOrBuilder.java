@@ -12,7 +12,7 @@ public interface ReloadOrBuilder extends
 
   /**
    * <pre>
-   * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+   * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
    * </pre>
    *
    * <code>string subject = 1 [json_name = "subject"];</code>
@@ -21,7 +21,7 @@ public interface ReloadOrBuilder extends
   java.lang.String getSubject();
   /**
    * <pre>
-   * What the files are for: "tls" for the certificate, the key and the CAs of clients.
+   * Purpose of the files: "tls" for the certificate, the key and the CAs of clients.
    * </pre>
    *
    * <code>string subject = 1 [json_name = "subject"];</code>
@@ -32,7 +32,7 @@ public interface ReloadOrBuilder extends
 
   /**
    * <pre>
-   * What is wrong with the files, and what to do; empty if they are in force.
+   * The fault of the files, and how to mend it; empty if they are in force.
    * </pre>
    *
    * <code>string error = 2 [json_name = "error"];</code>
@@ -41,7 +41,7 @@ public interface ReloadOrBuilder extends
   java.lang.String getError();
   /**
    * <pre>
-   * What is wrong with the files, and what to do; empty if they are in force.
+   * The fault of the files, and how to mend it; empty if they are in force.
    * </pre>
    *
    * <code>string error = 2 [json_name = "error"];</code>

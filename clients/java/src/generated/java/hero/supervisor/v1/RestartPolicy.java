@@ -250,9 +250,9 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration initialBackoff_;
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -264,9 +264,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -278,9 +278,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -991,9 +991,9 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> initialBackoffBuilder_;
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1004,9 +1004,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1021,9 +1021,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1043,9 +1043,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1063,9 +1063,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1090,9 +1090,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1109,9 +1109,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1123,9 +1123,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -1140,9 +1140,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-     * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-     * is shorter.
+     * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+     * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+     * that is shorter.
      * </pre>
      *
      * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>

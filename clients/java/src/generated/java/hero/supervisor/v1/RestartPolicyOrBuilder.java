@@ -31,9 +31,9 @@ public interface RestartPolicyOrBuilder extends
 
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -42,9 +42,9 @@ public interface RestartPolicyOrBuilder extends
   boolean hasInitialBackoff();
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>
@@ -53,9 +53,9 @@ public interface RestartPolicyOrBuilder extends
   com.google.protobuf.Duration getInitialBackoff();
   /**
    * <pre>
-   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart. The
-   * least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if that
-   * is shorter.
+   * Delay before the first restart, 0 to 24 hours, at most max_backoff. The delay doubles with each further restart.
+   * The least delay is 0.4 seconds, so that the end of every process is observed. Default: 1 second, or max_backoff if
+   * that is shorter.
    * </pre>
    *
    * <code>.google.protobuf.Duration initial_backoff = 2 [json_name = "initialBackoff"];</code>

@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
 
   /**
    * <pre>
-   * Whether clients have to show a certificate.
+   * The requirement of certificates of clients.
    * </pre>
    *
    * Protobuf enum {@code hero.supervisor.v1.TlsStatus.ClientAuth}
@@ -280,7 +280,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp notAfter_;
   /**
    * <pre>
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -292,7 +292,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -304,7 +304,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -365,7 +365,7 @@ private static final long serialVersionUID = 0L;
   private int clientAuth_ = 0;
   /**
    * <pre>
-   * Whether clients have to show a certificate.
+   * The requirement of certificates of clients.
    * </pre>
    *
    * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -376,7 +376,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Whether clients have to show a certificate.
+   * The requirement of certificates of clients.
    * </pre>
    *
    * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -943,7 +943,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> notAfterBuilder_;
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -954,7 +954,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -969,7 +969,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -989,7 +989,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -1007,7 +1007,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -1049,7 +1049,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -1061,7 +1061,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -1076,7 +1076,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time at which the certificate of the server, or one that it is signed by, ends.
+     * End of the certificate of the server, or of the first of its issuers that ends.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -1190,7 +1190,7 @@ private static final long serialVersionUID = 0L;
     private int clientAuth_ = 0;
     /**
      * <pre>
-     * Whether clients have to show a certificate.
+     * The requirement of certificates of clients.
      * </pre>
      *
      * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -1201,7 +1201,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether clients have to show a certificate.
+     * The requirement of certificates of clients.
      * </pre>
      *
      * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -1216,7 +1216,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether clients have to show a certificate.
+     * The requirement of certificates of clients.
      * </pre>
      *
      * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -1229,7 +1229,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether clients have to show a certificate.
+     * The requirement of certificates of clients.
      * </pre>
      *
      * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -1245,7 +1245,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether clients have to show a certificate.
+     * The requirement of certificates of clients.
      * </pre>
      *
      * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>

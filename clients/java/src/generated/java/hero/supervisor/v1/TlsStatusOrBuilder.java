@@ -53,7 +53,7 @@ public interface TlsStatusOrBuilder extends
 
   /**
    * <pre>
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -62,7 +62,7 @@ public interface TlsStatusOrBuilder extends
   boolean hasNotAfter();
   /**
    * <pre>
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -71,7 +71,7 @@ public interface TlsStatusOrBuilder extends
   com.google.protobuf.Timestamp getNotAfter();
   /**
    * <pre>
-   * Time at which the certificate of the server, or one that it is signed by, ends.
+   * End of the certificate of the server, or of the first of its issuers that ends.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp not_after = 2 [json_name = "notAfter"];</code>
@@ -100,7 +100,7 @@ public interface TlsStatusOrBuilder extends
 
   /**
    * <pre>
-   * Whether clients have to show a certificate.
+   * The requirement of certificates of clients.
    * </pre>
    *
    * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
@@ -109,7 +109,7 @@ public interface TlsStatusOrBuilder extends
   int getClientAuthValue();
   /**
    * <pre>
-   * Whether clients have to show a certificate.
+   * The requirement of certificates of clients.
    * </pre>
    *
    * <code>.hero.supervisor.v1.TlsStatus.ClientAuth client_auth = 4 [json_name = "clientAuth"];</code>
