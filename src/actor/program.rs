@@ -139,7 +139,7 @@ pub struct LimitArgs {
 
 /// The parsed command line.
 #[derive(Debug)]
-pub struct Asked<F: EngineFlags = NoFlags> {
+pub struct ParsedArgs<F: EngineFlags = NoFlags> {
     /// The arguments.
     pub args: ActorArgs<F>,
     /// Redis was named, and is not only the default.
@@ -154,7 +154,7 @@ impl Program {
     pub fn parse<F: EngineFlags>(
         &self,
         args: impl IntoIterator<Item = OsString>,
-    ) -> Result<Asked<F>, clap::Error> {
+    ) -> Result<ParsedArgs<F>, clap::Error> {
         let mut command = self.command::<F>().mut_args(without_empty_variable);
         let matches = command.try_get_matches_from_mut(args)?;
         let redis_named = matches.value_source("redis_url") != Some(ValueSource::DefaultValue);
@@ -166,7 +166,7 @@ impl Program {
             );
             return Err(command.error(clap::error::ErrorKind::ValueValidation, message));
         }
-        Ok(Asked { args, redis_named })
+        Ok(ParsedArgs { args, redis_named })
     }
 
     /// Renders the manual page, in the form of `man`.
@@ -278,7 +278,7 @@ mod tests {
         concurrency: Concurrency::One,
     };
 
-    fn parse(line: &str) -> Result<Asked, clap::Error> {
+    fn parse(line: &str) -> Result<ParsedArgs, clap::Error> {
         OSIS.parse(line.split_whitespace().map(OsString::from))
     }
 
@@ -315,7 +315,7 @@ mod tests {
         assert!(asked.redis_named);
         let mut line = vec![OsString::from("osis_actor")];
         line.extend(asked.args.host_args());
-        let host: Asked = OSIS.parse(line).unwrap();
+        let host: ParsedArgs = OSIS.parse(line).unwrap();
         assert!(host.args.host);
         assert_eq!(host.args.limits(), asked.args.limits());
         assert!(!asked.args.host_args().iter().any(|arg| arg.to_string_lossy().contains("secret")));

@@ -14,7 +14,7 @@ use crate::actor::health;
 use crate::actor::host;
 use crate::actor::launcher::HostLauncher;
 use crate::actor::objects::StoreCalls;
-use crate::actor::program::{ActorArgs, Asked, EngineFlags, Program};
+use crate::actor::program::{ActorArgs, EngineFlags, ParsedArgs, Program};
 use crate::actor::worker::{Ended, Worker, WorkerConfig};
 use crate::adapters::redis::{
     RedisAccess, RedisConfig, RedisForScripts, RedisObjectStore, RedisQueue, RedisWorkQueue,
@@ -35,7 +35,7 @@ const EXIT_ABANDONED: u8 = 1;
 
 /// Runs an actor. `load` makes its engine, in the engine host.
 pub fn run<F: EngineFlags, E: Engine + 'static>(program: &Program, load: fn(&F, Limits) -> E) -> ExitCode {
-    let Asked { mut args, redis_named } = match program.parse::<F>(std::env::args_os()) {
+    let ParsedArgs { mut args, redis_named } = match program.parse::<F>(std::env::args_os()) {
         Ok(asked) => asked,
         Err(error) => error.exit(),
     };

@@ -73,12 +73,12 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let config = Config::load(args.serve.layers())?.config;
     let runtime = runtime::build(None).map_err(|error| no_runtime(&error))?;
     let findings = runtime.block_on(async {
-        let mut findings = host::look(&config);
-        findings.extend(tls::look(&config));
+        let mut findings = host::check(&config);
+        findings.extend(tls::check(&config));
         let (redis, processes, actors) = tokio::join!(
-            redis::look(&config),
-            processes::look(&config),
-            actors::look(actor_dir.as_deref(), &config)
+            redis::check(&config),
+            processes::check(&config),
+            actors::check(actor_dir.as_deref(), &config)
         );
         findings.extend(redis);
         findings.extend(processes);

@@ -1,6 +1,6 @@
-//! Files that are loaded again while the service runs: at SIGHUP, and when a look at them shows a change.
+//! Files that are loaded again while the service runs: at SIGHUP, and when a poll shows a change.
 //!
-//! The look compares metadata of the files behind links, so that a swapped link is seen, as Kubernetes and certbot do it.
+//! A poll compares metadata of the files behind links, so that a swapped link is seen, as Kubernetes and certbot do it.
 //! Notifications of the system (inotify) are not used: they miss swapped folders and network file systems.
 
 use std::fmt::Debug;
@@ -22,13 +22,14 @@ use crate::domain::model::id::NodeName;
 use crate::ports::clock::Clock;
 use crate::telemetry::metrics::CONFIG_RELOAD_SUCCESS;
 
-/// Interval of the looks. With [`SETTLE`] a change is in force within five seconds.
-const LOOK_INTERVAL: Duration = Duration::from_secs(4);
-/// Delay between two looks at files that change: who writes certificate and key one after the other is not read in between.
+/// Interval of the polls. With [`SETTLE`] a change is in force within five seconds.
+const POLL_INTERVAL: Duration = Duration::from_secs(4);
+/// Delay between two polls of files that change, so that a certificate and a key that are written one after the other are
+/// not read in between.
 const SETTLE: Duration = Duration::from_millis(400);
 /// Most such delays for one change.
 const MOST_DELAYS: u32 = 5;
-/// Limit of a look and of loading; files on a lost network share would block for ever.
+/// Limit of a poll and of loading; files on a lost network share would block for ever.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Catches SIGHUP where there are no files to load again. Its default would end the service.
@@ -67,9 +68,9 @@ pub(super) struct Watch {
     hangup: Signal,
     events: Events,
     node: NodeName,
-    seen: Vec<Print>,
-    /// A look that the system has not answered yet.
-    looking: Option<JoinHandle<Vec<Print>>>,
+    seen: Vec<FileState>,
+    /// A poll that the system has not answered yet.
+    polling: Option<JoinHandle<Vec<FileState>>>,
     fault: Option<String>,
 }
 
@@ -81,40 +82,40 @@ impl Watch {
     pub(super) fn begin(what: Arc<dyn Reloadable>, events: Events, node: NodeName) -> io::Result<Self> {
         let hangup = signal(SignalKind::hangup())?;
         gauge!(CONFIG_RELOAD_SUCCESS, "subject" => what.subject()).set(1.0);
-        Ok(Self { what, hangup, events, node, seen: Vec::new(), looking: None, fault: None })
+        Ok(Self { what, hangup, events, node, seen: Vec::new(), polling: None, fault: None })
     }
 
-    /// Looks at the files again and again, and loads them after a change and at SIGHUP. The first look is followed by
+    /// Polls the files, and loads them after a change and at SIGHUP. The first poll is followed by
     /// loading as well, since the files may have changed after they were first loaded.
     pub(super) async fn run(mut self) {
         let mut occasion = Occasion::Start;
-        let mut looks = interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = interval(POLL_INTERVAL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             match self.settled().await {
                 Err(fault) => self.failed(occasion, fault),
                 // A fault may go away without a change of the files: a clock that is set, for instance.
-                Ok(changed) if changed || occasion != Occasion::Look || self.fault.is_some() => {
+                Ok(changed) if changed || occasion != Occasion::Poll || self.fault.is_some() => {
                     self.reload(occasion).await;
                 }
                 Ok(_unchanged) => {}
             }
             occasion = tokio::select! {
-                _ = looks.tick() => Occasion::Look,
+                _ = polls.tick() => Occasion::Poll,
                 _ = self.hangup.recv() => Occasion::Hangup,
             };
         }
     }
 
-    /// Returns true if the files have changed since the last look, once they no longer change.
+    /// Returns true if the files have changed since the last poll, once they no longer change.
     async fn settled(&mut self) -> Result<bool, String> {
-        let mut now = self.look().await?;
+        let mut now = self.poll_files().await?;
         if now == self.seen {
             return Ok(false);
         }
         for _delay in 0..MOST_DELAYS {
             sleep(SETTLE).await;
-            let later = self.look().await?;
+            let later = self.poll_files().await?;
             if later == now {
                 break;
             }
@@ -124,14 +125,14 @@ impl Watch {
         Ok(true)
     }
 
-    async fn look(&mut self) -> Result<Vec<Print>, String> {
+    async fn poll_files(&mut self) -> Result<Vec<FileState>, String> {
         let files = self.what.files();
-        let begin = || tokio::task::spawn_blocking(move || prints(&files));
-        let mut looking = self.looking.take().unwrap_or_else(begin);
-        match timeout(LIMIT, &mut looking).await {
-            Ok(looked) => looked.map_err(|error| error.to_string()),
+        let begin = || tokio::task::spawn_blocking(move || states(&files));
+        let mut polling = self.polling.take().unwrap_or_else(begin);
+        match timeout(LIMIT, &mut polling).await {
+            Ok(polled) => polled.map_err(|error| error.to_string()),
             Err(_elapsed) => {
-                self.looking = Some(looking);
+                self.polling = Some(polling);
                 Err(format!(
                     "the system has not answered within {LIMIT:?}: look at the disk that the files are on"
                 ))
@@ -162,7 +163,7 @@ impl Watch {
         self.emit(EventKind::ServerReloaded { subject: subject.to_owned() }, message);
     }
 
-    /// Reports a fault once, however often loading is tried, and whenever somebody has asked for it.
+    /// Reports a fault once, however often loading is tried, and again at each SIGHUP.
     fn failed(&mut self, occasion: Occasion, fault: String) {
         let subject = self.what.subject();
         gauge!(CONFIG_RELOAD_SUCCESS, "subject" => subject).set(0.0);
@@ -187,13 +188,13 @@ enum Occasion {
     /// The watch has begun.
     Start,
     /// The regular check of the files.
-    Look,
+    Poll,
     /// A SIGHUP.
     Hangup,
 }
 
 /// Compared metadata of a file; None for a file that is not there.
-type Print = Option<Metadata>;
+type FileState = Option<Metadata>;
 
 /// The part of the metadata of a file that changes with its content, its place or its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,12 +206,12 @@ struct Metadata {
     changed: (i64, i64),
 }
 
-fn prints(files: &[PathBuf]) -> Vec<Print> {
-    files.iter().map(|file| print(file)).collect()
+fn states(files: &[PathBuf]) -> Vec<FileState> {
+    files.iter().map(|file| state(file)).collect()
 }
 
-/// Returns the print of a file, behind all links.
-fn print(file: &Path) -> Print {
+/// Returns the state of a file, behind all links.
+fn state(file: &Path) -> FileState {
     let metadata = std::fs::metadata(file).ok()?;
     Some(Metadata {
         device: metadata.dev(),

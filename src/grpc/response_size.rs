@@ -19,7 +19,7 @@ const AROUND_ITEM: usize = 6;
 
 /// The detail of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Detail {
     Full,
     Short,
     Least,
@@ -42,9 +42,9 @@ impl BatchBudget {
 
     /// Shortens the result of an actor to what fits.
     pub(crate) fn actor(&mut self, result: pb::ActorResult) -> pb::ActorResult {
-        self.fit(result, |mut result, told| {
+        self.fit(result, |mut result, detail| {
             result.actor = result.actor.map(short_actor);
-            if told == Told::Least {
+            if detail == Detail::Least {
                 result.error = result.error.map(least_error);
             }
             result
@@ -60,20 +60,20 @@ impl BatchBudget {
         })
     }
 
-    fn fit<M: Message>(&mut self, item: M, shorten: impl FnOnce(M, Told) -> M) -> M {
-        let item = match self.told(item.encoded_len()) {
-            Told::Full => item,
-            less @ (Told::Short | Told::Least) => shorten(item, less),
+    fn fit<M: Message>(&mut self, item: M, shorten: impl FnOnce(M, Detail) -> M) -> M {
+        let item = match self.detail(item.encoded_len()) {
+            Detail::Full => item,
+            less @ (Detail::Short | Detail::Least) => shorten(item, less),
         };
         self.bytes += item.encoded_len() + AROUND_ITEM;
         item
     }
 
-    fn told(&self, more: usize) -> Told {
+    fn detail(&self, more: usize) -> Detail {
         match self.bytes + more {
-            bytes if bytes <= FULL_BYTES => Told::Full,
-            _more if self.bytes <= LEAST_FROM => Told::Short,
-            _more => Told::Least,
+            bytes if bytes <= FULL_BYTES => Detail::Full,
+            _more if self.bytes <= LEAST_FROM => Detail::Short,
+            _more => Detail::Least,
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::domain::access::Permit;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobSpec, JobState, JobView};
-use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::store_error;
 
@@ -135,7 +135,7 @@ pub trait JobQueue: Send + Sync {
         id: &JobId,
         after: &OutputMark,
         limit: usize,
-    ) -> Result<Vec<Kept>, QueueError>;
+    ) -> Result<Vec<StoredChunk>, QueueError>;
 
     /// Hints at changes of a job from now on. Dropping it costs nothing.
     fn changes(&self, id: &JobId) -> Changes;

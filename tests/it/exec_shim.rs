@@ -23,13 +23,13 @@ use crate::support::wait::eventually;
 use crate::support::zinit::PrivateZinit;
 
 /// A process manager that has the shim.
-struct Rig {
+struct ShimRun {
     manager: Arc<dyn ProcessManager>,
     zinit: Option<PrivateZinit>,
     dir: TempDir,
 }
 
-impl Rig {
+impl ShimRun {
     fn local() -> Self {
         let mut options = LocalOptions::new(Arc::new(SystemClock));
         options.shim = Some(vec![PROGRAM.into(), "exec-shim".into(), "--pdeathsig".into()]);
@@ -122,7 +122,7 @@ fn status_of(pid: u32, field: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn limits_are_in_force_on_the_process() {
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let limits = ResourceLimits {
             memory_bytes: Some(512 << 20),
             open_files: Some(64),
@@ -148,7 +148,7 @@ async fn limits_are_in_force_on_the_process() {
 
 #[tokio::test]
 async fn memory_beyond_the_limit_is_not_given() {
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let script = "dd if=/dev/zero of=/dev/null bs=400M count=1";
         let limits = ResourceLimits { memory_bytes: Some(256 << 20), ..ResourceLimits::default() };
         assert_eq!(rig.ended(&confined("limited", script, limited(limits))).await, ExitStatus::Code(1));
@@ -160,7 +160,7 @@ async fn memory_beyond_the_limit_is_not_given() {
 
 #[tokio::test]
 async fn more_processor_time_than_allowed_ends_the_process() {
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let limits = ResourceLimits { cpu_time: Some(Duration::from_secs(1)), ..ResourceLimits::default() };
         let spec = confined("a", "while :; do :; done", limited(limits));
         const SIGXCPU: i32 = 24;
@@ -171,7 +171,7 @@ async fn more_processor_time_than_allowed_ends_the_process() {
 
 #[tokio::test]
 async fn new_privileges_are_out_of_reach() {
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let confinement = Confinement { no_new_privileges: true, ..Confinement::default() };
         let pid = rig.running(&confined("a", "exec sleep 1000", confinement)).await;
         assert_eq!(status_of(pid, "NoNewPrivs"), ["1"]);
@@ -191,7 +191,7 @@ async fn a_process_runs_as_the_user_that_was_asked_for_or_is_clearly_refused() {
         }),
         ..Confinement::default()
     };
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let by_name = confined("named", "exec sleep 1000", run_as("nobody", None, &[]));
         let by_number =
             confined("numbered", "exec sleep 1000", run_as("54321", Some("daemon"), &["daemon", "4321"]));
@@ -223,7 +223,7 @@ async fn a_health_check_is_run_as_whom_the_process_runs() {
     if !Uid::effective().is_root() {
         return;
     }
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let run_as = Some(RunAs { user: "nobody".to_owned(), ..RunAs::default() });
         let mut spec = confined("a", "exec sleep 1000", Confinement { run_as, ..Confinement::default() });
         spec.health_check = Some("test \"$(id -un)\" = nobody".to_owned());
@@ -244,7 +244,7 @@ fn program(path: &PathBuf, content: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_program_that_was_swapped_is_not_run() {
-    for rig in Rig::both().await {
+    for rig in ShimRun::both().await {
         let path = rig.dir.path().join("prog");
         for (kind, good) in [
             ("script", b"#!/bin/sh\nexec sleep 1000\n".to_vec()),
@@ -278,7 +278,7 @@ async fn a_program_that_was_swapped_is_not_run() {
 
 #[tokio::test]
 async fn a_process_dies_with_the_zinit_that_is_killed_if_it_was_asked_to() {
-    let mut rig = Rig::zinit().await;
+    let mut rig = ShimRun::zinit().await;
     let dies = Confinement { die_with_manager: true, ..Confinement::default() };
     let mortal = rig.running(&confined("mortal", "exec sleep 1000", dies)).await;
     let other = rig.running(&shell("other", "exec sleep 1000")).await;

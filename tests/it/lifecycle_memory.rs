@@ -41,12 +41,12 @@ use crate::support::wait::eventually;
 const WAIT: Duration = Duration::from_secs(60);
 
 /// Programs of which some are missing.
-struct Shelf {
+struct SomePrograms {
     missing: Vec<PathBuf>,
 }
 
 #[async_trait]
-impl Programs for Shelf {
+impl Programs for SomePrograms {
     async fn inspect(&self, path: &Path, _sha256: Option<&str>) -> Result<(), ProgramFault> {
         if self.missing.iter().any(|missing| missing == path) { Err(ProgramFault::Missing) } else { Ok(()) }
     }
@@ -133,7 +133,7 @@ fn manager_of(
         supervisor,
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),
-        programs: Arc::new(Shelf { missing: vec![PathBuf::from("/missing")] }),
+        programs: Arc::new(SomePrograms { missing: vec![PathBuf::from("/missing")] }),
         node: NodeName::parse(node).unwrap(),
         initial,
         events,

@@ -1,6 +1,5 @@
 //! Small rooms: files have at most 400 lines, functions at most 60, functions in Lua at most 40.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,9 +41,9 @@ fn no_file_is_too_long() {
         .map(|file| (name(&file), fs::read_to_string(&file).unwrap().lines().count()))
         .filter(|(_, lines)| *lines > FILE)
         .collect();
-    let known: BTreeSet<&str> = LONG_FILES.iter().map(|(file, _)| *file).collect();
-    let found: BTreeSet<&str> = long.iter().map(|(file, _)| file.as_str()).collect();
-    assert_eq!(found, known, "more than {FILE} lines: {long:?}");
+    let unknown: Vec<&(String, usize)> =
+        long.iter().filter(|(name, _)| !LONG_FILES.iter().any(|(file, _)| file == name)).collect();
+    assert!(unknown.is_empty(), "more than {FILE} lines: {unknown:?}");
 }
 
 #[test]
@@ -59,10 +58,11 @@ fn no_function_is_too_long() {
                 .collect::<Vec<_>>()
         })
         .collect();
-    let known: BTreeSet<(&str, &str)> = LONG_FUNCTIONS.into_iter().collect();
-    let found: BTreeSet<(&str, &str)> =
-        long.iter().map(|(file, function, _)| (file.as_str(), function.as_str())).collect();
-    assert_eq!(found, known, "more than {FUNCTION} lines: {long:?}");
+    let unknown: Vec<&(String, String, usize)> = long
+        .iter()
+        .filter(|(file, function, _)| !LONG_FUNCTIONS.contains(&(file.as_str(), function.as_str())))
+        .collect();
+    assert!(unknown.is_empty(), "more than {FUNCTION} lines: {unknown:?}");
 }
 
 #[test]
@@ -103,10 +103,10 @@ fn functions(text: &str) -> Vec<(String, usize)> {
             _begun => {
                 let close = format!("{indent}}}");
                 let declared = format!("{indent}) ");
-                let ends = |line: &&str| {
+                let ends = |line: &str| {
                     line.starts_with(&close) || (line.starts_with(&declared) && line.ends_with(';'))
                 };
-                lines[number..].iter().position(|line| ends(&line)).unwrap_or_default()
+                lines[number..].iter().position(|line| ends(line)).unwrap_or_default()
             }
         };
         found.push((name.to_owned(), end + 1));

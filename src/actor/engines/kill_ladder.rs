@@ -112,15 +112,15 @@ fn by_sigkill(out_of_memory: Option<bool>) -> JobError {
 }
 
 /// Count of processes that the kernel has ended for lack of memory, as it was read last.
-static OUT_OF_MEMORY: Lock<Seen> = Lock::new(Seen { begun: false, count: None });
+static OUT_OF_MEMORY: Lock<OomKills> = Lock::new(OomKills { begun: false, count: None });
 
 #[derive(Debug)]
-struct Seen {
+struct OomKills {
     begun: bool,
     count: Option<u64>,
 }
 
-impl Seen {
+impl OomKills {
     /// Looks for the first time.
     fn begin(&mut self, now: impl FnOnce() -> Option<u64>) {
         if !std::mem::replace(&mut self.begun, true) {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_kill_is_put_down_to_memory_only_if_the_kernel_has_ended_something_for_it() {
-        let mut seen = Seen { begun: false, count: None };
+        let mut seen = OomKills { begun: false, count: None };
         seen.begin(|| Some(4));
         seen.begin(|| Some(5));
         assert_eq!(seen.has_grown(Some(4)), Some(false));

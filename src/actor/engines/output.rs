@@ -113,9 +113,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Heard(Mutex<Vec<(LogStream, String)>>);
+    struct Lines(Mutex<Vec<(LogStream, String)>>);
 
-    impl Sink for Heard {
+    impl Sink for Lines {
         fn line(&self, stream: LogStream, text: &str) {
             self.0.lock().unwrap().push((stream, text.to_owned()));
         }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn lines(pieces: &[(LogStream, &[u8])]) -> (Vec<(LogStream, String)>, String) {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(Lines::default());
         let sink: Arc<dyn Sink> = Arc::clone(&heard) as Arc<dyn Sink>;
         let mut output = Output::new(&Limits::default(), &sink);
         for (stream, piece) in pieces {

@@ -124,7 +124,7 @@ impl V {
         }
         let compiler = match self.compiler.take().filter(Compiler::is_there) {
             Some(compiler) => compiler,
-            None => Compiler::look(&self.flags).map_err(|reason| unavailable(&reason))?.0,
+            None => Compiler::find(&self.flags).map_err(|reason| unavailable(&reason))?.0,
         };
         Ok(self.compiler.insert(compiler))
     }
@@ -146,7 +146,7 @@ impl Engine for V {
         // What jobs leave behind becomes a child of this process, which finds it then.
         set_child_subreaper(true).map_err(|error| format!("cannot become a subreaper: {error}"))?;
         self.work = Some(self.flags.work.dir.open()?);
-        match Compiler::look(&self.flags) {
+        match Compiler::find(&self.flags) {
             Ok((compiler, shown)) => {
                 self.compiler = Some(compiler);
                 Ok(shown)

@@ -34,12 +34,12 @@ pub(super) struct HostWatcher {
     pub(super) tail: StderrTail,
     pub(super) answers: Option<Arc<dyn CallHandler>>,
     /// The call that is being answered; a host makes one at a time.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<HostCall>,
     pub(super) reaper: Reaper,
 }
 
 /// An answer on its way, with the number of its call.
-pub(super) type Asked = Pin<Box<dyn Future<Output = (u64, Vec<u8>)> + Send>>;
+pub(super) type HostCall = Pin<Box<dyn Future<Output = (u64, Vec<u8>)> + Send>>;
 
 impl HostWatcher {
     pub(super) async fn run(mut self, mut child: Child, mut stderr: Option<ChildStderr>) {
@@ -142,7 +142,7 @@ impl HostWatcher {
     }
 }
 
-async fn answered(asked: &mut Option<Asked>) -> (u64, Vec<u8>) {
+async fn answered(asked: &mut Option<HostCall>) -> (u64, Vec<u8>) {
     match asked {
         Some(asked) => asked.await,
         None => std::future::pending().await,

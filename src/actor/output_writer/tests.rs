@@ -4,18 +4,18 @@ use super::*;
 use crate::actor::frame::{decode_reply, first_frame};
 
 /// An output writer and the other end.
-fn pair(burst: usize) -> (Arc<OutputWriter>, Heard) {
+fn pair(burst: usize) -> (Arc<OutputWriter>, ReplyReader) {
     let (theirs, ours) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    (OutputWriter::start(theirs, burst).unwrap(), Heard { socket: ours, bytes: Vec::new() })
+    (OutputWriter::start(theirs, burst).unwrap(), ReplyReader { socket: ours, bytes: Vec::new() })
 }
 
-struct Heard {
+struct ReplyReader {
     socket: UnixStream,
     bytes: Vec<u8>,
 }
 
-impl Heard {
+impl ReplyReader {
     fn next(&mut self) -> Reply {
         loop {
             if let Some((body, length)) = first_frame(&self.bytes).unwrap() {

@@ -10,15 +10,15 @@ use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 
 use super::chain::Head;
 use super::files::{beside, folder, rotated, rotated_name};
-use super::line::{Content, Note, What};
+use super::line::{Content, LineKind, Note};
 use super::options::AuditOptions;
 use super::recover::{End, end_of};
 
-/// Mode of all files: who did what is nobody else's business.
+/// Mode of all files: only the user of the supervisor reads them.
 const PRIVATE: u32 = 0o600;
 /// Room that is taken before a log that was full is written again, in bytes.
 const RESERVE: i64 = 64 * 1024;
-/// Most names that are tried for what a crash has left.
+/// Most names that are tried for the bytes that a crash has left.
 const MOST_TORN: u32 = 100;
 
 /// The error of a log that cannot be opened.
@@ -32,7 +32,7 @@ pub enum AuditError {
         /// The error of the system.
         source: io::Error,
     },
-    /// Another supervisor writes it.
+    /// Another supervisor writes the file.
     #[error("audit.path: {} is written by another supervisor: give each of them a path of its own", .0.display())]
     InUse(PathBuf),
     /// The path is a folder, a pipe or a device.
@@ -55,13 +55,13 @@ pub(super) struct AuditFile {
     /// Number of the first line.
     first: u64,
     head: Head,
-    /// A write has left a part of a line that is not cut off yet.
+    /// True if a failed write has left a part of a line that is not cut off yet.
     is_torn: bool,
     _lock: File,
 }
 
 impl AuditFile {
-    /// Opens the file, and finds out where its chain goes on. Returns a note of what a crash has left.
+    /// Opens the file, and finds the end of its chain. Returns a note if a crash has torn the last line.
     pub(super) fn open(options: &AuditOptions) -> Result<(Self, Option<Note>), AuditError> {
         let path = &options.path;
         let failed = |source| AuditError::Io { path: path.clone(), source };
@@ -116,7 +116,7 @@ impl AuditFile {
         self.file.sync_data()
     }
 
-    /// Appends lines by one write, or two where a file ends between them. All of them are in the file then, or none.
+    /// Appends lines by one write, or two where a file ends between them. Afterwards the file has all of them, or none.
     pub(super) fn append(&mut self, lines: &[Content]) -> io::Result<()> {
         self.cut_off()?;
         if self.size >= self.rotate_bytes {
@@ -124,7 +124,7 @@ impl AuditFile {
         }
         let (mut text, mut head) = (String::new(), self.head.clone());
         let at = lines.first().map(|line| line.at);
-        let begin = at.filter(|_| self.size == 0).map(|at| Content { at, what: What::Note(Note::File) });
+        let begin = at.filter(|_| self.size == 0).map(|at| Content { at, kind: LineKind::Note(Note::File) });
         for line in begin.iter().chain(lines) {
             let (line, next) = line.render(&self.node, &head).map_err(io::Error::other)?;
             text.push_str(&line);
@@ -152,7 +152,7 @@ impl AuditFile {
         }
     }
 
-    /// Cuts off what a failed write has left.
+    /// Cuts off the bytes that a failed write has left.
     fn cut_off(&mut self) -> io::Result<()> {
         if self.is_torn {
             self.file.set_len(self.size)?;
@@ -199,7 +199,7 @@ impl AuditFile {
     ///
     /// # Errors
     /// Another file that has something in it is in its place, or none can be made.
-    pub(super) fn look(&mut self) -> io::Result<()> {
+    pub(super) fn reopen_if_moved(&mut self) -> io::Result<()> {
         let there = std::fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino()));
         if there.is_ok_and(|there| there == self.inode) {
             return Ok(());
@@ -271,7 +271,7 @@ fn first_number(path: &Path, whole: u64, head: &Head) -> io::Result<u64> {
     })
 }
 
-/// Keeps what a crash has left in a file of its own, and returns its name.
+/// Keeps the bytes that a crash has left in a file of their own, and returns its name.
 fn keep_apart(path: &Path, seq: u64, torn: &[u8]) -> io::Result<String> {
     for number in 0..MOST_TORN {
         let name = beside(path, &format!(".torn-{seq}-{number}"));

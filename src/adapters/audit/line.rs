@@ -20,11 +20,12 @@ const LONGEST_LIST: usize = 50;
 #[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) at: SystemTime,
-    pub(super) what: What,
+    pub(super) kind: LineKind,
 }
 
+/// Kind of a line, with its payload.
 #[derive(Debug, Clone)]
-pub(super) enum What {
+pub(super) enum LineKind {
     /// A call was received.
     Received { number: u64, call: Arc<AuditedCall> },
     /// A call has ended.
@@ -35,6 +36,7 @@ pub(super) enum What {
     Note(Note),
 }
 
+/// A note about the log itself.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Note {
@@ -44,9 +46,9 @@ pub(super) enum Note {
     Opened { version: &'static str },
     /// The supervisor has ended in order.
     Closed,
-    /// The end of the file was no whole line: what a crash has left.
+    /// The end of the file was torn by a crash.
     TornLine { bytes: u64, kept_in: String },
-    /// The log can be written again. What came between was lost, or refused.
+    /// The log can be written again. Lines and changes in between were lost or refused.
     Recovered { lost: u64, refused: u64, cause: String },
 }
 
@@ -56,22 +58,22 @@ impl Content {
         let seq = head.seq + 1;
         let time = humantime::format_rfc3339_micros(self.at).to_string();
         let mut line = Object { seq, prev_sha256: &head.sha256, time, node, ..Object::default() };
-        match &self.what {
-            What::Received { number, call } => {
+        match &self.kind {
+            LineKind::Received { number, call } => {
                 (line.stage, line.call) = ("received", Some(*number));
                 line.of(call, &[]);
             }
-            What::Done { number, call, end } => {
+            LineKind::Done { number, call, end } => {
                 (line.stage, line.call) = ("done", Some(*number));
                 line.of(call, &end.job_ids);
                 line.ended(end);
             }
-            What::Refused { call, end, suppressed } => {
+            LineKind::Refused { call, end, suppressed } => {
                 (line.stage, line.suppressed) = ("done", *suppressed);
                 line.of(call, &end.job_ids);
                 line.ended(end);
             }
-            What::Note(note) => (line.stage, line.note) = ("note", Some(note)),
+            LineKind::Note(note) => (line.stage, line.note) = ("note", Some(note)),
         }
         let object = serde_json::to_string(&line)?;
         Ok(seal(seq, printable_json(&object).into_owned()))

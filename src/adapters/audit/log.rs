@@ -11,9 +11,9 @@ use tokio::time::{Instant, timeout};
 use super::counts::Counts;
 use super::file::{AuditError, AuditFile};
 use super::flood::Flood;
-use super::line::{Content, What};
+use super::line::{Content, LineKind};
 use super::options::AuditOptions;
-use super::writer::{AuditWriter, Item, OnState, Written};
+use super::writer::{AuditWriter, Item, OnState, WriterInput};
 use crate::ports::audit::{AuditEntry, AuditLog, AuditedCall, AuditedEnd, NotNoted};
 use crate::ports::clock::Clock;
 
@@ -49,8 +49,8 @@ impl Audit {
         let (file, note) = AuditFile::open(options)?;
         let (queue, lines) = mpsc::channel(QUEUE);
         let counts = Arc::<Counts>::default();
-        let written = Written { lines, counts: Arc::clone(&counts), enforced: options.enforced };
-        let writer = AuditWriter::new(file, note, written, Arc::clone(&clock), on_state);
+        let input = WriterInput { lines, counts: Arc::clone(&counts), enforced: options.enforced };
+        let writer = AuditWriter::new(file, note, input, Arc::clone(&clock), on_state);
         let audit = Self {
             queue,
             clock,
@@ -64,8 +64,8 @@ impl Audit {
         Ok((audit, writer))
     }
 
-    fn content(&self, what: What) -> Content {
-        Content { at: self.clock.now(), what }
+    fn content(&self, kind: LineKind) -> Content {
+        Content { at: self.clock.now(), kind }
     }
 }
 
@@ -78,7 +78,7 @@ impl AuditLog for Audit {
     async fn received(&self, call: Arc<AuditedCall>) -> Result<Box<dyn AuditEntry>, NotNoted> {
         let must = self.enforced && call.changes;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        let content = self.content(What::Received { number, call: Arc::clone(&call) });
+        let content = self.content(LineKind::Received { number, call: Arc::clone(&call) });
         let (reply, answer) = oneshot::channel();
         let item = Item { content, reply: must.then_some(reply) };
         // Room for both lines, or for none.
@@ -118,7 +118,7 @@ impl AuditLog for Audit {
     fn refused(&self, call: &Arc<AuditedCall>, end: AuditedEnd) {
         let flood = if call.identity.is_some() { &self.known } else { &self.unknown };
         let Some(suppressed) = flood.take(Instant::now()) else { return };
-        let content = self.content(What::Refused { call: Arc::clone(call), end, suppressed });
+        let content = self.content(LineKind::Refused { call: Arc::clone(call), end, suppressed });
         if self.queue.try_send(Item { content, reply: None }).is_err() {
             self.counts.lose();
         }
@@ -151,8 +151,8 @@ struct Entry {
 impl Entry {
     fn end(&mut self, end: AuditedEnd) {
         let Some(room) = self.room.take() else { return };
-        let what = What::Done { number: self.number, call: Arc::clone(&self.call), end };
-        let content = Content { at: self.clock.now(), what };
+        let kind = LineKind::Done { number: self.number, call: Arc::clone(&self.call), end };
+        let content = Content { at: self.clock.now(), kind };
         let _sender = room.send(Item { content, reply: None });
     }
 

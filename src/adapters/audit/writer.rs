@@ -1,4 +1,4 @@
-//! The side of the disk: one task owns the file. What waits is written at once; the disk is synced each second.
+//! The side of the disk: one task owns the file. All lines that wait are written at once; the disk is synced each second.
 //!
 //! A line is on its way to the disk before its call is let through: it outlives the supervisor, also one that is killed. A
 //! power failure can take the last second; syncing each line would cost a call some milliseconds.
@@ -17,11 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::counts::Counts;
 use super::file::AuditFile;
-use super::line::{Content, Note, What};
+use super::line::{Content, LineKind, Note};
 use crate::ports::clock::Clock;
 use crate::telemetry::metrics::{AUDIT_LINES, AUDIT_UP};
 
-/// Interval of syncs, and of looks whether a log that could not be written can be again.
+/// Interval of syncs, and of attempts to write again after a fault.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Most lines of one write.
 const MOST_AT_ONCE: usize = 1024;
@@ -39,7 +39,7 @@ pub(super) struct Item {
 }
 
 /// The ends of the channel and the counters that a writer shares with callers.
-pub(super) struct Written {
+pub(super) struct WriterInput {
     pub(super) lines: mpsc::Receiver<Item>,
     pub(super) counts: Arc<Counts>,
     pub(super) enforced: bool,
@@ -72,11 +72,11 @@ impl AuditWriter {
     pub(super) fn new(
         file: AuditFile,
         torn: Option<Note>,
-        written: Written,
+        input: WriterInput,
         clock: Arc<dyn Clock>,
         on_state: OnState,
     ) -> Self {
-        let Written { lines, counts, enforced } = written;
+        let WriterInput { lines, counts, enforced } = input;
         let opened = Note::Opened { version: env!("CARGO_PKG_VERSION") };
         tracing::info!(head = %file.head(), "audit log: {} goes on (head {})", file.path().display(), file.head());
         if let Some(Note::TornLine { bytes, kept_in }) = &torn {
@@ -99,7 +99,7 @@ impl AuditWriter {
         Self { lines, state: Some(Box::new(state)), syncing: None }
     }
 
-    /// Writes until `closing`, and what was handed over by then. Returns after the last sync.
+    /// Writes until `closing`, and the lines that were handed over by then. Returns after the last sync.
     pub async fn run(mut self, closing: CancellationToken) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -199,7 +199,7 @@ impl State {
         Ok(())
     }
 
-    /// Keeps a line for later, where changes are refused in the meantime; otherwise it is lost.
+    /// Keeps a line for later, where changes are refused in the meantime; otherwise the line is lost.
     fn keep(&mut self, line: Content) {
         if self.enforced && self.kept.len() < MOST_KEPT {
             self.kept.push_back(line);
@@ -208,14 +208,14 @@ impl State {
         }
     }
 
-    /// Writes what was kept, and a note of what was lost.
+    /// Writes the lines that were kept, and a note about those that were lost.
     fn restore(&mut self) -> io::Result<()> {
         if self.needs_sync {
             self.file.sync()?;
             self.needs_sync = false;
         }
         if self.fault.is_some() {
-            self.file.look()?;
+            self.file.reopen_if_moved()?;
             self.file.reserve()?;
         }
         while !self.kept.is_empty() {
@@ -242,9 +242,9 @@ impl State {
         Ok(())
     }
 
-    /// Looks whether the log can be written.
+    /// Tries to write again after a fault.
     fn maintain(&mut self) {
-        if let Err(error) = self.file.look().and_then(|()| self.restore()) {
+        if let Err(error) = self.file.reopen_if_moved().and_then(|()| self.restore()) {
             self.failed(&error);
         }
     }
@@ -287,7 +287,7 @@ impl State {
     }
 
     fn note(&self, note: Note) -> Content {
-        Content { at: self.clock.now(), what: What::Note(note) }
+        Content { at: self.clock.now(), kind: LineKind::Note(note) }
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobError, JobKind, JobState, JobView};
-use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
@@ -110,7 +110,7 @@ impl JobQueue for MemoryJobQueue {
         id: &JobId,
         after: &OutputMark,
         limit: usize,
-    ) -> Result<Vec<Kept>, QueueError> {
+    ) -> Result<Vec<StoredChunk>, QueueError> {
         self.broker.without_waking(|state| state.output(id, after, limit))
     }
 

@@ -14,10 +14,10 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A Redis at a URL.
 pub struct RedisForScripts {
     url: String,
-    kept: Lock<Option<Kept>>,
+    kept: Lock<Option<IdleConnection>>,
 }
 
-struct Kept {
+struct IdleConnection {
     connection: Connection,
     used_at: Instant,
 }
@@ -41,7 +41,7 @@ impl RedisForScripts {
         let broken =
             answer.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error());
         if !broken {
-            *slot = Some(Kept { connection, used_at: Instant::now() });
+            *slot = Some(IdleConnection { connection, used_at: Instant::now() });
         }
         answer
     }

@@ -16,7 +16,7 @@ use super::scripts::Scripts;
 use crate::adapters::redis::{RedisConfig, RedisQueue};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Finished, Job, JobError, JobQuota, JobSpec, JobState, JobView, Outcome};
-use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::ports::actor_presence::ActorPresence;
@@ -200,7 +200,7 @@ impl Kit {
         Ok(all.into_iter().find(|presence| presence.actor_id.as_str() == name))
     }
 
-    pub(super) async fn output(&self, id: &JobId) -> Result<Vec<Kept>, String> {
+    pub(super) async fn output(&self, id: &JobId) -> Result<Vec<StoredChunk>, String> {
         let all = self.queue.output(self.script_type, id, &OutputMark::default(), 10_000).await;
         all.map_err(|error| chain(&error))
     }

@@ -20,7 +20,7 @@ pub(in crate::app) struct Folders {
 }
 
 /// A lock that excludes a second `dev`.
-pub(in crate::app) struct Held {
+pub(in crate::app) struct FolderLock {
     _lock: Flock<File>,
 }
 
@@ -61,7 +61,7 @@ impl Folders {
     }
 
     /// Creates the folders for their owner alone and locks them: two Redis servers on one data file would destroy it.
-    pub(in crate::app) fn make(&self) -> Result<Held, DevError> {
+    pub(in crate::app) fn make(&self) -> Result<FolderLock, DevError> {
         for path in [self.data.clone(), self.run.clone(), self.redis_data()] {
             let failed = |what: String| DevError::Folder { path: path.clone(), what };
             fs::DirBuilder::new()
@@ -93,7 +93,7 @@ impl Folders {
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
             failed("another `dev` uses it; stop that one, or name another with --data-dir".to_owned())
         })?;
-        Ok(Held { _lock: lock })
+        Ok(FolderLock { _lock: lock })
     }
 }
 

@@ -16,8 +16,8 @@ use crate::domain::model::script_type::ScriptType;
 /// Limit of a health check, which starts an interpreter or a compiler and asks Redis.
 const CHECK_LIMIT: Duration = Duration::from_secs(40);
 
-pub(super) async fn look(dir: Option<&Path>, config: &Config) -> Vec<Finding> {
-    let checks = ScriptType::ALL.map(|script_type| check(dir, script_type, config));
+pub(super) async fn check(dir: Option<&Path>, config: &Config) -> Vec<Finding> {
+    let checks = ScriptType::ALL.map(|script_type| check_program(dir, script_type, config));
     let mut findings = futures::future::join_all(checks).await;
     if findings.iter().all(|finding| finding.verdict == Verdict::Warn) {
         let todo =
@@ -31,7 +31,7 @@ pub(super) async fn look(dir: Option<&Path>, config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn check(dir: Option<&Path>, script_type: ScriptType, config: &Config) -> Finding {
+async fn check_program(dir: Option<&Path>, script_type: ScriptType, config: &Config) -> Finding {
     let name: &'static str = match script_type {
         ScriptType::OSIS => "osis_actor",
         ScriptType::SAL => "sal_actor",

@@ -11,7 +11,7 @@ use crate::config::{Config, ProcessManagerKind};
 use crate::error::chain;
 use crate::ports::process_manager::{ProcessError, ProcessManager};
 
-pub(super) async fn look(config: &Config) -> Vec<Finding> {
+pub(super) async fn check(config: &Config) -> Vec<Finding> {
     match config.process_manager {
         ProcessManagerKind::Local => vec![Finding::warn(
             "process manager",

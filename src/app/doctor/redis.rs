@@ -26,7 +26,7 @@ const NOEVICTION: &str = "set `maxmemory-policy noeviction` in redis.conf, and n
 const APPEND_ONLY: &str =
     "set `appendonly yes` in redis.conf, and now with `redis-cli config set appendonly yes`";
 
-pub(super) async fn look(config: &Config) -> Vec<Finding> {
+pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let url = &config.redis_url;
     let (mut connection, latency) = match connect(config).await {
         Ok(connected) => connected,

@@ -11,7 +11,7 @@ use crate::tls::{EXPIRY_WARNING, ServerTls};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Returns a finding if TLS is on.
-pub(super) fn look(config: &Config) -> Option<Finding> {
+pub(super) fn check(config: &Config) -> Option<Finding> {
     config.tls.files().map(|files| match ServerTls::load(files) {
         Ok(tls) => certificate(&tls, SystemClock.now()),
         Err(error) => Finding::fail("tls", error.to_string(), "the service does not start with it"),

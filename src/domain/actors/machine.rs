@@ -223,7 +223,7 @@ impl Machine {
         self.accept(input);
         while self.leaving.is_none() {
             if self.inbox.close && !self.step.writes() {
-                self.leave(StopReason::Asked);
+                self.leave(StopReason::Requested);
             } else if !matches!(self.step, Step::Rest) {
                 break;
             } else if let Some(request) = self.deciding.pop_front() {

@@ -103,7 +103,7 @@ impl ActorTask {
             let input = tokio::select! {
                 biased;
                 () = token.cancelled(), if self.leave_by.is_none() => Input::Close,
-                () = at(self.leave_by) => return self.machine.leaving().unwrap_or(StopReason::Asked),
+                () = at(self.leave_by) => return self.machine.leaving().unwrap_or(StopReason::Requested),
                 Some(note) = self.notes.1.recv() => {
                     self.resume = note.resume.or(self.resume.take());
                     Input::Progress(note.progress)

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::domain::events::Events;
 use crate::domain::health::decide::{self, Next, PingInput};
-use crate::domain::health::ping::{Pinged, ping};
+use crate::domain::health::ping::{PingResult, ping};
 use crate::domain::health::report::HealthReport;
 use crate::domain::health::tracker::{HealthTracker, PingSlot};
 use crate::domain::jobs::Supervisor;
@@ -180,13 +180,15 @@ impl HealthMonitor {
         self.emit(&actor, format!("actor {id} is pinged"), EventKind::PingSent);
         let pinged = ping(&self.jobs, &actor, policy.ping_timeout, sent_at).await;
         let health = match pinged {
-            Ok(Pinged::Told(ping)) if ping.outcome == PingOutcome::Ok => self.answered(&actor, ping),
-            Ok(Pinged::Told(ping)) => self.missed(&actor, &policy, ping).await,
-            Ok(Pinged::NoEngine(ping)) => {
+            Ok(PingResult::Conclusive(ping)) if ping.outcome == PingOutcome::Ok => {
+                self.answered(&actor, ping)
+            }
+            Ok(PingResult::Conclusive(ping)) => self.missed(&actor, &policy, ping).await,
+            Ok(PingResult::NoEngine(ping)) => {
                 let reported = HealthPolicy { action: UnhealthyAction::ReportOnly, ..policy };
                 self.missed(&actor, &reported, ping).await
             }
-            Ok(Pinged::Nothing(reason)) => ActorHealth { reason, ..actor.health.clone() },
+            Ok(PingResult::Nothing(reason)) => ActorHealth { reason, ..actor.health.clone() },
             // The queue is at fault, not the actor.
             Err(error) => ActorHealth { reason: chain(&error), ..actor.health.clone() },
         };

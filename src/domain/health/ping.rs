@@ -21,9 +21,9 @@ const SHOWN_BYTES: usize = 256;
 
 /// Result of a ping.
 #[derive(Debug)]
-pub(super) enum Pinged {
+pub(super) enum PingResult {
     /// The result is about the actor.
-    Told(Ping),
+    Conclusive(Ping),
     /// The ping was answered, so the actor works; the engine is missing, and no restart brings that back.
     NoEngine(Ping),
     /// The actor went away, or somebody cancelled the ping: it says nothing.
@@ -39,7 +39,7 @@ pub(super) async fn ping(
     actor: &ActorStatus,
     limit: Duration,
     sent_at: SystemTime,
-) -> Result<Pinged, SupervisorError> {
+) -> Result<PingResult, SupervisorError> {
     let begun = Instant::now();
     let spec = JobSpec {
         kind: JobKind::Ping,
@@ -51,7 +51,7 @@ pub(super) async fn ping(
     };
     let awaited = supervisor.run(JobRequest::new(spec), limit).await?;
     let told = |outcome, round_trip, message: String| {
-        Ok(Pinged::Told(Ping { at: sent_at, outcome, round_trip, message }))
+        Ok(PingResult::Conclusive(Ping { at: sent_at, outcome, round_trip, message }))
     };
     if !awaited.done {
         if let Err(error) = supervisor.cancel(&awaited.job.id, "nobody waits for this ping").await {
@@ -67,9 +67,9 @@ pub(super) async fn ping(
         Failure::Answered(message) => told(PingOutcome::Failed, Some(begun.elapsed()), message),
         Failure::NoEngine(message) => {
             let round_trip = Some(begun.elapsed());
-            Ok(Pinged::NoEngine(Ping { at: sent_at, outcome: PingOutcome::Failed, round_trip, message }))
+            Ok(PingResult::NoEngine(Ping { at: sent_at, outcome: PingOutcome::Failed, round_trip, message }))
         }
-        Failure::Gone(message) => Ok(Pinged::Nothing(message)),
+        Failure::Gone(message) => Ok(PingResult::Nothing(message)),
     }
 }
 

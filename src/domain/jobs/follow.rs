@@ -19,7 +19,7 @@ use crate::domain::jobs::Supervisor;
 use crate::domain::jobs::follow::steps::Step;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Finished, Job, JobState, JobView};
-use crate::domain::model::output::{Gaps, Kept, OutputChunk, OutputItem, OutputMark, Progress};
+use crate::domain::model::output::{Gaps, OutputChunk, OutputItem, OutputMark, Progress, StoredChunk};
 use crate::error::SupervisorError;
 use crate::ports::job_queue::Changes;
 
@@ -117,7 +117,7 @@ pub struct JobWatch {
     /// Steps that are not sent yet, up to the last read of the job.
     steps: VecDeque<Step>,
     /// Output that is not sent yet.
-    page: VecDeque<Kept>,
+    page: VecDeque<StoredChunk>,
     /// True if all output at the time of the last read is in the page, or was sent.
     drained: bool,
     look_at: Instant,

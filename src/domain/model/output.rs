@@ -87,7 +87,7 @@ pub struct OutputMark(pub String);
 
 /// An chunk that is kept with its job.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct StoredChunk {
     /// Place of the chunk.
     pub mark: OutputMark,
     /// Attempt of the script.
@@ -115,7 +115,7 @@ impl Gaps {
     }
 
     /// Notes the next chunk. Returns the number of those that were left out right before it.
-    pub fn before(&mut self, kept: &Kept) -> u64 {
+    pub fn before(&mut self, kept: &StoredChunk) -> u64 {
         let number = kept.chunk.number;
         let expected = if kept.attempt == self.attempt { self.number + 1 } else { 1 };
         *self = Self { attempt: kept.attempt, number };
@@ -145,10 +145,10 @@ pub fn bounded_progress(percent: Option<f64>, message: &str) -> OutputItem {
 mod tests {
     use super::*;
 
-    fn kept(attempt: u32, number: u64) -> Kept {
+    fn kept(attempt: u32, number: u64) -> StoredChunk {
         let item = OutputItem::Line { stream: LogStream::Stdout, text: String::new() };
         let chunk = OutputChunk { number, at: SystemTime::UNIX_EPOCH, item };
-        Kept { mark: OutputMark::default(), attempt, chunk }
+        StoredChunk { mark: OutputMark::default(), attempt, chunk }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
 /// Expected answer to a caller: code, reason, keys of the metadata, further details.
-type Told = (Code, &'static str, &'static [&'static str], &'static str);
+type Expected = (Code, &'static str, &'static [&'static str], &'static str);
 
 const ACTOR: &[&str] = &["actor_id"];
 const JOB: &[&str] = &["job_id"];
@@ -19,7 +19,7 @@ const JOB_STATE: &[&str] = &["job_id", "state"];
 const STARTED: &[&str] = &["actor_id", "cause"];
 
 /// The table. No `_`: a new variant has to be given its row.
-fn expected(error: &SupervisorError) -> Told {
+fn expected(error: &SupervisorError) -> Expected {
     use SupervisorError as E;
     match error {
         E::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD", &[], "fields"),

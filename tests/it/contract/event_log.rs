@@ -29,7 +29,7 @@ enum Kind {
 }
 
 /// A log, the queue that writes to it, and what trims it.
-struct Bench {
+struct EventLogContract {
     log: Arc<dyn EventLog>,
     queue: Arc<dyn Queue>,
     place: Place,
@@ -41,12 +41,12 @@ enum Place {
 }
 
 impl Kind {
-    async fn bench(self) -> Bench {
+    async fn bench(self) -> EventLogContract {
         match self {
             Self::Memory => {
                 let broker = MemoryBroker::new(MemoryConfig::default());
                 let log = broker.event_log();
-                Bench {
+                EventLogContract {
                     log: Arc::new(log.clone()),
                     queue: Arc::new(broker.job_queue()),
                     place: Place::Memory(log),
@@ -58,13 +58,13 @@ impl Kind {
                 let config = RedisConfig { url: redis.url(), access, ..RedisConfig::default() };
                 let queue = RedisQueue::new(config).unwrap();
                 let log = Arc::new(RedisEventLog::new(&queue));
-                Bench { log, queue: Arc::new(queue), place: Place::Redis(redis) }
+                EventLogContract { log, queue: Arc::new(queue), place: Place::Redis(redis) }
             }
         }
     }
 }
 
-impl Bench {
+impl EventLogContract {
     /// Forgets all but the last `kept` events of the control stream.
     async fn trim(&self, kept: usize) {
         match &self.place {

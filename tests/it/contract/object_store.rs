@@ -10,12 +10,12 @@ use hero_supervisor::ports::store_fault::StoreFault;
 
 use crate::support::redis::PrivateRedis;
 
-struct Stage {
+struct ObjectStoreContract {
     store: Arc<dyn ObjectStore>,
     redis: Option<PrivateRedis>,
 }
 
-impl Stage {
+impl ObjectStoreContract {
     fn memory() -> Self {
         Self { store: Arc::new(MemoryObjectStore::default()), redis: None }
     }
@@ -51,14 +51,14 @@ macro_rules! on_every_store {
         mod on_memory {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(&super::Stage::memory()).await;
+                super::$name(&super::ObjectStoreContract::memory()).await;
             })*
         }
 
         mod on_redis {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(&super::Stage::redis().await).await;
+                super::$name(&super::ObjectStoreContract::redis().await).await;
             })*
         }
     };
@@ -74,7 +74,7 @@ on_every_store! {
     writers_that_depend_on_the_revision_lose_nothing,
 }
 
-async fn an_object_is_written_read_and_removed(stage: &Stage) {
+async fn an_object_is_written_read_and_removed(stage: &ObjectStoreContract) {
     let notes = shelf("ctx", "note");
     let store = &stage.store;
     assert_eq!(store.get(&notes, "a").await.unwrap(), None);
@@ -91,7 +91,7 @@ async fn an_object_is_written_read_and_removed(stage: &Stage) {
     assert_eq!(stage.put(&notes, "a", "new", &[]).await, Put::Written(1));
 }
 
-async fn shelves_do_not_see_each_other(stage: &Stage) {
+async fn shelves_do_not_see_each_other(stage: &ObjectStoreContract) {
     let shelves =
         [("a", "note"), ("b", "note"), ("a", "task"), ("", "note"), ("a}:x{", "note"), ("a", "note:f")]
             .map(|(context, kind)| shelf(context, kind));
@@ -108,7 +108,7 @@ async fn shelves_do_not_see_each_other(stage: &Stage) {
     }
 }
 
-async fn objects_come_back_as_they_were(stage: &Stage) {
+async fn objects_come_back_as_they_were(stage: &ObjectStoreContract) {
     let at = shelf("ctx", "blob");
     let big = "x".repeat(MAX_OBJECT_BYTES);
     for text in
@@ -123,7 +123,7 @@ async fn objects_come_back_as_they_were(stage: &Stage) {
     }
 }
 
-async fn objects_are_found_by_what_they_hold_now(stage: &Stage) {
+async fn objects_are_found_by_what_they_hold_now(stage: &ObjectStoreContract) {
     let at = shelf("ctx", "task");
     stage.put(&at, "1", "", &[("state", "open"), ("owner", "ann")]).await;
     stage.put(&at, "2", "", &[("state", "open"), ("owner", "bob")]).await;
@@ -139,7 +139,7 @@ async fn objects_are_found_by_what_they_hold_now(stage: &Stage) {
     assert_eq!(stage.find(&at, "state", "done").await, ["1"]);
 }
 
-async fn many_objects_with_one_value_are_all_found(stage: &Stage) {
+async fn many_objects_with_one_value_are_all_found(stage: &ObjectStoreContract) {
     let notes = shelf("alice", "note");
     let mut ids: Vec<String> = (0..2500).map(|number| format!("n{number}")).collect();
     for id in &ids {
@@ -149,7 +149,7 @@ async fn many_objects_with_one_value_are_all_found(stage: &Stage) {
     assert_eq!(stage.find(&notes, "color", "red").await, ids);
 }
 
-async fn a_write_can_depend_on_the_revision(stage: &Stage) {
+async fn a_write_can_depend_on_the_revision(stage: &ObjectStoreContract) {
     let at = shelf("ctx", "note");
     let put = |expected| {
         let store = stage.store.clone();
@@ -163,7 +163,7 @@ async fn a_write_can_depend_on_the_revision(stage: &Stage) {
     assert_eq!(put(1).await, Put::Conflict(2));
 }
 
-async fn writers_that_depend_on_the_revision_lose_nothing(stage: &Stage) {
+async fn writers_that_depend_on_the_revision_lose_nothing(stage: &ObjectStoreContract) {
     let at = shelf("ctx", "counter");
     let count = |_| async {
         for _ in 0..20 {
@@ -187,7 +187,7 @@ async fn writers_that_depend_on_the_revision_lose_nothing(stage: &Stage) {
 
 #[tokio::test]
 async fn without_redis_every_call_fails_in_time_and_works_again_later() {
-    let mut stage = Stage::redis().await;
+    let mut stage = ObjectStoreContract::redis().await;
     let at = shelf("ctx", "note");
     stage.put(&at, "1", "x", &[]).await;
     stage.redis.as_mut().unwrap().kill9();
@@ -204,7 +204,7 @@ async fn without_redis_every_call_fails_in_time_and_works_again_later() {
 
 #[tokio::test]
 async fn nothing_is_left_of_objects_that_are_gone() {
-    let stage = Stage::redis().await;
+    let stage = ObjectStoreContract::redis().await;
     let at = shelf("ctx", "note");
     stage.put(&at, "1", "x", &[("a", "1"), ("b", "2")]).await;
     stage.put(&at, "1", "x", &[("a", "3")]).await;

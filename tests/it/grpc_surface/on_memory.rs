@@ -39,10 +39,10 @@ use crate::support::wait::eventually;
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Every program is fine but `/missing`.
-struct Shelf;
+struct AllPrograms;
 
 #[async_trait]
-impl Programs for Shelf {
+impl Programs for AllPrograms {
     async fn inspect(&self, path: &Path, _sha256: Option<&str>) -> Result<(), ProgramFault> {
         if path == Path::new("/missing") { Err(ProgramFault::Missing) } else { Ok(()) }
     }
@@ -115,7 +115,7 @@ impl GrpcOnMemory {
             supervisor: supervisor.clone(),
             processes: Arc::clone(&self.processes) as Arc<_>,
             store: Arc::new(self.broker.actor_store()),
-            programs: Arc::new(Shelf),
+            programs: Arc::new(AllPrograms),
             node: node.clone(),
             initial: Vec::new(),
             events: Events::discard(),

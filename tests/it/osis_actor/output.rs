@@ -5,19 +5,19 @@ use std::time::Duration;
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobErrorKind, JobState};
 use hero_supervisor::domain::model::output::LogStream;
-use hero_supervisor::domain::model::output::{Gaps, Kept, OutputItem, OutputMark};
+use hero_supervisor::domain::model::output::{Gaps, OutputItem, OutputMark, StoredChunk};
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
 
 use super::osis_program::{OsisProgram, SOON, end, script, script_for};
 use crate::support::wait::eventually;
 
-async fn output(rig: &OsisProgram, id: &JobId) -> Vec<Kept> {
+async fn output(rig: &OsisProgram, id: &JobId) -> Vec<StoredChunk> {
     rig.queue.output(ScriptType::OSIS, id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
-fn shown(kept: &[Kept]) -> Vec<String> {
-    let show = |kept: &Kept| match &kept.chunk.item {
+fn shown(kept: &[StoredChunk]) -> Vec<String> {
+    let show = |kept: &StoredChunk| match &kept.chunk.item {
         OutputItem::Line { stream: LogStream::Stdout, text } => format!("out {text}"),
         OutputItem::Line { stream: LogStream::Stderr, text } => format!("err {text}"),
         OutputItem::Progress { percent, message } => format!("{percent:?} {message}"),

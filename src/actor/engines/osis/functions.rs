@@ -6,7 +6,7 @@ use rhai::serde::{from_dynamic, to_dynamic};
 use rhai::{Array, Dynamic, EvalAltResult, INT, ImmutableString, Map, Module};
 use serde_json::Value;
 
-use super::objects::{Asked, Objects, as_text};
+use super::objects::{CallResult, Objects, as_text};
 use crate::actor::engines::rhai::functions::global;
 use crate::actor::engines::rhai::session::Session;
 use crate::actor::engines::rhai::value::{Unfit, check};
@@ -67,11 +67,11 @@ fn reading(module: &mut Module, objects: &Arc<Objects>, session: &Arc<Session>) 
     );
 }
 
-fn thrown<T>(asked: Asked<T>) -> Called<T> {
+fn thrown<T>(asked: CallResult<T>) -> Called<T> {
     asked.map_err(Into::into)
 }
 
-fn array(ids: Asked<Vec<String>>) -> Called<Array> {
+fn array(ids: CallResult<Vec<String>>) -> Called<Array> {
     thrown(ids).map(|ids| ids.into_iter().map(Dynamic::from).collect())
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Objects {
 }
 
 /// Result of a call; the error is a message for the author of the script.
-pub(super) type Asked<T> = Result<T, String>;
+pub(super) type CallResult<T> = Result<T, String>;
 
 impl Objects {
     pub(super) fn connect(&self, actor: Caller) {
@@ -38,7 +38,7 @@ impl Objects {
         mut object: Map<String, Value>,
         expected: Option<u64>,
         left: Duration,
-    ) -> Asked<String> {
+    ) -> CallResult<String> {
         let id = match object.remove(ID) {
             None | Some(Value::Null) => uuid::Uuid::now_v7().to_string(),
             Some(id) => as_text(&id).ok_or("the id of an object is a text or a number")?,
@@ -63,7 +63,7 @@ impl Objects {
     }
 
     /// Reads an object.
-    pub(super) fn get(&self, kind: &str, id: &str, left: Duration) -> Asked<Option<Map<String, Value>>> {
+    pub(super) fn get(&self, kind: &str, id: &str, left: Duration) -> CallResult<Option<Map<String, Value>>> {
         let Some((text, _)) = self.read(kind, id, left)? else { return Ok(None) };
         let mut object: Map<String, Value> = serde_json::from_str(&text)
             .map_err(|error| format!("object {id:?} could not be read: {error}"))?;
@@ -72,35 +72,41 @@ impl Objects {
     }
 
     /// Returns the number of writes of an object; 0 when there is none.
-    pub(super) fn revision(&self, kind: &str, id: &str, left: Duration) -> Asked<u64> {
+    pub(super) fn revision(&self, kind: &str, id: &str, left: Duration) -> CallResult<u64> {
         Ok(self.read(kind, id, left)?.map_or(0, |(_, revision)| revision))
     }
 
     /// Removes an object; false when there was none.
-    pub(super) fn delete(&self, kind: &str, id: &str, left: Duration) -> Asked<bool> {
+    pub(super) fn delete(&self, kind: &str, id: &str, left: Duration) -> CallResult<bool> {
         let answer = self.ask(kind, Operation::Delete { id: id.to_owned() }, left)?;
         let Answer::Deleted(was_there) = answer else { return Err(unexpected(&answer)) };
         Ok(was_there)
     }
 
     /// The ids of all objects of a type.
-    pub(super) fn list(&self, kind: &str, left: Duration) -> Asked<Vec<String>> {
+    pub(super) fn list(&self, kind: &str, left: Duration) -> CallResult<Vec<String>> {
         ids(self.ask(kind, Operation::List, left)?)
     }
 
     /// The ids of the objects whose field holds a value; values are compared as texts.
-    pub(super) fn find(&self, kind: &str, field: &str, value: &str, left: Duration) -> Asked<Vec<String>> {
+    pub(super) fn find(
+        &self,
+        kind: &str,
+        field: &str,
+        value: &str,
+        left: Duration,
+    ) -> CallResult<Vec<String>> {
         let find = Operation::Find { field: field.to_owned(), value: value.to_owned() };
         ids(self.ask(kind, find, left)?)
     }
 
-    fn read(&self, kind: &str, id: &str, left: Duration) -> Asked<Option<(String, u64)>> {
+    fn read(&self, kind: &str, id: &str, left: Duration) -> CallResult<Option<(String, u64)>> {
         let answer = self.ask(kind, Operation::Get { id: id.to_owned() }, left)?;
         let Answer::Object(object) = answer else { return Err(unexpected(&answer)) };
         Ok(object)
     }
 
-    fn ask(&self, kind: &str, operation: Operation, left: Duration) -> Asked<Answer> {
+    fn ask(&self, kind: &str, operation: Operation, left: Duration) -> CallResult<Answer> {
         ask(self.actor.get(), &Request { kind: kind.to_owned(), operation }, left)
     }
 }
@@ -114,7 +120,7 @@ pub(super) fn as_text(value: &Value) -> Option<String> {
     }
 }
 
-fn ids(answer: Answer) -> Asked<Vec<String>> {
+fn ids(answer: Answer) -> CallResult<Vec<String>> {
     let Answer::Ids(ids) = answer else { return Err(unexpected(&answer)) };
     Ok(ids)
 }

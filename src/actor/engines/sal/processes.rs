@@ -56,7 +56,7 @@ fn process_list(pattern: &str) -> Array {
 }
 
 fn process_get(pattern: &str) -> Called<Map> {
-    let mut found: Vec<Seen> = everyone().filter(|process| process.name.contains(pattern)).collect();
+    let mut found: Vec<ProcessInfo> = everyone().filter(|process| process.name.contains(pattern)).collect();
     match (found.len(), found.pop()) {
         (1, Some(process)) => Ok(process.to_map()),
         (count, _) => Err(failed("process_get", &format!("{count} processes match {pattern:?}, not one"))),
@@ -101,14 +101,14 @@ pub(super) fn need<'a>(context: &Context, command: &'a str) -> Called<&'a str> {
 }
 
 /// A process as it was seen.
-struct Seen {
+struct ProcessInfo {
     pid: i32,
     name: String,
     memory: FLOAT,
     cpu: FLOAT,
 }
 
-impl Seen {
+impl ProcessInfo {
     fn to_map(&self) -> Map {
         let pairs: [(&str, Dynamic); 4] = [
             ("pid", INT::from(self.pid).into()),
@@ -120,15 +120,15 @@ impl Seen {
     }
 }
 
-fn everyone() -> impl Iterator<Item = Seen> {
+fn everyone() -> impl Iterator<Item = ProcessInfo> {
     let up = fs::read_to_string("/proc/uptime").unwrap_or_default();
     let up: FLOAT = up.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0.0);
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(move |pid| see(pid, up))
+    pids.filter_map(move |pid| read(pid, up))
 }
 
-fn see(pid: i32, up: FLOAT) -> Option<Seen> {
+fn read(pid: i32, up: FLOAT) -> Option<ProcessInfo> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -137,7 +137,7 @@ fn see(pid: i32, up: FLOAT) -> Option<Seen> {
     let (used, start, pages) = (number(11)? + number(12)?, number(19)?, number(21)?);
     let lived = (up - start / TICKS).max(0.01);
     let name = command_line(pid).unwrap_or_else(|| name.to_owned());
-    Some(Seen { pid, name, memory: pages * PAGE / 1048576.0, cpu: used / TICKS / lived * 100.0 })
+    Some(ProcessInfo { pid, name, memory: pages * PAGE / 1048576.0, cpu: used / TICKS / lived * 100.0 })
 }
 
 /// Reads the command line of a process; None for the kernel's own, which have no arguments.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::cache::Cache;
 use super::diagnosis::{Circumstances, SOURCE, crash, diagnose, no_room};
 use super::flags::VFlags;
-use super::run::{Ended, Heard, Task};
+use super::run::{CaptureSink, Ended, Task};
 use super::{elf, find, internal, unavailable};
 use crate::actor::engines::failed;
 use crate::actor::engines::kill_ladder::{StopReason, killed};
@@ -47,7 +47,7 @@ pub(super) struct Program {
 
 impl Compiler {
     /// Looks for V; answers also with what to call it.
-    pub(super) fn look(flags: &VFlags) -> Result<(Self, String), String> {
+    pub(super) fn find(flags: &VFlags) -> Result<(Self, String), String> {
         let (program, version) = find::v(flags)?;
         let shown = format!("{version} ({})", program.display());
         let cache = Cache::open(flags.cache(), flags.cache_size)?;
@@ -113,7 +113,7 @@ impl Compiler {
         args.extend(flags.v_flag.iter().map(Into::into));
         args.extend(["-o".into(), program.into(), SOURCE.into()]);
         let task = Task { program: &self.program, args, env, folder, timeout: limit };
-        let (ended, said) = Heard::of(&task, &flags.work).map_err(|error| internal(&error, folder))?;
+        let (ended, said) = CaptureSink::run(&task, &flags.work).map_err(|error| internal(&error, folder))?;
         if ended.stop_reason == StopReason::None && ended.status.success() && program.is_file() {
             return made(program, folder);
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::flags::VFlags;
-use super::run::{Heard, Task};
+use super::run::{CaptureSink, Task};
 
 /// Saying its version takes V no time; a machine under heavy load may need a moment.
 const TIME_LIMIT: Duration = Duration::from_secs(8);
@@ -78,7 +78,7 @@ fn version(program: &Path, flags: &VFlags) -> Result<String, String> {
         folder: Path::new("/"),
         timeout: TIME_LIMIT,
     };
-    let (ended, text) = Heard::of(&task, &flags.work).map_err(|error| error.to_string())?;
+    let (ended, text) = CaptureSink::run(&task, &flags.work).map_err(|error| error.to_string())?;
     let line = text.lines().next().unwrap_or_default().trim();
     match ended.status.success() && is_version(line) {
         true => Ok(line.to_owned()),

@@ -147,21 +147,21 @@ fn climb(ladder: &mut KillLadder, child: i32) {
     }
 }
 
-/// Keeps what a tool says.
-pub(super) struct Heard(Lock<Capture>);
+/// The output of a tool, as far as it is kept.
+pub(super) struct CaptureSink(Lock<Capture>);
 
-impl Heard {
+impl CaptureSink {
     /// Runs a tool. Returns its end, and its output on both streams.
-    pub(super) fn of(task: &Task<'_>, work: &WorkFlags) -> io::Result<(Ended, String)> {
-        let heard = Arc::new(Self(Lock::new(Capture::new(TOOL_TEXT))));
-        let sink: Arc<dyn Sink> = Arc::clone(&heard) as Arc<dyn Sink>;
+    pub(super) fn run(task: &Task<'_>, work: &WorkFlags) -> io::Result<(Ended, String)> {
+        let capture = Arc::new(Self(Lock::new(Capture::new(TOOL_TEXT))));
+        let sink: Arc<dyn Sink> = Arc::clone(&capture) as Arc<dyn Sink>;
         let ended = run(task, work, &mut Output::new(&Limits::default(), &sink))?;
-        let text = heard.0.lock().text();
+        let text = capture.0.lock().text();
         Ok((ended, text))
     }
 }
 
-impl Sink for Heard {
+impl Sink for CaptureSink {
     fn line(&self, _stream: LogStream, text: &str) {
         self.0.lock().push_line(text);
     }

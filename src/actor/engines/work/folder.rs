@@ -24,13 +24,13 @@ const PREFIX: &str = "hero-job-";
 const STICKY: u32 = 0o1000;
 
 /// The folders of this process, for its end.
-static HELD: Lock<Vec<Weak<Held>>> = Lock::new(Vec::new());
+static HELD: Lock<Vec<Weak<HostFolder>>> = Lock::new(Vec::new());
 
 /// The folder of this host.
 #[derive(Debug)]
 pub(crate) struct WorkFolder {
     base: PathBuf,
-    held: Arc<Held>,
+    held: Arc<HostFolder>,
     jobs: u64,
 }
 
@@ -41,7 +41,7 @@ impl WorkFolder {
     /// Says what is wrong with `base`: it cannot be made or written to, or other users may change what is in it.
     pub(crate) fn open(base: &Path) -> Result<Self, String> {
         let base = trusted(base)?;
-        let held = Held::make(&base).map_err(|error| cannot(&base, &error))?;
+        let held = HostFolder::make(&base).map_err(|error| cannot(&base, &error))?;
         Ok(Self { base, held, jobs: 0 })
     }
 
@@ -67,7 +67,7 @@ impl WorkFolder {
 
     /// Removes what jobs have left.
     pub(crate) fn clear(&self) {
-        let Held { directory, path } = &*self.held;
+        let HostFolder { directory, path } = &*self.held;
         if let Err(error) = directory.make_private().and_then(|()| directory.clear()) {
             tracing::warn!(%error, folder = %path.display(), "work folder: cannot remove what a job has left behind");
         }
@@ -88,12 +88,12 @@ impl WorkFolder {
 
 /// A folder with a lock on it.
 #[derive(Debug)]
-struct Held {
+struct HostFolder {
     path: PathBuf,
     directory: Directory,
 }
 
-impl Held {
+impl HostFolder {
     fn make(base: &Path) -> io::Result<Arc<Self>> {
         let outer = Directory::at(base)?;
         loop {

@@ -72,7 +72,7 @@ struct Waiting {
 
 /// A job that an actor holds.
 #[derive(Debug)]
-struct Held {
+struct InFlight {
     job_id: JobId,
     lane: Lane,
     order: u64,
@@ -86,7 +86,7 @@ struct Held {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: BTreeMap<Place, Waiting>,
-    held: BTreeMap<u64, Held>,
+    held: BTreeMap<u64, InFlight>,
     delayed: BTreeMap<JobId, (Instant, Lane)>,
     messages: BTreeMap<Holder, VecDeque<Work>>,
     presences: BTreeMap<ActorId, Presence>,
@@ -150,7 +150,7 @@ impl State {
     }
 
     /// Queues a job. A `released` one keeps its position and its deadline.
-    fn enqueue(&mut self, id: &JobId, lane: Lane, released: Option<&Held>) {
+    fn enqueue(&mut self, id: &JobId, lane: Lane, released: Option<&InFlight>) {
         let Some(job) = self.jobs.get_mut(id) else { return };
         let old = Some(job.state).filter(|old| *old != JobState::Queued);
         job.state = JobState::Queued;

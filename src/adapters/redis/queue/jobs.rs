@@ -11,7 +11,7 @@ use crate::adapters::redis::records::{BASIC, Fields, decode_job, decode_output, 
 use crate::adapters::redis::reply::Entry;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobView};
-use crate::domain::model::output::{Kept, OutputMark};
+use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
@@ -30,7 +30,7 @@ impl JobQueue for RedisQueue {
         id: &JobId,
         after: &OutputMark,
         limit: usize,
-    ) -> Result<Vec<Kept>, QueueError> {
+    ) -> Result<Vec<StoredChunk>, QueueError> {
         let key = keys::output(script_type, id);
         let from = match after.0.as_str() {
             "" => "-".to_owned(),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Fields, time_of};
 use crate::domain::model::output::LogStream;
-use crate::domain::model::output::{Kept, OutputChunk, OutputItem, OutputMark, Progress};
+use crate::domain::model::output::{OutputChunk, OutputItem, OutputMark, Progress, StoredChunk};
 use crate::ports::store_fault::StoreFault;
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ pub(in super::super) fn encode_output(item: &OutputItem) -> (String, &str) {
 }
 
 /// Decodes an entry of the stream.
-pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<Kept, StoreFault> {
+pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<StoredChunk, StoreFault> {
     let text = fields.get("m").unwrap_or_default().to_owned();
     let item = match fields.get("s") {
         Some("out") | None => OutputItem::Line { stream: LogStream::Stdout, text },
@@ -43,5 +43,5 @@ pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<K
     };
     let at = time_of(fields.number("t")?.unwrap_or(0));
     let chunk = OutputChunk { number: fields.number("n")?.unwrap_or(0), at, item };
-    Ok(Kept { mark: OutputMark(mark), attempt: fields.number("a")?.unwrap_or(1), chunk })
+    Ok(StoredChunk { mark: OutputMark(mark), attempt: fields.number("a")?.unwrap_or(1), chunk })
 }

@@ -12,7 +12,7 @@ use crate::error::{SupervisorError, chain};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::domain::actors) enum StopReason {
     /// The manager is closing; the actor goes on.
-    Asked,
+    Requested,
     /// The actor was deleted, here or by another supervisor of this node.
     Deleted,
 }
@@ -56,8 +56,10 @@ impl Machine {
         self.awaited = None;
         self.leave_step();
         match (reason, lease) {
-            (StopReason::Asked, Some(lease)) => self.change(Change::Release(lease), AfterChange::Released),
-            (StopReason::Asked | StopReason::Deleted, _) => {}
+            (StopReason::Requested, Some(lease)) => {
+                self.change(Change::Release(lease), AfterChange::Released)
+            }
+            (StopReason::Requested | StopReason::Deleted, _) => {}
         }
     }
 
@@ -102,7 +104,7 @@ impl Machine {
             // Another supervisor has done it.
             Some(StopReason::Deleted) if matches!(verb, Verb::Delete { .. }) => Ok(true),
             Some(StopReason::Deleted) => Err(SupervisorError::ActorNotFound(self.record.id.clone())),
-            Some(StopReason::Asked) | None => Err(SupervisorError::ShuttingDown),
+            Some(StopReason::Requested) | None => Err(SupervisorError::ShuttingDown),
         }
     }
 

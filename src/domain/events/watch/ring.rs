@@ -62,7 +62,7 @@ impl Place {
 
 /// Result of a look-up of a place in a ring.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(super) enum Lookup {
     /// The next event.
     Event(Arc<Logged>),
     /// Nothing yet.
@@ -158,27 +158,27 @@ impl Ring {
     }
 
     /// Looks for what comes after a place.
-    pub(super) fn look(&self, place: &mut Place) -> Look {
+    pub(super) fn look_up(&self, place: &mut Place) -> Lookup {
         let mut ahead = false;
         for (stream, position) in place.own.iter() {
-            let Some(span) = self.spans.get(&stream) else { return Look::Unread };
+            let Some(span) = self.spans.get(&stream) else { return Lookup::Unread };
             if position < span.from {
-                return Look::Behind;
+                return Lookup::Behind;
             }
             ahead |= position > span.to;
         }
         if ahead && place.confirmed != Some(self.begins) {
-            return Look::Ahead;
+            return Lookup::Ahead;
         }
         let first = self.events.partition_point(|(number, _logged)| *number < place.seen);
         for (number, logged) in self.events.range(first..) {
             place.seen = number + 1;
             if place.own.get(logged.stream).is_some_and(|position| logged.position > position) {
-                return Look::Event(Arc::clone(logged));
+                return Lookup::Event(Arc::clone(logged));
             }
         }
         place.seen = self.next;
-        Look::Nothing
+        Lookup::Nothing
     }
 
     /// Returns true if the ring keeps its invariants: each stream in order, within its interval, and no more events

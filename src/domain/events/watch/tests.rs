@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::log::ScriptedLog;
-use super::ring::{Look, Place, Ring};
+use super::ring::{Lookup, Place, Ring};
 use super::{EventHub, EventWatch, STALL_LIMIT};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::filter::EventFilter;
@@ -140,27 +140,27 @@ fn a_ring_knows_what_it_has() {
     let event = |sequence| log::event(EventStream::Control, at(sequence));
     let cursor = |position| place(position).own;
     let mut ring = Ring::new(3);
-    assert!(matches!(ring.look(&mut place(at(0))), Look::Unread));
+    assert!(matches!(ring.look_up(&mut place(at(0))), Lookup::Unread));
     ring.begin(EventStream::Control, at(2));
-    assert!(matches!(ring.look(&mut place(at(1))), Look::Behind));
-    assert!(matches!(ring.look(&mut place(at(2))), Look::Nothing));
-    assert!(matches!(ring.look(&mut place(at(3))), Look::Ahead));
+    assert!(matches!(ring.look_up(&mut place(at(1))), Lookup::Behind));
+    assert!(matches!(ring.look_up(&mut place(at(2))), Lookup::Nothing));
+    assert!(matches!(ring.look_up(&mut place(at(3))), Lookup::Ahead));
     let mut asked = place(at(3));
     asked.confirm(ring.begins());
-    assert!(matches!(ring.look(&mut asked), Look::Nothing));
+    assert!(matches!(ring.look_up(&mut asked), Lookup::Nothing));
 
     ring.extend(&cursor(at(2)), (3..=6).map(event).collect(), &cursor(at(7)));
     assert!(ring.is_whole());
-    assert!(matches!(ring.look(&mut place(at(2))), Look::Behind), "the first of four was pushed out");
-    let Look::Event(first) = ring.look(&mut place(at(3))) else { panic!("the rest is there: {ring:?}") };
+    assert!(matches!(ring.look_up(&mut place(at(2))), Lookup::Behind), "the first of four was pushed out");
+    let Lookup::Event(first) = ring.look_up(&mut place(at(3))) else { panic!("the rest is there: {ring:?}") };
     assert_eq!(first.position, at(4));
-    assert!(matches!(ring.look(&mut place(at(7))), Look::Nothing), "it was read to there");
+    assert!(matches!(ring.look_up(&mut place(at(7))), Lookup::Nothing), "it was read to there");
     // The answer to a read from another place would leave a gap.
     ring.extend(&cursor(at(9)), vec![event(10)], &cursor(at(10)));
     assert_eq!(ring.reached(), cursor(at(7)));
 
     ring.begin(EventStream::Jobs(ScriptType::SAL), at(1));
     ring.keep_only(&BTreeSet::from([EventStream::Jobs(ScriptType::SAL)]));
-    assert!(matches!(ring.look(&mut place(at(7))), Look::Unread));
+    assert!(matches!(ring.look_up(&mut place(at(7))), Lookup::Unread));
     assert!(ring.is_whole());
 }

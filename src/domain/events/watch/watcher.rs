@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use super::ring::{Look, Place};
+use super::ring::{Lookup, Place};
 use super::{Interest, STALL_LIMIT, Shared};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
@@ -104,25 +104,25 @@ impl EventWatch {
             }
             // Before the look: what changes after it is not missed.
             self.changes.borrow_and_update();
-            let look = self.interest.shared.lock().ring.look(&mut self.place);
-            if !matches!(look, Look::Unread) {
+            let look = self.interest.shared.lock().ring.look_up(&mut self.place);
+            if !matches!(look, Lookup::Unread) {
                 self.unread_since = None;
             }
             match look {
-                Look::Event(logged) => {
+                Lookup::Event(logged) => {
                     if self.takes(&logged) {
                         return Ok(logged);
                     }
                 }
-                Look::Nothing => self.changed().await?,
-                Look::Behind | Look::Ahead => {
+                Lookup::Nothing => self.changed().await?,
+                Lookup::Behind | Lookup::Ahead => {
                     self.read_log().await?;
                     if self.page.is_empty() && self.page_end.as_ref() == Some(&self.place.own) {
                         // The ring and the log do not agree: the reader has yet to see it.
                         self.changed().await?;
                     }
                 }
-                Look::Unread => self.wait_for_the_reader().await?,
+                Lookup::Unread => self.wait_for_the_reader().await?,
             }
         }
     }

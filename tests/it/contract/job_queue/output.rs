@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::job::JobState;
 use hero_supervisor::domain::model::output::LogStream;
-use hero_supervisor::domain::model::output::{Gaps, Kept, OutputChunk, OutputItem, OutputMark};
+use hero_supervisor::domain::model::output::{Gaps, OutputChunk, OutputItem, OutputMark, StoredChunk};
 use hero_supervisor::ports::job_queue::{Deleted, Retried};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{Lease, LeaseOutput};
@@ -32,11 +32,11 @@ fn of(lease: &Lease, chunks: &[OutputChunk]) -> LeaseOutput {
     LeaseOutput { lease: lease.clone(), chunks: chunks.to_vec() }
 }
 
-async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<Kept> {
+async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<StoredChunk> {
     queue.output(OSIS, &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
-fn said(kept: &[Kept]) -> Vec<(u32, u64, &OutputItem)> {
+fn said(kept: &[StoredChunk]) -> Vec<(u32, u64, &OutputItem)> {
     kept.iter().map(|kept| (kept.attempt, kept.chunk.number, &kept.chunk.item)).collect()
 }
 

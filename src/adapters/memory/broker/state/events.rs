@@ -18,19 +18,19 @@ const KEPT: usize = 20_000;
 
 #[derive(Debug, Default)]
 pub(super) struct EventStreams {
-    streams: BTreeMap<EventStream, Kept>,
+    streams: BTreeMap<EventStream, StreamLog>,
     /// State of each actor that was emitted last, and pid of its process whose end was emitted last.
     last_emitted: BTreeMap<ActorId, (String, Option<u32>)>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct StreamLog {
     entries: VecDeque<Logged>,
     last: Position,
     trimmed: bool,
 }
 
-impl Kept {
+impl StreamLog {
     fn push(&mut self, stream: EventStream, now: SystemTime, event: Event) {
         let mut position = Position::at(now);
         if position <= self.last {

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use super::{
-    FREE_ATTEMPTS, Held, Holder, Lane, Place, State, Waiting, entry_of, finished, front_of, lease, remember,
+    FREE_ATTEMPTS, Holder, InFlight, Lane, Place, State, Waiting, entry_of, finished, front_of, lease,
+    remember,
 };
 use crate::domain::model::job::{JobState, Outcome};
 use crate::domain::model::script_type::ScriptType;
@@ -65,7 +66,7 @@ impl State {
             let (lane, order, entry) = place;
             let Waiting { job_id: id, expires, counted } = waiting;
             let held =
-                Held { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
+                InFlight { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
             queue.held.insert(entry, held);
             if counted {
                 self.note_activity(script_type, holder);

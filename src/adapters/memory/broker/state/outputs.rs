@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Holder, State, entry_of};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::JobKind;
-use crate::domain::model::output::{Kept, OutputChunk, OutputItem, OutputMark, Progress};
+use crate::domain::model::output::{OutputChunk, OutputItem, OutputMark, Progress, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{Lease, LeaseOutput};
 
@@ -15,7 +15,7 @@ const KEPT: usize = 10_000;
 /// The output of one job, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<StoredChunk>,
     next: u64,
 }
 
@@ -25,7 +25,7 @@ impl State {
         id: &JobId,
         after: &OutputMark,
         limit: usize,
-    ) -> Vec<Kept> {
+    ) -> Vec<StoredChunk> {
         let kept = self.outputs.get(id).into_iter().flat_map(|outputs| &outputs.kept);
         kept.filter(|kept| kept.mark > *after).take(limit).cloned().collect()
     }
@@ -62,7 +62,7 @@ impl State {
         for chunk in chunks.iter().filter(|chunk| chunk.number > seen) {
             outputs.next += 1;
             let mark = OutputMark(format!("{:020}", outputs.next));
-            outputs.kept.push_back(Kept { mark, attempt, chunk: chunk.clone() });
+            outputs.kept.push_back(StoredChunk { mark, attempt, chunk: chunk.clone() });
             if outputs.kept.len() > KEPT {
                 outputs.kept.pop_front();
             }

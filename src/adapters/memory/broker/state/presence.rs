@@ -1,6 +1,6 @@
 //! Actors as the broker knows them: announcements, messages, and what happens to their jobs when they go.
 
-use super::{Held, Holder, Lane, State};
+use super::{Holder, InFlight, Lane, State};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{JobError, JobErrorKind};
 use crate::domain::model::script_type::ScriptType;
@@ -32,7 +32,7 @@ impl State {
     pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
         let queue = &self.queues[script_type];
         let counted = |presence: &Presence| {
-            let of_it = |held: &&Held| {
+            let of_it = |held: &&InFlight| {
                 held.counted && held.holder.actor_id == presence.actor_id && held.holder.pid == presence.pid
             };
             let held = queue.held.values().filter(of_it);

@@ -36,13 +36,13 @@ pub(super) struct ScriptedLog {
 
 #[derive(Default)]
 struct State {
-    streams: BTreeMap<EventStream, Kept>,
+    streams: BTreeMap<EventStream, StreamLog>,
     next: u64,
     away: bool,
 }
 
 #[derive(Default, Clone)]
-struct Kept {
+struct StreamLog {
     entries: VecDeque<Logged>,
     oldest: Position,
     newest: Position,
