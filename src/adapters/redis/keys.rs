@@ -66,6 +66,17 @@ pub(super) fn jobs(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:jobs")
 }
 
+/// The same of those that have not ended.
+pub(super) fn unfinished(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:unfinished")
+}
+
+/// What the rounds of maintenance know of the clock, and how far their scans have come: a hash. Its field `indexed` is `all`
+/// when [`unfinished`] has every such job, also those that were accepted before there was this index.
+pub(super) fn clock(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:tick")
+}
+
 /// Replies about ended jobs that one supervisor awaits, a stream.
 pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
     format!("hero:{{{script_type}}}:rep:{instance}")
@@ -100,12 +111,13 @@ pub(super) fn events(stream: EventStream) -> String {
 }
 
 /// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
-const PARTS: [(&str, &str, Rights); 13] = [
+const PARTS: [(&str, &str, Rights); 14] = [
     ("q", "stream", Rights::All),
     ("front", "stream", Rights::All),
     ("events", "stream", Rights::Write),
     ("dlq", "stream", Rights::Write),
     ("jobs", "zset", Rights::None),
+    ("unfinished", "zset", Rights::Write),
     ("done", "zset", Rights::Write),
     ("delayed", "zset", Rights::Write),
     ("waits", "zset", Rights::Write),

@@ -3,6 +3,7 @@
 mod actors;
 mod attempts;
 mod basics;
+mod budget;
 mod damaged;
 mod ends;
 mod history;
@@ -19,6 +20,7 @@ mod redis_outages;
 mod shared;
 mod silence;
 mod submits;
+mod unfinished;
 
 /// Runs the same functions on every adapter.
 macro_rules! on_every_queue {

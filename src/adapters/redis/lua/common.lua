@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 10
+local REVISION = 11
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -19,6 +19,7 @@ local ATTEMPTS_KEPT = 10       -- past attempts in the record of a job
 local HEAD = 8                 -- least number of entries for which it pays to look whether they are the head of a stream
 local WAITERS = 8              -- supervisors that can wait for one job by reply; further ones read the record
 local REQUEST_KEPT = 86400000  -- milliseconds for which a request id stands for its job
+local STRAYS_SAMPLE = 100      -- jobs of a set whose records are looked at together
 local ACTORS_PAGE = 200        -- actors that one call looks at
 local SCRIPT_TYPES = { 'osis', 'sal', 'v', 'python' }
 local ERROR_KINDS = {
@@ -78,8 +79,8 @@ local function derive_keys(stream)
   return {
     base = base, stream = stream, front = base .. 'front', record = 'hero:job:' .. tag, request = 'hero:req:' .. tag,
     output = base .. 'log:', replies = base .. 'rep:', events = base .. 'events', changes = base .. 'news',
-    jobs = base .. 'jobs', ended = base .. 'done', delayed = base .. 'delayed', deadlines = base .. 'waits',
-    dead_letters = base .. 'dlq', actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause',
+    jobs = base .. 'jobs', unfinished = base .. 'unfinished', ended = base .. 'done', delayed = base .. 'delayed',
+    deadlines = base .. 'waits', dead_letters = base .. 'dlq', actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause',
     counts = base .. 'counts', clock = base .. 'tick',
   }
 end
@@ -274,6 +275,16 @@ local function remove_entries(stream, entries)
     if redis.call('XTRIM', stream, 'MINID', first) == #entries then return end
   end
   redis.call('XDEL', stream, unpack(entries))
+end
+
+-- Drops jobs that have no record any more, or an ended one, from a sorted set of unfinished jobs: somebody has removed keys. Looks
+-- at a sample.
+local function drop_strays(set, record)
+  for _, id in ipairs(redis.call('ZRANDMEMBER', set, STRAYS_SAMPLE)) do
+    local status = redis.pcall('HGET', record .. id, 'status')
+    -- What cannot be read is not known to have ended.
+    if type(status) ~= 'table' and (not status or TERMINAL_STATES[status]) then redis.call('ZREM', set, id) end
+  end
 end
 
 -- Acknowledges and removes an entry that has no record: it is no job.

@@ -80,6 +80,7 @@ end)
 local function reopen_record(queue, job, finished, reset)
   redis.call('PERSIST', job.key)
   redis.call('ZREM', queue.ended, job.id)
+  redis.call('ZADD', queue.unfinished, redis.call('ZSCORE', queue.jobs, job.id) or finished.at, job.id)
   redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'cancelled_by',
     'finished_at', 'started_at', 'due_at', 'free', 'wait_until')
   if reset then

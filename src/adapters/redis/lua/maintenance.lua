@@ -45,6 +45,7 @@ end
 local WATCHED_MS = 1500
 local OUTAGE_MS = 2500
 local GAPS_KEPT = 16
+local INDEXED_PAGE = 200 -- jobs that one round adds to the index of unfinished jobs
 
 -- The gaps as they are stored; those that are damaged are forgotten.
 local function decode_gaps(text)
@@ -193,18 +194,35 @@ local function check_leases(batch, lease, limit)
   return expire_leases(batch, clock, lanes, lease, limit), clock.cursor
 end
 
+-- Adds jobs that were accepted below revision 11 to the index of unfinished jobs, page by page. The clock's field `indexed` has
+-- the cursor, and in the end `all`: from then on the index is complete. Answers 1 while there is more to do.
+local function index_unfinished(queue)
+  local cursor = redis.call('HGET', queue.clock, 'indexed') or '0'
+  if cursor == 'all' then return 0 end
+  local page, accepted = redis.call('ZSCAN', queue.jobs, cursor, 'COUNT', INDEXED_PAGE), {}
+  for i = 1, #page[2], 2 do accepted[#accepted + 1] = { id = page[2][i], at = page[2][i + 1] } end
+  for_each(queue, accepted, function(job)
+    local status = redis.call('HGET', queue.record .. job.id, 'status')
+    if status and not has_ended(status) then redis.call('ZADD', queue.unfinished, job.at, job.id) end
+  end)
+  local is_complete = page[1] == '0'
+  redis.call('HSET', queue.clock, 'indexed', is_complete and 'all' or page[1])
+  return is_complete and 0 or 1
+end
+
 -- hero_tick q | lease_ms limit: one round of due jobs, leases and deadlines. Answers 1 while there is more to do.
 freeing('hero_tick', function(keys, args)
   local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
-  local promoted, expired, overdue, cursor = 0, 0, 0, '0'
+  local promoted, expired, overdue, cursor, unindexed = 0, 0, 0, '0', 0
   local problem = run_steps({
     function() promoted = promote_due(batch, limit) end,
     function() expired, cursor = check_leases(batch, lease, limit) end,
     function() overdue = fail_overdue(batch, limit) end,
     function() close_batch(batch) end,
+    function() unindexed = index_unfinished(batch.queue) end,
   })
   if problem then return redis.error_reply(error_text(problem)) end
-  local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0'
+  local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0' or unindexed == 1
   return has_more and 1 or 0
 end)
 
@@ -216,6 +234,7 @@ local function remove_jobs(queue, ids)
   redis.call('UNLINK', unpack(keys))
   redis.call('ZREM', queue.jobs, unpack(ids))
   redis.call('ZREM', queue.ended, unpack(ids))
+  redis.call('ZREM', queue.unfinished, unpack(ids))
 end
 
 -- hero_trim q | kept limit: removes ended jobs that are too old or too many. Answers 1 while there is more to do.
@@ -259,7 +278,8 @@ local function sweep_inboxes(queue, cursor)
   return page[1]
 end
 
--- hero_sweep q | idle_ms: drops consumers of processes that are long gone, and forgets empty inboxes: the next page of each.
+-- hero_sweep q | idle_ms: drops consumers of processes that are long gone, and forgets empty inboxes: the next page of each. Also
+-- drops strays of the index of unfinished jobs.
 -- Answers 1 while there are more pages.
 freeing('hero_sweep', function(keys, args)
   local queue, idle = queue_of(keys[1]), tonumber(args[1])
@@ -267,6 +287,7 @@ freeing('hero_sweep', function(keys, args)
   local phase, cursor = string.match(stored, '^(%a+) (%d+)$')
   if not phase then phase, cursor = 'actors', '0' end
   if phase == 'actors' then
+    if cursor == '0' then drop_strays(queue.unfinished, queue.record) end
     cursor = sweep_actors(queue, cursor, idle)
     if cursor == '0' then phase = 'inboxes' end
   end

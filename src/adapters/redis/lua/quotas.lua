@@ -3,8 +3,6 @@
 -- `hero:{TYPE}:of:IDENTITY` is a sorted set of its jobs that have not ended, with the score 0 for a job that waits and 1 for one that
 -- runs. Only jobs that an identity has submitted are in one. All that writes it can be repeated.
 
-local QUOTA_SAMPLE = 100 -- jobs whose records are looked at before a job is refused
-
 local quotas = {}
 
 function quotas.key(base, identity)
@@ -44,16 +42,9 @@ function quotas.count(bases, identity)
   return used
 end
 
--- Drops jobs that have no record any more, or an ended one: somebody has removed keys. A sample of each set at a time.
+-- Drops strays of each set.
 function quotas.drop_strays(bases, identity)
-  for name, base in pairs(bases) do
-    local key = quotas.key(base, identity)
-    for _, id in ipairs(redis.call('ZRANDMEMBER', key, QUOTA_SAMPLE)) do
-      -- A damaged record is answered with a table: it is there.
-      local status = redis.pcall('HGET', 'hero:job:{' .. name .. '}:' .. id, 'status')
-      if not status or TERMINAL_STATES[status] then redis.call('ZREM', key, id) end
-    end
-  end
+  for name, base in pairs(bases) do drop_strays(quotas.key(base, identity), 'hero:job:{' .. name .. '}:') end
 end
 
 -- The answer to a job that is one too many for its identity; nil for another one.

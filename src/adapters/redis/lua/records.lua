@@ -7,6 +7,7 @@ local function open_batch(stream)
     queue = queue_of(stream), now = now, now_text = text_of(now),
     removed = {},   -- stream to entry ids
     ended = {},     -- scores and ids for the index of ended jobs
+    ended_ids = {}, -- the same ids, for the index of unfinished jobs
     replies = {},   -- supervisor to ids and replies
     counts = {},    -- field of the queue's counts to what is added
     expiries = {},  -- time to live to the time at which such a record expires; most jobs of a call have the same
@@ -33,7 +34,9 @@ local function close_batch(batch)
   for stream, entries in pairs(batch.removed) do remove_entries(stream, entries) end
   if #batch.ended > 0 then
     redis.call('ZADD', queue.ended, unpack(batch.ended))
-    redis.call('HINCRBY', queue.counts, 'finished', #batch.ended / 2)
+    -- Actors that may not touch this key end their jobs all the same: readers pass over what has ended.
+    redis.pcall('ZREM', queue.unfinished, unpack(batch.ended_ids))
+    redis.call('HINCRBY', queue.counts, 'finished', #batch.ended_ids)
   end
   for field, count in pairs(batch.counts) do redis.call('HINCRBY', queue.counts, field, count) end
   for instance, replies in pairs(batch.replies) do
@@ -221,9 +224,9 @@ local function finish_job(batch, job, attempt, outcome)
   redis.call('PEXPIRE', job.key, job.ttl)
   quotas.note(queue, job, outcome.state)
   if not job.is_ping then
-    local ended = batch.ended
+    local ended, ids = batch.ended, batch.ended_ids
     local n = #ended
-    ended[n + 1], ended[n + 2] = expiry_of(batch, job.ttl), job.id
+    ended[n + 1], ended[n + 2], ids[#ids + 1] = expiry_of(batch, job.ttl), job.id, job.id
     emit_job_event(queue, job, attempt, outcome)
     count_end(batch, outcome)
   end

@@ -194,6 +194,7 @@ local function retract(call)
     redis.pcall('ZREM', queue.delayed, job.id)
     redis.pcall('ZREM', queue.deadlines, job.id)
     redis.pcall('ZREM', queue.jobs, job.id)
+    redis.pcall('ZREM', queue.unfinished, job.id)
   end
 end
 
@@ -207,6 +208,7 @@ local function submit_jobs(call, args, answers)
   end
   if #call.accepted > 0 then
     redis.call('ZADD', queue.jobs, unpack(call.accepted))
+    redis.call('ZADD', queue.unfinished, unpack(call.accepted))
     redis.call('HINCRBY', queue.counts, 'submitted', #call.accepted / 2)
   end
 end

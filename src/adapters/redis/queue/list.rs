@@ -1,4 +1,6 @@
 //! Pages of jobs, newest first over all queues.
+//!
+//! Who asks for jobs that have not ended gets them from an index of their own, at a cost that does not grow with what is over.
 
 use redis::Value;
 
@@ -25,12 +27,15 @@ pub(super) async fn page(
     after: Option<&JobCursor>,
     limit: usize,
 ) -> Result<JobPage, StoreFault> {
-    let mut indexes = Vec::new();
-    for script_type in ScriptType::ALL {
-        if filter.script_types.is_empty() || filter.script_types.contains(&script_type) {
-            indexes.push(Index::new(script_type, filter, after));
-        }
-    }
+    let mut script_types = ScriptType::ALL.to_vec();
+    script_types
+        .retain(|script_type| filter.script_types.is_empty() || filter.script_types.contains(script_type));
+    let keys = index_keys(connection, &script_types, filter).await?;
+    let mut indexes: Vec<Index> = script_types
+        .into_iter()
+        .zip(keys)
+        .map(|(script_type, key)| Index::new(script_type, key, filter, after))
+        .collect();
     let mut jobs = Vec::new();
     let mut last = None;
     let mut looked_at = 0;
@@ -58,9 +63,33 @@ pub(super) async fn page(
     }
 }
 
-/// The index of one queue, read downwards.
+/// The key of the shortest index of each queue that has all jobs of the filter.
+async fn index_keys(
+    connection: &Connection,
+    script_types: &[ScriptType],
+    filter: &JobFilter,
+) -> Result<Vec<String>, StoreFault> {
+    if filter.states.is_empty() || filter.states.iter().any(|state| state.is_terminal()) {
+        return Ok(script_types.iter().map(|script_type| keys::jobs(*script_type)).collect());
+    }
+    let mut pipeline = redis::pipe();
+    for script_type in script_types {
+        pipeline.cmd("HGET").arg(keys::clock(*script_type)).arg("indexed");
+    }
+    let answers = connection.pipe_each::<Option<String>>(pipeline, "an index of jobs").await?;
+    let is_complete =
+        |answer: Result<Option<String>, StoreFault>| matches!(answer, Ok(Some(word)) if word == "all");
+    let chosen = script_types.iter().zip(answers).map(|(script_type, answer)| match is_complete(answer) {
+        true => keys::unfinished(*script_type),
+        false => keys::jobs(*script_type),
+    });
+    Ok(chosen.collect())
+}
+
+/// An index of one queue, read downwards.
 struct Index {
     script_type: ScriptType,
+    key: String,
     /// No entry with a higher score is read; entries with this score are read behind `skip` others.
     max: i64,
     skip: usize,
@@ -72,18 +101,18 @@ struct Index {
 }
 
 impl Index {
-    fn new(script_type: ScriptType, filter: &JobFilter, after: Option<&JobCursor>) -> Self {
+    fn new(script_type: ScriptType, key: String, filter: &JobFilter, after: Option<&JobCursor>) -> Self {
         let before = filter.created_before.map_or(i64::MAX, |time| millis(time).saturating_sub(1));
         let max = after.map_or(before, |cursor| cursor.created_ms.min(before));
         let min = filter.created_after.map_or(0, millis);
         let after = after.cloned();
-        Self { script_type, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
+        Self { script_type, key, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
     }
 
     async fn fill(&mut self, connection: &Connection) -> Result<(), StoreFault> {
         while self.buffer.is_empty() && !self.exhausted {
             let mut range = redis::cmd("ZRANGE");
-            range.arg(keys::jobs(self.script_type)).arg(self.max).arg(self.min).arg("BYSCORE").arg("REV");
+            range.arg(&self.key).arg(self.max).arg(self.min).arg("BYSCORE").arg("REV");
             range.arg("LIMIT").arg(self.skip).arg(CHUNK).arg("WITHSCORES");
             let read: Vec<(Lossy, i64)> = connection.call(&range, "an index of jobs").await?;
             self.exhausted = read.len() < CHUNK;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{JobState, JobView, UnfinishedJobs};
+use hero_supervisor::ports::job_queue::JobFilter;
 use hero_supervisor::ports::job_submission::{Completion, Submission};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
@@ -116,13 +117,25 @@ impl History {
         self.jobs.insert(submitted.job.id, known);
     }
 
-    /// Compares what quotas go by with the states of the jobs.
+    /// Compares what quotas and lists go by with the states of the jobs.
     async fn check_unfinished(&self) {
-        let mut states = BTreeMap::new();
+        let (mut states, mut ids) = (BTreeMap::new(), BTreeSet::new());
         for id in self.jobs.keys() {
             let job = self.queue.get(id, JobView::Basic).await.unwrap().unwrap();
             *states.entry(job.state == JobState::Running).or_insert(0) += u64::from(!job.state.is_terminal());
+            if !job.state.is_terminal() {
+                ids.insert(job.id);
+            }
         }
+        let states_left = JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect();
+        let filter = JobFilter { states: states_left, ..JobFilter::default() };
+        let listed = self.queue.list(&filter, None, STEPS).await.unwrap().jobs;
+        assert_eq!(
+            listed.into_iter().map(|job| job.id).collect::<BTreeSet<_>>(),
+            ids,
+            "history {}",
+            self.seed
+        );
         let count = |runs: bool| states.get(&runs).copied().unwrap_or_default();
         let counted = unfinished(&self.queue, IDENTITY).await;
         assert_eq!((counted.queued, counted.running), (count(false), count(true)), "history {}", self.seed);

@@ -1,0 +1,102 @@
+//! The index of unfinished jobs in Redis: what is over costs nothing, and what older supervisors have accepted is in it.
+
+use std::sync::Arc;
+
+use hero_supervisor::domain::model::id::JobId;
+use hero_supervisor::domain::model::job::JobState;
+use hero_supervisor::ports::job_queue::JobFilter;
+use hero_supervisor::ports::queue::Queue;
+
+use super::queue_contract::{
+    Kind, QueueContract, finish, ids, spec, submission, submit, success, take, text, with_attempts,
+};
+use super::redis_only::command;
+
+const INDEX: &str = "hero:{osis}:unfinished";
+const CLOCK: &str = "hero:{osis}:tick";
+
+/// The jobs that have not ended, the newest first.
+async fn unfinished(queue: &Arc<dyn Queue>) -> Vec<JobId> {
+    let states = JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect();
+    let filter = JobFilter { states, ..JobFilter::default() };
+    ids(&queue.list(&filter, None, 500).await.unwrap().jobs)
+}
+
+/// The members of the index.
+async fn indexed(bench: &mut QueueContract) -> Vec<JobId> {
+    let members: Vec<String> =
+        redis::from_redis_value(command(bench, &["ZRANGE", INDEX, "0", "-1", "REV"]).await).unwrap();
+    members.iter().map(|id| JobId::parse(id).unwrap()).collect()
+}
+
+async fn run(bench: &QueueContract, queue: &Arc<dyn Queue>, count: usize) {
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let batch = (0..count).map(|_| submission(spec("1"))).collect();
+    assert!(queue.submit(batch).await.unwrap().iter().all(Result::is_ok));
+    for taken in take(&actor, count).await {
+        assert!(finish(&actor, success(bench, &taken.lease, text("1"))).await);
+    }
+}
+
+/// How often Redis has been asked for records of jobs.
+async fn records_read(bench: &mut QueueContract) -> u64 {
+    let stats: String = redis::from_redis_value(command(bench, &["INFO", "commandstats"]).await).unwrap();
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_hmget:calls=")?.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+#[tokio::test]
+async fn ended_jobs_cost_a_list_of_unfinished_ones_nothing() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    run(&bench, &queue, 300).await;
+    let waits = submit(&queue, spec("2")).await.id;
+    queue.maintain().await.unwrap();
+    let before = records_read(&mut bench).await;
+    assert_eq!(unfinished(&queue).await, [waits]);
+    assert_eq!(records_read(&mut bench).await - before, 1, "records of jobs that have ended were read");
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn jobs_that_an_older_supervisor_has_accepted_are_listed_before_and_after_they_are_indexed() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    run(&bench, &queue, 250).await;
+    let old: Vec<JobId> = {
+        let batch: Vec<_> = (0..250).map(|_| submission(spec("2"))).collect();
+        let accepted = queue.submit(batch).await.unwrap();
+        accepted.into_iter().map(|accepted| accepted.unwrap().job.id).collect()
+    };
+    command(&mut bench, &["DEL", INDEX]).await;
+    command(&mut bench, &["HDEL", CLOCK, "indexed"]).await;
+    let new = submit(&queue, spec("3")).await.id;
+    let before = unfinished(&queue).await;
+    assert_eq!(before.len(), old.len() + 1);
+    assert_eq!(before[0], new);
+
+    queue.maintain().await.unwrap();
+    let word: String =
+        redis::from_redis_value(command(&mut bench, &["HGET", CLOCK, "indexed"]).await).unwrap();
+    assert_eq!(word, "all");
+    assert_eq!(unfinished(&queue).await, before);
+    assert_eq!(indexed(&mut bench).await, before);
+    queue.close().await;
+}
+
+#[tokio::test]
+async fn a_retried_job_is_in_the_index_again_and_one_without_a_record_leaves_it() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let retried = submit(&queue, with_attempts("1", 2)).await.id;
+    queue.cancel(&retried, "enough").await.unwrap();
+    assert_eq!(indexed(&mut bench).await, []);
+    let lost = submit(&queue, spec("2")).await.id;
+    queue.retry(&retried, true).await.unwrap();
+    assert_eq!(indexed(&mut bench).await, [lost.clone(), retried.clone()]);
+
+    command(&mut bench, &["DEL", &format!("hero:job:{{osis}}:{lost}")]).await;
+    queue.maintain().await.unwrap();
+    assert_eq!(indexed(&mut bench).await, [retried]);
+    queue.close().await;
+}
