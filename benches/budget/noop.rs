@@ -14,17 +14,14 @@ use hero_supervisor::ports::work_queue::TakenJob;
 use hero_supervisor::shutdown::Shutdown;
 use tokio::time::Instant;
 
-/// Jobs in hand at a time; a deeper batch is faster still, and no real actor would hold more.
-const WINDOW: usize = 64;
-
 pub(crate) fn run(redis_url: &str, id: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let config = RedisConfig { url: redis_url.to_owned(), ..RedisConfig::default() };
         let actor = ActorId::parse(id).unwrap();
         let queue = RedisWorkQueue::new(config, ScriptType::OSIS, actor, std::process::id()).unwrap();
-        let work = WorkerConfig { ahead: WINDOW, window: WINDOW, ..WorkerConfig::one_after_another() };
-        let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), Nothing, work);
+        let config = WorkerConfig::one_after_another();
+        let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), Nothing, config);
         worker.run(&Shutdown::new()).await;
     });
 }

@@ -23,12 +23,14 @@
 //! | `output` | lines and progress of scripts |
 //! | `pending_results`, `write_results` | ends that the queue has not taken yet |
 //! | `executed` | leases that have run here and never run again |
+//! | `run_times` | how many jobs are taken together |
 //!
 //! # Rules for jobs
 //!
 //! * jobs reach a host in the order in which they were taken, and a host runs them in that order;
 //! * several jobs are written to a host ahead, so that short ones cost no round trip; when one runs long, those behind
 //!   it are called back and returned to the queue, and nothing is taken until it has ended;
+//! * the shorter jobs run, the more are taken and written together;
 //! * a host that has to be killed is first told to start nothing else, so that only the guilty job pays;
 //! * a job that may have started is never started again here: it gets an end, and the queue decides about a retry;
 //! * an end that the queue does not take is kept, and its lease renewed, until the queue takes it or says that it is void;
@@ -44,6 +46,7 @@ mod output;
 mod pending_results;
 mod queue_calls;
 mod repeating;
+mod run_times;
 mod slot;
 mod write_results;
 
@@ -67,6 +70,7 @@ use output::{JobOutput, OutputReports};
 use pending_results::PendingResults;
 use queue_calls::{CallEnd, Taken};
 use repeating::Repeating;
+use run_times::RunTimes;
 use slot::Slot;
 
 /// Events that may wait; each sender waits when there are more.
@@ -151,6 +155,8 @@ struct WorkerLoop<L: Launcher> {
     now: Instant,
     mode: Mode,
     slots: Vec<Slot<L::Host>>,
+    /// By which the numbers of jobs ahead and in hand are chosen.
+    run_times: RunTimes,
     /// Jobs that no host has.
     waiting: VecDeque<HeldJob>,
     /// Leases on their way back to the queue.
@@ -208,6 +214,7 @@ impl<L: Launcher> WorkerLoop<L> {
             now,
             mode: Mode::Working,
             slots,
+            run_times: RunTimes::default(),
             waiting: VecDeque::new(),
             releasing: Vec::new(),
             pending: PendingResults::new(now),

@@ -1,5 +1,6 @@
 //! Settings of the queue loop, and how a loop ends.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Settings of a loop. Users set the numbers; the times are for tests.
@@ -7,10 +8,10 @@ use std::time::Duration;
 pub struct WorkerConfig {
     /// Engine hosts.
     pub hosts: usize,
-    /// Jobs written to one host at a time; 1 when a slow job must not hold up others.
-    pub ahead: usize,
-    /// Most jobs in flight, those in hosts included.
-    pub window: usize,
+    /// Jobs written to one host at a time, the more the shorter they run; 1 when a slow job must not hold up others.
+    pub ahead: RangeInclusive<usize>,
+    /// Most jobs in flight, those in hosts included; the more the shorter they run.
+    pub window: RangeInclusive<usize>,
     /// A job that runs longer is reported as started; the end of a shorter one says both.
     pub report_start_after: Duration,
     /// A job that runs longer holds up nobody: untouched ones go back.
@@ -29,8 +30,8 @@ impl WorkerConfig {
     pub fn one_after_another() -> Self {
         Self {
             hosts: 1,
-            ahead: 16,
-            window: 16,
+            ahead: 16..=64,
+            window: 16..=64,
             report_start_after: Duration::from_millis(5),
             slow_after: Duration::from_millis(50),
             take_wait: Duration::from_secs(5),
@@ -41,7 +42,7 @@ impl WorkerConfig {
 
     /// Several hosts with one job each.
     pub fn side_by_side(hosts: usize) -> Self {
-        Self { hosts, ahead: 1, window: hosts * 4, ..Self::one_after_another() }
+        Self { hosts, ahead: 1..=1, window: hosts * 4..=hosts * 16, ..Self::one_after_another() }
     }
 }
 

@@ -72,7 +72,8 @@ impl<L: Launcher> WorkerLoop<L> {
         if self.is_draining() {
             return;
         }
-        let (now, ahead, slow_after) = (self.now, self.config.ahead, self.config.slow_after);
+        let ahead = self.run_times.together(&self.config.ahead, 1);
+        let (now, slow_after) = (self.now, self.config.slow_after);
         let (trust, lease_trust) = (self.start_trust(), self.lease_trust());
         let mut written = false;
         while let Some(first) = self.waiting.front() {
@@ -81,7 +82,8 @@ impl<L: Launcher> WorkerLoop<L> {
                 break;
             }
             let free = self.slots.iter_mut().filter(|slot| slot.can_take(now, ahead, slow_after));
-            let Some(slot) = free.min_by_key(|slot| slot.load()) else { break };
+            // Among idle hosts the one that is idle longest: it is ready again for sure, a Python host with its next process forked.
+            let Some(slot) = free.min_by_key(|slot| (slot.load(), slot.front_since)) else { break };
             let Some(held) = self.waiting.pop_front() else { break };
             let start_by = held.good_at + lease_trust;
             slot.submit(held, start_by, now);

@@ -32,7 +32,9 @@ impl<L: Launcher> WorkerLoop<L> {
         slot.cancel_termination(done.seq);
         // Its place at the head may have gone to a job that nobody wants any more.
         slot.terminate_if_void(self.now);
-        self.end(held, Duration::from_micros(done.wall_us), done.outcome);
+        let wall = Duration::from_micros(done.wall_us);
+        self.run_times.note(wall);
+        self.end(held, wall, done.outcome);
     }
 
     /// A host is gone.

@@ -110,7 +110,8 @@ impl<L: Launcher> WorkerLoop<L> {
         if self.is_holding_back() {
             return Some(0);
         }
-        Some(self.config.window.saturating_sub(self.held_count())).filter(|free| *free > 0)
+        let window = self.run_times.together(&self.config.window, self.slots.len());
+        Some(window.saturating_sub(self.held_count())).filter(|free| *free > 0)
     }
 
     fn may_recover(&self) -> bool {
