@@ -15,6 +15,7 @@ mod idle;
 mod load;
 mod noop;
 mod stage;
+mod watch;
 
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ async fn measure(wanted: &str) {
     }
     if is_wanted("access") {
         access::rows().await;
+    }
+    if is_wanted("watch") {
+        watch::rows().await;
     }
     if is_wanted("sal") {
         engines::sal_rows().await;
