@@ -19,6 +19,7 @@
 //! | `shutdown_gate` | refusals and the end of waits during a shutdown |
 //! | `response_size` | what fits into one response |
 //! | `dependencies`, `serving_status` | probes of Redis and the process manager, and grpc.health.v1 |
+//! | `contract`, `watch_events_message` | the generated service, and the one message that it sends in a form of its own |
 //! | `web` | gRPC-Web for browsers |
 //! | `server` | all layers in their order, and the end of connections |
 //! | `limits`, `server_info` | the largest message, and the identity of the server |
@@ -26,6 +27,7 @@
 mod abortable_connection;
 mod access;
 mod audit;
+mod contract;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
@@ -46,6 +48,7 @@ mod serving_status;
 mod shutdown_gate;
 mod status;
 mod watch;
+mod watch_events_message;
 mod web;
 
 pub(crate) use access::{ScrapeAccess, ScrapeRefusal};

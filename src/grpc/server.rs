@@ -25,6 +25,7 @@ use crate::domain::jobs::Supervisor;
 use crate::grpc::abortable_connection::AbortableConnection;
 use crate::grpc::access::AccessLayer;
 use crate::grpc::audit::{AuditBegins, AuditEnds};
+use crate::grpc::contract::supervisor_server::SupervisorServer;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
@@ -40,7 +41,6 @@ use crate::ports::audit::AuditLog;
 use crate::ports::authenticator::{Authenticator, Everybody};
 use crate::ports::event_log::EventLog;
 use crate::proto;
-use crate::proto::supervisor_server::SupervisorServer;
 use crate::shutdown::Shutdown;
 
 /// Interval of HTTP/2 pings, which detect peers that vanished.

@@ -28,6 +28,7 @@ use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::access::{Sight, decide, permit, visible_job};
 use crate::grpc::audit::Noted;
+use crate::grpc::contract::supervisor_server;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::dependencies::Dependencies;
 use crate::grpc::metrics_layer;
@@ -36,8 +37,8 @@ use crate::grpc::render::{self, ActorView};
 use crate::grpc::server_info::ServerInfo;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
+use crate::grpc::watch_events_message::WatchEventsMessage;
 use crate::proto as pb;
-use crate::proto::supervisor_server;
 
 type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
@@ -424,7 +425,7 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     // Events
 
-    type WatchEventsStream = Stream<pb::WatchEventsResponse>;
+    type WatchEventsStream = Stream<WatchEventsMessage>;
 
     async fn watch_events(
         &self,

@@ -8,6 +8,7 @@
 
 mod reader;
 mod ring;
+mod shared_event;
 mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::error::SupervisorError;
 use crate::lock::Lock;
 use crate::ports::event_log::EventLog;
 
+pub use self::shared_event::SharedEvent;
 pub use self::watcher::EventWatch;
 
 /// Events in the ring. More than one busy second of a watcher that is let wait by its network.

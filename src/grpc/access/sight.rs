@@ -63,6 +63,11 @@ impl Sight {
         status
     }
 
+    /// Returns true if nothing is taken out of events.
+    pub(crate) fn sees_whole_events(self) -> bool {
+        self.payloads
+    }
+
     /// The same for an event.
     pub(crate) fn event(self, mut event: pb::Event) -> pb::Event {
         if let Some(Detail::ActorExit(exit)) = &mut event.detail

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use prost::Message;
+use prost::bytes::Bytes;
 use tonic::{Status, async_trait};
 
 use crate::domain::access::{JobTarget, Permit, Role, Target};
 use crate::domain::events::list::list;
-use crate::domain::events::watch::{EventHub, EventWatch, now};
+use crate::domain::events::watch::{EventHub, EventWatch, SharedEvent, now};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::event::{Event, Topic};
@@ -23,6 +24,7 @@ use crate::grpc::service::SupervisorService;
 use crate::grpc::service::snapshot::Snapshot;
 use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
+use crate::grpc::watch_events_message::WatchEventsMessage;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::Logged;
 use crate::proto as pb;
@@ -35,7 +37,7 @@ impl SupervisorService {
         &self,
         permit: Permit,
         request: pb::WatchEventsRequest,
-    ) -> Result<BoxStream<'static, Result<pb::WatchEventsResponse, Status>>, Failure> {
+    ) -> Result<BoxStream<'static, Result<WatchEventsMessage, Status>>, Failure> {
         self.gate.enter()?;
         let asked = parse::watch_events(request)?;
         let hub = self.hub("WatchEvents")?;
@@ -143,18 +145,24 @@ struct FollowedEvents {
 }
 
 impl FollowedEvents {
-    fn message(&self, item: Item) -> pb::WatchEventsResponse {
+    fn message(&self, item: Item) -> WatchEventsMessage {
         let mark = if matches!(self.opening, Opening::Snapshot(_)) { SNAPSHOT_MARK } else { "" };
-        pb::WatchEventsResponse {
-            cursor: format!("{mark}{}", self.events.cursor().encode()),
-            item: Some(item),
+        WatchEventsMessage::of_item(format!("{mark}{}", self.events.cursor().encode()), item)
+    }
+
+    /// Makes the message of an event. For who sees everything in events it was encoded once; all others get one of their own.
+    fn event_message(&self, event: &SharedEvent) -> WatchEventsMessage {
+        if !self.sight.sees_whole_events() {
+            return self.message(Item::Event(self.sight.event(render::event(event))));
         }
+        let encoded = event.encoded(|logged| render::event(logged).encode_to_vec());
+        WatchEventsMessage::of_event(self.events.cursor().encode(), Bytes::from_owner(encoded))
     }
 }
 
 #[async_trait]
 impl Watched for FollowedEvents {
-    type Message = pb::WatchEventsResponse;
+    type Message = WatchEventsMessage;
 
     async fn next(&mut self) -> Result<Option<Self::Message>, Failure> {
         if let Opening::Snapshot(snapshot) = &mut self.opening {
@@ -171,7 +179,7 @@ impl Watched for FollowedEvents {
         loop {
             let logged = self.events.next().await?;
             if may_see(&self.permit, &logged.event) {
-                return Ok(Some(self.message(Item::Event(self.sight.event(render::event(&logged))))));
+                return Ok(Some(self.event_message(&logged)));
             }
         }
     }

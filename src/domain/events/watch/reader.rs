@@ -13,6 +13,19 @@ use crate::ports::event_log::{Follow, LogError, Read};
 /// Between two tries to read while the log is away.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// Pause after a read for each watcher, and the longest. Waking a watcher costs more than handing it one more event, so the more
+/// there are, the more events they get at a time.
+const PAUSE_EACH: Duration = Duration::from_micros(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// The pause after a read.
+fn pause(watches: usize) -> Duration {
+    let watches = u32::try_from(watches).unwrap_or(u32::MAX);
+    let pause = PAUSE_EACH.saturating_mul(watches).min(LONGEST_PAUSE);
+    // A timer is no more exact than that, and few watchers are better told at once.
+    if pause < Duration::from_millis(1) { Duration::ZERO } else { pause }
+}
+
 /// Reads for ever.
 pub(super) async fn read(shared: &Shared) {
     loop {
@@ -50,8 +63,13 @@ async fn read_while_wanted(shared: &Shared) -> Result<(), LogError> {
         let Some(cursor) = places(shared).await? else { return Ok(()) };
         match next(shared, follower.as_mut(), &cursor, &mut wanted).await? {
             Some(Read::Entries { entries, upto }) => {
-                shared.lock().ring.extend(&cursor, entries, &upto);
+                let watches = {
+                    let mut state = shared.lock();
+                    state.ring.extend(&cursor, entries, &upto);
+                    state.watches
+                };
                 shared.notify_watchers();
+                sleep(pause(watches)).await;
             }
             Some(Read::Expired { oldest: _ }) => {
                 tracing::warn!(

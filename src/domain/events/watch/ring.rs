@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::shared_event::SharedEvent;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::ports::event_log::Logged;
 
@@ -15,7 +16,7 @@ pub(super) struct Ring {
     capacity: usize,
     spans: BTreeMap<EventStream, Span>,
     /// Events in the order in which they were read; numbers grow, and some are missing.
-    events: VecDeque<(u64, Arc<Logged>)>,
+    events: VecDeque<(u64, Arc<SharedEvent>)>,
     next: u64,
     /// Number of times that a stream began anew. Knowledge of places outside of the interval is void after that.
     begins: u64,
@@ -64,7 +65,7 @@ impl Place {
 #[derive(Debug)]
 pub(super) enum Lookup {
     /// The next event.
-    Event(Arc<Logged>),
+    Event(Arc<SharedEvent>),
     /// Nothing yet.
     Nothing,
     /// The next events are in the log only.
@@ -133,7 +134,7 @@ impl Ring {
             return;
         }
         span.to = logged.position;
-        self.events.push_back((self.next, Arc::new(logged)));
+        self.events.push_back((self.next, SharedEvent::new(logged)));
         self.next += 1;
         if self.events.len() > self.capacity
             && let Some((_number, oldest)) = self.events.pop_front()

@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::ring::{Lookup, Place};
+use super::shared_event::SharedEvent;
 use super::{Interest, STALL_LIMIT, Shared};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
@@ -20,7 +21,7 @@ const JOIN_LIMIT: Duration = Duration::from_secs(3);
 
 /// Events that a watcher takes before others get their turn: many watchers that all have something to take would otherwise
 /// keep everybody else waiting for seconds.
-const FAIR_SHARE: u32 = 4;
+const FAIR_SHARE: u32 = 32;
 
 /// One watcher.
 pub struct EventWatch {
@@ -84,7 +85,7 @@ impl EventWatch {
     ///
     /// # Errors
     /// `CursorExpired`, `ConsumerTooSlow`, `QueueUnavailable`; the watch is over then.
-    pub async fn next(&mut self) -> Result<Arc<Logged>, SupervisorError> {
+    pub async fn next(&mut self) -> Result<Arc<SharedEvent>, SupervisorError> {
         if std::mem::take(&mut self.stalled) && self.shared().lock().ring.is_past(&self.place) {
             return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
         }
@@ -96,7 +97,7 @@ impl EventWatch {
             self.in_a_row += 1;
             while let Some(logged) = self.page.pop_front() {
                 if self.takes(&logged) {
-                    return Ok(Arc::new(logged));
+                    return Ok(SharedEvent::new(logged));
                 }
             }
             if let Some(end) = self.page_end.take() {
