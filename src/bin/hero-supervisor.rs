@@ -2,39 +2,26 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use hero_supervisor::app;
-use hero_supervisor::cli::{self, ActorCommand, Cli, Client, Command, Failure};
+use hero_supervisor::cli::{self, ActorCommand, CallCommand, Cli, Command, Failure, ServiceCommand};
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    if matches!(command, Command::Serve(_) | Command::Dev(_)) && app::init::is_first_process() {
+    let Cli { client, command } = cli::parse();
+    if matches!(command, Command::Service(ServiceCommand::Serve(_) | ServiceCommand::Dev(_)))
+        && app::init::is_first_process()
+    {
         return app::init::run_below();
     }
     let ended = match command {
-        Command::Serve(args) => app::serve(args),
-        Command::Dev(args) => app::dev::dev(args),
-        Command::Doctor(args) => app::doctor::doctor(args),
-        Command::ExecShim(args) => app::exec_shim(args),
-        Command::Actor(Client { verb: ActorCommand::Conformance(args), client }) => {
+        Command::Service(ServiceCommand::Serve(args)) => app::serve(*args),
+        Command::Service(ServiceCommand::Dev(args)) => app::dev::dev(args),
+        Command::Service(ServiceCommand::Doctor(args)) => app::doctor::doctor(*args),
+        Command::Service(ServiceCommand::ExecShim(args)) => app::exec_shim(args),
+        Command::Call(CallCommand::Actor(ActorCommand::Conformance(args))) => {
             app::conformance::conformance(&args, client.output)
         }
-        Command::Actor(args) => cli::block_on(cli::actor(args)),
-        Command::Job(args) => cli::block_on(cli::job(args)),
-        Command::Queue(args) => cli::block_on(cli::queue(args)),
-        Command::ScriptType(args) => cli::block_on(cli::script_type(args)),
-        Command::Scale(args) => cli::block_on(cli::scale(args)),
-        Command::Health(args) => cli::block_on(cli::health(args)),
-        Command::Top(args) => cli::block_on(cli::top(args)),
-        Command::Wait(args) => cli::block_on(cli::wait(args)),
-        Command::Events(args) => cli::block_on(cli::events(args)),
-        Command::Info(args) => cli::block_on(cli::info(args)),
-        Command::Config(command) => cli::config(command),
-        Command::Tls(command) => cli::tls(&command),
-        Command::Token(args) => cli::token(args),
-        Command::Audit(args) => cli::audit(args),
-        Command::Completions(args) => cli::completions(&args),
-        Command::Man(args) => cli::man(&args),
+        Command::Call(call) => cli::run_call(client, call),
+        Command::Local(local) => cli::run_local(local),
     };
     ended.unwrap_or_else(Failure::report).into()
 }

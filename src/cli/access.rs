@@ -8,30 +8,30 @@ use clap::Args;
 
 use crate::client::ConnectOptions;
 
-/// Heading of the options of the connection in the help.
-pub(super) const CONNECTION: &str = "Connection";
+/// Heading of the options of all commands in the help.
+pub(super) const GLOBAL: &str = "Global options";
 
 /// Whom the command line trusts, and who it is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AccessArgs {
     /// Trust the CAs in this PEM file instead of those of this machine [env: HERO_SUPERVISOR_CACERT]
-    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL, hide_short_help = true)]
     pub cacert: Option<PathBuf>,
     /// Show this certificate, PEM, to a server that asks for one [env: HERO_SUPERVISOR_CLIENT_CERT]
-    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL, hide_short_help = true)]
     pub client_cert: Option<PathBuf>,
     /// The private key of --client-cert, PEM [env: HERO_SUPERVISOR_CLIENT_KEY]
-    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL, hide_short_help = true)]
     pub client_key: Option<PathBuf>,
     /// Send this token, never in the clear to another machine. Other users of this machine see it among the arguments: the
     /// variable and --token-file do not show it [env: HERO_SUPERVISOR_TOKEN]
-    #[arg(long, global = true, value_name = "TOKEN", help_heading = CONNECTION)]
+    #[arg(long, global = true, value_name = "TOKEN", help_heading = GLOBAL, hide_short_help = true)]
     pub token: Option<TokenText>,
     /// Send the token in this file [env: HERO_SUPERVISOR_TOKEN_FILE]
-    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL, hide_short_help = true)]
     pub token_file: Option<PathBuf>,
     /// Send this header, for a proxy for instance; can be repeated
-    #[arg(long = "header", global = true, value_name = "NAME: VALUE", help_heading = CONNECTION)]
+    #[arg(long = "header", global = true, value_name = "NAME: VALUE", help_heading = GLOBAL, hide_short_help = true)]
     pub headers: Vec<Header>,
 }
 

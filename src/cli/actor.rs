@@ -15,12 +15,12 @@ use clap::{Args, Subcommand};
 
 use super::client::Server;
 use super::values::{self, span, to_proto};
-use super::{Client, Exit, Failure, Output, client};
+use super::{ClientArgs, Exit, Failure, Output, client};
 use crate::proto::{self, ActorSelector, WaitOutcome};
 
 pub use conformance::ConformanceArgs;
 pub(super) use definition::{OnUnhealthy, absolute};
-pub use scale::{ScaleArgs, ScaleCommand};
+pub use scale::ScaleArgs;
 
 pub(super) use render::rows;
 use render::{ids, result_ids, result_rows, show};
@@ -35,6 +35,7 @@ const PAGE_SIZE: i32 = 500;
 #[derive(Debug, Subcommand)]
 pub enum ActorCommand {
     /// List actors
+    #[command(visible_alias = "list")]
     Ls {
         /// Only actors of these script types: osis, sal, v or python
         #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
@@ -90,6 +91,7 @@ pub enum ActorCommand {
         max_unavailable: i32,
     },
     /// Stop actors and remove them
+    #[command(visible_alias = "rm")]
     Delete {
         /// Names of actors
         #[arg(required = true)]
@@ -165,10 +167,10 @@ impl How {
     }
 }
 
-pub(super) async fn run(args: Client<ActorCommand>) -> Result<Exit, Failure> {
-    let out = args.client.printer();
-    let mut server = args.client.connect().await?;
-    match args.verb {
+pub(super) async fn run(client: ClientArgs, verb: ActorCommand) -> Result<Exit, Failure> {
+    let out = client.printer();
+    let mut server = client.connect().await?;
+    match verb {
         ActorCommand::Conformance(_) => {
             Err(Failure::usage("`actor conformance` talks to no server: it is run by the program itself"))
         }

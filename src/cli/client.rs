@@ -6,7 +6,7 @@ use clap::Args;
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::access::{AccessArgs, CONNECTION};
+use super::access::{AccessArgs, GLOBAL};
 use super::exit::no_server;
 use super::{Failure, Format, Output};
 use crate::client::{Authorized, DEFAULT_ADDRESS, MAX_MESSAGE_BYTES, prepare};
@@ -22,33 +22,29 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Time between the end of a wait and the deadline of its call, so that the server answers first.
 const WAIT_MARGIN: Duration = Duration::from_secs(10);
 
-/// Address of the server, and form of the output.
+/// Options of all commands that call a server: its address, and the form of the output.
 #[derive(Debug, Clone, Args)]
 pub struct ClientArgs {
     /// Address of the server: HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:/PATH. HOST:PORT is encrypted with --cacert or
-    /// --client-cert, and with a token for another machine
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDR",
-        env = "HERO_SUPERVISOR_SERVER",
-        default_value = DEFAULT_ADDRESS,
-        help_heading = CONNECTION
-    )]
-    pub server: String,
+    /// --client-cert, and with a token for another machine [env: HERO_SUPERVISOR_SERVER] [default: 127.0.0.1:50051]
+    #[arg(long, global = true, value_name = "ADDR", help_heading = GLOBAL)]
+    pub server: Option<String>,
     /// Whom to trust, and who calls.
     #[command(flatten)]
     pub access: AccessArgs,
     /// Form of the output: a table, or the JSON of the response
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, help_heading = GLOBAL)]
     pub output: Format,
     /// Print ids only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
     /// Write results and log lines to a terminal unescaped, control characters included; pipes always get them so
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true)]
     pub raw: bool,
 }
+
+/// The variable with the address of the server.
+const SERVER_VARIABLE: &str = "HERO_SUPERVISOR_SERVER";
 
 impl ClientArgs {
     /// Returns the output.
@@ -62,9 +58,16 @@ impl ClientArgs {
         Ok(SupervisorClient::new(transport).max_decoding_message_size(MAX_MESSAGE_BYTES))
     }
 
+    /// Returns the address of the server: that of the option, of the variable, or the default.
+    fn address(&self) -> String {
+        let variable = || std::env::var(SERVER_VARIABLE).ok().filter(|server| !server.is_empty());
+        self.server.clone().or_else(variable).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
+    }
+
     /// Opens a connection to the server, for any service.
     pub(super) async fn transport(&self) -> Result<Transport, Failure> {
-        let prepared = prepare(&self.server, &self.access.options(), |name| std::env::var_os(name));
+        let server = self.address();
+        let prepared = prepare(&server, &self.access.options(), |name| std::env::var_os(name));
         let (endpoint, credentials) = prepared.map_err(|refusal| {
             Failure::usage(match refusal.name {
                 "" => refusal.message,
@@ -72,7 +75,7 @@ impl ClientArgs {
                 option => format!("--{}: {}", option.replace('_', "-"), refusal.message),
             })
         })?;
-        let channel = endpoint.connect().await.map_err(|error| no_server(&self.server, &error))?;
+        let channel = endpoint.connect().await.map_err(|error| no_server(&server, &error))?;
         Ok(Authorized::new(channel, credentials))
     }
 }

@@ -1,9 +1,9 @@
 //! Completion scripts for shells.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use super::{Cli, Exit, Failure, Format, Output};
+use super::{Exit, Failure, Format, Output};
 
 /// Options of `completions`.
 #[derive(Debug, Clone, Args)]
@@ -14,7 +14,7 @@ pub struct CompletionsArgs {
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "hero-supervisor", &mut script);
+    clap_complete::generate(args.shell, &mut super::command(), "hero-supervisor", &mut script);
     Output::new(Format::Table, false).data(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Ok)
 }

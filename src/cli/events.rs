@@ -22,9 +22,6 @@ const SHOWN_FIRST: usize = 10;
 /// Options of `events`.
 #[derive(Debug, Clone, Args)]
 pub struct EventsArgs {
-    /// Server and form of the output.
-    #[command(flatten)]
-    pub client: ClientArgs,
     /// Follow new events, until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
@@ -54,13 +51,13 @@ pub struct EventsArgs {
     pub limit: Option<usize>,
 }
 
-pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(client: ClientArgs, args: EventsArgs) -> Result<Exit, Failure> {
     if args.follow {
-        return follow::run(args).await;
+        return follow::run(client, args).await;
     }
-    let mut server = args.client.connect().await?;
+    let mut server = client.connect().await?;
     let events = past(&mut server, &args, args.limit.unwrap_or(LISTED)).await?;
-    args.client.printer().response(
+    client.printer().response(
         &events,
         events.events.iter().map(|event| event.event_id.clone()),
         || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 
 use super::values::{self, duration, or_dash, short, span, to_proto, word};
-use super::{Client, Exit, Failure, client, table};
+use super::{ClientArgs, Exit, Failure, client, table};
 use crate::proto::{self, ActorSelector, HealthReport, check_health_request};
 
 /// Verbs of `health`.
@@ -79,9 +79,9 @@ impl From<Scope> for check_health_request::Scope {
     }
 }
 
-pub(super) async fn run(args: Client<HealthCommand>) -> Result<Exit, Failure> {
-    let (which, scope, wait) = match args.verb {
-        HealthCommand::Watch { which } => return watch::run(args.client, which.selector()).await,
+pub(super) async fn run(client: ClientArgs, verb: HealthCommand) -> Result<Exit, Failure> {
+    let (which, scope, wait) = match verb {
+        HealthCommand::Watch { which } => return watch::run(client, which.selector()).await,
         HealthCommand::Check { which, scope, wait } => (which, scope, wait),
     };
     let request = proto::CheckHealthRequest {
@@ -89,10 +89,10 @@ pub(super) async fn run(args: Client<HealthCommand>) -> Result<Exit, Failure> {
         scope: check_health_request::Scope::from(scope).into(),
         max_wait: to_proto(wait),
     };
-    let mut server = args.client.connect().await?;
+    let mut server = client.connect().await?;
     let answer = server.check_health(client::waiting_call(request, wait)).await?.into_inner();
     let ids = answer.reports.iter().map(|report| report.actor_id.clone());
-    args.client.printer().response(&answer, ids, || rows(&answer.reports))?;
+    client.printer().response(&answer, ids, || rows(&answer.reports))?;
     Ok(Exit::Ok)
 }
 

@@ -4,10 +4,10 @@ use super::values::{duration, or_dash, time, word};
 use super::{ClientArgs, Exit, Failure, client, table};
 use crate::proto::{GetServerInfoRequest, GetServerInfoResponse};
 
-pub(super) async fn run(args: ClientArgs) -> Result<Exit, Failure> {
-    let mut client = args.connect().await?;
-    let info = client.get_server_info(client::call(GetServerInfoRequest {})).await?.into_inner();
-    args.printer().response(&info, [info.instance_id.clone()], || render(&info))?;
+pub(super) async fn run(client: ClientArgs) -> Result<Exit, Failure> {
+    let mut server = client.connect().await?;
+    let info = server.get_server_info(client::call(GetServerInfoRequest {})).await?.into_inner();
+    client.printer().response(&info, [info.instance_id.clone()], || render(&info))?;
     Ok(Exit::Ok)
 }
 

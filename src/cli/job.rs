@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::client::Server;
 use super::values::{self, duration, or_dash, script_type_word, short, span, time, word};
-use super::{Client, Exit, Failure, Output, client, table};
+use super::{ClientArgs, Exit, Failure, Output, client, table};
 use crate::proto::{self, Job, JobView, job};
 
 /// Jobs of one call; their results can be large.
@@ -40,6 +40,7 @@ pub enum JobCommand {
         script: bool,
     },
     /// List jobs, the newest first
+    #[command(visible_alias = "list")]
     Ls {
         /// Only jobs of these script types: osis, sal, v or python
         #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
@@ -92,14 +93,14 @@ pub enum JobCommand {
     },
 }
 
-pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
-    let out = args.client.printer();
-    match args.verb {
+pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Failure> {
+    let out = client.printer();
+    match verb {
         JobCommand::Run(run) => {
             // The script is read before the server is called, so that a missing file is reported first.
             let follow = run.follow;
             let (wait, request) = run.into_request()?;
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             if follow {
                 return follow::run(&mut server, out, request, wait).await;
             }
@@ -107,19 +108,19 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
         }
         JobCommand::Submit(spec) => {
             let request = spec.into_request()?;
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             let answer = server.submit_job(client::call(request)).await?.into_inner();
             out.response(&answer, id(&answer.job), || id(&answer.job).concat())?;
             Ok(Exit::Ok)
         }
         JobCommand::Await { job, timeout } => {
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             run::await_job(&mut server, out, job, timeout).await
         }
         JobCommand::Get { job, script } => {
             let view = if script { JobView::Full } else { JobView::Basic };
             let request = proto::GetJobRequest { job_id: job, view: view.into() };
-            let answer = args.client.connect().await?.get_job(client::call(request)).await?.into_inner();
+            let answer = client.connect().await?.get_job(client::call(request)).await?.into_inner();
             out.response(&answer, id(&answer.job), || answer.job.as_ref().map(show).unwrap_or_default())?;
             Ok(Exit::Ok)
         }
@@ -132,24 +133,24 @@ pub(super) async fn run(args: Client<JobCommand>) -> Result<Exit, Failure> {
                 actor_id: actor.unwrap_or_default(),
                 ..Default::default()
             };
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             list(&mut server, out, request, limit).await
         }
         JobCommand::Logs { job, follow } => {
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             follow::logs(&mut server, out, job, follow::Show::Output, follow).await
         }
         JobCommand::Watch { job } => {
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             follow::logs(&mut server, out, job, follow::Show::Everything, true).await
         }
         JobCommand::Cancel { jobs, reason } => {
-            let mut server = args.client.connect().await?;
+            let mut server = client.connect().await?;
             cancel(&mut server, out, jobs, reason).await
         }
         JobCommand::Retry { job, reset_attempts } => {
             let request = proto::RetryJobRequest { job_id: job, reset_attempts };
-            let answer = args.client.connect().await?.retry_job(client::call(request)).await?.into_inner();
+            let answer = client.connect().await?.retry_job(client::call(request)).await?.into_inner();
             out.response(&answer, id(&answer.job), || rows(answer.job.as_slice()))?;
             Ok(Exit::Ok)
         }

@@ -3,13 +3,14 @@
 use clap::Subcommand;
 
 use super::values::{self, duration, or_dash, script_type_word, word};
-use super::{Client, Exit, Failure, client, table};
+use super::{ClientArgs, Exit, Failure, client, table};
 use crate::proto::{self, ScriptTypeStatus, job};
 
 /// Verbs of `queue`.
 #[derive(Debug, Subcommand)]
 pub enum QueueCommand {
     /// List queues with their jobs and actors
+    #[command(visible_alias = "list")]
     Ls,
     /// Pause a queue: jobs are still accepted, and running jobs finish
     Pause {
@@ -49,10 +50,10 @@ pub enum QueueCommand {
     },
 }
 
-pub(super) async fn run(args: Client<QueueCommand>) -> Result<Exit, Failure> {
-    let out = args.client.printer();
-    let mut server = args.client.connect().await?;
-    match args.verb {
+pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, Failure> {
+    let out = client.printer();
+    let mut server = client.connect().await?;
+    match verb {
         QueueCommand::Ls => {
             let request = proto::ListScriptTypesRequest {};
             let answer = server.list_script_types(client::call(request)).await?.into_inner();

@@ -5,7 +5,7 @@ mod set;
 use clap::Subcommand;
 
 use super::values::{self, duration, or_dash, script_type_word, time, word};
-use super::{Client, Exit, Failure, client, queue, table};
+use super::{ClientArgs, Exit, Failure, client, queue, table};
 use crate::proto::{self, ActorView, ScriptTypeStatus};
 
 pub use set::SetArgs;
@@ -14,6 +14,7 @@ pub use set::SetArgs;
 #[derive(Debug, Subcommand)]
 pub enum ScriptTypeCommand {
     /// List script types with their jobs and actors
+    #[command(visible_alias = "list")]
     Ls,
     /// Show one script type with its settings
     Get {
@@ -28,10 +29,10 @@ pub enum ScriptTypeCommand {
     Set(Box<SetArgs>),
 }
 
-pub(super) async fn run(args: Client<ScriptTypeCommand>) -> Result<Exit, Failure> {
-    let out = args.client.printer();
-    let mut server = args.client.connect().await?;
-    match args.verb {
+pub(super) async fn run(client: ClientArgs, verb: ScriptTypeCommand) -> Result<Exit, Failure> {
+    let out = client.printer();
+    let mut server = client.connect().await?;
+    match verb {
         ScriptTypeCommand::Ls => {
             let request = proto::ListScriptTypesRequest {};
             let answer = server.list_script_types(client::call(request)).await?.into_inner();

@@ -20,9 +20,6 @@ const MOST_ACTORS: i32 = 500;
 /// Options of `top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
-    /// Server and form of the output.
-    #[command(flatten)]
-    pub client: ClientArgs,
     /// Show them once and exit; the default when the output is no terminal
     #[arg(long)]
     pub once: bool,
@@ -31,9 +28,9 @@ pub struct TopArgs {
     pub every: Duration,
 }
 
-pub(super) async fn run(args: TopArgs) -> Result<Exit, Failure> {
-    let out = args.client.printer();
-    let mut server = args.client.connect().await?;
+pub(super) async fn run(client: ClientArgs, args: TopArgs) -> Result<Exit, Failure> {
+    let out = client.printer();
+    let mut server = client.connect().await?;
     if args.once || !stdout().is_terminal() {
         let (types, actors) = look(&mut server).await?;
         let ids = actors.actors.iter().map(|actor| actor.actor_id.clone());

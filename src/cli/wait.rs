@@ -11,7 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::client::{Server, Transport};
 use super::values::{span, word};
-use super::{Client, ClientArgs, Exit, Failure, client};
+use super::{ClientArgs, Exit, Failure, client};
 use crate::proto::actor::{DesiredState, State};
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{Actor, GetActorRequest, ListActorsRequest};
@@ -55,8 +55,8 @@ struct Goal {
     all_actors: bool,
 }
 
-pub(super) async fn run(args: Client<WaitCommand>) -> Result<Exit, Failure> {
-    let (goal, timeout) = match args.verb {
+pub(super) async fn run(client: ClientArgs, verb: WaitCommand) -> Result<Exit, Failure> {
+    let (goal, timeout) = match verb {
         WaitCommand::Ready { actors, all_actors, timeout } => (Goal { actors, all_actors }, timeout),
         WaitCommand::Actor { actors, timeout } => (Goal { actors, all_actors: false }, timeout),
     };
@@ -65,7 +65,7 @@ pub(super) async fn run(args: Client<WaitCommand>) -> Result<Exit, Failure> {
     let mut channel = None;
     while Instant::now() < deadline {
         // A call that hangs does not outlast the wait, and leaves the last known reason.
-        match timeout_at(deadline, round(&args.client, &mut channel, &goal)).await {
+        match timeout_at(deadline, round(&client, &mut channel, &goal)).await {
             Ok(Ok(())) => return Ok(Exit::Ok),
             Ok(Err(Missing::Hopeless(failure))) => return Err(failure),
             Ok(Err(Missing::Yet(what))) => missing = what,

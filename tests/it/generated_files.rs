@@ -5,11 +5,10 @@ mod cli_page;
 use std::fs;
 use std::path::Path;
 
-use clap::CommandFactory;
 use hero_supervisor::actor::engines::Limits;
 use hero_supervisor::actor::engines::sal::{Sal, SalFlags};
 use hero_supervisor::app::actor::script_redis;
-use hero_supervisor::cli::Cli;
+use hero_supervisor::cli;
 use hero_supervisor::proto::FILE_DESCRIPTOR_SET;
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -62,7 +61,7 @@ fn the_versions_of_the_clients_are_that_of_the_crate() {
 /// Every command and option.
 #[test]
 fn the_page_about_the_command_line_is_up_to_date() {
-    check("docs/cli.md", cli_page::page(Cli::command()).as_bytes());
+    check("docs/cli.md", cli_page::page(cli::command()).as_bytes());
 }
 
 fn check(path: &str, fresh: &[u8]) {

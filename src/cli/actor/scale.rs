@@ -29,20 +29,9 @@ pub struct ScaleArgs {
     take_over: bool,
 }
 
-/// Options of `scale`.
-#[derive(Debug, Args)]
-pub struct ScaleCommand {
-    /// Server and form of the output.
-    #[command(flatten)]
-    pub client: ClientArgs,
-    /// Options of the scaling.
-    #[command(flatten)]
-    pub scale: ScaleArgs,
-}
-
-pub(in crate::cli) async fn run_alone(args: ScaleCommand) -> Result<Exit, Failure> {
-    let mut server = args.client.connect().await?;
-    run(&mut server, args.client.printer(), args.scale).await
+pub(in crate::cli) async fn run_alone(client: ClientArgs, args: ScaleArgs) -> Result<Exit, Failure> {
+    let mut server = client.connect().await?;
+    run(&mut server, client.printer(), args).await
 }
 
 pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Result<Exit, Failure> {

@@ -14,19 +14,20 @@ use crate::proto::{WatchEventsRequest, WatchEventsResponse};
 
 /// State between two connections.
 struct Follower {
+    client: ClientArgs,
     args: EventsArgs,
     cursor: String,
     /// Past events that were shown and may come again at the beginning of the watch.
     shown: BTreeSet<String>,
 }
 
-pub(super) async fn run(args: EventsArgs) -> Result<Exit, Failure> {
-    watch_loop::watch(Follower { args, cursor: String::new(), shown: BTreeSet::new() }).await
+pub(super) async fn run(client: ClientArgs, args: EventsArgs) -> Result<Exit, Failure> {
+    watch_loop::watch(Follower { client, args, cursor: String::new(), shown: BTreeSet::new() }).await
 }
 
 impl ResumableWatch for Follower {
     fn client(&self) -> &ClientArgs {
-        &self.args.client
+        &self.client
     }
 
     fn cursor(&mut self) -> &mut String {
@@ -42,7 +43,7 @@ impl ResumableWatch for Follower {
             let limit = self.args.limit.unwrap_or(SHOWN_FIRST);
             let past = past(server, &self.args, limit).await.map_err(End::Failed)?;
             for event in past.events.iter().rev() {
-                print(self.args.client.printer(), event).map_err(End::Failed)?;
+                print(self.client.printer(), event).map_err(End::Failed)?;
                 self.shown.insert(event.event_id.clone());
             }
         }
@@ -59,7 +60,7 @@ impl Follower {
         if let Some(Item::Event(event)) = message.item
             && !self.shown.remove(&event.event_id)
         {
-            print(self.args.client.printer(), &event).map_err(End::Failed)?;
+            print(self.client.printer(), &event).map_err(End::Failed)?;
         }
         Ok(())
     }

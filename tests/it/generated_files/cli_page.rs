@@ -20,12 +20,13 @@ pub(super) fn page(mut root: Command) -> String {
     root.build();
     let mut page = INTRODUCTION.to_owned();
     if let Some(text) = root.get_after_help() {
-        paragraph(&mut page, "", &text.to_string());
+        page.push_str(&format!("\n```text\n{text}\n```\n"));
     }
     let mut commands = Vec::new();
     collect(&root, "", &mut commands);
+    let options: Vec<&Arg> = root.get_arguments().filter(|arg| arg.is_global_set() && is_shown(arg)).collect();
     page.push_str("\n## All commands\n\n| command | |\n|---|---|\n");
-    for (name, command) in &commands {
+    for Entry { name, command, .. } in &commands {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         page.push_str(&format!(
             "| [`{name}`](#{}) | {} |\n",
@@ -33,34 +34,29 @@ pub(super) fn page(mut root: Command) -> String {
             escape(&about).replace('|', "\\|")
         ));
     }
-    let shared = shared(&commands);
-    page.push_str("\n## Options of all commands that call a server\n\n");
-    shared.iter().for_each(|arg| option(&mut page, arg));
-    for (name, command) in &commands {
-        section(&mut page, name, command);
-    }
+    page.push_str("\n## Global options\n\nThey stand before the command or behind it.\n\n");
+    options.iter().for_each(|arg| option(&mut page, arg));
+    commands.iter().for_each(|entry| section(&mut page, entry));
     page
 }
 
+/// A command, its name, and the ids of the options that it has from those above it.
+struct Entry<'a> {
+    name: String,
+    command: &'a Command,
+    inherited: Vec<&'a str>,
+}
+
 /// The commands with their names, each before its own; those that are hidden are left out.
-fn collect<'a>(command: &'a Command, name: &str, all: &mut Vec<(String, &'a Command)>) {
+fn collect<'a>(command: &'a Command, name: &str, all: &mut Vec<Entry<'a>>) {
+    let global = command.get_arguments().filter(|arg| arg.is_global_set());
+    let inherited: Vec<&str> = global.map(|arg| arg.get_id().as_str()).collect();
     for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help")
     {
         let name = format!("{name} {}", inner.get_name()).trim_start().to_owned();
-        all.push((name.clone(), inner));
+        all.push(Entry { name: name.clone(), command: inner, inherited: inherited.clone() });
         collect(inner, &name, all);
     }
-}
-
-/// The options that commands hand on to their own commands, each once.
-fn shared<'a>(commands: &[(String, &'a Command)]) -> Vec<&'a Arg> {
-    let mut all: Vec<&Arg> = Vec::new();
-    for arg in commands.iter().flat_map(|(_, command)| command.get_arguments()) {
-        if arg.is_global_set() && is_shown(arg) && !all.iter().any(|known| known.get_id() == arg.get_id()) {
-            all.push(arg);
-        }
-    }
-    all
 }
 
 fn is_shown(arg: &Arg) -> bool {
@@ -71,15 +67,18 @@ fn is_shown(arg: &Arg) -> bool {
         )
 }
 
-fn section(page: &mut String, name: &str, command: &Command) {
+fn section(page: &mut String, Entry { name, command, inherited }: &Entry<'_>) {
     page.push_str(&format!("\n## {name}\n"));
     let about = command.get_long_about().or_else(|| command.get_about());
     paragraph(page, "", &about.map(ToString::to_string).unwrap_or_default());
-    let mut command = command.clone();
-    let usage = command.render_usage().to_string();
+    let aliases: Vec<String> = command.get_visible_aliases().map(|alias| format!("`{alias}`")).collect();
+    if !aliases.is_empty() {
+        paragraph(page, "", &format!("Also called {}.", aliases.join(", ")));
+    }
+    let usage = (*command).clone().render_usage().to_string();
     page.push_str(&format!("\n```text\n{}\n```\n", usage.strip_prefix("Usage: ").unwrap_or(&usage).trim()));
     let own: Vec<&Arg> =
-        command.get_arguments().filter(|arg| is_shown(arg) && !arg.is_global_set()).collect();
+        command.get_arguments().filter(|arg| is_shown(arg) && !inherited.contains(&arg.get_id().as_str())).collect();
     if !own.is_empty() {
         page.push('\n');
     }
