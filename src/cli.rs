@@ -24,12 +24,14 @@ mod parse;
 mod queue;
 mod script_type;
 mod service;
+mod table;
 mod tls;
 mod token;
 mod top;
 mod values;
 mod wait;
 mod watch_loop;
+mod yaml;
 
 use clap::{Parser, Subcommand};
 

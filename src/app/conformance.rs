@@ -54,13 +54,9 @@ pub fn conformance(args: &ConformanceArgs, output: Format) -> Result<Exit, Failu
     let rows = runtime.block_on(run(args, script_type, exec, scripts))?;
     let failed = rows.iter().filter(|row| !row.passed).count();
     let out = Output::new(output, false);
-    match output {
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&rows)
-                .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
-            out.data(&text)?;
-        }
-        Format::Table => {
+    match output.render(&rows)? {
+        Some(text) => out.data(&text)?,
+        None => {
             let row = |row: &Row| {
                 let verdict = if row.passed { "pass" } else { "FAIL" };
                 [row.case.to_owned(), verdict.to_owned(), format!("{} ms", row.took_ms), row.reason.clone()]

@@ -11,9 +11,8 @@ use serde::Serialize;
 
 use super::runtime;
 use super::serve::no_runtime;
-use crate::cli::{DoctorArgs, Exit, Failure, Format, Output, table};
+use crate::cli::{DoctorArgs, Exit, Failure, Output, table};
 use crate::config::Config;
-use crate::printable::printable_json;
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,12 +86,7 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     });
     let healthy = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
     let report = Report { healthy, findings };
-    let text = match output {
-        Format::Json => {
-            printable_json(&serde_json::to_string_pretty(&report).unwrap_or_default()).into_owned()
-        }
-        Format::Table => render(&report),
-    };
+    let text = output.render(&report)?.unwrap_or_else(|| render(&report));
     Output::new(output, false).data(&text)?;
     Ok(if healthy { Exit::Ok } else { Exit::JobFailed })
 }

@@ -221,7 +221,7 @@ async fn list(
             break;
         }
     }
-    out.response(&all, all.actors.iter().map(|actor| actor.actor_id.clone()), || rows(&all.actors))?;
+    out.listing(&all, all.actors.iter().map(|actor| actor.actor_id.clone()), || rows(&all.actors))?;
     Ok(Exit::Ok)
 }
 
@@ -230,12 +230,12 @@ async fn start(server: &mut Server, out: Output, which: Which, wait: Duration) -
     if let Some(actor_id) = which.single() {
         let request = proto::StartActorRequest { actor_id, max_wait };
         let answer = server.start_actor(client::waiting_call(request, wait)).await?.into_inner();
-        out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+        out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
     let request = proto::StartActorsRequest { selector: which.selector(), max_wait };
     let answer = server.start_actors(client::waiting_call(request, wait)).await?.into_inner();
-    out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
+    out.listing(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
 }
 
@@ -245,13 +245,13 @@ async fn stop(server: &mut Server, out: Output, which: Which, how: How) -> Resul
     if let Some(actor_id) = which.single() {
         let request = proto::StopActorRequest { actor_id, drain_timeout, force, max_wait, reason };
         let answer = server.stop_actor(client::waiting_call(request, wait)).await?.into_inner();
-        out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+        out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
     let selector = which.selector();
     let request = proto::StopActorsRequest { selector, drain_timeout, force, max_wait, reason };
     let answer = server.stop_actors(client::waiting_call(request, wait)).await?.into_inner();
-    out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
+    out.listing(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
 }
 
@@ -267,14 +267,14 @@ async fn restart(
     if let Some(actor_id) = which.single() {
         let request = proto::RestartActorRequest { actor_id, drain_timeout, force, max_wait, reason };
         let answer = server.restart_actor(client::waiting_call(request, wait)).await?.into_inner();
-        out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+        out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
     let selector = which.selector();
     let request =
         proto::RestartActorsRequest { selector, drain_timeout, force, max_unavailable, max_wait, reason };
     let answer = server.restart_actors(client::waiting_call(request, wait)).await?.into_inner();
-    out.response(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
+    out.listing(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
 }
 

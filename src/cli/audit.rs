@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 
+use super::table::{Cell, Column, Table};
 use super::values::span;
-use super::{Exit, Failure, Format, Output, output};
+use super::{Exit, Failure, Format, Output};
 use crate::adapters::audit::{Head, Report, all_files, verify};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, Env, Flags};
@@ -19,6 +20,19 @@ use crate::ports::clock::Clock;
 use crate::printable::{printable, printable_json};
 
 use entry::Entry;
+
+/// The columns of a list of lines.
+const COLUMNS: [Column; 9] = [
+    Column::whole("LINE"),
+    Column::whole("TIME"),
+    Column::leave("STAGE", 1),
+    Column::whole("IDENTITY"),
+    Column::leave("PEER", 0),
+    Column::whole("CALL"),
+    Column::cut("TARGET"),
+    Column::whole("CODE"),
+    Column::cut("REASON"),
+];
 
 /// Options of `audit`.
 #[derive(Debug, Clone, Args)]
@@ -119,7 +133,7 @@ fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
 
 fn show(report: &Report, format: Format) -> Result<(), Failure> {
     let out = Output::new(format, false);
-    if format == Format::Json {
+    if format != Format::Table {
         let faults: Vec<serde_json::Value> = report
             .faults
             .iter()
@@ -133,7 +147,7 @@ fn show(report: &Report, format: Format) -> Result<(), Failure> {
             "closed": report.closed,
             "faults": faults,
         });
-        return out.data(&printable_json(&format!("{json:#}")));
+        return out.data(&format.render(&json)?.unwrap_or_default());
     }
     for fault in &report.faults {
         let text = format!("{}:{}: {}", fault.file.display(), fault.line, fault.what);
@@ -185,10 +199,16 @@ fn list(path: &std::path::Path, filter: &Filter, format: Format) -> Result<(), F
             let lines: Vec<&str> = found.iter().map(|(line, _)| line.as_str()).collect();
             out.data(&printable_json(&lines.join("\n")))
         }
-        Format::Table => out.data(&output::table(
-            ["LINE", "TIME", "STAGE", "IDENTITY", "PEER", "CALL", "TARGET", "CODE", "REASON"],
-            found.iter().map(|(_, entry)| entry.row()),
-        )),
+        Format::Yaml => {
+            for (line, _) in &found {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+                out.data(&format!("---\n{}", format.render(&line)?.unwrap_or_default()))?;
+            }
+            Ok(())
+        }
+        Format::Table => {
+            out.table(&Table::new(COLUMNS, found.iter().map(|(_, entry)| entry.row().map(Cell::from))))
+        }
     }
 }
 

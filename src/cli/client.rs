@@ -32,12 +32,15 @@ pub struct ClientArgs {
     /// Whom to trust, and who calls.
     #[command(flatten)]
     pub access: AccessArgs,
-    /// Form of the output: a table, or the JSON of the response
+    /// Form of the output: a table, or the response as JSON or YAML
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, help_heading = GLOBAL)]
     pub output: Format,
     /// Print ids only
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
+    /// Show tables with all columns, wider than the terminal if need be; pipes always get them so
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    pub wide: bool,
     /// Write results and log lines to a terminal unescaped, control characters included; pipes always get them so
     #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true)]
     pub raw: bool,
@@ -49,7 +52,7 @@ const SERVER_VARIABLE: &str = "HERO_SUPERVISOR_SERVER";
 impl ClientArgs {
     /// Returns the output.
     pub(super) fn printer(&self) -> Output {
-        Output::new(self.output, self.quiet).with_raw(self.raw)
+        Output::new(self.output, self.quiet).with_raw(self.raw).with_wide(self.wide)
     }
 
     /// Connects to the server.

@@ -40,18 +40,20 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             let settings = &loaded.settings;
             let text = match output {
                 Format::Table => {
-                    format!("{}{}", render_toml(settings, origin, reveal), loaded.tables_toml(reveal))
+                    let text =
+                        format!("{}{}", render_toml(settings, origin, reveal), loaded.tables_toml(reveal));
+                    // JSON and TOML spell strings alike.
+                    printable_json(&text).into_owned()
                 }
-                Format::Json => {
+                Format::Json | Format::Yaml => {
                     let mut json = render_json(settings, origin, reveal);
                     for (key, tables) in loaded.tables_json(reveal) {
                         json[key] = tables;
                     }
-                    format!("{json:#}")
+                    output.render(&json)?.unwrap_or_default()
                 }
             };
-            // JSON and TOML spell strings alike.
-            Output::new(output, false).data(&printable_json(&text))?;
+            Output::new(output, false).data(&text)?;
         }
         ConfigCommand::Check { serve } => {
             let loaded = Config::load(serve.layers())?;

@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 
 use super::client::Server;
-use super::values::{self, or_dash, script_type_word, span, time, word};
-use super::{ClientArgs, Exit, Failure, Output, client, table};
+use super::table::{Cell, Column, Table};
+use super::values::{self, age, or_dash, script_type_word, span, time, word};
+use super::{ClientArgs, Exit, Failure, Output, client};
 use crate::proto::event::{Severity, Topic};
 use crate::proto::{self, Event};
 
@@ -57,18 +58,30 @@ pub(super) async fn run(client: ClientArgs, args: EventsArgs) -> Result<Exit, Fa
     }
     let mut server = client.connect().await?;
     let events = past(&mut server, &args, args.limit.unwrap_or(LISTED)).await?;
-    client.printer().response(
-        &events,
-        events.events.iter().map(|event| event.event_id.clone()),
-        || {
-            let row = |event: &Event| {
-                let [at, severity, what, about] = facts(event);
-                [at, severity, what, about, event.message.clone()]
-            };
-            table(["TIME", "SEVERITY", "TYPE", "ABOUT", "MESSAGE"], events.events.iter().map(row))
-        },
-    )?;
+    let ids = events.events.iter().map(|event| event.event_id.clone());
+    client.printer().listing(&events, ids, || rows(&events.events))?;
     Ok(Exit::Ok)
+}
+
+/// The columns of a list of events.
+const COLUMNS: [Column; 6] = [
+    Column::whole("AGE"),
+    Column::wide("TIME"),
+    Column::leave("SEVERITY", 0),
+    Column::whole("TYPE"),
+    Column::cut("ABOUT"),
+    Column::cut("MESSAGE"),
+];
+
+#[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
+fn rows(events: &[Event]) -> Table {
+    let now = SystemTime::now();
+    let row = |event: &Event| {
+        let [at, severity, what, about] = facts(event);
+        let (severity, message) = (Cell::state(severity), event.message.as_str().into());
+        [age(now, event.time).into(), at.into(), severity, what.into(), about.into(), message]
+    };
+    Table::new(COLUMNS, events.iter().map(row))
 }
 
 /// Reads the last `limit` events, the newest first.

@@ -3,12 +3,29 @@
 /// Commands, and what may be typed for each, behind the name of the program; the empty one is the program itself.
 const EXAMPLES: &[(&str, [&str; 3])] = &[
     ("", ["dev", "job run '40 + 2'", "--server https://host:50051 actor ls"]),
-    ("serve", ["serve", "serve --config /etc/hero-supervisor.toml", "serve --listen unix:/run/hero.sock --log-format json"]),
+    (
+        "serve",
+        [
+            "serve",
+            "serve --config /etc/hero-supervisor.toml",
+            "serve --listen unix:/run/hero.sock --log-format json",
+        ],
+    ),
     ("dev", ["dev", "dev --actors osis=4,python=2", "dev --data-dir ./try --listen 127.0.0.1:50052"]),
-    ("doctor", ["doctor", "doctor --config /etc/hero-supervisor.toml -o json", "doctor --print-acl --script-type osis"]),
+    (
+        "doctor",
+        [
+            "doctor",
+            "doctor --config /etc/hero-supervisor.toml -o json",
+            "doctor --print-acl --script-type osis",
+        ],
+    ),
     ("actor", ["actor ls", "actor create py0 --type python", "actor logs osis_actor_0 --follow"]),
     ("actor ls", ["actor ls", "actor ls --type osis --label team=a", "actor ls -o json"]),
-    ("actor get", ["actor get osis_actor_0", "actor get osis_actor_0 --env", "actor get osis_actor_0 -o json"]),
+    (
+        "actor get",
+        ["actor get osis_actor_0", "actor get osis_actor_0 --env", "actor get osis_actor_0 -o json"],
+    ),
     (
         "actor conformance",
         [
@@ -25,7 +42,14 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
             "actor create big --type sal --env-from-file TOKEN=/etc/hero/token --dry-run",
         ],
     ),
-    ("actor logs", ["actor logs osis_actor_0", "actor logs osis_actor_0 -f --since 10m", "actor logs osis_actor_0 --stderr --grep panic"]),
+    (
+        "actor logs",
+        [
+            "actor logs osis_actor_0",
+            "actor logs osis_actor_0 -f --since 10m",
+            "actor logs osis_actor_0 --stderr --grep panic",
+        ],
+    ),
     (
         "actor update",
         [
@@ -35,12 +59,39 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ],
     ),
     ("actor start", ["actor start osis_actor_0", "actor start --type osis", "actor start --all --wait 2m"]),
-    ("actor stop", ["actor stop osis_actor_0", "actor stop --type python --drain-timeout 5m", "actor stop --all --reason maintenance"]),
-    ("actor restart", ["actor restart osis_actor_0", "actor restart --all --max-unavailable 1", "actor restart --label team=a --force"]),
-    ("actor delete", ["actor delete py0", "actor delete py0 py1 --drain-timeout 1m", "actor delete py0 --allow-missing"]),
-    ("actor scale", ["actor scale osis 4", "actor scale osis 0 --drain-timeout 5m", "actor scale osis 8 --dry-run"]),
+    (
+        "actor stop",
+        [
+            "actor stop osis_actor_0",
+            "actor stop --type python --drain-timeout 5m",
+            "actor stop --all --reason maintenance",
+        ],
+    ),
+    (
+        "actor restart",
+        [
+            "actor restart osis_actor_0",
+            "actor restart --all --max-unavailable 1",
+            "actor restart --label team=a --force",
+        ],
+    ),
+    (
+        "actor delete",
+        ["actor delete py0", "actor delete py0 py1 --drain-timeout 1m", "actor delete py0 --allow-missing"],
+    ),
+    (
+        "actor scale",
+        ["actor scale osis 4", "actor scale osis 0 --drain-timeout 5m", "actor scale osis 8 --dry-run"],
+    ),
     ("job", ["job run '40 + 2'", "job ls --state failed", "job logs JOB --follow"]),
-    ("job run", ["job run '40 + 2'", "job run -f report.py --type python --follow", "job run 'sleep(600)' --timeout 1m --cancel"]),
+    (
+        "job run",
+        [
+            "job run '40 + 2'",
+            "job run -f report.py --type python --follow",
+            "job run 'sleep(600)' --timeout 1m --cancel",
+        ],
+    ),
     (
         "job submit",
         [
@@ -54,16 +105,35 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ("job ls", ["job ls", "job ls --state failed --type python -n 200", "job ls --caller me -q"]),
     ("job logs", ["job logs JOB", "job logs JOB --follow", "job logs JOB --raw"]),
     ("job watch", ["job watch JOB", "job watch JOB --raw", "--server unix:/run/hero.sock job watch JOB"]),
-    ("job cancel", ["job cancel JOB", "job cancel JOB JOB2 --reason 'wrong input'", "job cancel JOB -o json"]),
+    (
+        "job cancel",
+        ["job cancel JOB", "job cancel JOB JOB2 --reason 'wrong input'", "job cancel JOB -o json"],
+    ),
     ("job retry", ["job retry JOB", "job retry JOB --reset-attempts", "job retry JOB -q"]),
     ("queue", ["queue ls", "queue pause osis --reason maintenance", "queue purge osis --dry-run"]),
     ("queue ls", ["queue ls", "queue ls -o json", "queue ls -q"]),
-    ("queue pause", ["queue pause osis", "queue pause osis --reason maintenance", "queue pause python -o json"]),
+    (
+        "queue pause",
+        ["queue pause osis", "queue pause osis --reason maintenance", "queue pause python -o json"],
+    ),
     ("queue resume", ["queue resume osis", "queue resume osis --reason done", "queue resume python -o json"]),
-    ("queue purge", ["queue purge osis --dry-run", "queue purge osis --expected-count 12", "queue purge osis --state scheduled"]),
-    ("script-type", ["script-type ls", "script-type get osis", "script-type set osis --mode auto --min 1 --max 8"]),
+    (
+        "queue purge",
+        [
+            "queue purge osis --dry-run",
+            "queue purge osis --expected-count 12",
+            "queue purge osis --state scheduled",
+        ],
+    ),
+    (
+        "script-type",
+        ["script-type ls", "script-type get osis", "script-type set osis --mode auto --min 1 --max 8"],
+    ),
     ("script-type ls", ["script-type ls", "script-type ls -o json", "script-type ls -q"]),
-    ("script-type get", ["script-type get osis", "script-type get osis -o json", "script-type get osis --env -o json"]),
+    (
+        "script-type get",
+        ["script-type get osis", "script-type get osis -o json", "script-type get osis --env -o json"],
+    ),
     (
         "script-type set",
         [
@@ -74,15 +144,24 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ),
     ("scale", ["scale osis 4", "scale osis 0 --drain-timeout 5m", "scale osis 8 --dry-run"]),
     ("health", ["health check", "health check osis_actor_0", "health watch"]),
-    ("health check", ["health check", "health check osis_actor_0 --scope all", "health check --type python --scope none"]),
+    (
+        "health check",
+        ["health check", "health check osis_actor_0 --scope all", "health check --type python --scope none"],
+    ),
     ("health watch", ["health watch", "health watch --type python", "health watch -o json"]),
     ("top", ["top", "top --every 5s", "top --once"]),
     ("wait", ["wait ready", "wait ready --all-actors --timeout 2m", "wait actor osis_actor_0"]),
     ("wait ready", ["wait ready", "wait ready --all-actors --timeout 2m", "wait ready --actor osis_actor_0"]),
     ("wait actor", ["wait actor osis_actor_0", "wait actor py0 py1", "wait actor py0 --timeout 10s"]),
-    ("events", ["events", "events --follow --topic actor --severity warning", "events --job JOB --since 2h -o json"]),
+    (
+        "events",
+        ["events", "events --follow --topic actor --severity warning", "events --job JOB --since 2h -o json"],
+    ),
     ("info", ["info", "info -o json", "--server https://host:50051 info"]),
-    ("config", ["config show --origin", "config check --config /etc/hero-supervisor.toml", "config show -o json"]),
+    (
+        "config",
+        ["config show --origin", "config check --config /etc/hero-supervisor.toml", "config show -o json"],
+    ),
     (
         "config show",
         ["config show", "config show --origin", "config show --config /etc/hero-supervisor.toml -o json"],
@@ -95,7 +174,10 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
             "config check --config new.toml --listen 0.0.0.0:50051",
         ],
     ),
-    ("tls", ["tls init --host box.example.org", "tls init --host 10.0.0.7 --out /etc/hero/tls", "help tls init"]),
+    (
+        "tls",
+        ["tls init --host box.example.org", "tls init --host 10.0.0.7 --out /etc/hero/tls", "help tls init"],
+    ),
     (
         "tls init",
         [
@@ -122,7 +204,11 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ),
     (
         "token ls",
-        ["token ls --tokens-file tokens.toml", "token ls --config /etc/hero-supervisor.toml", "token ls -o json"],
+        [
+            "token ls --tokens-file tokens.toml",
+            "token ls --config /etc/hero-supervisor.toml",
+            "token ls -o json",
+        ],
     ),
     (
         "token revoke",
@@ -158,7 +244,11 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ),
     (
         "audit ls",
-        ["audit ls /var/log/hero/audit.log", "audit ls --refused --since 7d", "audit ls --rpc DeleteActor -n 0 -o json"],
+        [
+            "audit ls /var/log/hero/audit.log",
+            "audit ls --refused --since 7d",
+            "audit ls --rpc DeleteActor -n 0 -o json",
+        ],
     ),
     (
         "completions",

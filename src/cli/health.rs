@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 
-use super::values::{self, duration, or_dash, short, span, to_proto, word};
-use super::{ClientArgs, Exit, Failure, client, table};
+use super::table::{Cell, Column, Table};
+use super::values::{self, duration, or_dash, span, to_proto, word};
+use super::{ClientArgs, Exit, Failure, client};
 use crate::proto::{self, ActorSelector, HealthReport, check_health_request};
 
 /// Verbs of `health`.
@@ -92,23 +93,33 @@ pub(super) async fn run(client: ClientArgs, verb: HealthCommand) -> Result<Exit,
     let mut server = client.connect().await?;
     let answer = server.check_health(client::waiting_call(request, wait)).await?.into_inner();
     let ids = answer.reports.iter().map(|report| report.actor_id.clone());
-    client.printer().response(&answer, ids, || rows(&answer.reports))?;
+    client.printer().listing(&answer, ids, || rows(&answer.reports))?;
     Ok(Exit::Ok)
 }
 
-fn rows(reports: &[HealthReport]) -> String {
+/// The columns of a list of reports.
+const COLUMNS: [Column; 7] = [
+    Column::whole("ACTOR"),
+    Column::whole("HEALTH"),
+    Column::leave("STATE", 1),
+    Column::leave("PING", 0),
+    Column::leave("MISSES", 3),
+    Column::leave("DONE", 2),
+    Column::cut("REASON"),
+];
+
+fn rows(reports: &[HealthReport]) -> Table {
     let row = |report: &HealthReport| {
         let ping = report.last_ping.as_ref();
         [
-            report.actor_id.clone(),
-            word(report.health().as_str_name(), "HEALTH_"),
-            word(report.state().as_str_name(), "STATE_"),
-            duration(ping.and_then(|ping| ping.round_trip)),
-            report.consecutive_failures.to_string(),
-            word(report.action_taken().as_str_name(), "ACTION_"),
-            short(&or_dash(&report.reason)),
+            Cell::from(report.actor_id.as_str()),
+            Cell::state(word(report.health().as_str_name(), "HEALTH_")),
+            Cell::state(word(report.state().as_str_name(), "STATE_")),
+            duration(ping.and_then(|ping| ping.round_trip)).into(),
+            report.consecutive_failures.to_string().into(),
+            word(report.action_taken().as_str_name(), "ACTION_").into(),
+            or_dash(&report.reason).into(),
         ]
     };
-    let header = ["ACTOR", "HEALTH", "STATE", "PING", "MISSES", "DONE", "REASON"];
-    table(header, reports.iter().map(row))
+    Table::new(COLUMNS, reports.iter().map(row))
 }

@@ -1,6 +1,7 @@
 //! `job`: runs, submits, awaits, shows, cancels and retries jobs.
 
 mod follow;
+mod render;
 mod run;
 mod spec;
 
@@ -9,9 +10,10 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use super::client::Server;
-use super::values::{self, duration, or_dash, script_type_word, short, span, time, word};
-use super::{ClientArgs, Exit, Failure, Output, client, table};
+use super::values::{self, span, word};
+use super::{ClientArgs, Exit, Failure, Output, client};
 use crate::proto::{self, Job, JobView, job};
+use render::{rows, show};
 
 /// Jobs of one call; their results can be large.
 const PAGE_SIZE: i32 = 100;
@@ -60,6 +62,9 @@ pub enum JobCommand {
         /// Most jobs to list
         #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
         limit: usize,
+        /// Show the value of this label as a column; can be repeated
+        #[arg(short = 'L', long = "label-column", value_name = "NAME")]
+        label_columns: Vec<String>,
     },
     /// Show the output of a job
     Logs {
@@ -124,7 +129,7 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
             out.response(&answer, id(&answer.job), || answer.job.as_ref().map(show).unwrap_or_default())?;
             Ok(Exit::Ok)
         }
-        JobCommand::Ls { types, states, caller, context, actor, limit } => {
+        JobCommand::Ls { types, states, caller, context, actor, limit, label_columns } => {
             let request = proto::ListJobsRequest {
                 script_types: types.into_iter().map(i32::from).collect(),
                 states: states.into_iter().map(i32::from).collect(),
@@ -134,7 +139,7 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
                 ..Default::default()
             };
             let mut server = client.connect().await?;
-            list(&mut server, out, request, limit).await
+            list(&mut server, out, request, limit, &label_columns).await
         }
         JobCommand::Logs { job, follow } => {
             let mut server = client.connect().await?;
@@ -151,7 +156,7 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
         JobCommand::Retry { job, reset_attempts } => {
             let request = proto::RetryJobRequest { job_id: job, reset_attempts };
             let answer = client.connect().await?.retry_job(client::call(request)).await?.into_inner();
-            out.response(&answer, id(&answer.job), || rows(answer.job.as_slice()))?;
+            out.listing(&answer, id(&answer.job), || rows(answer.job.as_slice(), &[]))?;
             Ok(Exit::Ok)
         }
     }
@@ -162,6 +167,7 @@ async fn list(
     out: Output,
     mut request: proto::ListJobsRequest,
     limit: usize,
+    labels: &[String],
 ) -> Result<Exit, Failure> {
     let mut all = proto::ListJobsResponse::default();
     while all.jobs.len() < limit {
@@ -176,7 +182,10 @@ async fn list(
             break;
         }
     }
-    out.response(&all, all.jobs.iter().map(|job| job.job_id.clone()), || rows(&all.jobs))?;
+    out.listing(&all, all.jobs.iter().map(|job| job.job_id.clone()), || rows(&all.jobs, labels))?;
+    if !all.next_page_token.is_empty() {
+        out.notice(&format!("these are the newest {limit}; see more with -n N"));
+    }
     Ok(Exit::Ok)
 }
 
@@ -211,80 +220,4 @@ fn state_word(job: &Job) -> String {
 
 fn id(job: &Option<Job>) -> Vec<String> {
     job.iter().map(|job| job.job_id.clone()).collect()
-}
-
-/// Renders a table of jobs.
-fn rows(jobs: &[Job]) -> String {
-    let row = |job: &Job| {
-        [
-            job.job_id.clone(),
-            script_type_word(job.spec.as_ref().map_or(0, |spec| spec.script_type)),
-            state_word(job),
-            job.attempt.to_string(),
-            or_dash(&job.actor_id),
-            time(job.create_time),
-            duration(job.run_duration),
-            short(&outcome(job)),
-        ]
-    };
-    let header = ["JOB", "TYPE", "STATE", "ATTEMPT", "ACTOR", "CREATED", "RAN", "OUTCOME"];
-    table(header, jobs.iter().map(row))
-}
-
-/// Returns the result, or the reason why there is none.
-fn outcome(job: &Job) -> String {
-    match (&job.result, &job.error) {
-        (Some(result), _) => result.clone(),
-        (None, Some(error)) => error.message.clone(),
-        (None, None) => job.cancel_reason.clone(),
-    }
-}
-
-/// Renders one job for people.
-fn show(job: &Job) -> String {
-    let spec = job.spec.clone().unwrap_or_default();
-    let mut facts = vec![
-        ("job", job.job_id.clone()),
-        ("type", script_type_word(spec.script_type)),
-        ("state", state_word(job)),
-        ("attempt", job.attempt.to_string()),
-        ("actor", or_dash(&job.actor_id)),
-        ("caller", or_dash(&spec.caller_id)),
-        ("context", or_dash(&spec.context_id)),
-        ("created", time(job.create_time)),
-        ("started", time(job.start_time)),
-        ("finished", time(job.finish_time)),
-        ("ran", duration(job.run_duration)),
-    ];
-    if let Some(wait) = &job.wait {
-        facts.push(("waits", wait.message.clone()));
-    }
-    if !job.submitted_by.is_empty() {
-        facts.push(("submitted by", job.submitted_by.clone()));
-    }
-    if let Some(progress) = &job.progress {
-        let percent = progress.percent.map(|percent| format!("{percent} % ")).unwrap_or_default();
-        facts.push(("progress", format!("{percent}{}", progress.message)));
-    }
-    let earlier = job.past_attempts.iter().map(|past| {
-        let why = past.error.as_ref().map_or_else(|| "cancelled".to_owned(), run::describe);
-        format!("{} on {}: {why}", past.attempt, or_dash(&past.actor_id))
-    });
-    facts.extend(earlier.map(|line| ("earlier attempt", line)));
-    if let Some(error) = &job.error {
-        facts.push(("error", run::describe(error)));
-        facts.extend(error.log_tail.iter().map(|line| ("  log", line.clone())));
-    }
-    if !job.cancel_reason.is_empty() {
-        facts.push(("cancelled", job.cancel_reason.clone()));
-    }
-    let mut text = table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]));
-    let parts =
-        [("SCRIPT", Some(&spec.script).filter(|script| !script.is_empty())), ("RESULT", job.result.as_ref())];
-    for (title, content) in parts {
-        if let Some(content) = content {
-            text.push_str(&format!("\n{title}\n{content}\n"));
-        }
-    }
-    text
 }

@@ -1,12 +1,13 @@
-//! Output of commands: tables for people, canonical proto JSON for programs, ids for pipes.
+//! Output of commands: tables for people, canonical proto JSON or YAML for programs, ids for pipes.
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
+use serde::Serialize;
 
-use super::{Exit, Failure};
+use super::table::{Cell, Column, Look, Table};
+use super::{Exit, Failure, yaml};
 use crate::descriptors;
 use crate::printable::{one_line, printable, printable_json};
 
@@ -17,7 +18,33 @@ pub enum Format {
     Table,
     /// The response as canonical proto JSON, as grpcurl prints it.
     Json,
+    /// The same as YAML.
+    Yaml,
 }
+
+impl Format {
+    /// Renders JSON in a form for programs; None for tables.
+    ///
+    /// # Errors
+    /// A value that is no JSON.
+    pub fn render<T: Serialize>(self, value: &T) -> Result<Option<String>, Failure> {
+        let broken =
+            |error: serde_json::Error| Failure::new(Exit::Refused, format!("cannot print it: {error}"));
+        Ok(match self {
+            Self::Table => None,
+            Self::Json => {
+                Some(printable_json(&serde_json::to_string_pretty(value).map_err(broken)?).into_owned())
+            }
+            Self::Yaml => {
+                let value = serde_json::to_value(value).map_err(broken)?;
+                Some(printable_json(&yaml::render(&value)).into_owned())
+            }
+        })
+    }
+}
+
+/// The notice of a command that was only tried.
+pub(super) const DRY_RUN: &str = "this was a dry run: nothing was changed";
 
 /// Standard output in one form.
 #[derive(Debug, Clone, Copy)]
@@ -25,18 +52,47 @@ pub struct Output {
     format: Format,
     quiet: bool,
     raw: bool,
+    wide: bool,
 }
 
 impl Output {
     /// Makes an output; `quiet` means ids only.
     pub fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet, raw: false }
+        Self { format, quiet, raw: false, wide: false }
     }
 
     /// Writes results and log lines to a terminal unescaped, control characters included. Pipes and files always get
     /// them unescaped.
     pub(super) fn with_raw(self, raw: bool) -> Self {
         Self { raw, ..self }
+    }
+
+    /// Shows tables on a terminal with all columns and whole cells, as pipes get them.
+    pub(super) fn with_wide(self, wide: bool) -> Self {
+        Self { wide, ..self }
+    }
+
+    /// Returns the form of the output.
+    pub(super) fn format(self) -> Format {
+        self.format
+    }
+
+    /// Prints a response: its ids, its JSON, or a table that fits the terminal.
+    pub(super) fn listing<M: Message + Name>(
+        self,
+        response: &M,
+        ids: impl IntoIterator<Item = String>,
+        table: impl FnOnce() -> Table,
+    ) -> Result<(), Failure> {
+        if self.quiet || self.format != Format::Table {
+            return self.response(response, ids, String::new);
+        }
+        self.table(&table())
+    }
+
+    /// Prints a table that fits the terminal.
+    pub fn table(self, table: &Table) -> Result<(), Failure> {
+        self.data(&table.render(Look::of_stdout(self.wide)))
     }
 
     /// Prints a response: its ids, its JSON, or its table with control characters escaped.
@@ -50,9 +106,9 @@ impl Output {
             let ids: Vec<String> = ids.into_iter().collect();
             return self.data(&ids.join("\n"));
         }
-        match self.format {
-            Format::Json => self.data(&printable_json(&to_json(response)?)),
-            Format::Table => self.data(&printable(&table())),
+        match self.format.render(&dynamic(response)?)? {
+            Some(text) => self.data(&text),
+            None => self.data(&printable(&table())),
         }
     }
 
@@ -63,7 +119,7 @@ impl Output {
         ids: impl IntoIterator<Item = String>,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        if self.quiet || self.format == Format::Json {
+        if self.quiet || self.format != Format::Table {
             return self.response(response, ids, text);
         }
         self.text(&text())
@@ -75,7 +131,8 @@ impl Output {
         if self.raw || !io::stdout().is_terminal() { self.data(text) } else { self.data(&printable(text)) }
     }
 
-    /// Prints one item of a sequence: its id, its JSON on one line, or a line for people.
+    /// Prints one item of a sequence: its id, its JSON on one line, its YAML as a document of its own, or a line for
+    /// people.
     pub(super) fn item<M: Message + Name>(
         self,
         item: &M,
@@ -84,7 +141,16 @@ impl Output {
     ) -> Result<(), Failure> {
         match (self.quiet, self.format) {
             (true, _) => self.data(id),
-            (false, Format::Json) => self.data(&printable_json(&dynamic(item, serde_json::to_string)?)),
+            (false, Format::Json) => {
+                let line = serde_json::to_string(&dynamic(item)?);
+                self.data(&printable_json(
+                    &line.map_err(|error| unprintable(&M::full_name(), &error.to_string()))?,
+                ))
+            }
+            (false, Format::Yaml) => {
+                let document = self.format.render(&dynamic(item)?)?;
+                self.data(&format!("---\n{}", document.unwrap_or_default()))
+            }
             (false, Format::Table) => self.data(&one_line(line().trim_end_matches('\n'))),
         }
     }
@@ -116,44 +182,19 @@ pub(super) fn print_notice(text: &str) {
     drop(said);
 }
 
-/// Renders a table without lines, as wide as its content. Each row is one line: control characters and line ends are
-/// escaped.
-pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header);
-    for row in rows {
-        table.add_row(row.map(|cell| one_line(&cell).into_owned()));
-    }
-    let trimmed = table.to_string();
-    trimmed.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end())).collect()
+/// Renders a table of texts as wide as its content, for a part of a longer text.
+pub fn table<const N: usize>(
+    header: [&'static str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    Table::new(header.map(Column::whole), rows.into_iter().map(|row| row.map(Cell::from))).render(Look::WHOLE)
 }
 
-/// Returns the canonical proto JSON of a message, indented.
-fn to_json<M: Message + Name>(message: &M) -> Result<String, Failure> {
-    dynamic(message, serde_json::to_string_pretty)
+/// Returns a message in the form that is canonical proto JSON when it is serialized.
+fn dynamic<M: Message + Name>(message: &M) -> Result<DynamicMessage, Failure> {
+    descriptors::dynamic(message).map_err(|why| unprintable(&M::full_name(), &why))
 }
 
-/// Returns the canonical proto JSON of a message in the given form.
-fn dynamic<M: Message + Name>(
-    message: &M,
-    form: impl FnOnce(&DynamicMessage) -> serde_json::Result<String>,
-) -> Result<String, Failure> {
-    let name = M::full_name();
-    let broken = |why: String| Failure::new(Exit::Refused, format!("cannot print {name} as JSON: {why}"));
-    let message = descriptors::dynamic(message).map_err(broken)?;
-    form(&message).map_err(|error| broken(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_one_line_whatever_is_in_it() {
-        let rows = [["a\nb".to_owned(), "\x1b[2J\rx".to_owned()], ["c".to_owned(), "d".to_owned()]];
-        let shown = table(["ONE", "TWO"], rows);
-        assert_eq!(shown.lines().count(), 3, "{shown}");
-        assert!(shown.contains(r"a\nb") && shown.contains(r"\u{1b}[2J\u{d}x"), "{shown}");
-    }
+fn unprintable(name: &str, why: &str) -> Failure {
+    Failure::new(Exit::Refused, format!("cannot print {name}: {why}"))
 }

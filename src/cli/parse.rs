@@ -132,7 +132,9 @@ mod tests {
             let error = refused(line);
             assert!(error.to_string().contains("which calls no server"), "{line}: {error}");
         }
-        for line in ["hs -o json doctor", "hs token ls -o json -q", "hs -o json config show", "hs audit ls -o json"] {
+        for line in
+            ["hs -o json doctor", "hs token ls -o json -q", "hs -o json config show", "hs audit ls -o json"]
+        {
             parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
     }

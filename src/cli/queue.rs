@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 
-use super::values::{self, duration, or_dash, script_type_word, word};
-use super::{ClientArgs, Exit, Failure, client, table};
+use super::output::DRY_RUN;
+use super::table::{Cell, Column, Table};
+use super::values::{self, brief, jobs, or_dash, script_type_word, word};
+use super::{ClientArgs, Exit, Failure, client};
 use crate::proto::{self, ScriptTypeStatus, job};
 
 /// Verbs of `queue`.
@@ -57,12 +59,12 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
         QueueCommand::Ls => {
             let request = proto::ListScriptTypesRequest {};
             let answer = server.list_script_types(client::call(request)).await?.into_inner();
-            out.response(&answer, names(&answer.script_types), || rows(&answer.script_types))?;
+            out.listing(&answer, names(&answer.script_types), || rows(&answer.script_types))?;
         }
         QueueCommand::Pause { script_type, reason } => {
             let request = proto::PauseQueueRequest { script_type: script_type.into(), reason };
             let answer = server.pause_queue(client::call(request)).await?.into_inner();
-            out.response(&answer, names(&answer.status), || rows(&answer.status))?;
+            out.listing(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
                 out.notice("the queue was paused already");
             }
@@ -70,7 +72,7 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
         QueueCommand::Resume { script_type, reason } => {
             let request = proto::ResumeQueueRequest { script_type: script_type.into(), reason };
             let answer = server.resume_queue(client::call(request)).await?.into_inner();
-            out.response(&answer, names(&answer.status), || rows(&answer.status))?;
+            out.listing(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
                 out.notice("the queue was not paused");
             }
@@ -85,7 +87,10 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
             };
             let answer = server.purge_queue(client::call(request)).await?.into_inner();
             let done = if dry_run { "would be cancelled" } else { "cancelled" };
-            out.response(&answer, [], || format!("{} jobs {done}", answer.purged_count))?;
+            out.response(&answer, [], || format!("{} {done}", jobs(answer.purged_count.into())))?;
+            if dry_run {
+                out.notice(DRY_RUN);
+            }
         }
     }
     Ok(Exit::Ok)
@@ -96,42 +101,44 @@ pub(super) fn names<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -
     types.into_iter().map(|status| script_type_word(status.script_type)).collect()
 }
 
+/// The columns of a list of queues.
+const COLUMNS: [Column; 13] = [
+    Column::whole("TYPE"),
+    Column::whole("QUEUE"),
+    Column::whole("QUEUED"),
+    Column::whole("RUNNING"),
+    Column::leave("DELAYED", 3),
+    Column::leave("OLDEST", 4),
+    Column::leave("IN/S", 1),
+    Column::leave("OUT/S", 2),
+    Column::whole("ACTORS"),
+    Column::leave("BUSY", 0),
+    Column::whole("UNHEALTHY"),
+    Column::leave("WANTED", 5),
+    Column::cut("REASON"),
+];
+
 /// Renders a table of queues.
-pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> String {
+pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> Table {
     let row = |status: &ScriptTypeStatus| {
         let state = if status.paused { "paused" } else { "open" };
         [
-            script_type_word(status.script_type),
-            state.to_owned(),
-            status.jobs_queued.to_string(),
-            status.jobs_running.to_string(),
-            status.jobs_delayed.to_string(),
-            duration(status.oldest_queued_age),
-            format!("{:.1}", status.submitted_per_second),
-            format!("{:.1}", status.finished_per_second),
-            format!("{}/{}", status.actors_running, status.actors_total),
-            status.actors_busy.to_string(),
-            status.actors_unhealthy.to_string(),
-            status.desired_replicas.map_or_else(|| "-".to_owned(), |wanted| wanted.to_string()),
-            or_dash(&status.pause_reason),
+            Cell::from(script_type_word(status.script_type)),
+            Cell::state(state.to_owned()),
+            status.jobs_queued.to_string().into(),
+            status.jobs_running.to_string().into(),
+            status.jobs_delayed.to_string().into(),
+            brief(status.oldest_queued_age).into(),
+            format!("{:.1}", status.submitted_per_second).into(),
+            format!("{:.1}", status.finished_per_second).into(),
+            format!("{}/{}", status.actors_running, status.actors_total).into(),
+            status.actors_busy.to_string().into(),
+            Cell::bad_count(status.actors_unhealthy),
+            status.desired_replicas.map_or_else(|| "-".to_owned(), |wanted| wanted.to_string()).into(),
+            or_dash(&status.pause_reason).into(),
         ]
     };
-    let header = [
-        "TYPE",
-        "QUEUE",
-        "QUEUED",
-        "RUNNING",
-        "DELAYED",
-        "OLDEST",
-        "IN/S",
-        "OUT/S",
-        "ACTORS",
-        "BUSY",
-        "UNHEALTHY",
-        "WANTED",
-        "REASON",
-    ];
-    table(header, types.into_iter().map(row))
+    Table::new(COLUMNS, types.into_iter().map(row))
 }
 
 /// Parses a state of waiting jobs.

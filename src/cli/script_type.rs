@@ -36,7 +36,7 @@ pub(super) async fn run(client: ClientArgs, verb: ScriptTypeCommand) -> Result<E
         ScriptTypeCommand::Ls => {
             let request = proto::ListScriptTypesRequest {};
             let answer = server.list_script_types(client::call(request)).await?.into_inner();
-            out.response(&answer, queue::names(&answer.script_types), || queue::rows(&answer.script_types))?;
+            out.listing(&answer, queue::names(&answer.script_types), || queue::rows(&answer.script_types))?;
         }
         ScriptTypeCommand::Get { script_type, env } => {
             let view = if env { ActorView::Full } else { ActorView::Basic };

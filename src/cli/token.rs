@@ -12,8 +12,9 @@ use clap::{Args, Subcommand};
 
 pub use options::GrantArgs;
 
+use super::table::{Cell, Column, Table};
 use super::values::span;
-use super::{Exit, Failure, Format, Output, output};
+use super::{Exit, Failure, Format, Output};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, Env, FileToken, Flags, TokenFileEdit, TokenFileError, read_tokens};
 use crate::domain::access::{ID_BYTES, Identity, NewToken, Pattern, SECRET_BYTES, is_id, new_id};
@@ -23,6 +24,16 @@ use crate::private_file::PrivateFileError;
 
 /// The source of random bytes of the system.
 const RANDOM: &str = "/dev/urandom";
+
+/// The columns of a list of tokens.
+const COLUMNS: [Column; 6] = [
+    Column::whole("ID"),
+    Column::cut("NAME"),
+    Column::whole("ROLES"),
+    Column::cut("CALLERS"),
+    Column::whole("ENDS"),
+    Column::leave("OLD SECRET ENDS", 0),
+];
 
 /// Options of `token`.
 #[derive(Debug, Clone, Args)]
@@ -143,14 +154,13 @@ fn list(file: &Path, format: Format, quiet: bool) -> Result<(), Failure> {
         return out.data(&ids.join("\n"));
     }
     match format {
-        Format::Json => {
+        Format::Json | Format::Yaml => {
             let all: Vec<serde_json::Value> = tokens.iter().map(json).collect();
-            out.data(&printable_json(&format!("{:#}", serde_json::Value::from(all))))
+            out.data(&format.render(&all)?.unwrap_or_default())
         }
-        Format::Table => out.data(&output::table(
-            ["ID", "NAME", "ROLES", "CALLERS", "ENDS", "OLD SECRET ENDS"],
-            tokens.iter().map(row),
-        )),
+        Format::Table => {
+            out.table(&Table::new(COLUMNS, tokens.iter().map(|token| row(token).map(Cell::from))))
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::client::Server;
+use super::table::Look;
 use super::values::span;
-use super::{ClientArgs, Exit, Failure, actor, client, queue};
-use crate::printable::printable;
+use super::{ClientArgs, Exit, Failure, Format, actor, client, queue};
 use crate::proto::{ListActorsRequest, ListActorsResponse};
 use crate::proto::{ListScriptTypesRequest, ListScriptTypesResponse};
 
@@ -34,15 +34,20 @@ pub(super) async fn run(client: ClientArgs, args: TopArgs) -> Result<Exit, Failu
     if args.once || !stdout().is_terminal() {
         let (types, actors) = look(&mut server).await?;
         let ids = actors.actors.iter().map(|actor| actor.actor_id.clone());
-        out.response(&types, queue::names(&types.script_types), || queue::rows(&types.script_types))?;
-        out.response(&actors, ids, || format!("\n{}", actor::rows(&actors.actors)))?;
+        out.listing(&types, queue::names(&types.script_types), || queue::rows(&types.script_types))?;
+        if out.format() == Format::Table {
+            out.data("\n")?;
+        }
+        out.listing(&actors, ids, || actor::rows(&actors.actors))?;
         return Ok(Exit::Ok);
     }
     let again = async {
         loop {
             let (types, actors) = look(&mut server).await?;
-            let (types, actors) = (queue::rows(&types.script_types), actor::rows(&actors.actors));
-            out.data(&format!("{HOME}{}\n{}", printable(&types), printable(&actors)))?;
+            let look = Look::of_stdout(client.wide);
+            let types = queue::rows(&types.script_types).render(look);
+            let actors = actor::rows(&actors.actors).render(look);
+            out.data(&format!("{HOME}{types}\n{actors}"))?;
             tokio::time::sleep(args.every).await;
         }
     };

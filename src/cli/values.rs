@@ -1,6 +1,6 @@
 //! Values of flags, and values of the API in tables.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
 
@@ -115,6 +115,39 @@ pub(super) fn duration(span: Option<prost_types::Duration>) -> String {
     }
 }
 
+/// Formats the time since then with its largest unit: `12s`, `5m`, `3h`, `2d`. A time to come is `0s`.
+pub(super) fn age(now: SystemTime, then: Option<Timestamp>) -> String {
+    let then = then.map(|then| UNIX_EPOCH + Duration::from_secs(u64::try_from(then.seconds).unwrap_or(0)));
+    then.map_or_else(|| "-".to_owned(), |then| coarse(now.duration_since(then).unwrap_or_default()))
+}
+
+/// Formats a duration in few characters: `45ms`, `1.2s`, `5m`, `3h`, `2d`.
+pub(super) fn brief(span: Option<prost_types::Duration>) -> String {
+    match span.and_then(|span| Duration::try_from(span).ok()) {
+        Some(span) if span < Duration::from_secs(1) => format!("{}ms", span.as_millis()),
+        Some(span) if span < Duration::from_secs(60) => format!("{:.1}s", span.as_secs_f64()),
+        Some(span) => coarse(span),
+        None => "-".to_owned(),
+    }
+}
+
+/// Formats a duration with its largest unit; two days are the first that are days.
+fn coarse(span: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    match span.as_secs() {
+        seconds if seconds < 2 * MINUTE => format!("{seconds}s"),
+        seconds if seconds < 2 * HOUR => format!("{}m", seconds / MINUTE),
+        seconds if seconds < 48 * HOUR => format!("{}h", seconds / HOUR),
+        seconds => format!("{}d", seconds / (24 * HOUR)),
+    }
+}
+
+/// Formats a number of jobs: `1 job`, `2 jobs`.
+pub(super) fn jobs(count: i64) -> String {
+    if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
+}
+
 /// Returns the text, or a dash for an empty one.
 pub(super) fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
@@ -164,6 +197,18 @@ mod tests {
         for (bad, told) in [("18446744073709551615s", "at most 1000 years"), ("5", "is not a time")] {
             assert!(span(bad).unwrap_err().contains(told), "{bad}");
         }
+    }
+
+    #[test]
+    fn ages_have_one_unit() {
+        let now = UNIX_EPOCH + Duration::from_secs(10_000_000);
+        let ages = [0, 119, 120, 7199, 7200, 172_799, 172_800]
+            .map(|seconds| age(now, Some(Timestamp { seconds: 10_000_000 - seconds, nanos: 0 })));
+        assert_eq!(ages, ["0s", "119s", "2m", "119m", "2h", "47h", "2d"]);
+        assert_eq!(age(now, Some(Timestamp { seconds: i64::MAX, nanos: 0 })), "0s");
+        assert_eq!(age(now, None), "-");
+        let spans = [45, 1_234, 90_000].map(|millis| brief(to_proto(Duration::from_millis(millis))));
+        assert_eq!(spans, ["45ms", "1.2s", "90s"]);
     }
 
     #[test]

@@ -52,9 +52,9 @@ pub(super) async fn run(server: &mut Server, out: Output, args: CreateArgs) -> R
         max_wait: to_proto(wait),
     };
     let answer = server.create_actor(client::waiting_call(request, wait)).await?.into_inner();
-    out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+    out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
     if dry_run {
-        out.notice("the definition is valid; nothing was created");
+        out.notice("the definition is valid; this was a dry run: nothing was created");
         return Ok(Exit::Ok);
     }
     Ok(waited(out, answer.wait_outcome()))

@@ -1,8 +1,11 @@
 //! Actors as tables and text.
 
+use std::time::SystemTime;
+
 use super::confine::shown;
 use crate::cli::table;
-use crate::cli::values::{or_dash, script_type_word, short, time, word};
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::values::{age, or_dash, script_type_word, short, time, word};
 use crate::proto::{self, Actor};
 
 /// Returns the id of the actor, if there is one.
@@ -16,27 +19,43 @@ pub(super) fn result_ids(results: &[proto::ActorResult]) -> Vec<String> {
 }
 
 /// Renders the actors of the results as a table.
-pub(super) fn result_rows(results: &[proto::ActorResult]) -> String {
+pub(super) fn result_rows(results: &[proto::ActorResult]) -> Table {
     rows(results.iter().filter_map(|result| result.actor.as_ref()))
 }
 
+/// The columns of a list of actors.
+const COLUMNS: [Column; 10] = [
+    Column::whole("ACTOR"),
+    Column::whole("TYPE"),
+    Column::whole("STATE"),
+    Column::leave("PID", 2),
+    Column::leave("JOBS", 4),
+    Column::leave("RESTARTS", 3),
+    Column::whole("AGE"),
+    Column::wide("SINCE"),
+    Column::leave("NODE", 1),
+    Column::cut("MESSAGE"),
+];
+
 /// Renders a table of actors.
-pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> String {
+#[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
+pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> Table {
+    let now = SystemTime::now();
     let row = |actor: &Actor| {
         [
-            actor.actor_id.clone(),
-            script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)),
-            state(actor),
-            actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
-            actor.jobs_in_flight.to_string(),
-            actor.restart_count.to_string(),
-            time(actor.state_time),
-            or_dash(&actor.node),
-            short(&actor.status_message),
+            Cell::from(actor.actor_id.as_str()),
+            script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)).into(),
+            Cell::state(state(actor)),
+            actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()).into(),
+            actor.jobs_in_flight.to_string().into(),
+            actor.restart_count.to_string().into(),
+            age(now, actor.state_time).into(),
+            time(actor.state_time).into(),
+            or_dash(&actor.node).into(),
+            short(&actor.status_message).into(),
         ]
     };
-    let header = ["ACTOR", "TYPE", "STATE", "PID", "JOBS", "RESTARTS", "SINCE", "NODE", "MESSAGE"];
-    table(header, actors.into_iter().map(row))
+    Table::new(COLUMNS, actors.into_iter().map(row))
 }
 
 fn state(actor: &Actor) -> String {

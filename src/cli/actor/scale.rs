@@ -5,8 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{How, Server, waited};
+use crate::cli::output::DRY_RUN;
+use crate::cli::table::{Column, Table};
 use crate::cli::values::{self, to_proto};
-use crate::cli::{ClientArgs, Exit, Failure, Output, client, table};
+use crate::cli::{ClientArgs, Exit, Failure, Output, client};
 use crate::proto;
 
 /// Options of a scaling.
@@ -49,10 +51,16 @@ pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Re
     };
     let answer = server.scale_actors(client::waiting_call(request, how.wait)).await?.into_inner();
     let changed = answer.added_actor_ids.iter().chain(&answer.removed_actor_ids).cloned();
-    out.response(&answer, changed, || {
-        let added = answer.added_actor_ids.iter().map(|id| [id.clone(), "added".to_owned()]);
-        let removed = answer.removed_actor_ids.iter().map(|id| [id.clone(), "removed".to_owned()]);
-        table(["ACTOR", "CHANGE"], added.chain(removed))
+    let (added, removed) =
+        if dry_run { ("would be added", "would be removed") } else { ("added", "removed") };
+    out.listing(&answer, changed, || {
+        let added = answer.added_actor_ids.iter().map(|id| [id.as_str().into(), added.into()]);
+        let removed = answer.removed_actor_ids.iter().map(|id| [id.as_str().into(), removed.into()]);
+        Table::new([Column::whole("ACTOR"), Column::whole("CHANGE")], added.chain(removed))
     })?;
-    Ok(if dry_run { Exit::Ok } else { waited(out, answer.wait_outcome()) })
+    if dry_run {
+        out.notice(DRY_RUN);
+        return Ok(Exit::Ok);
+    }
+    Ok(waited(out, answer.wait_outcome()))
 }

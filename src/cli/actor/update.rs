@@ -95,7 +95,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> R
         max_wait: to_proto(wait),
     };
     let answer = server.update_actor(client::waiting_call(request, wait)).await?.into_inner();
-    out.response(&answer, ids(&answer.actor), || rows(&answer.actor))?;
+    out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
     let running = answer.actor.as_ref().is_some_and(|actor| actor.state() == State::Running);
     if answer.restarted && !running {
         out.notice("the wait has ended before the actor runs again; see `hero-supervisor actor ls`");

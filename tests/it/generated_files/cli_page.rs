@@ -24,7 +24,8 @@ pub(super) fn page(mut root: Command) -> String {
     }
     let mut commands = Vec::new();
     collect(&root, "", &mut commands);
-    let options: Vec<&Arg> = root.get_arguments().filter(|arg| arg.is_global_set() && is_shown(arg)).collect();
+    let options: Vec<&Arg> =
+        root.get_arguments().filter(|arg| arg.is_global_set() && is_shown(arg)).collect();
     page.push_str("\n## All commands\n\n| command | |\n|---|---|\n");
     for Entry { name, command, .. } in &commands {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
@@ -77,8 +78,10 @@ fn section(page: &mut String, Entry { name, command, inherited }: &Entry<'_>) {
     }
     let usage = (*command).clone().render_usage().to_string();
     page.push_str(&format!("\n```text\n{}\n```\n", usage.strip_prefix("Usage: ").unwrap_or(&usage).trim()));
-    let own: Vec<&Arg> =
-        command.get_arguments().filter(|arg| is_shown(arg) && !inherited.contains(&arg.get_id().as_str())).collect();
+    let own: Vec<&Arg> = command
+        .get_arguments()
+        .filter(|arg| is_shown(arg) && !inherited.contains(&arg.get_id().as_str()))
+        .collect();
     if !own.is_empty() {
         page.push('\n');
     }
