@@ -77,6 +77,10 @@ pub struct JobFilter {
     pub context_id: Option<String>,
     /// Had last by this actor.
     pub actor_id: Option<ActorId>,
+    /// With all these labels.
+    pub labels: Vec<(String, String)>,
+    /// With an id that begins so.
+    pub id_prefix: Option<String>,
     /// Accepted at or after this time.
     pub created_after: Option<SystemTime>,
     /// Accepted before this time.
@@ -86,6 +90,16 @@ pub struct JobFilter {
 }
 
 impl JobFilter {
+    /// True for an id that may belong to a job that is looked for.
+    pub fn may_be(&self, id: &JobId) -> bool {
+        self.id_prefix.as_ref().is_none_or(|prefix| id.as_str().starts_with(prefix.as_str()))
+    }
+
+    /// True for a job that has all labels that are looked for.
+    pub fn has_labels(&self, job: &JobSpec) -> bool {
+        self.labels.iter().all(|(name, value)| job.labels.get(name) == Some(value))
+    }
+
     /// True for a job that may be seen.
     pub fn may_see(&self, job: &JobSpec) -> bool {
         self.permit.as_ref().is_none_or(|permit| permit.job(job).is_some())

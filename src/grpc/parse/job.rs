@@ -11,6 +11,7 @@ use crate::domain::model::job::{JobQuota, JobSpec, JobState, JobView, RetryPolic
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::violation::Violations;
+use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
     ListRequest, backoff, check_reason, count, duration, each, given, optional, page_size, script_type,
     timestamp, unknown,
@@ -94,12 +95,23 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
         caller_id: given(request.caller_id),
         context_id: given(request.context_id),
         actor_id: optional(v, "actor_id", given(request.actor_id), |raw| ActorId::parse(&raw)),
+        labels: selector::labels(v, "labels", request.labels),
+        id_prefix: optional(v, "job_id_prefix", given(request.job_id_prefix), id_prefix),
         created_after: optional(v, "create_time_after", request.create_time_after, timestamp),
         created_before: optional(v, "create_time_before", request.create_time_before, timestamp),
         permit: None,
     };
     let limit = v.keep("page_size", page_size(request.page_size));
     complete(limit, violations).map(|limit| ListRequest { filter, limit })
+}
+
+/// Parses the beginning of an id.
+fn id_prefix(raw: String) -> Result<String, String> {
+    const LONGEST: usize = 64;
+    if raw.len() > LONGEST {
+        return Err(format!("has {} bytes, more than {LONGEST}", raw.len()));
+    }
+    Ok(raw)
 }
 
 /// Returns the value unless there are violations. A missing value always has a violation.

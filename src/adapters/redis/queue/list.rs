@@ -45,7 +45,7 @@ pub(super) async fn page(
             return Ok(JobPage { jobs, next: None });
         }
         looked_at += found.len();
-        let records = read(connection, &found).await?;
+        let records = read(connection, filter, &found).await?;
         for ((_script_type, position), job) in found.into_iter().zip(records) {
             if jobs.len() == limit {
                 return Ok(JobPage { jobs, next: last });
@@ -159,18 +159,28 @@ async fn newest(
     Ok(found)
 }
 
-/// Reads the records; None for a record that has gone or is damaged.
+/// Reads the records; None for a record that has gone or is damaged, or whose id is not looked for.
 async fn read(
     connection: &Connection,
+    filter: &JobFilter,
     found: &[(ScriptType, JobCursor)],
 ) -> Result<Vec<Option<Job>>, StoreFault> {
+    let sought = |cursor: &JobCursor| filter.may_be(&cursor.job_id);
     let mut pipeline = redis::pipe();
-    for (script_type, cursor) in found {
+    for (script_type, cursor) in found.iter().filter(|(_, cursor)| sought(cursor)) {
         pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);
     }
+    if pipeline.is_empty() {
+        return Ok(vec![None; found.len()]);
+    }
     let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_each(pipeline, "a job").await?;
-    let mut jobs = Vec::with_capacity(answers.len());
-    for ((script_type, cursor), values) in found.iter().zip(answers) {
+    let mut answers = answers.into_iter();
+    let mut jobs = Vec::with_capacity(found.len());
+    for (script_type, cursor) in found {
+        let Some(values) = sought(cursor).then(|| answers.next()).flatten() else {
+            jobs.push(None);
+            continue;
+        };
         let key = keys::job(*script_type, &cursor.job_id);
         let fields = values.and_then(|values| Fields::from_known(key, &BASIC, values));
         let read = fields.and_then(|fields| {
@@ -186,6 +196,7 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && filter.caller_id.as_ref().is_none_or(|caller| *caller == job.spec.caller_id)
         && filter.context_id.as_ref().is_none_or(|context| *context == job.spec.context_id)
         && filter.actor_id.as_ref().is_none_or(|actor| job.actor_id.as_ref() == Some(actor))
+        && filter.has_labels(&job.spec)
         && filter.created_after.is_none_or(|time| job.created_at >= time_of(millis(time)))
         && filter.created_before.is_none_or(|time| job.created_at < time)
         && filter.may_see(&job.spec)

@@ -1,6 +1,6 @@
 //! Lists: newest first, filtered, page by page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hero_supervisor::ScriptType;
@@ -51,6 +51,10 @@ pub(super) async fn pages_show_every_job_once_newest_first(kind: Kind) {
     queue.close().await;
 }
 
+fn labels(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 pub(super) async fn every_filter_does_what_it_says(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
@@ -59,7 +63,9 @@ pub(super) async fn every_filter_does_what_it_says(kind: Kind) {
     let taken = take_one(&actor).await;
     assert!(finish(&actor, success(&bench, &taken.lease, text(""))).await);
     tokio::time::sleep(Duration::from_millis(5)).await;
-    let bobs = submit(&queue, JobSpec { caller_id: "bob".to_owned(), ..spec("bob") }).await.id;
+    let marks = BTreeMap::from([("team".to_owned(), "a".to_owned()), ("tier".to_owned(), "1".to_owned())]);
+    let bobs = JobSpec { caller_id: "bob".to_owned(), labels: marks, ..spec("bob") };
+    let bobs = submit(&queue, bobs).await.id;
     tokio::time::sleep(Duration::from_millis(5)).await;
     let sal = submit(&queue, JobSpec { script_type: ScriptType::SAL, ..spec("sal") }).await.id;
     let bobs_time = read(&queue, &bobs).await.created_at;
@@ -77,6 +83,10 @@ pub(super) async fn every_filter_does_what_it_says(kind: Kind) {
         (JobFilter { caller_id: Some("bob".to_owned()), ..Default::default() }, vec![&bobs]),
         (JobFilter { context_id: Some("c1".to_owned()), ..Default::default() }, vec![&done]),
         (JobFilter { actor_id: Some(actor_id("osis_actor_0")), ..Default::default() }, vec![&done]),
+        (JobFilter { labels: labels(&[("team", "a")]), ..Default::default() }, vec![&bobs]),
+        (JobFilter { labels: labels(&[("team", "a"), ("tier", "2")]), ..Default::default() }, vec![]),
+        (JobFilter { id_prefix: Some(bobs.as_str()[..34].to_owned()), ..Default::default() }, vec![&bobs]),
+        (JobFilter { id_prefix: Some("x".to_owned()), ..Default::default() }, vec![]),
         (JobFilter { created_after: Some(bobs_time), ..Default::default() }, vec![&sal, &bobs]),
         (JobFilter { created_before: Some(bobs_time), ..Default::default() }, vec![&done]),
         (

@@ -2071,6 +2071,22 @@ class ListJobsRequest(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class LabelsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     SCRIPT_TYPES_FIELD_NUMBER: builtins.int
     STATES_FIELD_NUMBER: builtins.int
     CALLER_ID_FIELD_NUMBER: builtins.int
@@ -2080,6 +2096,8 @@ class ListJobsRequest(google.protobuf.message.Message):
     CREATE_TIME_BEFORE_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    LABELS_FIELD_NUMBER: builtins.int
+    JOB_ID_PREFIX_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches the jobs of this caller."""
     context_id: builtins.str
@@ -2092,6 +2110,8 @@ class ListJobsRequest(google.protobuf.message.Message):
     """
     page_token: builtins.str
     """The next_page_token of the previous page; empty for the first page. The filters must be the same on every page."""
+    job_id_prefix: builtins.str
+    """Matches jobs whose id begins so, at most 64 bytes."""
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
         """Matches these script types."""
@@ -2108,6 +2128,10 @@ class ListJobsRequest(google.protobuf.message.Message):
     def create_time_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Matches jobs that were accepted before this time."""
 
+    @property
+    def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Matches jobs that have all these labels."""
+
     def __init__(
         self,
         *,
@@ -2120,9 +2144,11 @@ class ListJobsRequest(google.protobuf.message.Message):
         create_time_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        job_id_prefix: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states"]) -> None: ...
 
 global___ListJobsRequest = ListJobsRequest
 

@@ -252,4 +252,78 @@ public interface ListJobsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getPageTokenBytes();
+
+  /**
+   * <pre>
+   * Matches jobs that have all these labels.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
+   */
+  int getLabelsCount();
+  /**
+   * <pre>
+   * Matches jobs that have all these labels.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
+   */
+  boolean containsLabels(
+      java.lang.String key);
+  /**
+   * Use {@link #getLabelsMap()} instead.
+   */
+  @java.lang.Deprecated
+  java.util.Map<java.lang.String, java.lang.String>
+  getLabels();
+  /**
+   * <pre>
+   * Matches jobs that have all these labels.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
+   */
+  java.util.Map<java.lang.String, java.lang.String>
+  getLabelsMap();
+  /**
+   * <pre>
+   * Matches jobs that have all these labels.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
+   */
+  /* nullable */
+java.lang.String getLabelsOrDefault(
+      java.lang.String key,
+      /* nullable */
+java.lang.String defaultValue);
+  /**
+   * <pre>
+   * Matches jobs that have all these labels.
+   * </pre>
+   *
+   * <code>map&lt;string, string&gt; labels = 10 [json_name = "labels"];</code>
+   */
+  java.lang.String getLabelsOrThrow(
+      java.lang.String key);
+
+  /**
+   * <pre>
+   * Matches jobs whose id begins so, at most 64 bytes.
+   * </pre>
+   *
+   * <code>string job_id_prefix = 11 [json_name = "jobIdPrefix"];</code>
+   * @return The jobIdPrefix.
+   */
+  java.lang.String getJobIdPrefix();
+  /**
+   * <pre>
+   * Matches jobs whose id begins so, at most 64 bytes.
+   * </pre>
+   *
+   * <code>string job_id_prefix = 11 [json_name = "jobIdPrefix"];</code>
+   * @return The bytes for jobIdPrefix.
+   */
+  com.google.protobuf.ByteString
+      getJobIdPrefixBytes();
 }

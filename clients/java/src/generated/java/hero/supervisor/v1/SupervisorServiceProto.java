@@ -342,6 +342,11 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -702,7 +707,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004vie" +
       "w\030\002 \001(\0162\033.hero.supervisor.v1.JobViewR\004vi" +
       "ew\";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero" +
-      ".supervisor.v1.JobR\003job\"\260\003\n\017ListJobsRequ" +
+      ".supervisor.v1.JobR\003job\"\330\004\n\017ListJobsRequ" +
       "est\022A\n\014script_types\030\001 \003(\0162\036.hero.supervi" +
       "sor.v1.ScriptTypeR\013scriptTypes\0225\n\006states" +
       "\030\002 \003(\0162\035.hero.supervisor.v1.Job.StateR\006s" +
@@ -713,161 +718,165 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "fter\022H\n\022create_time_before\030\007 \001(\0132\032.googl" +
       "e.protobuf.TimestampR\020createTimeBefore\022\033" +
       "\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n\npage_toke" +
-      "n\030\t \001(\tR\tpageToken\"g\n\020ListJobsResponse\022+" +
-      "\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.JobR\004j" +
-      "obs\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
-      "ken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001(\tR" +
-      "\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Cancel" +
-      "JobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervis" +
-      "or.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed" +
-      "\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
-      "Id\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttempt" +
-      "s\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
-      "o.supervisor.v1.JobR\003job\"N\n\020DeleteJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_mis" +
-      "sing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJobRes" +
-      "ponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017Watc" +
-      "hJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014in" +
-      "clude_logs\030\002 \001(\010R\013includeLogs\022!\n\014resume_" +
-      "after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_in" +
-      "terval\030\004 \001(\0132\031.google.protobuf.DurationR" +
-      "\021heartbeatInterval\"\346\002\n\020WatchJobResponse\022" +
-      "\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.h" +
-      "ero.supervisor.v1.JobH\000R\003job\022G\n\014state_ch" +
-      "ange\030\003 \001(\0132\".hero.supervisor.v1.JobState" +
-      "ChangeH\000R\013stateChange\022=\n\010progress\030\004 \001(\0132" +
-      "\037.hero.supervisor.v1.JobProgressH\000R\010prog" +
-      "ress\022A\n\013log_entries\030\005 \001(\0132\036.hero.supervi" +
-      "sor.v1.LogEntriesH\000R\nlogEntries\022:\n\010bookm" +
-      "ark\030\006 \001(\0132\034.hero.supervisor.v1.BookmarkH" +
-      "\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n\007ent" +
-      "ries\030\001 \003(\0132\034.hero.supervisor.v1.LogEntry" +
-      "R\007entries\022#\n\rdropped_count\030\002 \001(\005R\014droppe" +
-      "dCount\"\334\003\n\022WatchEventsRequest\0227\n\006topics\030" +
+      "n\030\t \001(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.her" +
+      "o.supervisor.v1.ListJobsRequest.LabelsEn" +
+      "tryR\006labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobI" +
+      "dPrefix\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key" +
+      "\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRe" +
+      "sponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v" +
+      "1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rne" +
+      "xtPageToken\"A\n\020CancelJobRequest\022\025\n\006job_i" +
+      "d\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X" +
+      "\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027.hero." +
+      "supervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R" +
+      "\007changed\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 " +
+      "\001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rrese" +
+      "tAttempts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001" +
+      "(\0132\027.hero.supervisor.v1.JobR\003job\"N\n\020Dele" +
+      "teJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\ra" +
+      "llow_missing\030\002 \001(\010R\014allowMissing\"-\n\021Dele" +
+      "teJobResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"" +
+      "\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
+      "Id\022!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n" +
+      "\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022hear" +
+      "tbeat_interval\030\004 \001(\0132\031.google.protobuf.D" +
+      "urationR\021heartbeatInterval\"\346\002\n\020WatchJobR" +
+      "esponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002" +
+      " \001(\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014" +
+      "state_change\030\003 \001(\0132\".hero.supervisor.v1." +
+      "JobStateChangeH\000R\013stateChange\022=\n\010progres" +
+      "s\030\004 \001(\0132\037.hero.supervisor.v1.JobProgress" +
+      "H\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero" +
+      ".supervisor.v1.LogEntriesH\000R\nlogEntries\022" +
+      ":\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1.B" +
+      "ookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntrie" +
+      "s\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1." +
+      "LogEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005" +
+      "R\014droppedCount\"\334\003\n\022WatchEventsRequest\0227\n" +
+      "\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Event" +
+      ".TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036.h" +
+      "ero.supervisor.v1.ScriptTypeR\013scriptType" +
+      "s\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_id" +
+      "s\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010call" +
+      "erId\022E\n\014min_severity\030\006 \001(\0162\".hero.superv" +
+      "isor.v1.Event.SeverityR\013minSeverity\022.\n\020i" +
+      "nclude_snapshot\030\007 \001(\010H\000R\017includeSnapshot" +
+      "\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H" +
+      "\n\022heartbeat_interval\030\t \001(\0132\031.google.prot" +
+      "obuf.DurationR\021heartbeatIntervalB\023\n\021_inc" +
+      "lude_snapshot\"\355\001\n\023WatchEventsResponse\022\026\n" +
+      "\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002" +
+      " \001(\0132 .hero.supervisor.v1.SnapshotItemH\000" +
+      "R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero.sup" +
+      "ervisor.v1.EventH\000R\005event\022:\n\010bookmark\030\004 " +
+      "\001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010boo" +
+      "kmarkB\006\n\004item\"\277\001\n\014SnapshotItem\0221\n\005actor\030" +
+      "\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005acto" +
+      "r\022G\n\013script_type\030\002 \001(\0132$.hero.supervisor" +
+      ".v1.ScriptTypeStatusH\000R\nscriptType\022+\n\003jo" +
+      "b\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003jobB" +
+      "\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006topics\030" +
       "\001 \003(\0162\037.hero.supervisor.v1.Event.TopicR\006" +
       "topics\022A\n\014script_types\030\002 \003(\0162\036.hero.supe" +
       "rvisor.v1.ScriptTypeR\013scriptTypes\022\033\n\tact" +
       "or_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR" +
       "\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014" +
       "min_severity\030\006 \001(\0162\".hero.supervisor.v1." +
-      "Event.SeverityR\013minSeverity\022.\n\020include_s" +
-      "napshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014r" +
-      "esume_after\030\010 \001(\tR\013resumeAfter\022H\n\022heartb" +
-      "eat_interval\030\t \001(\0132\031.google.protobuf.Dur" +
-      "ationR\021heartbeatIntervalB\023\n\021_include_sna" +
-      "pshot\"\355\001\n\023WatchEventsResponse\022\026\n\006cursor\030" +
-      "\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .h" +
-      "ero.supervisor.v1.SnapshotItemH\000R\014snapsh" +
-      "otItem\0221\n\005event\030\003 \001(\0132\031.hero.supervisor." +
-      "v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.he" +
-      "ro.supervisor.v1.BookmarkH\000R\010bookmarkB\006\n" +
-      "\004item\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031." +
-      "hero.supervisor.v1.ActorH\000R\005actor\022G\n\013scr" +
-      "ipt_type\030\002 \001(\0132$.hero.supervisor.v1.Scri" +
-      "ptTypeStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132" +
-      "\027.hero.supervisor.v1.JobH\000R\003jobB\006\n\004item\"" +
-      "\335\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(\0162\037." +
-      "hero.supervisor.v1.Event.TopicR\006topics\022A" +
-      "\n\014script_types\030\002 \003(\0162\036.hero.supervisor.v" +
-      "1.ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003" +
-      " \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022" +
-      "\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_seve" +
-      "rity\030\006 \001(\0162\".hero.supervisor.v1.Event.Se" +
-      "verityR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132" +
-      "\032.google.protobuf.TimestampR\ttimeAfter\022;" +
-      "\n\013time_before\030\010 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010" +
-      "pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToken\"" +
-      "o\n\022ListEventsResponse\0221\n\006events\030\001 \003(\0132\031." +
-      "hero.supervisor.v1.EventR\006events\022&\n\017next" +
-      "_page_token\030\002 \001(\tR\rnextPageToken*^\n\013Wait" +
-      "Outcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n" +
-      "\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIM" +
-      "ED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGetServerInfo" +
-      "\022(.hero.supervisor.v1.GetServerInfoReque" +
-      "st\032).hero.supervisor.v1.GetServerInfoRes" +
-      "ponse\022^\n\013CreateActor\022&.hero.supervisor.v" +
-      "1.CreateActorRequest\032\'.hero.supervisor.v" +
-      "1.CreateActorResponse\022U\n\010GetActor\022#.hero" +
-      ".supervisor.v1.GetActorRequest\032$.hero.su" +
-      "pervisor.v1.GetActorResponse\022[\n\nListActo" +
-      "rs\022%.hero.supervisor.v1.ListActorsReques" +
-      "t\032&.hero.supervisor.v1.ListActorsRespons" +
-      "e\022^\n\013UpdateActor\022&.hero.supervisor.v1.Up" +
-      "dateActorRequest\032\'.hero.supervisor.v1.Up" +
-      "dateActorResponse\022^\n\013DeleteActor\022&.hero." +
-      "supervisor.v1.DeleteActorRequest\032\'.hero." +
-      "supervisor.v1.DeleteActorResponse\022[\n\nSta" +
-      "rtActor\022%.hero.supervisor.v1.StartActorR" +
-      "equest\032&.hero.supervisor.v1.StartActorRe" +
-      "sponse\022X\n\tStopActor\022$.hero.supervisor.v1" +
-      ".StopActorRequest\032%.hero.supervisor.v1.S" +
-      "topActorResponse\022a\n\014RestartActor\022\'.hero." +
-      "supervisor.v1.RestartActorRequest\032(.hero" +
-      ".supervisor.v1.RestartActorResponse\022^\n\013S" +
-      "tartActors\022&.hero.supervisor.v1.StartAct" +
-      "orsRequest\032\'.hero.supervisor.v1.StartAct" +
-      "orsResponse\022[\n\nStopActors\022%.hero.supervi" +
-      "sor.v1.StopActorsRequest\032&.hero.supervis" +
-      "or.v1.StopActorsResponse\022d\n\rRestartActor" +
-      "s\022(.hero.supervisor.v1.RestartActorsRequ" +
-      "est\032).hero.supervisor.v1.RestartActorsRe" +
-      "sponse\022l\n\017StreamActorLogs\022*.hero.supervi" +
-      "sor.v1.StreamActorLogsRequest\032+.hero.sup" +
-      "ervisor.v1.StreamActorLogsResponse0\001\022j\n\017" +
-      "ListScriptTypes\022*.hero.supervisor.v1.Lis" +
-      "tScriptTypesRequest\032+.hero.supervisor.v1" +
-      ".ListScriptTypesResponse\022d\n\rGetScriptTyp" +
-      "e\022(.hero.supervisor.v1.GetScriptTypeRequ" +
-      "est\032).hero.supervisor.v1.GetScriptTypeRe" +
-      "sponse\022m\n\020UpdateScriptType\022+.hero.superv" +
-      "isor.v1.UpdateScriptTypeRequest\032,.hero.s" +
-      "upervisor.v1.UpdateScriptTypeResponse\022^\n" +
-      "\013ScaleActors\022&.hero.supervisor.v1.ScaleA" +
-      "ctorsRequest\032\'.hero.supervisor.v1.ScaleA",
-      "ctorsResponse\022[\n\nPauseQueue\022%.hero.super" +
-      "visor.v1.PauseQueueRequest\032&.hero.superv" +
-      "isor.v1.PauseQueueResponse\022^\n\013ResumeQueu" +
-      "e\022&.hero.supervisor.v1.ResumeQueueReques" +
-      "t\032\'.hero.supervisor.v1.ResumeQueueRespon" +
-      "se\022[\n\nPurgeQueue\022%.hero.supervisor.v1.Pu" +
-      "rgeQueueRequest\032&.hero.supervisor.v1.Pur" +
-      "geQueueResponse\022^\n\013CheckHealth\022&.hero.su" +
-      "pervisor.v1.CheckHealthRequest\032\'.hero.su" +
-      "pervisor.v1.CheckHealthResponse\022`\n\013Watch" +
-      "Health\022&.hero.supervisor.v1.WatchHealthR" +
-      "equest\032\'.hero.supervisor.v1.WatchHealthR" +
-      "esponse0\001\022X\n\tSubmitJob\022$.hero.supervisor" +
-      ".v1.SubmitJobRequest\032%.hero.supervisor.v" +
-      "1.SubmitJobResponse\022[\n\nSubmitJobs\022%.hero" +
-      ".supervisor.v1.SubmitJobsRequest\032&.hero." +
-      "supervisor.v1.SubmitJobsResponse\022O\n\006RunJ" +
-      "ob\022!.hero.supervisor.v1.RunJobRequest\032\"." +
-      "hero.supervisor.v1.RunJobResponse\022U\n\010Awa" +
-      "itJob\022#.hero.supervisor.v1.AwaitJobReque" +
-      "st\032$.hero.supervisor.v1.AwaitJobResponse" +
-      "\022O\n\006GetJob\022!.hero.supervisor.v1.GetJobRe" +
-      "quest\032\".hero.supervisor.v1.GetJobRespons" +
-      "e\022U\n\010ListJobs\022#.hero.supervisor.v1.ListJ" +
-      "obsRequest\032$.hero.supervisor.v1.ListJobs" +
-      "Response\022X\n\tCancelJob\022$.hero.supervisor." +
-      "v1.CancelJobRequest\032%.hero.supervisor.v1" +
-      ".CancelJobResponse\022U\n\010RetryJob\022#.hero.su" +
-      "pervisor.v1.RetryJobRequest\032$.hero.super" +
-      "visor.v1.RetryJobResponse\022X\n\tDeleteJob\022$" +
-      ".hero.supervisor.v1.DeleteJobRequest\032%.h" +
-      "ero.supervisor.v1.DeleteJobResponse\022W\n\010W" +
-      "atchJob\022#.hero.supervisor.v1.WatchJobReq" +
-      "uest\032$.hero.supervisor.v1.WatchJobRespon" +
-      "se0\001\022`\n\013WatchEvents\022&.hero.supervisor.v1" +
-      ".WatchEventsRequest\032\'.hero.supervisor.v1" +
-      ".WatchEventsResponse0\001\022[\n\nListEvents\022%.h" +
-      "ero.supervisor.v1.ListEventsRequest\032&.he" +
-      "ro.supervisor.v1.ListEventsResponseB\205\001\n\022" +
-      "hero.supervisor.v1B\026SupervisorServicePro" +
-      "toP\001ZUgithub.com/hero-supervisor/hero-su" +
-      "pervisor/clients/go/hero/supervisor/v1;s" +
-      "upervisorv1b\006proto3"
+      "Event.SeverityR\013minSeverity\0229\n\ntime_afte" +
+      "r\030\007 \001(\0132\032.google.protobuf.TimestampR\ttim" +
+      "eAfter\022;\n\013time_before\030\010 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\ntimeBefore\022\033\n\tpage_size" +
+      "\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpa" +
+      "geToken\"o\n\022ListEventsResponse\0221\n\006events\030" +
+      "\001 \003(\0132\031.hero.supervisor.v1.EventR\006events" +
+      "\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToken" +
+      "*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIF" +
+      "IED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUT" +
+      "COME_TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGetSe" +
+      "rverInfo\022(.hero.supervisor.v1.GetServerI" +
+      "nfoRequest\032).hero.supervisor.v1.GetServe" +
+      "rInfoResponse\022^\n\013CreateActor\022&.hero.supe" +
+      "rvisor.v1.CreateActorRequest\032\'.hero.supe" +
+      "rvisor.v1.CreateActorResponse\022U\n\010GetActo" +
+      "r\022#.hero.supervisor.v1.GetActorRequest\032$" +
+      ".hero.supervisor.v1.GetActorResponse\022[\n\n" +
+      "ListActors\022%.hero.supervisor.v1.ListActo" +
+      "rsRequest\032&.hero.supervisor.v1.ListActor" +
+      "sResponse\022^\n\013UpdateActor\022&.hero.supervis" +
+      "or.v1.UpdateActorRequest\032\'.hero.supervis" +
+      "or.v1.UpdateActorResponse\022^\n\013DeleteActor" +
+      "\022&.hero.supervisor.v1.DeleteActorRequest" +
+      "\032\'.hero.supervisor.v1.DeleteActorRespons" +
+      "e\022[\n\nStartActor\022%.hero.supervisor.v1.Sta" +
+      "rtActorRequest\032&.hero.supervisor.v1.Star" +
+      "tActorResponse\022X\n\tStopActor\022$.hero.super" +
+      "visor.v1.StopActorRequest\032%.hero.supervi" +
+      "sor.v1.StopActorResponse\022a\n\014RestartActor" +
+      "\022\'.hero.supervisor.v1.RestartActorReques" +
+      "t\032(.hero.supervisor.v1.RestartActorRespo" +
+      "nse\022^\n\013StartActors\022&.hero.supervisor.v1." +
+      "StartActorsRequest\032\'.hero.supervisor.v1." +
+      "StartActorsResponse\022[\n\nStopActors\022%.hero" +
+      ".supervisor.v1.StopActorsRequest\032&.hero." +
+      "supervisor.v1.StopActorsResponse\022d\n\rRest" +
+      "artActors\022(.hero.supervisor.v1.RestartAc" +
+      "torsRequest\032).hero.supervisor.v1.Restart" +
+      "ActorsResponse\022l\n\017StreamActorLogs\022*.hero" +
+      ".supervisor.v1.StreamActorLogsRequest\032+." +
+      "hero.supervisor.v1.StreamActorLogsRespon" +
+      "se0\001\022j\n\017ListScriptTypes\022*.hero.superviso" +
+      "r.v1.ListScriptTypesRequest\032+.hero.super" +
+      "visor.v1.ListScriptTypesResponse\022d\n\rGetS" +
+      "criptType\022(.hero.supervisor.v1.GetScript" +
+      "TypeRequest\032).hero.supervisor.v1.GetScri" +
+      "ptTypeResponse\022m\n\020UpdateScriptType\022+.her",
+      "o.supervisor.v1.UpdateScriptTypeRequest\032" +
+      ",.hero.supervisor.v1.UpdateScriptTypeRes" +
+      "ponse\022^\n\013ScaleActors\022&.hero.supervisor.v" +
+      "1.ScaleActorsRequest\032\'.hero.supervisor.v" +
+      "1.ScaleActorsResponse\022[\n\nPauseQueue\022%.he" +
+      "ro.supervisor.v1.PauseQueueRequest\032&.her" +
+      "o.supervisor.v1.PauseQueueResponse\022^\n\013Re" +
+      "sumeQueue\022&.hero.supervisor.v1.ResumeQue" +
+      "ueRequest\032\'.hero.supervisor.v1.ResumeQue" +
+      "ueResponse\022[\n\nPurgeQueue\022%.hero.supervis" +
+      "or.v1.PurgeQueueRequest\032&.hero.superviso" +
+      "r.v1.PurgeQueueResponse\022^\n\013CheckHealth\022&" +
+      ".hero.supervisor.v1.CheckHealthRequest\032\'" +
+      ".hero.supervisor.v1.CheckHealthResponse\022" +
+      "`\n\013WatchHealth\022&.hero.supervisor.v1.Watc" +
+      "hHealthRequest\032\'.hero.supervisor.v1.Watc" +
+      "hHealthResponse0\001\022X\n\tSubmitJob\022$.hero.su" +
+      "pervisor.v1.SubmitJobRequest\032%.hero.supe" +
+      "rvisor.v1.SubmitJobResponse\022[\n\nSubmitJob" +
+      "s\022%.hero.supervisor.v1.SubmitJobsRequest" +
+      "\032&.hero.supervisor.v1.SubmitJobsResponse" +
+      "\022O\n\006RunJob\022!.hero.supervisor.v1.RunJobRe" +
+      "quest\032\".hero.supervisor.v1.RunJobRespons" +
+      "e\022U\n\010AwaitJob\022#.hero.supervisor.v1.Await" +
+      "JobRequest\032$.hero.supervisor.v1.AwaitJob" +
+      "Response\022O\n\006GetJob\022!.hero.supervisor.v1." +
+      "GetJobRequest\032\".hero.supervisor.v1.GetJo" +
+      "bResponse\022U\n\010ListJobs\022#.hero.supervisor." +
+      "v1.ListJobsRequest\032$.hero.supervisor.v1." +
+      "ListJobsResponse\022X\n\tCancelJob\022$.hero.sup" +
+      "ervisor.v1.CancelJobRequest\032%.hero.super" +
+      "visor.v1.CancelJobResponse\022U\n\010RetryJob\022#" +
+      ".hero.supervisor.v1.RetryJobRequest\032$.he" +
+      "ro.supervisor.v1.RetryJobResponse\022X\n\tDel" +
+      "eteJob\022$.hero.supervisor.v1.DeleteJobReq" +
+      "uest\032%.hero.supervisor.v1.DeleteJobRespo" +
+      "nse\022W\n\010WatchJob\022#.hero.supervisor.v1.Wat" +
+      "chJobRequest\032$.hero.supervisor.v1.WatchJ" +
+      "obResponse0\001\022`\n\013WatchEvents\022&.hero.super" +
+      "visor.v1.WatchEventsRequest\032\'.hero.super" +
+      "visor.v1.WatchEventsResponse0\001\022[\n\nListEv" +
+      "ents\022%.hero.supervisor.v1.ListEventsRequ" +
+      "est\032&.hero.supervisor.v1.ListEventsRespo" +
+      "nseB\205\001\n\022hero.supervisor.v1B\026SupervisorSe" +
+      "rviceProtoP\001ZUgithub.com/hero-supervisor" +
+      "/hero-supervisor/clients/go/hero/supervi" +
+      "sor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1258,7 +1267,13 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", });
+        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", });
+    internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor =
+      internal_static_hero_supervisor_v1_ListJobsRequest_descriptor.getNestedType(0);
+    internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor =
       getDescriptor().getMessageType(61);
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
