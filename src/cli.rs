@@ -10,8 +10,11 @@ mod access;
 mod actor;
 mod audit;
 mod client;
+mod complete;
 mod completions;
 mod config;
+mod confirm;
+mod context;
 mod events;
 mod examples;
 mod exit;
@@ -39,8 +42,9 @@ pub use access::{AccessArgs, Header, TokenText};
 pub use actor::{ActorCommand, ConformanceArgs, ScaleArgs};
 pub use audit::{AuditArgs, AuditCommand, Filter as AuditFilter};
 pub use client::ClientArgs;
-pub use completions::CompletionsArgs;
+pub use completions::{CompletionsArgs, answer_shells};
 pub use config::ConfigCommand;
+pub use context::ContextCommand;
 pub use events::EventsArgs;
 pub use exit::{Exit, Failure};
 pub use health::HealthCommand;
@@ -131,6 +135,9 @@ pub enum CallCommand {
 /// Commands that work on files and on this program alone.
 #[derive(Debug, Subcommand)]
 pub enum LocalCommand {
+    /// Keep servers and what they are called with under names, and choose one
+    #[command(subcommand)]
+    Context(ContextCommand),
     /// Show or check the configuration of the service
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -182,8 +189,9 @@ async fn call(client: ClientArgs, command: CallCommand) -> Result<Exit, Failure>
 ///
 /// # Errors
 /// The failure of the command, with its exit code.
-pub fn run_local(command: LocalCommand) -> Result<Exit, Failure> {
+pub fn run_local(client: &ClientArgs, command: LocalCommand) -> Result<Exit, Failure> {
     match command {
+        LocalCommand::Context(verb) => context::run(client, verb),
         LocalCommand::Config(verb) => config::run(verb),
         LocalCommand::Tls(verb) => tls::run(&verb),
         LocalCommand::Token(args) => token::run(args),

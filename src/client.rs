@@ -34,6 +34,8 @@ mod token;
 mod watch;
 
 #[cfg(feature = "service")]
+pub(crate) use access::Refusal;
+#[cfg(feature = "service")]
 pub(crate) use address::DEFAULT_ADDRESS;
 #[cfg(feature = "service")]
 pub(crate) use authorized::Authorized;

@@ -54,3 +54,12 @@ pub(crate) fn dynamic<M: Message + Name>(message: &M) -> Result<DynamicMessage, 
     DynamicMessage::decode(descriptor::<M>()?, message.encode_to_vec().as_slice())
         .map_err(|error| error.to_string())
 }
+
+/// Reads a message from its canonical proto JSON.
+///
+/// # Errors
+/// Those of [`descriptor`], and a description of JSON that is not of this message.
+pub(crate) fn from_json<M: Message + Name + Default>(json: serde_json::Value) -> Result<M, String> {
+    let message = DynamicMessage::deserialize(descriptor::<M>()?, json).map_err(|error| error.to_string())?;
+    message.transcode_to().map_err(|error| error.to_string())
+}

@@ -6,6 +6,7 @@ use hero_supervisor::app;
 use hero_supervisor::cli::{self, ActorCommand, CallCommand, Cli, Command, Failure, ServiceCommand};
 
 fn main() -> ExitCode {
+    cli::answer_shells();
     let Cli { client, command } = cli::parse();
     if matches!(command, Command::Service(ServiceCommand::Serve(_) | ServiceCommand::Dev(_)))
         && app::init::is_first_process()
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
             app::conformance::conformance(&args, client.output)
         }
         Command::Call(call) => cli::run_call(client, call),
-        Command::Local(local) => cli::run_local(local),
+        Command::Local(local) => cli::run_local(&client, local),
     };
     ended.unwrap_or_else(Failure::report).into()
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::client::Server;
+use super::confirm::ConfirmArgs;
 use super::values::{self, span, to_proto};
 use super::{ClientArgs, Exit, Failure, Output, client};
 use crate::proto::{self, ActorSelector, WaitOutcome};
@@ -38,7 +39,7 @@ pub enum ActorCommand {
     #[command(visible_alias = "list")]
     Ls {
         /// Only actors of these script types: osis, sal, v or python
-        #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+        #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
         types: Vec<proto::ScriptType>,
         /// Only actors that have all these labels
         #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
@@ -77,6 +78,9 @@ pub enum ActorCommand {
         /// Options of the stop
         #[command(flatten)]
         how: How,
+        /// Whether to ask before all are stopped.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
     },
     /// Stop actors and start them again
     Restart {
@@ -102,6 +106,9 @@ pub enum ActorCommand {
         /// Succeed if an actor does not exist
         #[arg(long)]
         allow_missing: bool,
+        /// Whether to ask first.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
     },
     /// Create or remove actors of one type until there are N
     Scale(ScaleArgs),
@@ -115,7 +122,7 @@ pub struct Which {
     #[arg(value_name = "ACTOR")]
     actors: Vec<String>,
     /// All actors of these script types
-    #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
     /// All actors that have all these labels
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
@@ -188,11 +195,17 @@ pub(super) async fn run(client: ClientArgs, verb: ActorCommand) -> Result<Exit, 
         ActorCommand::Create(create) => create::run(&mut server, out, *create).await,
         ActorCommand::Update(update) => update::run(&mut server, out, *update).await,
         ActorCommand::Start { which, wait } => start(&mut server, out, which, wait).await,
-        ActorCommand::Stop { which, how } => stop(&mut server, out, which, how).await,
+        ActorCommand::Stop { which, how, confirm } => {
+            if which.all {
+                confirm.ask("stop all actors?")?;
+            }
+            stop(&mut server, out, which, how).await
+        }
         ActorCommand::Restart { which, how, max_unavailable } => {
             restart(&mut server, out, which, how, max_unavailable).await
         }
-        ActorCommand::Delete { actors, how, allow_missing } => {
+        ActorCommand::Delete { actors, how, allow_missing, confirm } => {
+            confirm.ask(&format!("stop and delete {}?", actors.join(", ")))?;
             delete(&mut server, out, actors, how, allow_missing).await
         }
         ActorCommand::Scale(args) => scale::run(&mut server, out, args).await,

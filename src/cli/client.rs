@@ -1,5 +1,6 @@
 //! The connection to the server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,9 +8,10 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use super::access::{AccessArgs, GLOBAL};
+use super::context::{self, Context};
 use super::exit::no_server;
 use super::{Failure, Format, Output};
-use crate::client::{Authorized, DEFAULT_ADDRESS, MAX_MESSAGE_BYTES, prepare};
+use crate::client::{Authorized, ConnectOptions, DEFAULT_ADDRESS, MAX_MESSAGE_BYTES, Refusal, prepare};
 use crate::proto::supervisor_client::SupervisorClient;
 
 /// The way to a server, with what every call carries.
@@ -29,6 +31,10 @@ pub struct ClientArgs {
     /// --client-cert, and with a token for another machine [env: HERO_SUPERVISOR_SERVER] [default: 127.0.0.1:50051]
     #[arg(long, global = true, value_name = "ADDR", help_heading = GLOBAL)]
     pub server: Option<String>,
+    /// Call the server of this context, see `hero-supervisor context`; an address that is said wins over the context that is used
+    /// [env: HERO_SUPERVISOR_CONTEXT]
+    #[arg(long, global = true, value_name = "CONTEXT", help_heading = GLOBAL, conflicts_with = "server")]
+    pub server_context: Option<String>,
     /// Whom to trust, and who calls.
     #[command(flatten)]
     pub access: AccessArgs,
@@ -61,26 +67,89 @@ impl ClientArgs {
         Ok(SupervisorClient::new(transport).max_decoding_message_size(MAX_MESSAGE_BYTES))
     }
 
-    /// Returns the address of the server: that of the option, of the variable, or the default.
-    fn address(&self) -> String {
-        let variable = || std::env::var(SERVER_VARIABLE).ok().filter(|server| !server.is_empty());
-        self.server.clone().or_else(variable).unwrap_or_else(|| DEFAULT_ADDRESS.to_owned())
+    /// Returns the address of the server and the options of the connection. The address is that of `--server`, of
+    /// `--server-context`, of the variable, of the context that is used, or the default.
+    fn place(&self) -> Result<(String, ConnectOptions), Failure> {
+        let options = self.access.options();
+        let said = self.server.clone().or_else(|| match self.server_context {
+            Some(_) => None,
+            None => said(SERVER_VARIABLE),
+        });
+        if let Some(server) = said {
+            return Ok((server, options));
+        }
+        Ok(match context::in_use(self.server_context.as_deref())? {
+            Some(context) => (context.server.clone(), filled(options, context)),
+            None => (DEFAULT_ADDRESS.to_owned(), options),
+        })
+    }
+
+    /// Returns what a context keeps of these options.
+    ///
+    /// # Errors
+    /// No address, an option that a context does not keep, and a file that cannot be used.
+    pub(super) fn as_context(&self) -> Result<Context, Failure> {
+        let server = self.server.clone().or_else(|| said(SERVER_VARIABLE));
+        let server = server.ok_or_else(|| Failure::usage("say the address of the context with --server"))?;
+        let options = self.access.options();
+        if options.token.is_some() || !options.headers.is_empty() {
+            let message =
+                "a context keeps neither tokens nor headers: put the token into a file and use --token-file";
+            return Err(Failure::usage(message));
+        }
+        prepare(&server, &options, |_variable| None).map_err(refused)?;
+        let whole = |path: Option<PathBuf>| {
+            let whole =
+                path.map(|path| std::path::absolute(&path).map_err(|error| (path, error))).transpose();
+            whole.map_err(|(path, error)| Failure::usage(format!("{}: {error}", path.display())))
+        };
+        Ok(Context {
+            server,
+            cacert: whole(options.cacert)?,
+            client_cert: whole(options.client_cert)?,
+            client_key: whole(options.client_key)?,
+            token_file: whole(options.token_file)?,
+        })
     }
 
     /// Opens a connection to the server, for any service.
     pub(super) async fn transport(&self) -> Result<Transport, Failure> {
-        let server = self.address();
-        let prepared = prepare(&server, &self.access.options(), |name| std::env::var_os(name));
-        let (endpoint, credentials) = prepared.map_err(|refusal| {
-            Failure::usage(match refusal.name {
-                "" => refusal.message,
-                variable if variable.starts_with("HERO_") => refusal.to_string(),
-                option => format!("--{}: {}", option.replace('_', "-"), refusal.message),
-            })
-        })?;
+        let (server, options) = self.place()?;
+        let prepared = prepare(&server, &options, |name| std::env::var_os(name));
+        let (endpoint, credentials) = prepared.map_err(refused)?;
         let channel = endpoint.connect().await.map_err(|error| no_server(&server, &error))?;
         Ok(Authorized::new(channel, credentials))
     }
+}
+
+/// Returns the value of a variable that is set and not empty.
+fn said(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
+
+/// Fills the options that neither the line nor a variable says with those of a context.
+fn filled(mut options: ConnectOptions, context: Context) -> ConnectOptions {
+    let unsaid = |names: &[&str]| names.iter().all(|name| said(&format!("HERO_SUPERVISOR_{name}")).is_none());
+    if options.cacert.is_none() && unsaid(&["CACERT"]) {
+        options.cacert = context.cacert;
+    }
+    if options.client_cert.is_none() && options.client_key.is_none() && unsaid(&["CLIENT_CERT", "CLIENT_KEY"])
+    {
+        (options.client_cert, options.client_key) = (context.client_cert, context.client_key);
+    }
+    if options.token.is_none() && options.token_file.is_none() && unsaid(&["TOKEN", "TOKEN_FILE"]) {
+        options.token_file = context.token_file;
+    }
+    options
+}
+
+/// Makes the failure of an address or an option that cannot be used.
+fn refused(refusal: Refusal) -> Failure {
+    Failure::usage(match refusal.name {
+        "" => refusal.message,
+        variable if variable.starts_with("HERO_") => refusal.to_string(),
+        option => format!("--{}: {}", option.replace('_', "-"), refusal.message),
+    })
 }
 
 /// Makes the request of a call that answers at once.

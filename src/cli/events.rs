@@ -2,14 +2,16 @@
 
 mod follow;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use clap::Args;
 
 use super::client::Server;
 use super::table::{Cell, Column, Table};
-use super::values::{self, age, or_dash, script_type_word, span, time, word};
+use super::values::{self, age, moment_ago, or_dash, script_type_word, time, word};
 use super::{ClientArgs, Exit, Failure, Output, client};
+use crate::adapters::system_clock::SystemClock;
+use crate::ports::clock::Clock;
 use crate::proto::event::{Severity, Topic};
 use crate::proto::{self, Event};
 
@@ -27,10 +29,10 @@ pub struct EventsArgs {
     #[arg(short, long)]
     pub follow: bool,
     /// Only events of these topics: actor, health, job, scaling, queue or server
-    #[arg(long = "topic", value_name = "TOPIC", value_parser = topic)]
+    #[arg(long = "topic", value_name = "TOPIC", value_delimiter = ',', value_parser = topic)]
     pub topics: Vec<Topic>,
     /// Only events about these script types: osis, sal, v or python
-    #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     pub types: Vec<proto::ScriptType>,
     /// Only events about these actors
     #[arg(long = "actor", value_name = "ACTOR")]
@@ -44,9 +46,9 @@ pub struct EventsArgs {
     /// Only events of at least this severity: debug, info, warning or error
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub severity: Option<Severity>,
-    /// Only events of the last 10m, 2h …
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    pub since: Option<Duration>,
+    /// Only events since then: 10m, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment_ago)]
+    pub since: Option<SystemTime>,
     /// Most past events [default: 50, and 10 with --follow]
     #[arg(short = 'n', long, value_name = "N")]
     pub limit: Option<usize>,
@@ -73,9 +75,8 @@ const COLUMNS: [Column; 6] = [
     Column::cut("MESSAGE"),
 ];
 
-#[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
 fn rows(events: &[Event]) -> Table {
-    let now = SystemTime::now();
+    let now = SystemClock.now();
     let row = |event: &Event| {
         let [at, severity, what, about] = facts(event);
         let (severity, message) = (Cell::state(severity), event.message.as_str().into());
@@ -97,7 +98,7 @@ async fn past(
         job_ids: args.jobs.clone(),
         caller_id: args.caller.clone().unwrap_or_default(),
         min_severity: args.severity.map_or(0, i32::from),
-        time_after: args.since.and_then(ago).map(Into::into),
+        time_after: args.since.map(Into::into),
         ..Default::default()
     };
     let mut all = proto::ListEventsResponse::default();
@@ -112,12 +113,6 @@ async fn past(
         }
     }
     Ok(all)
-}
-
-/// Returns the time that lies this far in the past.
-#[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
-fn ago(span: Duration) -> Option<SystemTime> {
-    SystemTime::now().checked_sub(span)
 }
 
 /// Renders an event as one line.
@@ -155,6 +150,7 @@ fn topic(raw: &str) -> Result<Topic, String> {
 
 /// Parses a severity.
 fn severity(raw: &str) -> Result<Severity, String> {
+    let raw = if raw.eq_ignore_ascii_case("warn") { "warning" } else { raw };
     Severity::from_str_name(&format!("SEVERITY_{}", raw.to_ascii_uppercase()))
         .filter(|severity| *severity != Severity::Unspecified)
         .ok_or_else(|| format!("{raw:?} is not a severity: use debug, info, warning or error"))

@@ -38,7 +38,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "actor create",
         [
             "actor create py0 --type python",
-            "actor create osis_actor_9 --type osis --label team=a --memory 512M",
+            "actor create osis_actor_9 --type osis --label team=a --memory-limit 512M",
             "actor create big --type sal --env-from-file TOKEN=/etc/hero/token --dry-run",
         ],
     ),
@@ -54,7 +54,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "actor update",
         [
             "actor update py0 --env LEVEL=debug",
-            "actor update py0 --memory 1G --now",
+            "actor update py0 --memory-limit 1G --now",
             "actor update py0 --drain-timeout 2m",
         ],
     ),
@@ -64,7 +64,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         [
             "actor stop osis_actor_0",
             "actor stop --type python --drain-timeout 5m",
-            "actor stop --all --reason maintenance",
+            "actor stop --all --yes --reason maintenance",
         ],
     ),
     (
@@ -86,29 +86,33 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ("job", ["job run '40 + 2'", "job ls --state failed", "job logs JOB --follow"]),
     (
         "job run",
-        [
-            "job run '40 + 2'",
-            "job run -f report.py --type python --follow",
-            "job run 'sleep(600)' --timeout 1m --cancel",
-        ],
+        ["job run '40 + 2'", "job run -f report.py --follow", "job run 'sleep(600)' --timeout 1m --cancel"],
     ),
     (
         "job submit",
         [
-            "job submit -f nightly.py --type python --label team=a",
-            "job submit '1' --request-id order-17 --max-attempts 3",
-            "job submit - --type sal",
+            "job submit -f nightly.py --label team=a --at 2027-01-31T02:00:00Z",
+            "job submit '1' --in 10m --request-id order-17",
+            "job submit --from-file jobs.jsonl",
         ],
     ),
     ("job await", ["job await JOB", "job await JOB --timeout 5m", "job await JOB -o json"]),
-    ("job get", ["job get JOB", "job get JOB --script", "job get JOB -o json"]),
-    ("job ls", ["job ls", "job ls --state failed --type python -n 200", "job ls --caller me -q"]),
+    ("job get", ["job get 0199a2b4-1c2d", "job get JOB --script", "job get JOB -o yaml"]),
+    (
+        "job ls",
+        ["job ls", "job ls --state failed,cancelled --since 2h -n 200", "job ls --label team=a -L tier"],
+    ),
     ("job logs", ["job logs JOB", "job logs JOB --follow", "job logs JOB --raw"]),
-    ("job watch", ["job watch JOB", "job watch JOB --raw", "--server unix:/run/hero.sock job watch JOB"]),
+    ("job watch", ["job watch JOB", "job watch JOB --raw", "job watch JOB -o json"]),
     (
         "job cancel",
-        ["job cancel JOB", "job cancel JOB JOB2 --reason 'wrong input'", "job cancel JOB -o json"],
+        [
+            "job cancel 0199a2b4-1c2d",
+            "job cancel JOB JOB2 --reason 'wrong input'",
+            "job cancel --type python --label team=a --since 1h",
+        ],
     ),
+    ("job delete", ["job delete JOB", "job delete JOB JOB2 --yes", "job rm JOB --allow-missing"]),
     ("job retry", ["job retry JOB", "job retry JOB --reset-attempts", "job retry JOB -q"]),
     ("queue", ["queue ls", "queue pause osis --reason maintenance", "queue purge osis --dry-run"]),
     ("queue ls", ["queue ls", "queue ls -o json", "queue ls -q"]),
@@ -121,7 +125,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "queue purge",
         [
             "queue purge osis --dry-run",
-            "queue purge osis --expected-count 12",
+            "queue purge osis --expected-count 12 --yes",
             "queue purge osis --state scheduled",
         ],
     ),
@@ -158,6 +162,25 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ["events", "events --follow --topic actor --severity warning", "events --job JOB --since 2h -o json"],
     ),
     ("info", ["info", "info -o json", "--server https://host:50051 info"]),
+    (
+        "context",
+        [
+            "context add prod --server https://host:50051 --token-file prod.token",
+            "context use prod",
+            "context ls",
+        ],
+    ),
+    (
+        "context add",
+        [
+            "context add here --server unix:/run/hero.sock",
+            "context add prod --server https://host:50051 --cacert ca.crt --token-file prod.token",
+            "context add ci --server https://host:50051 --client-cert ci.crt --client-key ci.key",
+        ],
+    ),
+    ("context use", ["context use prod", "context use here -q", "--server-context prod actor ls"]),
+    ("context ls", ["context ls", "context ls -q", "context ls -o yaml"]),
+    ("context rm", ["context rm prod", "context rm here ci", "context delete prod"]),
     (
         "config",
         ["config show --origin", "config check --config /etc/hero-supervisor.toml", "config show -o json"],

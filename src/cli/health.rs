@@ -41,7 +41,7 @@ pub struct Meant {
     #[arg(value_name = "ACTOR")]
     actors: Vec<String>,
     /// Only actors of these script types
-    #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
     /// All actors; the default without names and types
     #[arg(long, conflicts_with_all = ["actors", "types"])]

@@ -1,33 +1,38 @@
 //! `job`: runs, submits, awaits, shows, cancels and retries jobs.
 
+mod batch;
+mod cancel;
+mod filter;
+mod find;
 mod follow;
 mod render;
 mod run;
 mod spec;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::client::Server;
-use super::values::{self, span, word};
+use super::values::span;
 use super::{ClientArgs, Exit, Failure, Output, client};
-use crate::proto::{self, Job, JobView, job};
-use render::{rows, show};
+use crate::proto::{self, Job, JobView};
 
-/// Jobs of one call; their results can be large.
-const PAGE_SIZE: i32 = 100;
+pub(super) use filter::STATES;
+use filter::{FilterArgs, state_word};
+use render::{rows, show};
 
 /// Verbs of `job`.
 #[derive(Debug, Subcommand)]
 pub enum JobCommand {
     /// Run a script, wait for its end and print its result
     Run(Box<run::RunArgs>),
-    /// Submit a script and print the id of its job
-    Submit(Box<spec::SpecArgs>),
+    /// Submit a script and print the id of its job, now or later; or many from a file
+    Submit(Box<SubmitArgs>),
     /// Wait for the end of a job and print its result
     Await {
-        /// Id of the job
+        /// Id of the job, or at least 6 characters of its beginning
         job: String,
         /// Stop waiting after this time; the job continues
         #[arg(long, value_name = "TIME", value_parser = span)]
@@ -35,7 +40,7 @@ pub enum JobCommand {
     },
     /// Show one job
     Get {
-        /// Id of the job
+        /// Id of the job, or at least 6 characters of its beginning
         job: String,
         /// Include its script and environment
         #[arg(long)]
@@ -44,21 +49,9 @@ pub enum JobCommand {
     /// List jobs, the newest first
     #[command(visible_alias = "list")]
     Ls {
-        /// Only jobs of these script types: osis, sal, v or python
-        #[arg(long = "type", value_name = "TYPE", value_parser = values::script_type)]
-        types: Vec<proto::ScriptType>,
-        /// Only jobs in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
-        #[arg(long = "state", value_name = "STATE", value_parser = state)]
-        states: Vec<job::State>,
-        /// Only jobs of this caller
-        #[arg(long, value_name = "ID")]
-        caller: Option<String>,
-        /// Only jobs of this context
-        #[arg(long, value_name = "ID")]
-        context: Option<String>,
-        /// Only jobs that this actor has or had last
-        #[arg(long, value_name = "ACTOR")]
-        actor: Option<String>,
+        /// Conditions.
+        #[command(flatten)]
+        filter: FilterArgs,
         /// Most jobs to list
         #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
         limit: usize,
@@ -68,7 +61,7 @@ pub enum JobCommand {
     },
     /// Show the output of a job
     Logs {
-        /// Id of the job
+        /// Id of the job, or at least 6 characters of its beginning
         job: String,
         /// Follow the job to its end, and exit with its outcome
         #[arg(short, long)]
@@ -76,21 +69,17 @@ pub enum JobCommand {
     },
     /// Follow a job to its end: states, progress and output
     Watch {
-        /// Id of the job
+        /// Id of the job, or at least 6 characters of its beginning
         job: String,
     },
-    /// Cancel jobs
-    Cancel {
-        /// Ids of jobs
-        #[arg(required = true)]
-        jobs: Vec<String>,
-        /// Reason; becomes the cancel reason of the jobs
-        #[arg(long, default_value = "cancelled from the command line")]
-        reason: String,
-    },
+    /// Cancel jobs, by their ids or by conditions
+    Cancel(Box<cancel::CancelArgs>),
+    /// Remove finished jobs, their results and their output
+    #[command(visible_alias = "rm")]
+    Delete(cancel::DeleteArgs),
     /// Put a failed or cancelled job into its queue once more, under its own id
     Retry {
-        /// Id of the job
+        /// Id of the job, or at least 6 characters of its beginning
         job: String,
         /// Count attempts from the beginning, instead of allowing one more
         #[arg(long)]
@@ -111,111 +100,84 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
             }
             run::run(&mut server, out, request, wait).await
         }
-        JobCommand::Submit(spec) => {
-            let request = spec.into_request()?;
-            let mut server = client.connect().await?;
-            let answer = server.submit_job(client::call(request)).await?.into_inner();
-            out.response(&answer, id(&answer.job), || id(&answer.job).concat())?;
-            Ok(Exit::Ok)
-        }
+        JobCommand::Submit(args) => submit(&client, out, *args).await,
         JobCommand::Await { job, timeout } => {
             let mut server = client.connect().await?;
+            let job = find::job_id(&mut server, job).await?;
             run::await_job(&mut server, out, job, timeout).await
         }
         JobCommand::Get { job, script } => {
             let view = if script { JobView::Full } else { JobView::Basic };
-            let request = proto::GetJobRequest { job_id: job, view: view.into() };
-            let answer = client.connect().await?.get_job(client::call(request)).await?.into_inner();
+            let mut server = client.connect().await?;
+            let job_id = find::job_id(&mut server, job).await?;
+            let request = proto::GetJobRequest { job_id, view: view.into() };
+            let answer = server.get_job(client::call(request)).await?.into_inner();
             out.response(&answer, id(&answer.job), || answer.job.as_ref().map(show).unwrap_or_default())?;
             Ok(Exit::Ok)
         }
-        JobCommand::Ls { types, states, caller, context, actor, limit, label_columns } => {
-            let request = proto::ListJobsRequest {
-                script_types: types.into_iter().map(i32::from).collect(),
-                states: states.into_iter().map(i32::from).collect(),
-                caller_id: caller.unwrap_or_default(),
-                context_id: context.unwrap_or_default(),
-                actor_id: actor.unwrap_or_default(),
-                ..Default::default()
-            };
+        JobCommand::Ls { filter, limit, label_columns } => {
             let mut server = client.connect().await?;
-            list(&mut server, out, request, limit, &label_columns).await
+            list(&mut server, out, filter, limit, &label_columns).await
         }
         JobCommand::Logs { job, follow } => {
             let mut server = client.connect().await?;
+            let job = find::job_id(&mut server, job).await?;
             follow::logs(&mut server, out, job, follow::Show::Output, follow).await
         }
         JobCommand::Watch { job } => {
             let mut server = client.connect().await?;
+            let job = find::job_id(&mut server, job).await?;
             follow::logs(&mut server, out, job, follow::Show::Everything, true).await
         }
-        JobCommand::Cancel { jobs, reason } => {
-            let mut server = client.connect().await?;
-            cancel(&mut server, out, jobs, reason).await
-        }
+        JobCommand::Cancel(args) => cancel::run(&mut client.connect().await?, out, *args).await,
+        JobCommand::Delete(args) => cancel::delete(&mut client.connect().await?, out, args).await,
         JobCommand::Retry { job, reset_attempts } => {
-            let request = proto::RetryJobRequest { job_id: job, reset_attempts };
-            let answer = client.connect().await?.retry_job(client::call(request)).await?.into_inner();
+            let mut server = client.connect().await?;
+            let job_id = find::job_id(&mut server, job).await?;
+            let request = proto::RetryJobRequest { job_id, reset_attempts };
+            let answer = server.retry_job(client::call(request)).await?.into_inner();
             out.listing(&answer, id(&answer.job), || rows(answer.job.as_slice(), &[]))?;
             Ok(Exit::Ok)
         }
     }
 }
 
+/// Options of `job submit`.
+#[derive(Debug, Clone, Args)]
+pub struct SubmitArgs {
+    /// The job.
+    #[command(flatten)]
+    spec: spec::SpecArgs,
+    /// Submit many jobs: a SubmitJobRequest of the API, or only its job, as JSON on each line of this file; - is
+    /// standard input. {"script": "40 + 2", "scriptType": "osis"} for instance
+    #[arg(long, value_name = "FILE", conflicts_with_all = spec::OPTIONS)]
+    from_file: Option<PathBuf>,
+}
+
+async fn submit(client: &ClientArgs, out: Output, args: SubmitArgs) -> Result<Exit, Failure> {
+    if let Some(file) = args.from_file {
+        return batch::run(&mut client.connect().await?, out, &file).await;
+    }
+    // The script is read before the server is called, so that a missing file is reported first.
+    let request = args.spec.into_request()?;
+    let answer = client.connect().await?.submit_job(client::call(request)).await?.into_inner();
+    out.response(&answer, id(&answer.job), || id(&answer.job).concat())?;
+    Ok(Exit::Ok)
+}
+
 async fn list(
     server: &mut Server,
     out: Output,
-    mut request: proto::ListJobsRequest,
+    filter: FilterArgs,
     limit: usize,
     labels: &[String],
 ) -> Result<Exit, Failure> {
-    let mut all = proto::ListJobsResponse::default();
-    while all.jobs.len() < limit {
-        // Never more than are still wanted, so that the last token is that of the last listed job.
-        let wanted = i32::try_from(limit - all.jobs.len()).unwrap_or(PAGE_SIZE);
-        request.page_size = wanted.min(PAGE_SIZE);
-        let page = server.list_jobs(client::call(request.clone())).await?.into_inner();
-        all.jobs.extend(page.jobs);
-        all.next_page_token.clone_from(&page.next_page_token);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
+    let all = filter.newest(server, limit).await?;
     out.listing(&all, all.jobs.iter().map(|job| job.job_id.clone()), || rows(&all.jobs, labels))?;
     if !all.next_page_token.is_empty() {
         out.notice(&format!("these are the newest {limit}; see more with -n N"));
     }
     Ok(Exit::Ok)
-}
-
-async fn cancel(
-    server: &mut Server,
-    out: Output,
-    jobs: Vec<String>,
-    reason: String,
-) -> Result<Exit, Failure> {
-    for job_id in jobs {
-        let request = proto::CancelJobRequest { job_id: job_id.clone(), reason: reason.clone() };
-        let answer = server.cancel_job(client::call(request)).await?.into_inner();
-        out.response(&answer, id(&answer.job), || match (&answer.job, answer.changed) {
-            (Some(job), false) => format!("{job_id} had ended before: {}", state_word(job)),
-            (_, _changed) => format!("{job_id} cancelled"),
-        })?;
-    }
-    Ok(Exit::Ok)
-}
-
-/// Parses a state.
-fn state(raw: &str) -> Result<job::State, String> {
-    let name = format!("STATE_{}", raw.to_ascii_uppercase());
-    job::State::from_str_name(&name)
-        .filter(|state| *state != job::State::Unspecified)
-        .ok_or_else(|| format!("{raw:?} is not a state of jobs"))
-}
-
-fn state_word(job: &Job) -> String {
-    word(job.state().as_str_name(), "STATE_")
 }
 
 fn id(job: &Option<Job>) -> Vec<String> {

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Error, FromArgMatches};
 
+use super::complete::complete as complete_value;
 use super::{Cli, ClientArgs, examples};
 
 /// Exit codes, below the help of the program.
@@ -13,11 +14,14 @@ const EXIT_CODES: &str = "Exit codes: 0 ok, 1 job failed, 2 usage, 3 not found, 
                           or not allowed, 124 wait timed out, 130 interrupted";
 
 /// Commands that call no server, and the options of calls that mean something to them all the same.
-const WITHOUT_SERVER: [(&str, &[&str]); 12] = [
+const WITHOUT_SERVER: [(&str, &[&str]); 15] = [
     ("actor conformance", &["output"]),
     ("audit", &[]),
     ("completions", &[]),
     ("config", &[]),
+    ("context ls", &["output", "quiet", "wide"]),
+    ("context rm", &["quiet"]),
+    ("context use", &["quiet"]),
     ("dev", &[]),
     ("doctor", &[]),
     ("exec-shim", &[]),
@@ -45,7 +49,8 @@ fn complete(command: Command, path: &str, global: &[&Arg]) -> Command {
         let id = arg.get_id().as_str();
         without_server.is_some_and(|(_, meant)| !meant.contains(&id)) && !own.iter().any(|own| own == id)
     });
-    let command = command.args(hidden.map(|arg| (*arg).clone().hide(true)).collect::<Vec<_>>());
+    let hidden: Vec<Arg> = hidden.map(|arg| (*arg).clone().hide(true)).collect();
+    let command = command.args(hidden).mut_args(complete_value);
     let command = match path {
         "" => command,
         path => command.after_help(examples::text(path)),

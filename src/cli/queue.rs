@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::confirm::ConfirmArgs;
 use super::output::DRY_RUN;
 use super::table::{Cell, Column, Table};
 use super::values::{self, brief, jobs, or_dash, script_type_word, word};
@@ -49,6 +50,9 @@ pub enum QueueCommand {
         /// Reason; becomes the cancel reason of the jobs
         #[arg(long, default_value = "purged from the command line")]
         reason: String,
+        /// Whether to ask first.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
     },
 }
 
@@ -77,14 +81,22 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
                 out.notice("the queue was not paused");
             }
         }
-        QueueCommand::Purge { script_type, states, expected_count, dry_run, reason } => {
-            let request = proto::PurgeQueueRequest {
+        QueueCommand::Purge { script_type, states, expected_count, dry_run, reason, confirm } => {
+            let mut request = proto::PurgeQueueRequest {
                 script_type: script_type.into(),
                 states: states.into_iter().map(i32::from).collect(),
                 expected_count,
                 validate_only: dry_run,
                 reason,
             };
+            if confirm.asks() && !dry_run {
+                let counting = proto::PurgeQueueRequest { validate_only: true, ..request.clone() };
+                let count = server.purge_queue(client::call(counting)).await?.into_inner().purged_count;
+                let queue = script_type_word(script_type.into());
+                confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
+                // What was confirmed is the most that is done.
+                request.expected_count = Some(expected_count.unwrap_or(count).min(count));
+            }
             let answer = server.purge_queue(client::call(request)).await?.into_inner();
             let done = if dry_run { "would be cancelled" } else { "cancelled" };
             out.response(&answer, [], || format!("{} {done}", jobs(answer.purged_count.into())))?;

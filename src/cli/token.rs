@@ -19,7 +19,6 @@ use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, Env, FileToken, Flags, TokenFileEdit, TokenFileError, read_tokens};
 use crate::domain::access::{ID_BYTES, Identity, NewToken, Pattern, SECRET_BYTES, is_id, new_id};
 use crate::ports::clock::Clock;
-use crate::printable::printable_json;
 use crate::private_file::PrivateFileError;
 
 /// The source of random bytes of the system.

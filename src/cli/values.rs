@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
 
+use crate::adapters::system_clock::SystemClock;
 use crate::domain::model::script_type::ScriptType;
+use crate::ports::clock::Clock;
 use crate::proto;
 
 /// Number of actors by script type.
@@ -52,6 +54,24 @@ pub(super) fn span(raw: &str) -> Result<Duration, String> {
         Ok(span) if span > LONGEST => Err(format!("{raw:?} is too long: use at most 1000 years")),
         Ok(span) => Ok(span),
         Err(_) => Err(format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")),
+    }
+}
+
+/// Parses a point in time: `2026-01-31T12:00:00Z`, or the beginning of a day in UTC, `2026-01-31`.
+pub(super) fn moment(raw: &str) -> Result<SystemTime, String> {
+    humantime::parse_rfc3339_weak(raw)
+        .or_else(|_time| humantime::parse_rfc3339(&format!("{raw}T00:00:00Z")))
+        .map_err(|_| format!("{raw:?} is not a time: use 2026-01-31T12:00:00Z or 2026-01-31"))
+}
+
+/// Parses a point in the past: as [`moment`] does, or by the time since then, `10m`.
+pub(super) fn moment_ago(raw: &str) -> Result<SystemTime, String> {
+    let ago = |span| SystemClock.now().checked_sub(span).ok_or_else(|| format!("{raw:?} is too long ago"));
+    match span(raw) {
+        Ok(span) => ago(span),
+        Err(_) => moment(raw).map_err(|_| {
+            format!("{raw:?} is neither a time ago nor a time: use 10m, 2h or 2026-01-31T12:00:00Z")
+        }),
     }
 }
 
@@ -209,6 +229,19 @@ mod tests {
         assert_eq!(age(now, None), "-");
         let spans = [45, 1_234, 90_000].map(|millis| brief(to_proto(Duration::from_millis(millis))));
         assert_eq!(spans, ["45ms", "1.2s", "90s"]);
+    }
+
+    #[test]
+    fn moments_are_times_or_times_ago() {
+        let noon = UNIX_EPOCH + Duration::from_secs(1_769_860_800);
+        assert_eq!(moment("2026-01-31T12:00:00Z"), Ok(noon));
+        assert_eq!(moment("2026-01-31"), Ok(noon - Duration::from_secs(12 * 3600)));
+        assert_eq!(moment_ago("2026-01-31T12:00:00Z"), Ok(noon));
+        let ago = SystemClock.now().duration_since(moment_ago("10m").unwrap()).unwrap();
+        assert!((600..660).contains(&ago.as_secs()), "{ago:?}");
+        for wrong in ["", "tomorrow", "10", "2026-13-01"] {
+            assert!(moment(wrong).is_err() && moment_ago(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

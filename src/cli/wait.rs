@@ -11,10 +11,10 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::client::{Server, Transport};
 use super::values::{span, word};
-use super::{ClientArgs, Exit, Failure, client};
+use super::{ClientArgs, Exit, Failure, Format, client};
 use crate::proto::actor::{DesiredState, State};
 use crate::proto::supervisor_client::SupervisorClient;
-use crate::proto::{Actor, GetActorRequest, ListActorsRequest};
+use crate::proto::{Actor, GetActorRequest, GetServerInfoRequest, ListActorsRequest};
 
 /// Interval of the checks.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -66,7 +66,7 @@ pub(super) async fn run(client: ClientArgs, verb: WaitCommand) -> Result<Exit, F
     while Instant::now() < deadline {
         // A call that hangs does not outlast the wait, and leaves the last known reason.
         match timeout_at(deadline, round(&client, &mut channel, &goal)).await {
-            Ok(Ok(())) => return Ok(Exit::Ok),
+            Ok(Ok(())) => return show(&client, &goal).await,
             Ok(Err(Missing::Hopeless(failure))) => return Err(failure),
             Ok(Err(Missing::Yet(what))) => missing = what,
             Err(_elapsed) => break,
@@ -74,6 +74,26 @@ pub(super) async fn run(client: ClientArgs, verb: WaitCommand) -> Result<Exit, F
         sleep(PAUSE.min(deadline.saturating_duration_since(Instant::now()))).await;
     }
     Err(Failure::new(Exit::TimedOut, format!("not within {timeout:?}: {missing}")))
+}
+
+/// Shows programs what was waited for: the actors, or the server. People see nothing.
+async fn show(client: &ClientArgs, goal: &Goal) -> Result<Exit, Failure> {
+    let out = client.printer();
+    if client.output == Format::Table {
+        return Ok(Exit::Ok);
+    }
+    let mut server = client.connect().await?;
+    if goal.actors.is_empty() {
+        let info = server.get_server_info(client::call(GetServerInfoRequest {})).await?.into_inner();
+        out.response(&info, [info.instance_id.clone()], String::new)?;
+        return Ok(Exit::Ok);
+    }
+    for actor_id in &goal.actors {
+        let request = GetActorRequest { actor_id: actor_id.clone(), ..Default::default() };
+        let answer = server.get_actor(client::call(request)).await?.into_inner();
+        out.item(&answer, actor_id, String::new)?;
+    }
+    Ok(Exit::Ok)
 }
 
 /// The reason why the condition is not met.

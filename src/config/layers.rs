@@ -20,9 +20,10 @@ use super::{ConfigError, KEYS, Problem, Setting, suggest};
 const ENV_PREFIX: &str = "HERO_SUPERVISOR_";
 /// Variables that the command line reads itself: the file of the second layer, the address of the server, and what a
 /// caller shows it.
-const ENV_OF_THE_CLI: [&str; 7] = [
+const ENV_OF_THE_CLI: [&str; 8] = [
     "HERO_SUPERVISOR_CONFIG",
     "HERO_SUPERVISOR_SERVER",
+    "HERO_SUPERVISOR_CONTEXT",
     "HERO_SUPERVISOR_CACERT",
     "HERO_SUPERVISOR_CLIENT_CERT",
     "HERO_SUPERVISOR_CLIENT_KEY",

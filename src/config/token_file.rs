@@ -4,7 +4,7 @@
 //! which takes its place at once, so that a reader never sees half of it; a lock file keeps two writers apart.
 
 mod edit;
-mod write;
+pub(crate) mod write;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -90,12 +90,12 @@ pub struct JobFilter {
 }
 
 impl JobFilter {
-    /// True for an id that may belong to a job that is looked for.
+    /// Returns true for an id that may belong to a job that is looked for.
     pub fn may_be(&self, id: &JobId) -> bool {
         self.id_prefix.as_ref().is_none_or(|prefix| id.as_str().starts_with(prefix.as_str()))
     }
 
-    /// True for a job that has all labels that are looked for.
+    /// Returns true for a job that has all labels that are looked for.
     pub fn has_labels(&self, job: &JobSpec) -> bool {
         self.labels.iter().all(|(name, value)| job.labels.get(name) == Some(value))
     }

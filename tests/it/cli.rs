@@ -2,10 +2,13 @@
 
 mod client;
 mod config;
+mod context;
 mod dev;
 mod doctor;
 mod follow;
 mod followed;
+mod jobs;
 mod nouns;
 mod serve;
+mod terminal;
 mod wait;

@@ -4,5 +4,6 @@ pub(crate) mod clock;
 pub(crate) mod full_service;
 pub(crate) mod redis;
 pub(crate) mod service;
+pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod zinit;

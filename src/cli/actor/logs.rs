@@ -1,17 +1,15 @@
 //! `actor logs`: shows the log of an actor, and follows it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use tokio::time::sleep;
 use tonic::Request;
 
 use super::Server;
-use crate::adapters::system_clock::SystemClock;
-use crate::cli::values::{span, time};
+use crate::cli::values::{moment_ago, time};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::client::{ClientError, Disposition};
-use crate::ports::clock::Clock;
 use crate::proto::log_entry::Stream;
 use crate::proto::{StreamActorLogsRequest, StreamActorLogsResponse};
 
@@ -31,9 +29,9 @@ pub struct LogsArgs {
     /// Follow new lines, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// Only lines of this last time: 5m, 2h
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    since: Option<Duration>,
+    /// Only lines since then: 5m, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment_ago)]
+    since: Option<SystemTime>,
     /// Only standard output
     #[arg(long)]
     stdout: bool,
@@ -55,7 +53,7 @@ impl LogsArgs {
         StreamActorLogsRequest {
             actor_id: self.actor.clone(),
             tail_lines: Some(self.tail),
-            since_time: self.since.and_then(|since| SystemClock.now().checked_sub(since)).map(Into::into),
+            since_time: self.since.map(Into::into),
             resume_after: String::new(),
             follow: self.follow,
             streams: streams.collect(),

@@ -1,11 +1,11 @@
 //! Actors as tables and text.
 
-use std::time::SystemTime;
-
 use super::confine::shown;
+use crate::adapters::system_clock::SystemClock;
 use crate::cli::table;
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::values::{age, or_dash, script_type_word, short, time, word};
+use crate::ports::clock::Clock;
 use crate::proto::{self, Actor};
 
 /// Returns the id of the actor, if there is one.
@@ -38,9 +38,8 @@ const COLUMNS: [Column; 10] = [
 ];
 
 /// Renders a table of actors.
-#[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
 pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> Table {
-    let now = SystemTime::now();
+    let now = SystemClock.now();
     let row = |actor: &Actor| {
         [
             Cell::from(actor.actor_id.as_str()),

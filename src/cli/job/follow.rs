@@ -7,12 +7,12 @@ use super::run::{Reconnect, Wait, Waited, conclude};
 use super::{Server, id, state_word};
 use crate::cli::output::print_notice;
 use crate::cli::values::{time, to_proto, word};
-use crate::cli::{Exit, Failure, Output, client};
+use crate::cli::{Exit, Failure, Format, Output, client};
 use crate::printable::one_line;
 use crate::proto::watch_job_response::Item;
 use crate::proto::{
     AwaitJobResponse, Job, JobProgress, JobStateChange, LogEntries, SubmitJobRequest, WaitOutcome,
-    WatchJobRequest, bookmark, job, log_entry,
+    WatchJobRequest, WatchJobResponse, bookmark, job, log_entry,
 };
 
 /// Silence after which all past output has been shown.
@@ -154,6 +154,18 @@ async fn follow(
 }
 
 fn print_item(out: Output, item: Item, show: Show, seen: &mut Option<Job>) -> Result<(), Failure> {
+    if out.format() != Format::Table && show == Show::Everything {
+        if let Item::Job(job) = &item {
+            *seen = Some(job.clone());
+        }
+        return match item {
+            Item::Bookmark(_) => Ok(()),
+            Item::Job(_) | Item::StateChange(_) | Item::Progress(_) | Item::LogEntries(_) => {
+                let message = WatchJobResponse { cursor: String::new(), item: Some(item) };
+                out.item(&message, "", String::new)
+            }
+        };
+    }
     match item {
         Item::Job(job) => {
             if show == Show::Everything {
@@ -199,6 +211,10 @@ fn print_lines(out: Output, entries: &LogEntries, show: Show) -> Result<(), Fail
         print_notice(&format!("[… {} lines left out …]", entries.dropped_count));
     }
     for entry in &entries.entries {
+        if out.format() != Format::Table {
+            out.item(entry, "", String::new)?;
+            continue;
+        }
         let errors = entry.stream() == log_entry::Stream::Stderr;
         match show {
             Show::Everything => {

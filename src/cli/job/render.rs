@@ -1,11 +1,11 @@
 //! Jobs as tables and text.
 
-use std::time::SystemTime;
-
 use super::{run, state_word};
+use crate::adapters::system_clock::SystemClock;
 use crate::cli::table;
 use crate::cli::table::{Cell, Column, Table, short_ids};
 use crate::cli::values::{age, brief, duration, or_dash, script_type_word, short as cut, time};
+use crate::ports::clock::Clock;
 use crate::proto::Job;
 
 /// The columns of a list of jobs.
@@ -22,9 +22,8 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// Renders a table of jobs, with a column for each of these labels.
-#[expect(clippy::disallowed_methods, reason = "a person at a terminal means the time that it is")]
 pub(super) fn rows(jobs: &[Job], labels: &[String]) -> Table {
-    let now = SystemTime::now();
+    let now = SystemClock.now();
     let short = short_ids(jobs.iter().map(|job| job.job_id.as_str()));
     let row = |(job, id): (&Job, String)| {
         [

@@ -1,28 +1,50 @@
 //! A job as flags, and the source of its script.
 
 use std::io::Read;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
+use crate::adapters::system_clock::SystemClock;
 use crate::cli::Failure;
-use crate::cli::values::{pair, script_type, span, to_proto};
+use crate::cli::values::{moment, pair, script_type, span, to_proto};
 use crate::domain::model::id::JobId;
+use crate::ports::clock::Clock;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
+
+/// The options of a single job, by their ids.
+pub(super) const OPTIONS: [&str; 16] = [
+    "script",
+    "file",
+    "script_type",
+    "caller",
+    "context",
+    "env",
+    "label",
+    "run_timeout",
+    "queue_timeout",
+    "max_attempts",
+    "result_ttl",
+    "actor",
+    "delay",
+    "at",
+    "job_id",
+    "request_id",
+];
 
 /// A job to submit.
 #[derive(Debug, Clone, Args)]
-pub struct SpecArgs {
+pub(super) struct SpecArgs {
     /// The script, or - to read it from standard input
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    #[arg(conflicts_with = "file")]
     script: Option<String>,
     /// Read the script from this file; - is standard input
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Script type: osis, sal, v or python
-    #[arg(short, long = "type", value_name = "TYPE", value_parser = script_type, default_value = "osis")]
-    script_type: proto::ScriptType,
+    /// Script type: osis, sal, v or python [default: that of the ending of --file: .py, .v, .sal; else osis]
+    #[arg(short, long = "type", value_name = "TYPE", value_parser = script_type)]
+    script_type: Option<proto::ScriptType>,
     /// The caller of the job
     #[arg(long, value_name = "ID", default_value = "")]
     caller: String,
@@ -50,6 +72,12 @@ pub struct SpecArgs {
     /// The only actor that may run the job
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
+    /// Start the job this much later: 10m, 2h
+    #[arg(long = "in", value_name = "TIME", value_parser = span, conflicts_with = "at")]
+    delay: Option<Duration>,
+    /// Start the job at this time: 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<SystemTime>,
     /// Id of the job [default: a new one]
     #[arg(long, value_name = "ID")]
     job_id: Option<String>,
@@ -62,6 +90,8 @@ impl SpecArgs {
     /// Reads the script and makes the request.
     pub(super) fn into_request(self) -> Result<SubmitJobRequest, Failure> {
         let script = self.read_script()?;
+        let script_type = self.script_type();
+        let start = self.at.or_else(|| SystemClock.now().checked_add(self.delay?));
         let retry_policy = self
             .max_attempts
             .map(|max_attempts| RetryPolicy { max_attempts: Some(max_attempts), ..RetryPolicy::default() });
@@ -73,7 +103,7 @@ impl SpecArgs {
             (None, None) => JobId::mint().to_string(),
         };
         let job = JobSpec {
-            script_type: self.script_type.into(),
+            script_type: script_type.into(),
             script,
             caller_id: self.caller,
             context_id: self.context,
@@ -83,11 +113,17 @@ impl SpecArgs {
             queue_timeout: self.queue_timeout.and_then(to_proto),
             retry_policy,
             result_ttl: self.result_ttl.and_then(to_proto),
-            schedule_time: None,
+            schedule_time: start.map(Into::into),
             target_actor_id: self.actor.unwrap_or_default(),
         };
         let request_id = self.request_id.unwrap_or_else(|| job_id.clone());
         Ok(SubmitJobRequest { job: Some(job), job_id, request_id })
+    }
+
+    /// Returns the script type: that of the option, that of the ending of the file, or OSIS.
+    fn script_type(&self) -> proto::ScriptType {
+        let by_ending = || self.file.as_deref().and_then(type_of);
+        self.script_type.or_else(by_ending).unwrap_or(proto::ScriptType::Osis)
     }
 
     fn read_script(&self) -> Result<String, Failure> {
@@ -97,6 +133,9 @@ impl SpecArgs {
             (Some(file), _) if file.as_os_str() != "-" => std::fs::read_to_string(file)
                 .map_err(|error| unreadable(&format!("the script {}", file.display()), error)),
             (None, Some(script)) if script != "-" => Ok(script.clone()),
+            (None, None) => Err(Failure::usage(
+                "there is no script: give it as an argument, in a file with -f FILE, or on standard input with -",
+            )),
             (_, _standard_input) => {
                 let mut script = String::new();
                 std::io::stdin()
@@ -105,5 +144,28 @@ impl SpecArgs {
                 Ok(script)
             }
         }
+    }
+}
+
+/// Returns the script type whose files have this ending. That of Rhai is no sign: OSIS and SAL share it.
+fn type_of(file: &Path) -> Option<proto::ScriptType> {
+    match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "py" => Some(proto::ScriptType::Python),
+        "v" => Some(proto::ScriptType::V),
+        "sal" => Some(proto::ScriptType::Sal),
+        _other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_of_a_file_tells_the_script_type() {
+        let types = ["a/b.py", "x.V", "x.sal", "x.rhai", "x", ".py"].map(|file| type_of(Path::new(file)));
+        let [python, v, sal] =
+            [proto::ScriptType::Python, proto::ScriptType::V, proto::ScriptType::Sal].map(Some);
+        assert_eq!(types, [python, v, sal, None, None, None]);
     }
 }

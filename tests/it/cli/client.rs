@@ -10,7 +10,7 @@ use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Ran, Service, run};
 use crate::support::wait::eventually;
 
-async fn service(redis: &PrivateRedis) -> Service {
+pub(super) async fn service(redis: &PrivateRedis) -> Service {
     let service = Service::serve(&["--redis-url", &redis.url(), "--process-manager", "local"]).await;
     eventually("Redis is found", LIMIT, async || (service.run(["job", "ls"]).code == 0).then_some(())).await;
     service

@@ -9,10 +9,13 @@ const INTRODUCTION: &str = "\
 # Command line
 
 Every command of `hero-supervisor` with its options, made from its help by `make gen`. `hero-supervisor COMMAND --help`
-shows the same on a terminal, and `hero-supervisor completions SHELL` prints a script that completes it.
+shows the same on a terminal, and `source <(hero-supervisor completions bash)` completes it there, ids and names that
+the server knows included.
 
-Standard output has the data: a table, ids (`--quiet`) or the response as JSON (`--output json`). Everything else goes
-to standard error. TIME is a number with a unit: `500ms`, `30s`, `5m`, `2h`, `1d`.
+Standard output has the data: a table, ids (`--quiet`) or the response as JSON or YAML (`--output`). Everything else
+goes to standard error. On a terminal tables fit its width, with short ids that every command takes, and trouble is
+coloured unless `NO_COLOR` is set; pipes, and `--wide`, get all columns. TIME is a number with a unit: `500ms`, `30s`,
+`5m`, `2h`, `1d`. JOB is the id of a job, or at least 6 characters of its beginning.
 ";
 
 /// Renders the page.

@@ -28,6 +28,7 @@ pub(crate) fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Com
     for (name, _) in foreign {
         command.env_remove(name);
     }
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command.args(args).stdin(Stdio::null());
     command
 }

@@ -23,7 +23,7 @@ fn failed(doing: &'static str, path: &Path) -> impl Fn(io::Error) -> TokenFileEr
 }
 
 /// Keeps other writers of a file away until it is dropped.
-pub(super) struct WriteLock {
+pub(crate) struct WriteLock {
     _file: File,
 }
 
@@ -32,7 +32,7 @@ impl WriteLock {
     ///
     /// # Errors
     /// A writer that does not finish, or a folder that cannot be written to.
-    pub(super) fn take(path: &Path) -> Result<Self, TokenFileError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, TokenFileError> {
         let lock = beside(path, ".lock");
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(PRIVATE);
@@ -61,7 +61,7 @@ fn pause() {
 ///
 /// # Errors
 /// A folder that cannot be written to, or a full disk. The old file is still there then.
-pub(super) fn replace(path: &Path, text: &str) -> Result<(), TokenFileError> {
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), TokenFileError> {
     // A link stays a link, so that the file behind it is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_new| path.to_owned());
     let temporary = beside(&target, &format!(".{}.tmp", std::process::id()));

@@ -1,0 +1,171 @@
+//! Filters of jobs, of `job ls` and `job cancel`.
+
+use std::time::SystemTime;
+
+use clap::Args;
+
+use crate::cli::client::{self, Server};
+use crate::cli::values::{self, moment_ago, word};
+use crate::cli::{Exit, Failure};
+use crate::proto::{self, Job, ListJobsRequest, job};
+
+/// Jobs of one page; their results can be large.
+const PAGE_SIZE: i32 = 100;
+/// Most pages that are read for one list; a page with a rare filter can be empty.
+const MOST_PAGES: usize = 5_000;
+
+/// Conditions that jobs must all meet.
+#[derive(Debug, Clone, Args)]
+pub struct FilterArgs {
+    /// Only jobs of these script types: osis, sal, v or python
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
+    types: Vec<proto::ScriptType>,
+    /// Only jobs in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
+    #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    states: Vec<job::State>,
+    /// Only jobs of this caller
+    #[arg(long, value_name = "ID")]
+    caller: Option<String>,
+    /// Only jobs of this context
+    #[arg(long, value_name = "ID")]
+    context: Option<String>,
+    /// Only jobs that this actor has or had last
+    #[arg(long, value_name = "ACTOR")]
+    actor: Option<String>,
+    /// Only jobs that have all these labels
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
+    labels: Vec<(String, String)>,
+    /// Only jobs that were submitted since then: 10m, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment_ago)]
+    since: Option<SystemTime>,
+    /// Only jobs that were submitted before then: 10m, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = moment_ago)]
+    before: Option<SystemTime>,
+}
+
+impl FilterArgs {
+    /// Returns true if every job meets the conditions.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { types, states, caller, context, actor, labels, since, before } = self;
+        types.is_empty()
+            && states.is_empty()
+            && labels.is_empty()
+            && [caller, context, actor].iter().all(|text| text.is_none())
+            && since.is_none()
+            && before.is_none()
+    }
+
+    /// Returns the states that are wanted; none means all.
+    pub(super) fn states(&self) -> &[job::State] {
+        &self.states
+    }
+
+    /// Adds the states that are wanted if none were named.
+    pub(super) fn or_in_states(mut self, states: &[job::State]) -> Self {
+        if self.states.is_empty() {
+            self.states = states.to_vec();
+        }
+        self
+    }
+
+    /// Makes the request of the first page.
+    fn into_request(self) -> ListJobsRequest {
+        ListJobsRequest {
+            script_types: self.types.into_iter().map(i32::from).collect(),
+            states: self.states.into_iter().map(i32::from).collect(),
+            caller_id: self.caller.unwrap_or_default(),
+            context_id: self.context.unwrap_or_default(),
+            actor_id: self.actor.unwrap_or_default(),
+            labels: self.labels.into_iter().collect(),
+            create_time_after: self.since.map(Into::into),
+            create_time_before: self.before.map(Into::into),
+            ..Default::default()
+        }
+    }
+
+    /// Lists the newest jobs that meet the conditions, at most so many. The token is set if there may be more.
+    ///
+    /// # Errors
+    /// Those of the calls, and a list that has no end in sight.
+    pub(super) async fn newest(
+        self,
+        server: &mut Server,
+        limit: usize,
+    ) -> Result<proto::ListJobsResponse, Failure> {
+        newest(server, self.into_request(), limit).await
+    }
+}
+
+/// Lists the newest jobs of a request, at most so many. The token is set if there may be more.
+///
+/// # Errors
+/// Those of the calls, and a list that has no end in sight.
+pub(super) async fn newest(
+    server: &mut Server,
+    mut request: ListJobsRequest,
+    limit: usize,
+) -> Result<proto::ListJobsResponse, Failure> {
+    let mut all = proto::ListJobsResponse::default();
+    for _page in 0..MOST_PAGES {
+        // Never more than are still wanted, so that the last token is that of the last listed job.
+        let wanted = i32::try_from(limit.saturating_sub(all.jobs.len())).unwrap_or(PAGE_SIZE);
+        if wanted == 0 {
+            return Ok(all);
+        }
+        request.page_size = wanted.min(PAGE_SIZE);
+        let page = server.list_jobs(client::call(request.clone())).await?.into_inner();
+        all.jobs.extend(page.jobs);
+        all.next_page_token.clone_from(&page.next_page_token);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return Ok(all);
+        }
+    }
+    let found = values::jobs(i64::try_from(all.jobs.len()).unwrap_or(i64::MAX));
+    let message =
+        format!("gave up after {MOST_PAGES} pages with {found}: narrow the list with --since or --type");
+    Err(Failure::new(Exit::Refused, message))
+}
+
+/// Returns the name of a job's state.
+pub(super) fn state_word(job: &Job) -> String {
+    word(job.state().as_str_name(), "STATE_")
+}
+
+/// The states that jobs can be in.
+pub(in crate::cli) const STATES: [job::State; 7] = [
+    job::State::Scheduled,
+    job::State::Queued,
+    job::State::Running,
+    job::State::RetryWait,
+    job::State::Succeeded,
+    job::State::Failed,
+    job::State::Cancelled,
+];
+
+/// Parses a state.
+fn state(raw: &str) -> Result<job::State, String> {
+    let name = |state: &job::State| word(state.as_str_name(), "STATE_");
+    STATES.into_iter().find(|state| name(state).eq_ignore_ascii_case(raw)).ok_or_else(|| {
+        let names: Vec<String> = STATES.iter().map(name).collect();
+        format!("{raw:?} is not a state of jobs: use {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_is_none_is_told_with_all_that_are() {
+        assert_eq!(state("retry_wait"), Ok(job::State::RetryWait));
+        assert_eq!(state("FAILED"), Ok(job::State::Failed));
+        for wrong in ["bogus", "unspecified", ""] {
+            let refused = state(wrong).expect_err(wrong);
+            assert!(
+                refused.contains("scheduled, queued, running, retry_wait, succeeded, failed"),
+                "{refused}"
+            );
+        }
+    }
+}
