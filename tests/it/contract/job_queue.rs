@@ -79,6 +79,7 @@ on_every_queue! {
     ends::ended_jobs_are_counted_by_the_way_of_their_end,
     ends::only_an_ended_job_can_be_deleted,
     ends::an_ended_job_is_kept_for_its_time,
+    ends::a_result_that_is_too_long_ends_its_job,
     ends::ends_in_any_order_leave_alone_what_is_held_and_what_waits,
     ends::only_so_many_ended_jobs_are_kept,
     queues::a_paused_queue_accepts_jobs_and_hands_out_none_until_it_goes_on,

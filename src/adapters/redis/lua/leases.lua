@@ -1,6 +1,10 @@
 -- What actors do with the jobs that they hold: start, output, finish, release, reject. A lease is an entry that is pending
 -- for the actor; a function that is given a void one does nothing.
 
+-- What an actor writes is kept to the limits of docs/actor-protocol.md, whatever its language: one answer must hold a job.
+local RESULT_BYTES = 1048576   -- bytes of a result
+local ERROR_BYTES = 524288     -- bytes of an error as JSON; a longer one keeps no log lines and the begin of its message
+local LINE_BYTES = 65536       -- bytes of a line, and of the text of a progress
 local OUTPUT_ENTRIES = 10000   -- output lines kept of one job
 local OUTPUT_BYTES = 2097152   -- about this many bytes of output are kept of one job
 local OUTPUT_SPARE = 2764800000 -- milliseconds by which output outlives its record if both are not removed together; longer than any run
@@ -21,18 +25,24 @@ local function last_line(stream, attempt)
   return tonumber(get_field(last[2], 'n')) or 0
 end
 
+-- A percentage that JSON can have; nil for another text.
+local function percentage(text)
+  local number = tonumber(text)
+  return number and number >= -math.huge and math.abs(number) < math.huge and number or nil
+end
+
 -- Adds lines with numbers that are not there yet; answers with their bytes and the last progress among them. Lines that are
 -- there are passed over, so a repeated call does no harm.
 local function add_lines(stream, attempt, output)
   local args, seen, bytes, progress = output.args, last_line(stream, attempt), 0, nil
   for i = output.first, output.first + 4 * (output.count - 1), 4 do
-    local number, at, kind, text = args[i], args[i + 1], args[i + 2], args[i + 3]
+    local number, at, kind, text = args[i], args[i + 1], args[i + 2], truncate(args[i + 3], LINE_BYTES)
     if (tonumber(number) or 0) > seen then
       redis.call('XADD', stream, 'MAXLEN', '~', OUTPUT_ENTRIES, '*', 'a', attempt, 'n', number, 't', at, 's', kind,
         'm', text)
       bytes = bytes + #text + 32
       if kind ~= 'out' and kind ~= 'err' then
-        progress = { attempt = tonumber(attempt), at = tonumber(at), percent = tonumber(kind), message = text }
+        progress = { attempt = tonumber(attempt), at = tonumber(at), percent = percentage(kind), message = text }
       end
     end
   end
@@ -159,6 +169,22 @@ local function fail_attempt(batch, job, finish)
   if job.max_attempts > 1 then add_dead_letter(batch.queue, job, finish, finish.text) end
 end
 
+-- Makes an end of it that one answer can hold.
+local function bound_end(finish)
+  if finish.verdict ~= 'ok' then
+    finish.text = truncate(finish.text, LINE_BYTES)
+    if #finish.detail > ERROR_BYTES then
+      local short = short_error(finish.detail) or { kind = 'script_error', message = truncate(finish.text, EVENT_TEXT) }
+      finish.detail = cjson.encode(short)
+    end
+  elseif #finish.text > RESULT_BYTES then
+    local message = 'the result has ' .. text_of(#finish.text) .. ' bytes, more than the ' .. text_of(RESULT_BYTES)
+      .. ' that are allowed'
+    finish.verdict, finish.text, finish.delay = 'error', message, '0'
+    finish.detail = cjson.encode({ kind = 'limit_exceeded', message = message })
+  end
+end
+
 -- Ends one attempt; answers with 1, or with 0 when its lease is void.
 local function end_attempt(batch, finish)
   local queue, stream, entry = batch.queue, finish.stream, finish.entry
@@ -169,7 +195,12 @@ local function end_attempt(batch, finish)
   remove_later(batch, stream, entry)
   if job.status ~= 'running' and not job.is_ping then emit_job_event(queue, job, finish, RUNNING) end
   job.status = 'running'
-  if finish.output and not job.is_ping then keep_output(queue, job, batch.now_text, finish.number, finish.output) end
+  if finish.output and not job.is_ping then
+    -- Its output may be damaged; without an end the job would be nobody's.
+    local ok, problem = pcall(keep_output, queue, job, batch.now_text, finish.number, finish.output)
+    if not ok then note_damage(queue, problem) end
+  end
+  bound_end(finish)
   if finish.verdict == 'ok' then
     finish_job(batch, job, finish, succeeded(finish.text, finish.detail))
   else

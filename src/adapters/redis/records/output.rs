@@ -39,7 +39,10 @@ pub(in super::super) fn decode_output(mark: String, fields: &Fields) -> Result<S
     let item = match fields.get("s") {
         Some("out") | None => OutputItem::Line { stream: LogStream::Stdout, text },
         Some("err") => OutputItem::Line { stream: LogStream::Stderr, text },
-        Some(kind) => OutputItem::Progress { percent: kind.parse().ok(), message: text },
+        Some(kind) => OutputItem::Progress {
+            percent: kind.parse().ok().filter(|percent: &f64| percent.is_finite()),
+            message: text,
+        },
     };
     let at = time_of(fields.number("t")?.unwrap_or(0));
     let chunk = OutputChunk { number: fields.number("n")?.unwrap_or(0), at, item };

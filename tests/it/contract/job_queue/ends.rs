@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::{JobErrorKind, JobKind, JobSpec, JobState, JobView, Outcome};
+use hero_supervisor::domain::model::job::{
+    JobErrorKind, JobKind, JobSpec, JobState, JobView, MAX_RESULT_BYTES, Outcome,
+};
 use hero_supervisor::ports::job_queue::Deleted;
 use hero_supervisor::ports::work_queue::{TakenJob, WorkQueue};
 
@@ -62,6 +64,28 @@ pub(super) async fn a_job_can_be_cancelled_in_every_state(kind: Kind) {
     assert_eq!((late.changed, late.job.state), (false, JobState::Succeeded));
     assert!(!cancel(&queued.id).await.changed, "a second cancel changes nothing");
     assert!(queue.cancel(&JobId::mint(), "").await.unwrap().is_none());
+    queue.close().await;
+}
+
+/// Actors of ours see to it themselves; one of another language may not.
+pub(super) async fn a_result_that_is_too_long_ends_its_job(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let (fits, fits_end) = submit_wanted(&queue, with_attempts("fits", 3)).await;
+    let (long, long_end) = submit_wanted(&queue, with_attempts("long", 3)).await;
+    let most = text(&"x".repeat(MAX_RESULT_BYTES));
+    let attempt = take_one(&actor).await;
+    assert_eq!(attempt.lease.job_id, fits.id);
+    assert!(finish(&actor, success(&bench, &attempt.lease, most.clone())).await);
+    assert_eq!(fits_end.wait().await.unwrap().outcome, Outcome::Succeeded(most.clone()));
+    let attempt = take_one(&actor).await;
+    assert!(finish(&actor, success(&bench, &attempt.lease, text(&format!("{}x", most.text)))).await);
+    let Outcome::Failed(error) = long_end.wait().await.unwrap().outcome else { panic!("it has failed") };
+    assert_eq!(error.kind, JobErrorKind::LimitExceeded, "{}", error.message);
+    assert!(error.message.contains("1048577"), "{}", error.message);
+    let ended = read(&queue, &long.id).await;
+    assert_eq!((ended.state, ended.attempt), (JobState::Failed, 1), "it would be as long the next time");
     queue.close().await;
 }
 

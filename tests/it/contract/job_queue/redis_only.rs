@@ -6,9 +6,10 @@ use std::time::Duration;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisWorkQueue};
 use hero_supervisor::domain::model::id::{JobId, RequestId};
 use hero_supervisor::domain::model::job::{JobState, JobView, Outcome};
+use hero_supervisor::domain::model::output::{LogStream, OutputChunk, OutputItem, OutputMark};
 use hero_supervisor::ports::job_submission::{RequestKey, Submission};
 use hero_supervisor::ports::store_fault::StoreFault;
-use hero_supervisor::ports::work_queue::WorkQueue;
+use hero_supervisor::ports::work_queue::{LeaseOutput, WorkQueue};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::queue_contract::{
@@ -103,6 +104,52 @@ async fn an_actor_that_may_not_publish_ends_its_attempts_all_the_same() {
     let taken = take_and_start(&bench, &actor).await;
     assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
     assert_eq!(read(&queue, &job.id).await.state, JobState::Succeeded);
+    queue.close().await;
+}
+
+/// What an actor of another language writes is held to the limits of the protocol, and ends its job whatever it is.
+#[tokio::test]
+async fn what_an_actor_says_beyond_the_limits_is_cut_and_costs_no_job_its_end() {
+    const LINE_BYTES: usize = 64 * 1024;
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+
+    let talkative = submit(&queue, spec("1")).await;
+    let taken = take_one(&actor).await;
+    let (at, long) = (bench.now(), "ä".repeat(LINE_BYTES));
+    let said = [
+        OutputItem::Line { stream: LogStream::Stdout, text: long.clone() },
+        OutputItem::Progress { percent: Some(f64::NAN), message: "going on".to_owned() },
+        OutputItem::Progress { percent: Some(f64::NEG_INFINITY), message: long },
+    ];
+    let chunk = |(number, item)| OutputChunk { number, at, item };
+    let chunks = (1..).zip(said).map(chunk).collect();
+    let void = actor.report_output(&[LeaseOutput { lease: taken.lease.clone(), chunks }]).await.unwrap();
+    assert_eq!(void, []);
+    let kept = queue.output(OSIS, &talkative.id, &OutputMark::default(), 100).await.unwrap();
+    let percents = kept.iter().filter_map(|kept| match kept.chunk.item {
+        OutputItem::Progress { percent, .. } => Some(percent),
+        OutputItem::Line { .. } => None,
+    });
+    assert_eq!(percents.collect::<Vec<_>>(), [None, None]);
+    let lengths: Vec<usize> = kept.iter().map(|kept| kept.chunk.item.len()).collect();
+    assert_eq!(lengths, [LINE_BYTES, "going on".len(), LINE_BYTES]);
+    let progress = read(&queue, &talkative.id).await.progress.unwrap();
+    assert_eq!((progress.percent, progress.message.len()), (None, LINE_BYTES));
+    assert!(finish(&actor, failure(&bench, &taken.lease, &"e".repeat(600 * 1024))).await);
+    let ended = until_state(&queue, &talkative.id, JobState::Failed).await;
+    assert_eq!(ended.error.map(|error| error.message.len()), Some(2048));
+
+    let deaf = submit(&queue, spec("2")).await;
+    let taken = take_and_start(&bench, &actor).await;
+    command(&mut bench, &["SET", &format!("hero:{{osis}}:log:{}", deaf.id), "x"]).await;
+    let mut end = success(&bench, &taken.lease, text("2"));
+    let item = OutputItem::Line { stream: LogStream::Stdout, text: "last words".to_owned() };
+    end.output = vec![OutputChunk { number: 1, at: bench.now(), item }];
+    assert!(finish(&actor, end).await);
+    let ended = until_state(&queue, &deaf.id, JobState::Succeeded).await;
+    assert_eq!(ended.result, Some(text("2")));
     queue.close().await;
 }
 

@@ -8,11 +8,18 @@ use super::{
     FREE_ATTEMPTS, Holder, InFlight, Lane, Place, State, Waiting, entry_of, finished, front_of, lease,
     remember,
 };
-use crate::domain::model::job::{JobState, Outcome};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobState, MAX_RESULT_BYTES, Outcome};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::Presence;
 use crate::ports::clock::Clock;
-use crate::ports::work_queue::{AttemptEnd, Lease, Retryability, TakenJob, Work};
+use crate::ports::work_queue::{AttemptEnd, AttemptError, Lease, Retryability, TakenJob, Work};
+
+/// What becomes of an attempt whose result is longer than one may be.
+fn too_long(result: &JobResult) -> AttemptError {
+    let bytes = result.text.len();
+    let message = format!("the result has {bytes} bytes, more than the {MAX_RESULT_BYTES} that are allowed");
+    AttemptError { error: JobError::new(JobErrorKind::LimitExceeded, message), retry: Retryability::Final }
+}
 
 impl State {
     pub(in crate::adapters::memory) fn announce(
@@ -145,6 +152,7 @@ impl State {
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
         job.started_at = Some(end.started_at);
         let failed = match end.outcome {
+            Ok(result) if result.text.len() > MAX_RESULT_BYTES => too_long(&result),
             Ok(result) => {
                 let finished = finished(job, Outcome::Succeeded(result), now);
                 self.finish_job(&held.job_id, finished);
