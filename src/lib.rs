@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Processes belong to the process manager and jobs belong to Redis. The supervisor holds neither, so it can be killed,
-//! upgraded or run several times over at any moment: actors go on, jobs go on, and the next supervisor reads the
-//! desired states, observes the processes and arrives at the same view.
+//! upgraded or run several times over at any moment: actors and jobs continue. A new supervisor loads the desired states,
+//! observes the processes and derives the same statuses.
 //!
 //! # Code map
 //!

@@ -2,16 +2,18 @@
 //!
 //! The desired state of an actor and its history are stored in the [`ActorStore`]; its process belongs to the
 //! [`ProcessManager`]. In between, one task owns each actor (`task`), and one task polls all processes (`observer`).
-//! Nothing here is lost with the supervisor: a new one reads the records, observes the processes, and goes on.
+//! Nothing here is lost with the supervisor: a new one reads the records, observes the processes, and continues.
 //!
-//! [`ActorLifecycleManager`] is the public face: `queries`, `waiting`, `commands`, `bulk`, `scale`, `script_types`, `health` and `logs`
-//! have its methods by subject, `blocking` those that wait until all is done. The health monitor, the scaler, leadership
-//! and the commands of queues are parts of their own, which do not know it.
+//! [`ActorLifecycleManager`] is the public face: `queries`, `waiting`, `commands`, `bulk`, `scale`, `script_types`,
+//! `health` and `logs` have its methods by subject, `blocking` those that wait until all is done, `open` its start. Its
+//! parts are in `core`. Maintenance, the health monitor, the scaler, leadership and the commands of queues are parts of
+//! their own, which do not know the manager.
 
 mod admission;
 mod blocking;
 mod bulk;
 mod commands;
+mod core;
 mod dependencies;
 mod derive_state;
 mod health;
@@ -19,8 +21,8 @@ mod logs;
 mod machine;
 mod maintenance;
 mod observer;
+mod open;
 mod operation;
-
 mod queries;
 mod reconcile;
 mod registry;
@@ -28,6 +30,7 @@ mod reply;
 mod restarts;
 mod scale;
 mod script_types;
+mod shared_sync;
 mod task;
 mod update;
 mod waiting;
@@ -35,22 +38,14 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
 pub use crate::domain::model::actor::StopOptions;
 use crate::domain::model::actor::{ActorConfig, ActorStatus};
 use crate::domain::model::event::{Cause, Source};
 
 use crate::domain::events::Events;
-use crate::domain::health::tracker::HealthTracker;
 use crate::domain::jobs::Supervisor;
-use crate::domain::leadership::Leadership;
 use crate::domain::model::id::{ActorId, NodeName};
-use crate::domain::model::script_type::PerScriptType;
 use crate::error::SupervisorError;
-use crate::lock::Lock;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::process_manager::ProcessManager;
 use crate::ports::programs::Programs;
@@ -65,9 +60,8 @@ pub use script_types::{ActorCounts, ScriptTypeStatus};
 pub use update::{Apply, Update, Updated};
 pub use waiting::WaitReason;
 
-use crate::domain::scaling::queue_stats::QueueStats;
-use observer::Observer;
-use registry::{ActorHandle, Registry};
+use self::core::Core;
+use registry::ActorHandle;
 
 /// Dependencies of an [`ActorLifecycleManager`].
 pub struct Deps {
@@ -92,23 +86,9 @@ pub struct Deps {
 /// Brings actors to the states that callers request. A cheap clone; all clones are one manager.
 #[derive(Clone)]
 pub struct ActorLifecycleManager {
-    shared: Arc<Shared>,
+    core: Arc<Core>,
     /// Cause of commands through this clone.
     cause: Cause,
-}
-
-struct Shared {
-    parts: Arc<Deps>,
-    observer: Observer,
-    registry: Registry,
-    tracker: HealthTracker,
-    leadership: Arc<Leadership>,
-    queue_stats: Arc<QueueStats>,
-    /// Running actors of other nodes, by script type.
-    elsewhere: Lock<PerScriptType<u32>>,
-    opened: OnceCell<()>,
-    token: CancellationToken,
-    tasks: TaskTracker,
 }
 
 /// The outcome of a command: the actor, and whether anything had to be done.
@@ -125,30 +105,14 @@ pub struct CommandOutcome {
 impl ActorLifecycleManager {
     /// Makes a manager. Nothing is contacted before the first call.
     pub fn new(parts: Deps) -> Self {
-        let queue = Arc::clone(parts.supervisor.queue());
-        let shared = Shared {
-            observer: Observer::new(Arc::clone(&parts.processes), queue),
-            registry: Registry::default(),
-            tracker: HealthTracker::default(),
-            leadership: Arc::new(Leadership::new(
-                Arc::<dyn ActorStore>::clone(&parts.store),
-                parts.node.clone(),
-            )),
-            queue_stats: Arc::default(),
-            elsewhere: Lock::default(),
-            opened: OnceCell::new(),
-            token: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            parts: Arc::new(parts),
-        };
-        Self { shared: Arc::new(shared), cause: Source::Caller.into() }
+        Self { core: Arc::new(Core::new(parts)), cause: Source::Caller.into() }
     }
 
     /// Returns the same manager on behalf of a cause, which the events of its commands carry. The default is a caller who
     /// gave no reason.
     #[must_use]
     pub fn on_behalf_of(&self, cause: Cause) -> Self {
-        Self { shared: Arc::clone(&self.shared), cause }
+        Self { core: Arc::clone(&self.core), cause }
     }
 
     /// Loads the actors, makes the initial ones and begins to watch the processes. Harmless to repeat; every other
@@ -157,10 +121,10 @@ impl ActorLifecycleManager {
     /// # Errors
     /// `QueueUnavailable`, `ShuttingDown`.
     pub async fn open(&self) -> Result<(), SupervisorError> {
-        if self.shared.token.is_cancelled() {
+        if self.core.token.is_cancelled() {
             return Err(SupervisorError::ShuttingDown);
         }
-        self.shared.opened.get_or_try_init(|| self.open_once()).await.copied()
+        self.core.opened.get_or_try_init(|| self.open_once()).await.copied()
     }
 
     /// Returns the supervisor whose jobs the actors run.
@@ -175,10 +139,10 @@ impl ActorLifecycleManager {
 
     /// Ends all tasks of the manager. Processes go on.
     pub async fn close(&self) {
-        self.shared.token.cancel();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
-        self.shared.leadership.step_down().await;
+        self.core.token.cancel();
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+        self.core.leadership.step_down().await;
     }
 
     /// The way to the event log, for what happens to actors, queues and scaling on this node. Events of actors are made
@@ -188,13 +152,13 @@ impl ActorLifecycleManager {
     }
 
     pub(crate) fn parts(&self) -> &Deps {
-        &self.shared.parts
+        &self.core.parts
     }
 
     /// Returns the task of an actor of this node.
     async fn handle(&self, id: &ActorId) -> Result<ActorHandle, SupervisorError> {
         self.open().await?;
-        if let Some(handle) = self.shared.registry.get(id.as_str()) {
+        if let Some(handle) = self.core.registry.get(id.as_str()) {
             return Ok(handle);
         }
         match self.parts().store.load().await?.find(id)? {
@@ -202,7 +166,7 @@ impl ActorLifecycleManager {
             Some(record) if record.node != self.parts().node => {
                 Err(SupervisorError::ActorOnOtherNode { id: id.clone(), node: record.node })
             }
-            Some(record) => self.adopt(record).ok_or(SupervisorError::ShuttingDown),
+            Some(record) => self.core.adopt(record).ok_or(SupervisorError::ShuttingDown),
         }
     }
 }

@@ -106,7 +106,7 @@ impl<L: Launcher> WorkerLoop<L> {
         }
         if lost {
             tracing::warn!(
-                "leases: not renewed for two thirds of their length (released everything in hand)"
+                "leases: not renewed for two thirds of their length (released all jobs in flight)"
             );
             self.recover.set(now);
         }

@@ -1,4 +1,4 @@
-//! The names by which library users know the manager: whole-minded calls that wait until all is done.
+//! Blocking convenience methods for users of the library: each waits until the operation has completed.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl ActorLifecycleManager {
     /// Notes that an actor had a job just now, so that it does not count as idle. Job times are also read from the
     /// queue; this is for work that does not go through it.
     pub fn update_actor_job_time(&self, name: &str) {
-        self.shared.tracker.note_job(name, self.now());
+        self.core.tracker.note_job(name, self.now());
     }
 
     /// Health checks, one round after the other, for ever.

@@ -65,7 +65,7 @@ impl ActorLifecycleManager {
             let event = Event::new(record.created_at, self.cause.clone(), EventKind::ActorCreated, message);
             self.events().emit(event.of_actor(&record));
         }
-        let handle = self.adopt(record).ok_or(SupervisorError::ShuttingDown)?;
+        let handle = self.core.adopt(record).ok_or(SupervisorError::ShuttingDown)?;
         if start {
             let started = self.start(&id, wait).await?;
             return Ok(CommandOutcome { changed: created || started.changed, ..started });
@@ -133,7 +133,7 @@ impl ActorLifecycleManager {
         let handle = self.handle(id).await?;
         if !handle.status().record.config.dependencies.is_empty() {
             for dependency in self.start_order(id.as_str(), None).await? {
-                if let Some(dependency) = self.shared.registry.get(&dependency) {
+                if let Some(dependency) = self.core.registry.get(&dependency) {
                     // Its own answer is for nobody: if it fails, the actor that waits for it says so.
                     let cause = needed_by(id, &self.cause);
                     drop(dependency.request(Verb::Start, StopOptions::default(), cause)?);
@@ -213,7 +213,7 @@ impl ActorLifecycleManager {
         draft: Option<&ActorConfig>,
     ) -> Result<Vec<String>, SupervisorError> {
         let mut actors: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for status in self.shared.registry.statuses() {
+        for status in self.core.registry.statuses() {
             actors.insert(status.record.id.to_string(), status.record.config.dependencies);
         }
         if let Some(draft) = draft {

@@ -44,9 +44,9 @@ impl ActorLifecycleManager {
         let actors = self.actors().await?;
         let ours = |actor: &ActorStatus| actor.record.node == *self.node() && selector.matches(actor);
         let ours: Vec<ActorStatus> = actors.into_iter().filter(ours).collect();
-        let (monitor, token, asked) = (self.health_monitor(), self.shared.token.clone(), ours.clone());
+        let (monitor, token, asked) = (self.health_monitor(), self.core.token.clone(), ours.clone());
         let round = self
-            .shared
+            .core
             .tasks
             .spawn(async move { token.run_until_cancelled(monitor.check(asked, scope)).await });
         match tokio::time::timeout(wait, round).await {
@@ -71,12 +71,12 @@ impl ActorLifecycleManager {
         let parts = self.parts();
         HealthMonitor {
             fleet: Arc::new(self.clone()),
-            tracker: self.shared.tracker.clone(),
+            tracker: self.core.tracker.clone(),
             jobs: parts.supervisor.clone(),
             presence: parts.supervisor.queue().clone(),
             store: parts.store.clone(),
-            queue_stats: Arc::clone(&self.shared.queue_stats),
-            leadership: Arc::clone(&self.shared.leadership),
+            queue_stats: Arc::clone(&self.core.queue_stats),
+            leadership: Arc::clone(&self.core.leadership),
             events: parts.events.clone(),
         }
     }
@@ -88,14 +88,14 @@ impl ActorLifecycleManager {
 
     /// Returns the same actor with what is known of its health now.
     pub(super) fn with_health(&self, actor: ActorStatus) -> ActorStatus {
-        self.shared.tracker.with_health(actor)
+        self.core.tracker.with_health(actor)
     }
 }
 
 #[async_trait]
 impl Fleet for ActorLifecycleManager {
     fn own(&self) -> Vec<ActorStatus> {
-        self.shared.registry.statuses()
+        self.core.registry.statuses()
     }
 
     async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {

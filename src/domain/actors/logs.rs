@@ -149,7 +149,7 @@ impl ActorLogs {
     }
 
     fn gone(&self) -> Result<Option<LogBatch>, SupervisorError> {
-        if self.manager.shared.token.is_cancelled() { Err(SupervisorError::ShuttingDown) } else { Ok(None) }
+        if self.manager.core.token.is_cancelled() { Err(SupervisorError::ShuttingDown) } else { Ok(None) }
     }
 
     /// Keeps what the query lets through.

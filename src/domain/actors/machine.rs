@@ -143,9 +143,9 @@ pub(super) struct Machine {
     /// Requests of these whose turn it is.
     deciding: VecDeque<QueuedRequest>,
     heartbeat: Heartbeat,
-    /// The lease of our latest operation that has ended: should it still stand in the record, then by mistake.
+    /// Lease of our latest operation that has ended. A record that still has it is outdated.
     ended_lease: Option<String>,
-    /// Observations up to this one may show the world before our latest operation.
+    /// Observations with this number or a lower one may predate our latest operation and are ignored.
     stale_up_to: u64,
     recent_ends: RecentEnds,
     reclaims: Reclaims,

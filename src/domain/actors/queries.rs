@@ -10,9 +10,6 @@ use crate::error::SupervisorError;
 use crate::ports::actor_store::Loaded;
 use crate::ports::process_manager::{LogLine, ProcessManagerInfo};
 
-/// A reading older than this says nothing about an actor of another node.
-const PRESENCE_FRESH: Duration = Duration::from_secs(30);
-
 impl ActorLifecycleManager {
     /// One actor.
     ///
@@ -20,12 +17,12 @@ impl ActorLifecycleManager {
     /// `ActorNotFound`, `QueueUnavailable`.
     pub async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {
         self.open().await?;
-        if let Some(handle) = self.shared.registry.get(id.as_str()) {
+        if let Some(handle) = self.core.registry.get(id.as_str()) {
             return Ok(self.with_health(handle.status()));
         }
         let record = self.parts().store.load().await?.find(id)?;
         record
-            .map(|record| self.seen_from_afar(record))
+            .map(|record| self.core.seen_from_afar(record))
             .ok_or_else(|| SupervisorError::ActorNotFound(id.clone()))
     }
 
@@ -38,14 +35,14 @@ impl ActorLifecycleManager {
         self.open().await?;
         let Loaded { records, damaged } = self.parts().store.load().await?;
         // What is known of an actor here is not lost with its record.
-        let known = damaged.keys().filter_map(|name| self.shared.registry.get(name));
+        let known = damaged.keys().filter_map(|name| self.core.registry.get(name));
         let known: Vec<ActorStatus> = known.map(|handle| self.with_health(handle.status())).collect();
         let mut actors: Vec<ActorStatus> = records
             .into_iter()
-            .map(|record| match self.shared.registry.get(record.id.as_str()) {
+            .map(|record| match self.core.registry.get(record.id.as_str()) {
                 // A ping may have ended since its driver last looked.
                 Some(handle) => self.with_health(handle.status()),
-                None => self.seen_from_afar(record),
+                None => self.core.seen_from_afar(record),
             })
             .chain(known)
             .collect();
@@ -56,7 +53,7 @@ impl ActorLifecycleManager {
     /// Returns the actors for a decision: those of this node with their records as they are stored now.
     pub(super) async fn actors_as_stored(&self) -> Result<Vec<ActorStatus>, SupervisorError> {
         let each = self.actors().await?.into_iter().map(|actor| async move {
-            match self.shared.registry.get(actor.record.id.as_str()) {
+            match self.core.registry.get(actor.record.id.as_str()) {
                 Some(handle) => handle.read().await,
                 None => Ok(actor),
             }
@@ -87,55 +84,5 @@ impl ActorLifecycleManager {
     /// `ProcessManagerUnavailable`.
     pub async fn probe(&self) -> Result<ProcessManagerInfo, SupervisorError> {
         Ok(self.parts().processes.probe().await?)
-    }
-
-    /// Returns the status of an actor before its first observation.
-    pub(super) fn first_status(&self, record: ActorRecord) -> ActorStatus {
-        let state = match record.desired {
-            Desired::Up => ActorState::Unknown,
-            Desired::Down => ActorState::Stopped,
-        };
-        self.bare_status(record, state)
-    }
-
-    /// An actor of another node, as far as the queue knows it.
-    pub(super) fn seen_from_afar(&self, record: ActorRecord) -> ActorStatus {
-        let observation = self.shared.observer.latest();
-        let presence = observation.presences.get(&record.id).cloned();
-        let now = self.parts().supervisor.clock().now();
-        let fresh = presence.filter(|presence| {
-            now.duration_since(presence.heartbeat_at).unwrap_or_default() < PRESENCE_FRESH
-        });
-        let state = match (record.desired, &fresh) {
-            (Desired::Up, Some(presence)) if presence.draining => ActorState::Draining,
-            (Desired::Up, Some(_)) => ActorState::Running,
-            (Desired::Down, None) => ActorState::Stopped,
-            (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
-        };
-        let status = self.bare_status(record, state);
-        let status = match fresh {
-            Some(presence) => ActorStatus {
-                pid: Pid(Some(presence.pid)),
-                in_flight: presence.in_flight,
-                last_job_at: presence.last_job_at,
-                ..status
-            },
-            None => status,
-        };
-        self.with_health(status)
-    }
-
-    fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
-        ActorStatus {
-            state_since: self.parts().supervisor.clock().now(),
-            record,
-            state,
-            pid: Pid(None),
-            message: String::new(),
-            started_at: None,
-            in_flight: 0,
-            last_job_at: None,
-            health: ActorHealth::default(),
-        }
     }
 }

@@ -76,7 +76,7 @@ impl ActorLifecycleManager {
         self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
         self.store_replicas(&request).await?;
         let state = self.supervisor().queue().state(script_type).await?;
-        let load = load_on_node(&self.shared.registry.statuses_of(script_type), &state);
+        let load = load_on_node(&self.core.registry.statuses_of(script_type), &state);
         let reason = match self.cause.reason.as_str() {
             "" => format!("somebody asked for {replicas}"),
             given => format!("somebody asked for {replicas}: {given}"),
@@ -97,8 +97,8 @@ impl ActorLifecycleManager {
             trigger: parts.supervisor.scale_trigger().clone(),
             clock: Arc::clone(parts.supervisor.clock()),
             queues: parts.supervisor.queue().clone(),
-            queue_stats: Arc::clone(&self.shared.queue_stats),
-            leadership: Arc::clone(&self.shared.leadership),
+            queue_stats: Arc::clone(&self.core.queue_stats),
+            leadership: Arc::clone(&self.core.leadership),
         }
     }
 
@@ -186,15 +186,6 @@ impl ActorLifecycleManager {
         actor.record.node == self.parts().node && actor.record.config.script_type == script_type
     }
 
-    /// Counts the running actors of other nodes, as far as the queue knows.
-    pub(super) fn count_elsewhere(&self, others: &[ActorStatus]) {
-        let mut counts = PerScriptType::<u32>::default();
-        for actor in others.iter().filter(|actor| actor.state == ActorState::Running) {
-            counts[actor.record.config.script_type] += 1;
-        }
-        *self.shared.elsewhere.lock() = counts;
-    }
-
     /// Stores a decision of scaling, and emits its event if it changed anything.
     async fn record_decision(&self, decided: Decision, scaled: &Scaled) {
         if scaled.added.is_empty() && scaled.removed.is_empty() {
@@ -215,7 +206,7 @@ impl ActorLifecycleManager {
         let message =
             format!("{script_type} actors from {} to {desired}: {}", decision.current, decision.reason);
         tracing::info!(%script_type, "{message}");
-        self.shared.queue_stats.set_decision(script_type, decision.clone());
+        self.core.queue_stats.set_decision(script_type, decision.clone());
         if let Err(error) = self.parts().store.put_decision(script_type, &decision).await {
             tracing::debug!(error = %chain(&error), "decision of scaling: it is not stored (other supervisors do not know it)");
         }
@@ -227,11 +218,11 @@ impl ActorLifecycleManager {
 #[async_trait]
 impl ScaledActors for ActorLifecycleManager {
     fn own(&self, script_type: ScriptType) -> Vec<ActorStatus> {
-        self.shared.registry.statuses_of(script_type)
+        self.core.registry.statuses_of(script_type)
     }
 
     fn running_elsewhere(&self, script_type: ScriptType) -> u32 {
-        self.shared.elsewhere.lock()[script_type]
+        self.core.elsewhere.lock()[script_type]
     }
 
     async fn carry_out(&self, decision: Decision) {
@@ -240,7 +231,7 @@ impl ScaledActors for ActorLifecycleManager {
         match scaler.scale_to(script_type, desired, decision.drain_timeout, false, CHANGE_WAIT).await {
             Ok(scaled) => scaler.record_decision(decision, &scaled).await,
             Err(error) => {
-                tracing::warn!(%script_type, error = %chain(&error), "{script_type} actors: {desired} are needed and cannot be had ({})", decision.reason);
+                tracing::warn!(%script_type, error = %chain(&error), "{script_type} actors: not scaled to {desired} ({})", decision.reason);
             }
         }
     }

@@ -253,6 +253,6 @@ impl ActorLifecycleManager {
 
     /// Returns the statistics of the queues.
     pub(super) fn queue_stats(&self) -> &QueueStats {
-        &self.shared.queue_stats
+        &self.core.queue_stats
     }
 }

@@ -87,8 +87,8 @@ impl ActorLifecycleManager {
             },
         };
         let actors = Actors {
-            here: self.shared.registry.statuses_of(script_type),
-            running_elsewhere: self.shared.elsewhere.lock()[script_type],
+            here: self.core.registry.statuses_of(script_type),
+            running_elsewhere: self.core.elsewhere.lock()[script_type],
             target,
         };
         Ok(wait_reason(job, &queue, actors))

@@ -14,10 +14,11 @@ use crate::ports::job_queue::QueueError;
 use crate::ports::job_submission::{Attached, Submitted};
 use crate::ports::store_fault::StoreFault;
 
-/// Jobs of waiting callers that are submitted at a time. Several full batches of the queue; more would only make ten
-/// thousand callers that come at once hold the room of ten thousand submits.
+/// Most concurrent submissions of waiting callers: several full batches of the queue. The bound keeps a burst of ten
+/// thousand callers from holding ten thousand submission buffers.
 pub(super) const SUBMITS_AT_A_TIME: usize = 512;
-/// Time for a turn. It takes longer only when the queue hangs; then callers are told so as soon as by the queue itself.
+/// Longest wait for one of these places. It is reached only when the queue hangs; callers then get the error as soon as
+/// from the queue itself.
 const TURN_LIMIT: Duration = Duration::from_secs(2);
 /// One wait of [`Supervisor::run_job_and_await_result`], which waits again as long as the job lives.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);

@@ -227,8 +227,8 @@ pub struct ActorRecord {
 }
 
 impl ActorRecord {
-    /// Returns a text that is another one whenever the definition or the desired state is. What happens to the process
-    /// does not count.
+    /// Returns a text that changes whenever the definition or the desired state changes. The state of the process is not
+    /// included.
     pub fn etag(&self) -> String {
         etag::etag(&self.config, self.desired)
     }

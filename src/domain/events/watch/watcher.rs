@@ -141,9 +141,7 @@ impl EventWatch {
         let since = *self.unread_since.get_or_insert_with(Instant::now);
         match timeout_at(since + JOIN_LIMIT, self.changed()).await {
             Ok(changed) => changed,
-            Err(_elapsed) => {
-                Err(SupervisorError::QueueUnavailable("the reader of events does not get on".into()))
-            }
+            Err(_elapsed) => Err(SupervisorError::QueueUnavailable("the event reader is stuck".into())),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::actors::core::Core;
 use crate::domain::health::tracker::HealthTracker;
 use crate::domain::jobs::Supervisor;
 use crate::domain::scaling::queue_stats::QueueStats;
@@ -9,17 +10,27 @@ use crate::error::{SupervisorError, chain};
 use crate::ports::shared_store::SharedStore;
 
 /// The local copies of what supervisors share.
-pub(crate) struct SharedSync {
-    pub(crate) store: Arc<dyn SharedStore>,
-    pub(crate) tracker: HealthTracker,
-    pub(crate) jobs: Supervisor,
-    pub(crate) queue_stats: Arc<QueueStats>,
+pub(super) struct SharedSync {
+    store: Arc<dyn SharedStore>,
+    tracker: HealthTracker,
+    jobs: Supervisor,
+    queue_stats: Arc<QueueStats>,
 }
 
 impl SharedSync {
+    /// Returns the copies of a manager.
+    pub(super) fn of(core: &Core) -> Self {
+        Self {
+            store: core.parts.store.clone(),
+            tracker: core.tracker.clone(),
+            jobs: core.parts.supervisor.clone(),
+            queue_stats: Arc::clone(&core.queue_stats),
+        }
+    }
+
     /// Reads all that other supervisors have written; `exists` says which actors there are. What cannot be read stays as
     /// it was.
-    pub(crate) async fn read_all(&self, exists: impl Fn(&str) -> bool) {
+    pub(super) async fn read_all(&self, exists: impl Fn(&str) -> bool) {
         match self.store.healths().await {
             Ok(healths) => self.tracker.sync(healths, exists),
             Err(error) => {
@@ -45,7 +56,7 @@ impl SharedSync {
     ///
     /// # Errors
     /// `QueueUnavailable`.
-    pub(crate) async fn read_settings(&self) -> Result<(), SupervisorError> {
+    pub(super) async fn read_settings(&self) -> Result<(), SupervisorError> {
         for settings in self.store.settings().await? {
             self.jobs.apply_settings(settings);
         }

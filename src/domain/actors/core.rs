@@ -1,0 +1,150 @@
+//! The parts of a manager, shared by its commands, its queries and its loops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::actors::Deps;
+use crate::domain::actors::observer::Observer;
+use crate::domain::actors::registry::{ActorHandle, Registry};
+use crate::domain::actors::task::ActorTask;
+use crate::domain::health::tracker::HealthTracker;
+use crate::domain::leadership::Leadership;
+use crate::domain::model::actor::{ActorRecord, ActorState, ActorStatus, Desired, Pid};
+use crate::domain::model::health::ActorHealth;
+use crate::domain::model::script_type::PerScriptType;
+use crate::domain::scaling::queue_stats::QueueStats;
+use crate::lock::Lock;
+use crate::ports::actor_store::ActorStore;
+
+/// A reading older than this says nothing about an actor of another node.
+const PRESENCE_FRESH: Duration = Duration::from_secs(30);
+
+/// The parts of a manager.
+pub(super) struct Core {
+    pub(super) parts: Arc<Deps>,
+    pub(super) observer: Observer,
+    pub(super) registry: Registry,
+    pub(super) tracker: HealthTracker,
+    pub(super) leadership: Arc<Leadership>,
+    pub(super) queue_stats: Arc<QueueStats>,
+    /// Running actors of other nodes, by script type.
+    pub(super) elsewhere: Lock<PerScriptType<u32>>,
+    pub(super) opened: OnceCell<()>,
+    pub(super) token: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Core {
+    /// Makes the parts. Nothing is contacted.
+    pub(super) fn new(parts: Deps) -> Self {
+        let queue = Arc::clone(parts.supervisor.queue());
+        Self {
+            observer: Observer::new(Arc::clone(&parts.processes), queue),
+            registry: Registry::default(),
+            tracker: HealthTracker::default(),
+            leadership: Arc::new(Leadership::new(
+                Arc::<dyn ActorStore>::clone(&parts.store),
+                parts.node.clone(),
+            )),
+            queue_stats: Arc::default(),
+            elsewhere: Lock::default(),
+            opened: OnceCell::new(),
+            token: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// Gives an actor of this node its task; the one that it has, if so.
+    pub(super) fn adopt(&self, record: ActorRecord) -> Option<ActorHandle> {
+        if record.node != self.parts.node || self.token.is_cancelled() {
+            return None;
+        }
+        let name = record.id.to_string();
+        if let Some(handle) = self.registry.get(&name) {
+            return Some(handle);
+        }
+        let (handle, end) = ActorHandle::pair(self.first_status(record));
+        if !self.registry.insert(&name, handle.clone()) {
+            return self.registry.get(&name);
+        }
+        let (observer, registry) = (self.observer.clone(), self.registry.clone());
+        let task = ActorTask::new(Arc::clone(&self.parts), observer, registry, self.tracker.clone(), end);
+        let token = self.token.child_token();
+        self.tasks.spawn(async move {
+            let reason = task.run(token).await;
+            tracing::debug!(actor.id = %name, ?reason, "actor {name}: its task ended ({reason:?})");
+        });
+        Some(handle)
+    }
+
+    /// Names the records by which processes are made to the process manager. They are others once Redis has lost its data.
+    pub(super) async fn announce_realm(&self) {
+        if let Ok(Some(realm)) = self.parts.store.epoch().await {
+            self.parts.processes.set_realm(&realm);
+        }
+    }
+
+    /// Returns the status of an actor before its first observation.
+    pub(super) fn first_status(&self, record: ActorRecord) -> ActorStatus {
+        let state = match record.desired {
+            Desired::Up => ActorState::Unknown,
+            Desired::Down => ActorState::Stopped,
+        };
+        self.bare_status(record, state)
+    }
+
+    /// An actor of another node, as far as the queue knows it.
+    pub(super) fn seen_from_afar(&self, record: ActorRecord) -> ActorStatus {
+        let observation = self.observer.latest();
+        let presence = observation.presences.get(&record.id).cloned();
+        let now = self.parts.supervisor.clock().now();
+        let fresh = presence.filter(|presence| {
+            now.duration_since(presence.heartbeat_at).unwrap_or_default() < PRESENCE_FRESH
+        });
+        let state = match (record.desired, &fresh) {
+            (Desired::Up, Some(presence)) if presence.draining => ActorState::Draining,
+            (Desired::Up, Some(_)) => ActorState::Running,
+            (Desired::Down, None) => ActorState::Stopped,
+            (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
+        };
+        let status = self.bare_status(record, state);
+        let status = match fresh {
+            Some(presence) => ActorStatus {
+                pid: Pid(Some(presence.pid)),
+                in_flight: presence.in_flight,
+                last_job_at: presence.last_job_at,
+                ..status
+            },
+            None => status,
+        };
+        self.tracker.with_health(status)
+    }
+
+    fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
+        ActorStatus {
+            state_since: self.parts.supervisor.clock().now(),
+            record,
+            state,
+            pid: Pid(None),
+            message: String::new(),
+            started_at: None,
+            in_flight: 0,
+            last_job_at: None,
+            health: ActorHealth::default(),
+        }
+    }
+
+    /// Counts the running actors of other nodes, as far as the queue knows.
+    pub(super) fn count_elsewhere(&self, others: &[ActorStatus]) {
+        let mut counts = PerScriptType::<u32>::default();
+        for actor in others.iter().filter(|actor| actor.state == ActorState::Running) {
+            counts[actor.record.config.script_type] += 1;
+        }
+        *self.elsewhere.lock() = counts;
+    }
+}
