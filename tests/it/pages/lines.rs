@@ -21,8 +21,10 @@ fn lines_of_pages_fit_a_terminal() {
         for (number, line) in read(page).lines().enumerate() {
             in_code ^= line.trim_start().starts_with("```");
             // A row of a table and a link cannot be broken; what is in a block is for a machine.
-            let whole =
-                in_code || line.starts_with('|') || line.starts_with("    ") || !line.trim().contains(' ');
+            let whole = in_code
+                || line.trim_start().starts_with('|')
+                || line.starts_with("    ")
+                || !line.trim().contains(' ');
             let columns = line.chars().count();
             if columns > WIDTH && !whole {
                 wide.push(format!("{page}:{}: {columns} columns", number + 1));
