@@ -45,7 +45,7 @@ pub fn init(filter: &str, format: LogFormat) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if let Err(error) = started {
-        tracing::debug!(%error, "logging was started before");
+        tracing::debug!(%error, "logging: started before");
     }
 }
 

@@ -94,7 +94,7 @@ impl App {
         if let Some((listener, handle)) = self.metrics.take() {
             let readings =
                 Readings { supervisor: self.supervisor.clone(), lifecycle: self.lifecycle.clone() };
-            tracing::info!(address = %listener.address(), "serving metrics on {}", listener.address());
+            tracing::info!(address = %listener.address(), "metrics: served on {}", listener.address());
             let hosts = self.config.metrics_hosts.clone();
             let tls = self.tls_options(Protocols::Http1).filter(|_| self.config.tls.metrics);
             tasks.spawn(metrics::serve(listener, tls, self.scrape_access.take(), handle, readings, hosts));

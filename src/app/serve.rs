@@ -25,7 +25,7 @@ pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
         let signals = Signals::catch().map_err(|error| no_runtime(&error))?;
         let app = App::bind(config, setup).await?;
         for address in app.addresses() {
-            tracing::info!(%address, "serving gRPC on {address}");
+            tracing::info!(%address, "gRPC: served on {address}");
         }
         let shutdown = Shutdown::new();
         run_with_signals(Box::pin(app.run(shutdown.clone())), signals, &shutdown).await

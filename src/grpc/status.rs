@@ -356,7 +356,7 @@ fn refused(refusal: Refusal, text: &str, reason: &str) -> Failure {
 /// Makes the error of an internal fault: the causes go to the log, an error id to the caller.
 fn internal(error: &SupervisorError) -> Failure {
     let error_id = Uuid::new_v4().simple().to_string();
-    tracing::error!(error.id = %error_id, "call failed, error {error_id}: {}", chain(error));
+    tracing::error!(error.id = %error_id, "error {error_id}: call failed ({})", chain(error));
     let message = format!("internal error {error_id}; report it, the log of the server has the details");
     Failure::new(Code::Internal, Reason::Internal, message).with("error_id", error_id)
 }

@@ -66,8 +66,8 @@ pub async fn end() {
     let ended = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(EXPORT_LIMIT)).await;
     match ended {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the last spans could not be sent"),
-        Err(error) => tracing::debug!(%error, "the last spans could not be sent"),
+        Ok(Err(error)) => tracing::debug!(%error, "traces: the last spans could not be sent"),
+        Err(error) => tracing::debug!(%error, "traces: the last spans could not be sent"),
     }
 }
 

@@ -44,7 +44,7 @@ impl<L: Launcher> WorkerLoop<L> {
         let left = slot.lose_host(death.gone_at);
         if !was_ready {
             let why = last_words(&death, "the engine host does not start");
-            tracing::error!(?death, "{why}");
+            tracing::error!(?death, "engine host: did not come up ({why})");
             slot.failed_to_come_up(why, self.now);
         } else if left.reason.is_none() && !retired {
             tracing::warn!(?death, "engine host: died while it was not asked to");

@@ -205,7 +205,7 @@ impl ActorLifecycleManager {
         };
         let message =
             format!("{script_type} actors from {} to {desired}: {}", decision.current, decision.reason);
-        tracing::info!(%script_type, "{message}");
+        tracing::info!(%script_type, "scaling: {message}");
         self.core.queue_stats.set_decision(script_type, decision.clone());
         if let Err(error) = self.parts().store.put_decision(script_type, &decision).await {
             tracing::debug!(error = %chain(&error), "decision of scaling: it is not stored (other supervisors do not know it)");

@@ -240,7 +240,7 @@ impl HealthMonitor {
         }
         let misses = known.consecutive_failures.saturating_add(1);
         let message = format!("actor {id} missed a ping ({misses} in a row): {reason}");
-        tracing::warn!(actor.id = %id, misses, "{message}");
+        tracing::warn!(actor.id = %id, misses, "actor {id}: missed a ping ({misses} in a row; {reason})");
         let timed_out = ping.outcome == PingOutcome::TimedOut;
         self.emit(actor, message, EventKind::PingFailed { timed_out, reason: reason.clone() });
         let mut health = ActorHealth {

@@ -82,7 +82,7 @@ impl QueueCommands {
     }
 
     fn emit(&self, script_type: ScriptType, reason: &str, message: String, kind: EventKind) {
-        tracing::info!(%script_type, "{message}");
+        tracing::info!(%script_type, "queues: {message}");
         let cause = Cause { reason: reason.to_owned(), ..self.cause.clone() };
         self.events.emit(Event::new(self.clock.now(), cause, kind, message).of_type(script_type));
     }

@@ -49,7 +49,7 @@ async fn a_scrape_needs_the_token_of_a_viewer_and_wrong_ones_are_held_back() {
     .await;
     let address = eventually("the address of the metrics is logged", LIMIT, || {
         let log = service.stderr();
-        let line = log.lines().find_map(|line| line.split_once("serving metrics on ").map(|(_, rest)| rest));
+        let line = log.lines().find_map(|line| line.split_once("metrics: served on ").map(|(_, rest)| rest));
         let address = line.and_then(|line| line.split_whitespace().next()).map(str::to_owned);
         async move { address }
     })

@@ -123,9 +123,9 @@ fn a_key_that_others_can_read_is_refused_with_the_remedy() {
 #[tokio::test]
 async fn metrics_speak_tls_when_asked() {
     let stage = TlsStage::start(&["--metrics-listen", "127.0.0.1:0", "--tls-metrics"]).await;
-    logged(&stage.service, "serving metrics on 127.0.0.1:").await;
+    logged(&stage.service, "metrics: served on 127.0.0.1:").await;
     let log = stage.service.stderr();
-    let port = log.split("serving metrics on ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let port = log.split("metrics: served on ").nth(1).unwrap().split_whitespace().next().unwrap();
     let mut plain = TcpStream::connect(port).await.unwrap();
     plain.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let mut answer = String::new();
