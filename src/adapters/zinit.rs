@@ -5,7 +5,7 @@
 //!                       └─ gen2 (its words and its defects) ── gen2/link (many calls at a time) ──┘
 //! ```
 //!
-//! Which Zinit listens is asked on every new connection, as it may be another one after a restart.
+//! The kind of Zinit is asked for on every new connection, as another one may listen after a restart.
 
 mod client;
 mod detect;

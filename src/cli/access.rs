@@ -11,7 +11,7 @@ use crate::client::ConnectOptions;
 /// Heading of the options of all commands in the help.
 pub(super) const GLOBAL: &str = "Global options";
 
-/// Whom the command line trusts, and who it is.
+/// Certificates that the command line trusts, and its own credentials.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AccessArgs {
     /// Trust the CAs in this PEM file instead of those of this machine [env: HERO_SUPERVISOR_CACERT]

@@ -64,13 +64,13 @@ pub enum AuditCommand {
     Ls {
         /// The log [default: audit.path of --config]
         path: Option<PathBuf>,
-        /// Which lines.
+        /// Conditions for lines.
         #[command(flatten)]
         filter: Filter,
     },
 }
 
-/// Which lines are shown. All conditions must hold.
+/// Conditions for the lines that are shown. All of them must hold.
 #[derive(Debug, Clone, Args)]
 pub struct Filter {
     /// Lines of this identity: KIND:ID or ID

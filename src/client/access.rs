@@ -1,4 +1,4 @@
-//! How a connection is made to an address: whether it is encrypted, by which files, and with which token.
+//! The way to connect to an address: encryption, files of certificates, and the token.
 
 use std::fmt;
 use std::fs::File;

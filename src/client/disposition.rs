@@ -1,10 +1,10 @@
-//! What to do after a failed call: one classification for this client and for the command line.
+//! The decision after a failed call: one classification for this client and for the command line.
 
 use tonic::Code;
 
 use super::ClientError;
 
-/// What to do after a failed call.
+/// The decision after a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// Repeat the call: the server or the way to it was away. Repeat a call that changes something only if the repeat is

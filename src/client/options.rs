@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Whom a client trusts, and how it shows who it is. An environment variable says what no option says:
+/// Trusted certificates of a client, and its own credentials. An environment variable says what no option says:
 /// `HERO_SUPERVISOR_CACERT`, `_CLIENT_CERT`, `_CLIENT_KEY`, `_TOKEN` and `_TOKEN_FILE`.
 ///
 /// An address `HOST:PORT` is encrypted when CAs or a client certificate are given, or a token for another machine.

@@ -1,6 +1,6 @@
 //! The generated service: a trait with a method for each call, and what carries it on HTTP/2.
 //!
-//! Its messages are those of [`crate::proto`] but for one, [`WatchEventsMessage`].
+//! The messages are those of [`crate::proto`] but for one, [`WatchEventsMessage`].
 //!
 //! [`WatchEventsMessage`]: crate::grpc::watch_events_message::WatchEventsMessage
 

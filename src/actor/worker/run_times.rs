@@ -1,4 +1,4 @@
-//! How long scripts run here of late, and how many of them are therefore taken together.
+//! Recent run times of scripts, and the number of jobs that is therefore taken together.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -71,7 +71,7 @@ pub(super) fn unfinished(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:unfinished")
 }
 
-/// What the rounds of maintenance know of the clock, and how far their scans have come: a hash. Its field `indexed` is `all`
+/// Knowledge of the rounds of maintenance about the clock, and how far their scans have come: a hash. Its field `indexed` is `all`
 /// when [`unfinished`] has every such job, also those that were accepted before there was this index.
 pub(super) fn clock(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:tick")

@@ -15,7 +15,7 @@ use super::request_queue::{Pending, RequestQueue, measured};
 pub(super) use super::wire::CallError;
 use super::wire::{Wire, unavailable};
 
-/// Whether a call may be made again when the connection breaks under it.
+/// Rule for a call when the connection breaks under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Repeat {
     Yes,
@@ -25,7 +25,7 @@ enum Repeat {
 type Answer = (Value, Found);
 
 struct Call {
-    /// None only asks who is there.
+    /// Call and parameters; None only asks who is there.
     request: Option<(&'static str, Value)>,
     repeat: Repeat,
     pending: Pending<Answer>,

@@ -1,4 +1,4 @@
-//! Tells from one answer which Zinit listens, if it is one at all.
+//! Detection of the Zinit that listens, from one answer, if it is one at all.
 
 use serde_json::Value;
 
@@ -14,15 +14,15 @@ pub(super) enum Generation {
 /// A server that we can work with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Its family.
+    /// Generation of the Zinit.
     pub(super) generation: Generation,
-    /// It gives the same reason for nearly every refusal, as GEN2 does before v0.2.28.
+    /// True if nearly every refusal has the same reason, as with GEN2 before v0.2.28.
     pub(super) terse: bool,
-    /// Its own version number, if it tells.
+    /// Version of the Zinit, if it tells.
     pub(super) version: Option<String>,
-    /// Its pid, if it sees the same processes under the same pids as we do.
+    /// Pid of the Zinit, if it sees the same processes under the same pids as we do.
     pub(super) server: Option<i32>,
-    /// How many files it may have open, if that can be seen.
+    /// Number of files that the Zinit may have open, if that can be seen.
     pub(super) open_files: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ impl Found {
         }
     }
 
-    /// What an operator has to know of it.
+    /// Returns the limits that an operator has to know.
     pub(super) fn limits(&self) -> &'static [&'static str] {
         match self.generation {
             Generation::Gen2 => &[
@@ -57,7 +57,7 @@ impl Found {
     }
 }
 
-/// What we can work with, for error messages.
+/// Supported versions, for error messages.
 const SUPPORTED: &str = "supported are zinit 0.3.9 (GEN3) and threefoldtech/zinit v0.2.15 to v0.2.28 (GEN2)";
 
 /// Judges the answer to `rpc.discover`.

@@ -20,7 +20,8 @@ pub(super) struct OrphanKiller {
 }
 
 impl OrphanKiller {
-    /// Whether this pid is a living process of this actor; if so, it is ended. If not, what it has left behind is.
+    /// Ends this pid, if it is a living process of this actor, and returns true then. Otherwise the rest of the actor's
+    /// processes is ended.
     pub(super) async fn end(&self, name: &str, pid: u32, grace: Duration, generation: Generation) -> bool {
         let Some(process) = i32::try_from(pid).ok().filter(|pid| *pid > 1) else { return false };
         // Pids are given again, so a process has to bear the actor's name. What is dead, or not ours to look at, does not.

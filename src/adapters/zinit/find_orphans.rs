@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// Between two searches at most.
 const SELDOM: Duration = Duration::from_secs(64);
 
-/// What was left behind, as far as it lives.
+/// A search for living orphans.
 #[derive(Debug, Default)]
 pub(super) struct OrphanSearch {
     inner: Lock<Inner>,
@@ -45,8 +45,8 @@ struct Search {
 }
 
 impl OrphanSearch {
-    /// What lives on beside the processes of the Zinit that has this pid, as far as it was found. A search that is due is
-    /// begun; whoever looks does not wait for it and hears of it the next time.
+    /// Returns the living orphans beside the processes of the Zinit with this pid, as far as they were found. A search
+    /// that is due is begun; its result is seen by the next call.
     pub(super) async fn of(&self, server: i32, generation: Generation) -> Vec<Orphan> {
         let ended = self.inner().running.take_if(|search| search.is_finished());
         if let Some(search) = ended
@@ -69,7 +69,7 @@ impl OrphanSearch {
         inner.found.iter().map(|(_process, orphan)| orphan.clone()).collect()
     }
 
-    /// If it is time to search: the time until the next search.
+    /// Returns the time until the next search, if it is time for one.
     fn due(&self, server: Process) -> Option<Duration> {
         let inner = self.inner();
         match inner.searched {
@@ -86,8 +86,9 @@ impl OrphanSearch {
     }
 }
 
-/// Whether a Zinit before this one may have started a process. GEN3 gives each service a group of its own and leaves it in
-/// its session, where what has a session of its own has been made by somebody else; GEN2 gives it a session, too.
+/// Returns true if a Zinit before this one may have started a process. GEN3 gives each service a group of its own and
+/// leaves it in its session, where a process with a session of its own has been made by somebody else; GEN2 gives it a
+/// session, too.
 fn may_be_left(stat: &Stat, server: Process, generation: Generation) -> bool {
     let pid = stat.process.pid;
     let leads_session = stat.session == pid;
@@ -142,7 +143,7 @@ mod tests {
         assert!(!may_be_left(&left, server, Generation::Gen2));
     }
 
-    /// As a service of GEN2 that has lost its Zinit: it leads a session, and bears the marks.
+    /// A service of GEN2 that has lost its Zinit: it leads a session, and bears the marks.
     #[test]
     fn a_process_of_a_session_of_its_own_is_found_for_gen2() {
         let name = format!("left-{}", std::process::id());

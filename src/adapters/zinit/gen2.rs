@@ -21,8 +21,8 @@
 //! | the check of a oneshot is never run | one with a check is no oneshot, and is stopped at its end |
 //! | a check that hangs is left running, one without a program is tried without a pause | `timeout` and a shell run it |
 //!
-//! What remains: the backoff of the policy (it is always 2 s), a time limit for health checks while no supervisor runs,
-//! and that it reads the output of some 256 services at most.
+//! Gaps that remain: the backoff of the policy (it is always 2 s), a time limit for health checks while no supervisor
+//! runs, and that GEN2 reads the output of some 256 services at most.
 
 mod calls;
 mod definition;
@@ -61,9 +61,9 @@ use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, ProcessError, ProcessSpec, ProcessState,
 };
 
-/// Where it keeps its files, whatever its command line says.
+/// Folder of Zinit's files, whatever its command line says.
 const CONFIG_DIR: &str = "/etc/zinit";
-/// With more services than this, output is no longer read, and programs block when they write.
+/// Most services whose output is read. With more, programs block when they write.
 const MAX_SERVICES: usize = 256;
 /// Room for services that others add.
 const MARGIN: usize = 6;
@@ -94,15 +94,15 @@ pub(super) struct Gen2 {
     warned_of_files: AtomicBool,
 }
 
-/// What Zinit does not tell of a service.
+/// Knowledge about a service that Zinit does not tell.
 #[derive(Debug, Clone)]
 struct Known {
     restart: RestartMode,
-    /// It is a oneshot, once that was asked for.
+    /// True for a oneshot; None until that was asked for.
     oneshot: Option<bool>,
-    /// It was stopped and forgotten; how it ended.
+    /// Exit of a service that was stopped and forgotten.
     stopped: Option<Option<ExitStatus>>,
-    /// It ran like this, when it was last looked at.
+    /// Status of the last observation, and its time.
     seen: Option<(Status, Instant)>,
 }
 
@@ -275,8 +275,9 @@ impl Gen2 {
         Ok(())
     }
 
-    /// Tells a process to end, gives it its time, and kills it when that is over. Zinit's own stop would kill it after half a
-    /// second, and tell it to end once more before: programs may take a second SIGTERM for an order to drop everything.
+    /// Ends a process: first by SIGTERM, and by SIGKILL when its time is over. Zinit's own stop would kill it after
+    /// half a second, and tell it to end once more before: programs may take a second SIGTERM for an order to drop
+    /// everything.
     async fn ask_to_end(
         &self,
         name: &str,
@@ -363,8 +364,8 @@ impl Gen2 {
         } else if definition.has_env && !self.warned_of_files.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 %name, %file,
-                "the service files of zinit are not to be seen from here, so they cannot be made private: the environments of \
-                 actors may be readable by others where zinit runs; chmod 700 {CONFIG_DIR} there"
+                "zinit: its service files are not to be seen from here, so they cannot be made private (others may read the \
+                 environments of actors where zinit runs: chmod 700 {CONFIG_DIR} there)"
             );
         }
     }
@@ -376,7 +377,7 @@ impl Known {
     }
 }
 
-/// It ran once, as it was to.
+/// Returns true for a service that ran once, as configured.
 fn is_over(status: &Status, restart: RestartMode) -> bool {
     match (restart, status.exit()) {
         (RestartMode::Never, Some(_)) | (RestartMode::OnFailure, Some(ExitStatus::Code(0))) => true,
@@ -384,7 +385,7 @@ fn is_over(status: &Status, restart: RestartMode) -> bool {
     }
 }
 
-/// Where Zinit keeps the file of a service.
+/// Returns the path of the file of a service.
 fn file_of(name: &str) -> PathBuf {
     [CONFIG_DIR, &format!("{name}.yaml")].iter().collect()
 }

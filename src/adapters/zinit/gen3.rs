@@ -20,9 +20,9 @@
 //! | a byte that is not UTF-8 ends an output, and its program | all programs but our own have a filter (`exec_shim`) |
 //! | setting a service overwrites the file of one that is not loaded | [`slots`]: it is looked whose the file is |
 //!
-//! What remains:
+//! Gaps that remain:
 //! * processes of a killed Zinit live on, and the next Zinit starts them a second time: those of actors are searched for
-//!   (`leftovers`) and ended (`end_orphan`);
+//!   (`find_orphans`) and ended (`end_orphan`);
 //! * a program that cannot be executed ends with the shell's exit code 126 or 127 and is restarted by its policy;
 //! * a stop also stops the services of other people that depend on the stopped one;
 //! * health checks run in Zinit's own environment and folder;
@@ -58,7 +58,7 @@ use super::owners::{Env, Owners};
 use super::shim::Shim;
 use crate::ports::process_manager::{LogLine, ProcessError, ProcessSpec};
 
-/// How names of services begin that stand where a deleted one stood.
+/// Prefix of the names of services that stand where a deleted one stood.
 const TOMBSTONE: &str = "hero-tombstone-";
 /// Files that Zinit has open for each service that runs.
 const FILES_EACH: u64 = 3;
@@ -219,7 +219,7 @@ impl Gen3 {
         self.calls.changes.close().await;
     }
 
-    /// Where a service is, once that can be relied on.
+    /// Reads the state of a service, once that can be relied on.
     async fn state(&self, name: &str) -> Result<Option<State>, ProcessError> {
         let begun = Instant::now();
         loop {

@@ -42,7 +42,7 @@ impl NameLocks {
         self.queue(name, Some(Instant::now() + grace)).await
     }
 
-    /// Whether somebody works on, or waits for, a stop of this name.
+    /// Returns true if somebody works on, or waits for, a stop of this name.
     pub(super) fn is_stopping(&self, name: &str) -> bool {
         self.names.lock().get(name).is_some_and(|name| name.stops > 0)
     }
@@ -71,7 +71,7 @@ impl NameLocks {
 }
 
 impl NameLock {
-    /// When the process is to be killed, by the shortest grace of all who want it stopped.
+    /// Returns the time of the SIGKILL, by the shortest grace period of all who want the process stopped.
     pub(super) fn kill_at(&self) -> Option<Instant> {
         self.names.lock().get(&self.name).and_then(|name| name.kill_at)
     }

@@ -1,5 +1,5 @@
-//! Whose a service is. Zinit is shared, so a service of an actor's name may be somebody else's: an actor never takes over,
-//! stops or deletes it.
+//! Owners of services. Zinit is shared, so a service of an actor's name may be somebody else's: an actor never takes
+//! over, stops or deletes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::MutexGuard;
@@ -10,7 +10,7 @@ use crate::ports::process_manager::{ACTOR_MARK, ProcessError, REALM_MARK};
 /// Variables of a service, as it was defined with them.
 pub(super) type Env = BTreeMap<String, String>;
 
-/// What is known of owners.
+/// Knowledge about owners.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     inner: Lock<Inner>,
@@ -24,7 +24,7 @@ struct Inner {
     listed: HashMap<String, (Option<u32>, bool)>,
 }
 
-/// Why a service is not ours, in words that go behind its name.
+/// Reason for which a service is not ours, in words that go behind its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreign(String);
 
@@ -41,7 +41,8 @@ impl Owners {
         }
     }
 
-    /// Whether a service of this name with this environment is ours. While no records are known, the actor's name decides.
+    /// Checks that a service of this name with this environment is ours. While no records are known, the actor's name
+    /// decides.
     pub(super) fn judge(&self, name: &str, env: &Env) -> Result<(), Foreign> {
         let Some(actor) = env.get(ACTOR_MARK) else {
             return Err(Foreign(format!("was not made for an actor (it has no {ACTOR_MARK})")));
@@ -58,7 +59,7 @@ impl Owners {
         }
     }
 
-    /// Whether a listed service is known to be foreign; None when it has to be looked at first.
+    /// Returns true if a listed service is known to be foreign; None when it has to be looked at first.
     pub(super) fn known(&self, name: &str, pid: Option<u32>) -> Option<bool> {
         self.inner().listed.get(name).filter(|(seen, _foreign)| *seen == pid).map(|(_pid, foreign)| *foreign)
     }
@@ -75,7 +76,7 @@ impl Owners {
         self.inner().listed.retain(|name, _seen| listed(name));
     }
 
-    /// Whether the service of this name was foreign when it was listed last. Nothing of its log is shown.
+    /// Returns true if the service of this name was foreign when it was listed last. Nothing of its log is shown.
     pub(super) fn is_foreign(&self, name: &str) -> bool {
         self.inner().listed.get(name).is_some_and(|(_pid, foreign)| *foreign)
     }

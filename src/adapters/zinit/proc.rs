@@ -1,4 +1,4 @@
-//! What the kernel tells of processes: who they are, whose children, and the marks of actors in their environments.
+//! Processes as the kernel shows them: identities, children, and the marks of actors in their environments.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,7 +10,7 @@ use crate::ports::process_manager::ACTOR_MARK;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: i32,
-    /// In ticks since the machine was started.
+    /// Start, in ticks since the machine was started.
     pub(super) started: u64,
 }
 
@@ -20,7 +20,7 @@ impl Process {
     }
 }
 
-/// What the kernel tells of a process that has not ended.
+/// Data of the kernel about a process that has not ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stat {
     pub(super) process: Process,
@@ -52,7 +52,7 @@ impl Stat {
     }
 }
 
-/// All processes that have not ended.
+/// Lists all processes that have not ended.
 pub(super) fn all() -> impl Iterator<Item = Stat> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok()).filter_map(Stat::of)
@@ -68,7 +68,7 @@ pub(super) fn environment(pid: i32) -> Option<Env> {
     Some(environ.split(|byte| *byte == 0).filter_map(variable).collect())
 }
 
-/// Whether a process was started as this actor, or by it.
+/// Returns true if a process was started as this actor, or by it.
 pub(super) fn is_of_actor(pid: i32, name: &str) -> bool {
     environment(pid).is_some_and(|env| env.get(ACTOR_MARK).is_some_and(|actor| actor == name))
 }

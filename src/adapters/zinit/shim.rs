@@ -47,7 +47,7 @@ impl Shim {
         quoted(&argv).map(Some)
     }
 
-    /// Whether a program is known to write UTF-8 only: the actor programs beside the shim do.
+    /// Returns true if a program is known to write UTF-8 only: the actor programs beside the shim do.
     fn writes_utf8(&self, program: &Path) -> bool {
         let own = self.0.first().map(Path::new);
         let is_actor = |script_type: ScriptType| {

@@ -17,10 +17,10 @@ const MAX_REPLY_BYTES: usize = 16 * 1024 * 1024;
 
 /// A name that no service bears, since none has a slash.
 const NO_SERVICE: &str = "hero-supervisor/none";
-/// What GEN2 answers to every call that fails in it, before v0.2.28.
+/// Code of GEN2 for every call that fails in it, before v0.2.28.
 pub(super) const INTERNAL_ERROR: i64 = -32603;
 
-/// Why a call brought no result.
+/// Reason for which a call brought no result.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     /// Nobody listens, or the connection broke.
@@ -141,7 +141,7 @@ impl Writer {
 }
 
 impl Reader {
-    /// Whether the server closed the connection, or speaks unasked.
+    /// Returns true if the server closed the connection, or speaks unasked.
     pub(super) fn is_stale(&self) -> bool {
         let at_rest = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
         !self.half.get_ref().try_read(&mut [0]).is_err_and(at_rest)
@@ -176,7 +176,7 @@ impl Reader {
     }
 }
 
-/// What an answer brings.
+/// Takes the result out of an answer.
 pub(super) fn result_of(mut answer: Value) -> Result<Value, CallError> {
     if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
         let code = error["code"].as_i64().unwrap_or_default();
@@ -200,14 +200,14 @@ fn server(stream: &UnixStream) -> Option<i32> {
     (ours == theirs).then_some(server)
 }
 
-/// How many files a process may have open.
+/// Returns the number of files that a process may have open.
 fn open_files(pid: i32) -> Option<u64> {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What an error object says, with all that a failed validation lists.
+/// Renders an error object, with all that a failed validation lists.
 fn refusal(error: &Value) -> String {
     let message = error["message"].as_str().unwrap_or("it did not say why");
     let details = error["data"]["errors"].as_array().map(Vec::as_slice).unwrap_or_default();

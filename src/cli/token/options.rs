@@ -8,7 +8,7 @@ use crate::cli::Failure;
 use crate::cli::values::span;
 use crate::config::TokenGrant;
 
-/// What a new token allows.
+/// Rights of a new token.
 #[derive(Debug, Clone, Args)]
 pub struct GrantArgs {
     /// Role: viewer, submitter, operator or admin; can be repeated

@@ -1,4 +1,4 @@
-//! Which connections are encrypted, and what is refused before anybody is called.
+//! Encryption of connections by address, and what is refused before anybody is called.
 
 use std::ffi::OsString;
 use std::path::Path;

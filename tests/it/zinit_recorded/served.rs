@@ -94,7 +94,7 @@ async fn recorded_number_of_services_is_warned_of_without_a_start() {
     for number in 0..251 {
         served.zinit.put(&format!("s{number}"), json!({"exec": "sleep 1000"}), true);
     }
-    let warned = || async { served.service.stderr().contains("zinit has 25").then_some(()) };
+    let warned = || async { served.service.stderr().contains("zinit: 25").then_some(()) };
     eventually("it is warned", LIMIT, warned).await;
 }
 

@@ -1,6 +1,6 @@
 //! Pages of jobs, newest first over all queues.
 //!
-//! Who asks for jobs that have not ended gets them from an index of their own, at a cost that does not grow with what is over.
+//! Unfinished jobs are listed from an index of their own, at a cost that does not grow with the number of ended ones.
 
 use redis::Value;
 

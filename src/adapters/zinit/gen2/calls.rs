@@ -2,8 +2,8 @@
 //!
 //! `system_shutdown` and `system_reboot` are not among them: outside of a container they end the machine.
 //!
-//! Before v0.2.28 nearly every refusal is an "Internal error" without a reason (it is *terse*). Whether the name is known
-//! is asked for then, and the reason follows.
+//! Refusals: before v0.2.28 nearly every one is an "Internal error" without a reason (it is *terse*). Whether the name
+//! is known is asked for then, and the reason follows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const TRIES: u32 = 20;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What GEN2 answers when there is no such service.
+/// Code of the answer for a service that does not exist.
 const NOT_FOUND: i64 = -32000;
 /// And when a service is monitored already.
 const MONITORED: i64 = -32001;
@@ -59,7 +59,7 @@ impl Calls {
         Ok(services.iter().map(|(name, state)| (name.clone(), word(state))).collect())
     }
 
-    /// Where one service is; None if there is no such service.
+    /// Reads the status of a service; None if there is no such service.
     pub(super) async fn status(&self, name: &str) -> Result<Option<Status>, CallError> {
         self.status_within(name, READ).await
     }
@@ -146,7 +146,7 @@ impl Calls {
         Ok(self.known(name, answer).await?.is_some())
     }
 
-    /// What is kept of the lines of a service, oldest first, as Zinit writes them.
+    /// Reads the kept lines of a service, oldest first, as Zinit writes them.
     pub(super) async fn current_logs(&self, name: &str) -> Result<Vec<String>, CallError> {
         Ok(texts(&self.link.call("stream_currentLogs", json!([name]), READ).await?))
     }
@@ -155,7 +155,7 @@ impl Calls {
         Ok(self.states().await?.iter().any(|(listed, _word)| listed == name))
     }
 
-    /// Whether this refusal may mean anything.
+    /// Returns true for a refusal that may mean anything.
     fn says_nothing(&self, error: &CallError) -> bool {
         self.link.is_terse() && matches!(error, CallError::Refused { code: INTERNAL_ERROR, .. })
     }

@@ -13,17 +13,17 @@ use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
 const MAX_ARGUMENT_BYTES: usize = 128 * 1024 - 1;
 /// A single run of a health check takes no longer, however long the process may take to start.
 const LONGEST_CHECK: Duration = Duration::from_secs(30);
-/// How an actor is restarted, where the service does not say so itself.
+/// Variable with the restart mode of an actor, where the service does not have it itself.
 const RESTART_MARK: &str = "HERO_RESTART";
 
-/// How the names of variables begin by which a supervisor tells an actor who it is.
+/// Prefix of the variables by which a supervisor tells an actor its identity.
 const OURS: &str = "HERO_";
 
 /// A service as Zinit is told it.
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// It has something in its environment beside what a supervisor tells every actor, which may be a secret.
+    /// True if the environment has something beside what a supervisor tells every actor, which may be a secret.
     pub(super) has_env: bool,
     pub(super) content: Value,
 }
@@ -76,14 +76,14 @@ impl Definition {
         })
     }
 
-    /// Whether a service that is there was defined like this. Zinit adds its defaults.
+    /// Returns true if a service that is there was defined like this. Zinit adds its defaults.
     pub(super) fn matches(&self, theirs: &Value) -> bool {
         let parts = ["exec", "test", "oneshot", "after", "env", "dir"];
         parts.into_iter().all(|part| same(part, &self.content[part], &theirs[part]))
     }
 }
 
-/// How a service that is there is to be restarted.
+/// Returns the restart mode of a service that is there.
 pub(super) fn restart_mode(content: &Value) -> RestartMode {
     match content["env"][RESTART_MARK].as_str() {
         Some("on-failure") => RestartMode::OnFailure,
@@ -138,7 +138,7 @@ fn same_variables(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> boo
     ours.len() == theirs.len() && ours.iter().all(same)
 }
 
-/// Whether a text that was written into a YAML file may be read as this value: numbers lose their spelling.
+/// Returns true if a text that was written into a YAML file may be read as this value: numbers lose their spelling.
 fn reads_as(text: &str, value: &Value) -> bool {
     let spelled = || {
         let (negative, digits) = match text.strip_prefix('-') {

@@ -47,7 +47,7 @@ impl Link {
         measured(method, self.calls.call(&self.socket, timeout, start, call)).await
     }
 
-    /// Whether the Zinit that was found last gives the same reason for nearly every refusal.
+    /// Returns true if the Zinit that was found last gives the same reason for nearly every refusal.
     pub(super) fn is_terse(&self) -> bool {
         self.terse.load(Ordering::Relaxed)
     }

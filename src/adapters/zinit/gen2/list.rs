@@ -86,8 +86,8 @@ impl Gen2 {
         Ok(status)
     }
 
-    /// Whether Zinit starts an ended service again. One that ended well and is only to be restarted after a failure is
-    /// stopped on the way.
+    /// Finds out whether Zinit starts an ended service again. A service that ended well and is only to be restarted
+    /// after a failure is stopped on the way.
     pub(super) async fn again(&self, name: &str, status: &Status) -> Result<Again, ProcessError> {
         let Some(exit) = status.exit().filter(|_exit| status.wanted) else { return Ok(Again::Yes) };
         let known = self.known().get(name).map(|known| known.restart);
@@ -122,7 +122,8 @@ impl Gen2 {
         Ok(oneshot)
     }
 
-    /// Whether a listed service is somebody else's. What nobody can say is taken for ours while it is only looked at.
+    /// Returns true if a listed service is somebody else's. A service whose owner nobody knows is taken for ours while
+    /// it is only looked at.
     async fn is_foreign(&self, name: &str, status: &Status) -> Result<bool, ProcessError> {
         if let Some(foreign) = self.owners.known(name, status.pid) {
             return Ok(foreign);
@@ -132,7 +133,8 @@ impl Gen2 {
         Ok(env.is_some_and(|env| self.owners.note(name, status.pid, &env)))
     }
 
-    /// Whether a service may be ended: it bears our marks, or was started by us and cannot be looked at any more.
+    /// Returns true if a service may be ended: it bears our marks, or was started by us and cannot be looked at any
+    /// more.
     pub(super) async fn is_ours(&self, name: &str, status: &Status) -> Result<bool, ProcessError> {
         let content = self.calls.content(name).await?;
         match self.env_of(name, status, content.as_ref()).await? {
@@ -170,8 +172,8 @@ impl Gen2 {
         if many && !self.warned_of_many.swap(many, Ordering::Relaxed) {
             tracing::warn!(
                 services = count,
-                "zinit has {count} services; with more than {MAX_SERVICES} this generation stops to read their output, \
-                 and programs that write block: run fewer actors here, or use zinit 0.3.9"
+                "zinit: {count} services (with more than {MAX_SERVICES} this generation stops to read their output, and \
+                 programs that write block: run fewer actors here, or use zinit 0.3.9)"
             );
         } else if !many {
             self.warned_of_many.store(false, Ordering::Relaxed);

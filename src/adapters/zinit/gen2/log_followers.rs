@@ -28,11 +28,11 @@ use crate::ports::process_manager::{LogBatch, LogPosition, ProcessError};
 const RETRY: Duration = Duration::from_millis(500);
 /// A subscription is confirmed a moment before it stands.
 const STANDS: Duration = Duration::from_millis(50);
-/// What comes a second time behind a subscription comes within this time.
+/// Time within which lines behind a subscription may come a second time.
 const REPEATED: Duration = Duration::from_secs(1);
 /// A follower that nobody has read from for so long is ended.
 const IDLE: Duration = Duration::from_secs(3);
-/// What was read is kept for so long, so that a reader who comes back goes on where it was.
+/// Time for which read lines are kept, so that a reader who comes back goes on at its place.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// Followers of services.
@@ -43,7 +43,7 @@ pub(super) struct LogFollowers {
     closed: CancellationToken,
 }
 
-/// What is read of one service.
+/// Reader of the output of one service.
 struct LogFollower {
     name: String,
     ring: LogRing,
@@ -59,12 +59,12 @@ struct State {
     server: Option<i32>,
     read: Read,
     readers: usize,
-    /// When the last reader left.
+    /// Time at which the last reader left.
     left: Instant,
     is_followed: bool,
 }
 
-/// Somebody waits for lines.
+/// Guard of a reader that waits for lines.
 struct Reader<'a>(&'a LogFollower);
 
 impl LogFollowers {
@@ -73,7 +73,7 @@ impl LogFollowers {
         Self { socket: socket.to_owned(), followers: Lock::default(), tasks, closed }
     }
 
-    /// What was written behind `after`, waited for if there is nothing yet.
+    /// Reads the lines behind `after`, and waits for one if there is none yet.
     pub(super) async fn read(
         &self,
         name: &str,

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::domain::model::output::LogStream;
 use crate::ports::process_manager::LogLine;
 
-/// What Zinit itself writes into a log when it starts a service.
+/// Line that Zinit itself writes into a log when it starts a service.
 const START_MARK: &str = "------------ [start] ------------";
 /// Lines that are remembered to be recognised; twice of what Zinit keeps by default, for all services together.
 const REMEMBERED: usize = 4096;
@@ -59,8 +59,8 @@ impl Read {
         *self = Self::default();
     }
 
-    /// How many of the lines that Zinit keeps were read already: what was read last is where they overlap. Zinit may have
-    /// dropped older lines since, and has kept all that came later.
+    /// Returns the number of Zinit's kept lines that were read already: the lines that were read last are where both
+    /// overlap. Zinit may have dropped older lines since, and has kept all that came later.
     pub(super) fn among(&self, kept: &[String]) -> usize {
         let kept: Vec<u64> = kept.iter().map(|raw| hash(raw)).collect();
         let most = if self.is_cut { kept.len() } else { kept.len().min(self.lines.len()) };
@@ -81,7 +81,7 @@ fn hash(raw: &str) -> u64 {
 /// Recognises lines that come a second time: a run of them that ends where the known lines end.
 pub(super) struct Repeated {
     known: Vec<String>,
-    /// Where in `known` runs may have begun that fit what was heard.
+    /// Places in `known` at which runs may have begun that fit the received lines.
     runs: Vec<usize>,
     heard: Vec<String>,
     over: bool,

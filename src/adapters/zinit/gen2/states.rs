@@ -10,15 +10,15 @@ use crate::ports::process_manager::ProcessState;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Status {
     pub(super) state: State,
-    /// None while Zinit says 0.
+    /// Pid; None while Zinit says 0.
     pub(super) pid: Option<u32>,
     /// Zinit is to keep it up.
     pub(super) wanted: bool,
-    /// What it waits for, with the state of each.
+    /// Services that this one waits for, with the state of each.
     pub(super) waits_for: Vec<String>,
 }
 
-/// Where a service is. A word that is not known is kept for people.
+/// State of a service. A word that is not known is kept for people.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum State {
     Unknown,
@@ -32,12 +32,12 @@ pub(super) enum State {
     Other(String),
 }
 
-/// What Zinit does with a service that ended.
+/// Zinit's action for a service that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
-    /// It starts it again after 2 s.
+    /// Starts the service again after 2 s.
     Yes,
-    /// It was told to run it once.
+    /// Leaves the service ended, since it was configured to run once.
     No,
 }
 
@@ -88,7 +88,7 @@ fn exit(status: &str) -> ExitStatus {
 }
 
 impl Status {
-    /// How it ended, if it did.
+    /// Returns the exit status of an ended service.
     pub(super) fn exit(&self) -> Option<ExitStatus> {
         match (self.pid, &self.state) {
             (None, State::Success) => Some(ExitStatus::Code(0)),
@@ -114,7 +114,7 @@ impl Status {
         self.pid.is_none() && !self.wanted
     }
 
-    /// In our words.
+    /// Converts to our words.
     pub(super) fn to_process(&self, again: Again) -> ProcessState {
         if let Some(pid) = self.pid {
             return match (&self.state, self.wanted) {
@@ -154,7 +154,7 @@ impl Status {
         }
     }
 
-    /// What there is to say about it.
+    /// Returns the detail for people.
     pub(super) fn detail(&self) -> String {
         match &self.state {
             State::Failure => {

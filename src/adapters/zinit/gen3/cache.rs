@@ -27,9 +27,9 @@ pub(super) struct ServiceCache {
 
 #[derive(Default)]
 struct Inner {
-    /// When we stopped services of which we know that no timer will start them.
+    /// Times at which we stopped services that no timer will start.
     stopped: HashMap<String, Instant>,
-    /// Since when a service that may be restarted is seen ended in the same way.
+    /// Time since which a service that may be restarted is seen ended in the same way.
     ended: HashMap<String, (State, Instant)>,
     /// Last lines of services that had to be deleted, the youngest last.
     deleted: VecDeque<(String, Vec<LogLine>)>,
@@ -52,7 +52,7 @@ impl ServiceCache {
         inner.ended.remove(name);
     }
 
-    /// Whether it is known to be stopped for good.
+    /// Returns true if the service is known to be stopped for good.
     pub(super) fn is_stopped(&self, name: &str) -> bool {
         self.inner().stopped.contains_key(name)
     }
@@ -69,13 +69,13 @@ impl ServiceCache {
         inner.ended.retain(|name, _since| ended(name));
     }
 
-    /// Whether this end is seen for the first time.
+    /// Returns true if this end is seen for the first time.
     pub(super) fn is_new_end(&self, service: &Service) -> bool {
         !self.inner().ended.get(&service.name).is_some_and(|(state, _since)| *state == service.state)
     }
 
-    /// Whether Zinit will start this ended service again. Where Zinit may have given up, or somebody else may have
-    /// stopped it, the answer is no once it should have come back.
+    /// Returns true if Zinit will start this ended service again. Where Zinit may have given up, or somebody else may
+    /// have stopped it, the answer is no once it should have come back.
     pub(super) fn will_restart(&self, service: &Service, lifecycle: Lifecycle) -> bool {
         if !service.state.may_restart(lifecycle) {
             return false;
@@ -85,7 +85,7 @@ impl ServiceCache {
         certain || age <= lifecycle.restart_delay_max + SLACK
     }
 
-    /// For how long this end has been seen.
+    /// Returns the time for which this end has been seen.
     pub(super) fn age_of_end(&self, service: &Service) -> Duration {
         let mut inner = self.inner();
         let now = Instant::now();

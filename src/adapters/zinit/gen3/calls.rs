@@ -25,13 +25,13 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// All services, in Zinit's order.
+    /// Lists all services, in Zinit's order.
     pub(super) async fn list(&self) -> Result<Vec<Service>, CallError> {
         let answer = self.reads.read("service.list_full", json!({}), READ).await?;
         states::services(&answer).map_err(|fault| CallError::Corrupt(fault.into()))
     }
 
-    /// Where one service is; None if there is no such service.
+    /// Reads the state of a service; None if there is no such service.
     pub(super) async fn state(&self, name: &str) -> Result<Option<State>, CallError> {
         let answer = self.reads.read("service.status_full", json!({"name": name}), READ).await;
         let Some(status) = known(answer)? else { return Ok(None) };

@@ -16,12 +16,12 @@ const MAX_EXEC_BYTES: usize = 128 * 1024 - 1;
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// It has something in its environment beside our mark of an actor, which may be a secret.
+    /// True if the environment has something beside our mark of an actor, which may be a secret.
     pub(super) has_env: bool,
     config: Value,
 }
 
-/// What of a service is part of its definition; the rest are Zinit's defaults.
+/// Fields of a service that are part of its definition; the others are Zinit's defaults.
 const PARTS: &[&str] = &[
     "/service/exec",
     "/service/dir",
@@ -90,23 +90,23 @@ impl Definition {
         Ok(Self { name: spec.name.clone(), has_env: !spec.env.is_empty(), config })
     }
 
-    /// What `service.set` is sent.
+    /// Returns the parameters of `service.set`.
     pub(super) fn params(&self) -> Value {
         json!({ "config": self.config })
     }
 
-    /// Whether a service that is there was defined like this.
+    /// Returns true if a service that is there was defined like this.
     pub(super) fn matches(&self, config: &Value) -> bool {
         PARTS.iter().all(|part| same(self.config.pointer(part), config.pointer(part)))
     }
 }
 
-/// What we need to know of a service that is there.
+/// The part of a service that decides about its restarts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifecycle {
     pub(super) restart: RestartMode,
     pub(super) restart_delay_max: Duration,
-    /// It is restarted however often it ends.
+    /// True if the service is restarted however often it ends.
     pub(super) unlimited: bool,
     pub(super) stop_timeout: Duration,
 }

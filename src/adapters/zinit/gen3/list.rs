@@ -63,7 +63,7 @@ impl Gen3 {
         Ok(config.is_some_and(|config| self.owners.note(name, pid, &env_of(&config))))
     }
 
-    /// Whether an ended service is in backoff.
+    /// Returns true if an ended service is in backoff.
     async fn will_restart(&self, service: &Service, lifecycle: Lifecycle) -> bool {
         let plain_exit =
             matches!(service.state, State::Exited { .. }) && service.state.may_restart(lifecycle);

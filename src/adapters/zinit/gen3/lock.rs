@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 use tokio::time::{Instant, sleep};
 
-/// Somebody who holds it longer is stuck.
+/// Longest time to hold the lock; a holder that takes longer is stuck.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
 /// A lock file beside Zinit's socket. The kernel gives it back when its holder dies.
@@ -26,7 +26,7 @@ pub(super) struct Held {
     _lock: Option<Flock<File>>,
 }
 
-/// Why the right to add and delete was not given.
+/// Reason for which the right to add and delete was not given.
 #[derive(Debug)]
 pub(super) enum NotTaken {
     /// Somebody else holds the lock for too long.
@@ -89,7 +89,7 @@ impl Lock {
         Ok(file)
     }
 
-    /// Whether it may be waited for: a plain file of ours, of root, or of whoever runs Zinit.
+    /// Checks that the lock may be waited for: a plain file of ours, of root, or of whoever runs Zinit.
     fn judge(&self, metadata: &Metadata) -> Result<(), Fault> {
         let trusted = |uid: u32| {
             let socket = || std::fs::metadata(&self.socket).is_ok_and(|socket| socket.uid() == uid);
@@ -110,7 +110,7 @@ impl Lock {
     }
 }
 
-/// Why the file was not opened.
+/// Reason for which the file was not opened.
 enum Fault {
     NotMade(io::Error),
     NotOurs(String),
@@ -140,7 +140,7 @@ mod tests {
         assert!(lock.take().await.is_ok());
     }
 
-    /// Why a lock is refused at once.
+    /// Returns the reason for which a lock is refused at once.
     async fn refused(lock: &mut Lock) -> String {
         match tokio::time::timeout(Duration::from_secs(5), lock.take()).await {
             Ok(Err(NotTaken::Untrusted(why))) => why,

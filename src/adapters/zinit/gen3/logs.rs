@@ -21,7 +21,7 @@ const ALL: usize = 10_000;
 const BUFFER: usize = 1000;
 
 impl Gen3 {
-    /// What was written behind `after`, waited for if there is nothing yet.
+    /// Reads the lines behind `after`, and waits for one if there is none yet.
     pub(in super::super) async fn logs(
         &self,
         name: &str,
@@ -69,7 +69,7 @@ fn behind(lines: Vec<PlacedLine>, after: Option<LogPosition>, is_full: bool) -> 
     LogBatch { lines: lines[from..].to_vec(), lost: u64::from(lapped) }
 }
 
-/// Where the line of this place is by now: lines of the same millisecond before it may be gone.
+/// Finds the line of this place: lines of the same millisecond before it may be gone.
 fn find(lines: &[PlacedLine], place: LogPosition) -> Option<usize> {
     let is_it = |line: &PlacedLine| {
         let at = line.position;

@@ -38,12 +38,12 @@ use crate::ports::process_manager::{ACTOR_MARK, REALM_MARK};
 /// takes longer.
 const UNSAFE_FOR: Duration = Duration::from_secs(60);
 
-/// Why a service was not added or deleted.
+/// Reason for which a service was not added or deleted.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// The name is taken.
     Exists,
-    /// It runs (again).
+    /// The service runs (again).
     Active,
     /// Another supervisor does not let go of the lock.
     Busy,
@@ -51,7 +51,7 @@ pub(super) enum Refusal {
     Lock(String),
     /// There is a file of this name that is not ours.
     Foreign(Foreign, PathBuf),
-    /// These would be deleted with it.
+    /// Services that would be deleted with it.
     Dependents(Vec<String>),
     /// The call failed.
     Call(CallError),
@@ -116,7 +116,7 @@ impl Slots {
         self.ask(Request::EnableAutostart(name.to_owned())).await.map(drop)
     }
 
-    /// Whether a service has its autostart disabled, maybe by an earlier supervisor.
+    /// Returns true if the autostart of a service is disabled, maybe by an earlier supervisor.
     pub(super) async fn is_autostart_disabled(&self, name: &str) -> Result<bool, Refusal> {
         self.ask(Request::IsAutostartDisabled(name.to_owned())).await
     }
@@ -148,9 +148,9 @@ struct Owner {
     cache: Arc<ServiceCache>,
     owners: Arc<Owners>,
     lock: Lock,
-    /// Where Zinit writes its files, once it told us.
+    /// Folder of Zinit's files, once it told us.
     config_dir: Option<PathBuf>,
-    /// From when on each tombstone can be deleted.
+    /// Time from which each tombstone can be deleted.
     tombstones: HashMap<String, Instant>,
     warned: bool,
 }
@@ -374,7 +374,7 @@ fn marks_in(file: &str) -> Env {
     file.lines().filter_map(|line| mark(line.trim())).collect()
 }
 
-/// Where the file of a stopped service is kept.
+/// Returns the path at which the file of a stopped service is kept.
 fn disabled_file(file: &Path) -> PathBuf {
     file.with_added_extension("stopped")
 }

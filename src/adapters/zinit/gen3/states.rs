@@ -13,7 +13,7 @@ pub(super) struct Service {
     pub(super) state: State,
 }
 
-/// Where a service is, in Zinit's words. Pids are None while Zinit says 0.
+/// State of a service, in Zinit's words. Pids are None while Zinit says 0.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum State {
     Inactive,
@@ -25,16 +25,16 @@ pub(super) enum State {
     Failed(Failure),
 }
 
-/// Why a service failed.
+/// Reason for which a service failed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Failure {
     Code(i32),
     Signal(i32),
     /// The shell could not be started.
     Spawn(String),
-    /// It is being killed for not having started in time; how it ends is said a moment later.
+    /// The service is being killed for not having started in time; its exit is reported a moment later.
     Start(String),
-    /// It never ran, and never will as it is.
+    /// The service never ran, and never will as it is.
     Dependency(String),
 }
 
@@ -92,13 +92,13 @@ impl State {
         }
     }
 
-    /// It was killed a moment ago, and its end is still to be seen. Nothing may be done with it before: the end would
-    /// be booked on what runs then.
+    /// Returns true for a service that was killed a moment ago, and whose end is still to be seen. Nothing may be done
+    /// with it before: the end would be booked on what runs then.
     pub(super) fn is_dying(&self) -> bool {
         matches!(self, Self::Failed(Failure::Start(_)))
     }
 
-    /// Its pid, if it has one.
+    /// Returns the pid, if there is one.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
             Self::Starting { pid } | Self::Running { pid } | Self::Stopping { pid } => *pid,
@@ -122,7 +122,7 @@ impl State {
         }
     }
 
-    /// In our words. `restarts` says whether an ended one will be started again by Zinit.
+    /// Converts to our words. `restarts` is true if Zinit will start an ended service again.
     pub(super) fn to_process(&self, restarts: bool) -> ProcessState {
         let ended = |exit| {
             if restarts { ProcessState::Backoff { exit } } else { ProcessState::Down { exit: Some(exit) } }
@@ -144,7 +144,7 @@ impl State {
         }
     }
 
-    /// What there is to say about it.
+    /// Returns the detail for people.
     pub(super) fn detail(&self) -> String {
         match self {
             Self::Blocked { waiting_on } => format!("waits for {}", waiting_on.join(", ")),

@@ -1,4 +1,4 @@
-//! How a service is ended for good.
+//! Ends a service for good.
 
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl Gen3 {
         Ok(true)
     }
 
-    /// Whether no timer can start this ended service.
+    /// Returns true if no timer can start this ended service.
     pub(super) async fn is_settled(
         &self,
         name: &str,
