@@ -6,18 +6,19 @@
 //!  bytes ─► parse (proto → domain, every violation at once) ─► domain ─► render (domain → proto) ─► bytes
 //!                                        errors ─► status (one table: code, reason, details)
 //! ```
-//! What concerns every call lives beside `service`:
+//! Parts that concern every call are beside `service`:
 //!
 //! | module | subject |
 //! |---|---|
-//! | `deadline` | how long a call may wait, and the answer DEADLINE_EXCEEDED |
+//! | `deadline` | the longest wait of a call, and the answer DEADLINE_EXCEEDED |
 //! | `error_reason_layer` | a reason for the errors of the transport |
 //! | `peer` | the address, certificates or credentials at the other end of the connection |
-//! | `access` | who calls, and may it |
-//! | `audit`, `request_id` | who has called what, and how it ended, in the audit log |
+//! | `access` | authentication and authorisation |
+//! | `audit`, `request_id` | calls and their ends in the audit log |
 //! | `metrics_layer` | counts, durations and spans of calls |
+//! | `observed_body` | the status of a call, for the layers that note its end |
 //! | `shutdown_gate` | refusals and the end of waits during a shutdown |
-//! | `response_size` | what fits into one response |
+//! | `response_size` | the items that fit into one response |
 //! | `dependencies`, `serving_status` | probes of Redis and the process manager, and grpc.health.v1 |
 //! | `contract`, `watch_events_message` | the generated service, and the one message that it sends in a form of its own |
 //! | `web` | gRPC-Web for browsers |
@@ -35,6 +36,7 @@ mod identity_names;
 mod limits;
 mod mask;
 mod metrics_layer;
+mod observed_body;
 mod page_token;
 mod parse;
 mod peer;

@@ -4,21 +4,19 @@
 //! has left is counted as CANCELLED, because its trailers are never read.
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use http_body::{Frame, SizeHint};
 use metrics::{counter, gauge, histogram};
 use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codegen::Bytes;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::domain::model::job::Job;
 use crate::grpc::identity_names::IdentityNames;
+use crate::grpc::observed_body::{ObservedBody, StatusObserver};
 use crate::grpc_code;
 use crate::telemetry::metrics::{
     GRPC_DURATION, GRPC_IN_FLIGHT, GRPC_REQUESTS, IDENTITY_REQUESTS, JOB_DURATION, JOB_WAIT, installed,
@@ -84,7 +82,7 @@ where
                 call.called_by(identity, &names);
             }
             call.observe(response.headers());
-            Ok(response.map(|inner| Body::new(MeasuredBody { inner, call })))
+            Ok(response.map(|inner| Body::new(ObservedBody::new(inner, call))))
         }))
     }
 }
@@ -139,7 +137,9 @@ impl CallMetrics {
             span.called_by(identity);
         }
     }
+}
 
+impl StatusObserver for CallMetrics {
     fn observe(&mut self, headers: &HeaderMap) {
         if let Some(status) = Status::from_header_map(headers) {
             self.code = Some(status.code());
@@ -160,38 +160,6 @@ impl Drop for CallMetrics {
             counter!(IDENTITY_REQUESTS, "identity" => identity, "code" => grpc_code::name(code)).increment(1);
         }
         counter!(GRPC_REQUESTS, "method" => method, "code" => grpc_code::name(code)).increment(1);
-    }
-}
-
-/// A response body whose trailers are observed.
-struct MeasuredBody {
-    inner: Body,
-    call: CallMetrics,
-}
-
-impl http_body::Body for MeasuredBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            self.call.observe(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 

@@ -94,6 +94,19 @@ pub enum ProcessState {
 }
 
 impl ProcessState {
+    /// Returns the exit status of a process that has ended; unknown for any other one.
+    pub fn exit_status(self) -> ExitStatus {
+        match self {
+            Self::Backoff { exit } | Self::Down { exit: Some(exit) } => exit,
+            Self::Down { exit: None }
+            | Self::Waiting
+            | Self::Starting { .. }
+            | Self::Running { .. }
+            | Self::Stopping { .. }
+            | Self::SpawnFailed => ExitStatus::Unknown,
+        }
+    }
+
     /// The pid, while there is a process.
     pub fn pid(self) -> Option<u32> {
         match self {

@@ -18,7 +18,7 @@ use super::records::{decode_event, decode_job_event, encode_event};
 use super::reply::{self, Entry, Lossy, Streams};
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::model::event::{Event, EventKind};
+use crate::domain::model::event::{Event, Repeat};
 use crate::ports::event_log::{Earlier, EventLog, Extent, Follow, LogError, Logged, Read};
 use crate::ports::store_fault::StoreFault;
 
@@ -49,28 +49,11 @@ impl EventLog for RedisEventLog {
         for chunk in events.chunks(AT_ONCE) {
             let mut emit = Function::Emit.on(keys::CONTROL_EVENTS);
             for event in chunk {
-                let (kind, value) = match &event.kind {
-                    EventKind::ActorStateChanged { new, .. } => ("state", new.as_str().to_owned()),
-                    EventKind::ActorExited(exit) => ("exit", exit.pid.to_string()),
-                    EventKind::ActorCreated | EventKind::ActorDeleted => ("fresh", String::new()),
-                    EventKind::ActorUpdated
-                    | EventKind::ActorRestarted
-                    | EventKind::PingSent
-                    | EventKind::PingOk { .. }
-                    | EventKind::PingFailed { .. }
-                    | EventKind::HealthChanged { .. }
-                    | EventKind::JobStateChanged { .. }
-                    | EventKind::JobDeleted
-                    | EventKind::ScalingDecided(_)
-                    | EventKind::QueuePaused
-                    | EventKind::QueueResumed
-                    | EventKind::QueuePurged { .. }
-                    | EventKind::DependencyDown { .. }
-                    | EventKind::DependencyUp { .. }
-                    | EventKind::ServerStarted
-                    | EventKind::ServerDraining
-                    | EventKind::ServerReloaded { .. }
-                    | EventKind::ServerReloadFailed { .. } => ("", String::new()),
+                let (kind, value) = match event.kind.repeat() {
+                    Repeat::State(new) => ("state", new.as_str().to_owned()),
+                    Repeat::Exit { pid } => ("exit", pid.to_string()),
+                    Repeat::Forget => ("fresh", String::new()),
+                    Repeat::Keep => ("", String::new()),
                 };
                 let actor = event.actor_id.as_ref().map(AsRef::as_ref).unwrap_or_default();
                 let actor: &str = actor;

@@ -319,4 +319,47 @@ impl EventKind {
             | Self::ServerReloadFailed { .. } => Topic::Server,
         }
     }
+
+    /// Returns the rule by which a log leaves out repeats.
+    pub fn repeat(&self) -> Repeat {
+        match self {
+            Self::ActorStateChanged { new, .. } => Repeat::State(*new),
+            Self::ActorExited(exit) => Repeat::Exit { pid: exit.pid },
+            Self::ActorCreated | Self::ActorDeleted => Repeat::Forget,
+            Self::ActorUpdated
+            | Self::ActorRestarted
+            | Self::PingSent
+            | Self::PingOk { .. }
+            | Self::PingFailed { .. }
+            | Self::HealthChanged { .. }
+            | Self::JobStateChanged { .. }
+            | Self::JobDeleted
+            | Self::ScalingDecided(_)
+            | Self::QueuePaused
+            | Self::QueueResumed
+            | Self::QueuePurged { .. }
+            | Self::DependencyDown { .. }
+            | Self::DependencyUp { .. }
+            | Self::ServerStarted
+            | Self::ServerDraining
+            | Self::ServerReloaded { .. }
+            | Self::ServerReloadFailed { .. } => Repeat::Keep,
+        }
+    }
+}
+
+/// The rule by which a log leaves out an event that another supervisor has emitted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Leaves out a change to the state that the actor was last emitted in.
+    State(ActorState),
+    /// Leaves out the end of a process whose end was emitted last.
+    Exit {
+        /// Pid of the process.
+        pid: u32,
+    },
+    /// Leaves out nothing, and forgets the state and the pid of the actor.
+    Forget,
+    /// Leaves out nothing.
+    Keep,
 }

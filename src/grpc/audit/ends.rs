@@ -1,21 +1,19 @@
 //! The layer that notes how a call has ended: by its answer, by the end of its stream, or because its caller has left.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures::future::{BoxFuture, FutureExt};
-use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codegen::Bytes;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use tower::{Layer, Service};
 
 use super::slot::Slot;
+use crate::grpc::observed_body::{ObservedBody, StatusObserver};
 use crate::grpc::request_id;
 use crate::grpc_code;
 use crate::ports::audit::{AuditLog, AuditedEnd};
@@ -61,7 +59,7 @@ where
         async move {
             let response = answer.await?;
             ending.observe(response.headers());
-            Ok(response.map(|inner| Body::new(ObservedBody { inner, ending })))
+            Ok(response.map(|inner| Body::new(ObservedBody::new(inner, ending))))
         }
         .boxed()
     }
@@ -77,7 +75,7 @@ struct Ending {
     job_ids: Vec<String>,
 }
 
-impl Ending {
+impl StatusObserver for Ending {
     fn observe(&mut self, headers: &HeaderMap) {
         let Some(status) = Status::from_header_map(headers) else { return };
         if status.code() == Code::Ok {
@@ -100,37 +98,5 @@ impl Drop for Ending {
         let job_ids = std::mem::take(&mut self.job_ids);
         let (code, took) = (grpc_code::name(code), self.begun.elapsed());
         self.slot.end(&*self.log, AuditedEnd { code, reason, cause: None, job_ids, took });
-    }
-}
-
-/// A response body whose trailers are observed.
-struct ObservedBody {
-    inner: Body,
-    ending: Ending,
-}
-
-impl http_body::Body for ObservedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            self.ending.observe(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -156,7 +156,7 @@ impl Machine {
         // Also while an operation of our own follows one that was interrupted after it had ended the process.
         let requested = self.interrupted.is_some_and(Verb::ends_process)
             || (self.running.is_none() && self.record.desired == Desired::Down);
-        let (status, at) = (exit_status(process), self.moment.date);
+        let (status, at) = (process.map_or(ExitStatus::Unknown, ProcessState::exit_status), self.moment.date);
         let exit = LastExit { status, at, pid: last, requested, log_tail: Vec::new() };
         self.ask_process_manager(
             Step::ReadingLog(EndOfProcess { observation, exit, successor: pid }),
@@ -356,21 +356,5 @@ impl Machine {
             self.begin_operation(verb, StopOptions::default(), Source::Supervisor.into(), None, lease);
             tracing::info!(actor.id = %self.record.id, "actor {}: {} begins (its state is not the desired one)", self.record.id, verb.noun());
         }
-    }
-}
-
-/// Returns the exit status of a process that is no longer observed as it was.
-fn exit_status(process: Option<ProcessState>) -> ExitStatus {
-    match process {
-        Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => exit,
-        Some(
-            ProcessState::Down { exit: None }
-            | ProcessState::Waiting
-            | ProcessState::Starting { .. }
-            | ProcessState::Running { .. }
-            | ProcessState::Stopping { .. }
-            | ProcessState::SpawnFailed,
-        )
-        | None => ExitStatus::Unknown,
     }
 }

@@ -102,17 +102,6 @@ impl Operation {
     /// Returns the exit status of the process, from an observation that began after the end.
     async fn exit_status(&self) -> ExitStatus {
         let observation = self.observer.fresh().await;
-        match self.process(&observation) {
-            Some(ProcessState::Down { exit: Some(exit) } | ProcessState::Backoff { exit }) => exit,
-            Some(
-                ProcessState::Down { exit: None }
-                | ProcessState::Waiting
-                | ProcessState::Starting { .. }
-                | ProcessState::Running { .. }
-                | ProcessState::Stopping { .. }
-                | ProcessState::SpawnFailed,
-            )
-            | None => ExitStatus::Unknown,
-        }
+        self.process(&observation).map_or(ExitStatus::Unknown, ProcessState::exit_status)
     }
 }

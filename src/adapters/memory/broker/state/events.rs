@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::State;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::model::event::{Cause, Event, EventKind, Source};
+use crate::domain::model::event::{Cause, Event, EventKind, Repeat, Source};
 
 use crate::domain::model::event::message;
 use crate::domain::model::id::{ActorId, JobId};
@@ -64,8 +64,8 @@ impl State {
             let mut event = event.clone();
             if let Some(actor) = event.actor_id.clone() {
                 let (state, pid) = self.events.last_emitted.get(&actor).cloned().unwrap_or_default();
-                match &event.kind {
-                    EventKind::ActorStateChanged { new, .. } => {
+                match event.kind.repeat() {
+                    Repeat::State(new) => {
                         if state == new.as_str() {
                             continue;
                         }
@@ -74,33 +74,16 @@ impl State {
                             event = event.continuing(old);
                         }
                     }
-                    EventKind::ActorExited(exit) => {
-                        if pid == Some(exit.pid) {
+                    Repeat::Exit { pid: ended } => {
+                        if pid == Some(ended) {
                             continue;
                         }
-                        self.events.last_emitted.insert(actor, (state, Some(exit.pid)));
+                        self.events.last_emitted.insert(actor, (state, Some(ended)));
                     }
-                    EventKind::ActorCreated | EventKind::ActorDeleted => {
+                    Repeat::Forget => {
                         self.events.last_emitted.remove(&actor);
                     }
-                    EventKind::ActorUpdated
-                    | EventKind::ActorRestarted
-                    | EventKind::PingSent
-                    | EventKind::PingOk { .. }
-                    | EventKind::PingFailed { .. }
-                    | EventKind::HealthChanged { .. }
-                    | EventKind::JobStateChanged { .. }
-                    | EventKind::JobDeleted
-                    | EventKind::ScalingDecided(_)
-                    | EventKind::QueuePaused
-                    | EventKind::QueueResumed
-                    | EventKind::QueuePurged { .. }
-                    | EventKind::DependencyDown { .. }
-                    | EventKind::DependencyUp { .. }
-                    | EventKind::ServerStarted
-                    | EventKind::ServerDraining
-                    | EventKind::ServerReloaded { .. }
-                    | EventKind::ServerReloadFailed { .. } => {}
+                    Repeat::Keep => {}
                 }
             }
             self.append(EventStream::Control, event);
