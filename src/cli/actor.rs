@@ -78,7 +78,7 @@ pub enum ActorCommand {
         /// Options of the stop
         #[command(flatten)]
         how: How,
-        /// Whether to ask before all are stopped.
+        /// Question before all are stopped.
         #[command(flatten)]
         confirm: ConfirmArgs,
     },
@@ -106,7 +106,7 @@ pub enum ActorCommand {
         /// Succeed if an actor does not exist
         #[arg(long)]
         allow_missing: bool,
-        /// Whether to ask first.
+        /// Question before the removal.
         #[command(flatten)]
         confirm: ConfirmArgs,
     },

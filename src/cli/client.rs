@@ -35,7 +35,7 @@ pub struct ClientArgs {
     /// [env: HERO_SUPERVISOR_CONTEXT]
     #[arg(long, global = true, value_name = "CONTEXT", help_heading = GLOBAL, conflicts_with = "server")]
     pub server_context: Option<String>,
-    /// Whom to trust, and who calls.
+    /// Trusted certificates, and the credentials of the caller.
     #[command(flatten)]
     pub access: AccessArgs,
     /// Form of the output: a table, or the response as JSON or YAML

@@ -1,4 +1,4 @@
-//! What can stand for a value while it is typed: names of this program, and ids and names that a server knows.
+//! Completions of a value while it is typed: names of this program, and ids and names that a server knows.
 
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;

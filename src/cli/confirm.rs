@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Exit, Failure};
 
-/// Whether to ask before something is removed.
+/// Options of the question before something is removed.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct ConfirmArgs {
     /// Do not ask first; pipes and scripts are never asked

@@ -50,7 +50,7 @@ pub enum QueueCommand {
         /// Reason; becomes the cancel reason of the jobs
         #[arg(long, default_value = "purged from the command line")]
         reason: String,
-        /// Whether to ask first.
+        /// Question before jobs are cancelled.
         #[command(flatten)]
         confirm: ConfirmArgs,
     },

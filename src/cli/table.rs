@@ -15,16 +15,16 @@ const LEAST_CUT: usize = 12;
 /// First characters of a UUIDv7 that have its time, to the millisecond.
 const TIME_OF_UUID: usize = 13;
 
-/// What happens to a column where the table is too wide.
+/// Treatment of a column where the table is too wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
-    /// It stays as it is.
+    /// The column stays as it is.
     Whole,
-    /// Its cells are cut.
+    /// The cells of the column are cut.
     Cut,
-    /// It is left out, those with a lower number first.
+    /// The column is left out, those with a lower number first.
     Leave(u8),
-    /// It is not shown on terminals without `--wide`.
+    /// The column is not shown on terminals without `--wide`.
     Wide,
 }
 
@@ -62,7 +62,7 @@ impl Column {
     }
 }
 
-/// How much a cell should catch the eye.
+/// Emphasis of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tone {
     Plain,

@@ -77,9 +77,9 @@ pub struct JobFilter {
     pub context_id: Option<String>,
     /// Had last by this actor.
     pub actor_id: Option<ActorId>,
-    /// With all these labels.
+    /// Labels; a job needs every one of them.
     pub labels: Vec<(String, String)>,
-    /// With an id that begins so.
+    /// Beginning of the id.
     pub id_prefix: Option<String>,
     /// Accepted at or after this time.
     pub created_after: Option<SystemTime>,

@@ -39,6 +39,7 @@ mod packaging;
 mod page_paths;
 mod pages;
 mod promises;
+mod prose;
 mod python_actor;
 mod redis_access;
 mod redis_tls;

@@ -39,7 +39,7 @@ pub struct CancelArgs {
     /// Reason; becomes the cancel reason of the jobs
     #[arg(long, value_name = "TEXT", default_value = "cancelled from the command line")]
     reason: String,
-    /// Whether to ask before jobs that meet the conditions are cancelled.
+    /// Question before jobs that meet the conditions are cancelled.
     #[command(flatten)]
     confirm: ConfirmArgs,
 }
@@ -155,7 +155,7 @@ pub struct DeleteArgs {
     /// Succeed if a job does not exist
     #[arg(long)]
     allow_missing: bool,
-    /// Whether to ask first.
+    /// Question before the removal.
     #[command(flatten)]
     confirm: ConfirmArgs,
 }

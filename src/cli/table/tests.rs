@@ -1,4 +1,4 @@
-//! What fits into which width, and what is left of it.
+//! Tables in narrow terminals: columns that fit, and parts that are left.
 
 use proptest::prelude::*;
 

@@ -1,10 +1,7 @@
 //! Actors as they are seen: those of this node by their drivers, others from afar.
 
-use std::time::Duration;
-
 use crate::domain::actors::ActorLifecycleManager;
-use crate::domain::model::actor::{ActorRecord, ActorState, ActorStatus, Desired, Pid};
-use crate::domain::model::health::ActorHealth;
+use crate::domain::model::actor::ActorStatus;
 use crate::domain::model::id::ActorId;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::Loaded;

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::commands::finish;
-use crate::domain::model::actor::{ActorState, ActorStatus, ManagedBy, StopOptions, Verb};
+use crate::domain::model::actor::{ActorStatus, ManagedBy, StopOptions, Verb};
 use crate::domain::model::event::{Cause, Event, EventKind, Source};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::scaling::{MAX_REPLICAS, ScalingDecision, ScalingMode};
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::domain::scaling;
 use crate::domain::scaling::run::{Decision, ScaledActors, Scaler, load_on_node};
