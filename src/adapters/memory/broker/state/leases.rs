@@ -14,7 +14,7 @@ use crate::ports::actor_presence::Presence;
 use crate::ports::clock::Clock;
 use crate::ports::work_queue::{AttemptEnd, AttemptError, Lease, Retryability, TakenJob, Work};
 
-/// What becomes of an attempt whose result is longer than one may be.
+/// Makes the end of an attempt whose result is longer than allowed.
 fn too_long(result: &JobResult) -> AttemptError {
     let bytes = result.text.len();
     let message = format!("the result has {bytes} bytes, more than the {MAX_RESULT_BYTES} that are allowed");
