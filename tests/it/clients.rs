@@ -123,6 +123,11 @@ async fn typescript_passes_the_conformance_scenarios_with_a_certificate_and_a_to
     passes("typescript", Over::MutualTls).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn typescript_passes_the_conformance_scenarios_over_grpc_web_and_tls() {
+    passes("typescript-web", Over::Tls).await;
+}
+
 /// Stages at a time: each has a server, actors and a client's runtime, and scenarios tell short breaks from long ones.
 static STAGES: Semaphore = Semaphore::const_new(2);
 

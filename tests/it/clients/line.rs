@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -67,6 +67,16 @@ enum Door {
     Unix(UnixListener),
 }
 
+/// A socket that holds little in each direction: a reader who stops is soon felt at the other end, whatever the kernel would
+/// keep for it.
+fn narrow_socket() -> TcpSocket {
+    const HELD: u32 = 32 * 1024;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(HELD).unwrap();
+    socket.set_recv_buffer_size(HELD).unwrap();
+    socket
+}
+
 trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
@@ -90,7 +100,7 @@ impl End {
                 let mut addresses =
                     ready["addresses"].as_array()?.iter().filter_map(|address| address.as_str());
                 let address = addresses.find(|address| !address.starts_with("unix"))?;
-                Some(Box::new(TcpStream::connect(address).await.ok()?))
+                Some(Box::new(narrow_socket().connect(address.parse().ok()?).await.ok()?))
             }
         }
     }
@@ -98,10 +108,12 @@ impl End {
 
 impl Line {
     /// From a door of its own to this end.
-    pub(super) async fn to(end: End, over: Over) -> Self {
+    pub(super) fn to(end: End, over: Over) -> Self {
         let (door, address, folder) = match over {
             Over::Tcp | Over::Tls | Over::MutualTls => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let socket = narrow_socket();
+                socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let listener = socket.listen(64).unwrap();
                 let address = listener.local_addr().unwrap().to_string();
                 (Door::Tcp(listener), address, None)
             }

@@ -34,7 +34,16 @@ pub(super) struct Runner {
 impl Runner {
     /// Starts the runner of a language.
     pub(super) fn start(language: &str) -> Self {
-        Self::start_by(Command::new(RUNNER).arg(language))
+        Self::start_trusting(language, None)
+    }
+
+    /// Starts the runner of a language, and tells it of a private CA. What a browser would be told of a private CA, Node is told by the environment.
+    pub(super) fn start_trusting(language: &str, ca: Option<String>) -> Self {
+        let mut command = Command::new(RUNNER);
+        if let Some(ca) = ca.filter(|_ca| language == "typescript-web") {
+            command.env("NODE_EXTRA_CA_CERTS", ca);
+        }
+        Self::start_by(command.arg(language))
     }
 
     /// Starts the runner that this command becomes.

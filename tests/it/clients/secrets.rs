@@ -30,6 +30,11 @@ impl Secrets {
         self.dir.path().join(name).display().to_string()
     }
 
+    /// The file with the CA that has signed for the server.
+    pub(super) fn ca(&self) -> String {
+        self.path("ca.crt")
+    }
+
     /// The socket of metrics.
     pub(super) fn metrics(&self) -> PathBuf {
         self.dir.path().join("m")

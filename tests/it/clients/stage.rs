@@ -36,28 +36,30 @@ pub(super) struct Stage {
 impl Stage {
     /// Sets it up and connects the client.
     pub(super) async fn set(language: &str, over: Over) -> Self {
-        let runner = Runner::start(language);
+        let secrets = over.is_encrypted().then(|| Secrets::make(over));
+        let runner = Runner::start_trusting(language, secrets.as_ref().map(Secrets::ca));
         let (redis, zinit) = (PrivateRedis::start_append_only().await, PrivateZinit::start().await);
         let socket = zinit.socket().display().to_string();
-        let (secrets, service, end) = if over.is_encrypted() {
-            let secrets = Secrets::make(over);
-            let flags = [
-                secrets.flags(),
-                ["--redis-url", &redis.url(), "--zinit-socket", &socket].map(str::to_owned).to_vec(),
-            ];
-            let flags = flags.concat();
-            let service = Service::serve(&flags.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let web = ["--grpc-web-origin", "https://page.example"];
+        let (service, end) = if let Some(secrets) = &secrets {
+            let flags = secrets.flags();
+            let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let url = redis.url();
+            flags.extend(["--redis-url", &url, "--zinit-socket", &socket]);
+            flags.extend(web);
+            let service = Service::serve(&flags).await;
             create(&mut client(&service), definition("osis_actor_0", &redis)).await;
             let end = End::ReadyFile(service.ready_file());
-            (Some(secrets), service, end)
+            (service, end)
         } else {
-            let flags = ["--redis-url", &redis.url(), "--zinit", &socket, "--actors", "osis=1"];
-            let service =
-                Service::dev(&[&flags[..], &["--grpc-web-origin", "https://page.example"]].concat()).await;
+            let url = redis.url();
+            let mut flags = vec!["--redis-url", url.as_str(), "--zinit", &socket, "--actors", "osis=1"];
+            flags.extend(web);
+            let service = Service::dev(&flags).await;
             let end = End::Socket(service.socket());
-            (None, service, end)
+            (service, end)
         };
-        let line = Line::to(end, over).await;
+        let line = Line::to(end, over);
         let (language, played) = (language.to_owned(), 0);
         let mut stage = Self { language, played, runner, line, secrets, service, _zinit: zinit, redis };
         stage.connect().await;
