@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use hero_supervisor::proto::ScriptType;
 
+use crate::load::Latencies;
+use crate::report::{Goal, row, row_to};
 use crate::stage::{Kind, Stage};
-use crate::{ROUNDS, floor, load, median, row};
+use crate::{ROUNDS, floor, load, median};
 
 const SAL_HOSTS: usize = 4;
 /// Jobs between two looks at an actor's memory.
@@ -41,21 +43,37 @@ const V: Kind = Kind {
     noop: "#!/bin/sh\necho 42",
 };
 
+/// So many callers run a script, several times over.
+async fn rounds(stage: &Stage, kind: &Kind, script: &str, callers: usize) -> Latencies {
+    let client = load::connect(stage.tcp_address()).await;
+    median(ROUNDS, || load::run_scripts(client.clone(), kind.script_type, script, callers, ROUND)).await
+}
+
+fn described(measured: &Latencies) -> String {
+    let (p50, p99) = (measured.millis(50.0), measured.millis(99.0));
+    format!("{} jobs/s, p50 {p50} ms, p99 {p99} ms", measured.rate())
+}
+
 /// One row: so many callers run a script.
 async fn measure(stage: &Stage, kind: &Kind, what: &str, script: &str, callers: usize) {
-    let client = load::connect(stage.tcp_address()).await;
-    let run = || load::run_scripts(client.clone(), kind.script_type, script, callers, ROUND);
-    let measured = median(ROUNDS, run).await;
-    let (p50, p99) = (measured.millis(50.0), measured.millis(99.0));
-    let measured = format!("{} jobs/s, p50 {p50} ms, p99 {p99} ms", measured.rate());
-    row(&format!("RunJob {what}, TCP"), &measured, "");
+    let measured = rounds(stage, kind, script, callers).await;
+    row(&format!("RunJob {what}, TCP"), &described(&measured), "");
 }
 
 pub(crate) async fn sal_rows() {
     let stage = Stage::start(&[]).await;
     let _actor = stage.start_actor(&SAL, &[format!("--concurrency={SAL_HOSTS}")]).await;
     measure(&stage, &SAL, "no-op SAL, one at a time, 4 hosts", SAL.noop, 1).await;
-    measure(&stage, &SAL, "no-op SAL, 64 at once, 4 hosts", SAL.noop, 64).await;
+    let _osis = stage.start_osis_actor("bench_beside").await;
+    let osis = rounds(&stage, &OSIS, OSIS.noop, 64).await;
+    let many = rounds(&stage, &SAL, SAL.noop, 64).await;
+    let left = 100.0 * many.per_second() / osis.per_second();
+    row_to(
+        "RunJob no-op SAL, 64 at once, 4 hosts, TCP",
+        &described(&many),
+        &format!("OSIS {} jobs/s ({left:.0} %)", osis.rate()),
+        Goal::at_least(left, 85.0, " % of OSIS"),
+    );
     measure(&stage, &SAL, "SAL with one shell command, one at a time, 4 hosts", "sh(\"true\")", 1).await;
 }
 
@@ -94,6 +112,7 @@ fn v_flags(stage: &Stage) -> Vec<String> {
 pub(crate) async fn said_rows() {
     let stage = Stage::start(&[]).await;
     let _actor = stage.start_actor(&OSIS, &[]).await;
+    let mut silent = None;
     for (what, script) in [
         ("OSIS that says nothing", "40+2"),
         ("OSIS that prints one line", "print(\"hello\"); 40+2"),
@@ -101,7 +120,17 @@ pub(crate) async fn said_rows() {
         ("OSIS that reports its progress once", "progress(50, \"half\"); 40+2"),
     ] {
         measure(&stage, &OSIS, &format!("{what}, one at a time"), script, 1).await;
-        measure(&stage, &OSIS, &format!("{what}, 64 at once"), script, 64).await;
+        let many = rounds(&stage, &OSIS, script, 64).await;
+        let silent = *silent.get_or_insert(many.per_second());
+        let left = 100.0 * many.per_second() / silent;
+        let (what, floor) =
+            (format!("RunJob {what}, 64 at once, TCP"), format!("silent {silent:.0} jobs/s ({left:.0} %)"));
+        match what.contains("one line") {
+            true => {
+                row_to(&what, &described(&many), &floor, Goal::at_least(left, 90.0, " % of a silent one"))
+            }
+            false => row(&what, &described(&many), &floor),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a benchmark fails by panicking and talks on stdout"
 )]
 
@@ -14,12 +15,14 @@ mod floor;
 mod idle;
 mod load;
 mod noop;
+mod report;
 mod stage;
 mod watch;
 
 use std::time::Duration;
 
 use load::Latencies;
+use report::{Goal, Report, row, row_to};
 use stage::Stage;
 
 /// Rounds of each measurement; the median is shown.
@@ -47,8 +50,7 @@ fn main() {
 /// Measures all groups, or those whose name has `wanted` in it: `cargo bench --bench budget -- drain`.
 async fn measure(wanted: &str) {
     let is_wanted = |group: &str| group.contains(wanted);
-    println!("| what | measured | floor in the same run |");
-    println!("|---|---|---|");
+    let report = Report::begin();
     if is_wanted("run") {
         run_rows().await;
     }
@@ -88,6 +90,7 @@ async fn measure(wanted: &str) {
     if is_wanted("idle") {
         idle_row().await;
     }
+    report.end();
 }
 
 async fn run_rows() {
@@ -102,15 +105,16 @@ async fn run_rows() {
         let client = load::connect(address).await;
         let one = median(ROUNDS, || load::run_jobs(client.clone(), 1, Duration::from_secs(2))).await;
         let echo_one = median(ROUNDS, || floor::echo_calls(echo_address, 1, Duration::from_secs(1))).await;
-        row(
+        let times = one.at(50.0) / echo_one.at(50.0);
+        row_to(
             &format!("RunJob no-op OSIS, one at a time, {name}"),
             &format!("p50 {} ms, p99 {} ms", one.millis(50.0), one.millis(99.0)),
             &format!(
-                "echo p50 {} ms (x{:.1}); queue ping-pong p50 {} ms",
+                "echo p50 {} ms (x{times:.1}); queue ping-pong p50 {} ms",
                 echo_one.millis(50.0),
-                one.at(50.0) / echo_one.at(50.0),
                 queue_floor.millis(50.0)
             ),
+            Goal::at_most(times, 4.0, " times the echo"),
         );
         let many = median(ROUNDS, || load::run_jobs(client.clone(), 64, Duration::from_secs(3))).await;
         let echo_many = median(ROUNDS, || floor::echo_calls(echo_address, 64, Duration::from_secs(1))).await;
@@ -130,17 +134,19 @@ async fn drain_row() {
     let stage = Stage::start(&[]).await;
     let queue_floor = floor::queue_ping_pong(stage.redis_url(), 1).await;
     let drained = load::drain(&stage, DRAIN_JOBS).await;
-    row(
+    let times = drained.drain_rate / queue_floor.per_second();
+    row_to(
         &format!("drain of {DRAIN_JOBS} queued no-op jobs, one actor, in-process no-op"),
         &format!("{:.0} jobs/s (queued at {:.0} jobs/s)", drained.drain_rate, drained.submit_rate),
-        &format!("stream ping-pong {} round trips/s", queue_floor.rate()),
+        &format!("stream ping-pong {} round trips/s (x{times:.1})", queue_floor.rate()),
+        Goal::at_least(times, 7.5, " times the ping-pong"),
     );
 }
 
 async fn waiting_row() {
     let stage = Stage::start(&[]).await;
     let waiting = load::awaiters(&stage, AWAITERS).await;
-    row(
+    row_to(
         &format!("{AWAITERS} waiting RunJobs"),
         &format!(
             "{:.1} KB each in the supervisor ({:.1} -> {:.1} MB); all answered {:.2} s after the actor's exec",
@@ -150,6 +156,7 @@ async fn waiting_row() {
             waiting.all_answered.as_secs_f64()
         ),
         "",
+        Goal::at_most(waiting.kib_each, 6.0, " KB each"),
     );
 }
 
@@ -175,10 +182,6 @@ async fn idle_row() {
             idle.empty, idle.zinit, idle.redis
         ),
     );
-}
-
-fn row(what: &str, measured: &str, floor: &str) {
-    println!("| {what} | {measured} | {floor} |");
 }
 
 /// The round in the middle by rate, after one round to warm up.
