@@ -1,5 +1,7 @@
 //! Watches and lists behind many jobs that are over, and callers beside many watches.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hero_supervisor::proto::bookmark::Kind;
@@ -41,19 +43,20 @@ pub(crate) async fn rows() {
         Goal::at_most(list.at(50.0) / 1000.0, 10.0, " ms"),
     );
     let _actor = stage.start_osis_actor("bench_watched").await;
-    let alone = beside(&stage, 0, false).await;
+    let alone = beside(&stage, 0, false).await.latencies;
     for (streams, least) in [(10, None), (100, Some(70.0)), (1000, Some(30.0))] {
-        let watched = beside(&stage, streams, false).await;
+        let Beside { latencies: watched, micros } = beside(&stage, streams, false).await;
         let left = 100.0 * watched.per_second() / alone.per_second();
         let what = format!("RunJob, {CALLERS} at once, beside {streams} watches without a filter");
-        let measured = format!("{} jobs/s, {left:.0} %", watched.rate());
+        let measured =
+            format!("{} jobs/s, {left:.0} %; the supervisor takes {micros:.2} µs a message", watched.rate());
         let floor = format!("{} jobs/s without", alone.rate());
         match least {
             Some(least) => row_to(&what, &measured, &floor, Goal::at_least(left, least, " %")),
             None => row(&what, &measured, &floor),
         }
     }
-    let opening = beside(&stage, 1000, true).await;
+    let opening = beside(&stage, 1000, true).await.latencies;
     let left = 100.0 * opening.per_second() / alone.per_second();
     row_to(
         &format!("RunJob, {CALLERS} at once, while 1000 watches with a snapshot are opened"),
@@ -92,12 +95,21 @@ async fn list_queued(stage: &Stage) -> Latencies {
     all.finish(begun.elapsed())
 }
 
+/// What callers beside watches have measured.
+struct Beside {
+    latencies: Latencies,
+    /// Processor time of the supervisor in all, for each message that a watch has got.
+    micros: f64,
+}
+
 /// Callers for a while, beside watches in a thread of their own.
-async fn beside(stage: &Stage, streams: usize, with_snapshot: bool) -> Latencies {
+async fn beside(stage: &Stage, streams: usize, with_snapshot: bool) -> Beside {
     const SPAN: Duration = Duration::from_secs(3);
     let address = stage.tcp_address().to_owned();
     let (stop, stopped) = oneshot::channel::<()>();
     let (opened, ready) = oneshot::channel::<()>();
+    let messages = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&messages);
     let watchers = std::thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -118,7 +130,12 @@ async fn beside(stage: &Stage, streams: usize, with_snapshot: bool) -> Latencies
                         ..WatchEventsRequest::default()
                     };
                     let mut items = client.watch_events(request).await.unwrap().into_inner();
-                    tasks.spawn(async move { while let Ok(Some(_item)) = items.message().await {} });
+                    let counted = Arc::clone(&counted);
+                    tasks.spawn(async move {
+                        while let Ok(Some(_item)) = items.message().await {
+                            counted.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
                 }
             }
             if let Some(opened) = opened {
@@ -129,8 +146,11 @@ async fn beside(stage: &Stage, streams: usize, with_snapshot: bool) -> Latencies
     });
     ready.await.unwrap();
     let client = load::connect(stage.tcp_address()).await;
+    let before = (stage.supervisor().cpu_seconds(), messages.load(Ordering::Relaxed));
     let latencies = load::run_jobs(client, CALLERS, SPAN).await;
+    let used = stage.supervisor().cpu_seconds() - before.0;
+    let micros = used * 1e6 / messages.load(Ordering::Relaxed).saturating_sub(before.1).max(1) as f64;
     drop(stop);
     watchers.join().unwrap();
-    latencies
+    Beside { latencies, micros }
 }
