@@ -7,9 +7,11 @@
 //!  process manager ─► hero-supervisor exec-shim OPTIONS -- PROGRAM ARGS… ─► PROGRAM, by the same pid
 //! ```
 //!
-//! Before the program starts, the shim can put a filter behind its output (`output_filter`).
+//! Before the program starts, the shim can put a filter behind its output (`output_filter`). The shim also runs health checks
+//! and notes how they failed (`check_report`).
 
 mod become_program;
+mod check_report;
 mod env_files;
 mod options;
 mod output_filter;
@@ -18,6 +20,7 @@ mod user;
 use std::ffi::OsString;
 use std::io;
 
+pub use check_report::{CHECK_OUTPUT_BYTES, check_failure, check_words, failed_check};
 pub use options::{UTF8_OUTPUT, env_words, words};
 
 use options::Request;
@@ -34,6 +37,9 @@ pub fn exec_shim(args: impl IntoIterator<Item = OsString>) -> io::Result<()> {
     let mut args = args.into_iter().peekable();
     if args.next_if(|word| word == output_filter::FILTER).is_some() {
         return output_filter::run(options::number(output_filter::FILTER, "a descriptor", args.next())?);
+    }
+    if args.next_if(|word| word == check_report::REPORT).is_some() {
+        match check_report::run(args)? {}
     }
     match Request::parse(args).and_then(|request| become_program::become_program(&request))? {}
 }

@@ -112,7 +112,7 @@ impl LocalRunner {
         };
         inner.spawner = Some(spawner.clone());
         let (commands, inbox) = mpsc::channel(16);
-        let down = Snapshot { state: ProcessState::Down { exit: None }, detail: String::new() };
+        let down = Snapshot::of(ProcessState::Down { exit: None }, "");
         let (published, seen) = watch::channel(down);
         let logs = Arc::new(LogRing::default());
         let clock = self.options.clock.clone();
@@ -189,8 +189,8 @@ impl ProcessManager for LocalRunner {
         let inner = self.inner();
         let living = inner.processes.iter().filter(|(_name, process)| !process.commands.is_closed());
         let info = |(name, process): (&String, &Process)| {
-            let Snapshot { state, detail } = process.seen.borrow().clone();
-            ProcessInfo { name: name.clone(), state, detail, foreign: false }
+            let Snapshot { state, detail, failed_check } = process.seen.borrow().clone();
+            ProcessInfo { name: name.clone(), state, detail, failed_check, foreign: false }
         };
         Ok(living.map(info).collect())
     }

@@ -66,9 +66,7 @@ impl ZinitProcessManager {
     /// for these are refused.
     pub fn with_shim(socket: impl Into<PathBuf>, program: Option<&Path>) -> Self {
         let socket = socket.into();
-        let program = program.and_then(Path::to_str);
-        let shim =
-            Shim(program.into_iter().flat_map(|program| [program, "exec-shim"]).map(str::to_owned).collect());
+        let shim = Shim::new(program, &socket);
         let reads = Arc::new(Client::new(&socket));
         let changes = Arc::new(Client::new(&socket));
         let owners = Arc::<Owners>::default();

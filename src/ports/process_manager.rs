@@ -126,9 +126,20 @@ pub struct ProcessInfo {
     pub state: ProcessState,
     /// The process manager's own words on it; empty when there are none.
     pub detail: String,
+    /// The last failure of the health check; None after one that has passed, and where none was noted.
+    pub failed_check: Option<FailedCheck>,
     /// True for a process of somebody else: it does not bear the marks of an actor of this name ([`ACTOR_MARK`]) of
     /// these records ([`REALM_MARK`]). An actor of the same name does not take it for its own.
     pub foreign: bool,
+}
+
+/// How the health check of a process failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCheck {
+    /// How the last one failed: `ended with exit code 1 and wrote: no route to host`.
+    pub last: String,
+    /// Its process was killed for it.
+    pub killed: bool,
 }
 
 /// One line that a process wrote.

@@ -16,7 +16,7 @@ use crate::adapters::log_ring::LogRing;
 use crate::domain::model::actor::{ExitStatus, RestartMode};
 use crate::domain::model::output::LogStream;
 use crate::ports::clock::Clock;
-use crate::ports::process_manager::{ProcessError, ProcessSpec, ProcessState};
+use crate::ports::process_manager::{FailedCheck, ProcessError, ProcessSpec, ProcessState};
 
 /// The callers that wait for a command.
 pub(super) type Reply = oneshot::Sender<Result<(), ProcessError>>;
@@ -38,6 +38,13 @@ pub(super) enum Command {
 pub(super) struct Snapshot {
     pub(super) state: ProcessState,
     pub(super) detail: String,
+    pub(super) failed_check: Option<FailedCheck>,
+}
+
+impl Snapshot {
+    pub(super) fn of(state: ProcessState, detail: &str) -> Self {
+        Self { state, detail: detail.to_owned(), failed_check: None }
+    }
 }
 
 /// Time for the last words of an ended process to arrive, should somebody outside of its group hold its outputs.
@@ -228,7 +235,7 @@ impl Owner {
     async fn ended(&mut self, exit: ExitStatus, mut up: Up, failures: &mut u32) -> Phase {
         let drained = async { while up.readers.join_next().await.is_some() {} };
         let _cut_off = timeout(LAST_WORDS, drained).await;
-        let mut why = format!("ended with {exit}");
+        let mut failed_check = None;
         match up.stage {
             Stage::Stopping(stopping) => {
                 self.publish(ProcessState::Down { exit: Some(exit) }, "stopped");
@@ -242,10 +249,7 @@ impl Owner {
                 drop(reply.send(Ok(())));
                 return phase;
             }
-            Stage::Unhealthy(last) => {
-                let limit = self.spec.start_timeout;
-                why = format!("its health check did not pass within {limit:?}; at last it {last}");
-            }
+            Stage::Unhealthy(last) => failed_check = Some(FailedCheck { last, killed: true }),
             Stage::Starting(_) | Stage::Running => {}
         }
         let restart = match self.spec.restart.mode {
@@ -254,7 +258,8 @@ impl Owner {
             RestartMode::Never => false,
         };
         if !restart {
-            self.publish(ProcessState::Down { exit: Some(exit) }, &why);
+            let down = Snapshot::of(ProcessState::Down { exit: Some(exit) }, &format!("ended with {exit}"));
+            self.published.send_replace(Snapshot { failed_check, ..down });
             return Phase::Ended;
         }
         if up.since.elapsed() >= self.spec.restart.reset_after {
@@ -262,7 +267,9 @@ impl Owner {
         }
         *failures = failures.saturating_add(1);
         let delay = self.spec.restart.backoff.delay(*failures, fastrand::f64());
-        self.publish(ProcessState::Backoff { exit }, &format!("{why}; restart {failures} in {delay:?}"));
+        let detail = format!("ended with {exit}; restart {failures} in {delay:?}");
+        let backoff = Snapshot::of(ProcessState::Backoff { exit }, &detail);
+        self.published.send_replace(Snapshot { failed_check, ..backoff });
         Phase::Backoff { until: Instant::now() + delay }
     }
 
@@ -311,7 +318,7 @@ impl Owner {
     }
 
     fn publish(&self, state: ProcessState, detail: &str) {
-        self.published.send_replace(Snapshot { state, detail: detail.to_owned() });
+        self.published.send_replace(Snapshot::of(state, detail));
     }
 }
 

@@ -256,6 +256,7 @@ impl ProcessManager for MemoryProcessManager {
             name: name.clone(),
             state: process.phase.state(),
             detail: process.detail.clone(),
+            failed_check: None,
             foreign: false,
         };
         Ok(self.settled().processes.iter().map(info).collect())

@@ -135,6 +135,7 @@ impl Gen2 {
         let definition = Definition::new(spec, &self.shim)?;
         let name = spec.name.as_str();
         let _lock = self.name_locks.lock(name).await;
+        self.shim.forget_check(name).await;
         for _round in 0..ROUNDS {
             let Some(status) = self.calls.first_status(name).await? else {
                 return self.add(&definition, spec.restart.mode).await;
@@ -200,6 +201,7 @@ impl Gen2 {
             }
             self.end(name, || None).await?;
         }
+        self.shim.forget_check(name).await;
         self.known().remove(name);
         self.log_followers.forget(name);
         Ok(())

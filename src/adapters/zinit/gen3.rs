@@ -17,6 +17,7 @@
 //! | a service with more than 256 dependents hangs the server | services have no dependencies in Zinit: their order is ours |
 //! | ping answers although the server hangs | the list of services is asked for instead |
 //! | a health check that hangs is left running | `timeout` ends it |
+//! | a kill for a health check is told as any other | the check notes how it failed (`exec_shim`) |
 //! | a byte that is not UTF-8 ends an output, and its program | all programs but our own have a filter (`exec_shim`) |
 //! | setting a service overwrites the file of one that is not loaded | [`slots`]: it is looked whose the file is |
 //!
@@ -181,6 +182,7 @@ impl Gen3 {
         }
         self.delete(name).await?;
         self.cache.forget(name);
+        self.shim.forget_check(name).await;
         Ok(())
     }
 

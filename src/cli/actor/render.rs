@@ -99,6 +99,9 @@ pub(super) fn show(actor: &Actor) -> String {
             (None, None) => "unknown".to_owned(),
         };
         facts.push(("last exit", format!("{how} at {}", time(exit.time))));
+        if !exit.reason.is_empty() {
+            facts.push(("  reason", exit.reason.clone()));
+        }
         facts.extend(exit.log_tail.iter().map(|line| ("  log", line.clone())));
     }
     table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))

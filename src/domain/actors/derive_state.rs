@@ -1,8 +1,11 @@
 //! Derives the state of an actor, as a pure function of everything that is known of it.
 
-use crate::domain::model::actor::{ActorRecord, ActorState, Desired, ExitStatus, FaultKind, Readiness};
+use crate::domain::model::actor::{
+    ActorConfig, ActorRecord, ActorState, Desired, ExitStatus, FaultKind, Readiness,
+};
+use crate::domain::model::secret::mask_words;
 use crate::ports::actor_presence::Presence;
-use crate::ports::process_manager::ProcessState;
+use crate::ports::process_manager::{FailedCheck, ProcessState};
 
 /// Detail of a process that was started by an earlier definition.
 const OUTDATED: &str = "runs by an earlier definition; a restart takes the new one";
@@ -13,6 +16,8 @@ pub(super) struct StateInputs<'a> {
     pub(super) phase: Option<(ActorState, &'a str)>,
     pub(super) record: &'a ActorRecord,
     pub(super) process: Option<ProcessState>,
+    /// The last failure of the health check.
+    pub(super) failed_check: Option<&'a FailedCheck>,
     /// True if the process manager answers.
     pub(super) reachable: bool,
     /// Fault of the process manager.
@@ -27,6 +32,24 @@ pub(super) struct StateInputs<'a> {
 /// Returns the detail of an actor that waits for another one.
 pub(super) fn waits_for(dependency: &str) -> String {
     format!("waits for {dependency}")
+}
+
+/// The command of a health check without its secrets.
+pub(super) fn shown_check(check: &str) -> String {
+    mask_words(check.split(' ')).join(" ")
+}
+
+/// What is said of the end of a process; a kill for its health check is told as that.
+pub(super) fn end_of_process(config: &ActorConfig, exit: ExitStatus, failed: Option<&FailedCheck>) -> String {
+    match (&config.health_check, failed.filter(|failed| failed.killed)) {
+        (Some(check), Some(failed)) => {
+            let (check, limit, last) = (shown_check(check), config.start_timeout, &failed.last);
+            format!(
+                "its health check {check:?} did not pass within {limit:?}, so its process was killed; the last check {last}"
+            )
+        }
+        (_, _) => format!("its process ended with {exit}"),
+    }
 }
 
 /// The state, and a sentence on why.
@@ -48,14 +71,16 @@ pub(super) fn derive(inputs: &StateInputs<'_>) -> (ActorState, String) {
     match inputs.process {
         Some(ProcessState::Running { pid }) => running(inputs, pid),
         Some(ProcessState::Starting { .. }) => {
-            (ActorState::Starting, "its health check has not passed yet".to_owned())
+            let last = inputs.failed_check.map(|failed| format!(": the last one {}", failed.last));
+            let last = last.unwrap_or_default();
+            (ActorState::Starting, format!("its health check has not passed yet{last}"))
         }
         Some(ProcessState::Waiting) => (ActorState::Blocked, "waits for what it depends on".to_owned()),
         Some(ProcessState::Stopping { .. }) => {
             (ActorState::Stopping, "its process was told to end".to_owned())
         }
         Some(ProcessState::Backoff { exit }) => {
-            (ActorState::Backoff, format!("its process ended with {exit} and will be started again"))
+            (ActorState::Backoff, format!("it will be started again: {}", ended(inputs, exit)))
         }
         Some(ProcessState::SpawnFailed) => (
             ActorState::Failed,
@@ -91,7 +116,7 @@ fn down(inputs: &StateInputs<'_>, exit: Option<ExitStatus>) -> (ActorState, Stri
         (Desired::Up, Some(ExitStatus::Code(0))) => {
             (ActorState::Stopped, "its process ended with exit code 0".to_owned())
         }
-        (Desired::Up, Some(exit)) => (ActorState::Failed, format!("its process ended with {exit}")),
+        (Desired::Up, Some(exit)) => (ActorState::Failed, ended(inputs, exit)),
         (Desired::Up, None) if inputs.trouble.is_empty() => {
             (ActorState::Backoff, "its process is gone; it will be started".to_owned())
         }
@@ -99,9 +124,13 @@ fn down(inputs: &StateInputs<'_>, exit: Option<ExitStatus>) -> (ActorState, Stri
     }
 }
 
+fn ended(inputs: &StateInputs<'_>, exit: ExitStatus) -> String {
+    end_of_process(&inputs.record.config, exit, inputs.failed_check)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
     use crate::domain::model::actor::{ActorConfig, Fault, ManagedBy};
@@ -148,7 +177,41 @@ mod tests {
 
     fn of<'a>(record: &'a ActorRecord, process: Option<ProcessState>) -> StateInputs<'a> {
         let (phase, presence, waits_for) = (None, None, None);
-        StateInputs { phase, record, process, reachable: true, fault: "", presence, trouble: "", waits_for }
+        let (failed_check, fault, trouble) = (None, "", "");
+        StateInputs {
+            phase,
+            record,
+            process,
+            failed_check,
+            reachable: true,
+            fault,
+            presence,
+            trouble,
+            waits_for,
+        }
+    }
+
+    #[test]
+    fn a_kill_for_a_health_check_is_told_as_that() {
+        let killed = ExitStatus::Signal(9);
+        let mut record = record(Desired::Up, Readiness::Queue);
+        record.config.start_timeout = Duration::from_secs(30);
+        let failed =
+            FailedCheck { last: "ended with exit code 1 and wrote: no route".to_owned(), killed: true };
+        let of_end = |config: &ActorConfig, failed| end_of_process(config, killed, failed);
+        assert_eq!(of_end(&record.config, Some(&failed)), "its process ended with signal 9", "it has none");
+        record.config.health_check = Some("check --token s3cret".to_owned());
+        let told = "its health check \"check --token ***\" did not pass within 30s, so its process was killed; \
+                    the last check ended with exit code 1 and wrote: no route";
+        assert_eq!(of_end(&record.config, Some(&failed)), told);
+        let backoff = Some(ProcessState::Backoff { exit: killed });
+        let inputs = StateInputs { failed_check: Some(&failed), ..of(&record, backoff) };
+        assert_eq!(derive(&inputs), (Backoff, format!("it will be started again: {told}")));
+        let failed = FailedCheck { killed: false, ..failed.clone() };
+        assert_eq!(of_end(&record.config, Some(&failed)), "its process ended with signal 9");
+        let starting = Some(ProcessState::Starting { pid: Some(PID) });
+        let inputs = StateInputs { failed_check: Some(&failed), ..of(&record, starting) };
+        assert!(derive(&inputs).1.ends_with("yet: the last one ended with exit code 1 and wrote: no route"));
     }
 
     #[test]

@@ -150,6 +150,7 @@ pub(super) fn last_exit(exit: LastExit) -> pb::ActorExit {
         time: Some(timestamp(exit.at)),
         pid: count(exit.pid),
         requested: exit.requested,
+        reason: exit.reason,
         log_tail: exit.log_tail,
     }
 }

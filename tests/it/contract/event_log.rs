@@ -227,8 +227,14 @@ async fn what_was_told_is_not_told_twice(kind: Kind) {
         about_an_actor(what)
     };
     let exit = |pid| {
-        let exit =
-            LastExit { status: ExitStatus::Code(1), at: at(), pid, requested: false, log_tail: vec![] };
+        let exit = LastExit {
+            status: ExitStatus::Code(1),
+            at: at(),
+            pid,
+            requested: false,
+            reason: String::new(),
+            log_tail: vec![],
+        };
         about_an_actor(EventKind::ActorExited(exit))
     };
     let (unknown, starting, running) = (ActorState::Unknown, ActorState::Starting, ActorState::Running);

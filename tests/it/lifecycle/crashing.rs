@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use hero_supervisor::proto as pb;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use pb::actor::{DesiredState, State};
 use tokio::time::sleep;
 use tonic::Code;
@@ -62,37 +64,68 @@ async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
     assert_eq!(whole.services().await, ["steady"]);
 }
 
-/// Has an actor started whose health check never passes; answers with what is told of it.
-async fn with_failing_check(
-    client: &mut Client,
-    mut definition: pb::CreateActorRequest,
-) -> (String, pb::Actor) {
+/// The definition of an actor that runs, with this health check.
+fn checked(mut definition: pb::CreateActorRequest, check: &str) -> pb::CreateActorRequest {
     let config = definition.config.as_mut().unwrap();
     config.binary_path = "/bin/sleep".to_owned();
     config.args = vec!["1000".to_owned()];
     config.readiness = pb::actor_config::Readiness::Process.into();
-    config.health_check = "exit 3".to_owned();
-    config.start_timeout = span(Duration::from_secs(4));
+    config.health_check = check.to_owned();
+    config.start_timeout = span(Duration::from_secs(3));
+    definition
+}
+
+/// Has an actor started whose health check never passes, and looks at everything that is told of it.
+async fn is_told_of_a_failing_check(client: &mut Client, definition: pb::CreateActorRequest) {
+    let definition = checked(definition, "echo no route to host; exit 3");
     let refused = told(&client.create_actor(definition).await.unwrap_err());
     assert_eq!(refused.why(), (Code::FailedPrecondition, "ACTOR_START_FAILED"));
     let shown = until_actor(client, "unchecked", "is given up", |actor| actor.state() == State::Failed).await;
-    (refused.message, shown)
+    let events = client.list_events(pb::ListEventsRequest::default()).await.unwrap().into_inner().events;
+    let of_type = |wanted| events.iter().find(|event| event.r#type() == wanted).unwrap().message.as_str();
+    let exit = shown.last_exit.as_ref().unwrap();
+    let check = "its health check \"echo no route to host; exit 3\" did not pass within 3s, so its process was \
+                 killed; the last check ended with exit code 3 and wrote: no route to host";
+    for said in [
+        refused.message.as_str(),
+        &shown.status_message,
+        &exit.reason,
+        of_type(pb::event::Type::ActorExited),
+        of_type(pb::event::Type::ActorStateChanged),
+    ] {
+        assert!(said.contains(check), "{said}");
+    }
+    assert_eq!((exit.signal, shown.restart_count), (Some(9), 0), "{shown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_health_check_that_fails_is_named_and_is_no_restart() {
     let whole = FullService::start().await;
-    let (said, shown) = with_failing_check(&mut whole.client(), whole.definition("unchecked")).await;
-    assert!(said.contains("its health check \"exit 3\""), "{said}");
-    assert!(!said.contains("signal"), "{said}");
-    assert_eq!(shown.restart_count, 0, "{shown:?}");
-    assert!(shown.status_message.contains("its health check \"exit 3\""), "{shown:?}");
+    is_told_of_a_failing_check(&mut whole.client(), whole.definition("unchecked")).await;
 
     let redis = PrivateRedis::start().await;
     let url = redis.url();
     let service = Service::serve(&["--redis-url", &url, "--process-manager", "local"]).await;
-    let (said, shown) = with_failing_check(&mut client(&service), definition("unchecked", &redis)).await;
-    let check = "its health check \"exit 3\" did not pass within 4s; at last it ended with exit code 3";
-    assert!(said.contains(check), "{said}");
-    assert_eq!(shown.restart_count, 0, "{shown:?}");
+    is_told_of_a_failing_check(&mut client(&service), definition("unchecked", &redis)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_fails_after_a_crash_is_named_as_well() {
+    let whole = FullService::start().await;
+    let mut client = whole.client();
+    let flag = whole.zinit.path("flag");
+    std::fs::write(&flag, "").unwrap();
+    let check = format!("test -e {} || {{ echo the flag is gone; exit 4; }}", flag.display());
+    let actor = create(&mut client, checked(whole.definition("relapsing"), &check)).await;
+    std::fs::remove_file(&flag).unwrap();
+    kill(Pid::from_raw(actor.pid.unwrap()), Signal::SIGKILL).unwrap();
+    let why = "the last check ended with exit code 4 and wrote: the flag is gone";
+    until_actor(&client, "relapsing", "fails its check", |actor| {
+        actor.last_exit.as_ref().is_some_and(|exit| exit.reason.contains(why))
+    })
+    .await;
+    // Once it passes, it runs.
+    std::fs::write(&flag, "").unwrap();
+    until_actor(&client, "relapsing", "runs", |actor| actor.state() == State::Running).await;
+    assert!(!whole.zinit.path("z.sock.check-relapsing").exists());
 }

@@ -90,6 +90,8 @@ struct ExitRecord {
     at_ms: i64,
     pid: u32,
     requested: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    reason: String,
     #[serde(default)]
     log_tail: Vec<String>,
 }
@@ -164,6 +166,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
             at_ms: millis(exit.at),
             pid: exit.pid,
             requested: exit.requested,
+            reason: exit.reason.clone(),
             log_tail: exit.log_tail.clone(),
         }),
         fault: fault
@@ -196,6 +199,7 @@ pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorReco
             at: time_of(exit.at_ms),
             pid: exit.pid,
             requested: exit.requested,
+            reason: exit.reason,
             log_tail: exit.log_tail,
         }),
         fault: stored.fault.map(|fault| Fault { kind: fault.kind.into(), message: fault.message }),

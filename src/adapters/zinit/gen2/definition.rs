@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::owners::Env;
-use super::super::shim::{Shim, quoted, text, within};
+use super::super::shim::{Shim, quoted, text};
 use crate::domain::model::actor::RestartMode;
 use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
 
@@ -49,7 +49,10 @@ impl Definition {
         let mut content = json!({ "exec": quoted(&argv).map_err(refuse)? });
         let check = shim.health_check(spec).map_err(refuse)?;
         if let Some(check) = &check {
-            content["test"] = test(check, spec.start_timeout).map_err(refuse)?.into();
+            let limit = spec.start_timeout.min(LONGEST_CHECK);
+            // Nothing is killed for its check here.
+            let check = shim.limited_check(&spec.name, u32::MAX, limit, check);
+            content["test"] = test(&check).map_err(refuse)?.into();
         }
         // A oneshot is run once; anything else is started again after 2 s, however it ended. The check of a oneshot is
         // never run, so one that has a check is stopped at its end instead.
@@ -107,8 +110,8 @@ pub(super) fn env_of(name: &str, content: &Value) -> Env {
 /// A check is a line for a shell, and Zinit has none: it only takes lines apart at spaces. The shell is there for checks
 /// without one as well, since Zinit tries a check whose program is missing again and again without a pause. `timeout` ends
 /// a check that hangs, which Zinit would leave running.
-fn test(check: &str, start_timeout: Duration) -> Result<String, String> {
-    let run = format!("exec {}", quoted(&within(start_timeout.min(LONGEST_CHECK), check))?);
+fn test(check: &[String]) -> Result<String, String> {
+    let run = format!("exec {}", quoted(check)?);
     quoted(&["/bin/sh".to_owned(), "-c".to_owned(), run])
 }
 
@@ -173,6 +176,8 @@ fn plain(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::domain::model::actor::RestartPolicy;
     use crate::domain::model::confinement::{Confinement, ResourceLimits};
@@ -282,7 +287,7 @@ mod tests {
         let mut limited = spec();
         limited.confinement.limits = ResourceLimits { open_files: Some(64), ..ResourceLimits::default() };
         assert!(matches!(Definition::new(&limited, &Shim::default()), Err(ProcessError::Rejected { .. })));
-        let shim = Shim(vec!["/bin/hero-supervisor".to_owned(), "exec-shim".to_owned()]);
+        let shim = Shim::new(Some(Path::new("/bin/hero-supervisor")), Path::new("/run/z"));
         let exec = Definition::new(&limited, &shim).unwrap().content["exec"].as_str().unwrap().to_owned();
         assert!(
             exec.starts_with(
@@ -294,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_output_of_other_programs_than_our_actors_is_filtered() {
-        let shim = Shim(vec!["/usr/local/bin/hero-supervisor".to_owned(), "exec-shim".to_owned()]);
+        let shim = Shim::new(Some(Path::new("/usr/local/bin/hero-supervisor")), Path::new("/run/z"));
         let exec = |spec: &ProcessSpec| {
             Definition::new(spec, &shim).unwrap().content["exec"].as_str().unwrap().to_owned()
         };

@@ -35,7 +35,16 @@ impl Gen2 {
                 // Zinit is not told of a stop while its grace lasts.
                 state = ProcessState::Stopping { pid: Some(pid) };
             }
-            Ok(Some(ProcessInfo { name, state, detail: status.detail(), foreign }))
+            let failed_check = match state {
+                ProcessState::Starting { .. } => self.shim.failed_check(&name),
+                ProcessState::Waiting
+                | ProcessState::Running { .. }
+                | ProcessState::Stopping { .. }
+                | ProcessState::Backoff { .. }
+                | ProcessState::Down { .. }
+                | ProcessState::SpawnFailed => None,
+            };
+            Ok(Some(ProcessInfo { name, state, detail: status.detail(), failed_check, foreign }))
         };
         let infos: Vec<Result<Option<ProcessInfo>, ProcessError>> =
             stream::iter(states).map(each).buffer_unordered(AT_A_TIME).collect().await;
@@ -47,7 +56,8 @@ impl Gen2 {
                 && !list.iter().any(|info| info.name == *name)
             {
                 let (name, detail) = (name.clone(), "stopped".to_owned());
-                list.push(ProcessInfo { name, state: ProcessState::Down { exit }, detail, foreign: false });
+                let state = ProcessState::Down { exit };
+                list.push(ProcessInfo { name, state, detail, failed_check: None, foreign: false });
             }
         }
         drop(known);

@@ -1,10 +1,11 @@
 //! A process as a service of Zinit: how it is written down, and whether one that is there says the same.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::shim::{Shim, quoted, text, within};
+use super::super::shim::{Shim, quoted, text};
 use super::TOMBSTONE;
 use crate::domain::model::actor::RestartMode;
 use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec};
@@ -48,7 +49,9 @@ impl Definition {
         if spec.name.starts_with(TOMBSTONE) {
             return Err(refuse(format!("bears a reserved name: it starts with {TOMBSTONE}")));
         }
-        let exec = command_line(shim.argv(spec).map_err(refuse)?).map_err(refuse)?;
+        let check = shim.health_check(spec).map_err(refuse)?;
+        let note = check.as_ref().and_then(|_check| shim.note(&spec.name));
+        let exec = command_line(shim.argv(spec).map_err(refuse)?, note.as_deref()).map_err(refuse)?;
         if spec.env.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
             return Err(refuse("has a variable with a NUL character".to_owned()));
         }
@@ -84,8 +87,8 @@ impl Definition {
                 "stop_signal": "SIGTERM",
             },
         });
-        if let Some(check) = shim.health_check(spec).map_err(refuse)? {
-            config["health"] = health(&check, spec.start_timeout).map_err(refuse)?;
+        if let Some(check) = check {
+            config["health"] = health(spec, &check, shim).map_err(refuse)?;
         }
         Ok(Self { name: spec.name.clone(), has_env: !spec.env.is_empty(), config })
     }
@@ -132,10 +135,14 @@ impl Lifecycle {
 }
 
 /// Zinit passes `exec` to `/bin/sh -c` and first looks whether its first word is a program. So the first word is one,
-/// and what follows becomes the shell's own process: the pid that Zinit knows is the program's.
-fn command_line(argv: Vec<String>) -> Result<String, String> {
-    let quoted = quoted(&argv)?;
-    let exec = format!("/bin/true && exec {quoted}");
+/// and what follows becomes the shell's own process: the pid that Zinit knows is the program's. A note about the health check of
+/// an earlier process is removed before.
+fn command_line(argv: Vec<String>, note: Option<&Path>) -> Result<String, String> {
+    let command = quoted(&argv)?;
+    let exec = match note.and_then(Path::to_str) {
+        Some(note) => format!("/bin/rm -f {}; exec {command}", quoted(&[note.to_owned()])?),
+        None => format!("/bin/true && exec {command}"),
+    };
     if exec.len() > MAX_EXEC_BYTES {
         return Err(format!(
             "has a command line of {} bytes: zinit passes it on as one string of at most {MAX_EXEC_BYTES}",
@@ -151,17 +158,20 @@ fn millis(span: Duration) -> u64 {
 
 /// A check that is repeated until the start timeout is over. Zinit counts failures instead of time, and kills the
 /// process after the last one.
-fn health(check: &str, start_timeout: Duration) -> Result<Value, String> {
+fn health(spec: &ProcessSpec, check: &str, shim: &Shim) -> Result<Value, String> {
+    let start_timeout = spec.start_timeout;
     let interval = (start_timeout / 20).clamp(Duration::from_millis(100), Duration::from_secs(1));
     let time_limit = (start_timeout / 2).clamp(Duration::from_secs(1), Duration::from_secs(5));
     let retries = start_timeout.as_millis().div_ceil(interval.as_millis()).max(1);
+    let retries = u32::try_from(retries).unwrap_or(u32::MAX);
+    let check = shim.limited_check(&spec.name, retries, time_limit, check);
     Ok(json!({
         "type": "exec",
         // Zinit gives up a check that takes too long, and leaves its process running.
-        "target": format!("exec {}", quoted(&within(time_limit, check))?),
+        "target": format!("exec {}", quoted(&check)?),
         "interval_ms": millis(interval),
         "timeout_ms": millis(time_limit),
-        "retries": u32::try_from(retries).unwrap_or(u32::MAX),
+        "retries": retries,
         "start_period_ms": 0,
     }))
 }
@@ -238,10 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn how_a_check_failed_is_noted_beside_the_socket_and_forgotten_at_each_start() {
+        let shim = Shim::new(Some(Path::new("/bin/hero-supervisor")), Path::new("/run/z.sock"));
+        let checked = ProcessSpec { health_check: Some("exit 1".to_owned()), ..spec() };
+        let config = Definition::new(&checked, &shim).unwrap().config;
+        let exec = config["service"]["exec"].as_str().unwrap();
+        assert!(exec.starts_with("/bin/rm -f /run/z.sock.check-osis_actor_0; exec /bin/hero-"), "{exec}");
+        let target =
+            "exec /bin/hero-supervisor exec-shim check-report /run/z.sock.check-osis_actor_0 30 5 'exit 1'";
+        assert_eq!(config["health"]["target"], target);
+        assert_eq!(config["health"]["retries"], 30);
+    }
+
+    #[test]
     fn health_checks_go_on_for_the_whole_start_timeout() {
         for seconds in [1, 30, 3600] {
             let timeout = Duration::from_secs(seconds);
-            let health = health("true", timeout).unwrap();
+            let spec = ProcessSpec { start_timeout: timeout, ..spec() };
+            let health = health(&spec, "true", &Shim::default()).unwrap();
             let spent = health["retries"].as_u64().unwrap() * health["interval_ms"].as_u64().unwrap();
             assert!(u128::from(spent) >= timeout.as_millis(), "{health}");
         }

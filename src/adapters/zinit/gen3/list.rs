@@ -7,9 +7,12 @@ use tokio::time::{Instant, timeout};
 
 use super::super::owners::Env;
 use super::definition::Lifecycle;
-use super::states::{Service, State};
+use super::states::{Failure, Service, State};
 use super::{DYING, Gen3, TOMBSTONE, env_of};
 use crate::ports::process_manager::{ProcessError, ProcessInfo, ProcessState};
+
+/// By which Zinit ends a process whose health check does not pass.
+const SIGKILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
 
 impl Gen3 {
     pub(in super::super) async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
@@ -49,7 +52,9 @@ impl Gen3 {
             }
             let foreign = self.is_foreign(service).await?;
             let (name, detail) = (service.name.clone(), service.state.detail());
-            list.push(ProcessInfo { name, state, detail, foreign });
+            let failed_check =
+                if may_have_failed_check(&service.state) { self.shim.failed_check(&name) } else { None };
+            list.push(ProcessInfo { name, state, detail, failed_check, foreign });
         }
         Ok(list)
     }
@@ -82,5 +87,18 @@ impl Gen3 {
     /// The environment that a service was defined with.
     pub(in super::super) async fn environment(&self, name: &str) -> Result<Env, ProcessError> {
         Ok(env_of(&self.calls.config(name).await?.unwrap_or_default()))
+    }
+}
+
+/// Whether a health check may have failed: Zinit tells a kill for one as any other kill.
+fn may_have_failed_check(state: &State) -> bool {
+    match state {
+        State::Starting { .. } | State::Failed(Failure::Signal(SIGKILL) | Failure::Start(_)) => true,
+        State::Failed(Failure::Signal(_) | Failure::Code(_) | Failure::Spawn(_) | Failure::Dependency(_))
+        | State::Inactive
+        | State::Blocked { .. }
+        | State::Running { .. }
+        | State::Stopping { .. }
+        | State::Exited { .. } => false,
     }
 }

@@ -26,15 +26,18 @@ impl Machine {
     /// The actor's process ended.
     pub(super) fn emit_exit(&mut self, exit: &LastExit) {
         let id = &self.record.id;
-        let LastExit { status, pid, requested, log_tail, .. } = exit;
+        let LastExit { status, pid, requested, log_tail, reason, at: _ } = exit;
         let (cause, how) = if *requested {
             (self.cause(), "was stopped and ended")
-        } else {
+        } else if reason.is_empty() {
             (Source::ProcessManager.into(), "ended by itself")
+        } else {
+            (Source::ProcessManager.into(), "was ended")
         };
         let last = log_tail.last().map(|line| format!("; it wrote last: {}", cut(line, SHOWN_LINE_BYTES)));
         let last = last.unwrap_or_default();
-        let message = format!("the process {pid} of actor {id} {how} with {status}{last}");
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        let message = format!("the process {pid} of actor {id} {how} with {status}{why}{last}");
         self.emit(cause, EventKind::ActorExited(exit.clone()), message);
     }
 

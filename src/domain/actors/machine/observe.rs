@@ -15,6 +15,7 @@ use super::change::Change;
 use super::protocol::Call;
 use super::step::{AfterChange, Claimant, Claimed, EndOfProcess, ReadPurpose, RecordedEnd, Step};
 use super::{MOST_TRIES, Machine, StopReason};
+use crate::domain::actors::derive_state::end_of_process;
 use crate::domain::actors::observer::Observation;
 use crate::domain::actors::reconcile::needed;
 use crate::domain::model::actor::{
@@ -157,7 +158,10 @@ impl Machine {
         let requested = self.interrupted.is_some_and(Verb::ends_process)
             || (self.running.is_none() && self.record.desired == Desired::Down);
         let (status, at) = (process.map_or(ExitStatus::Unknown, ProcessState::exit_status), self.moment.date);
-        let exit = LastExit { status, at, pid: last, requested, log_tail: Vec::new() };
+        let killed = self.failed_check(&observation).filter(|failed| failed.killed && !requested);
+        let reason = killed.map(|failed| end_of_process(&self.record.config, status, Some(failed)));
+        let reason = reason.unwrap_or_default();
+        let exit = LastExit { status, at, pid: last, requested, reason, log_tail: Vec::new() };
         self.ask_process_manager(
             Step::ReadingLog(EndOfProcess { observation, exit, successor: pid }),
             Call::LogTail,
@@ -205,7 +209,12 @@ impl Machine {
         let successor = next.last_pid;
         self.record = ActorRecord { generation, ..*next };
         self.started_at = successor.map(|_pid| self.moment.date);
-        let (status, requested) = (exit.status, exit.requested);
+        let requested = exit.requested;
+        let how = if exit.reason.is_empty() {
+            format!("with {}", exit.status)
+        } else {
+            format!("since {}", exit.reason)
+        };
         self.after_exit(exit);
         if requested || self.is_starting() {
             return self.after_comparison(observation);
@@ -215,7 +224,7 @@ impl Machine {
             return self.after_comparison(observation);
         }
         let message = format!(
-            "it ended more than {} times within {:?}, the last time with {status}; start it again when it is mended",
+            "it ended more than {} times within {:?}, the last time {how}; start it again when it is mended",
             policy.max_restarts, policy.window
         );
         self.trouble.clone_from(&message);
@@ -225,7 +234,8 @@ impl Machine {
     /// Records that the operation under way has ended the process. An end during its drain has been observed by then.
     pub(super) fn on_requested_end(&mut self, pid: u32, status: ExitStatus, log_tail: Vec<String>) {
         if self.record.last_exit.as_ref().is_none_or(|exit| exit.pid != pid) {
-            let exit = LastExit { status, at: self.moment.date, pid, requested: true, log_tail };
+            let (at, reason) = (self.moment.date, String::new());
+            let exit = LastExit { status, at, pid, requested: true, reason, log_tail };
             self.record.last_exit = Some(exit.clone());
             self.record.last_pid = None;
             self.keep_end(pid, false);
@@ -238,11 +248,12 @@ impl Machine {
 
     fn after_exit(&mut self, exit: LastExit) {
         self.emit_exit(&exit);
-        let LastExit { status, pid, requested, log_tail, .. } = exit;
+        let LastExit { status, pid, requested, log_tail, reason, at: _ } = exit;
         self.reclaim(pid, status, requested, log_tail);
         self.reclaim_jobs();
         if !requested {
-            tracing::warn!(actor.id = %self.record.id, pid, "actor {}: its process ended with {status} (nobody requested it)", self.record.id);
+            let why = if reason.is_empty() { "nobody requested it" } else { reason.as_str() };
+            tracing::warn!(actor.id = %self.record.id, pid, "actor {}: its process ended with {status} ({why})", self.record.id);
         }
     }
 

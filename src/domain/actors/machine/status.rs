@@ -5,7 +5,7 @@ use super::protocol::Effect;
 use crate::domain::actors::derive_state::{StateInputs, derive};
 use crate::domain::actors::observer::Observation;
 use crate::domain::model::actor::{ActorState, ActorStatus, Pid};
-use crate::ports::process_manager::ProcessState;
+use crate::ports::process_manager::{FailedCheck, ProcessState};
 
 impl Machine {
     /// Shows the actor as it is now, if that is another way than before; emits an event if it is in another state.
@@ -54,6 +54,7 @@ impl Machine {
             phase: self.running.as_ref().map(|running| (running.phase.0, running.phase.1.as_str())),
             record: &self.record,
             process: self.process(observation),
+            failed_check: self.failed_check(observation),
             reachable: observation.processes.is_some(),
             fault: &observation.fault,
             presence: observation.presences.get(&self.record.id),
@@ -65,6 +66,12 @@ impl Machine {
     pub(super) fn process(&self, observation: &Observation) -> Option<ProcessState> {
         let processes = observation.processes.as_ref()?;
         processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
+    }
+
+    /// How the health check of the process failed last.
+    pub(super) fn failed_check<'a>(&self, observation: &'a Observation) -> Option<&'a FailedCheck> {
+        let info = observation.processes.as_ref()?.get(self.record.id.as_str())?;
+        info.failed_check.as_ref().filter(|_failed| !info.foreign)
     }
 
     pub(super) fn pid_now(&self) -> Option<u32> {

@@ -6,13 +6,15 @@ use tokio::time::{Instant, timeout_at};
 
 use super::environment::environment;
 use super::{Operation, SHORT_GRACE, log_tail};
-use crate::domain::actors::derive_state::waits_for;
+use crate::domain::actors::derive_state::{end_of_process, shown_check, waits_for};
 use crate::domain::actors::observer::{Observation, SEEN_END};
-use crate::domain::model::actor::{ActorConfig, ActorState, ExitStatus, Readiness};
+use crate::domain::model::actor::{ActorState, ExitStatus, Readiness};
 use crate::domain::model::text::{cut, last_lines};
 use crate::error::{SupervisorError, chain};
 use crate::ports::actor_presence::Presence;
-use crate::ports::process_manager::{ACTOR_MARK, ProcessError, ProcessSpec, ProcessState, REALM_MARK};
+use crate::ports::process_manager::{
+    ACTOR_MARK, FailedCheck, ProcessError, ProcessSpec, ProcessState, REALM_MARK,
+};
 
 /// A process manager that ends a process for its health check does so by then.
 const CHECK_MARGIN: Duration = Duration::from_secs(1);
@@ -144,11 +146,10 @@ impl Operation {
                         }
                     }
                     Some(ProcessState::Backoff { exit } | ProcessState::Down { exit: Some(exit) }) => {
-                        let unchecked = first_seen.is_none().then(|| begun.elapsed());
-                        let failed = unchecked.and_then(|took| {
-                            failed_health_check(&self.config, exit, took, &self.detail(&observation))
-                        });
-                        return Err(failed.unwrap_or_else(|| format!("its process ended with {exit}")));
+                        let late = begun.elapsed() + CHECK_SLACK >= self.config.start_timeout;
+                        let unnoted = unnoted_check(exit, late && first_seen.is_none());
+                        let failed = self.failed_check(&observation).or(unnoted.as_ref());
+                        return Err(end_of_process(&self.config, exit, failed));
                     }
                     Some(ProcessState::SpawnFailed) => {
                         return Err(format!("its program could not be run: {}", self.detail(&observation)));
@@ -188,7 +189,16 @@ impl Operation {
                 )
             }
             Some(ProcessState::Starting { .. }) => match &self.config.health_check {
-                Some(check) => format!("its health check {check:?} has not passed"),
+                Some(check) => {
+                    let last = self
+                        .failed_check(&observation)
+                        .map(|failed| format!("; the last check {}", failed.last));
+                    format!(
+                        "its health check {:?} has not passed{}",
+                        shown_check(check),
+                        last.unwrap_or_default()
+                    )
+                }
                 None => "it has not started to run yet".to_owned(),
             },
             Some(
@@ -233,6 +243,10 @@ impl Operation {
         info.map(|info| info.detail.clone()).unwrap_or_default()
     }
 
+    fn failed_check<'a>(&self, observation: &'a Observation) -> Option<&'a FailedCheck> {
+        observation.processes.as_ref()?.get(self.id.as_str())?.failed_check.as_ref()
+    }
+
     fn presence(&self) -> Option<Presence> {
         self.observer.latest().presences.get(&self.id).cloned()
     }
@@ -267,52 +281,23 @@ impl Operation {
     }
 }
 
-/// Returns the error of a process that was killed because its health check did not pass in time; None when it ended in
-/// another way. `detail` is the text of the process manager.
-fn failed_health_check(
-    config: &ActorConfig,
-    exit: ExitStatus,
-    took: Duration,
-    detail: &str,
-) -> Option<String> {
-    let check = config.health_check.as_ref()?;
-    let was_killed = exit == ExitStatus::Signal(9) && took + CHECK_SLACK >= config.start_timeout;
-    let is_told = detail.contains("health check");
-    if !was_killed && !is_told {
-        return None;
-    }
-    let last = detail.rsplit_once("; at last it ").map(|(_, last)| format!("; at last it {last}"));
-    let last = last.unwrap_or_default();
-    let limit = config.start_timeout;
-    Some(format!("its health check {check:?} did not pass within {limit:?}{last}, so its process was killed"))
+/// What is taken for a failed health check where nobody has noted one: a kill of a process that has not run, when its time is over.
+fn unnoted_check(exit: ExitStatus, is_late: bool) -> Option<FailedCheck> {
+    let killed = exit == ExitStatus::Signal(9) && is_late;
+    killed.then(|| FailedCheck { last: "failed, and how was not noted".to_owned(), killed })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::domain::model::script_type::ScriptType;
 
     #[test]
-    fn a_kill_by_a_failed_health_check_is_told_as_that() {
-        let mut config = ActorConfig::new("a".to_owned(), PathBuf::from("/bin/a"), ScriptType::OSIS)
-            .with_start_timeout(Duration::from_secs(30));
+    fn a_late_kill_is_taken_for_a_failed_health_check() {
         let killed = ExitStatus::Signal(9);
-        let late = Duration::from_secs(29);
-        assert_eq!(failed_health_check(&config, killed, late, ""), None, "it has none");
-        config.health_check = Some("exit 1".to_owned());
-        let told = "its health check \"exit 1\" did not pass within 30s, so its process was killed";
-        assert_eq!(failed_health_check(&config, killed, late, "").as_deref(), Some(told));
-        let told = "its health check \"exit 1\" did not pass within 30s; at last it ended with exit code 1, so its process was killed";
-        let detail = "its health check did not pass within 30s; at last it ended with exit code 1";
-        assert_eq!(failed_health_check(&config, killed, late, detail).as_deref(), Some(told));
-        for (exit, took) in [(killed, 3), (ExitStatus::Code(1), 29), (ExitStatus::Signal(11), 29)] {
-            assert_eq!(
-                failed_health_check(&config, exit, Duration::from_secs(took), ""),
-                None,
-                "{exit} {took}"
-            );
+        assert!(unnoted_check(killed, true).is_some_and(|failed| failed.killed));
+        for (exit, is_late) in [(killed, false), (ExitStatus::Code(1), true), (ExitStatus::Signal(11), true)]
+        {
+            assert_eq!(unnoted_check(exit, is_late), None, "{exit} {is_late}");
         }
     }
 }

@@ -165,6 +165,7 @@ pub(super) fn record(name: &str, bench: &super::queue_contract::QueueContract) -
             at: std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_456),
             pid: 76,
             requested: false,
+            reason: "why".to_owned(),
             log_tail: vec!["oh no".to_owned()],
         }),
         fault: Some(Fault { kind: FaultKind::CrashLoop, message: format!("{:?}", bench.now()) }),

@@ -1403,7 +1403,9 @@ type ActorExit struct {
 	// True if the end was requested.
 	Requested bool `protobuf:"varint,5,opt,name=requested,proto3" json:"requested,omitempty"`
 	// The last log lines, the oldest first.
-	LogTail       []string `protobuf:"bytes,6,rep,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`
+	LogTail []string `protobuf:"bytes,6,rep,name=log_tail,json=logTail,proto3" json:"log_tail,omitempty"`
+	// Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1478,6 +1480,13 @@ func (x *ActorExit) GetLogTail() []string {
 		return x.LogTail
 	}
 	return nil
+}
+
+func (x *ActorExit) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 // A ping and its outcome.
@@ -1836,14 +1845,15 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x16MANAGED_BY_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fMANAGED_BY_USER\x10\x01\x12\x15\n" +
 	"\x11MANAGED_BY_SCALER\x10\x02B\x06\n" +
-	"\x04_pid\"\xde\x01\n" +
+	"\x04_pid\"\xf6\x01\n" +
 	"\tActorExit\x12 \n" +
 	"\texit_code\x18\x01 \x01(\x05H\x00R\bexitCode\x88\x01\x01\x12\x1b\n" +
 	"\x06signal\x18\x02 \x01(\x05H\x01R\x06signal\x88\x01\x01\x12.\n" +
 	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x10\n" +
 	"\x03pid\x18\x04 \x01(\x05R\x03pid\x12\x1c\n" +
 	"\trequested\x18\x05 \x01(\bR\trequested\x12\x19\n" +
-	"\blog_tail\x18\x06 \x03(\tR\alogTailB\f\n" +
+	"\blog_tail\x18\x06 \x03(\tR\alogTail\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reasonB\f\n" +
 	"\n" +
 	"_exit_codeB\t\n" +
 	"\a_signal\"\xa5\x02\n" +

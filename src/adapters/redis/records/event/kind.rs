@@ -33,6 +33,8 @@ pub(super) enum KindRecord {
         at_ms: i64,
         pid: u32,
         requested: bool,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
         log_tail: Vec<String>,
     },
     ActorRestarted,
@@ -114,6 +116,7 @@ pub(super) fn encode_kind(kind: &EventKind) -> KindRecord {
             at_ms: millis(exit.at),
             pid: exit.pid,
             requested: exit.requested,
+            reason: exit.reason.clone(),
             log_tail: exit.log_tail.clone(),
         },
         EventKind::ActorRestarted => KindRecord::ActorRestarted,
@@ -183,9 +186,9 @@ pub(super) fn decode_kind(record: KindRecord) -> Option<EventKind> {
             desired: if up { Desired::Up } else { Desired::Down },
             pid,
         },
-        KindRecord::ActorExited { code, signal, at_ms, pid, requested, log_tail } => {
-            let status = exit_status(code, signal);
-            EventKind::ActorExited(LastExit { status, at: time_of(at_ms), pid, requested, log_tail })
+        KindRecord::ActorExited { code, signal, at_ms, pid, requested, reason, log_tail } => {
+            let (status, at) = (exit_status(code, signal), time_of(at_ms));
+            EventKind::ActorExited(LastExit { status, at, pid, requested, reason, log_tail })
         }
         KindRecord::ActorRestarted => EventKind::ActorRestarted,
         KindRecord::PingSent => EventKind::PingSent,

@@ -15,8 +15,14 @@ fn at() -> SystemTime {
 
 /// One of each; a new variant stops the build here.
 fn everything() -> Vec<EventKind> {
-    let exit =
-        |status| LastExit { status, at: at(), pid: 7, requested: false, log_tail: vec!["bye".to_owned()] };
+    let exit = |status| LastExit {
+        status,
+        at: at(),
+        pid: 7,
+        requested: false,
+        reason: "why".to_owned(),
+        log_tail: vec!["bye".to_owned()],
+    };
     let decision = ScalingDecision {
         at: at(),
         current: 1,

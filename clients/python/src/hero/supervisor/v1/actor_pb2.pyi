@@ -751,6 +751,7 @@ class ActorExit(google.protobuf.message.Message):
     PID_FIELD_NUMBER: builtins.int
     REQUESTED_FIELD_NUMBER: builtins.int
     LOG_TAIL_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
     exit_code: builtins.int
     """Exit code, if the process has exited."""
     signal: builtins.int
@@ -759,6 +760,8 @@ class ActorExit(google.protobuf.message.Message):
     """Process id."""
     requested: builtins.bool
     """True if the end was requested."""
+    reason: builtins.str
+    """Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Time at which the end was observed."""
@@ -776,9 +779,10 @@ class ActorExit(google.protobuf.message.Message):
         pid: builtins.int = ...,
         requested: builtins.bool = ...,
         log_tail: collections.abc.Iterable[builtins.str] | None = ...,
+        reason: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "signal", b"signal", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "log_tail", b"log_tail", "pid", b"pid", "requested", b"requested", "signal", b"signal", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_exit_code", b"_exit_code", "_signal", b"_signal", "exit_code", b"exit_code", "log_tail", b"log_tail", "pid", b"pid", "reason", b"reason", "requested", b"requested", "signal", b"signal", "time", b"time"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_exit_code", b"_exit_code"]) -> typing.Literal["exit_code"] | None: ...
     @typing.overload

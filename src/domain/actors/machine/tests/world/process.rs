@@ -128,7 +128,10 @@ impl World {
 
     pub(in crate::domain::actors::machine::tests) fn begin_observation(&mut self) {
         self.begun += 1;
-        let info = |state| ProcessInfo { name: "a".to_owned(), state, detail: String::new(), foreign: false };
+        let info = |state| {
+            let (name, detail) = ("a".to_owned(), String::new());
+            ProcessInfo { name, state, detail, failed_check: None, foreign: false }
+        };
         let processes = self.process.map(|state| ("a".to_owned(), info(state))).into_iter().collect();
         let orphan = |(pid, realm): (&u32, &&str)| Orphan {
             pid: *pid,

@@ -109,7 +109,14 @@ impl World {
         if let Some(mut record) = self.stored.clone() {
             if let Some(pid) = self.ended_by_other.take() {
                 let (status, at) = (ExitStatus::Signal(15), SystemTime::UNIX_EPOCH);
-                record.last_exit = Some(LastExit { status, at, pid, requested: true, log_tail: Vec::new() });
+                record.last_exit = Some(LastExit {
+                    status,
+                    at,
+                    pid,
+                    requested: true,
+                    reason: String::new(),
+                    log_tail: Vec::new(),
+                });
                 record.last_pid = None;
                 self.told_by_other.insert(pid);
             }
@@ -148,7 +155,14 @@ impl World {
         self.other_supervisor(|record| {
             let (status, at) = (ExitStatus::Unknown, SystemTime::UNIX_EPOCH);
             let requested = !is_crash;
-            record.last_exit = Some(LastExit { status, at, pid: last, requested, log_tail: Vec::new() });
+            record.last_exit = Some(LastExit {
+                status,
+                at,
+                pid: last,
+                requested,
+                reason: String::new(),
+                log_tail: Vec::new(),
+            });
             record.last_pid = pid;
             record.restart_count += u32::from(is_new);
         });

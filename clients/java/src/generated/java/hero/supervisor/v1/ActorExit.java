@@ -34,6 +34,7 @@ private static final long serialVersionUID = 0L;
   private ActorExit() {
     logTail_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    reason_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -225,6 +226,53 @@ private static final long serialVersionUID = 0L;
     return logTail_.getByteString(index);
   }
 
+  public static final int REASON_FIELD_NUMBER = 7;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object reason_ = "";
+  /**
+   * <pre>
+   * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+   * </pre>
+   *
+   * <code>string reason = 7 [json_name = "reason"];</code>
+   * @return The reason.
+   */
+  @java.lang.Override
+  public java.lang.String getReason() {
+    java.lang.Object ref = reason_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      reason_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+   * </pre>
+   *
+   * <code>string reason = 7 [json_name = "reason"];</code>
+   * @return The bytes for reason.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getReasonBytes() {
+    java.lang.Object ref = reason_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      reason_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -256,6 +304,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < logTail_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 6, logTail_.getRaw(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 7, reason_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -294,6 +345,9 @@ private static final long serialVersionUID = 0L;
       size += dataSize;
       size += 1 * getLogTailList().size();
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(7, reason_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -330,6 +384,8 @@ private static final long serialVersionUID = 0L;
         != other.getRequested()) return false;
     if (!getLogTailList()
         .equals(other.getLogTailList())) return false;
+    if (!getReason()
+        .equals(other.getReason())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -362,6 +418,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + LOG_TAIL_FIELD_NUMBER;
       hash = (53 * hash) + getLogTailList().hashCode();
     }
+    hash = (37 * hash) + REASON_FIELD_NUMBER;
+    hash = (53 * hash) + getReason().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -514,6 +572,7 @@ private static final long serialVersionUID = 0L;
       requested_ = false;
       logTail_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      reason_ = "";
       return this;
     }
 
@@ -572,6 +631,9 @@ private static final long serialVersionUID = 0L;
         logTail_.makeImmutable();
         result.logTail_ = logTail_;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.reason_ = reason_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -610,6 +672,11 @@ private static final long serialVersionUID = 0L;
           ensureLogTailIsMutable();
           logTail_.addAll(other.logTail_);
         }
+        onChanged();
+      }
+      if (!other.getReason().isEmpty()) {
+        reason_ = other.reason_;
+        bitField0_ |= 0x00000040;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -671,6 +738,11 @@ private static final long serialVersionUID = 0L;
               logTail_.add(s);
               break;
             } // case 50
+            case 58: {
+              reason_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 58
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1188,6 +1260,98 @@ private static final long serialVersionUID = 0L;
       ensureLogTailIsMutable();
       logTail_.add(value);
       bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object reason_ = "";
+    /**
+     * <pre>
+     * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+     * </pre>
+     *
+     * <code>string reason = 7 [json_name = "reason"];</code>
+     * @return The reason.
+     */
+    public java.lang.String getReason() {
+      java.lang.Object ref = reason_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        reason_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+     * </pre>
+     *
+     * <code>string reason = 7 [json_name = "reason"];</code>
+     * @return The bytes for reason.
+     */
+    public com.google.protobuf.ByteString
+        getReasonBytes() {
+      java.lang.Object ref = reason_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        reason_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+     * </pre>
+     *
+     * <code>string reason = 7 [json_name = "reason"];</code>
+     * @param value The reason to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReason(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      reason_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+     * </pre>
+     *
+     * <code>string reason = 7 [json_name = "reason"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReason() {
+      reason_ = getDefaultInstance().getReason();
+      bitField0_ = (bitField0_ & ~0x00000040);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+     * </pre>
+     *
+     * <code>string reason = 7 [json_name = "reason"];</code>
+     * @param value The bytes for reason to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasonBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      reason_ = value;
+      bitField0_ |= 0x00000040;
       onChanged();
       return this;
     }

@@ -135,4 +135,24 @@ public interface ActorExitOrBuilder extends
    */
   com.google.protobuf.ByteString
       getLogTailBytes(int index);
+
+  /**
+   * <pre>
+   * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+   * </pre>
+   *
+   * <code>string reason = 7 [json_name = "reason"];</code>
+   * @return The reason.
+   */
+  java.lang.String getReason();
+  /**
+   * <pre>
+   * Why the process ended, if more is known than how: which health check did not pass, for instance. Empty otherwise.
+   * </pre>
+   *
+   * <code>string reason = 7 [json_name = "reason"];</code>
+   * @return The bytes for reason.
+   */
+  com.google.protobuf.ByteString
+      getReasonBytes();
 }

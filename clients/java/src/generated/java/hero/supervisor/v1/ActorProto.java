@@ -213,37 +213,37 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "LTHY\020\003\022\022\n\016HEALTH_UNKNOWN\020\004\"S\n\tManagedBy\022" +
       "\032\n\026MANAGED_BY_UNSPECIFIED\020\000\022\023\n\017MANAGED_B" +
       "Y_USER\020\001\022\025\n\021MANAGED_BY_SCALER\020\002B\006\n\004_pid\"" +
-      "\336\001\n\tActorExit\022 \n\texit_code\030\001 \001(\005H\000R\010exit" +
+      "\366\001\n\tActorExit\022 \n\texit_code\030\001 \001(\005H\000R\010exit" +
       "Code\210\001\001\022\033\n\006signal\030\002 \001(\005H\001R\006signal\210\001\001\022.\n\004" +
       "time\030\003 \001(\0132\032.google.protobuf.TimestampR\004" +
       "time\022\020\n\003pid\030\004 \001(\005R\003pid\022\034\n\trequested\030\005 \001(" +
-      "\010R\trequested\022\031\n\010log_tail\030\006 \003(\tR\007logTailB" +
-      "\014\n\n_exit_codeB\t\n\007_signal\"\245\002\n\004Ping\022.\n\004tim" +
-      "e\030\001 \001(\0132\032.google.protobuf.TimestampR\004tim" +
-      "e\022:\n\007outcome\030\002 \001(\0162 .hero.supervisor.v1." +
-      "Ping.OutcomeR\007outcome\0228\n\nround_trip\030\003 \001(" +
-      "\0132\031.google.protobuf.DurationR\troundTrip\022" +
-      "\030\n\007message\030\004 \001(\tR\007message\"]\n\007Outcome\022\027\n\023" +
-      "OUTCOME_UNSPECIFIED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n" +
-      "\021OUTCOME_TIMED_OUT\020\002\022\022\n\016OUTCOME_FAILED\020\003" +
-      "\"\203\002\n\rActorSelector\022\033\n\tactor_ids\030\001 \003(\tR\010a" +
-      "ctorIds\022A\n\014script_types\030\002 \003(\0162\036.hero.sup" +
-      "ervisor.v1.ScriptTypeR\013scriptTypes\022E\n\006la" +
-      "bels\030\003 \003(\0132-.hero.supervisor.v1.ActorSel" +
-      "ector.LabelsEntryR\006labels\022\020\n\003all\030\004 \001(\010R\003" +
-      "all\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005" +
-      "value\030\002 \001(\tR\005value:\0028\001\"\323\001\n\010LogEntry\022.\n\004t" +
-      "ime\030\001 \001(\0132\032.google.protobuf.TimestampR\004t" +
-      "ime\022;\n\006stream\030\002 \001(\0162#.hero.supervisor.v1" +
-      ".LogEntry.StreamR\006stream\022\022\n\004text\030\003 \001(\tR\004" +
-      "text\"F\n\006Stream\022\026\n\022STREAM_UNSPECIFIED\020\000\022\021" +
-      "\n\rSTREAM_STDOUT\020\001\022\021\n\rSTREAM_STDERR\020\002*R\n\t" +
-      "ActorView\022\032\n\026ACTOR_VIEW_UNSPECIFIED\020\000\022\024\n" +
-      "\020ACTOR_VIEW_BASIC\020\001\022\023\n\017ACTOR_VIEW_FULL\020\002" +
-      "By\n\022hero.supervisor.v1B\nActorProtoP\001ZUgi" +
-      "thub.com/hero-supervisor/hero-supervisor" +
-      "/clients/go/hero/supervisor/v1;superviso" +
-      "rv1b\006proto3"
+      "\010R\trequested\022\031\n\010log_tail\030\006 \003(\tR\007logTail\022" +
+      "\026\n\006reason\030\007 \001(\tR\006reasonB\014\n\n_exit_codeB\t\n" +
+      "\007_signal\"\245\002\n\004Ping\022.\n\004time\030\001 \001(\0132\032.google" +
+      ".protobuf.TimestampR\004time\022:\n\007outcome\030\002 \001" +
+      "(\0162 .hero.supervisor.v1.Ping.OutcomeR\007ou" +
+      "tcome\0228\n\nround_trip\030\003 \001(\0132\031.google.proto" +
+      "buf.DurationR\troundTrip\022\030\n\007message\030\004 \001(\t" +
+      "R\007message\"]\n\007Outcome\022\027\n\023OUTCOME_UNSPECIF" +
+      "IED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n\021OUTCOME_TIMED_O" +
+      "UT\020\002\022\022\n\016OUTCOME_FAILED\020\003\"\203\002\n\rActorSelect" +
+      "or\022\033\n\tactor_ids\030\001 \003(\tR\010actorIds\022A\n\014scrip" +
+      "t_types\030\002 \003(\0162\036.hero.supervisor.v1.Scrip" +
+      "tTypeR\013scriptTypes\022E\n\006labels\030\003 \003(\0132-.her" +
+      "o.supervisor.v1.ActorSelector.LabelsEntr" +
+      "yR\006labels\022\020\n\003all\030\004 \001(\010R\003all\0329\n\013LabelsEnt" +
+      "ry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005val" +
+      "ue:\0028\001\"\323\001\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\004time\022;\n\006stream\030\002 " +
+      "\001(\0162#.hero.supervisor.v1.LogEntry.Stream" +
+      "R\006stream\022\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026" +
+      "\n\022STREAM_UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020" +
+      "\001\022\021\n\rSTREAM_STDERR\020\002*R\n\tActorView\022\032\n\026ACT" +
+      "OR_VIEW_UNSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASI" +
+      "C\020\001\022\023\n\017ACTOR_VIEW_FULL\020\002By\n\022hero.supervi" +
+      "sor.v1B\nActorProtoP\001ZUgithub.com/hero-su" +
+      "pervisor/hero-supervisor/clients/go/hero" +
+      "/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -311,7 +311,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_ActorExit_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorExit_descriptor,
-        new java.lang.String[] { "ExitCode", "Signal", "Time", "Pid", "Requested", "LogTail", });
+        new java.lang.String[] { "ExitCode", "Signal", "Time", "Pid", "Requested", "LogTail", "Reason", });
     internal_static_hero_supervisor_v1_Ping_descriptor =
       getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_Ping_fieldAccessorTable = new
