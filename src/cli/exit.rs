@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -182,6 +183,17 @@ pub(super) fn no_server(address: &str, error: &dyn Error) -> Failure {
     let cause = deepest(error);
     let hint = connection_hint(&cause);
     Failure::new(Exit::Unreachable, format!("no server answers at {address}: {cause}\n  hint: {hint}"))
+}
+
+/// Makes the failure of a job whose submission no server has answered.
+pub(super) fn no_server_for(job: &str, outage: Duration, status: &Status) -> Failure {
+    let cause = deepest(status);
+    let hint = connection_hint(&cause);
+    let whole = Duration::from_secs(outage.as_secs());
+    let within = if whole.is_zero() { String::new() } else { format!(" within {whole:?}") };
+    let message =
+        format!("no server answered{within}: {cause}; nothing is known of {job} [NO_SERVER]\n  hint: {hint}");
+    Failure::new(Exit::Unreachable, message)
 }
 
 /// Advice for a server that does not answer.

@@ -8,6 +8,7 @@ mod follow;
 mod render;
 mod run;
 mod spec;
+mod wait;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,9 +1,13 @@
 //! `job run --follow`, `job logs` and `job watch`: show the output of a script while it runs, over lost connections
 //! and restarts of the server.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use super::run::{Reconnect, Wait, Waited, conclude};
+use tokio::time::sleep;
+
+use super::run::{FIRST_WAIT, Waited, Waiting, conclude};
+use super::wait::{Reconnect, TOLD_OUTAGE, Wait, noticed};
 use super::{Server, id, state_word};
 use crate::cli::output::print_notice;
 use crate::cli::values::{time, to_proto, word};
@@ -11,12 +15,15 @@ use crate::cli::{Exit, Failure, Format, Output, client};
 use crate::printable::one_line;
 use crate::proto::watch_job_response::Item;
 use crate::proto::{
-    AwaitJobResponse, Job, JobProgress, JobStateChange, LogEntries, SubmitJobRequest, WaitOutcome,
-    WatchJobRequest, WatchJobResponse, bookmark, job, log_entry,
+    AwaitJobResponse, GetJobRequest, Job, JobProgress, JobStateChange, LogEntries, SubmitJobRequest,
+    WaitOutcome, WatchJobRequest, WatchJobResponse, bookmark, job, log_entry,
 };
 
 /// Silence after which all past output has been shown.
 const SILENCE: Duration = Duration::from_secs(1);
+
+/// Time between two looks at why a job waits, after the first one.
+const LATER_LOOK: Duration = Duration::from_secs(30);
 
 /// The part of a job's messages that is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +41,11 @@ pub(super) async fn run(
     request: SubmitJobRequest,
     wait: Wait,
 ) -> Result<Exit, Failure> {
-    let mut reconnect = Reconnect::default();
+    let mut reconnect = Reconnect::of_submit(out, &request.job_id);
     // A repeat after a lost response finds the same job by its request id.
     let submitted = loop {
-        match server.submit_job(client::call(request.clone())).await {
+        let submit = server.submit_job(client::call(request.clone()));
+        match noticed(out, TOLD_OUTAGE, submit).await {
             Ok(answer) => break answer.into_inner(),
             Err(status) => reconnect.wait_or_fail(status, &wait).await?,
         }
@@ -45,7 +53,9 @@ pub(super) async fn run(
     let job_id = id(&submitted.job).concat();
     out.notice(&format!("job {job_id}"));
     let mut seen = submitted.job;
+    let mut asking = server.clone();
     let waited = tokio::select! {
+        never = why_it_waits(&mut asking, out, &job_id) => match never {},
         followed = wait.limit(follow(server, out, &job_id, Show::Output, &wait, &mut seen)) => match followed {
             Some(followed) => followed.map(|()| Waited::Ended)?,
             None => Waited::TimedOut,
@@ -100,7 +110,9 @@ pub(super) async fn logs(
         return Ok(Exit::Ok);
     }
     let wait = Wait::new(None, false);
+    let mut asking = server.clone();
     let followed = tokio::select! {
+        never = why_it_waits(&mut asking, out, &job_id) => match never {},
         followed = follow(server, out, &job_id, show, &wait, &mut seen) => followed.map(|()| Waited::Ended)?,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
     };
@@ -108,6 +120,23 @@ pub(super) async fn logs(
         error.log_tail.clear();
     }
     Ok(conclude(out, &seen, followed, &job_id))
+}
+
+/// Tells now and then why the job does not run, if it does not; its messages do not say so.
+async fn why_it_waits(server: &mut Server, out: Output, job_id: &str) -> Infallible {
+    let mut waiting = Waiting::new(out, job_id);
+    let mut pause = FIRST_WAIT;
+    loop {
+        sleep(pause).await;
+        pause = LATER_LOOK;
+        let request = GetJobRequest { job_id: job_id.to_owned(), ..Default::default() };
+        // Who follows the job tells of a server that does not answer.
+        let answer = server.get_job(client::call(request)).await;
+        let job = answer.ok().and_then(|answer| answer.into_inner().job);
+        if let Some(job) = job.filter(|job| job.wait.is_some()) {
+            waiting.tell(&job);
+        }
+    }
 }
 
 /// Follows a job to its end, also over restarts of the server.
@@ -119,7 +148,7 @@ async fn follow(
     wait: &Wait,
     seen: &mut Option<Job>,
 ) -> Result<(), Failure> {
-    let mut reconnect = Reconnect::default();
+    let mut reconnect = Reconnect::new(out);
     let mut resume_after = String::new();
     loop {
         let request = WatchJobRequest {
@@ -135,7 +164,7 @@ async fn follow(
                 loop {
                     match messages.message().await {
                         Ok(Some(message)) => {
-                            reconnect = Reconnect::default();
+                            reconnect.reset();
                             if !message.cursor.is_empty() {
                                 resume_after = message.cursor;
                             }

@@ -2,28 +2,21 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use tokio::time::{Instant, sleep, timeout_at};
-use tonic::Status;
-
 use super::spec::SpecArgs;
+use super::wait::{Reconnect, Wait, noticed};
 use super::{Server, id, state_word};
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
-use crate::client::{ClientError, Disposition};
 use crate::proto::{
     AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
     SubmitJobRequest, WaitOutcome, job,
 };
+use clap::Args;
 
 /// Length of the first wait, after which a notice says what is waited for.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
+pub(super) const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// Length of a later wait. The server allows ten minutes, proxies often less.
 const LATER_WAIT: Duration = Duration::from_secs(60);
-/// Delay between two attempts to reach a server.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// Outage after which the command gives up; a restart of the server takes less.
-const LONGEST_OUTAGE: Duration = Duration::from_secs(30);
 
 /// A job to run, and its fate when the wait ends first.
 #[derive(Debug, Clone, Args)]
@@ -41,48 +34,10 @@ pub struct RunArgs {
     pub(super) follow: bool,
 }
 
-/// The limit of the wait, and the fate of the job after it.
-pub(super) struct Wait {
-    deadline: Option<Instant>,
-    cancel: bool,
-}
-
 impl RunArgs {
     pub(super) fn into_request(self) -> Result<(Wait, SubmitJobRequest), Failure> {
         let request = self.spec.into_request()?;
         Ok((Wait::new(self.timeout, self.cancel), request))
-    }
-}
-
-impl Wait {
-    pub(super) fn new(timeout: Option<Duration>, cancel: bool) -> Self {
-        // A timeout that no clock can reach means no limit.
-        Self { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), cancel }
-    }
-
-    /// Returns the length of the next wait, at most `longest`; zero after the limit.
-    fn next(&self, longest: Duration) -> Duration {
-        match self.deadline {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()).min(longest),
-            None => longest,
-        }
-    }
-
-    /// Limits some work to the rest of the wait; None if the limit is reached first.
-    pub(super) async fn limit<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        match self.deadline {
-            Some(deadline) => timeout_at(deadline, work).await.ok(),
-            None => Some(work.await),
-        }
-    }
-
-    /// Returns true if the job is cancelled when the wait ends first.
-    pub(super) fn cancels(&self) -> bool {
-        self.cancel
-    }
-
-    fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
@@ -105,7 +60,7 @@ pub(super) async fn run(
         waited = run_to_end(server, out, request, &wait, &mut answer, &mut job_id) => waited?,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
     };
-    finish(server, out, &answer, &job_id, waited, wait.cancel).await
+    finish(server, out, &answer, &job_id, waited, wait.cancels()).await
 }
 
 pub(super) async fn await_job(
@@ -115,10 +70,9 @@ pub(super) async fn await_job(
     timeout: Option<Duration>,
 ) -> Result<Exit, Failure> {
     let wait = Wait::new(timeout, false);
-    let tell = |job: &Job| out.notice(&waiting_for(&job_id, job));
     let mut answer = RunJobResponse::default();
     let waited = tokio::select! {
-        waited = await_end(server, &job_id, &wait, &mut answer, tell) => waited?,
+        waited = await_end(server, Waiting::new(out, &job_id), &wait, &mut answer) => waited?,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
     };
     if let (Waited::Interrupted, None) = (&waited, &answer.job) {
@@ -146,10 +100,11 @@ async fn run_to_end(
         max_wait: to_proto(first),
         on_wait_end: 0,
     };
-    let mut reconnect = Reconnect::default();
+    let mut reconnect = Reconnect::of_submit(out, job_id);
     // A repeat after a lost response finds the same job by its request id.
     *answer = loop {
-        match server.run_job(client::waiting_call(request.clone(), first)).await {
+        let run = server.run_job(client::waiting_call(request.clone(), first));
+        match noticed(out, first, run).await {
             Ok(answer) => break answer.into_inner(),
             Err(status) => reconnect.wait_or_fail(status, wait).await?,
         }
@@ -158,41 +113,56 @@ async fn run_to_end(
     if answer.wait_outcome() == WaitOutcome::Done {
         return Ok(Waited::Ended);
     }
-    if !wait.is_over()
-        && let Some(job) = &answer.job
-    {
-        out.notice(&waiting_for(job_id, job));
+    let mut waiting = Waiting::new(out, job_id);
+    if let Some(job) = answer.job.as_ref().filter(|_job| !wait.is_over()) {
+        waiting.tell(job);
     }
-    await_end(server, job_id, wait, answer, |_job| {}).await
+    await_end(server, waiting, wait, answer).await
 }
 
-/// Says what a job is waited for.
-fn waiting_for(job_id: &str, job: &Job) -> String {
-    let why = job.wait.as_ref().map(|wait| format!(": {}", wait.message)).unwrap_or_default();
-    format!("waiting for job {job_id}, which is {}{why}", state_word(job))
+/// The notices of what a job is waited for.
+pub(super) struct Waiting {
+    out: Output,
+    job_id: String,
+    told: Option<(job::State, i32)>,
 }
 
-/// Calls AwaitJob until the job has ended or the limit is reached. The last response is left in `answer`; the one after the first
-/// wait is told as well.
+impl Waiting {
+    pub(super) fn new(out: Output, job_id: &str) -> Self {
+        Self { out, job_id: job_id.to_owned(), told: None }
+    }
+
+    /// Tells the state of the job and why it waits, unless that was told before.
+    pub(super) fn tell(&mut self, job: &Job) {
+        let now = (job.state(), job.wait.as_ref().map_or(0, |wait| wait.reason));
+        if self.told.replace(now) == Some(now) {
+            return;
+        }
+        let why = job.wait.as_ref().map(|wait| format!(": {}", wait.message)).unwrap_or_default();
+        self.out.notice(&format!("waiting for job {}, which is {}{why}", self.job_id, state_word(job)));
+    }
+}
+
+/// Calls AwaitJob until the job has ended or the limit is reached. The last response is left in `answer`.
 async fn await_end(
     server: &mut Server,
-    job_id: &str,
+    mut waiting: Waiting,
     wait: &Wait,
     answer: &mut RunJobResponse,
-    tell: impl Fn(&Job),
 ) -> Result<Waited, Failure> {
-    let mut reconnect = Reconnect::default();
+    let mut reconnect = Reconnect::new(waiting.out);
     let mut longest = FIRST_WAIT;
     loop {
         let next = wait.next(longest);
-        let request = AwaitJobRequest { job_id: job_id.to_owned(), max_wait: to_proto(next) };
-        match server.await_job(client::waiting_call(request, next)).await {
+        let request = AwaitJobRequest { job_id: waiting.job_id.clone(), max_wait: to_proto(next) };
+        let awaited = server.await_job(client::waiting_call(request, next));
+        match noticed(waiting.out, next, awaited).await {
             Ok(awaited) => {
                 let awaited = awaited.into_inner();
                 let outcome = awaited.wait_outcome();
                 answer.job = awaited.job;
                 answer.wait_outcome = outcome.into();
-                reconnect = Reconnect::default();
+                reconnect.reset();
                 match outcome {
                     WaitOutcome::Done => return Ok(Waited::Ended),
                     WaitOutcome::TimedOut | WaitOutcome::Unspecified if wait.is_over() => {
@@ -200,36 +170,13 @@ async fn await_end(
                     }
                     WaitOutcome::TimedOut | WaitOutcome::Unspecified => {}
                 }
-                if let (FIRST_WAIT, Some(job)) = (longest, &answer.job) {
-                    tell(job);
+                if let Some(job) = &answer.job {
+                    waiting.tell(job);
                 }
                 longest = LATER_WAIT;
             }
             Err(status) => reconnect.wait_or_fail(status, wait).await?,
         }
-    }
-}
-
-/// The repeats of a call while the server is away.
-#[derive(Default)]
-pub(super) struct Reconnect {
-    since: Option<Instant>,
-}
-
-impl Reconnect {
-    /// Waits for a moment if the call can be repeated.
-    ///
-    /// # Errors
-    /// An error that a repeat does not cure, or that has lasted for too long.
-    pub(super) async fn wait_or_fail(&mut self, status: Status, wait: &Wait) -> Result<(), Failure> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        // A job that may have been accepted is found again by its request id.
-        let retry = ClientError::from(status.clone()).disposition() == Disposition::Retry;
-        if !retry || since.elapsed() > LONGEST_OUTAGE || wait.is_over() {
-            return Err(status.into());
-        }
-        sleep(RETRY_PAUSE).await;
-        Ok(())
     }
 }
 

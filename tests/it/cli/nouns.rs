@@ -53,8 +53,16 @@ async fn a_paused_queue_holds_its_jobs_and_a_resumed_one_lets_them_run() {
         got.stdout.contains("the osis queue is paused since") && got.stdout.contains("(a look inside)"),
         "{got:?}"
     );
-    let told = service.run(["job", "await", &held, "--timeout", "7s"]);
-    assert!(told.stderr.contains("which is queued: the osis queue is paused since"), "{told:?}");
+    for line in [
+        &["job", "await", &held, "--timeout", "3s"][..],
+        &["job", "run", "1", "--timeout", "3s", "--cancel"],
+        &["job", "run", "1", "--timeout", "3s", "--cancel", "--follow"],
+    ] {
+        let told = service.run(line);
+        assert_eq!(told.code, 124, "{told:?}");
+        let notices = told.stderr.matches("which is queued: the osis queue is paused since").count();
+        assert_eq!(notices, 1, "{line:?}: {told:?}");
+    }
     let json = fine(service.run(["job", "get", &held, "-o", "json"])).json();
     assert_eq!(json["job"]["wait"]["reason"], "REASON_QUEUE_PAUSED");
     assert_eq!(status(&service)["jobsQueued"], 1);

@@ -32,6 +32,31 @@ async fn a_server_without_redis_is_not_ready() {
     let ran = service.run(["wait", "ready", "--timeout", "1s"]);
     assert_eq!(ran.code, 124, "{ran:?}");
     assert!(ran.stderr.contains("Redis or the process manager is not"), "{ran:?}");
+    // Whoever waits for a job is told within two seconds, while it is tried again.
+    for line in [&["job", "run", "1"][..], &["job", "run", "1", "--follow"], &["job", "await", "j"]] {
+        let ran = service.run(line.iter().chain(&["--timeout", "2s"]));
+        assert_ne!(ran.code, 0, "{ran:?}");
+        let told = |line: &str| line.contains("REDIS_UNAVAILABLE") && line.contains("trying again");
+        assert_eq!(ran.stderr.lines().filter(|line| told(line)).count(), 1, "{line:?}: {ran:?}");
+    }
+}
+
+/// Nobody knows then whether there is the job.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_no_server_has_accepted_is_not_said_to_go_on() {
+    let nobody = ["--redis-url", "redis://127.0.0.1:1", "--zinit-socket", "/nonexistent/zinit.sock"];
+    let mut service = Service::serve(&nobody).await;
+    let notices = service.dir().join("notices");
+    let said = || std::fs::read_to_string(&notices).unwrap();
+    let run = ["job", "run", "1", "--job-id", "j", "--timeout", "4s"];
+    let stderr = std::fs::File::create(&notices).unwrap();
+    let mut running = service.client(run).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+    eventually("it tries again", LIMIT, || async { said().contains("trying again").then_some(()) }).await;
+    service.signal(nix::sys::signal::Signal::SIGKILL);
+    service.ended().await;
+    assert_eq!(code(&mut running).await, 4);
+    assert!(said().contains("nothing is known of job j [NO_SERVER]"), "{}", said());
+    assert!(!said().contains("continues"), "{}", said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
