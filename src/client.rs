@@ -4,13 +4,13 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use hero_supervisor::client::{Client, Run, result};
+//! use hero_supervisor::client::{Client, Run};
 //! use hero_supervisor::proto::ScriptType;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::connect("127.0.0.1:50051")?;
-//! let job = client.run(Run::new(ScriptType::Python, "sum(range(10))").timeout(Duration::from_secs(60))).await?;
-//! assert_eq!(result(&job)?, "45");
+//! let job = client.submit(Run::new(ScriptType::Python, "sum(range(10))")).await?;
+//! assert_eq!(job.result(Some(Duration::from_secs(60))).await?, "45");
 //! # Ok(())
 //! # }
 //! ```
@@ -28,9 +28,13 @@ mod connection;
 mod delays;
 mod disposition;
 mod error;
+mod handle;
+mod jobs;
+mod lists;
 mod options;
 mod run;
 mod token;
+mod wait;
 mod watch;
 
 #[cfg(feature = "service")]
@@ -48,8 +52,11 @@ pub use disposition::Disposition;
 pub use error::{ClientError, JobFailed, result};
 #[cfg(feature = "service")]
 pub(crate) use error::{code_of, deepest};
+pub use handle::{JobHandle, WaitError};
 pub use options::ConnectOptions;
 pub use run::Run;
+
+use std::sync::Arc;
 
 use crate::proto::supervisor_client::SupervisorClient;
 
@@ -57,6 +64,7 @@ use crate::proto::supervisor_client::SupervisorClient;
 #[derive(Debug, Clone)]
 pub struct Client {
     connection: Connection,
+    way: Arc<wait::Destination>,
 }
 
 impl Client {
@@ -65,6 +73,12 @@ impl Client {
     /// its end, and no other.
     pub fn calls(&self) -> SupervisorClient<Connection> {
         SupervisorClient::new(self.connection()).max_decoding_message_size(connection::MAX_MESSAGE_BYTES)
+    }
+
+    /// Returns the generated client for waits, which repeat their calls themselves.
+    fn calls_of_wait(&self) -> SupervisorClient<Connection> {
+        let connection = self.connection().without_repeats();
+        SupervisorClient::new(connection).max_decoding_message_size(connection::MAX_MESSAGE_BYTES)
     }
 
     /// Returns the connection, for other services of the server such as grpc.health.v1.

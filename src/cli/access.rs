@@ -45,6 +45,7 @@ impl AccessArgs {
             token: self.token.as_ref().map(|token| token.0.clone()),
             token_file: self.token_file.clone(),
             headers: self.headers.iter().map(|Header(name, value)| (name.clone(), value.clone())).collect(),
+            ..ConnectOptions::new()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Addresses and channels of servers.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::Code;
@@ -12,6 +13,7 @@ use super::authorized::Credentials;
 use super::connection::Connection;
 use super::error::deepest;
 use super::options::Access;
+use super::wait::Destination;
 use super::{Client, ClientError, ConnectOptions};
 
 /// Limit of a connection attempt; a server in the same network answers within milliseconds.
@@ -43,13 +45,26 @@ impl Client {
     pub fn connect_with(address: &str, options: &ConnectOptions) -> Result<Self, ClientError> {
         let (endpoint, credentials) = prepare(address, options, |name| std::env::var_os(name))
             .map_err(|refusal| ClientError::new(Code::InvalidArgument, refusal.to_string()))?;
-        Ok(Self { connection: Connection::new(endpoint.connect_lazy(), credentials) })
+        let address =
+            named(address, |name| std::env::var_os(name)).map(|address| address.text).unwrap_or_default();
+        let connection = Connection::new(endpoint.connect_lazy(), credentials);
+        Ok(Self { connection, way: Arc::new(Destination { address, fail_fast: options.fail_fast }) })
     }
 
     /// Makes a client on a channel of the caller. Nothing is added to its calls.
     pub fn with_channel(channel: Channel) -> Self {
-        Self { connection: Connection::new(channel, Credentials::default()) }
+        let way = Destination { address: "the other end of this channel".to_owned(), fail_fast: false };
+        Self { connection: Connection::new(channel, Credentials::default()), way: Arc::new(way) }
     }
+}
+
+/// Reads an address; an empty one stands for that of the environment.
+fn named(address: &str, variable: impl Fn(&str) -> Option<OsString>) -> Result<Address, String> {
+    let server = |name: &str| {
+        let server = variable(name).filter(|server| !server.is_empty());
+        server.map(|server| server.to_string_lossy().into_owned())
+    };
+    Address::parse(address, server)
 }
 
 /// Returns the endpoint of an address, and what its calls carry.
@@ -61,11 +76,7 @@ pub(crate) fn prepare(
     options: &ConnectOptions,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(Endpoint, Credentials), Refusal> {
-    let server = |name: &str| {
-        let server = variable(name).filter(|server| !server.is_empty());
-        server.map(|server| server.to_string_lossy().into_owned())
-    };
-    let address = Address::parse(address, server).map_err(|why| Refusal::new("", why))?;
+    let address = named(address, &variable).map_err(|why| Refusal::new("", why))?;
     let access = Access::of(options, variable);
     access.check_pair()?;
     let encrypted = access.encrypts(&address);

@@ -57,11 +57,18 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Connection<S = Channel> {
     server: Authorized<S>,
+    /// Whether reads are repeated.
+    repeats: bool,
 }
 
 impl<S> Connection<S> {
     pub(super) fn new(server: S, credentials: Credentials) -> Self {
-        Self { server: Authorized::new(server, credentials) }
+        Self { server: Authorized::new(server, credentials), repeats: true }
+    }
+
+    /// The same for callers who repeat all their calls themselves.
+    pub(super) fn without_repeats(self) -> Self {
+        Self { repeats: false, ..self }
     }
 }
 
@@ -84,7 +91,7 @@ where
         let timeout = grpc_timeout::of(request.headers());
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let server = self.server.clone();
-        let answer = if READS.contains(&request.uri().path()) {
+        let answer = if self.repeats && READS.contains(&request.uri().path()) {
             repeated(server, request, deadline).boxed()
         } else {
             server.oneshot(request).map(|answer| answer.map_err(Into::into)).boxed()

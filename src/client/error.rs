@@ -19,8 +19,8 @@ const DOMAIN: &str = "supervisor.hero";
 pub struct ClientError {
     /// gRPC code. Decides where the reason is unknown; see [`ClientError::disposition`].
     pub code: Code,
-    /// Name of an `ErrorReason` without its prefix, `JOB_NOT_FOUND` for instance. Empty if the error does not come from a
-    /// supervisor.
+    /// Name of an `ErrorReason` without its prefix, `JOB_NOT_FOUND` for instance; of a wait that has ended it can be `NO_SERVER`
+    /// or `WAIT_OVER` as well. Empty if the error does not come from a supervisor.
     pub reason: String,
     /// Message for people.
     pub message: String,
@@ -30,6 +30,9 @@ pub struct ClientError {
     pub retry_after: Duration,
     /// Refused fields and their descriptions, by path; filled for the reason `INVALID_FIELD`.
     pub fields: BTreeMap<String, String>,
+    /// The last failure before the end of a wait; also its [`source`](Error::source).
+    #[source]
+    pub cause: Option<Box<ClientError>>,
 }
 
 impl ClientError {
@@ -41,6 +44,7 @@ impl ClientError {
             metadata: BTreeMap::new(),
             retry_after: Duration::ZERO,
             fields: BTreeMap::new(),
+            cause: None,
         }
     }
 }
@@ -64,6 +68,7 @@ impl From<Status> for ClientError {
                 .into_iter()
                 .map(|violation| (violation.field, violation.description))
                 .collect(),
+            cause: None,
         }
     }
 }
@@ -99,6 +104,11 @@ impl ClientError {
         grpc_code::name(self.code)
     }
 
+    /// Returns true if a call failed because its own time was over, which says nothing of the server.
+    pub(super) fn is_own_end(&self) -> bool {
+        self.reason.is_empty() && matches!(self.code, Code::DeadlineExceeded | Code::Cancelled)
+    }
+
     /// Returns true if the server does not know who is calling: the token or the certificate is missing, unknown, expired or
     /// revoked. Such a call is never repeated, and a watch not resumed.
     pub fn is_unauthenticated(&self) -> bool {
@@ -129,7 +139,14 @@ impl JobFailed {
 fn describe(job: &Job) -> String {
     match &job.error {
         Some(error) => {
-            format!("job {} failed ({}): {}", job.job_id, error.kind().as_str_name(), error.message)
+            let kind = error.kind().as_str_name();
+            let kind = kind.strip_prefix("KIND_").unwrap_or(kind);
+            let place = match (error.line, error.column) {
+                (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
+                (Some(line), None) => format!(" (line {line})"),
+                (None, _) => String::new(),
+            };
+            format!("job {} failed ({kind}): {}{place}", job.job_id, error.message)
         }
         None => format!("job {} was cancelled: {}", job.job_id, job.cancel_reason),
     }
@@ -159,6 +176,7 @@ mod tests {
 
     use super::*;
     use crate::client::Disposition;
+    use crate::proto::JobError;
 
     #[test]
     fn an_error_is_read_from_its_details() {
@@ -176,6 +194,19 @@ mod tests {
         assert_eq!(error.fields["job.script"], "is empty");
         assert_eq!(error.to_string(), "NOT_FOUND (JOB_NOT_FOUND): no such job");
         assert_eq!(error.disposition(), Disposition::Final);
+    }
+
+    #[test]
+    fn a_failed_job_is_told_with_its_kind_and_the_place_in_its_script() {
+        let text = |line, column| {
+            let kind = job_error::Kind::ScriptError.into();
+            let error = JobError { kind, message: "boom".to_owned(), line, column, ..JobError::default() };
+            let job = Job { job_id: "j".to_owned(), error: Some(error), ..Job::default() };
+            result(&job).unwrap_err().to_string()
+        };
+        assert_eq!(text(Some(2), Some(1)), "job j failed (SCRIPT_ERROR): boom (line 2, column 1)");
+        assert_eq!(text(Some(2), None), "job j failed (SCRIPT_ERROR): boom (line 2)");
+        assert_eq!(text(None, None), "job j failed (SCRIPT_ERROR): boom");
     }
 
     #[test]

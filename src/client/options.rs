@@ -16,6 +16,7 @@ pub struct ConnectOptions {
     pub(crate) token: Option<String>,
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) fail_fast: bool,
 }
 
 impl ConnectOptions {
@@ -44,6 +45,12 @@ impl ConnectOptions {
         Self { token_file: Some(path.into()), ..self }
     }
 
+    /// Makes waits and watches fail at once, with the reason NO_SERVER, when no server is reached. Without it they wait for one, until
+    /// their time is over. One that has answered is waited for in any case.
+    pub fn fail_fast(self, fail_fast: bool) -> Self {
+        Self { fail_fast, ..self }
+    }
+
     /// Sends a header with each call, for a proxy for instance. The value of a name that ends in `-bin` is base64.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -61,6 +68,7 @@ impl fmt::Debug for ConnectOptions {
             .field("token", &self.token.is_some())
             .field("token_file", &self.token_file)
             .field("headers", &names)
+            .field("fail_fast", &self.fail_fast)
             .finish()
     }
 }

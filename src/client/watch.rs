@@ -1,18 +1,19 @@
-//! Watches that resume after their last message.
+//! Streams that resume after their last message.
 
 use std::time::Duration;
 
-use futures::stream::{BoxStream, StreamExt, unfold};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt, unfold};
 use tokio::time::timeout;
 use tonic::{Response, Status, Streaming};
 
 use super::connection::Connection;
-use super::delays::Delays;
+use super::wait::Wait;
 use super::{Client, ClientError, Disposition};
 use crate::proto::supervisor_client::SupervisorClient;
 use crate::proto::{
-    Bookmark, WatchEventsRequest, WatchEventsResponse, WatchHealthRequest, WatchHealthResponse, bookmark,
-    watch_events_response, watch_health_response,
+    Bookmark, LogEntry, StreamActorLogsRequest, StreamActorLogsResponse, WatchEventsRequest,
+    WatchEventsResponse, WatchHealthRequest, WatchHealthResponse, WatchJobRequest, WatchJobResponse,
+    bookmark, job, watch_events_response, watch_health_response, watch_job_response,
 };
 
 /// Default heartbeat interval of the server.
@@ -30,7 +31,7 @@ impl Client {
         &self,
         request: WatchEventsRequest,
     ) -> BoxStream<'static, Result<WatchEventsResponse, ClientError>> {
-        follow(self, request)
+        follow(self, "events", Snapshots::<WatchEventsRequest>::of(request))
     }
 
     /// Follows the health of actors as [`Client::watch_events`] follows events.
@@ -38,98 +39,214 @@ impl Client {
         &self,
         request: WatchHealthRequest,
     ) -> BoxStream<'static, Result<WatchHealthResponse, ClientError>> {
-        follow(self, request)
+        follow(self, "health", Snapshots::<WatchHealthRequest>::of(request))
+    }
+
+    /// Returns what an actor wrote, the oldest line first: the last 100 lines unless the request says otherwise. With `follow` it
+    /// goes on with new lines until the stream is dropped, over lost connections and restarts of the server. Lines that a
+    /// slow reader misses are left out; the call StreamActorLogs counts them.
+    pub fn actor_logs(
+        &self,
+        request: StreamActorLogsRequest,
+    ) -> BoxStream<'static, Result<LogEntry, ClientError>> {
+        let subject = format!("actor {}", request.actor_id);
+        lines(follow(self, subject, request), |message| message.entries)
+    }
+
+    /// Follows one job to its end.
+    pub(super) fn watch_job(
+        &self,
+        request: WatchJobRequest,
+    ) -> BoxStream<'static, Result<WatchJobResponse, ClientError>> {
+        let subject = format!("job {}", request.job_id);
+        follow(self, subject, JobWatch { request, ended: false })
     }
 }
 
-/// The common parts of both watches.
+/// Returns the lines of messages that have some.
+pub(super) fn lines<M: Send + 'static>(
+    messages: BoxStream<'static, Result<M, ClientError>>,
+    of: impl Fn(M) -> Vec<LogEntry> + Send + 'static,
+) -> BoxStream<'static, Result<LogEntry, ClientError>> {
+    messages
+        .map_ok(move |message| stream::iter(of(message).into_iter().map(Ok::<_, ClientError>)))
+        .try_flatten()
+        .boxed()
+}
+
+/// One kind of stream, with the request of the next connection.
 #[tonic::async_trait]
-trait Watch: Clone + Send + Sync + 'static {
+trait Watch: Send + Sync + 'static {
     type Message: Send + 'static;
 
     async fn open(
-        self,
+        &self,
         calls: &mut SupervisorClient<Connection>,
     ) -> Result<Response<Streaming<Self::Message>>, Status>;
-    fn cursor_of(message: &Self::Message) -> &str;
-    fn bookmark_of(message: &Self::Message) -> Option<&Bookmark>;
-    fn begins_with_snapshot(&self) -> bool;
-    fn heartbeat(&self) -> Option<Duration>;
-    fn behind(&mut self, cursor: &str);
-    fn anew(&mut self);
+    /// Notes a message before the reader gets it.
+    fn note(&mut self, message: &Self::Message);
+    /// Begins again when what follows the last message is no longer kept. False if that is an error.
+    fn anew(&mut self) -> bool {
+        false
+    }
+    /// Whether the end of a call is that of the stream.
+    fn is_over(&self) -> bool {
+        false
+    }
+    /// Silence after which the server counts as lost; None where there are no heartbeats.
+    fn silence(&self) -> Option<Duration>;
 }
 
-macro_rules! watch {
+fn silence_of(heartbeat: Option<prost_types::Duration>) -> Duration {
+    let asked = heartbeat.and_then(|heartbeat| Duration::try_from(heartbeat).ok());
+    asked.unwrap_or(HEARTBEAT) * SILENT_HEARTBEATS
+}
+
+/// A watch that begins with a snapshot.
+struct Snapshots<R> {
+    request: R,
+    /// True during a snapshot. An interrupted snapshot is requested again as a whole, because its cursors have no
+    /// position in it.
+    in_snapshot: bool,
+}
+
+macro_rules! watch_with_snapshot {
     ($request:ty, $message:ty, $call:ident, $item:ident) => {
+        impl Snapshots<$request> {
+            fn of(request: $request) -> Self {
+                let in_snapshot =
+                    request.resume_after.is_empty() && request.include_snapshot.unwrap_or(true);
+                Self { request, in_snapshot }
+            }
+        }
+
         #[tonic::async_trait]
-        impl Watch for $request {
+        impl Watch for Snapshots<$request> {
             type Message = $message;
 
             async fn open(
-                self,
+                &self,
                 calls: &mut SupervisorClient<Connection>,
             ) -> Result<Response<Streaming<$message>>, Status> {
-                calls.$call(self).await
+                calls.$call(self.request.clone()).await
             }
 
-            fn cursor_of(message: &$message) -> &str {
-                &message.cursor
-            }
-
-            fn bookmark_of(message: &$message) -> Option<&Bookmark> {
-                match &message.item {
-                    Some($item::Item::Bookmark(mark)) => Some(mark),
-                    Some(_) | None => None,
+            fn note(&mut self, message: &$message) {
+                let ends = |mark: &Bookmark| mark.kind() == bookmark::Kind::SnapshotEnd;
+                if matches!(&message.item, Some($item::Item::Bookmark(mark)) if ends(mark)) {
+                    self.in_snapshot = false;
+                }
+                if !self.in_snapshot && !message.cursor.is_empty() {
+                    self.request.resume_after.clone_from(&message.cursor);
+                    self.request.include_snapshot = None;
                 }
             }
 
-            fn begins_with_snapshot(&self) -> bool {
-                self.resume_after.is_empty() && self.include_snapshot.unwrap_or(true)
+            fn anew(&mut self) -> bool {
+                self.request.resume_after.clear();
+                self.request.include_snapshot = Some(true);
+                self.in_snapshot = true;
+                true
             }
 
-            fn heartbeat(&self) -> Option<Duration> {
-                Duration::try_from(self.heartbeat_interval?).ok()
-            }
-
-            fn behind(&mut self, cursor: &str) {
-                cursor.clone_into(&mut self.resume_after);
-                self.include_snapshot = None;
-            }
-
-            fn anew(&mut self) {
-                self.resume_after.clear();
-                self.include_snapshot = Some(true);
+            fn silence(&self) -> Option<Duration> {
+                Some(silence_of(self.request.heartbeat_interval))
             }
         }
     };
 }
 
-watch!(WatchEventsRequest, WatchEventsResponse, watch_events, watch_events_response);
-watch!(WatchHealthRequest, WatchHealthResponse, watch_health, watch_health_response);
+watch_with_snapshot!(WatchEventsRequest, WatchEventsResponse, watch_events, watch_events_response);
+watch_with_snapshot!(WatchHealthRequest, WatchHealthResponse, watch_health, watch_health_response);
+
+/// A watch of one job, which is over with the job.
+struct JobWatch {
+    request: WatchJobRequest,
+    ended: bool,
+}
+
+#[tonic::async_trait]
+impl Watch for JobWatch {
+    type Message = WatchJobResponse;
+
+    async fn open(
+        &self,
+        calls: &mut SupervisorClient<Connection>,
+    ) -> Result<Response<Streaming<WatchJobResponse>>, Status> {
+        calls.watch_job(self.request.clone()).await
+    }
+
+    fn note(&mut self, message: &WatchJobResponse) {
+        if !message.cursor.is_empty() {
+            self.request.resume_after.clone_from(&message.cursor);
+        }
+        if let Some(watch_job_response::Item::Job(job)) = &message.item {
+            self.ended = has_ended(job.state());
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        Some(silence_of(self.request.heartbeat_interval))
+    }
+}
+
+fn has_ended(state: job::State) -> bool {
+    match state {
+        job::State::Succeeded | job::State::Failed | job::State::Cancelled => true,
+        job::State::Unspecified
+        | job::State::Scheduled
+        | job::State::Blocked
+        | job::State::Queued
+        | job::State::Running
+        | job::State::RetryWait => false,
+    }
+}
+
+#[tonic::async_trait]
+impl Watch for StreamActorLogsRequest {
+    type Message = StreamActorLogsResponse;
+
+    async fn open(
+        &self,
+        calls: &mut SupervisorClient<Connection>,
+    ) -> Result<Response<Streaming<StreamActorLogsResponse>>, Status> {
+        calls.stream_actor_logs(self.clone()).await
+    }
+
+    fn note(&mut self, message: &StreamActorLogsResponse) {
+        if !message.cursor.is_empty() {
+            self.resume_after.clone_from(&message.cursor);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        !self.follow
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        None
+    }
+}
 
 struct Following<W: Watch> {
     calls: SupervisorClient<Connection>,
-    /// The request of the next connection.
-    request: W,
-    /// True during a snapshot. An interrupted snapshot is requested again as a whole, because its cursors have no
-    /// position in it.
-    in_snapshot: bool,
-    silence: Duration,
-    delays: Delays,
+    watch: W,
+    wait: Wait,
     stream: Option<Streaming<W::Message>>,
     over: bool,
 }
 
-fn follow<W: Watch>(client: &Client, request: W) -> BoxStream<'static, Result<W::Message, ClientError>> {
-    let following = Following {
-        calls: client.calls(),
-        in_snapshot: request.begins_with_snapshot(),
-        silence: request.heartbeat().unwrap_or(HEARTBEAT) * SILENT_HEARTBEATS,
-        request,
-        delays: Delays::default(),
-        stream: None,
-        over: false,
-    };
+fn follow<W: Watch>(
+    client: &Client,
+    subject: impl Into<String>,
+    watch: W,
+) -> BoxStream<'static, Result<W::Message, ClientError>> {
+    let wait = Wait::new(client, subject, None);
+    let following = Following { calls: client.calls(), watch, wait, stream: None, over: false };
     unfold(following, async |mut following| {
         let next = following.next().await?;
         following.over = next.is_err();
@@ -143,54 +260,51 @@ impl<W: Watch> Following<W> {
         while !self.over {
             let error = match self.receive().await {
                 Ok(Some(message)) => {
-                    self.note(&message);
+                    self.wait.succeeded();
+                    self.watch.note(&message);
                     return Some(Ok(message));
                 }
                 Ok(None) => None,
                 Err(error) => Some(error),
             };
             self.stream = None;
-            let retry_after = match error {
-                None => Duration::ZERO,
-                Some(error) => match error.disposition() {
-                    Disposition::Retry | Disposition::Resume => error.retry_after,
-                    Disposition::Restart => {
-                        self.request.anew();
-                        self.in_snapshot = true;
-                        error.retry_after
-                    }
-                    Disposition::Final => return Some(Err(error)),
-                },
+            let Some(error) = error else {
+                if self.watch.is_over() {
+                    return None;
+                }
+                self.wait.pause(Duration::ZERO).await;
+                continue;
             };
-            self.delays.wait(retry_after, None).await;
+            match error.disposition() {
+                Disposition::Retry | Disposition::Resume => {
+                    if let Err(failed_fast) = self.wait.pause_after(error).await {
+                        return Some(Err(failed_fast));
+                    }
+                }
+                Disposition::Restart if self.watch.anew() => self.wait.pause(error.retry_after).await,
+                Disposition::Restart | Disposition::Final => return Some(Err(error)),
+            }
         }
         None
     }
 
     /// Waits for the next message; None when the server has ended the call or is silent.
     async fn receive(&mut self) -> Result<Option<W::Message>, ClientError> {
-        let silence = self.silence;
-        let received = timeout(silence, async {
+        let silence = self.watch.silence();
+        let received = async {
             let stream = match &mut self.stream {
                 Some(open) => open,
-                none => none.insert(self.request.clone().open(&mut self.calls).await?.into_inner()),
+                none => none.insert(self.watch.open(&mut self.calls).await?.into_inner()),
             };
             stream.message().await
-        });
-        match received.await {
+        };
+        let received = match silence {
+            Some(silence) => timeout(silence, received).await,
+            None => Ok(received.await),
+        };
+        match received {
             Ok(received) => Ok(received?),
             Err(_silence) => Ok(None),
-        }
-    }
-
-    fn note(&mut self, message: &W::Message) {
-        self.delays.reset();
-        if W::bookmark_of(message).is_some_and(|mark| mark.kind() == bookmark::Kind::SnapshotEnd) {
-            self.in_snapshot = false;
-        }
-        let cursor = W::cursor_of(message);
-        if !self.in_snapshot && !cursor.is_empty() {
-            self.request.behind(cursor);
         }
     }
 }

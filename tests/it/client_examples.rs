@@ -34,3 +34,21 @@ async fn those_of_go_work() {
 async fn those_of_python_work() {
     works("python", "./install && PYTHONPATH=src .venv/bin/python tests/test_examples.py").await;
 }
+
+/// Built as programs get the client: without the service.
+#[tokio::test]
+async fn those_of_rust_work() {
+    let build = "cargo build --quiet --no-default-features --features client \
+                 --example client_run --example client_batch --example client_follow";
+    let check = r#"
+        set -e
+        export HERO_SUPERVISOR_SERVER="$HERO_TEST_SERVER"
+        examples=../../target/debug/examples
+        test "$("$examples/client_run")" = 42
+        test "$("$examples/client_batch")" = "$(printf '0\n1\n4\n9\n16\n5 jobs')"
+        test "$("$examples/client_follow")" = "$(printf '| one\n| two\n42')"
+        failed=$("$examples/client_run" 'throw "x"' 2>&1) && exit 1
+        case "$failed" in *"SCRIPT_ERROR"*"line 1, column 1"*) ;; *) echo "$failed" >&2; exit 1 ;; esac
+    "#;
+    works("rust", &format!("{build} && {{ {check}\n}}")).await;
+}
