@@ -22,7 +22,7 @@ test:
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
 
 tools:
-	.ci/install redis zinit grpcurl systemd clients
+	.ci/install redis zinit grpcurl systemd prometheus clients
 
 # The contract, the generated code, and each client by the tools of its language.
 clients: tools

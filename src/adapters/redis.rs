@@ -36,6 +36,7 @@ pub use access::{AccessError, RedisAccess, password_of};
 pub use acl::AclUser;
 pub use actor_store::RedisActorStore;
 pub(crate) use connection::refusal::{refusal_of, words as error_words};
+pub use damaged_records::begin_to_count;
 pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;

@@ -2,10 +2,12 @@
 
 use metrics::{counter, histogram};
 
+use crate::adapters::redis::begin_to_count;
 use crate::domain::model::event::{Event, EventKind};
 use crate::domain::model::script_type::ScriptType;
+use crate::ports::authenticator::Rejection;
 use crate::ports::event_meter::EventMeter;
-use crate::telemetry::metrics::{EVENTS_LOST, HEALTH_RESTARTS, PING_DURATION, PINGS, seconds};
+use crate::telemetry::metrics::{AUTH_FAILURES, EVENTS_LOST, HEALTH_RESTARTS, PING_DURATION, PINGS, seconds};
 
 /// Writes events to the recorder of metrics.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,10 @@ impl EventMetrics {
             counter!(HEALTH_RESTARTS, "script_type" => script_type).increment(0);
         }
         counter!(EVENTS_LOST).increment(0);
+        for reason in Rejection::ALL {
+            counter!(AUTH_FAILURES, "reason" => reason.as_str()).increment(0);
+        }
+        begin_to_count();
     }
 }
 

@@ -62,6 +62,19 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Missing,
+        Self::Malformed,
+        Self::Unknown,
+        Self::WrongSecret,
+        Self::Expired,
+        Self::NotYet,
+        Self::BadSignature,
+        Self::NotForUs,
+        Self::NoRoles,
+    ];
+
     /// Returns the word in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

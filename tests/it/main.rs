@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod actor_logs;
 mod actor_secrets;
+mod alerts;
 mod architecture;
 mod audit;
 mod cli;

@@ -16,6 +16,13 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Makes the series, which are there at 0 before anything happens: a rate needs a first value.
+    pub(super) fn begin() -> Self {
+        counter!(AUDIT_LOST).increment(0);
+        counter!(AUDIT_REFUSED).increment(0);
+        Self::default()
+    }
+
     pub(super) fn lose(&self) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         counter!(AUDIT_LOST).increment(1);

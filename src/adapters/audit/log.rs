@@ -48,7 +48,7 @@ impl Audit {
     ) -> Result<(Self, AuditWriter), AuditError> {
         let (file, note) = AuditFile::open(options)?;
         let (queue, lines) = mpsc::channel(QUEUE);
-        let counts = Arc::<Counts>::default();
+        let counts = Arc::new(Counts::begin());
         let input = WriterInput { lines, counts: Arc::clone(&counts), enforced: options.enforced };
         let writer = AuditWriter::new(file, note, input, Arc::clone(&clock), on_state);
         let audit = Self {

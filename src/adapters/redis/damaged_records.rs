@@ -22,7 +22,17 @@ pub(super) enum RecordKind {
 }
 
 impl RecordKind {
-    const COUNT: usize = 9;
+    const ALL: [Self; 9] = [
+        Self::Job,
+        Self::Actor,
+        Self::Template,
+        Self::Settings,
+        Self::Health,
+        Self::Decision,
+        Self::Event,
+        Self::Presence,
+        Self::Queue,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -40,7 +50,14 @@ impl RecordKind {
 }
 
 /// Limit of the log, for each kind of damaged record.
-static LAST_LOGGED: LazyLock<[LogLimiter; RecordKind::COUNT]> = LazyLock::new(Default::default);
+static LAST_LOGGED: LazyLock<[LogLimiter; RecordKind::ALL.len()]> = LazyLock::new(Default::default);
+
+/// Makes the series of damaged records, which are there at 0 before there is one: a rate needs a first value.
+pub fn begin_to_count() {
+    for kind in RecordKind::ALL {
+        metrics::counter!(RECORDS_UNREADABLE, "kind" => kind.word()).increment(0);
+    }
+}
 
 /// Returns a record that could be read, and notes one that could not.
 pub(super) fn keep<T>(kind: RecordKind, read: Result<T, StoreFault>) -> Option<T> {
