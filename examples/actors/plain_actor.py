@@ -4,7 +4,8 @@ import argparse, json, os, random, select, signal, sys, time, types, uuid
 import resp, script
 flags = argparse.ArgumentParser()
 me = os.environ.get("HERO_ACTOR_ID", "plain")
-for flag, default in ("--redis-url", "redis://127.0.0.1:6379"), ("--actor-id", me), ("--lease", "15s"):
+where, lasts = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"), os.environ.get("HERO_LEASE", "15s")
+for flag, default in ("--redis-url", where), ("--actor-id", me), ("--lease", lasts):
     flags.add_argument(flag, default=default)
 flags.add_argument("--health-check", action="store_true")
 opt = flags.parse_known_args()[0]

@@ -1,12 +1,38 @@
-"""A client for Redis in twenty lines, so that the example needs no package. In earnest, take redis-py."""
-import socket, urllib.parse
+"""A client for Redis in forty lines, so that the example needs no package. In earnest, take redis-py."""
+import os, socket, ssl, urllib.parse
+
+
+def given(name):
+    return os.environ.get("REDIS_" + name)
+
+
+def encrypted(sock, host):
+    context = ssl.create_default_context(cafile=given("TLS_CA"))
+    if given("TLS_CERT"):
+        context.load_cert_chain(given("TLS_CERT"), given("TLS_KEY"))
+    return context.wrap_socket(sock, server_hostname=host)
+
+
+def login(url):
+    """User and password: those of the URL, or else of the variables. The file is read for each connection."""
+    user, password = url.username or given("USER"), url.password
+    if password is None and given("PASSWORD_FILE"):
+        with open(given("PASSWORD_FILE"), encoding="utf-8") as file:
+            return user, file.read().rstrip("\r\n")
+    return user, password and urllib.parse.unquote(password)
 
 
 def connect(url):
     """A function that runs one command and gives its answer."""
-    url = urllib.parse.urlparse(url)  # unix:///path/of.sock or redis://:password@host:port
-    sock = socket.socket(socket.AF_UNIX if url.scheme == "unix" else socket.AF_INET)
-    sock.connect(url.path if url.scheme == "unix" else (url.hostname or "127.0.0.1", url.port or 6379))
+    url = urllib.parse.urlparse(url)  # unix:///path/of.sock, redis://:password@host:port or rediss://host:port
+    host = url.hostname or "127.0.0.1"
+    if url.scheme == "unix":
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(url.path)
+    else:
+        sock = socket.create_connection((host, url.port or 6379))
+    if url.scheme == "rediss":
+        sock = encrypted(sock, host)
     answers = sock.makefile("rb")
 
     def read():
@@ -25,6 +51,7 @@ def connect(url):
         sock.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         return read()
 
-    if url.password:
-        redis("AUTH", url.username or "default", url.password)
+    user, password = login(url)
+    if password:
+        redis("AUTH", user or "default", password)
     return redis

@@ -2,12 +2,13 @@
 //!
 //! Building contacts nobody; the first call does.
 
-use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::actor_env::redis_env;
 use super::adapters;
 use crate::adapters::program_files::ProgramFiles;
-use crate::adapters::redis::RedisConfig;
+use crate::adapters::redis::{RedisAccess, RedisConfig};
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{DEFAULT_REDIS_URL, RedisUrl, host_name};
 use crate::domain::actors::{ActorLifecycleManager, Deps};
@@ -29,6 +30,8 @@ use crate::ports::process_manager::ProcessManager;
 #[derive(Debug, Clone, Default)]
 pub struct SupervisorBuilder {
     redis_url: Option<String>,
+    actor_redis_url: Option<String>,
+    access: RedisAccess,
     defaults: JobDefaults,
 }
 
@@ -42,6 +45,43 @@ impl SupervisorBuilder {
     /// Sets the Redis that holds jobs and actors: `redis://`, `rediss://` or `unix://`.
     pub fn redis_url(mut self, url: impl Into<String>) -> Self {
         self.redis_url = Some(url.into());
+        self
+    }
+
+    /// Sets the same Redis as actors are told it, with another user for instance; that of the supervisor by default.
+    pub fn actor_redis_url(mut self, url: impl Into<String>) -> Self {
+        self.actor_redis_url = Some(url.into());
+        self
+    }
+
+    /// Sets the user of Redis.
+    pub fn redis_user(mut self, user: impl Into<String>) -> Self {
+        self.access.user = Some(user.into());
+        self
+    }
+
+    /// Sets the file with the password, for its owner alone. It is read again for each connection.
+    pub fn redis_password_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.access.password_file = Some(path.into());
+        self
+    }
+
+    /// Sets the file with the CAs (PEM) that may have signed the certificate of Redis; without it the public CAs. The URL has to be
+    /// `rediss://`.
+    pub fn redis_tls_ca(mut self, path: impl Into<PathBuf>) -> Self {
+        self.access.tls_ca = Some(path.into());
+        self
+    }
+
+    /// Sets the certificate (PEM) that is shown to Redis. Its key has to be set as well.
+    pub fn redis_tls_cert(mut self, path: impl Into<PathBuf>) -> Self {
+        self.access.tls_cert = Some(path.into());
+        self
+    }
+
+    /// Sets the private key (PEM) of that certificate, for its owner alone.
+    pub fn redis_tls_key(mut self, path: impl Into<PathBuf>) -> Self {
+        self.access.tls_key = Some(path.into());
         self
     }
 
@@ -60,13 +100,18 @@ impl SupervisorBuilder {
     /// Makes the supervisor. Nothing is contacted yet.
     ///
     /// # Errors
-    /// `Invalid` when the URL is none of Redis.
+    /// `Invalid` when a URL is none of Redis, or a file cannot be used.
     pub fn build(self) -> Result<Supervisor, SupervisorError> {
         let from_env = || std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = self.redis_url.or_else(from_env).unwrap_or_else(|| DEFAULT_REDIS_URL.to_owned());
-        let url = RedisUrl::parse(&url).map_err(|what| Violations::one("redis_url", what))?;
-        let config = RedisConfig { url: url.expose().to_owned(), ..RedisConfig::default() };
-        adapters::supervisor(config, self.defaults).map(|(supervisor, _log)| supervisor)
+        let parse = |name, url: &str| RedisUrl::parse(url).map_err(|what| Violations::one(name, what));
+        let url = parse("redis_url", &url)?;
+        let of_actors = self.actor_redis_url.map(|url| parse("actor_redis_url", &url)).transpose()?;
+        let actor_env = redis_env(&url, of_actors.as_ref(), &self.access);
+        let config =
+            RedisConfig { url: url.expose().to_owned(), access: self.access, ..RedisConfig::default() };
+        let (supervisor, _log) = adapters::supervisor(config, self.defaults)?;
+        Ok(supervisor.with_actor_env(actor_env))
     }
 }
 
@@ -117,13 +162,14 @@ impl ActorLifecycleManagerBuilder<Supervisor> {
     /// Makes the manager. Nothing is contacted yet; the first call reports mistakes in the settings.
     pub fn build(self) -> ActorLifecycleManager {
         let store = Arc::clone(self.supervisor.store());
+        let actor_env = self.supervisor.actor_env().clone();
         ActorLifecycleManager::new(Deps {
             supervisor: self.supervisor,
             processes: self.processes,
             store,
             programs: Arc::new(ProgramFiles),
             node: host_name(),
-            actor_env: BTreeMap::new(),
+            actor_env,
             initial: self.actors,
             events: Events::discard(),
         })
@@ -138,7 +184,32 @@ impl<S> std::fmt::Debug for ActorLifecycleManagerBuilder<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn actors_are_told_how_to_log_in_and_a_file_that_cannot_be_used_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        let builder =
+            || SupervisorBuilder::new().redis_url("redis://h").redis_user("me").redis_password_file(&file);
+        let told = builder().build().unwrap_err().to_string();
+        assert!(told.contains("redis_password_file"), "{told}");
+        std::fs::write(&file, "s3cret").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let supervisor = builder().build().unwrap();
+        let env = supervisor.actor_env();
+        assert_eq!((env["REDIS_URL"].as_str(), env["REDIS_USER"].as_str()), ("redis://h", "me"));
+        assert_eq!(env["REDIS_PASSWORD_FILE"], file.display().to_string());
+        let supervisor = builder().actor_redis_url("redis://actors@h").build().unwrap();
+        assert_eq!(supervisor.actor_env().keys().collect::<Vec<_>>(), ["REDIS_URL"]);
+        assert_eq!(supervisor.actor_env()["REDIS_URL"], "redis://actors@h");
+        let told = builder().actor_redis_url("http://h").build().unwrap_err().to_string();
+        assert!(told.contains("actor_redis_url"), "{told}");
+        let told = builder().redis_tls_ca(&file).build().unwrap_err().to_string();
+        assert!(told.contains("redis_tls_ca") && told.contains("rediss://"), "{told}");
+    }
 
     #[test]
     fn a_url_that_is_none_of_redis_is_refused_at_once_without_showing_its_password() {

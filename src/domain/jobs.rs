@@ -18,6 +18,7 @@ pub use job_builder::JobBuilder;
 pub use run::{Awaited, Begun};
 pub use submission::{Accepted, JobRequest};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub struct Supervisor {
     follow_places: Arc<Semaphore>,
     settings: SettingsCache,
     scale_trigger: ScaleTrigger,
+    actor_env: Arc<BTreeMap<String, String>>,
 }
 
 /// Defaults of jobs whose callers leave fields open.
@@ -75,7 +77,18 @@ impl Supervisor {
         let follow_places = Arc::new(Semaphore::new(MOST_FOLLOWED));
         let (defaults, settings) = (Arc::new(defaults), SettingsCache::default());
         let scale_trigger = ScaleTrigger::default();
-        Self { queue, clock, defaults, store, turns, follow_places, settings, scale_trigger }
+        let actor_env = Arc::default();
+        Self { queue, clock, defaults, store, turns, follow_places, settings, scale_trigger, actor_env }
+    }
+
+    /// Sets the variables by which actors find the queue.
+    pub(crate) fn with_actor_env(self, actor_env: BTreeMap<String, String>) -> Self {
+        Self { actor_env: Arc::new(actor_env), ..self }
+    }
+
+    /// Returns the variables by which actors find the queue.
+    pub(crate) fn actor_env(&self) -> &BTreeMap<String, String> {
+        &self.actor_env
     }
 
     /// Returns the store of actors, by which jobs for one named actor are checked.

@@ -1,20 +1,41 @@
 //! The users that `doctor --print-acl` prints: they can do what their programs do, and nothing to others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use hero_supervisor::adapters::local::{LocalOptions, LocalRunner};
 use hero_supervisor::adapters::redis::{AclUser, RedisAccess};
+use hero_supervisor::adapters::system_clock::SystemClock;
+use hero_supervisor::domain::model::actor::ActorConfig;
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::proto as pb;
+use hero_supervisor::{ActorLifecycleManagerBuilder, SupervisorBuilder};
 
-use crate::support::full_service::{self, FullService, create, osis, run, span};
+use crate::support::full_service::{self, FullService, OSIS_ACTOR, create, osis, run, span};
 use crate::support::redis::PrivateRedis;
-use crate::support::service::{LIMIT, run as command};
+use crate::support::service::{LIMIT, PROGRAM, run as command};
 
 /// Programs of actors that need nothing else on this machine.
 const PROGRAMS: [(ScriptType, &str, &str); 3] = [
     (ScriptType::OSIS, env!("CARGO_BIN_EXE_osis_actor"), "40 + 2"),
     (ScriptType::SAL, env!("CARGO_BIN_EXE_sal_actor"), "40 + 2"),
     (ScriptType::Python, env!("CARGO_BIN_EXE_python_actor"), "result = 40 + 2"),
+];
+
+/// Actors to start from, in plain Python.
+pub(super) const EXAMPLES: [(ScriptType, &str, &str, &str); 2] = [
+    (
+        ScriptType::Python,
+        "plain",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/actors/plain_actor.py"),
+        "40 + 2",
+    ),
+    (
+        ScriptType::SAL,
+        "shell",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/actors/shell_actor.py"),
+        "echo 42",
+    ),
 ];
 
 /// The variables of an actor.
@@ -54,6 +75,19 @@ pub(super) fn definition(
     }
 }
 
+/// A job for one of several actors of its type.
+pub(super) fn targeted(script_type: ScriptType, actor: &str, script: &str) -> pb::JobSpec {
+    let (script_type, target_actor_id) = (number_of(script_type).into(), actor.to_owned());
+    pb::JobSpec { script_type, target_actor_id, ..osis(script) }
+}
+
+/// The address of Redis with user and password of the actors of a script type.
+fn url_for(redis: &PrivateRedis, script_type: ScriptType) -> String {
+    let access = redis.actors(script_type);
+    let password = std::fs::read_to_string(access.password_file.unwrap()).unwrap();
+    format!("{}?user={}&pass={password}", redis.url(), access.user.unwrap()).replace(' ', "%20")
+}
+
 fn number_of(script_type: ScriptType) -> pb::ScriptType {
     match script_type {
         ScriptType::OSIS => pb::ScriptType::Osis,
@@ -78,6 +112,11 @@ async fn a_service_and_its_actors_need_no_more_than_the_rights_that_are_printed(
         let job = run(&client, job).await;
         assert_eq!(job.state(), pb::job::State::Succeeded, "{job:?}");
     }
+    for (script_type, id, program, script) in EXAMPLES {
+        let env = env_of(stage.redis.url(), &stage.redis.actors(script_type));
+        create(&mut client, definition(id, script_type, program, env)).await;
+        assert_eq!(run(&client, targeted(script_type, id, script)).await.result(), "42", "{id}");
+    }
     // Calls that reach what no job reaches: lists, events, queues, health with a ping, scaling, restart and removal.
     for line in [
         "job ls",
@@ -100,14 +139,40 @@ async fn a_service_and_its_actors_need_no_more_than_the_rights_that_are_printed(
 }
 
 #[tokio::test]
+async fn a_program_of_the_library_and_its_actors_log_in_as_the_service_does() {
+    let redis = PrivateRedis::start().await;
+    redis.load_functions().await;
+    let access = redis.supervisors();
+    let supervisor = SupervisorBuilder::new()
+        .redis_url(redis.url())
+        .actor_redis_url(url_for(&redis, ScriptType::OSIS))
+        .redis_user(access.user.unwrap())
+        .redis_password_file(access.password_file.unwrap())
+        .build()
+        .unwrap();
+    let mut options = LocalOptions::new(Arc::new(SystemClock));
+    options.shim = Some(vec![PROGRAM.into(), "exec-shim".into(), "--pdeathsig".into()]);
+    let processes = Arc::new(LocalRunner::new(options));
+    let config = ActorConfig::new("a".to_owned(), OSIS_ACTOR.into(), ScriptType::OSIS);
+    let manager = ActorLifecycleManagerBuilder::with_process_manager(processes)
+        .with_supervisor(supervisor.clone())
+        .add_actor(config)
+        .build();
+    manager.start_all_actors().await.unwrap();
+    let job = supervisor.new_job().script_type(ScriptType::OSIS).script_content("40 + 2".to_owned()).build();
+    let job = job.unwrap();
+    let result = tokio::time::timeout(LIMIT, supervisor.run_job_and_await_result(&job)).await.unwrap();
+    assert_eq!(result.unwrap(), "42");
+    manager.stop_all_actors().await.unwrap();
+    assert_eq!(redis.refused_to_users(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_actor_of_one_type_can_do_nothing_to_others() {
     let redis = PrivateRedis::start().await;
     redis.load_functions().await;
     for script_type in ScriptType::ALL {
-        let access = redis.actors(script_type);
-        let password = std::fs::read_to_string(access.password_file.unwrap()).unwrap();
-        let url = format!("{}?user={}&pass={password}", redis.url(), access.user.unwrap());
-        let client = redis::Client::open(url.replace(' ', "%20")).unwrap();
+        let client = redis::Client::open(url_for(&redis, script_type)).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut may_not = vec![
             "SET hero:epoch other".to_owned(),

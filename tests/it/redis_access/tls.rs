@@ -11,7 +11,7 @@ use hero_supervisor::error::chain;
 use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
 use tempfile::TempDir;
 
-use super::rights::{definition, env_of};
+use super::rights::{EXAMPLES, definition, env_of, targeted};
 use crate::access::pki::{Ca, write};
 use crate::support::full_service::{OSIS_ACTOR, client, create, osis, run};
 use crate::support::service::{LIMIT, Service, run as command};
@@ -99,8 +99,12 @@ async fn a_service_and_its_actor_talk_to_redis_by_tls() {
     let service = Service::serve(&args.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let mut client = client(&service);
     let env = env_of(url, &redis.known());
-    create(&mut client, definition("a", ScriptType::OSIS, OSIS_ACTOR, env)).await;
+    create(&mut client, definition("a", ScriptType::OSIS, OSIS_ACTOR, env.clone())).await;
     assert_eq!(run(&client, osis("40 + 2")).await.result.unwrap(), "42");
+    for (script_type, id, program, script) in EXAMPLES {
+        create(&mut client, definition(id, script_type, program, env.clone())).await;
+        assert_eq!(run(&client, targeted(script_type, id, script)).await.result.unwrap(), "42", "{id}");
+    }
 }
 
 #[tokio::test]
