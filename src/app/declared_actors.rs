@@ -64,13 +64,16 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredAc
     let reason = "the configuration file says so".to_owned();
     let lifecycle = lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
     let (mut total, mut settings) = (Applied::default(), AppliedSettings::default());
+    let mut waits = Waits::default();
     loop {
         let mut applied = define(&lifecycle, &declared).await;
         // Settings may demand a number of actors, to which the declared actors count.
         let mut round = declared_script_types::apply(&lifecycle, &declared.script_types).await;
         let away = applied.failed.iter().chain(&round.failed).find(|(_, error)| error.is_unavailable());
-        if let Some((name, error)) = away {
-            tracing::warn!(actor.id = %name, error = %chain(error), "configuration file: waiting (actor {name}: {})", chain(error));
+        if let Some((name, error)) = away
+            && let Some(why) = waits.update(name, &chain(error))
+        {
+            tracing::warn!(actor.id = %name, error = %why, "configuration file: waiting (actor {name}: {why})");
         }
         let again = away.is_some();
         settings.changed.append(&mut round.changed);
@@ -96,6 +99,18 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredAc
         tracing::warn!(actor.id = %name, error = %chain(error), "configuration file: actor {name} failed ({})", chain(error));
     }
     tracing::info!("configuration file: actors: {total}");
+}
+
+/// Why the declaration is not applied yet, as it was logged last.
+#[derive(Debug, Default)]
+struct Waits(Option<(String, String)>);
+
+impl Waits {
+    /// Returns why, unless that was returned for this actor before.
+    fn update(&mut self, name: &str, why: &str) -> Option<String> {
+        let now = (name.to_owned(), why.to_owned());
+        (self.0.as_ref() != Some(&now)).then(|| self.0.insert(now).1.clone())
+    }
 }
 
 fn report(settings: &mut AppliedSettings) {
@@ -180,5 +195,21 @@ async fn bring_up(lifecycle: &ActorLifecycleManager, declared: &DeclaredActors, 
         if let Err(error) = brought_up {
             applied.failed.push((id, error));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_it_waits_is_told_once_and_again_when_it_changes() {
+        let mut waits = Waits::default();
+        let mut is_told = |why: &str| waits.update("all", why).is_some();
+        assert_eq!(
+            ["away", "away", "busy", "busy", "away"].map(&mut is_told),
+            [true, false, true, false, true]
+        );
+        assert!(waits.update("a", "away").is_some(), "it is another actor's");
     }
 }
