@@ -228,6 +228,9 @@ impl FromRedisValue for StreamExtent {
     }
 }
 
+/// Longest entry that is read. Ours have a fraction of it; a watch could send no longer one, and would never get past it.
+const MOST_BYTES: usize = 1024 * 1024;
+
 /// Decodes entries in their order and returns the position of the last one. An entry that cannot be read, perhaps of a later
 /// version, is passed over.
 fn decode(
@@ -243,7 +246,9 @@ fn decode(
         let get = |name: &str| {
             fields.iter().find(|(known, _value)| known.0 == name).map(|(_name, value)| value.0.as_str())
         };
+        let bytes: usize = fields.iter().map(|(name, value)| name.0.len() + value.0.len()).sum();
         let event = match stream {
+            _ if bytes > MOST_BYTES => None,
             EventStream::Control => decode_event(get("e").unwrap_or_default()).map(|event| {
                 match get("old").and_then(ActorState::parse) {
                     Some(old) => event.continuing(old),

@@ -9,6 +9,7 @@ mod fields;
 mod json;
 mod output;
 mod shared;
+mod size;
 mod words;
 
 use std::borrow::Cow;
@@ -227,7 +228,7 @@ pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -
             job.cancel_reason = Some(fields.get("cancel_reason").unwrap_or_default().to_owned());
         }
     }
-    Ok(job)
+    size::bounded(job, fields)
 }
 
 /// Decodes the state of a job.

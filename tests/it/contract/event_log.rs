@@ -354,6 +354,13 @@ async fn on_redis_entries_that_cannot_be_read_end_no_page_and_no_list() {
     for number in 0..1001 {
         unreadable.cmd("XADD").arg("hero:{events}:log").arg("*").arg("e").arg(format!("?{number}")).ignore();
     }
+    // And one that could be read, if it were not longer than any message.
+    let mut first = redis::cmd("XRANGE");
+    first.arg("hero:{events}:log").arg("-").arg("+").arg("COUNT").arg(1);
+    let first: Vec<(String, Vec<String>)> = first.query_async(&mut connection).await.unwrap();
+    let json = first[0].1.iter().skip_while(|name| *name != "e").nth(1).unwrap();
+    let long = format!("{}{json}", " ".repeat(5 * 1024 * 1024));
+    unreadable.cmd("XADD").arg("hero:{events}:log").arg("*").arg("e").arg(long).ignore();
     let () = unreadable.query_async(&mut connection).await.unwrap();
     bench.submit("j").await;
     bench.log.append(&[say("new")]).await.unwrap();

@@ -16,8 +16,15 @@ pub(super) fn encode(what: &str, record: &impl Serialize) -> Result<String, Stor
     serde_json::to_string(record).map_err(|error| corrupt(what, error))
 }
 
+/// Longest record that is read. The longest definition of an actor has less than half of it, however it is escaped; one
+/// that no answer could hold would keep all others from their lists.
+const MOST_BYTES: usize = 2 * 1024 * 1024;
+
 /// Reads a record.
 pub(super) fn decode<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, StoreFault> {
+    if json.len() > MOST_BYTES {
+        return Err(corrupt(what, format!("has {} bytes, more than {MOST_BYTES}", json.len())));
+    }
     serde_json::from_str(json).map_err(|error| corrupt(what, error))
 }
 

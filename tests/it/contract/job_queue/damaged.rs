@@ -49,6 +49,38 @@ async fn damaged_jobs_cost_no_other_job_its_place_in_a_list() {
     queue.close().await;
 }
 
+/// A record that was written by hand, or by an actor of a time without limits.
+#[tokio::test]
+async fn a_job_that_no_answer_could_hold_costs_no_other_job_its_place_in_a_list() {
+    const MIB: usize = 1024 * 1024;
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let first = submit(&queue, spec("1")).await;
+    let long = "x".repeat(4 * MIB);
+    let labels = format!("{{\"a\":\"{long}\"}}");
+    let error = format!("{{\"kind\":\"internal\",\"message\":\"{long}\"}}");
+    let damages =
+        [("succeeded", "output", &long), ("failed", "error_detail", &error), ("queued", "labels", &labels)];
+    for (state, field, value) in damages {
+        let damaged = submit(&queue, spec("2")).await;
+        let key = format!("hero:job:{{osis}}:{}", damaged.id);
+        set(&mut bench, &key, "status", state).await;
+        set(&mut bench, &key, field, value).await;
+        let error = queue.get(&damaged.id, JobView::Basic).await.unwrap_err();
+        let StoreFault::Corrupt { what, source } = error.fault() else { panic!("{field}: {error:?}") };
+        assert_eq!(*what, key);
+        assert!(source.to_string().contains("bytes of text"), "{field}: {source}");
+    }
+    let script = submit(&queue, spec("3")).await;
+    set(&mut bench, &format!("hero:job:{{osis}}:{}", script.id), "script", &long).await;
+    let error = queue.get(&script.id, JobView::Full).await.unwrap_err();
+    assert!(matches!(error.fault(), StoreFault::Corrupt { .. }), "{error:?}");
+    let page = queue.list(&JobFilter::default(), None, 100).await.unwrap();
+    let listed: Vec<_> = page.jobs.iter().map(|job| &job.id).collect();
+    assert_eq!(listed, [&script.id, &first.id], "without its script it fits");
+    queue.close().await;
+}
+
 #[tokio::test]
 async fn damaged_actors_are_named_and_cost_no_other_actor_its_place() {
     let mut bench = Kind::Redis.bench().await;
@@ -59,12 +91,18 @@ async fn damaged_actors_are_named_and_cost_no_other_actor_its_place() {
         set(&mut bench, "hero:actors", name, value).await;
     }
     set(&mut bench, "hero:actors", "e", &b"\xff\xfe"[..]).await;
+    let json = command(&mut bench, &["HGET", "hero:actors", fine.id.as_str()]).await;
+    let json: String = redis::from_redis_value(json).unwrap();
+    // More than any message can hold.
+    let long = json.replacen("\"args\":[", &format!("\"args\":[{}", " ".repeat(5 * 1024 * 1024)), 1);
+    assert!(long.len() > json.len());
+    set(&mut bench, "hero:actors", "f", long).await;
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded.records.iter().map(|record| &record.id).collect::<Vec<_>>(), [&fine.id]);
-    assert_eq!(loaded.damaged.keys().collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
+    assert_eq!(loaded.damaged.keys().collect::<Vec<_>>(), ["a", "b", "c", "d", "e", "f"]);
     let mut names: Vec<&str> = loaded.names().collect();
     names.sort_unstable();
-    assert_eq!(names, ["a", "b", "c", "d", "e", "osis_actor_0"], "they are there all the same");
+    assert_eq!(names, ["a", "b", "c", "d", "e", "f", "osis_actor_0"], "they are there all the same");
     let found = loaded.clone().find(&ActorId::parse("a").unwrap());
     assert!(
         matches!(found.as_ref().map_err(|error| error.fault()), Err(StoreFault::Corrupt { .. })),
