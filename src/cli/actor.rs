@@ -24,7 +24,7 @@ pub(super) use definition::{OnUnhealthy, absolute};
 pub use scale::ScaleArgs;
 
 pub(super) use render::rows;
-use render::{ids, result_ids, result_rows, show};
+use render::{ids, labelled, result_ids, result_rows, show};
 pub(super) use scale::run_alone as run_scale;
 
 /// Default wait: long enough for a drain with its default limit and a start.
@@ -44,6 +44,9 @@ pub enum ActorCommand {
         /// Only actors that have all these labels
         #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
         labels: Vec<(String, String)>,
+        /// Show the value of this label as a column; can be repeated
+        #[arg(short = 'L', long = "label-column", value_name = "NAME")]
+        label_columns: Vec<String>,
     },
     /// Show one actor
     Get {
@@ -181,7 +184,9 @@ pub(super) async fn run(client: ClientArgs, verb: ActorCommand) -> Result<Exit, 
         ActorCommand::Conformance(_) => {
             Err(Failure::usage("`actor conformance` talks to no server: it is run by the program itself"))
         }
-        ActorCommand::Ls { types, labels } => list(&mut server, out, types, labels).await,
+        ActorCommand::Ls { types, labels, label_columns } => {
+            list(&mut server, out, types, labels, &label_columns).await
+        }
         ActorCommand::Get { actor, env } => {
             let view = if env { proto::ActorView::Full } else { proto::ActorView::Basic };
             let request = proto::GetActorRequest { actor_id: actor, view: view.into() };
@@ -217,6 +222,7 @@ async fn list(
     out: Output,
     types: Vec<proto::ScriptType>,
     labels: Vec<(String, String)>,
+    columns: &[String],
 ) -> Result<Exit, Failure> {
     let mut request = proto::ListActorsRequest {
         script_types: types.into_iter().map(i32::from).collect(),
@@ -234,7 +240,9 @@ async fn list(
             break;
         }
     }
-    out.listing(&all, all.actors.iter().map(|actor| actor.actor_id.clone()), || rows(&all.actors))?;
+    out.listing(&all, all.actors.iter().map(|actor| actor.actor_id.clone()), || {
+        labelled(&all.actors, columns)
+    })?;
     Ok(Exit::Ok)
 }
 

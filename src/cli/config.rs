@@ -67,12 +67,14 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             let file = loaded.config.auth.tokens_file.as_deref().filter(|file| file.exists());
             let tokens = file.map(read_tokens).transpose()?.unwrap_or_default().len();
             let found = [
-                (tokens, "tokens"),
-                (loaded.actors.len(), "actors"),
-                (loaded.script_types.len(), "script types"),
+                (tokens, "token"),
+                (loaded.actors.len(), "actor"),
+                (loaded.script_types.len(), "script type"),
             ];
             let found = found.iter().filter(|(count, _)| *count > 0);
-            let found: Vec<String> = found.map(|(count, what)| format!("{count} {what}")).collect();
+            let several = |count: usize| if count == 1 { "" } else { "s" };
+            let found = found.map(|(count, what)| format!("{count} {what}{}", several(*count)));
+            let found: Vec<String> = found.collect();
             let with =
                 if found.is_empty() { String::new() } else { format!(", with {}", found.join(" and ")) };
             super::output::print_notice(&format!("the configuration is fine{with}"));

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::client::Server;
-use super::table::{Cell, Column, Table};
+use super::table::{Cell, Column, Table, short_ids};
 use super::values::{self, age, moment_ago, or_dash, script_type_word, time, word};
 use super::{ClientArgs, Exit, Failure, Output, client};
 use crate::adapters::system_clock::SystemClock;
@@ -77,12 +77,14 @@ const COLUMNS: [Column; 6] = [
 
 fn rows(events: &[Event]) -> Table {
     let now = SystemClock.now();
-    let row = |event: &Event| {
+    let short = short_ids(events.iter().map(|event| event.job_id.as_str()));
+    let row = |(event, short): (&Event, String)| {
         let [at, severity, what, about] = facts(event);
-        let (severity, message) = (Cell::state(severity), event.message.as_str().into());
-        [age(now, event.time).into(), at.into(), severity, what.into(), about.into(), message]
+        let about = if event.job_id.is_empty() { about.into() } else { Cell::id(&about, short) };
+        let message = event.message.as_str().into();
+        [age(now, event.time).into(), at.into(), Cell::state(severity), what.into(), about, message]
     };
-    Table::new(COLUMNS, events.iter().map(row))
+    Table::new(COLUMNS, events.iter().zip(short).map(row))
 }
 
 /// Reads the last `limit` events, the newest first.

@@ -88,7 +88,12 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let code = code_of(&status);
         let message = match (status.source(), code) {
-            (Some(_), Code::DeadlineExceeded) => "the server did not answer in time".to_owned(),
+            // The time that the server had was longer than any wait that was asked for.
+            (Some(_), Code::DeadlineExceeded) => {
+                let message =
+                    "the server did not answer in time\n  hint: is this the address of a supervisor?";
+                return Self::new(Exit::Unreachable, message);
+            }
             (Some(cause), _) => {
                 let cause = deepest(cause);
                 format!("the connection to the server was lost: {cause}\n  hint: {}", connection_hint(&cause))
@@ -125,7 +130,7 @@ fn exit_of(code: Code) -> Exit {
 /// Returns message, reason, refused fields and advice, each on its line.
 fn describe(status: &Status) -> String {
     let details = status.get_error_details();
-    let mut text = status.message().to_owned();
+    let mut text = in_words_of_the_line(status.message());
     if text.is_empty() {
         text = status.code().description().to_owned();
     }
@@ -137,13 +142,31 @@ fn describe(status: &Status) -> String {
     if !reason.is_empty() {
         line(format!(" [{reason}]"));
     }
-    for violation in details.bad_request().iter().flat_map(|bad| &bad.field_violations) {
+    // A single one is in the message already.
+    let violations = details.bad_request().into_iter().flat_map(|bad| &bad.field_violations);
+    for violation in violations.filter(|violation| !status.message().contains(&violation.description)) {
         line(format!("\n  {}: {}", violation.field, violation.description));
     }
     if let Some(hint) = hint(status, reason, &details) {
         line(format!("\n  hint: {hint}"));
     }
     text
+}
+
+/// Calls that messages of the server advise, and the commands that make them.
+const CALLS: [(&str, &str); 4] = [
+    ("ListActors", "`hero-supervisor actor ls`"),
+    ("ListJobs", "`hero-supervisor job ls`"),
+    ("GetActor", "`hero-supervisor actor get`"),
+    ("GetServerInfo", "`hero-supervisor info`"),
+];
+
+/// Returns a message of the server with the commands in it that a person can type.
+fn in_words_of_the_line(message: &str) -> String {
+    CALLS.iter().fold(message.to_owned(), |message, (call, command)| {
+        let words = message.split(' ').map(|word| if word == *call { *command } else { word });
+        words.collect::<Vec<_>>().join(" ")
+    })
 }
 
 /// Returns advice that the message cannot give.
@@ -200,7 +223,7 @@ pub(super) fn no_server_for(job: &str, outage: Duration, status: &Status) -> Fai
 const SERVER_HINT: &str =
     "start one with `hero-supervisor serve` or `hero-supervisor dev`, or name it with --server";
 /// Parts of the causes of failed handshakes, and the advice for each.
-const TLS_HINTS: [(&str, &str); 7] = [
+const TLS_HINTS: [(&str, &str); 8] = [
     ("UnknownIssuer", "this machine does not trust the CA of the server: name the CA with --cacert"),
     ("not valid for name", "name the server with --server as its certificate does"),
     ("certificate expired", "renew the certificate of the server"),
@@ -211,6 +234,7 @@ const TLS_HINTS: [(&str, &str); 7] = [
         "this server does not trust the CA of --client-cert: ask for one of a CA in its tls.client_ca",
     ),
     ("this port speaks TLS", "use https:// with --server"),
+    ("frame with invalid size", "this port speaks something else than gRPC: name another one with --server"),
 ];
 
 /// Returns advice for a connection that was not made, or was lost.
@@ -231,6 +255,14 @@ mod tests {
             Failure::from(Status::with_error_details(Code::InvalidArgument, "invalid request", details));
         assert_eq!(failure.exit, Exit::Usage);
         assert_eq!(failure.message, "invalid request [INVALID_FIELD]\n  job.script: is empty");
+
+        let told = ErrorDetails::with_bad_request_violation("job.script", "is empty");
+        let status =
+            Status::with_error_details(Code::InvalidArgument, "invalid request: job.script: is empty", told);
+        assert_eq!(Failure::from(status).message, "invalid request: job.script: is empty", "once is enough");
+        let unknown = Status::not_found("there is no actor a; ListActors has those that there are");
+        let message = "there is no actor a; `hero-supervisor actor ls` has those that there are";
+        assert_eq!(Failure::from(unknown).message, message);
 
         let info =
             ErrorDetails::with_error_info("QUEUE_FULL", "supervisor.hero", std::collections::HashMap::new());

@@ -57,6 +57,18 @@ pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> T
     Table::new(COLUMNS, actors.into_iter().map(row))
 }
 
+/// Renders a table of actors, with a column for each of these labels.
+pub(super) fn labelled(actors: &[Actor], labels: &[String]) -> Table {
+    let mut table = rows(actors);
+    for label in labels {
+        let value =
+            |actor: &Actor| actor.config.as_ref().and_then(|config| config.labels.get(label)).cloned();
+        let cells = actors.iter().map(|actor| Cell::from(or_dash(&value(actor).unwrap_or_default())));
+        table.add(Column::named(label), cells);
+    }
+    table
+}
+
 fn state(actor: &Actor) -> String {
     word(actor.state().as_str_name(), "STATE_")
 }

@@ -18,7 +18,7 @@ pub struct ScaleArgs {
     #[arg(value_name = "TYPE", value_parser = values::script_type)]
     script_type: proto::ScriptType,
     /// Number of actors
-    #[arg(value_name = "N")]
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1000))]
     replicas: i32,
     /// Options of the stop
     #[command(flatten)]

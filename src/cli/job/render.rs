@@ -100,8 +100,19 @@ pub(super) fn show(job: &Job) -> String {
         [("SCRIPT", Some(&spec.script).filter(|script| !script.is_empty())), ("RESULT", job.result.as_ref())];
     for (title, content) in parts {
         if let Some(content) = content {
-            text.push_str(&format!("\n{title}\n{content}\n"));
+            text.push_str(&format!("\n{title}\n{}\n", beginning(content)));
         }
     }
     text
+}
+
+/// Returns as much of a text as people read; pipes get it from `-o json`.
+fn beginning(text: &str) -> String {
+    const SHOWN: usize = 16 * 1024;
+    match text.split_at_checked(text.floor_char_boundary(SHOWN)) {
+        Some((shown, rest)) if !rest.is_empty() => {
+            format!("{shown}\n… {} more bytes: see them with -o json", rest.len())
+        }
+        Some(_) | None => text.to_owned(),
+    }
 }

@@ -99,6 +99,11 @@ pub(super) fn worked_since(actor: &ActorStatus) -> bool {
 /// Returns the health that is shown while no ping is under way.
 pub(super) fn settled(actor: &ActorStatus) -> ActorHealth {
     let known = &actor.health;
+    // Nobody knows about its process yet, or any more: a supervisor that has just started for instance. That is no news about
+    // its health.
+    if actor.state == ActorState::Unknown {
+        return known.clone();
+    }
     if actor.state != ActorState::Running {
         let health = if known.consecutive_failures > 0 { known.health } else { Health::Unknown };
         return ActorHealth { health, ..known.clone() };

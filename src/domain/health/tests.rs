@@ -153,6 +153,8 @@ fn what_was_never_pinged_is_unknown_until_it_has_worked() {
     let long_ago = ActorStatus { started_at: Some(at(5)), ..worked.clone() };
     assert_eq!(settled(&long_ago).health, Health::Unknown, "that was the process before");
     let healthy = ActorHealth { health: Health::Healthy, ..ActorHealth::default() };
+    let unseen = ActorStatus { state: ActorState::Unknown, health: healthy.clone(), ..worked.clone() };
+    assert_eq!(settled(&unseen), healthy, "a supervisor that has just started says nothing new");
     let stopped = ActorStatus { state: ActorState::Stopped, health: healthy, ..worked };
     assert_eq!(settled(&stopped).health, Health::Unknown);
 }

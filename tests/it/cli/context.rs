@@ -71,8 +71,7 @@ async fn shells_are_offered_ids_names_and_words() {
     assert_eq!(offered(&service, folder, &["queue", "pause", "o"]), ["osis"]);
     assert_eq!(offered(&service, folder, &["context", "use", ""])[0], "prod");
     assert_eq!(offered(&service, folder, &["vers"]), ["version"]);
-    for shell in ["bash", "zsh", "fish"] {
-        let script = fine(with(folder, &["completions", shell])).stdout;
-        assert!(script.contains("COMPLETE") && script.contains("hero-supervisor"), "{shell}: {script}");
-    }
+    let all = offered(&service, folder, &[""]);
+    assert!(all.iter().any(|word| word == "job"), "{all:?}");
+    assert!(!all.iter().any(|word| word == "exec-shim"), "the shim is for process managers alone: {all:?}");
 }

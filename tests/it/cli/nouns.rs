@@ -39,6 +39,11 @@ fn status(service: &Service) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_queue_holds_its_jobs_and_a_resumed_one_lets_them_run() {
     let service = service().await;
+    let printed = fine(service.run(["job", "run", "-q", "print(\"a line\")", "--timeout", TIMEOUT]));
+    let lines = fine(service.run(["job", "logs", printed.stdout.trim(), "-o", "json"]));
+    assert_eq!(lines.json()["text"], "a line", "each line of the log is one of JSON: {lines:?}");
+    let ready = fine(service.run(["wait", "ready", "-o", "json"]));
+    assert_eq!(ready.json()["mode"], "MODE_DEV", "{ready:?}");
     let paused = fine(service.run(["queue", "pause", "osis", "--reason", "a look inside"]));
     assert!(paused.stdout.contains("paused") && paused.stdout.contains("a look inside"), "{paused:?}");
     let again = fine(service.run(["queue", "pause", "osis", "-o", "json"]));
