@@ -55,7 +55,9 @@ pub(super) async fn refuse(stage: &Stage, refusal: Refusal, span: Duration) -> V
         }
         Refusal::ReadOnly => ask(stage, &["REPLICAOF", "127.0.0.1", "1"]).await,
         Refusal::CannotSave => {
-            // Where the snapshot is to be there is a folder.
+            // Where the snapshot is to be there is a folder. A save of an earlier time that took longer than its refusal
+            // has left a file there, which nobody reads.
+            let _none = std::fs::remove_file(&snapshot);
             std::fs::create_dir_all(&snapshot).unwrap();
             ask(stage, &["CONFIG", "SET", "save", "3600 1"]).await;
             ask(stage, &["BGSAVE"]).await;
