@@ -204,7 +204,7 @@ fn targets() -> Vec<(String, String)> {
 async fn rules_and_panels_have_data_on_a_healthy_service_and_an_alert_fires_on_a_sick_one() {
     let mut stack = Stack::start().await;
     stack.works();
-    let target = logged("serving metrics on ", || stack.service.stderr()).await;
+    let target = logged("metrics: served on ", || stack.service.stderr()).await;
     let prometheus = Prometheus::start(&target).await;
 
     let rules = eventually("the rules are evaluated", LIMIT, || prometheus.rules()).await;

@@ -108,3 +108,41 @@ async fn the_reason_says_what_is_known_of_the_job() {
     assert!(over.message.ends_with("(the last call failed: connection refused)"), "{over}");
     assert!(Wait::new(&client, "a job", Some(WAIT)).over().message.contains("before a call was made"));
 }
+
+/// Lines of the log, for a test.
+#[cfg(feature = "service")]
+#[derive(Clone, Default)]
+struct Lines(std::sync::Arc<crate::lock::Lock<Vec<u8>>>);
+
+#[cfg(feature = "service")]
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "service")]
+#[tokio::test(start_paused = true)]
+async fn a_line_is_logged_after_some_failures_and_then_every_minute() {
+    let (lines, client) = (Lines::default(), Client::connect(NOBODY).unwrap());
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mut wait = Wait::new(&client, "a job", None);
+    let mut lines_after = |failures: usize| {
+        for _ in 0..failures {
+            wait.failed(error(Code::Unavailable, "", "connection refused")).unwrap();
+        }
+        String::from_utf8(lines.0.lock().clone()).unwrap().lines().count()
+    };
+    assert_eq!([2, 1, 20].map(&mut lines_after), [0, 1, 1]);
+    tokio::time::advance(LOG_INTERVAL).await;
+    assert_eq!([1, 20].map(&mut lines_after), [2, 2]);
+    let log = String::from_utf8(lines.0.lock().clone()).unwrap();
+    assert!(log.contains("address=unix:/nowhere/s") && log.contains("error=connection refused"), "{log}");
+}
