@@ -101,7 +101,7 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredAc
     tracing::info!("configuration file: actors: {total}");
 }
 
-/// Why the declaration is not applied yet, as it was logged last.
+/// Reason for which the declaration is not applied yet, as it was logged last.
 #[derive(Debug, Default)]
 struct Waits(Option<(String, String)>);
 

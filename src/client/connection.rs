@@ -57,7 +57,7 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Connection<S = Channel> {
     server: Authorized<S>,
-    /// Whether reads are repeated.
+    /// True if reads are repeated.
     repeats: bool,
 }
 

@@ -26,7 +26,7 @@ pub(super) const MARGIN: Duration = Duration::from_secs(10);
 pub(super) struct Destination {
     /// The address, for messages.
     pub(super) address: String,
-    /// Whether waits fail at once when no server has answered.
+    /// True if waits fail at once when no server has answered.
     pub(super) fail_fast: bool,
 }
 
@@ -40,9 +40,9 @@ pub(super) struct Wait {
     subject: String,
     pub(super) job_id: String,
     pub(super) request_id: String,
-    /// Whether a server has said that there is the job.
+    /// True if a server has confirmed that there is the job.
     pub(super) known: bool,
-    /// Whether a server has answered since the wait began.
+    /// True if a server has answered since the wait began.
     answered: bool,
     tried: bool,
     last: Option<ClientError>,

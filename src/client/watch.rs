@@ -89,7 +89,7 @@ trait Watch: Send + Sync + 'static {
     fn anew(&mut self) -> bool {
         false
     }
-    /// Whether the end of a call is that of the stream.
+    /// Returns true if the end of a call is that of the stream.
     fn is_over(&self) -> bool {
         false
     }

@@ -133,12 +133,12 @@ pub struct ProcessInfo {
     pub foreign: bool,
 }
 
-/// How the health check of a process failed.
+/// Failures of the health check of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedCheck {
-    /// How the last one failed: `ended with exit code 1 and wrote: no route to host`.
+    /// Last failure: `ended with exit code 1 and wrote: no route to host`.
     pub last: String,
-    /// Its process was killed for it.
+    /// True if the process was killed for it.
     pub killed: bool,
 }
 

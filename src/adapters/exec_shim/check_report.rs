@@ -45,7 +45,7 @@ struct Note {
     failures: u32,
     /// Failures after which the process is killed.
     tries: u32,
-    /// How the last one failed.
+    /// Failure of the last one.
     last: String,
 }
 

@@ -364,11 +364,7 @@ impl Gen2 {
         if error.kind() != std::io::ErrorKind::NotFound {
             tracing::warn!(%name, %file, %error, "zinit service {name}: others may be able to read its environment");
         } else if definition.has_env && !self.warned_of_files.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                %name, %file,
-                "zinit: its service files are not to be seen from here, so they cannot be made private (others may read the \
-                 environments of actors where zinit runs: chmod 700 {CONFIG_DIR} there)"
-            );
+            tracing::warn!(%name, %file, "zinit: its service files are not to be seen from here (others may read environments there: chmod 700 {CONFIG_DIR})");
         }
     }
 }

@@ -49,7 +49,7 @@ impl Shim {
         Some(socket.with_added_extension(format!("check-{name}")))
     }
 
-    /// How the health check of a process failed last, as far as that was noted.
+    /// Returns the last failure of the health check of a process, as far as it was noted.
     pub(super) fn failed_check(&self, name: &str) -> Option<FailedCheck> {
         let owner = std::fs::metadata(self.socket.as_ref()?).ok().map(|socket| socket.uid());
         exec_shim::failed_check(&self.note(name)?, owner)

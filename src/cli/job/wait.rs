@@ -73,7 +73,7 @@ pub(super) async fn noticed<T>(out: Output, wait: Duration, call: impl Future<Ou
 pub(super) struct Reconnect {
     out: Output,
     since: Option<Instant>,
-    /// What was told of the outage.
+    /// Last message about the outage.
     told: String,
     /// The job of which nothing is known before an answer; its id may be the server's to make.
     submits: Option<String>,

@@ -39,7 +39,7 @@ pub(super) fn shown_check(check: &str) -> String {
     mask_words(check.split(' ')).join(" ")
 }
 
-/// What is said of the end of a process; a kill for its health check is told as that.
+/// Describes the end of a process; a kill for its health check is named as such.
 pub(super) fn end_of_process(config: &ActorConfig, exit: ExitStatus, failed: Option<&FailedCheck>) -> String {
     match (&config.health_check, failed.filter(|failed| failed.killed)) {
         (Some(check), Some(failed)) => {

@@ -158,7 +158,7 @@ pub struct LastExit {
     pub pid: u32,
     /// True when somebody had asked for it.
     pub requested: bool,
-    /// Why, where more is known than how; empty otherwise.
+    /// Reason, where it is known; empty otherwise.
     pub reason: String,
     /// Last lines that it wrote.
     pub log_tail: Vec<String>,

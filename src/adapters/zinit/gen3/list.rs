@@ -90,7 +90,7 @@ impl Gen3 {
     }
 }
 
-/// Whether a health check may have failed: Zinit tells a kill for one as any other kill.
+/// Returns true if a health check may have failed: Zinit reports a kill for one as any other kill.
 fn may_have_failed_check(state: &State) -> bool {
     match state {
         State::Starting { .. } | State::Failed(Failure::Signal(SIGKILL) | Failure::Start(_)) => true,

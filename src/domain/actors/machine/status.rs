@@ -68,7 +68,7 @@ impl Machine {
         processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
     }
 
-    /// How the health check of the process failed last.
+    /// Returns the last failure of the health check of the process.
     pub(super) fn failed_check<'a>(&self, observation: &'a Observation) -> Option<&'a FailedCheck> {
         let info = observation.processes.as_ref()?.get(self.record.id.as_str())?;
         info.failed_check.as_ref().filter(|_failed| !info.foreign)

@@ -281,7 +281,7 @@ impl Operation {
     }
 }
 
-/// What is taken for a failed health check where nobody has noted one: a kill of a process that has not run, when its time is over.
+/// Returns a failed health check where none was noted: a kill of a process that has not run, when its time is over.
 fn unnoted_check(exit: ExitStatus, is_late: bool) -> Option<FailedCheck> {
     let killed = exit == ExitStatus::Signal(9) && is_late;
     killed.then(|| FailedCheck { last: "failed, and how was not noted".to_owned(), killed })
