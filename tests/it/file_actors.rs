@@ -187,7 +187,7 @@ fn check_counts_the_script_types(whole: &FullService, file: &Path) {
     let flag = file.display().to_string();
     let shown = whole.service.run(["config", "check", "--config", &flag]);
     assert!(
-        shown.stdout.contains("with 1 script types") || shown.stderr.contains("with 1 script types"),
+        shown.stdout.contains("with 1 script type\n") || shown.stderr.contains("with 1 script type\n"),
         "{shown:?}"
     );
     std::fs::write(file, "[script_type.osis]\nscaling_policy = { mode = \"auto\" }\n").unwrap();
