@@ -82,7 +82,7 @@ impl<L: Launcher> WorkerLoop<L> {
                 break;
             }
             let free = self.slots.iter_mut().filter(|slot| slot.can_take(now, ahead, slow_after));
-            // Among idle hosts the one that is idle longest: it is ready again for sure, a Python host with its next process forked.
+            // Of idle hosts the one that is idle longest: a Python host has had the time to fork its next process.
             let Some(slot) = free.min_by_key(|slot| (slot.load(), slot.front_since)) else { break };
             let Some(held) = self.waiting.pop_front() else { break };
             let start_by = held.good_at + lease_trust;

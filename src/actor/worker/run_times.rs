@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Jobs that are taken together run for about this long in one host. Others wait no longer for what lies here.
+/// Time for which the jobs that are taken together run in one host: about the longest that one waits for the others.
 const TOGETHER: Duration = Duration::from_millis(5);
 /// Share of one more run in the mean.
 const WEIGHT: f64 = 1.0 / 16.0;
