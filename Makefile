@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench
+.PHONY: demo run test tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
@@ -84,3 +84,11 @@ docs:
 bench:
 	.ci/install redis zinit python
 	cargo bench --bench budget
+
+# Ours beside BullMQ, asynq, Celery and RQ, in turns on one Redis (benches/peers/README.md):
+#   make bench-peers PEERS=bullmq,asynq ROWS=drain ROUNDS=4 SECONDS=0.8
+bench-peers:
+	.ci/install redis peers
+	cargo build --release --bins
+	python3 benches/peers $(if $(PEERS),--peers $(PEERS)) $(if $(ROWS),--rows $(ROWS)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS))

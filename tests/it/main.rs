@@ -39,6 +39,7 @@ mod osis_actor;
 mod packaging;
 mod page_paths;
 mod pages;
+mod peers;
 mod promises;
 mod prose;
 mod python_actor;

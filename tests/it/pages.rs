@@ -38,7 +38,7 @@ fn all() -> Vec<String> {
     let mut pages = Vec::new();
     let of_clients =
         ["conformance", "go", "java", "python", "rust", "typescript"].map(|name| format!("clients/{name}"));
-    for folder in ["", "docs", ".github"].map(str::to_owned).into_iter().chain(of_clients) {
+    for folder in ["", "docs", ".github", "benches/peers"].map(str::to_owned).into_iter().chain(of_clients) {
         let mut found: Vec<PathBuf> = std::fs::read_dir(root().join(&folder))
             .unwrap()
             .map(|entry| entry.unwrap().path())
