@@ -74,6 +74,7 @@ def end_by_signal(number, _frame):
 def measure(options, folder):
     install(TARGET / "peers", options.peers)
     versions = versions_of(options)
+    shown = {name: getattr(options, name) for name in ("peers", "rows", "rounds", "seconds")}
     begin, found = report.Moment(), []
     print(report.HEAD, flush=True)
     for row in ROWS:
@@ -81,8 +82,8 @@ def measure(options, folder):
         if row.key in options.rows and peers:
             found += results(row, turns_of(row, peers, options, folder / row.key))
             print("\n".join(report.lines(found[-len(peers) :])), flush=True)
-    shown = {name: getattr(options, name) for name in ("peers", "rows", "rounds", "seconds")}
-    report.write(TARGET / "bench", begin, versions, shown, found)
+            # Again after each row, so that a failure takes no row with it.
+            report.write(TARGET / "bench", begin, versions, shown, found)
     missed = sum(result["met"] is False for result in found)
     print(f"written to {TARGET / 'bench'}: peers.md and peers.json; goals missed: {missed}", file=sys.stderr)
 
@@ -113,8 +114,8 @@ def warm_up(row, system, seconds):
         for _ in range(WARM_TURNS):
             shown = turn(row, system, seconds, jobs)
             if "per_second" in shown:
-                jobs = max(round(shown["per_second"] * seconds, -2), FIRST_DRAIN)
-    return int(jobs)
+                jobs = figures.drain_size(shown["per_second"], seconds, FIRST_DRAIN)
+    return jobs
 
 
 def turn(row, system, seconds, jobs):

@@ -54,6 +54,11 @@ def passed(samples, level):
     raise ValueError(f"the samples do not pass {level}")
 
 
+def drain_size(rate, seconds, least):
+    """As many jobs, in hundreds, as are worked off in that time."""
+    return max(round(rate * seconds / 100) * 100, least)
+
+
 def stolen_percent(before, after):
     """The share of the time that other machines on the same host took, from two first lines of /proc/stat."""
     passed_ticks = max(sum(after[:8]) - sum(before[:8]), 1)

@@ -46,7 +46,7 @@ def side(figure, shown):
 
 
 def write(folder, begin, versions, options, results):
-    """Writes peers.md and peers.json; returns the page."""
+    """Writes peers.md and peers.json."""
     end = Moment()
     stolen = figures.stolen_percent(begin.ticks, end.ticks)
     machine = {
@@ -77,4 +77,3 @@ def write(folder, begin, versions, options, results):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "peers.md").write_text(page)
     (folder / "peers.json").write_text(json.dumps(data, indent=2) + "\n")
-    return page

@@ -30,6 +30,10 @@ class Figures(unittest.TestCase):
     def test_a_drain_between_two_samples(self):
         self.assertAlmostEqual(figures.steady_rate([(0.0, 100), (1.0, 0)], 100), 100)
 
+    def test_a_drain_takes_about_as_long_as_a_turn(self):
+        self.assertEqual(repr(figures.drain_size(12345.6, 0.5, 3000)), "6200")
+        self.assertEqual(repr(figures.drain_size(100.0, 0.5, 3000)), "3000")
+
     def test_time_taken_by_others(self):
         self.assertEqual(figures.stolen_percent([0] * 10, [40, 0, 10, 45, 0, 0, 0, 5, 7, 7]), 5)
         self.assertEqual(figures.stolen_percent([1] * 10, [1] * 10), 0)
