@@ -10,7 +10,9 @@ from processes import LIMIT, Caller, Failure, Process, answers_ping, end_all, ev
 # Processes that run Python jobs, on every side.
 PYTHON_PROCESSES = 2
 # Between two looks at a queue that is worked off.
-SAMPLE = 0.01
+SAMPLE = 0.02
+# What a turn has begun is answered by then; a process that stands still too early finds its call late when it goes on.
+SETTLE = 0.05
 # Part of a turn that is run before it and does not count.
 WARM_UP = 0.2
 
@@ -71,6 +73,7 @@ class System:
         return self
 
     def __exit__(self, *_failure):
+        time.sleep(SETTLE)
         for process in self.processes:
             process.signal(signal.SIGSTOP)
 
