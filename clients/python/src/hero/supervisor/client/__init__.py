@@ -12,7 +12,8 @@ page, and watches that resume by themselves.
 """
 
 from hero.supervisor.client._address import DEFAULT_ADDRESS, SERVER_VARIABLE
-from hero.supervisor.client._aio import AsyncClient, connect_async
+from hero.supervisor.client._aio import AsyncClient, AsyncHandle
+from hero.supervisor.client._connect import connect, connect_async
 from hero.supervisor.client._errors import (
     JobFailedError,
     PermissionDeniedError,
@@ -21,9 +22,7 @@ from hero.supervisor.client._errors import (
     WaitOverError,
     result,
 )
-from hero.supervisor.client._handle import Handle
-from hero.supervisor.client._handle_aio import AsyncHandle
-from hero.supervisor.client._sync import Client, connect
+from hero.supervisor.client._sync import Client, Handle
 from hero.supervisor.client._version import VERSION
 from hero.supervisor.client._watch import Watch
 from hero.supervisor.v1.job_pb2 import Job, JobSpec, RetryPolicy

@@ -1,24 +1,19 @@
-"""The client for asyncio. To cancel a task ends its wait; the job goes on."""
+"""The client for asyncio, and its handles of jobs. To cancel a task ends its wait; the job goes on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 import grpc
 import grpc.aio
 
-from hero.supervisor.client._access import Access, PathLike
-from hero.supervisor.client._address import parse_address
-from hero.supervisor.client._channel import ChannelOptions, channel_options
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
-from hero.supervisor.client._errors import SupervisorError, item_error, unsubmitted
-from hero.supervisor.client._handle_aio import AsyncHandle
-from hero.supervisor.client._reads import RepeatReadsAsync
+from hero.supervisor.client._errors import SupervisorError, item_error, result, unsubmitted
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
-from hero.supervisor.client._token import ShowTokenAsync, ShowTokenToStreamAsync
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
 from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
 from hero.supervisor.v1.event_pb2 import Event
@@ -48,34 +43,6 @@ if TYPE_CHECKING:
     from hero.supervisor.v1.supervisor_service_pb2_grpc import SupervisorAsyncStub
 
 A = TypeVar("A")
-
-
-def connect_async(
-    target: str | None = None,
-    *,
-    credentials: grpc.ChannelCredentials | None = None,
-    cacert: PathLike | None = None,
-    client_cert: PathLike | None = None,
-    client_key: PathLike | None = None,
-    token: str | None = None,
-    token_file: PathLike | None = None,
-    options: ChannelOptions | None = None,
-    fail_fast: bool = False,
-) -> AsyncClient:
-    """Prepares a client as `connect` does; to be called where an event loop runs."""
-    address = parse_address(target)
-    access = Access(cacert, client_cert, client_key, token, token_file).or_environment()
-    credentials = credentials or access.credentials(address)
-    shown = access.shown_token(address, encrypted=credentials is not None)
-    merged = channel_options(address.target, options)
-    interceptors: list[grpc.aio.ClientInterceptor] = [RepeatReadsAsync()]
-    if shown:
-        interceptors += [ShowTokenAsync(shown), ShowTokenToStreamAsync(shown)]
-    if credentials is None:
-        channel = grpc.aio.insecure_channel(address.target, options=merged, interceptors=interceptors)
-    else:
-        channel = grpc.aio.secure_channel(address.target, credentials, options=merged, interceptors=interceptors)
-    return AsyncClient(channel, address=address.text, fail_fast=fail_fast)
 
 
 class AsyncClient:
@@ -310,6 +277,55 @@ class AsyncClient:
             waiting.losses.succeeded()
             return answer
         raise waiting.over(False)
+
+
+@dataclass(frozen=True)
+class AsyncHandle:
+    """One job on the server.
+
+    It holds no connection, so it outlives lost ones and restarts of the server; a program that knows the id of a job
+    makes another one with `AsyncClient.handle`.
+    """
+
+    client: AsyncClient
+    """The client that it was made by."""
+    job_id: str
+    """The id of the job."""
+
+    async def result(self, *, timeout: float | None = None) -> str:
+        """Waits for the end of the job and gives its result.
+
+        Raises JobFailedError if it has none, and SupervisorError if the wait failed; see `Client.run`.
+        """
+        return result(await self.wait(timeout=timeout))
+
+    async def wait(self, *, timeout: float | None = None) -> Job:
+        """Waits for the end of the job, however it ends."""
+        return await self.client.await_job(self.job_id, timeout=timeout)
+
+    async def get(self) -> Job:
+        """Reads the job as it is now."""
+        return await self.client.get_job(self.job_id)
+
+    async def cancel(self, reason: str = "", *, timeout: float | None = None) -> Job:
+        """Cancels the job; see `Client.cancel`."""
+        return await self.client.cancel(self.job_id, reason, timeout=timeout)
+
+    def watch(self) -> AsyncIterator[WatchJobResponse]:
+        """Follows the job to its end: the job, its changes, its progress and its lines, and the job once more at its
+        end.
+
+        It goes on by itself behind the last message when the connection is lost or the server restarted; the job as
+        it is may come again then.
+        """
+        return self.client.watch_job(self.job_id)
+
+    async def logs(self) -> AsyncIterator[LogEntry]:
+        """The lines that the script writes, until the job ends. Lines that a slow reader misses are left out; `watch`
+        counts them."""
+        async for message in self.watch():
+            for entry in message.log_entries.entries:
+                yield entry
 
 
 class _Stream(Protocol):

@@ -1,23 +1,18 @@
-"""The client that blocks; many threads may use one."""
+"""The client that blocks, and its handles of jobs; many threads may use one."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
 
-from hero.supervisor.client._access import Access, PathLike
-from hero.supervisor.client._address import parse_address
-from hero.supervisor.client._channel import ChannelOptions, channel_options
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
-from hero.supervisor.client._errors import SupervisorError, item_error, unsubmitted
-from hero.supervisor.client._handle import Handle
-from hero.supervisor.client._reads import RepeatReads
+from hero.supervisor.client._errors import SupervisorError, item_error, result, unsubmitted
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
-from hero.supervisor.client._token import ShowToken
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
 from hero.supervisor.client._watch import Stream, Watch
 from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
@@ -48,60 +43,23 @@ A = TypeVar("A")
 M = TypeVar("M")
 
 
-def connect(
-    target: str | None = None,
-    *,
-    credentials: grpc.ChannelCredentials | None = None,
-    cacert: PathLike | None = None,
-    client_cert: PathLike | None = None,
-    client_key: PathLike | None = None,
-    token: str | None = None,
-    token_file: PathLike | None = None,
-    options: ChannelOptions | None = None,
-    fail_fast: bool = False,
-) -> Client:
-    """Prepares a client; the connection is made with the first call, and made again whenever it is lost.
-
-    `target` is "host:port", "http://host:port", "https://host:port" or "unix:/path"; without it, what the environment
-    variable HERO_SUPERVISOR_SERVER holds, and without that 127.0.0.1:50051. Everything else is a ValueError. `options`
-    of the channel win over the defaults of this package.
-
-    `cacert`, `client_cert`, `client_key` and `token_file` are paths of files, in PEM but for the last one. Without them
-    the environment says it: HERO_SUPERVISOR_CACERT and so on; HERO_SUPERVISOR_TOKEN is the `token`. The connection is
-    encrypted with https, and with "host:port" when `cacert` or `client_cert` is given, or a token for another machine.
-    A token is never sent in the clear to another machine: that is a ValueError. One in a file is read again when the
-    file has changed. Servers are trusted by `cacert`, or else by the CAs of this machine; `credentials` of gRPC stand
-    for all of that.
-
-    With `fail_fast`, waits and watches end at once with reason NO_SERVER when no server is reached. Without it they
-    wait for one as long as they may, and tell the logger "hero.supervisor.client". A server that has answered once in
-    a wait is always waited for.
-    """
-    address = parse_address(target)
-    access = Access(cacert, client_cert, client_key, token, token_file).or_environment()
-    credentials = credentials or access.credentials(address)
-    shown = access.shown_token(address, encrypted=credentials is not None)
-    merged = channel_options(address.target, options)
-    if credentials is None:
-        channel = grpc.insecure_channel(address.target, options=merged)
-    else:
-        channel = grpc.secure_channel(address.target, credentials, options=merged)
-    reads = RepeatReads()
-    channel = grpc.intercept_channel(channel, reads, *([ShowToken(shown)] if shown else []))
-    client = Client(channel, address=address.text, fail_fast=fail_fast)
-    client._closed = reads.closed
-    return client
-
-
 class Client:
     """Talks to one supervisor. `calls` has every call of the API."""
 
-    def __init__(self, channel: grpc.Channel, *, address: str = "this address", fail_fast: bool = False) -> None:
-        """A client on a channel of one's own; `address` is for the texts of errors."""
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        *,
+        address: str = "this address",
+        fail_fast: bool = False,
+        closed: threading.Event | None = None,
+    ) -> None:
+        """A client on a channel of one's own; `address` is for the texts of errors. `close` sets `closed`, at which an
+        interceptor of the channel can stop."""
         self.channel = channel
         self.calls = SupervisorStub(channel)
         self._way = Way(address, fail_fast)
-        self._closed = threading.Event()
+        self._closed = closed or threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -350,6 +308,55 @@ class Client:
         if not told.is_lost and not waiting.is_over:
             raise told from error
         self._closed.wait(waiting.lost(told))
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One job on the server; many threads may use one.
+
+    It holds no connection, so it outlives lost ones and restarts of the server; a program that knows the id of a job
+    makes another one with `Client.handle`.
+    """
+
+    client: Client
+    """The client that it was made by."""
+    job_id: str
+    """The id of the job."""
+
+    def result(self, *, timeout: float | None = None) -> str:
+        """Waits for the end of the job and gives its result.
+
+        Raises JobFailedError if it has none, and SupervisorError if the wait failed; see `Client.run`.
+        """
+        return result(self.wait(timeout=timeout))
+
+    def wait(self, *, timeout: float | None = None) -> Job:
+        """Waits for the end of the job, however it ends."""
+        return self.client.await_job(self.job_id, timeout=timeout)
+
+    def get(self) -> Job:
+        """Reads the job as it is now."""
+        return self.client.get_job(self.job_id)
+
+    def cancel(self, reason: str = "", *, timeout: float | None = None) -> Job:
+        """Cancels the job; see `Client.cancel`."""
+        return self.client.cancel(self.job_id, reason, timeout=timeout)
+
+    def watch(self) -> Watch[WatchJobResponse]:
+        """Follows the job to its end: the job, its changes, its progress and its lines, and the job once more at its
+        end.
+
+        It goes on by itself behind the last message when the connection is lost or the server restarted; the job as
+        it is may come again then.
+        """
+        return self.client.watch_job(self.job_id)
+
+    def logs(self) -> Iterator[LogEntry]:
+        """The lines that the script writes, until the job ends. Lines that a slow reader misses are left out; `watch`
+        counts them."""
+        with self.watch() as watch:
+            for message in watch:
+                yield from message.log_entries.entries
 
 
 def _read(call: Callable[[], A]) -> A:
