@@ -1,9 +1,10 @@
-export type { Submission, Submitted } from "./batch.js";
-export { SupervisorClient, type CallOptions, type RunOptions, type ScaleOptions } from "./client.js";
+export type { Submission } from "./batch.js";
+export {
+  JobHandle, SupervisorClient, type CallOptions, type RunOptions, type ScaleOptions, type Submitted,
+} from "./client.js";
 export {
   AbortError, ERROR_DOMAIN, JobFailed, PermissionDeniedError, SupervisorError, UnauthenticatedError, parseError, resultOf,
 } from "./errors.js";
-export { JobHandle } from "./handle.js";
 export type { ClientOptions, WaitOptions } from "./wait.js";
 export { VERSION } from "./version.js";
 export * from "./gen/hero/supervisor/v1/actor_pb.js";

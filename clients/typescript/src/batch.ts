@@ -1,6 +1,5 @@
 import { create, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
 
-import type { JobHandle } from "./handle.js";
 import { SupervisorError, codeName } from "./errors.js";
 import type { JobSpecSchema } from "./gen/hero/supervisor/v1/job_pb.js";
 import type { ScriptType } from "./gen/hero/supervisor/v1/script_type_pb.js";
@@ -27,9 +26,6 @@ export interface Submission {
   /** Caller, environment, labels, limits, retries. */
   spec?: MessageInitShape<typeof JobSpecSchema>;
 }
-
-/** What became of one job of many: it has a handle, or an error that says why it was refused. */
-export type Submitted = { handle: JobHandle; error?: undefined } | { handle?: undefined; error: SupervisorError };
 
 /** The request for a job. */
 export function requestOf({ scriptType, script, requestId, jobId, spec }: Submission): SubmitJobRequest {

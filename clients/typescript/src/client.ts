@@ -2,11 +2,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { createClient, type Client as Calls, type Transport } from "@connectrpc/connect";
 
-import { batches, itemError, requestOf, unsubmitted, type Submission, type Submitted } from "./batch.js";
-import { parseError, told } from "./errors.js";
+import { batches, itemError, requestOf, unsubmitted, type Submission } from "./batch.js";
+import { parseError, resultOf, told, type SupervisorError } from "./errors.js";
 import type { Actor, LogEntry } from "./gen/hero/supervisor/v1/actor_pb.js";
 import type { Event } from "./gen/hero/supervisor/v1/event_pb.js";
-import { JobView, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
+import { Job_State, JobView, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
 import type { ScriptType } from "./gen/hero/supervisor/v1/script_type_pb.js";
 import {
   Supervisor,
@@ -21,8 +21,8 @@ import {
   type WatchEventsResponse,
   type WatchHealthRequestSchema,
   type WatchHealthResponse,
+  type WatchJobResponse,
 } from "./gen/hero/supervisor/v1/supervisor_service_pb.js";
-import { JobHandle } from "./handle.js";
 import { actorLines } from "./logs.js";
 import { pages } from "./pages.js";
 import { CALL_MARGIN_MS, duration, persist, type Call, type ClientOptions, type WaitOptions } from "./wait.js";
@@ -44,6 +44,9 @@ export interface ScaleOptions extends CallOptions {
   /** The rest of the request: drain_timeout, validate_only, take_over, reason. */
   request?: Omit<MessageInitShape<typeof ScaleActorsRequestSchema>, "scriptType" | "replicas" | "maxWait">;
 }
+
+/** What became of one job of many: it has a handle, or an error that says why it was refused. */
+export type Submitted = { handle: JobHandle; error?: undefined } | { handle?: undefined; error: SupervisorError };
 
 /** Talks to one supervisor. */
 export class SupervisorClient {
@@ -215,5 +218,57 @@ export class SupervisorClient {
   async #awaited(jobId: string, call: Call, maxWait: Duration): Promise<Job | undefined> {
     const { job, waitOutcome } = await this.calls.awaitJob({ jobId, maxWait }, call);
     return waitOutcome === WaitOutcome.DONE ? job : undefined;
+  }
+}
+
+/** One job of a server: what `submit` gives, and `client.job(id)` for a job of somebody else. */
+export class JobHandle {
+  constructor(
+    /** The client whose calls the handle makes. */
+    readonly client: SupervisorClient,
+    /** The id of the job. */
+    readonly jobId: string,
+  ) {}
+
+  /** Waits for the result of the job; throws JobFailed when it has none. */
+  async result(options: WaitOptions = {}): Promise<string> {
+    return resultOf(await this.await(options));
+  }
+
+  /** Waits for the end of the job, good or bad. */
+  await(options: WaitOptions = {}): Promise<Job> {
+    return this.client.await(this.jobId, options);
+  }
+
+  /** Reads the job as it is now, with its script and environment. */
+  get(options: { signal?: AbortSignal } = {}): Promise<Job> {
+    return this.client.getJob(this.jobId, options);
+  }
+
+  /** Cancels the job; one that has ended stays as it is. Returns the job. */
+  cancel(reason = ""): Promise<Job> {
+    return this.client.cancel(this.jobId, reason);
+  }
+
+  /**
+   * Follows the job to its end: the job as it is, its changes, its progress and its lines, and the job again. It goes on
+   * behind the last message when the connection is lost.
+   */
+  watch(options: { signal?: AbortSignal; includeLogs?: boolean } = {}): AsyncGenerator<WatchJobResponse, void> {
+    const { includeLogs = true, signal } = options;
+    return follow(
+      this.client.options,
+      { includeSnapshot: false },
+      signal,
+      ({ resumeAfter = "" }, signal) => this.client.calls.watchJob({ jobId: this.jobId, includeLogs, resumeAfter }, { signal }),
+      ({ item }) => item.case === "job" && [Job_State.SUCCEEDED, Job_State.FAILED, Job_State.CANCELLED].includes(item.value.state),
+    );
+  }
+
+  /** Gives the lines that the job writes, until its end. */
+  async *logs(options: { signal?: AbortSignal } = {}): AsyncGenerator<LogEntry, void> {
+    for await (const { item } of this.watch(options)) {
+      if (item.case === "logEntries") yield* item.value.entries;
+    }
   }
 }
