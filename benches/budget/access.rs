@@ -19,8 +19,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
-use crate::ROUNDS;
-use crate::load::{Latencies, run_request};
+use crate::load::{Latencies, ROUNDS, run_request};
 use crate::report::{Goal, row, row_to};
 use crate::stage::{Process, Stage};
 

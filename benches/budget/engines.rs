@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use hero_supervisor::proto::ScriptType;
 
-use crate::load::Latencies;
+use crate::floor;
+use crate::load::{self, Latencies, ROUNDS, median};
 use crate::report::{Goal, row, row_to};
 use crate::stage::{Kind, Stage};
-use crate::{ROUNDS, floor, load, median};
 
 const SAL_HOSTS: usize = 4;
 /// Jobs between two looks at an actor's memory.
@@ -166,7 +166,7 @@ pub(crate) async fn memory_rows() {
         };
         let actor = stage.start_actor(&kind, &flags).await;
         let before = actor.family_mib();
-        load::run_count(&stage, kind.script_type, kind.noop, JOBS).await;
+        load::run_count(stage.tcp_address(), kind.script_type, kind.noop, JOBS).await;
         let after = actor.family_mib();
         row(
             &format!("memory of a {} actor with its hosts, idle, and after {JOBS} jobs", kind.name),

@@ -5,13 +5,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use hdrhistogram::Histogram;
 use hero_supervisor::proto::supervisor_client::SupervisorClient;
-use hero_supervisor::proto::{
-    JobSpec, RunJobRequest, ScriptType, SubmitJobRequest, SubmitJobsRequest, WaitOutcome, job,
-};
+use hero_supervisor::proto::{JobSpec, RunJobRequest, ScriptType, job};
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::stage::Stage;
+/// Rounds of each measurement; the median is shown.
+pub(crate) const ROUNDS: usize = 3;
 
 /// Latencies of one measurement and the time that it took.
 pub(crate) struct Latencies {
@@ -60,7 +59,7 @@ pub(crate) async fn connect(address: &str) -> SupervisorClient<Channel> {
     SupervisorClient::new(channel(address).await)
 }
 
-fn noop() -> JobSpec {
+pub(crate) fn noop() -> JobSpec {
     script(ScriptType::Osis, "40+2")
 }
 
@@ -83,9 +82,9 @@ pub(crate) async fn run_jobs(client: SupervisorClient<Channel>, callers: usize, 
 }
 
 /// So many jobs, a few at a time.
-pub(crate) async fn run_count(stage: &Stage, script_type: ScriptType, text: &str, count: usize) {
+pub(crate) async fn run_count(address: &str, script_type: ScriptType, text: &str, count: usize) {
     const CALLERS: usize = 8;
-    let client = connect(stage.tcp_address()).await;
+    let client = connect(address).await;
     let each = (0..CALLERS).map(|_| {
         let mut client = client.clone();
         async move {
@@ -154,73 +153,18 @@ pub(crate) async fn run_scripts(
     all.finish(begun.elapsed())
 }
 
-/// What a drain showed.
-pub(crate) struct Drain {
-    pub(crate) submit_rate: f64,
-    pub(crate) drain_rate: f64,
-}
-
-/// Queues `jobs` jobs, then starts an actor whose engine does nothing, and waits until all have ended.
-pub(crate) async fn drain(stage: &Stage, jobs: usize) -> Drain {
-    const BATCH: usize = 1000;
-    let mut client = connect(stage.tcp_address()).await;
-    let one = SubmitJobRequest { job: Some(noop()), ..SubmitJobRequest::default() };
-    let begun = Instant::now();
-    for _ in 0..jobs / BATCH {
-        let requests = SubmitJobsRequest { requests: vec![one.clone(); BATCH] };
-        let answer = client.submit_jobs(requests).await.unwrap().into_inner();
-        assert!(answer.results.iter().all(|result| result.error.is_none()));
-    }
-    let submit_rate = jobs as f64 / begun.elapsed().as_secs_f64();
-    // The last job's end is the end of all: one actor takes them in order.
-    let _actor = stage.exec_noop_actor();
-    let sentinel = client.run_job(run_request());
-    let first = Instant::now();
-    let answer = sentinel.await.unwrap().into_inner();
-    assert_eq!(answer.wait_outcome(), WaitOutcome::Done);
-    Drain { submit_rate, drain_rate: jobs as f64 / first.elapsed().as_secs_f64() }
-}
-
-/// What many waiting callers cost.
-pub(crate) struct Waiting {
-    pub(crate) before_mib: f64,
-    pub(crate) after_mib: f64,
-    pub(crate) kib_each: f64,
-    pub(crate) all_answered: Duration,
-}
-
-/// `callers` callers wait, then an actor is started.
-pub(crate) async fn awaiters(stage: &Stage, callers: usize) -> Waiting {
-    const PER_CHANNEL: usize = 500;
-    let before_mib = stage.supervisor().resident_mib();
-    let mut waits = tokio::task::JoinSet::new();
-    for _ in 0..callers / PER_CHANNEL {
-        let client = connect(stage.tcp_address()).await;
-        for _ in 0..PER_CHANNEL {
-            let mut client = client.clone();
-            waits.spawn(
-                async move { client.run_job(run_request()).await.unwrap().into_inner().wait_outcome() },
-            );
+/// The round in the middle by rate, after one round to warm up.
+pub(crate) async fn median<F>(rounds: usize, mut round: impl FnMut() -> F) -> Latencies
+where
+    F: Future<Output = Latencies>,
+{
+    let mut all = Vec::with_capacity(rounds);
+    for number in 0..=rounds {
+        let latencies = round().await;
+        if number > 0 {
+            all.push(latencies);
         }
     }
-    let queued = || async {
-        let mut client = connect(stage.tcp_address()).await;
-        let request = hero_supervisor::proto::GetScriptTypeRequest {
-            script_type: ScriptType::Osis.into(),
-            ..Default::default()
-        };
-        client.get_script_type(request).await.unwrap().into_inner().status.unwrap().jobs_queued
-    };
-    while usize::try_from(queued().await).unwrap() < callers {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let after_mib = stage.supervisor().resident_mib();
-    let started = Instant::now();
-    let _actor = stage.exec_osis_actor("bench_late");
-    while let Some(outcome) = waits.join_next().await {
-        assert_eq!(outcome.unwrap(), WaitOutcome::Done);
-    }
-    let all_answered = started.elapsed();
-    let kib_each = (after_mib - before_mib) * 1024.0 / callers as f64;
-    Waiting { before_mib, after_mib, kib_each, all_answered }
+    all.sort_by(|a, b| a.per_second().total_cmp(&b.per_second()));
+    all.swap_remove(rounds / 2)
 }

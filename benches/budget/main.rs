@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod backlog;
 mod engines;
 mod floor;
 mod idle;
@@ -21,12 +22,10 @@ mod watch;
 
 use std::time::Duration;
 
-use load::Latencies;
+use load::{ROUNDS, median};
 use report::{Goal, Report, row, row_to};
 use stage::Stage;
 
-/// Rounds of each measurement; the median is shown.
-const ROUNDS: usize = 3;
 /// Jobs that wait before the drain begins.
 const DRAIN_JOBS: usize = 200_000;
 /// Callers that wait before an actor starts.
@@ -133,7 +132,7 @@ async fn run_rows() {
 async fn drain_row() {
     let stage = Stage::start(&[]).await;
     let queue_floor = floor::queue_ping_pong(stage.redis_url(), 1).await;
-    let drained = load::drain(&stage, DRAIN_JOBS).await;
+    let drained = backlog::drain(&stage, DRAIN_JOBS).await;
     let times = drained.drain_rate / queue_floor.per_second();
     row_to(
         &format!("drain of {DRAIN_JOBS} queued no-op jobs, one actor, in-process no-op"),
@@ -145,7 +144,7 @@ async fn drain_row() {
 
 async fn waiting_row() {
     let stage = Stage::start(&[]).await;
-    let waiting = load::awaiters(&stage, AWAITERS).await;
+    let waiting = backlog::awaiters(&stage, AWAITERS).await;
     row_to(
         &format!("{AWAITERS} waiting RunJobs"),
         &format!(
@@ -182,20 +181,4 @@ async fn idle_row() {
             idle.empty, idle.zinit, idle.redis
         ),
     );
-}
-
-/// The round in the middle by rate, after one round to warm up.
-async fn median<F>(rounds: usize, mut round: impl FnMut() -> F) -> Latencies
-where
-    F: Future<Output = Latencies>,
-{
-    let mut all = Vec::with_capacity(rounds);
-    for number in 0..=rounds {
-        let latencies = round().await;
-        if number > 0 {
-            all.push(latencies);
-        }
-    }
-    all.sort_by(|a, b| a.per_second().total_cmp(&b.per_second()));
-    all.swap_remove(rounds / 2)
 }

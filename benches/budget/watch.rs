@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::load::{self, Latencies};
+use crate::backlog;
+use crate::load::{self, Latencies, ROUNDS, median};
 use crate::report::{Goal, row, row_to};
 use crate::stage::Stage;
-use crate::{ROUNDS, median};
 
 /// Jobs that have ended: as many as are kept of a script type.
 const ENDED: usize = 100_000;
@@ -27,7 +27,7 @@ const PER_CONNECTION: usize = 100;
 
 pub(crate) async fn rows() {
     let stage = Stage::start(&[]).await;
-    load::drain(&stage, ENDED).await;
+    backlog::drain(&stage, ENDED).await;
     let snapshot = median(ROUNDS, || snapshot(&stage)).await;
     row_to(
         &format!("WatchEvents until the end of its snapshot, behind {ENDED} ended jobs"),
