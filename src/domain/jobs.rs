@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobSpec, JobView};
+use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobView};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::scaling::trigger::ScaleTrigger;
@@ -160,15 +160,21 @@ impl Supervisor {
     /// more than it was allowed.
     ///
     /// # Errors
-    /// `JobState` unless it failed or was cancelled, `ActorNotFound` if it is for one that is gone, `JobNotFound`, `JobExpired`, `QueueUnavailable`.
-    pub async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Job, SupervisorError> {
+    /// `JobState` unless it failed or was cancelled, `ActorNotFound` if it is for one that is gone, `QuotaReached` if it is a job of
+    /// the caller whose quota this is, `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn retry(
+        &self,
+        id: &JobId,
+        reset_attempts: bool,
+        quota: Option<&IdentityQuota>,
+    ) -> Result<Job, SupervisorError> {
         let job = self.queue.get(id, JobView::Basic).await?;
         if let Some(job) = job.filter(|job| job.spec.target_actor.is_some())
             && let Some(error) = self.unroutable(&job.spec).await?
         {
             return Err(error);
         }
-        match self.queue.retry(id, reset_attempts).await? {
+        match self.queue.retry(id, reset_attempts, quota).await? {
             Retried::Queued(job) => {
                 self.scale_trigger.submitted(job.spec.script_type);
                 self.fail_unroutable(&job.spec).await;
@@ -179,6 +185,7 @@ impl Supervisor {
                 let hint = "only a job that failed or was cancelled can be tried again";
                 Err(SupervisorError::JobState { id: id.clone(), state, hint })
             }
+            Retried::QuotaReached(reached) => Err(reached.into()),
         }
     }
 

@@ -395,7 +395,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         let permit = permit(&request)?;
         let (id, reset_attempts) = parse::retry_job(request.get_ref())?;
         self.is_own(&permit, &id).await?;
-        let job = Some(own_jobs::own_job(&permit, self.supervisor.retry(&id, reset_attempts).await?));
+        let quota = own_jobs::quota(&permit);
+        let retried = self.supervisor.retry(&id, reset_attempts, quota.as_ref()).await?;
+        let job = Some(own_jobs::own_job(&permit, retried));
         Ok(Response::new(pb::RetryJobResponse { job }))
     }
 

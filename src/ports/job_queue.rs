@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::domain::access::Permit;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Job, JobSpec, JobState, JobView};
+use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobState, JobView, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::store_error;
@@ -133,6 +133,8 @@ pub enum Retried {
     Unknown,
     /// The job is in this state: only a job that failed or was cancelled can be retried.
     NotPossible(JobState),
+    /// The job is the caller's own, and the caller's quota allows no further one now.
+    QuotaReached(QuotaReached),
 }
 
 /// Jobs in their queues, as the supervisor uses them.
@@ -169,6 +171,11 @@ pub trait JobQueue: Send + Sync {
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError>;
 
     /// Puts a job that failed or was cancelled into its queue once more: with its attempts counted from 0 again, or with
-    /// one more allowed than it has had.
-    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError>;
+    /// one more allowed than it has had. The quota is the caller's; a job that another identity has submitted is not under it.
+    async fn retry(
+        &self,
+        id: &JobId,
+        reset_attempts: bool,
+        quota: Option<&IdentityQuota>,
+    ) -> Result<Retried, QueueError>;
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Job, JobError, JobKind, JobState, JobView};
+use crate::domain::model::job::{IdentityQuota, Job, JobError, JobKind, JobState, JobView};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
@@ -163,10 +163,15 @@ impl JobQueue for MemoryJobQueue {
         })
     }
 
-    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
-        self.broker.with(|state| match state.retry(id, reset_attempts) {
+    async fn retry(
+        &self,
+        id: &JobId,
+        reset_attempts: bool,
+        quota: Option<&IdentityQuota>,
+    ) -> Result<Retried, QueueError> {
+        self.broker.with(|state| match state.retry(id, reset_attempts, quota) {
             Retried::Queued(job) => Retried::Queued(Box::new(basic(&job))),
-            other @ (Retried::Unknown | Retried::NotPossible(_)) => other,
+            other @ (Retried::Unknown | Retried::NotPossible(_) | Retried::QuotaReached(_)) => other,
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `submission`, `batches` | jobs get into their queues, many in one call |
+//! | `submission`, `batches`, `quotas` | jobs get into their queues, many in one call, as far as quotas allow |
 //! | `replies`, `sweep` | the ends of awaited jobs, by reply or, if that was lost, by their records |
 //! | `jobs`, `list`, `change_feed` | single jobs, pages of jobs, hints at changes |
 //! | `admin`, `presence`, `maintenance` | a queue as a whole, its actors, its housekeeping |
@@ -14,6 +14,7 @@ mod jobs;
 mod list;
 mod maintenance;
 mod presence;
+mod quotas;
 mod replies;
 mod submission;
 mod sweep;

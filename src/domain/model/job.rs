@@ -19,7 +19,7 @@ use crate::domain::model::violation::Violations;
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
 pub use end::{Finished, History, JobResult, Outcome, ResultKind};
 pub use error::{JobError, JobErrorKind};
-pub use quota::{JobQuota, QuotaReached, UnfinishedJobs};
+pub use quota::{IdentityQuota, JobQuota, QuotaReached, UnfinishedJobs};
 pub use state::JobState;
 
 /// Longest accepted script, in bytes.

@@ -4,7 +4,7 @@ use super::SupervisorService;
 use crate::domain::access::{Allowed, Denied, Permit, Target};
 use crate::domain::jobs::JobRequest;
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobView};
+use crate::domain::model::job::{IdentityQuota, Job, JobView};
 use crate::error::{SupervisorError, chain};
 use crate::grpc::access::{decide, visible_job};
 use crate::grpc::render;
@@ -37,6 +37,13 @@ pub(super) fn admit(permit: &Permit, job: &mut JobRequest) -> Result<(), Failure
         request.owner = permit.request_scope(spec);
     }
     Ok(())
+}
+
+/// The caller's quota on its own jobs; None where there is no limit, or nobody has shown an identity.
+pub(super) fn quota(permit: &Permit) -> Option<IdentityQuota> {
+    let quota = permit.identity().quotas.jobs;
+    let identity = permit.identity().label().filter(|_identity| quota.is_some())?;
+    Some(IdentityQuota { identity, quota })
 }
 
 /// Renders a job as the caller may see it, with the basic view.

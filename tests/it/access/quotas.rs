@@ -43,4 +43,10 @@ async fn who_has_as_many_jobs_as_its_quota_is_told_which_quota_and_when_to_come_
         .await
         .unwrap();
     assert!(client.submit_job(submit()).await.is_ok());
+
+    let retry = || pb::RetryJobRequest { job_id: listed[1].job_id.clone(), ..Default::default() };
+    let refused = client.retry_job(retry()).await.unwrap_err();
+    let reason = refused.get_error_details().error_info().unwrap().reason.clone();
+    assert_eq!((refused.code(), reason.as_str()), (Code::ResourceExhausted, "QUOTA_EXCEEDED"));
+    assert!(server.client(&other).retry_job(retry()).await.is_ok(), "it is no job of that caller");
 }

@@ -66,6 +66,7 @@ on_every_queue! {
     submits::one_request_is_one_job,
     submits::one_request_twice_in_one_batch_is_one_job,
     submits::an_id_is_taken_once_in_all_queues,
+    quotas::a_retry_of_ones_own_job_is_under_the_quota,
     quotas::an_identity_has_no_more_jobs_than_its_quotas_allow,
     submits::a_full_queue_refuses_and_takes_again_when_there_is_room,
     submits::a_job_waits_for_its_time,

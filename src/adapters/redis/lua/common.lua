@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 12
+local REVISION = 13
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -35,6 +35,15 @@ local BASIC = {
   'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
   'attempts', 'submitted_by',
 }
+
+-- The script types besides this one.
+local function other_types(script_type)
+  local others = {}
+  for _, name in ipairs(SCRIPT_TYPES) do
+    if name ~= script_type then others[#others + 1] = name end
+  end
+  return others
+end
 
 -- Registers a function, also under the name that it had below revision 7: a supervisor of that time may still run.
 local function register(name, callback, flags, older_name)
@@ -77,11 +86,12 @@ local function derive_keys(stream)
   local base = string.sub(stream, 1, -2)
   local tag = string.sub(base, 6)
   return {
-    base = base, stream = stream, front = base .. 'front', record = 'hero:job:' .. tag, request = 'hero:req:' .. tag,
-    output = base .. 'log:', replies = base .. 'rep:', events = base .. 'events', changes = base .. 'news',
-    jobs = base .. 'jobs', unfinished = base .. 'unfinished', ended = base .. 'done', delayed = base .. 'delayed',
-    deadlines = base .. 'waits', dead_letters = base .. 'dlq', actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause',
-    counts = base .. 'counts', clock = base .. 'tick',
+    script_type = string.match(tag, '^{(.-)}'), base = base, stream = stream, front = base .. 'front',
+    record = 'hero:job:' .. tag, request = 'hero:req:' .. tag, output = base .. 'log:', replies = base .. 'rep:',
+    events = base .. 'events', changes = base .. 'news', jobs = base .. 'jobs', unfinished = base .. 'unfinished',
+    ended = base .. 'done', delayed = base .. 'delayed', deadlines = base .. 'waits', dead_letters = base .. 'dlq',
+    actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause', counts = base .. 'counts',
+    clock = base .. 'tick',
   }
 end
 

@@ -195,7 +195,8 @@ local function check_leases(batch, lease, limit)
 end
 
 -- Adds jobs that were accepted below revision 11 to the index of unfinished jobs, page by page. The clock's field `indexed` has
--- the cursor, and in the end `all`: from then on the index is complete. Answers 1 while there is more to do.
+-- the cursor, and in the end `all`: from then on the index is complete. Who loads this library removes the field before, since an
+-- older library may have accepted jobs until then. Answers 1 while there is more to do.
 local function index_unfinished(queue)
   local cursor = redis.call('HGET', queue.clock, 'indexed') or '0'
   if cursor == 'all' then return 0 end

@@ -22,10 +22,10 @@ function quotas.note(queue, job, state)
   if type(answer) == 'table' and answer.err then note_damage(queue, answer) end
 end
 
--- The bases of the keys of all queues that a call looks at, by the names of their script types.
-function quotas.bases(call)
-  local bases = { [call.script_type] = call.queue.base }
-  for _, name in ipairs(call.others) do bases[name] = 'hero:{' .. name .. '}:' end
+-- The bases of the keys of this queue and of those of the other script types, by the names of the types.
+function quotas.bases(queue, others)
+  local bases = { [queue.script_type] = queue.base }
+  for _, name in ipairs(others) do bases[name] = 'hero:{' .. name .. '}:' end
   return bases
 end
 
@@ -55,22 +55,33 @@ function quotas.first_reached(used, most)
   return nil
 end
 
--- The same for a job of this call. Its identity's jobs are counted once a call. A damaged set fails the jobs of its identity only.
+-- Counts the jobs of an identity, once more without strays if a quota is reached; nil and the answer to its job when a set is damaged.
+function quotas.count_anew(bases, identity, most)
+  local used, problem = quotas.count(bases, identity)
+  if not used or not quotas.first_reached(used, most) then return used, problem end
+  quotas.drop_strays(bases, identity)
+  return quotas.count(bases, identity)
+end
+
+-- The answer to a job of this call that its quota refuses. Its identity's jobs are counted once a call. A damaged set fails the jobs
+-- of its identity only.
 function quotas.refusal(call, job)
   local most = job.flags.most
   if not most or not job.by then return nil end
-  local used, bases = call.used[job.by], quotas.bases(call)
+  local used, problem = call.used[job.by], nil
   if not used then
-    local problem
-    used, problem = quotas.count(bases, job.by)
+    used, problem = quotas.count_anew(quotas.bases(call.queue, call.others), job.by, most)
     if not used then return problem end
-    if quotas.first_reached(used, most) then
-      quotas.drop_strays(bases, job.by)
-      used = quotas.count(bases, job.by)
-    end
     call.used[job.by] = used
   end
   return quotas.first_reached(used, most)
+end
+
+-- The answer to `identity`, which retries this job, when the job is its own and its quota allows no further one; else nil.
+function quotas.refusal_of_retry(queue, job, identity, most)
+  if identity == '' or job.by ~= identity then return nil end
+  local used, problem = quotas.count_anew(quotas.bases(queue, other_types(queue.script_type)), identity, most)
+  return used and quotas.first_reached(used, most) or problem
 end
 
 -- Notes a job that this call has accepted.

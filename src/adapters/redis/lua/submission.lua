@@ -26,15 +26,6 @@ local function parse_submission(call, job, args, i)
   return job.last + 1
 end
 
--- The script types besides this one, whose ids and requests are looked at as well.
-local function other_types(script_type)
-  local others = {}
-  for _, name in ipairs(SCRIPT_TYPES) do
-    if name ~= script_type then others[#others + 1] = name end
-  end
-  return others
-end
-
 -- How many jobs may still be added; nil while the streams are too short for a queue that could become full. Pending
 -- entries are counted only then.
 local function room_for(queue, limit, count)
@@ -226,7 +217,7 @@ writing('hero_submit', function(keys, args)
   local limit = tonumber(args[2])
   local call = {
     queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
-    script_type = args[1], others = args[4] == '1' and other_types(args[1]) or {}, used = {},
+    others = args[4] == '1' and other_types(args[1]) or {}, used = {},
     room = room_for(queue, limit, (#args - 4) / 8),
     accepted = {}, placed = {}, flags = {},
   }

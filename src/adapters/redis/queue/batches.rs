@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::jobs::job_of;
+use super::quotas::{limit_text, quota_reached};
 use super::{Shared, span_millis};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
@@ -210,8 +211,7 @@ fn write(command: &mut redis::Cmd, submission: &Submission) {
         flags.push('b');
     }
     if quota.is_some() {
-        let most = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
-        flags.push_str(&format!("l{},{}", most(quota.max_queued), most(quota.max_running)));
+        flags.push_str(&format!("l{},{}", limit_text(quota.max_queued), limit_text(quota.max_running)));
     }
     let (request_id, fingerprint) = match request {
         Some(request) => (request.text(), request.fingerprint.as_str()),
@@ -266,14 +266,7 @@ fn read_one(
     match word.as_str() {
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
         "stray" => Ok(SubmitAnswer::Unroutable),
-        "quota" => {
-            let (word, used, limit): (String, u64, u32) = (
-                parts.next().map_err(unreadable)?,
-                parts.next().map_err(unreadable)?,
-                parts.next().map_err(unreadable)?,
-            );
-            Ok(SubmitAnswer::QuotaReached(QuotaReached { is_running: word == "running", used, limit }))
-        }
+        "quota" => quota_reached(&mut parts).map(SubmitAnswer::QuotaReached).map_err(unreadable),
         "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
         "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
         "damaged" => {

@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Pipeline, Value};
 
+use super::quotas::{limit_text, quota_reached};
 use super::{RedisQueue, list};
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{BASIC, Fields, decode_job, decode_output, parse_state};
-use crate::adapters::redis::reply::Entry;
+use crate::adapters::redis::reply::{self, Entry, Parts};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobView};
+use crate::domain::model::job::{IdentityQuota, Job, JobView, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::{
@@ -87,10 +88,21 @@ impl JobQueue for RedisQueue {
     ///
     /// The function retries the job only while the job is where it was seen before, so a call that is repeated after its answer was
     /// lost, or is made by two at once, retries the job once, whatever has become of the job meanwhile.
-    async fn retry(&self, id: &JobId, reset_attempts: bool) -> Result<Retried, QueueError> {
+    async fn retry(
+        &self,
+        id: &JobId,
+        reset_attempts: bool,
+        quota: Option<&IdentityQuota>,
+    ) -> Result<Retried, QueueError> {
         let Some(place) = self.place_of(id).await? else { return Ok(Retried::Unknown) };
         let reset = if reset_attempts { "1" } else { "0" };
-        let args = [id.as_str(), reset, &place];
+        let (identity, [queued, running]) = match quota {
+            Some(IdentityQuota { identity, quota }) => {
+                (identity.as_str(), [quota.max_queued, quota.max_running].map(limit_text))
+            }
+            None => ("", Default::default()),
+        };
+        let args = [id.as_str(), reset, &place, identity, &queued, &running];
         match self.call_all_queues(Function::Retry, &args, "a retry").await? {
             None => Ok(Retried::Unknown),
             Some((script_type, RetryAnswer::Queued(fields))) => {
@@ -99,6 +111,8 @@ impl JobQueue for RedisQueue {
             Some((script_type, RetryAnswer::Refused(word))) => {
                 Ok(Retried::NotPossible(parse_state(&keys::job(script_type, id), &word)?))
             }
+            Some((_script_type, RetryAnswer::QuotaReached(reached))) => Ok(Retried::QuotaReached(reached)),
+            Some((_script_type, RetryAnswer::Damaged(key, why))) => Err(reply::corrupt(&key, &why).into()),
         }
     }
 }
@@ -159,17 +173,29 @@ fn first_answer<R>(
     failure.map_or(Ok(None), Err)
 }
 
-/// The answer of `hero_retry`: basic fields, or the state that forbids it.
+/// The answer of `hero_retry`: basic fields, the state that forbids it, the quota that is reached, or a damaged key and why it cannot be
+/// read.
 enum RetryAnswer {
     Queued(Vec<Value>),
     Refused(String),
+    QuotaReached(QuotaReached),
+    Damaged(String, String),
 }
 
 impl FromRedisValue for RetryAnswer {
     fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
-        match answer {
-            Value::Array(fields) => Ok(Self::Queued(fields)),
-            other => String::from_redis_value(other).map(Self::Refused),
+        let Value::Array(fields) = answer else { return String::from_redis_value(answer).map(Self::Refused) };
+        // No field of a job has one of these names.
+        match fields.split_first() {
+            Some((Value::BulkString(word), rest)) if word == b"quota" => {
+                quota_reached(&mut Parts::from_redis_value(Value::Array(rest.to_vec()))?)
+                    .map(Self::QuotaReached)
+            }
+            Some((Value::BulkString(word), rest)) if word == b"damaged" => {
+                let (key, why) = FromRedisValue::from_redis_value(Value::Array(rest.to_vec()))?;
+                Ok(Self::Damaged(key, why))
+            }
+            _others => Ok(Self::Queued(fields)),
         }
     }
 }

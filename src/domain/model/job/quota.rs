@@ -9,6 +9,15 @@ pub struct JobQuota {
     pub max_running: Option<u32>,
 }
 
+/// The quota of one identity, by the name under which jobs are recorded as its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityQuota {
+    /// Name of the identity: kind and id.
+    pub identity: String,
+    /// Most unfinished jobs of the identity.
+    pub quota: JobQuota,
+}
+
 /// The unfinished jobs of an identity, in all queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UnfinishedJobs {

@@ -72,16 +72,22 @@ pub(super) async fn only_the_last_attempts_are_remembered_and_one_more_try_adds_
     let failed = until_state(&queue, &job.id, JobState::Failed).await;
     assert_eq!(failed.past_attempts.len(), MAX_PAST_ATTEMPTS);
     assert_eq!(numbers(&failed.past_attempts), (3..=12).collect::<Vec<_>>());
-    let Retried::Queued(again) = queue.retry(&job.id, false).await.unwrap() else { panic!("not retried") };
+    let Retried::Queued(again) = queue.retry(&job.id, false, None).await.unwrap() else {
+        panic!("not retried")
+    };
     assert_eq!(numbers(&again.past_attempts), (4..=13).collect::<Vec<_>>());
     let last = again.past_attempts.last().unwrap();
     assert_eq!((last.left, last.error.as_ref().unwrap().message.as_str()), (JobState::Failed, "boom 13"));
 
     queue.cancel(&job.id, "enough").await.unwrap();
-    let Retried::Queued(again) = queue.retry(&job.id, false).await.unwrap() else { panic!("not retried") };
+    let Retried::Queued(again) = queue.retry(&job.id, false, None).await.unwrap() else {
+        panic!("not retried")
+    };
     assert_eq!(numbers(&again.past_attempts), (4..=13).collect::<Vec<_>>(), "no attempt is told twice");
     queue.cancel(&job.id, "enough").await.unwrap();
-    let Retried::Queued(anew) = queue.retry(&job.id, true).await.unwrap() else { panic!("not retried") };
+    let Retried::Queued(anew) = queue.retry(&job.id, true, None).await.unwrap() else {
+        panic!("not retried")
+    };
     assert_eq!((anew.attempt, anew.past_attempts), (0, vec![]));
     queue.close().await;
 }
@@ -102,7 +108,9 @@ pub(super) async fn a_job_cancelled_between_two_attempts_has_one_past_attempt(ki
     };
     assert!(one(&ended.past_attempts), "{ended:?}");
     assert_eq!(job.finish(told).past_attempts, ended.past_attempts, "who waits is told the same");
-    let Retried::Queued(again) = queue.retry(&ended.id, false).await.unwrap() else { panic!("not retried") };
+    let Retried::Queued(again) = queue.retry(&ended.id, false, None).await.unwrap() else {
+        panic!("not retried")
+    };
     assert!(one(&again.past_attempts), "{again:?}");
     queue.close().await;
 }

@@ -153,7 +153,7 @@ async fn a_record_of_the_wrong_type_is_named_and_hides_no_other() {
         damaged(queue.get(&bad.id, JobView::Full).await),
         damaged(queue.attach(&bad.id).await),
         damaged(queue.cancel(&bad.id, "").await),
-        damaged(queue.retry(&bad.id, false).await),
+        damaged(queue.retry(&bad.id, false, None).await),
         damaged(queue.delete(&bad.id).await),
     ] {
         assert!(what.starts_with(&key), "{what}");

@@ -146,12 +146,14 @@ pub(super) async fn what_failed_or_was_cancelled_can_be_tried_again(kind: Kind) 
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
     let job = submit(&queue, spec("boom")).await;
-    assert_eq!(queue.retry(&job.id, false).await.unwrap(), Retried::NotPossible(JobState::Queued));
+    assert_eq!(queue.retry(&job.id, false, None).await.unwrap(), Retried::NotPossible(JobState::Queued));
     let taken = take_one(&actor).await;
     assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
     assert_eq!(read(&queue, &job.id).await.state, JobState::Failed);
 
-    let Retried::Queued(again) = queue.retry(&job.id, false).await.unwrap() else { panic!("it failed") };
+    let Retried::Queued(again) = queue.retry(&job.id, false, None).await.unwrap() else {
+        panic!("it failed")
+    };
     assert_eq!((again.state, again.attempt, again.error), (JobState::Queued, 1, None));
     let second = take_one(&actor).await;
     assert_eq!((second.attempt, second.spec.script.as_str()), (2, "boom"));
@@ -159,17 +161,17 @@ pub(super) async fn what_failed_or_was_cancelled_can_be_tried_again(kind: Kind) 
     assert!(finish(&actor, success(&bench, &second.lease, text("fine"))).await);
     let ended = read(&queue, &job.id).await;
     assert_eq!((ended.state, ended.result, ended.attempt), (JobState::Succeeded, Some(text("fine")), 2));
-    assert_eq!(queue.retry(&job.id, true).await.unwrap(), Retried::NotPossible(JobState::Succeeded));
+    assert_eq!(queue.retry(&job.id, true, None).await.unwrap(), Retried::NotPossible(JobState::Succeeded));
 
     let cancelled = submit(&queue, with_attempts("1", 3)).await;
     queue.cancel(&cancelled.id, "no").await.unwrap();
-    let Retried::Queued(fresh) = queue.retry(&cancelled.id, true).await.unwrap() else { panic!() };
+    let Retried::Queued(fresh) = queue.retry(&cancelled.id, true, None).await.unwrap() else { panic!() };
     assert_eq!((fresh.attempt, fresh.cancel_reason), (0, None));
     let taken = take_one(&actor).await;
     assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
     until_state(&queue, &cancelled.id, JobState::Queued).await;
     let unknown = hero_supervisor::domain::model::id::JobId::mint();
-    assert_eq!(queue.retry(&unknown, true).await.unwrap(), Retried::Unknown);
+    assert_eq!(queue.retry(&unknown, true, None).await.unwrap(), Retried::Unknown);
     queue.close().await;
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::domain::model::job::{JobQuota, JobSpec, JobState, QuotaReached, UnfinishedJobs};
+use hero_supervisor::domain::model::job::{
+    IdentityQuota, JobQuota, JobSpec, JobState, QuotaReached, UnfinishedJobs,
+};
+use hero_supervisor::ports::job_queue::Retried;
 use hero_supervisor::ports::job_submission::{Submission, SubmitRefused};
 use hero_supervisor::ports::queue::Queue;
 
@@ -59,6 +62,33 @@ pub(super) async fn an_identity_has_no_more_jobs_than_its_quotas_allow(kind: Kin
     assert_eq!(offer(&queue, job("6")).await.unwrap_err(), waits);
     queue.cancel(&later.id, "").await.unwrap();
     assert!(offer(&queue, job("7")).await.is_ok());
+    assert_eq!(unfinished(&queue, ALICE).await, UnfinishedJobs { queued: 2, running: 0 });
+    queue.close().await;
+}
+
+pub(super) async fn a_retry_of_ones_own_job_is_under_the_quota(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let limit = JobQuota { max_queued: Some(1), max_running: None };
+    let own = |identity: &str| IdentityQuota { identity: identity.to_owned(), quota: limit };
+    let cancelled = offer(&queue, of(ALICE, spec("1"), limit)).await.unwrap().job.id;
+    queue.cancel(&cancelled, "").await.unwrap();
+    let other = JobSpec { script_type: ScriptType::V, ..spec("v") };
+    let waits = offer(&queue, of(ALICE, other, limit)).await.unwrap().job.id;
+
+    let alice = own(ALICE);
+    let reached = Retried::QuotaReached(QuotaReached { is_running: false, used: 1, limit: 1 });
+    assert_eq!(queue.retry(&cancelled, true, Some(&alice)).await.unwrap(), reached);
+    let refused = read(&queue, &cancelled).await;
+    assert_eq!(refused.state, JobState::Cancelled, "it is as it was");
+    queue.cancel(&waits, "").await.unwrap();
+    let Retried::Queued(_) = queue.retry(&cancelled, true, Some(&alice)).await.unwrap() else { panic!() };
+    assert_eq!(unfinished(&queue, ALICE).await, UnfinishedJobs { queued: 1, running: 0 });
+
+    // Who retries a job of another identity has its own quota to keep, of which that job is no part.
+    let bob = own("token:bob");
+    assert!(offer(&queue, of(&bob.identity, spec("b"), limit)).await.is_ok());
+    let Retried::Queued(_) = queue.retry(&waits, false, Some(&bob)).await.unwrap() else { panic!() };
     assert_eq!(unfinished(&queue, ALICE).await, UnfinishedJobs { queued: 2, running: 0 });
     queue.close().await;
 }

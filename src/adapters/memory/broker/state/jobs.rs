@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Lane, REQUEST_WINDOW, State, finished, lease, remember};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobKind, JobState, Outcome, UnfinishedJobs};
+use crate::domain::model::job::{IdentityQuota, Job, JobKind, JobState, Outcome, UnfinishedJobs};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::Retried;
 use crate::ports::job_submission::Completion;
@@ -95,12 +95,27 @@ impl State {
         self.waiters.remove(id);
     }
 
-    pub(in crate::adapters::memory) fn retry(&mut self, id: &JobId, reset_attempts: bool) -> Retried {
+    /// Returns why a job cannot be retried by the identity that has this quota.
+    fn retry_refusal(&self, id: &JobId, quota: Option<&IdentityQuota>) -> Option<Retried> {
+        let Some(job) = self.jobs.get(id) else { return Some(Retried::Unknown) };
+        if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
+            return Some(Retried::NotPossible(job.state));
+        }
+        let own = quota.filter(|own| job.spec.submitted_by.as_ref() == Some(&own.identity))?;
+        own.quota.check(self.unfinished_of(&own.identity)).err().map(Retried::QuotaReached)
+    }
+
+    pub(in crate::adapters::memory) fn retry(
+        &mut self,
+        id: &JobId,
+        reset_attempts: bool,
+        quota: Option<&IdentityQuota>,
+    ) -> Retried {
+        if let Some(refused) = self.retry_refusal(id, quota) {
+            return refused;
+        }
         let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(id) else { return Retried::Unknown };
-        if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
-            return Retried::NotPossible(job.state);
-        }
         if !reset_attempts && job.attempt > 0 {
             let (left, error) = (job.state, job.error.take());
             remember(job, left, error.as_ref(), job.finished_at.unwrap_or(now));
