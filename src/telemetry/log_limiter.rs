@@ -20,6 +20,11 @@ struct Last {
 }
 
 impl LogLimiter {
+    /// A limiter of a line that was never logged.
+    pub const fn new() -> Self {
+        Self(Lock::new(Last { logged_at: None, suppressed: 0 }))
+    }
+
     /// Returns the number of suppressed lines if the line is due.
     pub fn due(&self) -> Option<u64> {
         self.due_at(Instant::now())

@@ -7,9 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
 use tokio::time::{Instant, timeout};
 
-use super::connection::{
-    CALL_TIMEOUT, Connection, fault_of, is_broken, is_function_missing, is_read_only, load_library,
-};
+use super::connection::{CALL_TIMEOUT, Connection, fault_of, is_broken, is_read_only, library};
 use super::{reply, wrong_type};
 use crate::ports::store_fault::StoreFault;
 use crate::telemetry::metrics::{REDIS_DURATION, seconds};
@@ -133,6 +131,19 @@ impl Connection {
         timeout(CALL_TIMEOUT, named).await.ok().flatten().unwrap_or_else(|| fault_of(error))
     }
 
+    /// Loads the functions if those in Redis are older than ours by now: somebody has removed ours and an older supervisor has loaded
+    /// its own, or there was no memory for ours.
+    pub(super) async fn keep_library(&self) -> Result<(), StoreFault> {
+        let (mut connection, generation) = self.shared().await?;
+        match timeout(CALL_TIMEOUT, library::ensure(&mut connection)).await {
+            Ok(kept) => kept,
+            Err(_elapsed) => {
+                self.invalidate(generation);
+                Err(StoreFault::TimedOut { after: CALL_TIMEOUT })
+            }
+        }
+    }
+
     async fn run(&self, request: Request<'_>, repeat: bool, sent: &AtomicBool) -> Result<Value, StoreFault> {
         let begun = Instant::now();
         let answer = match timeout(CALL_TIMEOUT, self.attempt(request, repeat, sent)).await {
@@ -165,10 +176,10 @@ impl Connection {
                 Err(error) => error,
             };
             let failure = fault_of(&error);
-            if is_function_missing(&error) && loads_left > 0 {
+            if library::is_missing(&error) && loads_left > 0 {
                 loads_left -= 1;
                 sent.store(false, Ordering::Relaxed);
-                load_library(&mut connection).await?;
+                library::load(&mut connection).await?;
             } else if is_broken(&error) {
                 self.invalidate(generation);
                 if repeats_left == 0 || error.is_timeout() {

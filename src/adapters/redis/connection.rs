@@ -1,5 +1,6 @@
 //! The connection to Redis: opened lazily, and again with a backoff. Opening loads the functions and finds lost data.
 
+pub(super) mod library;
 pub(super) mod refusal;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 use super::RedisAccess;
-use super::functions::{self, Function};
+use super::functions::Function;
 use super::keys;
 use super::wrong_type;
 use crate::domain::model::backoff::Backoff;
@@ -223,29 +224,10 @@ impl Connection {
     }
 }
 
-/// Loads the functions unless this revision or a newer one is there, and reads the epoch.
+/// Loads the functions where they are needed, and reads the epoch.
 async fn prepare(connection: &mut MultiplexedConnection) -> Result<String, StoreFault> {
-    let is_loaded = match Function::Revision.without_key().query_async::<i64>(connection).await {
-        Ok(loaded) => loaded >= functions::revision(),
-        Err(error) if is_function_missing(&error) => false,
-        Err(error) => return Err(fault_of(&error)),
-    };
-    if !is_loaded {
-        load_library(connection).await?;
-    }
+    library::ensure(connection).await?;
     find_epoch(connection).await.map_err(|error| fault_of(&error))
-}
-
-/// The error of functions that could not be loaded. Users of actors may not.
-fn not_loaded(error: &RedisError) -> StoreFault {
-    match fault_of(error) {
-        StoreFault::Refused { refusal: refusal @ Refusal::AccessDenied, reason } => {
-            let what =
-                "its functions are missing or of an older version; a supervisor of this version loads them";
-            StoreFault::Refused { refusal, reason: format!("{what} ({reason})") }
-        }
-        other => other,
-    }
 }
 
 /// Tries a write, and reads the epoch.
@@ -264,17 +246,6 @@ async fn find_epoch(connection: &mut MultiplexedConnection) -> Result<String, Re
     let mut set = Function::Epoch.on(keys::EPOCH);
     set.arg(uuid::Uuid::new_v4().simple().to_string());
     set.query_async(connection).await
-}
-
-pub(super) async fn load_library(connection: &mut MultiplexedConnection) -> Result<(), StoreFault> {
-    let mut load = redis::cmd("FUNCTION");
-    load.arg("LOAD").arg("REPLACE").arg(functions::LIBRARY);
-    load.query_async(connection).await.map_err(|error| not_loaded(&error))
-}
-
-pub(super) fn is_function_missing(error: &RedisError) -> bool {
-    error.detail().is_some_and(|detail| detail.contains("Function not found"))
-        || error.to_string().contains("Function not found")
 }
 
 /// True when the connection is of no more use.

@@ -33,6 +33,10 @@ pub(super) const LIBRARY: &str = concat!(
     "end\n",
 );
 
+/// The oldest revision with whose functions this version does its work, some of its newer promises aside: what it calls is there and
+/// means the same.
+pub(super) const OLDEST_USABLE: i64 = 12;
+
 macro_rules! functions {
     ($($function:ident = $name:literal),* $(,)?) => {
         /// A function of [`LIBRARY`]. Its arguments and answers stand above it in its Lua file.

@@ -28,6 +28,7 @@ impl QueueMaintenance for RedisQueue {
     }
 
     async fn maintain(&self) -> Result<(), QueueError> {
+        self.shared.connection.keep_library().await?;
         let config = &self.shared.config;
         let sweeps = self.is_sweep_due();
         let mut damage = None;

@@ -1,11 +1,13 @@
 //! The index of unfinished jobs in Redis: what is over costs nothing, and what older supervisors have accepted is in it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::JobState;
 use hero_supervisor::ports::job_queue::JobFilter;
 use hero_supervisor::ports::queue::Queue;
+use hero_supervisor::ports::store_fault::{Refusal, StoreFault};
 
 use super::queue_contract::{
     Kind, QueueContract, finish, ids, spec, submission, submit, success, take, text, with_attempts,
@@ -27,6 +29,21 @@ async fn indexed(bench: &mut QueueContract) -> Vec<JobId> {
     let members: Vec<String> =
         redis::from_redis_value(command(bench, &["ZRANGE", INDEX, "0", "-1", "REV"]).await).unwrap();
     members.iter().map(|id| JobId::parse(id).unwrap()).collect()
+}
+
+/// The library that is loaded, as one of an earlier revision.
+async fn older_library(bench: &mut QueueContract, revision: u32) -> String {
+    let listed = command(bench, &["FUNCTION", "LIST", "WITHCODE"]).await;
+    let [library]: [HashMap<String, redis::Value>; 1] = redis::from_redis_value(listed).unwrap();
+    let code: String = redis::from_redis_value(library["library_code"].clone()).unwrap();
+    let (before, rest) = code.split_once("local REVISION = ").unwrap();
+    let (_ours, after) = rest.split_once('\n').unwrap();
+    format!("{before}local REVISION = {revision}\n{after}")
+}
+
+/// The revision of the library that is loaded.
+async fn revision(bench: &mut QueueContract) -> u32 {
+    redis::from_redis_value(command(bench, &["FCALL", "hero_revision", "0"]).await).unwrap()
 }
 
 async fn run(bench: &QueueContract, queue: &Arc<dyn Queue>, count: usize) {
@@ -85,6 +102,53 @@ async fn jobs_that_an_older_supervisor_has_accepted_are_listed_before_and_after_
 }
 
 #[tokio::test]
+async fn jobs_that_an_older_library_has_accepted_are_listed_once_ours_is_loaded_again() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    queue.maintain().await.unwrap();
+    let older = older_library(&mut bench, 11).await;
+    let old = submit(&queue, spec("1")).await.id;
+    command(&mut bench, &["FUNCTION", "FLUSH"]).await;
+    command(&mut bench, &["FUNCTION", "LOAD", &older]).await;
+    command(&mut bench, &["ZREM", INDEX, old.as_str()]).await;
+
+    queue.maintain().await.unwrap();
+    assert!(revision(&mut bench).await > 11, "ours is there again");
+    assert_eq!(unfinished(&queue).await, std::slice::from_ref(&old));
+    assert_eq!(indexed(&mut bench).await, [old]);
+    queue.close().await;
+}
+
+/// A Redis whose memory is full takes no functions.
+#[tokio::test]
+async fn older_functions_serve_until_there_is_memory_for_ours() {
+    let mut bench = Kind::Redis.bench().await;
+    let older = older_library(&mut bench, 12).await;
+    let unusable = older_library(&mut bench, 11).await;
+    command(&mut bench, &["FUNCTION", "LOAD", "REPLACE", &older]).await;
+    let full = ["CONFIG", "SET", "maxmemory", "1"];
+    command(&mut bench, &full).await;
+    let queue = bench.supervisor();
+    queue.maintain().await.unwrap();
+    assert_eq!(unfinished(&queue).await, []);
+    assert_eq!(revision(&mut bench).await, 12);
+    let roomy = ["CONFIG", "SET", "maxmemory", "0"];
+    command(&mut bench, &roomy).await;
+    queue.maintain().await.unwrap();
+    assert!(revision(&mut bench).await > 12, "ours is loaded as soon as there is memory");
+    queue.close().await;
+
+    command(&mut bench, &["FUNCTION", "LOAD", "REPLACE", &unusable]).await;
+    command(&mut bench, &full).await;
+    let queue = bench.supervisor();
+    let fault = queue.probe().await.unwrap_err().into_fault();
+    let StoreFault::Refused { refusal: Refusal::Full, reason } = fault else { panic!("{fault:?}") };
+    assert!(reason.contains("of an older version, and cannot be loaded until there is memory"), "{reason}");
+    command(&mut bench, &roomy).await;
+    queue.close().await;
+}
+
+#[tokio::test]
 async fn a_retried_job_is_in_the_index_again_and_one_without_a_record_leaves_it() {
     let mut bench = Kind::Redis.bench().await;
     let queue = bench.supervisor();
@@ -92,7 +156,7 @@ async fn a_retried_job_is_in_the_index_again_and_one_without_a_record_leaves_it(
     queue.cancel(&retried, "enough").await.unwrap();
     assert_eq!(indexed(&mut bench).await, []);
     let lost = submit(&queue, spec("2")).await.id;
-    queue.retry(&retried, true).await.unwrap();
+    queue.retry(&retried, true, None).await.unwrap();
     assert_eq!(indexed(&mut bench).await, [lost.clone(), retried.clone()]);
 
     command(&mut bench, &["DEL", &format!("hero:job:{{osis}}:{lost}")]).await;
