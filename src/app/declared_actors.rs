@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -14,6 +15,7 @@ use crate::domain::model::actor::{ActorStatus, Desired};
 use crate::domain::model::event::{Cause, Source};
 use crate::domain::model::id::ActorId;
 use crate::error::{SupervisorError, chain};
+use crate::ports::store_fault::Refusal;
 
 /// Delay between two attempts while Redis or the process manager is unreachable.
 const RETRY: Duration = Duration::from_secs(1);
@@ -71,8 +73,9 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredAc
         let mut round = declared_script_types::apply(&lifecycle, &declared.script_types).await;
         let away = applied.failed.iter().chain(&round.failed).find(|(_, error)| error.is_unavailable());
         if let Some((name, error)) = away
-            && let Some(why) = waits.update(name, &chain(error))
+            && waits.is_new(error)
         {
+            let why = chain(error);
             tracing::warn!(actor.id = %name, error = %why, "configuration file: waiting (actor {name}: {why})");
         }
         let again = away.is_some();
@@ -101,15 +104,21 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredAc
     tracing::info!("configuration file: actors: {total}");
 }
 
-/// Reason for which the declaration is not applied yet, as it was logged last.
+/// Kinds of errors for which the declaration is not applied yet, each of which is logged once: their texts differ from try to try.
 #[derive(Debug, Default)]
-struct Waits(Option<(String, String)>);
+struct Waits(Vec<(Discriminant<SupervisorError>, Option<Refusal>)>);
 
 impl Waits {
-    /// Returns why, unless that was returned for this actor before.
-    fn update(&mut self, name: &str, why: &str) -> Option<String> {
-        let now = (name.to_owned(), why.to_owned());
-        (self.0.as_ref() != Some(&now)).then(|| self.0.insert(now).1.clone())
+    /// Returns true for an error of a kind that there was not before.
+    fn is_new(&mut self, error: &SupervisorError) -> bool {
+        let refusal =
+            if let SupervisorError::QueueRefused { refusal, .. } = error { Some(*refusal) } else { None };
+        let kind = (discriminant(error), refusal);
+        let is_new = !self.0.contains(&kind);
+        if is_new {
+            self.0.push(kind);
+        }
+        is_new
     }
 }
 
@@ -203,13 +212,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn why_it_waits_is_told_once_and_again_when_it_changes() {
+    fn why_it_waits_is_told_once_for_each_kind_of_error() {
+        let away = |why: &str| SupervisorError::QueueUnavailable(why.into());
+        let refused = |refusal| SupervisorError::QueueRefused { refusal, reason: "no".to_owned() };
         let mut waits = Waits::default();
-        let mut is_told = |why: &str| waits.update("all", why).is_some();
-        assert_eq!(
-            ["away", "away", "busy", "busy", "away"].map(&mut is_told),
-            [true, false, true, false, true]
-        );
-        assert!(waits.update("a", "away").is_some(), "it is another actor's");
+        let told = [
+            away("connection refused"),
+            away("no such file"),
+            refused(Refusal::Busy),
+            away("connection refused"),
+            refused(Refusal::Busy),
+            refused(Refusal::AccessDenied),
+            SupervisorError::ProcessManagerUnavailable("no answer".into()),
+        ]
+        .map(|error| waits.is_new(&error));
+        assert_eq!(told, [true, false, true, false, false, true, true]);
     }
 }
