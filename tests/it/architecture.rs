@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::Visit;
 
-use imports::{Graph, Paths, circles, imports, is_kin, paths_in, rust_files};
+use imports::{Graph, Paths, circles, client_imports, imports, is_kin, paths_in, rust_files};
 
 /// Crates and modules that a layer never names.
 struct Rule {
@@ -236,7 +236,7 @@ fn the_parser_sees_grouped_renamed_and_inline_paths() {
 
 #[test]
 fn modules_do_not_name_each_other_in_a_circle() {
-    let imports = imports();
+    let imports = imports("src");
     let named: Vec<String> = circles(&imports).iter().map(|circle| circle.join(" <-> ")).collect();
     assert!(named.is_empty(), "circles: {named:#?}");
     // The rooms of the domain as a whole, whatever their files are.
@@ -248,6 +248,20 @@ fn modules_do_not_name_each_other_in_a_circle() {
         }
     }
     assert_eq!(circles(&rooms), Vec::<Vec<String>>::new(), "{rooms:#?}");
+}
+
+#[test]
+fn files_of_benchmarks_and_clients_do_not_name_each_other_in_a_circle() {
+    let python = "clients/python/src/hero/supervisor/client";
+    let graphs = [
+        imports("benches/budget"),
+        client_imports(python, "py", "from hero.supervisor.client.", " import"),
+        client_imports("clients/typescript/src", "ts", "from \"./", ".js\""),
+    ];
+    for graph in graphs {
+        assert!(graph.values().any(|named| !named.is_empty()), "{graph:?}");
+        assert_eq!(circles(&graph), Vec::<Vec<String>>::new(), "{graph:#?}");
+    }
 }
 
 /// The first two names of a module.

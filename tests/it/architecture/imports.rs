@@ -9,10 +9,10 @@ use syn::visit::Visit;
 /// Modules, each with the others that it names.
 pub(super) type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The imports between the modules of `src`. A parent and what is inside of it are one to the reader, and tests may name
-/// anything.
-pub(super) fn imports() -> Graph {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// The imports between the modules of the crate in this folder. A parent and what is inside of it are one to the reader, and tests
+/// may name anything.
+pub(super) fn imports(folder: &str) -> Graph {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files: Vec<PathBuf> =
         rust_files(&root).into_iter().filter(|file| !is_test_or_main(&root, file)).collect();
     let modules: BTreeSet<String> = files.iter().map(|file| module_of(&root, file)).collect();
@@ -25,6 +25,22 @@ pub(super) fn imports() -> Graph {
                 graph.entry(own.clone()).or_default().insert(named);
             }
         }
+    }
+    graph
+}
+
+/// The imports between the files of a client in another language: names between `before` and `after`.
+pub(super) fn client_imports(folder: &str, extension: &str, before: &str, after: &str) -> Graph {
+    let mut graph = Graph::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|found| found != extension) {
+            continue;
+        }
+        let own = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let named = text.split(before).skip(1).filter_map(|rest| rest.split_once(after));
+        graph.insert(own, named.map(|(name, _rest)| name.to_owned()).collect());
     }
     graph
 }
