@@ -40,7 +40,7 @@
 //! | answer of a call | the step goes on; another call (heartbeat, reclaim) has a place of its own | `machine.rs` |
 //! | note of the operation | its phase is shown; an end of the process is recorded, and its jobs are reclaimed | `requests.rs`, `observe.rs` |
 //! | end of the operation | it is recorded, who waits is answered, requests that waited are decided on | `operation_end.rs` |
-//! | tick, 4 a second | a heartbeat; what a dead supervisor did is given up | `record.rs` |
+//! | tick, 4 a second | a heartbeat; what a dead supervisor did is given up | `lease.rs` |
 //! | edit | another definition; the record was changed, or is gone | `edit.rs` |
 //! | request | admit: answer, join, queue, refuse or claim | `requests.rs` |
 //! | observation | ends of processes, orphans, what is needed to reach the desired state | `observe.rs` |
@@ -91,6 +91,7 @@ mod change;
 mod edit;
 mod events;
 mod inbox;
+mod lease;
 mod leave;
 mod observe;
 mod operation_end;
@@ -109,8 +110,9 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use self::inbox::{Inbox, Next};
+use self::lease::{Foreign, Heartbeat};
 use self::reclaim::Reclaims;
-use self::record::{Foreign, Heartbeat, UnstoredEnd};
+use self::record::UnstoredEnd;
 use self::requests::{QueuedRequest, Running};
 use self::step::Step;
 use crate::domain::actors::restarts::RecentEnds;

@@ -2,15 +2,13 @@
 //! the effects that come out.
 //!
 //! Nothing is waited for while an input is handled. Calls of the store, the queue and the process manager run in tasks of
-//! their own (`calls`), at most a handful at a time, and are answered to the machine. The operation that is under way is a
+//! their own ([`Calls`]), at most a handful at a time, and are answered to the machine. The operation that is under way is a
 //! future of this task, polled beside the inputs, so that it ends at the very moment at which the machine gives it up.
 //!
 //! Priority of inputs that are there at once: the close of the manager, progress of the operation, its end, answers,
 //! ticks, edits, requests, observations.
 
-mod calls;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,17 +21,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::actors::Deps;
 use crate::domain::actors::machine::{
-    Answer, Effect, Input, Machine, Moment, OperationPlan, ReplyId, StopReason, Ticket,
+    Answer, Call, Effect, Input, Machine, Moment, OperationPlan, ReplyId, StopReason, Ticket,
 };
 use crate::domain::actors::observer::Observer;
-use crate::domain::actors::operation::{Note, Operation};
+use crate::domain::actors::operation::{Note, Operation, log_tail};
 use crate::domain::actors::registry::{Registry, TaskEnd};
 use crate::domain::actors::reply::{Reply, answer};
 use crate::domain::health::tracker::HealthTracker;
 use crate::domain::model::actor::{ActorStatus, Verb};
 use crate::domain::model::id::ActorId;
 use crate::error::SupervisorError;
-use calls::Calls;
 
 /// Interval of checks of operations, our own and those of other supervisors.
 const TICK: Duration = Duration::from_millis(250);
@@ -227,6 +224,45 @@ impl ActorTask {
             self.replies.extend(reply);
             self.bring(Input::Edit(edit));
         }
+    }
+}
+
+/// Parts that calls of ports for one actor are made with. Each call has the deadline of its adapter.
+struct Calls {
+    id: ActorId,
+    parts: Arc<Deps>,
+    observer: Observer,
+}
+
+impl Calls {
+    async fn make(&self, call: Call) -> Answer {
+        match call {
+            Call::Read => {
+                Answer::Record(self.parts.store.get(&self.id).await.map(|record| record.map(Box::new)))
+            }
+            Call::Write(record) => Answer::Stored(self.parts.store.update(&record).await),
+            Call::Epoch => Answer::Epoch(self.parts.store.epoch().await.unwrap_or_default()),
+            Call::EndOrphans { pids, grace } => Answer::Orphans(self.end_orphans(pids, grace).await),
+            Call::LogTail => Answer::LogTail(log_tail(self.parts.processes.as_ref(), &self.id).await),
+            Call::Look => {
+                self.observer.fresh().await;
+                Answer::Looked
+            }
+            Call::Reclaim { script_type, pid, error } => {
+                let queue = self.parts.supervisor.queue();
+                Answer::Reclaimed(queue.reclaim(script_type, &self.id, pid, &error).await)
+            }
+        }
+    }
+
+    async fn end_orphans(&self, pids: BTreeSet<u32>, grace: Duration) -> Vec<(u32, bool)> {
+        let mut lives = Vec::with_capacity(pids.len());
+        for pid in pids {
+            let ended = self.parts.processes.end_orphan(self.id.as_str(), pid, grace).await;
+            // Who cannot be asked now may well live.
+            lives.push((pid, ended.unwrap_or(true)));
+        }
+        lives
     }
 }
 

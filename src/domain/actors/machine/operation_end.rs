@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use super::change::{Change, EndOfOperation};
-use super::record::Heartbeat;
+use super::lease::Heartbeat;
 use super::requests::{Running, superseded_by};
 use super::step::{AfterChange, OperationEnd, ReadPurpose};
 use super::{Machine, StopReason};

@@ -1,7 +1,7 @@
 //! Requests: which are carried out, which join or wait, and how an operation begins.
 
+use super::lease::Heartbeat;
 use super::protocol::{Call, Effect, OperationPlan, Progress, ReplyId, Request};
-use super::record::Heartbeat;
 use super::step::{Claim, Claimant, Claimed, LookPurpose, ReadPurpose, Step};
 use super::{MOST_TRIES, Machine, StopReason};
 use crate::domain::actors::admission::{Admission, AtRest, admit};
