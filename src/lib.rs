@@ -65,7 +65,7 @@
 //! | too many restarts, CRASH_LOOP | `domain/actors/restarts.rs` |
 //! | the start and the stop of a process | `domain/actors/operation/start.rs`, `domain/actors/operation/stop.rs` |
 //! | the life of one actor, as a diagram | `domain/actors/machine.rs` |
-//! | two supervisors of one node, one record | `domain/actors/machine/record.rs` |
+//! | two supervisors of one node, one record | `domain/actors/machine/record.rs`, `domain/actors/machine/lease.rs` |
 //! | a changed definition restarts its actor | `domain/actors/update.rs`, then `domain/actors/machine/edit.rs` |
 //! | the loop of one second | `domain/actors/maintenance.rs` |
 //! | orphans: processes without a record | `domain/actors/maintenance/sweep_orphans.rs` |
@@ -94,27 +94,25 @@
 //!
 //! # One RunJob, end to end
 //!
-//! One file of `src` for each step, in the order in which a job goes through them. What a file calls beside them says by its name
-//! and its comment what it does.
+//! One file of `src` for each step, in the order in which a job goes through them. The files in the last column are asked on the
+//! way: they answer at once, and their names and comments say what. `tests/it/architecture.rs` holds both lists.
 //!
-//! | step | file |
-//! |---|---|
-//! | the call arrives | `grpc/service.rs` |
-//! | the whole call: parse, begin, wait, cancel after the wait, render | `grpc/service/run_job.rs` |
-//! | the request becomes values; every violation is collected before anything is done | `grpc/parse/job.rs` |
-//! | the wait: the least of `max_wait`, what is left of the caller's deadline, and ten minutes | `grpc/deadline.rs` |
-//! | [`Supervisor::run`]: submit, then wait for the end | `domain/jobs/run.rs` |
-//! | limits and defaults, a fresh UUIDv7, and a [`Submission`](ports::job_submission::Submission) for the queue | `domain/jobs/submission.rs` |
-//! | the awaiter is registered, then the job submitted | `adapters/redis/queue/submission.rs` |
-//! | what was submitted in the same moment goes into one call of a function | `adapters/redis/queue/batches.rs` |
-//! | record, index, event and queue entry are written in one atomic step | `adapters/redis/lua/submission.lua` |
-//! | an actor's blocking read: the entry wakes exactly one. Delivery is the lease, and the id of the entry is the fence: whoever cannot acknowledge it has lost the job | `adapters/redis/work_queue/take.rs` |
-//! | the script goes over a pipe to a warm host process: a fresh engine per job on one long-lived thread with a big stack | `actor/worker/dispatch.rs` |
-//! | the end of the attempt, by its result or by the death of its host, which costs that one job | `actor/worker/finish.rs` |
-//! | ends are written in batches | `adapters/redis/work_queue/ends.rs` |
-//! | fence, record, event, and a reply to the stream of the supervisor that waits, in one atomic step | `adapters/redis/lua/leases.lua` |
-//! | the supervisor's one reader of replies resolves the awaiter | `adapters/redis/queue/replies.rs` |
-//! | the job becomes a message | `grpc/render/job.rs` |
+//! | step | file | asks |
+//! |---|---|---|
+//! | the call arrives | `grpc/service.rs` | |
+//! | the whole call: parse, begin, wait, cancel after the wait, render. Every violation is collected before anything is done | `grpc/service/run_job.rs` | `grpc/parse/job.rs`, `grpc/service/own_jobs.rs`, `grpc/deadline.rs`, `grpc/render/job.rs` |
+//! | [`Supervisor::run`]: submit, then wait for the end | `domain/jobs/run.rs` | |
+//! | limits and defaults, a fresh UUIDv7, and a [`Submission`](ports::job_submission::Submission) for the queue | `domain/jobs/submission.rs` | `domain/jobs/pinned.rs` |
+//! | the awaiter is registered, then the job submitted | `adapters/redis/queue/submission.rs` | |
+//! | what was submitted in the same moment goes into one call of a function | `adapters/redis/queue/batches.rs` | `adapters/redis/records.rs` |
+//! | record, index, event and queue entry are written in one atomic step | `adapters/redis/lua/submission.lua` | `adapters/redis/lua/quotas.lua` |
+//! | an actor's blocking read: the entry wakes exactly one. Delivery is the lease, and the id of the entry is the fence: whoever cannot acknowledge it has lost the job | `adapters/redis/work_queue/take.rs` | `adapters/redis/work_queue.rs` |
+//! | the worker's calls of the queue: jobs are taken while there is room for them, and ends are handed in | `actor/worker/queue_calls.rs` | `actor/worker/pending_results.rs` |
+//! | the script goes over a pipe to a warm host process: a fresh engine per job on one long-lived thread with a big stack | `actor/worker/dispatch.rs` | |
+//! | the end of the attempt, by its result or by the death of its host, which costs that one job | `actor/worker/finish.rs` | |
+//! | ends are written in batches | `adapters/redis/work_queue/ends.rs` | |
+//! | fence, record, event, and a reply to the stream of the supervisor that waits, in one atomic step | `adapters/redis/lua/leases.lua` | |
+//! | the supervisor's one reader of replies resolves the awaiter, and the job becomes a message | `adapters/redis/queue/replies.rs` | |
 //!
 //! Would the reply be lost, a sweep (`adapters/redis/queue/sweep.rs`) finds the record: within a second while at most 1 000 calls
 //! wait, within some six with 10 000.
@@ -124,24 +122,23 @@
 //!
 //! # One StartActor, end to end
 //!
-//! The same for a start: from the call to the running process, and back.
+//! The same for a start: from the call to the running process, and back. The machine waits twice for the store, for a read and for
+//! a write: each answer comes back to it through the task.
 //!
-//! | step | file |
-//! |---|---|
-//! | the call arrives; it is taken apart, carried out and rendered | `grpc/service.rs` |
-//! | who calls and why, as the cause of events; the longest wait | `grpc/service/call.rs` |
-//! | the actor's id and `max_wait` become values | `grpc/parse/actor.rs` |
-//! | [`ActorLifecycleManager::start`]: what the actor depends on is started first; then the request is handed over and its answer awaited | `domain/actors/commands.rs` |
-//! | the request goes through a channel to the one task that owns the actor | `domain/actors/registry.rs` |
-//! | the task brings inputs to its machine and carries out effects: calls of ports, the operation, replies | `domain/actors/task.rs` |
-//! | the machine takes one input at a time; what waits for a call is a step | `domain/actors/machine.rs` |
-//! | the record is read; the request is decided on; a lease and the desired state are claimed; the operation begins | `domain/actors/machine/requests.rs` |
-//! | may it run now, is it so already, or does it join what is under way? | `domain/actors/admission.rs` |
-//! | the claim is written if nobody else has changed the record | `adapters/redis/actor_store.rs` |
-//! | the operation: program, dependencies, process, and readiness by what is observed | `domain/actors/operation/start.rs` |
-//! | the process manager adds the service, and its process runs | `adapters/zinit/gen3.rs` |
-//! | the end of the operation is recorded and shown, and everybody who waits is answered | `domain/actors/machine/operation_end.rs` |
-//! | the actor becomes a message | `grpc/render/actor.rs` |
+//! | step | file | asks |
+//! |---|---|---|
+//! | the call arrives; it is taken apart, carried out and rendered | `grpc/service.rs` | `grpc/service/call.rs`, `grpc/parse/actor.rs`, `grpc/render/actor.rs` |
+//! | [`ActorLifecycleManager::start`]: what the actor depends on is started first; then the request is handed over and its answer awaited | `domain/actors/commands.rs` | `domain/actors/dependencies.rs` |
+//! | the request goes through a channel to the one task that owns the actor | `domain/actors/registry.rs` | |
+//! | the task brings inputs to its machine and carries out effects: calls of ports, the operation, replies | `domain/actors/task.rs` | `domain/actors/reply.rs` |
+//! | the machine takes one input at a time; what waits for a call is a step | `domain/actors/machine.rs` | `domain/actors/machine/inbox.rs` |
+//! | the request is decided on: may it run now, is it so already, or does it join what is under way? A lease and the desired state are claimed; the operation begins | `domain/actors/machine/requests.rs` | `domain/actors/admission.rs` |
+//! | before that the record is read, since another supervisor may have changed it | `domain/actors/machine/record.rs` | `domain/actors/machine/change.rs` |
+//! | the claim is written if nobody else has changed the record | `adapters/redis/actor_store.rs` | |
+//! | the operation: program, dependencies, process, and readiness by what is observed | `domain/actors/operation/start.rs` | `domain/actors/observer.rs` |
+//! | the process manager that answers is Zinit 0.3.9, or an earlier one | `adapters/zinit.rs` | |
+//! | it adds the service, and its process runs | `adapters/zinit/gen3.rs` | `adapters/zinit/gen3/slots.rs` |
+//! | the end of the operation is recorded and shown, and everybody who waits is answered | `domain/actors/machine/operation_end.rs` | `domain/actors/machine/status.rs` |
 //!
 //! The process is observed by `domain/actors/observer.rs`, for all actors at once. When it ends by itself, the machine follows the
 //! observation (`domain/actors/machine/observe.rs`), also while no call is under way.

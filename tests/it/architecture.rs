@@ -1,6 +1,7 @@
 //! Who may name whom. The sources are parsed, so that grouped and renamed imports are seen as well.
 
 mod imports;
+mod paths;
 
 use std::fs;
 use std::path::{Path, PathBuf};
