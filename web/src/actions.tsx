@@ -1,0 +1,220 @@
+/** What can be done from the page: each with what it will do to running jobs, and the same as a line for a terminal. */
+import type { Actor, ScriptType } from "hero-supervisor/web";
+import { commands } from "./commands";
+import { ended, scriptType, shortId, span, spanMs } from "./format";
+import { go } from "./router";
+import * as session from "./session";
+import { depths, inFlight } from "./store/fold";
+import type { LiveJob } from "./store/job";
+import { state } from "./store/live";
+import { T } from "./texts";
+import { act, ask } from "./ui/dialog";
+
+const calls = () => session.client.value!.calls;
+/** The address for command lines: that of the page. */
+export const origin = (): string => location.origin;
+/** Longest wait of a call that starts or stops an actor, in seconds. */
+const WAIT = { seconds: 60n, nanos: 0 };
+
+export function pauseQueue(type: ScriptType): void {
+  const depth = depths(state).get(type);
+  ask({
+    title: T.pauseTitle(scriptType(type)),
+    says: T.pauseSays(depth?.running ?? 0, depth?.queued ?? 0),
+    button: T.pause,
+    reason: true,
+    command: (reason) => commands.pauseQueue(origin(), type, reason),
+    run: async (reason) => {
+      await calls().pauseQueue({ scriptType: type, reason });
+      return T.paused(scriptType(type));
+    },
+  });
+}
+
+export function resumeQueue(type: ScriptType): void {
+  void act(async () => {
+    await calls().resumeQueue({ scriptType: type });
+    return T.resumed(scriptType(type));
+  });
+}
+
+export async function purgeQueue(type: ScriptType): Promise<void> {
+  let counted = 0;
+  const known = await act(async () => {
+    counted = (await calls().purgeQueue({ scriptType: type, validateOnly: true })).purgedCount;
+    return T.counted(counted);
+  });
+  if (!known) return;
+  const running = depths(state).get(type)?.running ?? 0;
+  ask({
+    title: T.purgeTitle(scriptType(type), counted),
+    says: T.purgeSays(counted, running),
+    button: T.purge(counted),
+    danger: true,
+    word: scriptType(type),
+    reason: true,
+    command: (reason) => commands.purgeQueue(origin(), type, counted, reason),
+    run: async (reason) => T.purged((await calls().purgeQueue({ scriptType: type, expectedCount: counted, reason })).purgedCount),
+  });
+}
+
+export function scale(type: ScriptType, replicas: number): void {
+  const now = [...state.actors.values()].filter((actor) => actor.config?.scriptType === type).length;
+  ask({
+    title: T.scaleTitle(scriptType(type), replicas),
+    says: T.scaleSays(now, replicas),
+    button: T.scale,
+    danger: replicas < now,
+    reason: true,
+    command: () => commands.scale(origin(), type, replicas),
+    run: async (reason) => {
+      await calls().scaleActors({ scriptType: type, replicas, reason, takeOver: true, maxWait: WAIT });
+      return T.scaled(scriptType(type), replicas);
+    },
+  });
+}
+
+export function cancelJob(job: LiveJob): void {
+  ask({
+    title: T.cancelTitle(shortId(job.id)),
+    says: job.started !== undefined && !ended(job.state) && job.actor !== "" ? T.cancelRunningSays(job.actor) : T.cancelWaitingSays,
+    button: T.cancelJob,
+    danger: true,
+    reason: true,
+    command: (reason) => commands.cancelJob(origin(), job.id, reason),
+    run: async (reason) => {
+      const { changed } = await calls().cancelJob({ jobId: job.id, reason });
+      return changed ? T.cancelled(shortId(job.id)) : T.hadEnded(shortId(job.id));
+    },
+  });
+}
+
+export function retryJob(job: LiveJob): void {
+  void act(async () => {
+    await calls().retryJob({ jobId: job.id });
+    return T.retried(shortId(job.id));
+  }, { label: T.undoRetry, run: () => cancelJob(job) });
+}
+
+export function deleteJob(job: LiveJob): void {
+  ask({
+    title: T.deleteTitle(shortId(job.id)),
+    says: T.deleteSays,
+    button: T.deleteJob,
+    danger: true,
+    command: () => commands.deleteJob(origin(), job.id),
+    run: async () => {
+      await calls().deleteJob({ jobId: job.id });
+      go(["jobs"]);
+      return T.deleted(shortId(job.id));
+    },
+  });
+}
+
+/** What is done with many jobs at once. */
+export type Bulk = "cancel" | "retry" | "delete";
+
+/** Jobs of which one call at a time is under way. */
+const AT_ONCE = 8;
+
+export function bulk(what: Bulk, jobs: LiveJob[], done: () => void): void {
+  const fits = jobs.filter((job) => (what === "cancel" ? !ended(job.state) : ended(job.state)));
+  const running = fits.filter((job) => job.actor !== "" && !ended(job.state)).length;
+  ask({
+    title: T.bulkTitle[what](fits.length),
+    says: T.bulkSays[what](fits.length, running, jobs.length - fits.length),
+    button: T.bulkButton[what](fits.length),
+    danger: what !== "retry",
+    reason: what === "cancel",
+    run: async (reason) => {
+      let failed = 0;
+      let last = "";
+      for (let at = 0; at < fits.length; at += AT_ONCE) {
+        const results = await Promise.allSettled(fits.slice(at, at + AT_ONCE).map((job) => one(what, job.id, reason)));
+        for (const result of results) {
+          if (result.status === "fulfilled") continue;
+          failed += 1;
+          last = String((result.reason as Error).message);
+        }
+      }
+      done();
+      return T.bulkDone[what](fits.length - failed) + (failed > 0 ? T.bulkFailed(failed, last) : "");
+    },
+  });
+}
+
+function one(what: Bulk, jobId: string, reason: string): Promise<unknown> {
+  if (what === "cancel") return calls().cancelJob({ jobId, reason });
+  return what === "retry" ? calls().retryJob({ jobId }) : calls().deleteJob({ jobId });
+}
+
+export function startActor(actorId: string): void {
+  void act(async () => {
+    await calls().startActor({ actorId, maxWait: WAIT });
+    return T.started(actorId);
+  });
+}
+
+/** What happens to the jobs of an actor that is stopped. */
+function drainSays(actor: Actor, force: boolean): string {
+  const jobs = inFlight(state).get(actor.actorId) ?? 0;
+  if (force) return T.forceSays(jobs);
+  return T.drainSays(jobs, span(spanMs(actor.config?.drainTimeout) ?? 30_000));
+}
+
+export function stopActor(actor: Actor, force = false): void {
+  const { actorId } = actor;
+  ask({
+    title: force ? T.killTitle(actorId) : T.stopTitle(actorId),
+    says: drainSays(actor, force),
+    button: force ? T.kill : T.stop,
+    danger: true,
+    reason: true,
+    command: (reason) => commands.stopActor(origin(), actorId, force, reason),
+    run: async (reason) => {
+      await calls().stopActor({ actorId, force, reason, maxWait: WAIT });
+      return T.stopped(actorId);
+    },
+  });
+}
+
+export function restartActor(actor: Actor): void {
+  const { actorId } = actor;
+  ask({
+    title: T.restartTitle(actorId),
+    says: drainSays(actor, false),
+    button: T.restart,
+    reason: true,
+    command: (reason) => commands.restartActor(origin(), actorId, false, reason),
+    run: async (reason) => {
+      await calls().restartActor({ actorId, reason, maxWait: WAIT });
+      return T.restarted(actorId);
+    },
+  });
+}
+
+export function deleteActor(actor: Actor): void {
+  const { actorId } = actor;
+  ask({
+    title: T.deleteActorTitle(actorId),
+    says: `${drainSays(actor, false)} ${T.deleteActorSays}`,
+    button: T.deleteActor,
+    danger: true,
+    word: actorId,
+    reason: true,
+    command: (reason) => commands.deleteActor(origin(), actorId, reason),
+    run: async (reason) => {
+      await calls().deleteActor({ actorId, reason });
+      go(["actors"]);
+      return T.actorDeleted(actorId);
+    },
+  });
+}
+
+export function ping(actorId: string): void {
+  void act(async () => {
+    const { reports } = await calls().checkHealth({ selector: { actorIds: [actorId] }, maxWait: { seconds: 30n, nanos: 0 } });
+    const trip = spanMs(reports[0]?.lastPing?.roundTrip);
+    return trip === undefined ? T.pingUnanswered(actorId) : T.pinged(actorId, span(trip));
+  });
+}

@@ -1,0 +1,216 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Event_Topic, ScalingPolicy_Mode, type Event, type ScriptType, type ScriptTypeStatus } from "hero-supervisor/web";
+import { pauseQueue, purgeQueue, resumeQueue, scale } from "../actions";
+import { ALL_TYPES, count, ms, rate, scriptType, shortSpan, span, spanMs, typeOf, typeWord } from "../format";
+import { href } from "../router";
+import * as session from "../session";
+import { depths } from "../store/fold";
+import { now, series, state, tick } from "../store/live";
+import { points } from "../store/series";
+import { T } from "../texts";
+import { ActorLink, ActorPill, Ago, Card, Clock, Empty, Facts, Field, Heading, Pill, Plain } from "../ui/basics";
+import { Chart } from "../ui/charts";
+import { act, failureText } from "../ui/dialog";
+import { parseSettings, settingsOf, type Draft } from "./settings";
+
+const RANGES = [300, 900, 1800] as const;
+const POINTS = 180;
+/** Scaling decisions that are shown. */
+const MOST_DECISIONS = 8;
+
+export function Queues() {
+  tick.value;
+  const depth = depths(state);
+  return (
+    <>
+      <Heading title={T.queues} sub={T.queuesSub} />
+      <div class="cards">
+        {ALL_TYPES.filter((type) => state.types.has(type)).map((type) => {
+          const one = depth.get(type);
+          const rates = series.rates(type, now());
+          return (
+            <Card key={type} title={scriptType(type)} side={state.types.get(type)?.paused ? <Pill tone="warn">{T.pausedPill}</Pill> : <Pill tone="ok">{T.open}</Pill>}>
+              <Facts facts={[[T.queued, count(one?.queued ?? 0)], [T.running, count(one?.running ?? 0)], [T.delayed, count(one?.delayed ?? 0)], [T.perSecond, T.inOut(rate(rates.in), rate(rates.out))]]} />
+              <p class="row end"><a class="button" href={href(["queue", typeWord(type)])}>{T.open2(scriptType(type))}</a></p>
+            </Card>
+          );
+        })}
+      </div>
+    </>
+  );
+}
+
+export function Queue({ word }: { word: string }) {
+  tick.value;
+  const range = useSignal<number>(RANGES[0]);
+  const type = typeOf(word);
+  const status = type && state.types.get(type);
+  if (!type || !status) return <Empty title={T.noQueue(word)}><a href={href(["queues"])}>{T.queues}</a></Empty>;
+  const depth = depths(state).get(type);
+  const seconds = series.last(type, now(), range.value);
+  const joined = points(seconds, POINTS);
+  const start = Math.floor(now() / 1000) - range.value + 1;
+  const times = joined.map(({ index }) => start + index);
+  const waits = series.waits(type, now(), range.value);
+  const rates = series.rates(type, now());
+  return (
+    <>
+      <Heading
+        title={T.queueTitle(scriptType(type))}
+        sub={status.paused ? <>{T.pausedBy} <Plain text={status.pauseReason || T.noReason} />, <Ago time={ms(status.pauseTime)} /></> : T.queueSub}
+      >
+        {session.may("PauseQueue") && (status.paused
+          ? <button type="button" class="primary" onClick={() => resumeQueue(type)}>{T.resume}</button>
+          : <button type="button" onClick={() => pauseQueue(type)}>{T.pause}</button>)}
+        {session.may("PurgeQueue") && <button type="button" class="danger" onClick={() => void purgeQueue(type)}>{T.purgeButton}</button>}
+      </Heading>
+      <div class="tiles">
+        <Tile name={T.queued} value={count(depth?.queued ?? 0)} more={depth?.oldest ? T.oldestIs(shortSpan(now() - depth.oldest)) : T.nobodyWaits} />
+        <Tile name={T.running} value={count(depth?.running ?? 0)} more={T.delayedToo(depth?.delayed ?? 0)} />
+        <Tile name={T.perSecond} value={`${rate(rates.in)} → ${rate(rates.out)}`} more={T.inThenOut} />
+        <Tile name={T.waitMedian} value={waits ? span(waits.p50) : T.none} more={waits ? T.percentiles(span(waits.p95), span(waits.p99)) : T.noWaits} />
+      </div>
+      <div class="row end segmented" role="group" aria-label={T.range}>
+        {RANGES.map((one) => (
+          <button type="button" key={one} aria-pressed={range.value === one} onClick={() => (range.value = one)}>{T.minutes(one / 60)}</button>
+        ))}
+      </div>
+      <div class="halves">
+        <Card title={T.depth}>
+          <Chart name={T.depth} times={times} format={count} whole lines={[
+            { name: T.queued, color: "accent", values: joined.map(({ second }) => second?.queued ?? null), fill: true },
+            { name: T.running, color: "ok", values: joined.map(({ second }) => second?.running ?? null) },
+          ]} />
+        </Card>
+        <Card title={T.waits}>
+          <Chart name={T.waits} times={times} format={span} lines={[
+            { name: T.median, color: "accent", values: joined.map(({ second }) => middle(second?.waits, 0.5)) },
+            { name: T.p95, color: "warn", values: joined.map(({ second }) => middle(second?.waits, 0.95)) },
+          ]} />
+        </Card>
+      </div>
+      <div class="halves">
+        <Actors type={type} status={status} />
+        <Decisions type={type} />
+      </div>
+      <Settings key={type} type={type} />
+    </>
+  );
+}
+
+function Tile({ name, value, more }: { name: string; value: string; more: string }) {
+  return <div class="tile"><span class="tile-name">{name}</span><strong class="num">{value}</strong><span class="muted">{more}</span></div>;
+}
+
+function middle(waits: number[] | undefined, part: number): number | null {
+  if (!waits || waits.length === 0) return null;
+  const sorted = [...waits].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? null;
+}
+
+function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }) {
+  const actors = [...state.actors.values()].filter((actor) => actor.config?.scriptType === type);
+  const wanted = useSignal(String(status.desiredReplicas ?? actors.length));
+  const auto = status.settings?.scalingPolicy?.mode === ScalingPolicy_Mode.AUTO;
+  const replicas = Number(wanted.value);
+  const fits = /^\d+$/.test(wanted.value) && replicas <= 1000;
+  return (
+    <Card title={T.actors} side={<Pill tone="calm">{auto ? T.autoScaling : T.fixedScaling}</Pill>}>
+      {actors.length === 0 ? <Empty title={T.noActors}>{T.noActorsQueue}</Empty> : (
+        <ul class="plain-list tight">{actors.map((actor) => (
+          <li key={actor.actorId} class="row between"><ActorLink id={actor.actorId} /><ActorPill state={actor.state} /></li>
+        ))}</ul>
+      )}
+      {session.may("ScaleActors") && <form class="row top-gap" onSubmit={(event) => { event.preventDefault(); if (fits) scale(type, replicas); }}>
+        <label class="row"><span>{T.replicas}</span>
+          <input class="short" inputMode="numeric" value={wanted} onInput={(event) => (wanted.value = event.currentTarget.value)} aria-invalid={!fits} />
+        </label>
+        <button type="submit" disabled={!fits}>{T.scale}</button>
+      </form>}
+    </Card>
+  );
+}
+
+function Decisions({ type }: { type: ScriptType }) {
+  const past = useSignal<readonly Event[]>([]);
+  useEffect(() => {
+    past.value = [];
+    const request = { topics: [Event_Topic.SCALING], scriptTypes: [type], pageSize: MOST_DECISIONS };
+    void session.client.value!.calls.listEvents(request).then((answer) => (past.value = answer.events), () => undefined);
+  }, [type]);
+  const known = new Map([...past.value].reverse().concat(state.events).map((event) => [event.eventId, event]));
+  const all = [...known.values()].flatMap((event) =>
+    event.scriptType === type && event.detail.case === "scalingDecision" ? [{ id: event.eventId, ...event.detail.value }] : []).slice(-MOST_DECISIONS).reverse();
+  return (
+    <Card title={T.decisions}>
+      {all.length === 0 ? <Empty title={T.noDecisions}>{T.noDecisionsMore}</Empty> : (
+        <ul class="plain-list tight">{all.map((one) => (
+          <li key={one.id}>
+            <div class="row between"><strong class="num">{one.currentReplicas} → {one.desiredReplicas}</strong><span class="muted"><Clock time={ms(one.time)} /></span></div>
+            <div class="muted"><Plain text={one.reason} /> {T.decisionInputs(one.jobsQueued, one.jobsRunning, span(spanMs(one.oldestQueuedAge) ?? 0))}</div>
+          </li>
+        ))}</ul>
+      )}
+    </Card>
+  );
+}
+
+function Settings({ type }: { type: ScriptType }) {
+  const before = useSignal<Draft | undefined>(undefined);
+  const draft = useSignal<Draft | undefined>(undefined);
+  const errors = useSignal<Record<string, string>>({});
+  const read = async (): Promise<void> => {
+    const { status } = await session.client.value!.calls.getScriptType({ scriptType: type });
+    before.value = settingsOf(status?.settings);
+    draft.value = before.value;
+  };
+  useEffect(() => {
+    void read().catch((error: unknown) => (errors.value = { "": failureText(error) }));
+  }, [type]);
+  const now = draft.value;
+  const old = before.value;
+  if (!now || !old) return <Card title={T.settings}><p class="muted">{errors.value[""] ?? T.reading}</p></Card>;
+  const changed = (Object.keys(now) as (keyof Draft)[]).filter((key) => now[key] !== old[key]);
+  const save = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const { settings, paths, wrong } = parseSettings(now, changed);
+    errors.value = wrong;
+    if (Object.keys(wrong).length > 0) return;
+    await act(async () => {
+      await session.client.value!.calls.updateScriptType({ scriptType: type, settings, updateMask: { paths } });
+      await read();
+      return T.settingsSaved(scriptType(type));
+    });
+  };
+  return (
+    <Card title={T.settings} side={<span class="muted">{T.settingsSub}</span>}>
+      <form onSubmit={(event) => void save(event)}>
+        <div class="form-grid">
+          {(Object.keys(now) as (keyof Draft)[]).map((key) => (
+            <Field key={key} label={T.settingNames[key]} hint={T.settingHints[key]} error={errors.value[key]}>
+              {key === "mode" ? (
+                <select value={now.mode} onChange={(event) => (draft.value = { ...now, mode: event.currentTarget.value })}>
+                  <option value="fixed">{T.fixedScaling}</option><option value="auto">{T.autoScaling}</option>
+                </select>
+              ) : (
+                <input value={now[key]} placeholder={T.default} onInput={(event) => (draft.value = { ...now, [key]: event.currentTarget.value })} />
+              )}
+            </Field>
+          ))}
+        </div>
+        {changed.length > 0 && (
+          <div class="diff" aria-label={T.changes}>
+            {changed.map((key) => (
+              <div key={key}><span>{T.settingNames[key]}</span> <del>{old[key] || T.default}</del> → <ins>{now[key] || T.default}</ins></div>
+            ))}
+          </div>
+        )}
+        {session.may("UpdateScriptType") && <div class="row end">
+          <button type="button" disabled={changed.length === 0} onClick={() => { draft.value = old; errors.value = {}; }}>{T.reset}</button>
+          <button type="submit" class="primary" disabled={changed.length === 0}>{T.save}</button>
+        </div>}
+      </form>
+    </Card>
+  );
+}

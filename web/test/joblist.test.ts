@@ -1,0 +1,43 @@
+import fc from "fast-check";
+import { create } from "@bufbuild/protobuf";
+import { Job_State, ListJobsResponseSchema, type SupervisorClient } from "hero-supervisor/web";
+import { expect, it } from "vitest";
+import { filterOf, JobList } from "../src/store/joblist";
+import { World, type Operation } from "./world";
+
+/** A client that lists the jobs of a world. */
+function clientOf(world: World, failed: boolean): SupervisorClient {
+  const matching = () => [...world.jobs.values()].filter((job) => !failed || job.state === Job_State.FAILED);
+  return {
+    calls: {
+      listJobs: async () => create(ListJobsResponseSchema, { jobs: matching() }),
+      getJob: async ({ jobId }: { jobId: string }) => ({ job: world.jobs.get(jobId) }),
+    },
+  } as unknown as SupervisorClient;
+}
+
+const operation: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({ kind: fc.constant("submit" as const), job: fc.nat({ max: 7 }), type: fc.nat({ max: 1 }) }),
+  fc.record({ kind: fc.constant("job" as const), job: fc.nat({ max: 7 }), actor: fc.nat({ max: 2 }), to: fc.constantFrom(Job_State.QUEUED, Job_State.RUNNING, Job_State.SUCCEEDED, Job_State.FAILED) }),
+  fc.record({ kind: fc.constant("forget" as const), job: fc.nat({ max: 7 }) }),
+);
+
+it("a list with the events after it is what the list would be now, newest first", async () => {
+  await fc.assert(fc.asyncProperty(fc.array(operation, { maxLength: 40 }), fc.array(operation, { maxLength: 40 }), fc.boolean(), async (before, after, failed) => {
+    const world = new World();
+    for (const one of before) world.do(one);
+    const list = new JobList(clientOf(world, failed), filterOf(failed ? { state: "failed" } : {}), () => undefined, () => undefined);
+    await list.load();
+    const seen = world.events.length;
+    for (const one of after) {
+      world.do(one);
+      if (list.rows.length > 100) break;
+    }
+    for (const event of world.events.slice(seen)) list.event(event);
+    // Jobs that came into the filter are asked for.
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    const now = [...world.jobs.values()].filter((job) => !failed || job.state === Job_State.FAILED).map((job) => [job.jobId, job.state]);
+    expect(list.rows.map((job) => [job.id, job.state]).sort()).toEqual(now.sort());
+    expect([...list.rows].sort((a, b) => b.created - a.created).map((job) => job.id)).toEqual(list.rows.map((job) => job.id));
+  }), { numRuns: 200 });
+});
