@@ -1,4 +1,5 @@
 //! Compiles the public contract: messages, client and (with the service) server code, and the descriptor set for reflection and the CLI.
+//! With the service it also compresses the files of the dashboard, which are committed as they were built (`web/generate`).
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
     if env::var_os("CARGO_FEATURE_SERVICE").is_some() {
         compile_service(&compiler, &out_dir.join("service"))?;
+        #[cfg(feature = "service")]
+        dashboard::embed(Path::new("web/dist"), &out_dir)?;
     }
     Ok(())
 }
@@ -44,4 +47,55 @@ fn compile_service(compiler: &protox::Compiler, folder: &Path) -> Result<(), Box
         )
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
+}
+
+/// Files of the dashboard, which the program has in itself.
+#[cfg(feature = "service")]
+mod dashboard {
+    use std::error::Error;
+    use std::fmt::Write;
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::io::Write as _;
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    /// Writes each file below `dist`, compressed, and the table of them: `dashboard_files.rs`.
+    pub(super) fn embed(dist: &Path, out_dir: &Path) -> Result<(), Box<dyn Error>> {
+        println!("cargo:rerun-if-changed={}", dist.display());
+        let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo sets CARGO_MANIFEST_DIR")?)
+            .join(dist);
+        let mut table = String::from("&[\n");
+        for (number, file) in files(&root)?.into_iter().enumerate() {
+            let content = fs::read(&file)?;
+            let mut hasher = DefaultHasher::new();
+            content.hash(&mut hasher);
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(&content)?;
+            let compressed = out_dir.join(format!("dashboard_{number}.gz"));
+            fs::write(&compressed, encoder.finish()?)?;
+            let path = format!("/{}", file.strip_prefix(&root)?.display());
+            let etag = format!("\"{:016x}\"", hasher.finish());
+            writeln!(
+                table,
+                "    File {{ path: {path:?}, etag: {etag:?}, gzip: include_bytes!({compressed:?}) }},"
+            )?;
+        }
+        table.push(']');
+        fs::write(out_dir.join("dashboard_files.rs"), table)?;
+        Ok(())
+    }
+
+    /// Returns the files below a folder, in the order of their names.
+    fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() { all.extend(files(&path)?) } else { all.push(path) }
+        }
+        all.sort();
+        Ok(all)
+    }
 }

@@ -41,14 +41,14 @@ use tokio::sync::mpsc;
 use crate::adapters::audit::AuditWriter;
 use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::system_clock::SystemClock;
-use crate::config::{Config, ListenAddr};
+use crate::config::{Config, ListenAddr, host_name};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::event::Event;
 
 use crate::domain::actors::{ActorLifecycleManager, Deps};
 use crate::domain::events::Events;
 use crate::domain::jobs::{JobDefaults, Supervisor};
-use crate::grpc::{GrpcServer, ScrapeAccess, ServerInfo, TlsInfo};
+use crate::grpc::{GrpcServer, Hosts, ScrapeAccess, ServerInfo, TlsInfo};
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::EventLog;
@@ -74,6 +74,8 @@ pub struct Setup {
     pub actors: Vec<ActorConfig>,
     /// Actors of the configuration file.
     pub file: DeclaredActors,
+    /// Serves the dashboard on any free port if another process has its address.
+    pub dashboard_anywhere: bool,
     /// Stops the actors of this node at the end. Otherwise actors of Zinit keep running.
     pub stop_actors: bool,
 }
@@ -95,6 +97,8 @@ pub struct App {
     setup: Setup,
     listeners: Vec<Listener>,
     metrics: Option<(Listener, &'static PrometheusHandle)>,
+    dashboard: Option<Listener>,
+    dashboard_url: Option<String>,
     addresses: Vec<ListenAddr>,
     reloadables: Vec<Arc<dyn Reloadable>>,
     tls: Option<Arc<ServerTls>>,
@@ -120,10 +124,7 @@ impl App {
         let tls = config.tls.files().map(ServerTls::load).transpose()?.map(Arc::new);
         let (events, to_write) = Events::channel();
         let events = events.with_meter(Arc::new(EventMetrics));
-        let mut listeners = Vec::with_capacity(config.listen.len());
-        for addr in &config.listen {
-            listeners.push(Listener::bind(addr).await?);
-        }
+        let (listeners, dashboard) = bind_addresses(&config, setup.dashboard_anywhere).await?;
         let metrics = start_telemetry(&config).await?;
         // After the recorder of metrics, which is to see its state.
         let (audit, writer) = audit::open(&config, &events)?;
@@ -138,8 +139,10 @@ impl App {
         let mut reloadables = identity_files::identity_files(&config, identities)?;
         reloadables.extend(tls.iter().map(|tls| Arc::clone(tls) as Arc<dyn Reloadable>));
         let scrape_access = config.metrics_need_auth().then(|| ScrapeAccess::new(Arc::clone(&authenticator)));
+        let dashboard_url = dashboard.as_ref().and_then(|listener| dashboard_url(listener, tls.is_some()));
         let info = ServerInfo {
             dev: setup.dev,
+            dashboard_url: dashboard_url.clone(),
             tls: tls.clone().map(|tls| tls as Arc<dyn TlsInfo>),
             insecure: insecure::warn(&config),
             ..ServerInfo::new(config.node.clone(), SystemClock.now())
@@ -152,6 +155,7 @@ impl App {
             config.drain_delay,
         )
         .for_browsers(config.grpc_web_origins.clone())
+        .with_dashboard(dashboard.is_some().then(|| Hosts(named_hosts(&config, &config.dashboard_hosts))))
         .with_authenticator(authenticator)
         .with_audit(audit);
         Ok(Self {
@@ -159,6 +163,8 @@ impl App {
             setup,
             listeners,
             metrics,
+            dashboard,
+            dashboard_url,
             addresses,
             reloadables,
             tls,
@@ -179,6 +185,11 @@ impl App {
         &self.addresses
     }
 
+    /// Returns the URL of the dashboard, if it is served on a port.
+    pub fn dashboard_url(&self) -> Option<&str> {
+        self.dashboard_url.as_deref()
+    }
+
     /// Returns the manager of the actors.
     pub fn lifecycle(&self) -> &ActorLifecycleManager {
         &self.lifecycle
@@ -188,6 +199,19 @@ impl App {
     pub(crate) fn store(&self) -> &Arc<dyn ActorStore> {
         self.supervisor.store()
     }
+}
+
+/// Binds the addresses of gRPC and of the dashboard.
+async fn bind_addresses(
+    config: &Config,
+    dashboard_anywhere: bool,
+) -> Result<(Vec<Listener>, Option<Listener>), BindError> {
+    let mut listeners = Vec::with_capacity(config.listen.len());
+    for addr in &config.listen {
+        listeners.push(Listener::bind(addr).await?);
+    }
+    let Some(addr) = &config.dashboard_listen else { return Ok((listeners, None)) };
+    Ok((listeners, Some(Listener::bind_or_other(addr, dashboard_anywhere).await?)))
 }
 
 /// Starts traces and metrics, as far as they are configured. Returns the listener of the metrics and their handle.
@@ -201,6 +225,24 @@ async fn start_telemetry(config: &Config) -> Result<Option<(Listener, &'static P
     let handle = telemetry::metrics::install().map_err(AppError::Metrics)?;
     EventMetrics::begin();
     Ok(Some((Listener::bind(addr).await?, handle)))
+}
+
+/// Returns the URL of the dashboard; None on a unix socket.
+fn dashboard_url(listener: &Listener, tls: bool) -> Option<String> {
+    let scheme = if tls { "https" } else { "http" };
+    match listener.address() {
+        // Whoever listens on every address is reached by name.
+        ListenAddr::Tcp(addr) if addr.ip().is_unspecified() => {
+            Some(format!("{scheme}://{}:{}/", host_name(), addr.port()))
+        }
+        ListenAddr::Tcp(addr) => Some(format!("{scheme}://{addr}/")),
+        ListenAddr::Unix(_) => None,
+    }
+}
+
+/// Returns the names that are given, and those of this machine.
+fn named_hosts(config: &Config, given: &[String]) -> Vec<String> {
+    given.iter().cloned().chain([config.node.to_string(), host_name().to_string()]).collect()
 }
 
 fn manager(

@@ -15,6 +15,7 @@ mod completions;
 mod config;
 mod confirm;
 mod context;
+mod dashboard;
 mod events;
 mod examples;
 mod exit;
@@ -45,6 +46,7 @@ pub use client::ClientArgs;
 pub use completions::{CompletionsArgs, answer_shells};
 pub use config::ConfigCommand;
 pub use context::ContextCommand;
+pub use dashboard::DashboardArgs;
 pub use events::EventsArgs;
 pub use exit::{Exit, Failure};
 pub use health::HealthCommand;
@@ -130,6 +132,8 @@ pub enum CallCommand {
     Events(EventsArgs),
     /// Show the identity, the limits and the dependencies of the server
     Info,
+    /// Show where the dashboard of the server is, and open it in a browser
+    Dashboard(DashboardArgs),
 }
 
 /// Commands that work on files and on this program alone.
@@ -182,6 +186,7 @@ async fn call(client: ClientArgs, command: CallCommand) -> Result<Exit, Failure>
         CallCommand::Wait(verb) => wait::run(client, verb).await,
         CallCommand::Events(args) => events::run(client, args).await,
         CallCommand::Info => info::run(client).await,
+        CallCommand::Dashboard(args) => dashboard::run(client, args).await,
     }
 }
 

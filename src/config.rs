@@ -52,7 +52,7 @@ use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 44] = [
+pub const KEYS: [&str; 46] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -76,6 +76,8 @@ pub const KEYS: [&str; 44] = [
     "metrics_listen",
     "metrics_hosts",
     "metrics_auth",
+    "dashboard_listen",
+    "dashboard_hosts",
     "otlp_endpoint",
     "log_filter",
     "log_format",
@@ -101,6 +103,8 @@ pub const KEYS: [&str; 44] = [
 
 /// Default of `listen`: loopback, because there is neither TLS nor authentication, and the customary port of gRPC.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:50051";
+/// Address of the dashboard of `dev`, and the customary one elsewhere.
+pub const DEFAULT_DASHBOARD: &str = "127.0.0.1:9465";
 /// Default of `redis_url`: the address of an installed Redis.
 pub const DEFAULT_REDIS_URL: &str = "redis://127.0.0.1:6379";
 /// Default of `zinit_socket`: the path in Zinit's documentation.
@@ -178,6 +182,10 @@ pub struct Config {
     /// Requirement that readers of `/metrics` are viewers. Default: `required` where callers of gRPC must show who they
     /// are and other machines can reach the address, otherwise `off`.
     pub metrics_auth: Option<AuthMode>,
+    /// Address of the dashboard, which also serves gRPC and gRPC-Web; off by default.
+    pub dashboard_listen: Option<ListenAddr>,
+    /// Host names under which the dashboard answers, beside addresses, `localhost` and the name of the node; `*` means any name.
+    pub dashboard_hosts: Vec<String>,
     /// URL of the OpenTelemetry collector for traces (OTLP over gRPC); off by default.
     pub otlp_endpoint: Option<String>,
     /// Filter of the log in the form of `tracing`: `info,hero_supervisor=debug`.
@@ -333,6 +341,7 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("insecure", false.into()),
         ("grpc_web_origins", Vec::<Value>::new().into()),
         ("metrics_hosts", Vec::<Value>::new().into()),
+        ("dashboard_hosts", Vec::<Value>::new().into()),
         ("redis_url", DEFAULT_REDIS_URL.into()),
         ("process_manager", "zinit".into()),
         ("zinit_socket", DEFAULT_ZINIT_SOCKET.into()),

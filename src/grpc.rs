@@ -22,6 +22,7 @@
 //! | `dependencies`, `serving_status` | probes of Redis and the process manager, and grpc.health.v1 |
 //! | `contract`, `watch_events_message` | the generated service, and the one message that it sends in a form of its own |
 //! | `web` | gRPC-Web for browsers |
+//! | `dashboard`, `hosts` | the dashboard: its files, and the names under which it answers |
 //! | `server` | all layers in their order, and the end of connections |
 //! | `limits`, `server_info` | the largest message, and the identity of the server |
 
@@ -29,9 +30,11 @@ mod abortable_connection;
 mod access;
 mod audit;
 mod contract;
+mod dashboard;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
+mod hosts;
 mod identity_names;
 mod limits;
 mod mask;
@@ -54,6 +57,7 @@ mod watch_events_message;
 mod web;
 
 pub(crate) use access::{ScrapeAccess, ScrapeRefusal};
+pub use hosts::Hosts;
 pub use peer::{Peer, UnixPeer};
 pub use server::GrpcServer;
 pub use server_info::{ClientCertificates, ServerInfo, TlsInfo, TlsStatus};

@@ -27,6 +27,8 @@ const PREFACE_LIMIT: Duration = Duration::from_secs(10);
 const IDLE_LIMIT: Duration = Duration::from_secs(150);
 /// Most concurrent scrapers.
 const SCRAPERS: usize = 64;
+/// Most connections of browsers; each of them has up to six.
+const BROWSERS: usize = 512;
 /// Most file descriptors that are reserved for Redis, the process manager, logs and programs; a quarter of the limit
 /// if that is less.
 const RESERVE: u64 = 1024;
@@ -61,6 +63,11 @@ pub(super) fn for_callers() -> (Arc<Places>, Arc<Places>) {
 /// Makes the places of metrics scrapers.
 pub(super) fn for_scrapers() -> Arc<Places> {
     Places::new(SCRAPERS, Some(IDLE_LIMIT))
+}
+
+/// Makes the places of browsers that show the dashboard.
+pub(super) fn for_browsers() -> Arc<Places> {
+    Places::new(BROWSERS, None)
 }
 
 /// Divides the limit of file descriptors. Returns the shares of TCP callers and of unix-socket callers.

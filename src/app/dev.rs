@@ -13,7 +13,8 @@ use figment::value::Value;
 use super::serve::{no_runtime, run_with_signals};
 use super::{App, AppError, Ended, Setup, runtime};
 use crate::cli::{DevArgs, Exit, Failure};
-use crate::config::{Config, Env, Flags, Layers, host_name};
+use crate::config::{Config, DEFAULT_DASHBOARD, Env, Flags, Layers, host_name};
+use crate::domain::model::actor::ActorConfig;
 use crate::error::chain;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry;
@@ -124,11 +125,9 @@ async fn run_service(
         missing,
         without_v,
     };
-    let app =
-        App::bind(config, Setup { dev: true, actors: demo.clone(), stop_actors: true, ..Setup::default() })
-            .await?;
+    let app = App::bind(config, setup(args, demo.clone())).await?;
     let (lifecycle, store) = (app.lifecycle().clone(), app.store().clone());
-    let addresses = app.addresses().to_vec();
+    let (addresses, dashboard) = (app.addresses().to_vec(), app.dashboard_url().map(str::to_owned));
     let show = async {
         let (mut states, lame) = tokio::join!(
             actors::start(&lifecycle, store.as_ref(), &counts, &demo),
@@ -137,7 +136,7 @@ async fn run_service(
         for (name, reason) in lame {
             states.iter_mut().filter(|line| line.name == name).for_each(|line| line.add(&reason));
         }
-        banner::print(&facts, &addresses, &states);
+        banner::print(&facts, &addresses, dashboard.as_deref(), &states);
         std::future::pending().await
     };
     tokio::select! {
@@ -147,11 +146,17 @@ async fn run_service(
     }
 }
 
+fn setup(args: &DevArgs, actors: Vec<ActorConfig>) -> Setup {
+    let dashboard_anywhere = args.dashboard_listen.is_none();
+    Setup { dev: true, actors, dashboard_anywhere, stop_actors: true, ..Setup::default() }
+}
+
 /// Returns the layers of `dev`: the flags over defaults of their own, without file and environment.
 fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
     let flags = Flags {
         listen: args.listen.clone(),
         grpc_web_origins: args.grpc_web_origins.clone(),
+        dashboard_listen: args.dashboard_listen.clone(),
         redis_url: Some(redis_url),
         ready_file: args.ready_file.clone(),
         log_filter: args.log_filter.clone(),
@@ -167,6 +172,7 @@ fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
     };
     replace("data_dir", text(&folders.data));
     replace("node", node.into());
+    replace("dashboard_listen", DEFAULT_DASHBOARD.into());
     replace("drain_delay", "0s".into());
     replace("log_filter", DEFAULT_LOG_FILTER.into());
     match &args.zinit {

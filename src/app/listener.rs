@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connections::{Places, for_callers};
+use super::connections::{Places, for_browsers, for_callers};
 use crate::config::ListenAddr;
 use crate::grpc::{Peer, UnixPeer};
 use crate::telemetry::log_limiter::LogLimiter;
@@ -103,6 +103,22 @@ impl Listener {
         }
     }
 
+    /// Binds the address, or with `anywhere` any free port if another process has it.
+    pub(super) async fn bind_or_other(addr: &ListenAddr, anywhere: bool) -> Result<Self, BindError> {
+        let ListenAddr::Tcp(socket) = addr else { return Self::bind(addr).await };
+        if !anywhere {
+            return Self::bind(addr).await;
+        }
+        let refused = |source| BindError::Refused { addr: addr.clone(), source };
+        match TcpListener::bind(socket).await {
+            Ok(listener) => {
+                let bound = listener.local_addr().map_err(refused)?;
+                Ok(Self::Tcp(listener, bound))
+            }
+            Err(_taken) => Self::bind(&ListenAddr::Tcp(SocketAddr::new(socket.ip(), 0))).await,
+        }
+    }
+
     /// Returns the address for callers, with the real port.
     pub(super) fn address(&self) -> ListenAddr {
         match self {
@@ -163,6 +179,14 @@ pub(super) fn incoming(
         connections(listener, places, tls).map(Ok)
     });
     stream::select_all(each).boxed()
+}
+
+/// Streams the connections of the dashboard.
+pub(super) fn of_dashboard(
+    listener: Listener,
+    tls: Option<&TlsOptions>,
+) -> BoxStream<'static, io::Result<Connection>> {
+    connections(listener, for_browsers(), tls).map(|connection| Ok(connection.of_dashboard())).boxed()
 }
 
 /// Streams the connections of one listener, those of TCP after their TLS handshake if there is TLS.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ListenAddr;
 
-/// A file `{"pid": …, "addresses": ["127.0.0.1:50051", "unix:…"]}` that is removed when this is dropped.
+/// A file `{"pid": …, "addresses": ["127.0.0.1:50051", "unix:…"], "dashboard": "http://…"}` that is removed when this is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct ReadyFile {
     path: PathBuf,
@@ -16,9 +17,12 @@ pub(super) struct ReadyFile {
 impl ReadyFile {
     /// Writes the file atomically, so that no reader sees half of it. Symbolic links are not followed, because others
     /// can make files in a shared folder.
-    pub(super) fn write(path: &Path, addresses: &[ListenAddr]) -> io::Result<Self> {
+    pub(super) fn write(path: &Path, addresses: &[ListenAddr], dashboard: Option<&str>) -> io::Result<Self> {
         let addresses: Vec<String> = addresses.iter().map(ListenAddr::to_string).collect();
-        let content = serde_json::json!({"pid": std::process::id(), "addresses": addresses});
+        let mut content = serde_json::json!({"pid": std::process::id(), "addresses": addresses});
+        if let Some(url) = dashboard {
+            content["dashboard"] = url.into();
+        }
         let mut partial = path.as_os_str().to_owned();
         partial.push(format!(".{}", uuid::Uuid::new_v4().simple()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&partial)?;
@@ -53,7 +57,7 @@ mod tests {
         for link in [&ready, &guess] {
             std::os::unix::fs::symlink(&victim, link).unwrap();
         }
-        let file = ReadyFile::write(&ready, &[]).unwrap();
+        let file = ReadyFile::write(&ready, &[], None).unwrap();
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
         assert!(std::fs::symlink_metadata(&ready).unwrap().is_file());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "nothing else is left");

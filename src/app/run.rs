@@ -1,13 +1,15 @@
 //! The run of a service: its tasks, the calls that it serves, and the end in order.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::{self, BoxStream, StreamExt};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::event_metrics::EventMetrics;
-use super::listener::{self, TlsOptions};
+use super::listener::{self, Connection, TlsOptions};
 use super::metrics::{self, Readings};
 use super::ready_file::ReadyFile;
 use super::service_manager::{self, State};
@@ -44,8 +46,9 @@ impl App {
 
         let web = !self.config.grpc_web_origins.is_empty();
         let tls = self.tls_options(if web { Protocols::Both } else { Protocols::Http2 });
-        let incoming = listener::incoming(std::mem::take(&mut self.listeners), tls.as_ref());
+        let calls = listener::incoming(std::mem::take(&mut self.listeners), tls.as_ref());
         let ready = self.write_ready_file()?;
+        let incoming = stream::select(calls, self.browsers());
         // The writer has a token of its own, because the end of the other tasks emits the last events.
         let (written, mut writer) = (CancellationToken::new(), JoinSet::new());
         writer.spawn(write_events(self.log, self.to_write, Arc::new(EventMetrics), written.clone()));
@@ -113,6 +116,14 @@ impl App {
         Ok(())
     }
 
+    /// Streams the connections of the dashboard; none without one.
+    fn browsers(&mut self) -> BoxStream<'static, io::Result<Connection>> {
+        let Some(listener) = self.dashboard.take() else { return stream::empty().boxed() };
+        let address = self.dashboard_url.clone().unwrap_or_else(|| listener.address().to_string());
+        tracing::info!(%address, "dashboard: served on {address}");
+        listener::of_dashboard(listener, self.tls_options(Protocols::Both).as_ref())
+    }
+
     fn tls_options(&self, protocols: Protocols) -> Option<TlsOptions> {
         self.tls.clone().map(|tls| TlsOptions { tls, protocols })
     }
@@ -120,7 +131,7 @@ impl App {
     /// Writes the ready file, if one is configured.
     fn write_ready_file(&self) -> Result<Option<ReadyFile>, AppError> {
         let Some(path) = &self.config.ready_file else { return Ok(None) };
-        let written = ReadyFile::write(path, &self.addresses);
+        let written = ReadyFile::write(path, &self.addresses, self.dashboard_url());
         written.map(Some).map_err(|source| AppError::ReadyFile { path: path.clone(), source })
     }
 }

@@ -161,6 +161,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "events",
         ["events", "events --follow --topic actor --severity warning", "events --job JOB --since 2h -o json"],
     ),
+    ("dashboard", ["dashboard", "dashboard --no-open", "--server https://host:50051 dashboard --no-open -q"]),
     ("info", ["info", "info -o json", "--server https://host:50051 info"]),
     (
         "context",

@@ -28,6 +28,16 @@ fn tls(info: &GetServerInfoResponse) -> String {
     }
 }
 
+/// Names the caller, as the server knows it.
+fn you(info: &GetServerInfoResponse) -> String {
+    let Some(identity) = &info.identity else { return or_dash("") };
+    let name = if identity.id.is_empty() { "nobody in particular" } else { &identity.id };
+    match identity.roles.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name} ({})", identity.roles.join(", ")),
+    }
+}
+
 fn render(info: &GetServerInfoResponse) -> String {
     let facts = [
         ("version", info.version.clone()),
@@ -37,6 +47,8 @@ fn render(info: &GetServerInfoResponse) -> String {
         ("started", time(info.start_time)),
         ("mode", word(info.mode().as_str_name(), "MODE_")),
         ("tls", tls(info)),
+        ("you are", you(info)),
+        ("dashboard", or_dash(&info.dashboard_url)),
         ("newest event", or_dash(&info.newest_event_cursor)),
         ("capabilities", or_dash(&info.capabilities.join(" "))),
     ];

@@ -58,6 +58,9 @@ pub struct DevArgs {
     /// Serve gRPC-Web to pages of this origin, for instance http://localhost:5173; can be repeated [default: none]
     #[arg(long = "grpc-web-origin", value_name = "ORIGIN")]
     pub grpc_web_origins: Vec<String>,
+    /// Address of the dashboard: IP:PORT of this machine [default: 127.0.0.1:9465, or any free port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    pub dashboard_listen: Option<String>,
     /// Address of gRPC: IP:PORT of this machine or unix:PATH; can be repeated [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,

@@ -9,7 +9,7 @@ impl Config {
     pub fn requires_auth(&self) -> bool {
         match self.auth.mode {
             Some(mode) => mode == AuthMode::Required,
-            None => self.auth.names_somebody() || self.listen.iter().any(|addr| !addr.is_private()),
+            None => self.auth.names_somebody() || self.of_calls().any(|(_key, addr)| !addr.is_private()),
         }
     }
 
@@ -29,9 +29,19 @@ impl Config {
     /// Returns the addresses that other machines can reach without TLS or without authentication, each with what is
     /// missing. There is none without `insecure`.
     pub fn exposed(&self) -> Vec<(&ListenAddr, &'static str)> {
+        self.unprotected().map(|(_key, addr, missing)| (addr, missing)).collect()
+    }
+
+    /// Returns the addresses that calls are served on, each with its key.
+    fn of_calls(&self) -> impl Iterator<Item = (&'static str, &ListenAddr)> {
+        let grpc = self.listen.iter().map(|addr| ("listen", addr));
+        grpc.chain(self.dashboard_listen.iter().map(|addr| ("dashboard_listen", addr)))
+    }
+
+    fn unprotected(&self) -> impl Iterator<Item = (&'static str, &ListenAddr, &'static str)> {
         let missing = self.protection().missing();
-        let public = self.listen.iter().filter(|addr| !addr.is_private());
-        public.filter_map(|addr| Some((addr, missing?))).collect()
+        let public = self.of_calls().filter(|(_key, addr)| !addr.is_private());
+        public.filter_map(move |(key, addr)| Some((key, addr, missing?)))
     }
 
     fn protection(&self) -> Protection {
@@ -41,8 +51,8 @@ impl Config {
     /// Checks what other machines can reach.
     pub(super) fn check_exposure(&self, wrong: &mut impl FnMut(&str, String)) {
         if !self.insecure {
-            for (addr, _missing) in self.exposed() {
-                wrong("listen", listen::refusal(addr, self.protection()));
+            for (key, addr, _missing) in self.unprotected() {
+                wrong(key, listen::refusal(addr, self.protection()));
             }
         }
         self.check_metrics(wrong);

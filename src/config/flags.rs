@@ -71,6 +71,13 @@ pub struct Flags {
     /// address that other machines can reach]
     #[arg(long, value_name = "MODE")]
     pub metrics_auth: Option<String>,
+    /// Serve the dashboard here, with gRPC and gRPC-Web: IP:PORT or unix:PATH [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub dashboard_listen: Option<String>,
+    /// Answer with the dashboard under this host name, * for any; can be repeated [default: addresses, localhost and the
+    /// node's name]
+    #[arg(long = "dashboard-host", value_name = "NAME")]
+    pub dashboard_hosts: Vec<String>,
     /// Send traces to this OpenTelemetry collector, http://HOST:4317 [default: nowhere]
     #[arg(long, value_name = "URL")]
     pub otlp_endpoint: Option<String>,

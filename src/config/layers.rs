@@ -78,7 +78,7 @@ impl Env {
     /// Returns the values by key. Items of lists are separated by commas.
     fn given(&self) -> Dict {
         let value = |key: &str, raw: &String| match key {
-            "listen" | "grpc_web_origins" | "metrics_hosts" | "auth.anonymous" => {
+            "listen" | "grpc_web_origins" | "metrics_hosts" | "dashboard_hosts" | "auth.anonymous" => {
                 Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>())
             }
             _single => Value::from(raw.clone()),

@@ -17,6 +17,8 @@ pub struct Peer {
     pub certificates: Arc<[Vec<u8>]>,
     /// The process that has opened a unix socket; None for TCP, and where the system does not show it.
     pub unix: Option<UnixPeer>,
+    /// True for a connection to the address of the dashboard.
+    pub dashboard: bool,
 }
 
 /// Credentials of a process, as the kernel noted them when it connected to a unix socket.
@@ -47,7 +49,7 @@ impl Peer {
             address: Some(address),
             tls: true,
             certificates: certificates.into_iter().collect(),
-            unix: None,
+            ..Self::default()
         }
     }
 }

@@ -26,9 +26,11 @@ use crate::grpc::abortable_connection::AbortableConnection;
 use crate::grpc::access::AccessLayer;
 use crate::grpc::audit::{AuditBegins, AuditEnds};
 use crate::grpc::contract::supervisor_server::SupervisorServer;
+use crate::grpc::dashboard::DashboardLayer;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
+use crate::grpc::hosts::Hosts;
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::metrics_layer::MetricsLayer;
 use crate::grpc::peer::Peer;
@@ -62,6 +64,7 @@ pub struct GrpcServer {
     info: ServerInfo,
     drain_delay: Duration,
     web_origins: Vec<String>,
+    dashboard: Option<Hosts>,
     authenticator: Arc<dyn Authenticator>,
     audit: Option<Arc<dyn AuditLog>>,
 }
@@ -77,12 +80,19 @@ impl GrpcServer {
     ) -> Self {
         let (hub, web_origins) = (EventHub::new(log), Vec::new());
         let authenticator = Arc::new(Everybody::default());
-        Self { supervisor, lifecycle, hub, info, drain_delay, web_origins, authenticator, audit: None }
+        let (dashboard, audit) = (None, None);
+        Self { supervisor, lifecycle, hub, info, drain_delay, web_origins, dashboard, authenticator, audit }
     }
 
     /// Also serves gRPC-Web to pages of these origins; `*` means any origin.
     pub fn for_browsers(self, web_origins: Vec<String>) -> Self {
         Self { web_origins, ..self }
+    }
+
+    /// Also serves the dashboard, on the connections that are for it and under these names.
+    #[must_use]
+    pub fn with_dashboard(self, dashboard: Option<Hosts>) -> Self {
+        Self { dashboard, ..self }
     }
 
     /// Asks `authenticator` who calls. Without one everybody may do everything.
@@ -116,7 +126,8 @@ impl GrpcServer {
         let token = abort.clone();
         let incoming = incoming.map(move |io| io.map(|io| AbortableConnection::new(io, &token)));
         let ending = gate.ending.clone().cancelled_owned();
-        let web = web::layer(&self.web_origins);
+        let web = web::layer(&self.web_origins, self.dashboard.is_some());
+        let dashboard = self.dashboard.clone().map(DashboardLayer::new);
         let access = AccessLayer::new(Arc::clone(&self.authenticator));
         let audit = self.audit.clone();
         let service = self.service(gate, &serving, &abort, &mut tasks);
@@ -124,6 +135,7 @@ impl GrpcServer {
             .accept_http1(web.is_some())
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .layer(option_layer(dashboard))
             .layer(option_layer(web))
             .layer(MetricsLayer::default())
             .layer(option_layer(audit.clone().map(AuditEnds)))

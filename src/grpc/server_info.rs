@@ -22,6 +22,8 @@ pub struct ServerInfo {
     pub tls: Option<Arc<dyn TlsInfo>>,
     /// True if other machines can reach an address without TLS or without authentication.
     pub insecure: bool,
+    /// URL of the dashboard, if it is served on a port.
+    pub dashboard_url: Option<String>,
 }
 
 /// State of a server's TLS at the moment of the call.
@@ -64,6 +66,7 @@ impl ServerInfo {
             dev: false,
             tls: None,
             insecure: false,
+            dashboard_url: None,
         }
     }
 }

@@ -61,8 +61,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::GetServerInfoRequest>,
     ) -> Answer<pb::GetServerInfoResponse> {
-        let is_known = permit(&request)?.decide(Target::Whole).is_ok();
-        let info = self.server_info().await;
+        let permit = permit(&request)?;
+        let is_known = permit.decide(Target::Whole).is_ok();
+        let info = self.server_info(permit.identity()).await;
         Ok(Response::new(if is_known { info } else { server_info::for_everybody(info) }))
     }
 

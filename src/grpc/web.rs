@@ -27,9 +27,9 @@ const EXPOSED: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-
 /// The layers before the service, the outermost first.
 pub(crate) type WebLayer = (OriginLayer, CorsLayer, GrpcWebLayer);
 
-/// Makes the layers for these origins; None without any.
-pub(crate) fn layer(origins: &[String]) -> Option<WebLayer> {
-    if origins.is_empty() {
+/// Makes the layers for these origins; None without any, unless there is a dashboard.
+pub(crate) fn layer(origins: &[String], dashboard: bool) -> Option<WebLayer> {
+    if origins.is_empty() && !dashboard {
         return None;
     }
     let any = origins.iter().any(|origin| origin == ANY);

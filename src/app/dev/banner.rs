@@ -18,20 +18,23 @@ pub(super) struct Facts {
 }
 
 /// Prints the banner. A closed standard output is no error.
-pub(super) fn print(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) {
-    let shown = Output::new(Format::Table, false).data(&text(facts, addresses, actors));
+pub(super) fn print(facts: &Facts, addresses: &[ListenAddr], dashboard: Option<&str>, actors: &[ActorLine]) {
+    let shown = Output::new(Format::Table, false).data(&text(facts, addresses, dashboard, actors));
     if shown.is_err() {
         tracing::debug!("banner: standard output is closed");
     }
 }
 
-fn text(facts: &Facts, addresses: &[ListenAddr], actors: &[ActorLine]) -> String {
+fn text(facts: &Facts, addresses: &[ListenAddr], dashboard: Option<&str>, actors: &[ActorLine]) -> String {
     // The program as it was called, so that the lines can be copied.
     let program = std::env::args().next().unwrap_or_else(|| "hero-supervisor".to_owned());
     let mut lines = vec!["hero-supervisor dev: for trying out, not for production".to_owned(), String::new()];
     let mut fact = |name: &str, value: String| lines.push(format!("  {name:<10}{value}"));
     for address in addresses {
         fact("gRPC", address.to_string());
+    }
+    if let Some(url) = dashboard {
+        fact("dashboard", url.to_owned());
     }
     let redis = if facts.own_redis { "private, append-only" } else { "yours" };
     fact("Redis", format!("{} ({redis})", facts.redis));

@@ -45,6 +45,12 @@ impl Connection {
         Self { socket, peer, place, silent: true, trust: None }
     }
 
+    /// Notes that the connection is to the address of the dashboard.
+    pub(super) fn of_dashboard(mut self) -> Self {
+        self.peer.dashboard = true;
+        self
+    }
+
     /// Ends the connection when the trust in its client is lost.
     pub(super) fn trusted(self, trust: Option<Trust>) -> Self {
         Self { trust, ..self }

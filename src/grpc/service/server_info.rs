@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::timeout;
 
 use crate::descriptors::call_names;
+use crate::domain::access::{Identity, Target, decide};
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::job::{
     MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN,
@@ -26,7 +27,7 @@ const REQUEST_ID_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 impl SupervisorService {
     /// Collects the answer to GetServerInfo.
-    pub(super) async fn server_info(&self) -> pb::GetServerInfoResponse {
+    pub(super) async fn server_info(&self, caller: &Identity) -> pb::GetServerInfoResponse {
         let mode = match (self.gate.soft.is_cancelled(), self.info.dev) {
             (true, _) => Mode::Draining,
             (false, true) => Mode::Dev,
@@ -47,6 +48,8 @@ impl SupervisorService {
             newest_event_cursor: kept.as_ref().map(|kept| kept.newest.encode()).unwrap_or_default(),
             tls: self.info.tls.as_ref().map(|tls| tls_status(tls.status())),
             insecure: self.info.insecure,
+            identity: Some(identity(caller)),
+            dashboard_url: self.info.dashboard_url.clone().unwrap_or_default(),
         }
     }
 
@@ -70,7 +73,19 @@ pub(super) fn for_everybody(info: pb::GetServerInfoResponse) -> pb::GetServerInf
         dependencies: Vec::new(),
         oldest_event_cursor: String::new(),
         newest_event_cursor: String::new(),
+        dashboard_url: String::new(),
         ..info
+    }
+}
+
+fn identity(caller: &Identity) -> pb::Identity {
+    let is_allowed = |rpc: &&str| decide(caller, rpc, Target::Call).is_ok();
+    pb::Identity {
+        id: caller.label().unwrap_or_default(),
+        name: caller.name.clone(),
+        roles: caller.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        allowed_calls: call_names().filter(is_allowed).map(str::to_owned).collect(),
+        not_after: caller.not_after.map(render::timestamp),
     }
 }
 

@@ -188,7 +188,7 @@ func (x TlsStatus_ClientAuth) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TlsStatus_ClientAuth.Descriptor instead.
 func (TlsStatus_ClientAuth) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // The time at which a change takes effect.
@@ -241,7 +241,7 @@ func (x UpdateActorRequest_Apply) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UpdateActorRequest_Apply.Descriptor instead.
 func (UpdateActorRequest_Apply) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // The actors to ping.
@@ -298,7 +298,7 @@ func (x CheckHealthRequest_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckHealthRequest_Scope.Descriptor instead.
 func (CheckHealthRequest_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46, 0}
 }
 
 // The fate of a job that outlasts the wait.
@@ -351,7 +351,7 @@ func (x RunJobRequest_OnWaitEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunJobRequest_OnWaitEnd.Descriptor instead.
 func (RunJobRequest_OnWaitEnd) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55, 0}
 }
 
 // The error of one item of many. Other items are not affected.
@@ -529,8 +529,6 @@ func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
 }
 
 // Response of GetServerInfo.
-//
-// Numbers 12 to 15 are kept free for the build and others.
 type GetServerInfoResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Version of the program, for instance "0.1.0".
@@ -560,7 +558,11 @@ type GetServerInfoResponse struct {
 	Tls *TlsStatus `protobuf:"bytes,12,opt,name=tls,proto3" json:"tls,omitempty"`
 	// True if other machines can reach an address without TLS or without authentication, because the server was started
 	// with --insecure.
-	Insecure      bool `protobuf:"varint,13,opt,name=insecure,proto3" json:"insecure,omitempty"`
+	Insecure bool `protobuf:"varint,13,opt,name=insecure,proto3" json:"insecure,omitempty"`
+	// The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+	Identity *Identity `protobuf:"bytes,14,opt,name=identity,proto3" json:"identity,omitempty"`
+	// URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+	DashboardUrl  string `protobuf:"bytes,15,opt,name=dashboard_url,json=dashboardUrl,proto3" json:"dashboard_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -686,6 +688,102 @@ func (x *GetServerInfoResponse) GetInsecure() bool {
 	return false
 }
 
+func (x *GetServerInfoResponse) GetIdentity() *Identity {
+	if x != nil {
+		return x.Identity
+	}
+	return nil
+}
+
+func (x *GetServerInfoResponse) GetDashboardUrl() string {
+	if x != nil {
+		return x.DashboardUrl
+	}
+	return ""
+}
+
+// A caller, and what it may do.
+type Identity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kind and id, for instance "token:k3v9q2m7xa1c". Empty if the caller has shown none.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Name for people; may be empty.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Names of the roles: "viewer", "submitter", "operator" and "admin".
+	Roles []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	// Names of the calls that the roles allow, as a whole or in part.
+	AllowedCalls []string `protobuf:"bytes,4,rep,name=allowed_calls,json=allowedCalls,proto3" json:"allowed_calls,omitempty"`
+	// End of the identity; absent if it has none.
+	NotAfter      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Identity) Reset() {
+	*x = Identity{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Identity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Identity) ProtoMessage() {}
+
+func (x *Identity) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Identity.ProtoReflect.Descriptor instead.
+func (*Identity) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Identity) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Identity) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Identity) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+func (x *Identity) GetAllowedCalls() []string {
+	if x != nil {
+		return x.AllowedCalls
+	}
+	return nil
+}
+
+func (x *Identity) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
 // TLS of a server.
 type TlsStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -703,7 +801,7 @@ type TlsStatus struct {
 
 func (x *TlsStatus) Reset() {
 	*x = TlsStatus{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +813,7 @@ func (x *TlsStatus) String() string {
 func (*TlsStatus) ProtoMessage() {}
 
 func (x *TlsStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +826,7 @@ func (x *TlsStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TlsStatus.ProtoReflect.Descriptor instead.
 func (*TlsStatus) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TlsStatus) GetNames() []string {
@@ -788,7 +886,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +898,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +911,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Limits) GetMaxScriptBytes() int32 {
@@ -906,7 +1004,7 @@ type CreateActorRequest struct {
 
 func (x *CreateActorRequest) Reset() {
 	*x = CreateActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1016,7 @@ func (x *CreateActorRequest) String() string {
 func (*CreateActorRequest) ProtoMessage() {}
 
 func (x *CreateActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1029,7 @@ func (x *CreateActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateActorRequest.ProtoReflect.Descriptor instead.
 func (*CreateActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateActorRequest) GetActorId() string {
@@ -984,7 +1082,7 @@ type CreateActorResponse struct {
 
 func (x *CreateActorResponse) Reset() {
 	*x = CreateActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1094,7 @@ func (x *CreateActorResponse) String() string {
 func (*CreateActorResponse) ProtoMessage() {}
 
 func (x *CreateActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1107,7 @@ func (x *CreateActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateActorResponse.ProtoReflect.Descriptor instead.
 func (*CreateActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateActorResponse) GetActor() *Actor {
@@ -1046,7 +1144,7 @@ type GetActorRequest struct {
 
 func (x *GetActorRequest) Reset() {
 	*x = GetActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1156,7 @@ func (x *GetActorRequest) String() string {
 func (*GetActorRequest) ProtoMessage() {}
 
 func (x *GetActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1169,7 @@ func (x *GetActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActorRequest.ProtoReflect.Descriptor instead.
 func (*GetActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{8}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetActorRequest) GetActorId() string {
@@ -1099,7 +1197,7 @@ type GetActorResponse struct {
 
 func (x *GetActorResponse) Reset() {
 	*x = GetActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1209,7 @@ func (x *GetActorResponse) String() string {
 func (*GetActorResponse) ProtoMessage() {}
 
 func (x *GetActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1222,7 @@ func (x *GetActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActorResponse.ProtoReflect.Descriptor instead.
 func (*GetActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{9}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetActorResponse) GetActor() *Actor {
@@ -1157,7 +1255,7 @@ type ListActorsRequest struct {
 
 func (x *ListActorsRequest) Reset() {
 	*x = ListActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1267,7 @@ func (x *ListActorsRequest) String() string {
 func (*ListActorsRequest) ProtoMessage() {}
 
 func (x *ListActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1280,7 @@ func (x *ListActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActorsRequest.ProtoReflect.Descriptor instead.
 func (*ListActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{10}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListActorsRequest) GetScriptTypes() []ScriptType {
@@ -1249,7 +1347,7 @@ type ListActorsResponse struct {
 
 func (x *ListActorsResponse) Reset() {
 	*x = ListActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1359,7 @@ func (x *ListActorsResponse) String() string {
 func (*ListActorsResponse) ProtoMessage() {}
 
 func (x *ListActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1372,7 @@ func (x *ListActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActorsResponse.ProtoReflect.Descriptor instead.
 func (*ListActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListActorsResponse) GetActors() []*Actor {
@@ -1324,7 +1422,7 @@ type UpdateActorRequest struct {
 
 func (x *UpdateActorRequest) Reset() {
 	*x = UpdateActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1434,7 @@ func (x *UpdateActorRequest) String() string {
 func (*UpdateActorRequest) ProtoMessage() {}
 
 func (x *UpdateActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1447,7 @@ func (x *UpdateActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateActorRequest.ProtoReflect.Descriptor instead.
 func (*UpdateActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateActorRequest) GetActorId() string {
@@ -1414,7 +1512,7 @@ type UpdateActorResponse struct {
 
 func (x *UpdateActorResponse) Reset() {
 	*x = UpdateActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1524,7 @@ func (x *UpdateActorResponse) String() string {
 func (*UpdateActorResponse) ProtoMessage() {}
 
 func (x *UpdateActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1537,7 @@ func (x *UpdateActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateActorResponse.ProtoReflect.Descriptor instead.
 func (*UpdateActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateActorResponse) GetActor() *Actor {
@@ -1475,7 +1573,7 @@ type DeleteActorRequest struct {
 
 func (x *DeleteActorRequest) Reset() {
 	*x = DeleteActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1585,7 @@ func (x *DeleteActorRequest) String() string {
 func (*DeleteActorRequest) ProtoMessage() {}
 
 func (x *DeleteActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1598,7 @@ func (x *DeleteActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteActorRequest.ProtoReflect.Descriptor instead.
 func (*DeleteActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{14}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DeleteActorRequest) GetActorId() string {
@@ -1549,7 +1647,7 @@ type DeleteActorResponse struct {
 
 func (x *DeleteActorResponse) Reset() {
 	*x = DeleteActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +1659,7 @@ func (x *DeleteActorResponse) String() string {
 func (*DeleteActorResponse) ProtoMessage() {}
 
 func (x *DeleteActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +1672,7 @@ func (x *DeleteActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteActorResponse.ProtoReflect.Descriptor instead.
 func (*DeleteActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteActorResponse) GetActor() *Actor {
@@ -1597,7 +1695,7 @@ type StartActorRequest struct {
 
 func (x *StartActorRequest) Reset() {
 	*x = StartActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1707,7 @@ func (x *StartActorRequest) String() string {
 func (*StartActorRequest) ProtoMessage() {}
 
 func (x *StartActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1720,7 @@ func (x *StartActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorRequest.ProtoReflect.Descriptor instead.
 func (*StartActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{16}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StartActorRequest) GetActorId() string {
@@ -1654,7 +1752,7 @@ type StartActorResponse struct {
 
 func (x *StartActorResponse) Reset() {
 	*x = StartActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1666,7 +1764,7 @@ func (x *StartActorResponse) String() string {
 func (*StartActorResponse) ProtoMessage() {}
 
 func (x *StartActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1679,7 +1777,7 @@ func (x *StartActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorResponse.ProtoReflect.Descriptor instead.
 func (*StartActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{17}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StartActorResponse) GetActor() *Actor {
@@ -1722,7 +1820,7 @@ type StopActorRequest struct {
 
 func (x *StopActorRequest) Reset() {
 	*x = StopActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +1832,7 @@ func (x *StopActorRequest) String() string {
 func (*StopActorRequest) ProtoMessage() {}
 
 func (x *StopActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +1845,7 @@ func (x *StopActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorRequest.ProtoReflect.Descriptor instead.
 func (*StopActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{18}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StopActorRequest) GetActorId() string {
@@ -1800,7 +1898,7 @@ type StopActorResponse struct {
 
 func (x *StopActorResponse) Reset() {
 	*x = StopActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1910,7 @@ func (x *StopActorResponse) String() string {
 func (*StopActorResponse) ProtoMessage() {}
 
 func (x *StopActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1923,7 @@ func (x *StopActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorResponse.ProtoReflect.Descriptor instead.
 func (*StopActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{19}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StopActorResponse) GetActor() *Actor {
@@ -1868,7 +1966,7 @@ type RestartActorRequest struct {
 
 func (x *RestartActorRequest) Reset() {
 	*x = RestartActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +1978,7 @@ func (x *RestartActorRequest) String() string {
 func (*RestartActorRequest) ProtoMessage() {}
 
 func (x *RestartActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +1991,7 @@ func (x *RestartActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorRequest.ProtoReflect.Descriptor instead.
 func (*RestartActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{20}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RestartActorRequest) GetActorId() string {
@@ -1946,7 +2044,7 @@ type RestartActorResponse struct {
 
 func (x *RestartActorResponse) Reset() {
 	*x = RestartActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2056,7 @@ func (x *RestartActorResponse) String() string {
 func (*RestartActorResponse) ProtoMessage() {}
 
 func (x *RestartActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2069,7 @@ func (x *RestartActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorResponse.ProtoReflect.Descriptor instead.
 func (*RestartActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{21}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RestartActorResponse) GetActor() *Actor {
@@ -2015,7 +2113,7 @@ type ActorResult struct {
 
 func (x *ActorResult) Reset() {
 	*x = ActorResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +2125,7 @@ func (x *ActorResult) String() string {
 func (*ActorResult) ProtoMessage() {}
 
 func (x *ActorResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +2138,7 @@ func (x *ActorResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorResult.ProtoReflect.Descriptor instead.
 func (*ActorResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{22}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ActorResult) GetActorId() string {
@@ -2091,7 +2189,7 @@ type StartActorsRequest struct {
 
 func (x *StartActorsRequest) Reset() {
 	*x = StartActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2103,7 +2201,7 @@ func (x *StartActorsRequest) String() string {
 func (*StartActorsRequest) ProtoMessage() {}
 
 func (x *StartActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2116,7 +2214,7 @@ func (x *StartActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorsRequest.ProtoReflect.Descriptor instead.
 func (*StartActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{23}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StartActorsRequest) GetSelector() *ActorSelector {
@@ -2144,7 +2242,7 @@ type StartActorsResponse struct {
 
 func (x *StartActorsResponse) Reset() {
 	*x = StartActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2254,7 @@ func (x *StartActorsResponse) String() string {
 func (*StartActorsResponse) ProtoMessage() {}
 
 func (x *StartActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2169,7 +2267,7 @@ func (x *StartActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorsResponse.ProtoReflect.Descriptor instead.
 func (*StartActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{24}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StartActorsResponse) GetResults() []*ActorResult {
@@ -2198,7 +2296,7 @@ type StopActorsRequest struct {
 
 func (x *StopActorsRequest) Reset() {
 	*x = StopActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2308,7 @@ func (x *StopActorsRequest) String() string {
 func (*StopActorsRequest) ProtoMessage() {}
 
 func (x *StopActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2321,7 @@ func (x *StopActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorsRequest.ProtoReflect.Descriptor instead.
 func (*StopActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{25}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StopActorsRequest) GetSelector() *ActorSelector {
@@ -2272,7 +2370,7 @@ type StopActorsResponse struct {
 
 func (x *StopActorsResponse) Reset() {
 	*x = StopActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2382,7 @@ func (x *StopActorsResponse) String() string {
 func (*StopActorsResponse) ProtoMessage() {}
 
 func (x *StopActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2395,7 @@ func (x *StopActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorsResponse.ProtoReflect.Descriptor instead.
 func (*StopActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{26}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StopActorsResponse) GetResults() []*ActorResult {
@@ -2328,7 +2426,7 @@ type RestartActorsRequest struct {
 
 func (x *RestartActorsRequest) Reset() {
 	*x = RestartActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2438,7 @@ func (x *RestartActorsRequest) String() string {
 func (*RestartActorsRequest) ProtoMessage() {}
 
 func (x *RestartActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2451,7 @@ func (x *RestartActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorsRequest.ProtoReflect.Descriptor instead.
 func (*RestartActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{27}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RestartActorsRequest) GetSelector() *ActorSelector {
@@ -2409,7 +2507,7 @@ type RestartActorsResponse struct {
 
 func (x *RestartActorsResponse) Reset() {
 	*x = RestartActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2519,7 @@ func (x *RestartActorsResponse) String() string {
 func (*RestartActorsResponse) ProtoMessage() {}
 
 func (x *RestartActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2532,7 @@ func (x *RestartActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorsResponse.ProtoReflect.Descriptor instead.
 func (*RestartActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{28}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RestartActorsResponse) GetResults() []*ActorResult {
@@ -2467,7 +2565,7 @@ type StreamActorLogsRequest struct {
 
 func (x *StreamActorLogsRequest) Reset() {
 	*x = StreamActorLogsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2577,7 @@ func (x *StreamActorLogsRequest) String() string {
 func (*StreamActorLogsRequest) ProtoMessage() {}
 
 func (x *StreamActorLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2590,7 @@ func (x *StreamActorLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamActorLogsRequest.ProtoReflect.Descriptor instead.
 func (*StreamActorLogsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{29}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StreamActorLogsRequest) GetActorId() string {
@@ -2560,7 +2658,7 @@ type StreamActorLogsResponse struct {
 
 func (x *StreamActorLogsResponse) Reset() {
 	*x = StreamActorLogsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2670,7 @@ func (x *StreamActorLogsResponse) String() string {
 func (*StreamActorLogsResponse) ProtoMessage() {}
 
 func (x *StreamActorLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2683,7 @@ func (x *StreamActorLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamActorLogsResponse.ProtoReflect.Descriptor instead.
 func (*StreamActorLogsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *StreamActorLogsResponse) GetEntries() []*LogEntry {
@@ -2618,7 +2716,7 @@ type ListScriptTypesRequest struct {
 
 func (x *ListScriptTypesRequest) Reset() {
 	*x = ListScriptTypesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +2728,7 @@ func (x *ListScriptTypesRequest) String() string {
 func (*ListScriptTypesRequest) ProtoMessage() {}
 
 func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +2741,7 @@ func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesRequest.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{31}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{32}
 }
 
 // Response of ListScriptTypes.
@@ -2657,7 +2755,7 @@ type ListScriptTypesResponse struct {
 
 func (x *ListScriptTypesResponse) Reset() {
 	*x = ListScriptTypesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +2767,7 @@ func (x *ListScriptTypesResponse) String() string {
 func (*ListScriptTypesResponse) ProtoMessage() {}
 
 func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +2780,7 @@ func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesResponse.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{32}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListScriptTypesResponse) GetScriptTypes() []*ScriptTypeStatus {
@@ -2705,7 +2803,7 @@ type GetScriptTypeRequest struct {
 
 func (x *GetScriptTypeRequest) Reset() {
 	*x = GetScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2815,7 @@ func (x *GetScriptTypeRequest) String() string {
 func (*GetScriptTypeRequest) ProtoMessage() {}
 
 func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2828,7 @@ func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{33}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetScriptTypeRequest) GetScriptType() ScriptType {
@@ -2758,7 +2856,7 @@ type GetScriptTypeResponse struct {
 
 func (x *GetScriptTypeResponse) Reset() {
 	*x = GetScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2770,7 +2868,7 @@ func (x *GetScriptTypeResponse) String() string {
 func (*GetScriptTypeResponse) ProtoMessage() {}
 
 func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2783,7 +2881,7 @@ func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -2810,7 +2908,7 @@ type UpdateScriptTypeRequest struct {
 
 func (x *UpdateScriptTypeRequest) Reset() {
 	*x = UpdateScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2822,7 +2920,7 @@ func (x *UpdateScriptTypeRequest) String() string {
 func (*UpdateScriptTypeRequest) ProtoMessage() {}
 
 func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2835,7 +2933,7 @@ func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UpdateScriptTypeRequest) GetScriptType() ScriptType {
@@ -2870,7 +2968,7 @@ type UpdateScriptTypeResponse struct {
 
 func (x *UpdateScriptTypeResponse) Reset() {
 	*x = UpdateScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +2980,7 @@ func (x *UpdateScriptTypeResponse) String() string {
 func (*UpdateScriptTypeResponse) ProtoMessage() {}
 
 func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +2993,7 @@ func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UpdateScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -2929,7 +3027,7 @@ type ScaleActorsRequest struct {
 
 func (x *ScaleActorsRequest) Reset() {
 	*x = ScaleActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2941,7 +3039,7 @@ func (x *ScaleActorsRequest) String() string {
 func (*ScaleActorsRequest) ProtoMessage() {}
 
 func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2954,7 +3052,7 @@ func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsRequest.ProtoReflect.Descriptor instead.
 func (*ScaleActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ScaleActorsRequest) GetScriptType() ScriptType {
@@ -3023,7 +3121,7 @@ type ScaleActorsResponse struct {
 
 func (x *ScaleActorsResponse) Reset() {
 	*x = ScaleActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3133,7 @@ func (x *ScaleActorsResponse) String() string {
 func (*ScaleActorsResponse) ProtoMessage() {}
 
 func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3146,7 @@ func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsResponse.ProtoReflect.Descriptor instead.
 func (*ScaleActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ScaleActorsResponse) GetStatus() *ScriptTypeStatus {
@@ -3092,7 +3190,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3104,7 +3202,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3117,7 +3215,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PauseQueueRequest) GetScriptType() ScriptType {
@@ -3147,7 +3245,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +3257,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +3270,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PauseQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3202,7 +3300,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3214,7 +3312,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3227,7 +3325,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ResumeQueueRequest) GetScriptType() ScriptType {
@@ -3257,7 +3355,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3367,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3380,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ResumeQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3318,7 +3416,7 @@ type PurgeQueueRequest struct {
 
 func (x *PurgeQueueRequest) Reset() {
 	*x = PurgeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3330,7 +3428,7 @@ func (x *PurgeQueueRequest) String() string {
 func (*PurgeQueueRequest) ProtoMessage() {}
 
 func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3343,7 +3441,7 @@ func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueRequest.ProtoReflect.Descriptor instead.
 func (*PurgeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PurgeQueueRequest) GetScriptType() ScriptType {
@@ -3392,7 +3490,7 @@ type PurgeQueueResponse struct {
 
 func (x *PurgeQueueResponse) Reset() {
 	*x = PurgeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3404,7 +3502,7 @@ func (x *PurgeQueueResponse) String() string {
 func (*PurgeQueueResponse) ProtoMessage() {}
 
 func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3417,7 +3515,7 @@ func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueResponse.ProtoReflect.Descriptor instead.
 func (*PurgeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PurgeQueueResponse) GetPurgedCount() int32 {
@@ -3442,7 +3540,7 @@ type CheckHealthRequest struct {
 
 func (x *CheckHealthRequest) Reset() {
 	*x = CheckHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3454,7 +3552,7 @@ func (x *CheckHealthRequest) String() string {
 func (*CheckHealthRequest) ProtoMessage() {}
 
 func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3467,7 +3565,7 @@ func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthRequest.ProtoReflect.Descriptor instead.
 func (*CheckHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CheckHealthRequest) GetSelector() *ActorSelector {
@@ -3502,7 +3600,7 @@ type CheckHealthResponse struct {
 
 func (x *CheckHealthResponse) Reset() {
 	*x = CheckHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3514,7 +3612,7 @@ func (x *CheckHealthResponse) String() string {
 func (*CheckHealthResponse) ProtoMessage() {}
 
 func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3527,7 +3625,7 @@ func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthResponse.ProtoReflect.Descriptor instead.
 func (*CheckHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CheckHealthResponse) GetReports() []*HealthReport {
@@ -3554,7 +3652,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +3664,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +3677,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WatchHealthRequest) GetSelector() *ActorSelector {
@@ -3629,7 +3727,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3739,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3752,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WatchHealthResponse) GetCursor() string {
@@ -3741,7 +3839,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3753,7 +3851,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3766,7 +3864,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SubmitJobRequest) GetJob() *JobSpec {
@@ -3803,7 +3901,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3815,7 +3913,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3828,7 +3926,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SubmitJobResponse) GetJob() *Job {
@@ -3856,7 +3954,7 @@ type SubmitJobsRequest struct {
 
 func (x *SubmitJobsRequest) Reset() {
 	*x = SubmitJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3868,7 +3966,7 @@ func (x *SubmitJobsRequest) String() string {
 func (*SubmitJobsRequest) ProtoMessage() {}
 
 func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3881,7 +3979,7 @@ func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SubmitJobsRequest) GetRequests() []*SubmitJobRequest {
@@ -3902,7 +4000,7 @@ type SubmitJobsResponse struct {
 
 func (x *SubmitJobsResponse) Reset() {
 	*x = SubmitJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +4012,7 @@ func (x *SubmitJobsResponse) String() string {
 func (*SubmitJobsResponse) ProtoMessage() {}
 
 func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +4025,7 @@ func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
@@ -3953,7 +4051,7 @@ type SubmitJobResult struct {
 
 func (x *SubmitJobResult) Reset() {
 	*x = SubmitJobResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3965,7 +4063,7 @@ func (x *SubmitJobResult) String() string {
 func (*SubmitJobResult) ProtoMessage() {}
 
 func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3978,7 +4076,7 @@ func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResult.ProtoReflect.Descriptor instead.
 func (*SubmitJobResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SubmitJobResult) GetJob() *Job {
@@ -4025,7 +4123,7 @@ type RunJobRequest struct {
 
 func (x *RunJobRequest) Reset() {
 	*x = RunJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4037,7 +4135,7 @@ func (x *RunJobRequest) String() string {
 func (*RunJobRequest) ProtoMessage() {}
 
 func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4050,7 +4148,7 @@ func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobRequest.ProtoReflect.Descriptor instead.
 func (*RunJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RunJobRequest) GetJob() *JobSpec {
@@ -4103,7 +4201,7 @@ type RunJobResponse struct {
 
 func (x *RunJobResponse) Reset() {
 	*x = RunJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4213,7 @@ func (x *RunJobResponse) String() string {
 func (*RunJobResponse) ProtoMessage() {}
 
 func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4226,7 @@ func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobResponse.ProtoReflect.Descriptor instead.
 func (*RunJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RunJobResponse) GetJob() *Job {
@@ -4165,7 +4263,7 @@ type AwaitJobRequest struct {
 
 func (x *AwaitJobRequest) Reset() {
 	*x = AwaitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4177,7 +4275,7 @@ func (x *AwaitJobRequest) String() string {
 func (*AwaitJobRequest) ProtoMessage() {}
 
 func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4190,7 +4288,7 @@ func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobRequest.ProtoReflect.Descriptor instead.
 func (*AwaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AwaitJobRequest) GetJobId() string {
@@ -4220,7 +4318,7 @@ type AwaitJobResponse struct {
 
 func (x *AwaitJobResponse) Reset() {
 	*x = AwaitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4330,7 @@ func (x *AwaitJobResponse) String() string {
 func (*AwaitJobResponse) ProtoMessage() {}
 
 func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4343,7 @@ func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobResponse.ProtoReflect.Descriptor instead.
 func (*AwaitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AwaitJobResponse) GetJob() *Job {
@@ -4275,7 +4373,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4287,7 +4385,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4300,7 +4398,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *GetJobRequest) GetJobId() string {
@@ -4328,7 +4426,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4340,7 +4438,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4353,7 +4451,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -4395,7 +4493,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4407,7 +4505,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4420,7 +4518,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ListJobsRequest) GetScriptTypes() []ScriptType {
@@ -4513,7 +4611,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4525,7 +4623,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4538,7 +4636,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -4568,7 +4666,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4580,7 +4678,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4593,7 +4691,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -4623,7 +4721,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4635,7 +4733,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4648,7 +4746,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -4678,7 +4776,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4690,7 +4788,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4703,7 +4801,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -4731,7 +4829,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4743,7 +4841,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4756,7 +4854,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -4779,7 +4877,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4791,7 +4889,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4804,7 +4902,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -4832,7 +4930,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4844,7 +4942,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4857,7 +4955,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -4884,7 +4982,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4896,7 +4994,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4909,7 +5007,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -4962,7 +5060,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4974,7 +5072,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4987,7 +5085,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -5101,7 +5199,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5113,7 +5211,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5126,7 +5224,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -5171,7 +5269,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5183,7 +5281,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5196,7 +5294,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -5285,7 +5383,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5297,7 +5395,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5310,7 +5408,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -5396,7 +5494,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5408,7 +5506,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5421,7 +5519,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -5512,7 +5610,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5524,7 +5622,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5537,7 +5635,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -5623,7 +5721,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5635,7 +5733,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5648,7 +5746,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -5682,7 +5780,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x0eFieldViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\"\x16\n" +
-	"\x14GetServerInfoRequest\"\x9f\x05\n" +
+	"\x14GetServerInfoRequest\"\xfe\x05\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
 	"\vapi_version\x18\x02 \x01(\tR\n" +
@@ -5700,12 +5798,20 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	" \x01(\tR\x11oldestEventCursor\x12.\n" +
 	"\x13newest_event_cursor\x18\v \x01(\tR\x11newestEventCursor\x12/\n" +
 	"\x03tls\x18\f \x01(\v2\x1d.hero.supervisor.v1.TlsStatusR\x03tls\x12\x1a\n" +
-	"\binsecure\x18\r \x01(\bR\binsecure\"N\n" +
+	"\binsecure\x18\r \x01(\bR\binsecure\x128\n" +
+	"\bidentity\x18\x0e \x01(\v2\x1c.hero.supervisor.v1.IdentityR\bidentity\x12#\n" +
+	"\rdashboard_url\x18\x0f \x01(\tR\fdashboardUrl\"N\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vMODE_NORMAL\x10\x01\x12\f\n" +
 	"\bMODE_DEV\x10\x02\x12\x11\n" +
-	"\rMODE_DRAINING\x10\x03\"\xbb\x02\n" +
+	"\rMODE_DRAINING\x10\x03\"\xa2\x01\n" +
+	"\bIdentity\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05roles\x18\x03 \x03(\tR\x05roles\x12#\n" +
+	"\rallowed_calls\x18\x04 \x03(\tR\fallowedCalls\x127\n" +
+	"\tnot_after\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\"\xbb\x02\n" +
 	"\tTlsStatus\x12\x14\n" +
 	"\x05names\x18\x01 \x03(\tR\x05names\x127\n" +
 	"\tnot_after\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12\x1f\n" +
@@ -6141,7 +6247,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                 // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),  // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
@@ -6153,316 +6259,319 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*FieldViolation)(nil),           // 7: hero.supervisor.v1.FieldViolation
 	(*GetServerInfoRequest)(nil),     // 8: hero.supervisor.v1.GetServerInfoRequest
 	(*GetServerInfoResponse)(nil),    // 9: hero.supervisor.v1.GetServerInfoResponse
-	(*TlsStatus)(nil),                // 10: hero.supervisor.v1.TlsStatus
-	(*Limits)(nil),                   // 11: hero.supervisor.v1.Limits
-	(*CreateActorRequest)(nil),       // 12: hero.supervisor.v1.CreateActorRequest
-	(*CreateActorResponse)(nil),      // 13: hero.supervisor.v1.CreateActorResponse
-	(*GetActorRequest)(nil),          // 14: hero.supervisor.v1.GetActorRequest
-	(*GetActorResponse)(nil),         // 15: hero.supervisor.v1.GetActorResponse
-	(*ListActorsRequest)(nil),        // 16: hero.supervisor.v1.ListActorsRequest
-	(*ListActorsResponse)(nil),       // 17: hero.supervisor.v1.ListActorsResponse
-	(*UpdateActorRequest)(nil),       // 18: hero.supervisor.v1.UpdateActorRequest
-	(*UpdateActorResponse)(nil),      // 19: hero.supervisor.v1.UpdateActorResponse
-	(*DeleteActorRequest)(nil),       // 20: hero.supervisor.v1.DeleteActorRequest
-	(*DeleteActorResponse)(nil),      // 21: hero.supervisor.v1.DeleteActorResponse
-	(*StartActorRequest)(nil),        // 22: hero.supervisor.v1.StartActorRequest
-	(*StartActorResponse)(nil),       // 23: hero.supervisor.v1.StartActorResponse
-	(*StopActorRequest)(nil),         // 24: hero.supervisor.v1.StopActorRequest
-	(*StopActorResponse)(nil),        // 25: hero.supervisor.v1.StopActorResponse
-	(*RestartActorRequest)(nil),      // 26: hero.supervisor.v1.RestartActorRequest
-	(*RestartActorResponse)(nil),     // 27: hero.supervisor.v1.RestartActorResponse
-	(*ActorResult)(nil),              // 28: hero.supervisor.v1.ActorResult
-	(*StartActorsRequest)(nil),       // 29: hero.supervisor.v1.StartActorsRequest
-	(*StartActorsResponse)(nil),      // 30: hero.supervisor.v1.StartActorsResponse
-	(*StopActorsRequest)(nil),        // 31: hero.supervisor.v1.StopActorsRequest
-	(*StopActorsResponse)(nil),       // 32: hero.supervisor.v1.StopActorsResponse
-	(*RestartActorsRequest)(nil),     // 33: hero.supervisor.v1.RestartActorsRequest
-	(*RestartActorsResponse)(nil),    // 34: hero.supervisor.v1.RestartActorsResponse
-	(*StreamActorLogsRequest)(nil),   // 35: hero.supervisor.v1.StreamActorLogsRequest
-	(*StreamActorLogsResponse)(nil),  // 36: hero.supervisor.v1.StreamActorLogsResponse
-	(*ListScriptTypesRequest)(nil),   // 37: hero.supervisor.v1.ListScriptTypesRequest
-	(*ListScriptTypesResponse)(nil),  // 38: hero.supervisor.v1.ListScriptTypesResponse
-	(*GetScriptTypeRequest)(nil),     // 39: hero.supervisor.v1.GetScriptTypeRequest
-	(*GetScriptTypeResponse)(nil),    // 40: hero.supervisor.v1.GetScriptTypeResponse
-	(*UpdateScriptTypeRequest)(nil),  // 41: hero.supervisor.v1.UpdateScriptTypeRequest
-	(*UpdateScriptTypeResponse)(nil), // 42: hero.supervisor.v1.UpdateScriptTypeResponse
-	(*ScaleActorsRequest)(nil),       // 43: hero.supervisor.v1.ScaleActorsRequest
-	(*ScaleActorsResponse)(nil),      // 44: hero.supervisor.v1.ScaleActorsResponse
-	(*PauseQueueRequest)(nil),        // 45: hero.supervisor.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),       // 46: hero.supervisor.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),       // 47: hero.supervisor.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),      // 48: hero.supervisor.v1.ResumeQueueResponse
-	(*PurgeQueueRequest)(nil),        // 49: hero.supervisor.v1.PurgeQueueRequest
-	(*PurgeQueueResponse)(nil),       // 50: hero.supervisor.v1.PurgeQueueResponse
-	(*CheckHealthRequest)(nil),       // 51: hero.supervisor.v1.CheckHealthRequest
-	(*CheckHealthResponse)(nil),      // 52: hero.supervisor.v1.CheckHealthResponse
-	(*WatchHealthRequest)(nil),       // 53: hero.supervisor.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),      // 54: hero.supervisor.v1.WatchHealthResponse
-	(*SubmitJobRequest)(nil),         // 55: hero.supervisor.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),        // 56: hero.supervisor.v1.SubmitJobResponse
-	(*SubmitJobsRequest)(nil),        // 57: hero.supervisor.v1.SubmitJobsRequest
-	(*SubmitJobsResponse)(nil),       // 58: hero.supervisor.v1.SubmitJobsResponse
-	(*SubmitJobResult)(nil),          // 59: hero.supervisor.v1.SubmitJobResult
-	(*RunJobRequest)(nil),            // 60: hero.supervisor.v1.RunJobRequest
-	(*RunJobResponse)(nil),           // 61: hero.supervisor.v1.RunJobResponse
-	(*AwaitJobRequest)(nil),          // 62: hero.supervisor.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),         // 63: hero.supervisor.v1.AwaitJobResponse
-	(*GetJobRequest)(nil),            // 64: hero.supervisor.v1.GetJobRequest
-	(*GetJobResponse)(nil),           // 65: hero.supervisor.v1.GetJobResponse
-	(*ListJobsRequest)(nil),          // 66: hero.supervisor.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),         // 67: hero.supervisor.v1.ListJobsResponse
-	(*CancelJobRequest)(nil),         // 68: hero.supervisor.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),        // 69: hero.supervisor.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),          // 70: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),         // 71: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),         // 72: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),        // 73: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),          // 74: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 75: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),               // 76: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),       // 77: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),      // 78: hero.supervisor.v1.WatchEventsResponse
-	(*SnapshotItem)(nil),             // 79: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),        // 80: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 81: hero.supervisor.v1.ListEventsResponse
-	nil,                              // 82: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                              // 83: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                              // 84: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	(*timestamppb.Timestamp)(nil),    // 85: google.protobuf.Timestamp
-	(*Dependency)(nil),               // 86: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),      // 87: google.protobuf.Duration
-	(*ActorConfig)(nil),              // 88: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                    // 89: hero.supervisor.v1.Actor
-	(ActorView)(0),                   // 90: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                  // 91: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 92: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 93: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 94: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 95: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 96: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 97: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 98: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 99: hero.supervisor.v1.Job.State
-	(*HealthReport)(nil),             // 100: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 101: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 102: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 103: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 104: hero.supervisor.v1.Job
-	(JobView)(0),                     // 105: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 106: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 107: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 108: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 109: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 110: hero.supervisor.v1.Event
+	(*Identity)(nil),                 // 10: hero.supervisor.v1.Identity
+	(*TlsStatus)(nil),                // 11: hero.supervisor.v1.TlsStatus
+	(*Limits)(nil),                   // 12: hero.supervisor.v1.Limits
+	(*CreateActorRequest)(nil),       // 13: hero.supervisor.v1.CreateActorRequest
+	(*CreateActorResponse)(nil),      // 14: hero.supervisor.v1.CreateActorResponse
+	(*GetActorRequest)(nil),          // 15: hero.supervisor.v1.GetActorRequest
+	(*GetActorResponse)(nil),         // 16: hero.supervisor.v1.GetActorResponse
+	(*ListActorsRequest)(nil),        // 17: hero.supervisor.v1.ListActorsRequest
+	(*ListActorsResponse)(nil),       // 18: hero.supervisor.v1.ListActorsResponse
+	(*UpdateActorRequest)(nil),       // 19: hero.supervisor.v1.UpdateActorRequest
+	(*UpdateActorResponse)(nil),      // 20: hero.supervisor.v1.UpdateActorResponse
+	(*DeleteActorRequest)(nil),       // 21: hero.supervisor.v1.DeleteActorRequest
+	(*DeleteActorResponse)(nil),      // 22: hero.supervisor.v1.DeleteActorResponse
+	(*StartActorRequest)(nil),        // 23: hero.supervisor.v1.StartActorRequest
+	(*StartActorResponse)(nil),       // 24: hero.supervisor.v1.StartActorResponse
+	(*StopActorRequest)(nil),         // 25: hero.supervisor.v1.StopActorRequest
+	(*StopActorResponse)(nil),        // 26: hero.supervisor.v1.StopActorResponse
+	(*RestartActorRequest)(nil),      // 27: hero.supervisor.v1.RestartActorRequest
+	(*RestartActorResponse)(nil),     // 28: hero.supervisor.v1.RestartActorResponse
+	(*ActorResult)(nil),              // 29: hero.supervisor.v1.ActorResult
+	(*StartActorsRequest)(nil),       // 30: hero.supervisor.v1.StartActorsRequest
+	(*StartActorsResponse)(nil),      // 31: hero.supervisor.v1.StartActorsResponse
+	(*StopActorsRequest)(nil),        // 32: hero.supervisor.v1.StopActorsRequest
+	(*StopActorsResponse)(nil),       // 33: hero.supervisor.v1.StopActorsResponse
+	(*RestartActorsRequest)(nil),     // 34: hero.supervisor.v1.RestartActorsRequest
+	(*RestartActorsResponse)(nil),    // 35: hero.supervisor.v1.RestartActorsResponse
+	(*StreamActorLogsRequest)(nil),   // 36: hero.supervisor.v1.StreamActorLogsRequest
+	(*StreamActorLogsResponse)(nil),  // 37: hero.supervisor.v1.StreamActorLogsResponse
+	(*ListScriptTypesRequest)(nil),   // 38: hero.supervisor.v1.ListScriptTypesRequest
+	(*ListScriptTypesResponse)(nil),  // 39: hero.supervisor.v1.ListScriptTypesResponse
+	(*GetScriptTypeRequest)(nil),     // 40: hero.supervisor.v1.GetScriptTypeRequest
+	(*GetScriptTypeResponse)(nil),    // 41: hero.supervisor.v1.GetScriptTypeResponse
+	(*UpdateScriptTypeRequest)(nil),  // 42: hero.supervisor.v1.UpdateScriptTypeRequest
+	(*UpdateScriptTypeResponse)(nil), // 43: hero.supervisor.v1.UpdateScriptTypeResponse
+	(*ScaleActorsRequest)(nil),       // 44: hero.supervisor.v1.ScaleActorsRequest
+	(*ScaleActorsResponse)(nil),      // 45: hero.supervisor.v1.ScaleActorsResponse
+	(*PauseQueueRequest)(nil),        // 46: hero.supervisor.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),       // 47: hero.supervisor.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),       // 48: hero.supervisor.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),      // 49: hero.supervisor.v1.ResumeQueueResponse
+	(*PurgeQueueRequest)(nil),        // 50: hero.supervisor.v1.PurgeQueueRequest
+	(*PurgeQueueResponse)(nil),       // 51: hero.supervisor.v1.PurgeQueueResponse
+	(*CheckHealthRequest)(nil),       // 52: hero.supervisor.v1.CheckHealthRequest
+	(*CheckHealthResponse)(nil),      // 53: hero.supervisor.v1.CheckHealthResponse
+	(*WatchHealthRequest)(nil),       // 54: hero.supervisor.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),      // 55: hero.supervisor.v1.WatchHealthResponse
+	(*SubmitJobRequest)(nil),         // 56: hero.supervisor.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),        // 57: hero.supervisor.v1.SubmitJobResponse
+	(*SubmitJobsRequest)(nil),        // 58: hero.supervisor.v1.SubmitJobsRequest
+	(*SubmitJobsResponse)(nil),       // 59: hero.supervisor.v1.SubmitJobsResponse
+	(*SubmitJobResult)(nil),          // 60: hero.supervisor.v1.SubmitJobResult
+	(*RunJobRequest)(nil),            // 61: hero.supervisor.v1.RunJobRequest
+	(*RunJobResponse)(nil),           // 62: hero.supervisor.v1.RunJobResponse
+	(*AwaitJobRequest)(nil),          // 63: hero.supervisor.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),         // 64: hero.supervisor.v1.AwaitJobResponse
+	(*GetJobRequest)(nil),            // 65: hero.supervisor.v1.GetJobRequest
+	(*GetJobResponse)(nil),           // 66: hero.supervisor.v1.GetJobResponse
+	(*ListJobsRequest)(nil),          // 67: hero.supervisor.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),         // 68: hero.supervisor.v1.ListJobsResponse
+	(*CancelJobRequest)(nil),         // 69: hero.supervisor.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),        // 70: hero.supervisor.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),          // 71: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),         // 72: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),         // 73: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),        // 74: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),          // 75: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 76: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),               // 77: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),       // 78: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),      // 79: hero.supervisor.v1.WatchEventsResponse
+	(*SnapshotItem)(nil),             // 80: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),        // 81: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 82: hero.supervisor.v1.ListEventsResponse
+	nil,                              // 83: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                              // 84: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                              // 85: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	(*timestamppb.Timestamp)(nil),    // 86: google.protobuf.Timestamp
+	(*Dependency)(nil),               // 87: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),      // 88: google.protobuf.Duration
+	(*ActorConfig)(nil),              // 89: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                    // 90: hero.supervisor.v1.Actor
+	(ActorView)(0),                   // 91: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                  // 92: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                 // 93: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),    // 94: google.protobuf.FieldMask
+	(*ActorSelector)(nil),            // 95: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),             // 96: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                 // 97: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),         // 98: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),       // 99: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                   // 100: hero.supervisor.v1.Job.State
+	(*HealthReport)(nil),             // 101: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),              // 102: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                 // 103: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                  // 104: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                      // 105: hero.supervisor.v1.Job
+	(JobView)(0),                     // 106: hero.supervisor.v1.JobView
+	(*JobStateChange)(nil),           // 107: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),              // 108: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                 // 109: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),              // 110: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                    // 111: hero.supervisor.v1.Event
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	82,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	83,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	85,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	86,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
-	11,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	86,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
-	10,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
-	85,  // 7: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
-	2,   // 8: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	87,  // 9: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	87,  // 10: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	87,  // 11: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	88,  // 12: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	87,  // 13: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	89,  // 14: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 15: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	90,  // 16: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	89,  // 17: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	91,  // 18: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	92,  // 19: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	83,  // 20: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	90,  // 21: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	89,  // 22: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	88,  // 23: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	93,  // 24: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,   // 25: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	87,  // 26: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 27: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	89,  // 28: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	87,  // 29: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	89,  // 30: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	87,  // 31: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	89,  // 32: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 33: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	87,  // 34: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 35: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	89,  // 36: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 37: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	87,  // 38: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 39: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	89,  // 40: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 41: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	89,  // 42: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 43: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	6,   // 44: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	94,  // 45: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	87,  // 46: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	28,  // 47: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	94,  // 48: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	87,  // 49: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 50: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	28,  // 51: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	94,  // 52: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	87,  // 53: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 54: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	28,  // 55: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	85,  // 56: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	95,  // 57: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	96,  // 58: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	97,  // 59: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	91,  // 60: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	90,  // 61: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	97,  // 62: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	91,  // 63: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	98,  // 64: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	93,  // 65: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	97,  // 66: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	91,  // 67: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	87,  // 68: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	87,  // 69: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	97,  // 70: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 71: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	91,  // 72: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	97,  // 73: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	91,  // 74: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	97,  // 75: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	91,  // 76: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	99,  // 77: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	94,  // 78: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	4,   // 79: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	87,  // 80: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	100, // 81: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	94,  // 82: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	87,  // 83: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	100, // 84: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	101, // 85: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	102, // 86: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	103, // 87: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	104, // 88: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	55,  // 89: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	59,  // 90: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	104, // 91: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	6,   // 92: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	103, // 93: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	87,  // 94: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	5,   // 95: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	104, // 96: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 97: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	87,  // 98: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	104, // 99: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 100: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	105, // 101: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	104, // 102: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	91,  // 103: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	99,  // 104: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	85,  // 105: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	85,  // 106: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	84,  // 107: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	104, // 108: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	104, // 109: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	104, // 110: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	87,  // 111: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	104, // 112: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	106, // 113: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	107, // 114: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	76,  // 115: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	102, // 116: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	96,  // 117: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	108, // 118: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	91,  // 119: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	109, // 120: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	87,  // 121: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	79,  // 122: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	110, // 123: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	102, // 124: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	89,  // 125: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	97,  // 126: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	104, // 127: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	108, // 128: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	91,  // 129: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	109, // 130: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	85,  // 131: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	85,  // 132: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	110, // 133: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	8,   // 134: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	12,  // 135: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	14,  // 136: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	16,  // 137: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	18,  // 138: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	20,  // 139: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	22,  // 140: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	24,  // 141: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	26,  // 142: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	29,  // 143: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	31,  // 144: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	33,  // 145: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	35,  // 146: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	37,  // 147: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	39,  // 148: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	41,  // 149: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	43,  // 150: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	45,  // 151: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	47,  // 152: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	49,  // 153: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	51,  // 154: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	53,  // 155: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	55,  // 156: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	57,  // 157: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	60,  // 158: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	62,  // 159: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	64,  // 160: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	66,  // 161: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	68,  // 162: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	70,  // 163: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	72,  // 164: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	74,  // 165: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	77,  // 166: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	80,  // 167: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	9,   // 168: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	13,  // 169: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	15,  // 170: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	17,  // 171: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	19,  // 172: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	21,  // 173: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	23,  // 174: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	25,  // 175: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	27,  // 176: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	30,  // 177: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	32,  // 178: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	34,  // 179: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	36,  // 180: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	38,  // 181: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	40,  // 182: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	42,  // 183: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	44,  // 184: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	46,  // 185: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	48,  // 186: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	50,  // 187: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	52,  // 188: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	54,  // 189: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	56,  // 190: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	58,  // 191: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	61,  // 192: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	63,  // 193: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	65,  // 194: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	67,  // 195: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	69,  // 196: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	71,  // 197: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	73,  // 198: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	75,  // 199: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	78,  // 200: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	81,  // 201: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	168, // [168:202] is the sub-list for method output_type
-	134, // [134:168] is the sub-list for method input_type
-	134, // [134:134] is the sub-list for extension type_name
-	134, // [134:134] is the sub-list for extension extendee
-	0,   // [0:134] is the sub-list for field type_name
+	12,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
+	87,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	11,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
+	10,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
+	86,  // 8: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	86,  // 9: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	2,   // 10: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
+	88,  // 11: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	88,  // 12: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	88,  // 13: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	89,  // 14: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	88,  // 15: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	90,  // 16: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 17: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	91,  // 18: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	90,  // 19: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	92,  // 20: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	93,  // 21: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	84,  // 22: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	91,  // 23: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	90,  // 24: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	89,  // 25: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	94,  // 26: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,   // 27: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
+	88,  // 28: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 29: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	90,  // 30: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	88,  // 31: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 32: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	88,  // 33: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	90,  // 34: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 35: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	88,  // 36: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 37: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	90,  // 38: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 39: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	88,  // 40: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 41: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	90,  // 42: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 43: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	90,  // 44: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 45: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	6,   // 46: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
+	95,  // 47: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	88,  // 48: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	29,  // 49: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	95,  // 50: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	88,  // 51: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 52: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	29,  // 53: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	95,  // 54: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	88,  // 55: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 56: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	29,  // 57: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	86,  // 58: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	96,  // 59: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	97,  // 60: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	98,  // 61: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	92,  // 62: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	91,  // 63: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	98,  // 64: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	92,  // 65: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	99,  // 66: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	94,  // 67: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	98,  // 68: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	92,  // 69: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	88,  // 70: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	88,  // 71: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	98,  // 72: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 73: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	92,  // 74: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	98,  // 75: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	92,  // 76: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	98,  // 77: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	92,  // 78: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	100, // 79: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	95,  // 80: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 81: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	88,  // 82: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	101, // 83: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	95,  // 84: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	88,  // 85: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	101, // 86: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	102, // 87: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	103, // 88: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	104, // 89: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	105, // 90: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	56,  // 91: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	60,  // 92: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	105, // 93: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 94: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	104, // 95: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	88,  // 96: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 97: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	105, // 98: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 99: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	88,  // 100: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	105, // 101: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 102: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	106, // 103: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	105, // 104: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	92,  // 105: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	100, // 106: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	86,  // 107: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	86,  // 108: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	85,  // 109: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	105, // 110: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	105, // 111: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	105, // 112: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	88,  // 113: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	105, // 114: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	107, // 115: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	108, // 116: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	77,  // 117: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	103, // 118: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	97,  // 119: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	109, // 120: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	92,  // 121: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	110, // 122: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	88,  // 123: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	80,  // 124: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	111, // 125: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	103, // 126: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	90,  // 127: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	98,  // 128: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	105, // 129: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	109, // 130: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	92,  // 131: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	110, // 132: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	86,  // 133: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	86,  // 134: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	111, // 135: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	8,   // 136: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	13,  // 137: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	15,  // 138: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	17,  // 139: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	19,  // 140: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	21,  // 141: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	23,  // 142: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	25,  // 143: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	27,  // 144: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	30,  // 145: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	32,  // 146: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	34,  // 147: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	36,  // 148: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	38,  // 149: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	40,  // 150: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	42,  // 151: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	44,  // 152: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	46,  // 153: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	48,  // 154: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	50,  // 155: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	52,  // 156: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	54,  // 157: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	56,  // 158: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	58,  // 159: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	61,  // 160: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	63,  // 161: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	65,  // 162: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	67,  // 163: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	69,  // 164: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	71,  // 165: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	73,  // 166: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	75,  // 167: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	78,  // 168: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	81,  // 169: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	9,   // 170: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	14,  // 171: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	16,  // 172: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	18,  // 173: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	20,  // 174: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	22,  // 175: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	24,  // 176: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	26,  // 177: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	28,  // 178: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	31,  // 179: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	33,  // 180: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	35,  // 181: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	37,  // 182: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	39,  // 183: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	41,  // 184: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	43,  // 185: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	45,  // 186: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	47,  // 187: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	49,  // 188: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	51,  // 189: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	53,  // 190: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	55,  // 191: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	57,  // 192: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	59,  // 193: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	62,  // 194: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	64,  // 195: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	66,  // 196: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	68,  // 197: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	70,  // 198: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	72,  // 199: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	74,  // 200: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	76,  // 201: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	79,  // 202: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	82,  // 203: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	170, // [170:204] is the sub-list for method output_type
+	136, // [136:170] is the sub-list for method input_type
+	136, // [136:136] is the sub-list for extension type_name
+	136, // [136:136] is the sub-list for extension extendee
+	0,   // [0:136] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -6475,30 +6584,30 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 	file_hero_supervisor_v1_job_proto_init()
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_script_type_status_proto_init()
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49].OneofWrappers = []any{
 		(*WatchHealthResponse_Report)(nil),
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -6509,7 +6618,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   79,
+			NumMessages:   80,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -141,10 +141,7 @@ global___GetServerInfoRequest = GetServerInfoRequest
 
 @typing.final
 class GetServerInfoResponse(google.protobuf.message.Message):
-    """Response of GetServerInfo.
-
-    Numbers 12 to 15 are kept free for the build and others.
-    """
+    """Response of GetServerInfo."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -188,6 +185,8 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     NEWEST_EVENT_CURSOR_FIELD_NUMBER: builtins.int
     TLS_FIELD_NUMBER: builtins.int
     INSECURE_FIELD_NUMBER: builtins.int
+    IDENTITY_FIELD_NUMBER: builtins.int
+    DASHBOARD_URL_FIELD_NUMBER: builtins.int
     version: builtins.str
     """Version of the program, for instance "0.1.0"."""
     api_version: builtins.str
@@ -208,6 +207,8 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     """True if other machines can reach an address without TLS or without authentication, because the server was started
     with --insecure.
     """
+    dashboard_url: builtins.str
+    """URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity."""
     @property
     def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Time at which the program was started."""
@@ -228,6 +229,10 @@ class GetServerInfoResponse(google.protobuf.message.Message):
     def tls(self) -> global___TlsStatus:
         """TLS of the TCP addresses; absent without TLS."""
 
+    @property
+    def identity(self) -> global___Identity:
+        """The caller, as the server knows it. Where no identity is demanded, every call is allowed."""
+
     def __init__(
         self,
         *,
@@ -244,11 +249,54 @@ class GetServerInfoResponse(google.protobuf.message.Message):
         newest_event_cursor: builtins.str = ...,
         tls: global___TlsStatus | None = ...,
         insecure: builtins.bool = ...,
+        identity: global___Identity | None = ...,
+        dashboard_url: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["limits", b"limits", "start_time", b"start_time", "tls", b"tls"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dependencies", b"dependencies", "insecure", b"insecure", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "newest_event_cursor", b"newest_event_cursor", "node", b"node", "oldest_event_cursor", b"oldest_event_cursor", "start_time", b"start_time", "tls", b"tls", "version", b"version"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["identity", b"identity", "limits", b"limits", "start_time", b"start_time", "tls", b"tls"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["api_version", b"api_version", "capabilities", b"capabilities", "dashboard_url", b"dashboard_url", "dependencies", b"dependencies", "identity", b"identity", "insecure", b"insecure", "instance_id", b"instance_id", "limits", b"limits", "mode", b"mode", "newest_event_cursor", b"newest_event_cursor", "node", b"node", "oldest_event_cursor", b"oldest_event_cursor", "start_time", b"start_time", "tls", b"tls", "version", b"version"]) -> None: ...
 
 global___GetServerInfoResponse = GetServerInfoResponse
+
+@typing.final
+class Identity(google.protobuf.message.Message):
+    """A caller, and what it may do."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ID_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
+    ROLES_FIELD_NUMBER: builtins.int
+    ALLOWED_CALLS_FIELD_NUMBER: builtins.int
+    NOT_AFTER_FIELD_NUMBER: builtins.int
+    id: builtins.str
+    """Kind and id, for instance "token:k3v9q2m7xa1c". Empty if the caller has shown none."""
+    name: builtins.str
+    """Name for people; may be empty."""
+    @property
+    def roles(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the roles: "viewer", "submitter", "operator" and "admin"."""
+
+    @property
+    def allowed_calls(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names of the calls that the roles allow, as a whole or in part."""
+
+    @property
+    def not_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """End of the identity; absent if it has none."""
+
+    def __init__(
+        self,
+        *,
+        id: builtins.str = ...,
+        name: builtins.str = ...,
+        roles: collections.abc.Iterable[builtins.str] | None = ...,
+        allowed_calls: collections.abc.Iterable[builtins.str] | None = ...,
+        not_after: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["not_after", b"not_after"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["allowed_calls", b"allowed_calls", "id", b"id", "name", b"name", "not_after", b"not_after", "roles", b"roles"]) -> None: ...
+
+global___Identity = Identity
 
 @typing.final
 class TlsStatus(google.protobuf.message.Message):

@@ -8,8 +8,6 @@ package hero.supervisor.v1;
 /**
  * <pre>
  * Response of GetServerInfo.
- *
- * Numbers 12 to 15 are kept free for the build and others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.GetServerInfoResponse}
@@ -44,6 +42,7 @@ private static final long serialVersionUID = 0L;
     dependencies_ = java.util.Collections.emptyList();
     oldestEventCursor_ = "";
     newestEventCursor_ = "";
+    dashboardUrl_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -785,6 +784,91 @@ private static final long serialVersionUID = 0L;
     return insecure_;
   }
 
+  public static final int IDENTITY_FIELD_NUMBER = 14;
+  private hero.supervisor.v1.Identity identity_;
+  /**
+   * <pre>
+   * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+   * @return Whether the identity field is set.
+   */
+  @java.lang.Override
+  public boolean hasIdentity() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+   * @return The identity.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.Identity getIdentity() {
+    return identity_ == null ? hero.supervisor.v1.Identity.getDefaultInstance() : identity_;
+  }
+  /**
+   * <pre>
+   * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.IdentityOrBuilder getIdentityOrBuilder() {
+    return identity_ == null ? hero.supervisor.v1.Identity.getDefaultInstance() : identity_;
+  }
+
+  public static final int DASHBOARD_URL_FIELD_NUMBER = 15;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object dashboardUrl_ = "";
+  /**
+   * <pre>
+   * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+   * </pre>
+   *
+   * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+   * @return The dashboardUrl.
+   */
+  @java.lang.Override
+  public java.lang.String getDashboardUrl() {
+    java.lang.Object ref = dashboardUrl_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      dashboardUrl_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+   * </pre>
+   *
+   * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+   * @return The bytes for dashboardUrl.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getDashboardUrlBytes() {
+    java.lang.Object ref = dashboardUrl_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      dashboardUrl_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -837,6 +921,12 @@ private static final long serialVersionUID = 0L;
     }
     if (insecure_ != false) {
       output.writeBool(13, insecure_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeMessage(14, getIdentity());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(dashboardUrl_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 15, dashboardUrl_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -897,6 +987,13 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(13, insecure_);
     }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(14, getIdentity());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(dashboardUrl_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(15, dashboardUrl_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -946,6 +1043,13 @@ private static final long serialVersionUID = 0L;
     }
     if (getInsecure()
         != other.getInsecure()) return false;
+    if (hasIdentity() != other.hasIdentity()) return false;
+    if (hasIdentity()) {
+      if (!getIdentity()
+          .equals(other.getIdentity())) return false;
+    }
+    if (!getDashboardUrl()
+        .equals(other.getDashboardUrl())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -994,6 +1098,12 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + INSECURE_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getInsecure());
+    if (hasIdentity()) {
+      hash = (37 * hash) + IDENTITY_FIELD_NUMBER;
+      hash = (53 * hash) + getIdentity().hashCode();
+    }
+    hash = (37 * hash) + DASHBOARD_URL_FIELD_NUMBER;
+    hash = (53 * hash) + getDashboardUrl().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1094,8 +1204,6 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Response of GetServerInfo.
-   *
-   * Numbers 12 to 15 are kept free for the build and others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.GetServerInfoResponse}
@@ -1134,6 +1242,7 @@ private static final long serialVersionUID = 0L;
         internalGetLimitsFieldBuilder();
         internalGetDependenciesFieldBuilder();
         internalGetTlsFieldBuilder();
+        internalGetIdentityFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1172,6 +1281,12 @@ private static final long serialVersionUID = 0L;
         tlsBuilder_ = null;
       }
       insecure_ = false;
+      identity_ = null;
+      if (identityBuilder_ != null) {
+        identityBuilder_.dispose();
+        identityBuilder_ = null;
+      }
+      dashboardUrl_ = "";
       return this;
     }
 
@@ -1264,6 +1379,15 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00001000) != 0)) {
         result.insecure_ = insecure_;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.identity_ = identityBuilder_ == null
+            ? identity_
+            : identityBuilder_.build();
+        to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.dashboardUrl_ = dashboardUrl_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1360,6 +1484,14 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getInsecure() != false) {
         setInsecure(other.getInsecure());
+      }
+      if (other.hasIdentity()) {
+        mergeIdentity(other.getIdentity());
+      }
+      if (!other.getDashboardUrl().isEmpty()) {
+        dashboardUrl_ = other.dashboardUrl_;
+        bitField0_ |= 0x00004000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1467,6 +1599,18 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00001000;
               break;
             } // case 104
+            case 114: {
+              input.readMessage(
+                  internalGetIdentityFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 114
+            case 122: {
+              dashboardUrl_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 122
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3085,6 +3229,255 @@ private static final long serialVersionUID = 0L;
     public Builder clearInsecure() {
       bitField0_ = (bitField0_ & ~0x00001000);
       insecure_ = false;
+      onChanged();
+      return this;
+    }
+
+    private hero.supervisor.v1.Identity identity_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.Identity, hero.supervisor.v1.Identity.Builder, hero.supervisor.v1.IdentityOrBuilder> identityBuilder_;
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     * @return Whether the identity field is set.
+     */
+    public boolean hasIdentity() {
+      return ((bitField0_ & 0x00002000) != 0);
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     * @return The identity.
+     */
+    public hero.supervisor.v1.Identity getIdentity() {
+      if (identityBuilder_ == null) {
+        return identity_ == null ? hero.supervisor.v1.Identity.getDefaultInstance() : identity_;
+      } else {
+        return identityBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    public Builder setIdentity(hero.supervisor.v1.Identity value) {
+      if (identityBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        identity_ = value;
+      } else {
+        identityBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    public Builder setIdentity(
+        hero.supervisor.v1.Identity.Builder builderForValue) {
+      if (identityBuilder_ == null) {
+        identity_ = builderForValue.build();
+      } else {
+        identityBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    public Builder mergeIdentity(hero.supervisor.v1.Identity value) {
+      if (identityBuilder_ == null) {
+        if (((bitField0_ & 0x00002000) != 0) &&
+          identity_ != null &&
+          identity_ != hero.supervisor.v1.Identity.getDefaultInstance()) {
+          getIdentityBuilder().mergeFrom(value);
+        } else {
+          identity_ = value;
+        }
+      } else {
+        identityBuilder_.mergeFrom(value);
+      }
+      if (identity_ != null) {
+        bitField0_ |= 0x00002000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    public Builder clearIdentity() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      identity_ = null;
+      if (identityBuilder_ != null) {
+        identityBuilder_.dispose();
+        identityBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    public hero.supervisor.v1.Identity.Builder getIdentityBuilder() {
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return internalGetIdentityFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    public hero.supervisor.v1.IdentityOrBuilder getIdentityOrBuilder() {
+      if (identityBuilder_ != null) {
+        return identityBuilder_.getMessageOrBuilder();
+      } else {
+        return identity_ == null ?
+            hero.supervisor.v1.Identity.getDefaultInstance() : identity_;
+      }
+    }
+    /**
+     * <pre>
+     * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.Identity, hero.supervisor.v1.Identity.Builder, hero.supervisor.v1.IdentityOrBuilder> 
+        internalGetIdentityFieldBuilder() {
+      if (identityBuilder_ == null) {
+        identityBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.Identity, hero.supervisor.v1.Identity.Builder, hero.supervisor.v1.IdentityOrBuilder>(
+                getIdentity(),
+                getParentForChildren(),
+                isClean());
+        identity_ = null;
+      }
+      return identityBuilder_;
+    }
+
+    private java.lang.Object dashboardUrl_ = "";
+    /**
+     * <pre>
+     * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+     * </pre>
+     *
+     * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+     * @return The dashboardUrl.
+     */
+    public java.lang.String getDashboardUrl() {
+      java.lang.Object ref = dashboardUrl_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        dashboardUrl_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+     * </pre>
+     *
+     * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+     * @return The bytes for dashboardUrl.
+     */
+    public com.google.protobuf.ByteString
+        getDashboardUrlBytes() {
+      java.lang.Object ref = dashboardUrl_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        dashboardUrl_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+     * </pre>
+     *
+     * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+     * @param value The dashboardUrl to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDashboardUrl(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      dashboardUrl_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+     * </pre>
+     *
+     * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDashboardUrl() {
+      dashboardUrl_ = getDefaultInstance().getDashboardUrl();
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+     * </pre>
+     *
+     * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+     * @param value The bytes for dashboardUrl to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDashboardUrlBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      dashboardUrl_ = value;
+      bitField0_ |= 0x00004000;
       onChanged();
       return this;
     }

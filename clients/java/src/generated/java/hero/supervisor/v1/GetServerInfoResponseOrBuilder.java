@@ -327,4 +327,51 @@ public interface GetServerInfoResponseOrBuilder extends
    * @return The insecure.
    */
   boolean getInsecure();
+
+  /**
+   * <pre>
+   * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+   * @return Whether the identity field is set.
+   */
+  boolean hasIdentity();
+  /**
+   * <pre>
+   * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+   * @return The identity.
+   */
+  hero.supervisor.v1.Identity getIdentity();
+  /**
+   * <pre>
+   * The caller, as the server knows it. Where no identity is demanded, every call is allowed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Identity identity = 14 [json_name = "identity"];</code>
+   */
+  hero.supervisor.v1.IdentityOrBuilder getIdentityOrBuilder();
+
+  /**
+   * <pre>
+   * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+   * </pre>
+   *
+   * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+   * @return The dashboardUrl.
+   */
+  java.lang.String getDashboardUrl();
+  /**
+   * <pre>
+   * URL of the dashboard, which also serves these calls. Empty without one, and for callers without an identity.
+   * </pre>
+   *
+   * <code>string dashboard_url = 15 [json_name = "dashboardUrl"];</code>
+   * @return The bytes for dashboardUrl.
+   */
+  com.google.protobuf.ByteString
+      getDashboardUrlBytes();
 }

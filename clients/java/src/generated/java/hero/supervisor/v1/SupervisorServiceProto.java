@@ -52,6 +52,11 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_GetServerInfoResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_Identity_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_Identity_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_TlsStatus_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -448,7 +453,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H" +
       "\n\016FieldViolation\022\024\n\005field\030\001 \001(\tR\005field\022 " +
       "\n\013description\030\002 \001(\tR\013description\"\026\n\024GetS" +
-      "erverInfoRequest\"\237\005\n\025GetServerInfoRespon" +
+      "erverInfoRequest\"\376\005\n\025GetServerInfoRespon" +
       "se\022\030\n\007version\030\001 \001(\tR\007version\022\037\n\013api_vers" +
       "ion\030\002 \001(\tR\napiVersion\022\037\n\013instance_id\030\003 \001" +
       "(\tR\ninstanceId\022\022\n\004node\030\004 \001(\tR\004node\0229\n\nst" +
@@ -463,420 +468,427 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "ursor\022.\n\023newest_event_cursor\030\013 \001(\tR\021newe" +
       "stEventCursor\022/\n\003tls\030\014 \001(\0132\035.hero.superv" +
       "isor.v1.TlsStatusR\003tls\022\032\n\010insecure\030\r \001(\010" +
-      "R\010insecure\"N\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000" +
-      "\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022\021\n\rMODE_" +
-      "DRAINING\020\003\"\273\002\n\tTlsStatus\022\024\n\005names\030\001 \003(\tR" +
-      "\005names\0227\n\tnot_after\030\002 \001(\0132\032.google.proto" +
-      "buf.TimestampR\010notAfter\022\037\n\013min_version\030\003" +
-      " \001(\tR\nminVersion\022I\n\013client_auth\030\004 \001(\0162(." +
-      "hero.supervisor.v1.TlsStatus.ClientAuthR" +
-      "\nclientAuth\"s\n\nClientAuth\022\033\n\027CLIENT_AUTH" +
-      "_UNSPECIFIED\020\000\022\024\n\020CLIENT_AUTH_NONE\020\001\022\030\n\024" +
-      "CLIENT_AUTH_OPTIONAL\020\002\022\030\n\024CLIENT_AUTH_RE" +
-      "QUIRED\020\003\"\316\003\n\006Limits\022(\n\020max_script_bytes\030" +
-      "\001 \001(\005R\016maxScriptBytes\022(\n\020max_result_byte" +
-      "s\030\002 \001(\005R\016maxResultBytes\022*\n\021max_message_b" +
-      "ytes\030\003 \001(\005R\017maxMessageBytes\022$\n\016max_batch" +
-      "_jobs\030\004 \001(\005R\014maxBatchJobs\022\"\n\rmax_page_si" +
-      "ze\030\005 \001(\005R\013maxPageSize\022\035\n\nmax_labels\030\006 \001(" +
-      "\005R\tmaxLabels\022!\n\014max_attempts\030\007 \001(\005R\013maxA" +
-      "ttempts\0224\n\010max_wait\030\010 \001(\0132\031.google.proto" +
-      "buf.DurationR\007maxWait\022;\n\014max_job_span\030\t " +
-      "\001(\0132\031.google.protobuf.DurationR\nmaxJobSp" +
-      "an\022E\n\021request_id_window\030\n \001(\0132\031.google.p" +
-      "rotobuf.DurationR\017requestIdWindow\"\350\001\n\022Cr" +
-      "eateActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007acto" +
-      "rId\0227\n\006config\030\002 \001(\0132\037.hero.supervisor.v1" +
-      ".ActorConfigR\006config\022\031\n\005start\030\003 \001(\010H\000R\005s" +
-      "tart\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validate" +
-      "Only\0224\n\010max_wait\030\005 \001(\0132\031.google.protobuf" +
-      ".DurationR\007maxWaitB\010\n\006_start\"\244\001\n\023CreateA" +
-      "ctorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.super" +
-      "visor.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007" +
-      "changed\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.sup" +
-      "ervisor.v1.WaitOutcomeR\013waitOutcome\"_\n\017G" +
-      "etActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorI" +
-      "d\0221\n\004view\030\002 \001(\0162\035.hero.supervisor.v1.Act" +
-      "orViewR\004view\"C\n\020GetActorResponse\022/\n\005acto" +
+      "R\010insecure\0228\n\010identity\030\016 \001(\0132\034.hero.supe" +
+      "rvisor.v1.IdentityR\010identity\022#\n\rdashboar" +
+      "d_url\030\017 \001(\tR\014dashboardUrl\"N\n\004Mode\022\024\n\020MOD" +
+      "E_UNSPECIFIED\020\000\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE" +
+      "_DEV\020\002\022\021\n\rMODE_DRAINING\020\003\"\242\001\n\010Identity\022\016" +
+      "\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030\002 \001(\tR\004name\022\024\n\005ro" +
+      "les\030\003 \003(\tR\005roles\022#\n\rallowed_calls\030\004 \003(\tR" +
+      "\014allowedCalls\0227\n\tnot_after\030\005 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\010notAfter\"\273\002\n\tTlsSt" +
+      "atus\022\024\n\005names\030\001 \003(\tR\005names\0227\n\tnot_after\030" +
+      "\002 \001(\0132\032.google.protobuf.TimestampR\010notAf" +
+      "ter\022\037\n\013min_version\030\003 \001(\tR\nminVersion\022I\n\013" +
+      "client_auth\030\004 \001(\0162(.hero.supervisor.v1.T" +
+      "lsStatus.ClientAuthR\nclientAuth\"s\n\nClien" +
+      "tAuth\022\033\n\027CLIENT_AUTH_UNSPECIFIED\020\000\022\024\n\020CL" +
+      "IENT_AUTH_NONE\020\001\022\030\n\024CLIENT_AUTH_OPTIONAL" +
+      "\020\002\022\030\n\024CLIENT_AUTH_REQUIRED\020\003\"\316\003\n\006Limits\022" +
+      "(\n\020max_script_bytes\030\001 \001(\005R\016maxScriptByte" +
+      "s\022(\n\020max_result_bytes\030\002 \001(\005R\016maxResultBy" +
+      "tes\022*\n\021max_message_bytes\030\003 \001(\005R\017maxMessa" +
+      "geBytes\022$\n\016max_batch_jobs\030\004 \001(\005R\014maxBatc" +
+      "hJobs\022\"\n\rmax_page_size\030\005 \001(\005R\013maxPageSiz" +
+      "e\022\035\n\nmax_labels\030\006 \001(\005R\tmaxLabels\022!\n\014max_" +
+      "attempts\030\007 \001(\005R\013maxAttempts\0224\n\010max_wait\030" +
+      "\010 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
+      "t\022;\n\014max_job_span\030\t \001(\0132\031.google.protobu" +
+      "f.DurationR\nmaxJobSpan\022E\n\021request_id_win" +
+      "dow\030\n \001(\0132\031.google.protobuf.DurationR\017re" +
+      "questIdWindow\"\350\001\n\022CreateActorRequest\022\031\n\010" +
+      "actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132" +
+      "\037.hero.supervisor.v1.ActorConfigR\006config" +
+      "\022\031\n\005start\030\003 \001(\010H\000R\005start\210\001\001\022#\n\rvalidate_" +
+      "only\030\004 \001(\010R\014validateOnly\0224\n\010max_wait\030\005 \001" +
+      "(\0132\031.google.protobuf.DurationR\007maxWaitB\010" +
+      "\n\006_start\"\244\001\n\023CreateActorResponse\022/\n\005acto" +
       "r\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005acto" +
-      "r\"\230\003\n\021ListActorsRequest\022A\n\014script_types\030" +
-      "\001 \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013s" +
-      "criptTypes\0227\n\006states\030\002 \003(\0162\037.hero.superv" +
-      "isor.v1.Actor.StateR\006states\022I\n\006labels\030\003 " +
-      "\003(\01321.hero.supervisor.v1.ListActorsReque" +
-      "st.LabelsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004no" +
-      "de\022\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\npage_" +
-      "token\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035.h" +
-      "ero.supervisor.v1.ActorViewR\004view\0329\n\013Lab" +
-      "elsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(" +
-      "\tR\005value:\0028\001\"\216\001\n\022ListActorsResponse\0221\n\006a" +
-      "ctors\030\001 \003(\0132\031.hero.supervisor.v1.ActorR\006" +
-      "actors\022&\n\017next_page_token\030\002 \001(\tR\rnextPag" +
-      "eToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalSize\"\274\003" +
-      "\n\022UpdateActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007" +
-      "actorId\0227\n\006config\030\002 \001(\0132\037.hero.superviso" +
-      "r.v1.ActorConfigR\006config\022;\n\013update_mask\030" +
-      "\003 \001(\0132\032.google.protobuf.FieldMaskR\nupdat" +
-      "eMask\022B\n\005apply\030\004 \001(\0162,.hero.supervisor.v" +
-      "1.UpdateActorRequest.ApplyR\005apply\022>\n\rdra" +
-      "in_timeout\030\005 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n" +
-      "\010max_wait\030\007 \001(\0132\031.google.protobuf.Durati" +
-      "onR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSPECIFIE" +
-      "D\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY_RESTA" +
-      "RT\020\002\"d\n\023UpdateActorResponse\022/\n\005actor\030\001 \001" +
-      "(\0132\031.hero.supervisor.v1.ActorR\005actor\022\034\n\t" +
-      "restarted\030\002 \001(\010R\trestarted\"\302\001\n\022DeleteAct" +
-      "orRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\r" +
-      "drain_timeout\030\002 \001(\0132\031.google.protobuf.Du" +
-      "rationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005for" +
-      "ce\022#\n\rallow_missing\030\004 \001(\010R\014allowMissing\022" +
-      "\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023DeleteActorRe" +
-      "sponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor." +
-      "v1.ActorR\005actor\"d\n\021StartActorRequest\022\031\n\010" +
-      "actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wait\030\002 \001(" +
-      "\0132\031.google.protobuf.DurationR\007maxWait\"\243\001" +
-      "\n\022StartActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
-      "ro.supervisor.v1.ActorR\005actor\022\030\n\007changed" +
-      "\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037." +
-      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
-      "ome\"\321\001\n\020StopActorRequest\022\031\n\010actor_id\030\001 \001" +
-      "(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
-      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
-      "n\030\005 \001(\tR\006reason\"\242\001\n\021StopActorResponse\022/\n" +
-      "\005actor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR" +
-      "\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait" +
-      "_outcome\030\003 \001(\0162\037.hero.supervisor.v1.Wait" +
-      "OutcomeR\013waitOutcome\"\324\001\n\023RestartActorReq" +
+      "r\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outc" +
+      "ome\030\003 \001(\0162\037.hero.supervisor.v1.WaitOutco" +
+      "meR\013waitOutcome\"_\n\017GetActorRequest\022\031\n\010ac" +
+      "tor_id\030\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.he" +
+      "ro.supervisor.v1.ActorViewR\004view\"C\n\020GetA" +
+      "ctorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.super" +
+      "visor.v1.ActorR\005actor\"\230\003\n\021ListActorsRequ" +
+      "est\022A\n\014script_types\030\001 \003(\0162\036.hero.supervi" +
+      "sor.v1.ScriptTypeR\013scriptTypes\0227\n\006states" +
+      "\030\002 \003(\0162\037.hero.supervisor.v1.Actor.StateR" +
+      "\006states\022I\n\006labels\030\003 \003(\01321.hero.superviso" +
+      "r.v1.ListActorsRequest.LabelsEntryR\006labe" +
+      "ls\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage_size\030\005 \001(" +
+      "\005R\010pageSize\022\035\n\npage_token\030\006 \001(\tR\tpageTok" +
+      "en\0221\n\004view\030\007 \001(\0162\035.hero.supervisor.v1.Ac" +
+      "torViewR\004view\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(" +
+      "\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022Lis" +
+      "tActorsResponse\0221\n\006actors\030\001 \003(\0132\031.hero.s" +
+      "upervisor.v1.ActorR\006actors\022&\n\017next_page_" +
+      "token\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_size" +
+      "\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateActorRequest" +
+      "\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 " +
+      "\001(\0132\037.hero.supervisor.v1.ActorConfigR\006co" +
+      "nfig\022;\n\013update_mask\030\003 \001(\0132\032.google.proto" +
+      "buf.FieldMaskR\nupdateMask\022B\n\005apply\030\004 \001(\016" +
+      "2,.hero.supervisor.v1.UpdateActorRequest" +
+      ".ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\014drainTimeout\022\022\n" +
+      "\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\"G\n\005Apply" +
+      "\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT_ST" +
+      "ART\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateActorR" +
+      "esponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor" +
+      ".v1.ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\tres" +
+      "tarted\"\302\001\n\022DeleteActorRequest\022\031\n\010actor_i" +
+      "d\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132" +
+      "\031.google.protobuf.DurationR\014drainTimeout" +
+      "\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallow_missing\030" +
+      "\004 \001(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006rea" +
+      "son\"F\n\023DeleteActorResponse\022/\n\005actor\030\001 \001(" +
+      "\0132\031.hero.supervisor.v1.ActorR\005actor\"d\n\021S" +
+      "tartActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007acto" +
+      "rId\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf." +
+      "DurationR\007maxWait\"\243\001\n\022StartActorResponse" +
+      "\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Act" +
+      "orR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014w" +
+      "ait_outcome\030\003 \001(\0162\037.hero.supervisor.v1.W" +
+      "aitOutcomeR\013waitOutcome\"\321\001\n\020StopActorReq" +
       "uest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdrain" +
       "_timeout\030\002 \001(\0132\031.google.protobuf.Duratio" +
       "nR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n" +
       "\010max_wait\030\004 \001(\0132\031.google.protobuf.Durati" +
-      "onR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\245\001\n\024" +
-      "RestartActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
-      "ro.supervisor.v1.ActorR\005actor\022\030\n\007changed" +
-      "\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037." +
-      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
-      "ome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 \001(\tR\007a" +
-      "ctorId\022/\n\005actor\030\002 \001(\0132\031.hero.supervisor." +
-      "v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007change" +
-      "d\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.superviso" +
-      "r.v1.WaitOutcomeR\013waitOutcome\0223\n\005error\030\005" +
-      " \001(\0132\035.hero.supervisor.v1.ItemErrorR\005err" +
-      "or\"\211\001\n\022StartActorsRequest\022=\n\010selector\030\001 " +
-      "\001(\0132!.hero.supervisor.v1.ActorSelectorR\010" +
-      "selector\0224\n\010max_wait\030\002 \001(\0132\031.google.prot" +
-      "obuf.DurationR\007maxWait\"P\n\023StartActorsRes" +
-      "ponse\0229\n\007results\030\001 \003(\0132\037.hero.supervisor" +
-      ".v1.ActorResultR\007results\"\366\001\n\021StopActorsR" +
-      "equest\022=\n\010selector\030\001 \001(\0132!.hero.supervis" +
-      "or.v1.ActorSelectorR\010selector\022>\n\rdrain_t" +
-      "imeout\030\002 \001(\0132\031.google.protobuf.DurationR" +
-      "\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010m" +
-      "ax_wait\030\004 \001(\0132\031.google.protobuf.Duration" +
-      "R\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"O\n\022Sto" +
-      "pActorsResponse\0229\n\007results\030\001 \003(\0132\037.hero." +
-      "supervisor.v1.ActorResultR\007results\"\242\002\n\024R" +
-      "estartActorsRequest\022=\n\010selector\030\001 \001(\0132!." +
-      "hero.supervisor.v1.ActorSelectorR\010select" +
-      "or\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.proto" +
-      "buf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(" +
-      "\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R\016maxUn" +
-      "available\0224\n\010max_wait\030\005 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\007maxWait\022\026\n\006reason\030\006 \001(\tR" +
-      "\006reason\"R\n\025RestartActorsResponse\0229\n\007resu" +
-      "lts\030\001 \003(\0132\037.hero.supervisor.v1.ActorResu" +
-      "ltR\007results\"\267\002\n\026StreamActorLogsRequest\022\031" +
-      "\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030" +
-      "\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_time\030\003 \001(" +
-      "\0132\032.google.protobuf.TimestampR\tsinceTime" +
-      "\022!\n\014resume_after\030\004 \001(\tR\013resumeAfter\022\026\n\006f" +
-      "ollow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(\0162#.h" +
-      "ero.supervisor.v1.LogEntry.StreamR\007strea" +
-      "ms\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013_tail_" +
-      "lines\"\216\001\n\027StreamActorLogsResponse\0226\n\007ent" +
-      "ries\030\001 \003(\0132\034.hero.supervisor.v1.LogEntry" +
-      "R\007entries\022#\n\rdropped_count\030\002 \001(\005R\014droppe" +
-      "dCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026ListSc" +
-      "riptTypesRequest\"b\n\027ListScriptTypesRespo" +
-      "nse\022G\n\014script_types\030\001 \003(\0132$.hero.supervi" +
-      "sor.v1.ScriptTypeStatusR\013scriptTypes\"\212\001\n" +
-      "\024GetScriptTypeRequest\022?\n\013script_type\030\001 \001" +
-      "(\0162\036.hero.supervisor.v1.ScriptTypeR\nscri" +
-      "ptType\0221\n\004view\030\002 \001(\0162\035.hero.supervisor.v" +
-      "1.ActorViewR\004view\"U\n\025GetScriptTypeRespon" +
-      "se\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1." +
-      "ScriptTypeStatusR\006status\"\333\001\n\027UpdateScrip" +
-      "tTypeRequest\022?\n\013script_type\030\001 \001(\0162\036.hero" +
-      ".supervisor.v1.ScriptTypeR\nscriptType\022B\n" +
-      "\010settings\030\002 \001(\0132&.hero.supervisor.v1.Scr" +
-      "iptTypeSettingsR\010settings\022;\n\013update_mask" +
-      "\030\003 \001(\0132\032.google.protobuf.FieldMaskR\nupda" +
-      "teMask\"X\n\030UpdateScriptTypeResponse\022<\n\006st" +
-      "atus\030\001 \001(\0132$.hero.supervisor.v1.ScriptTy" +
-      "peStatusR\006status\"\323\002\n\022ScaleActorsRequest\022" +
-      "?\n\013script_type\030\001 \001(\0162\036.hero.supervisor.v" +
-      "1.ScriptTypeR\nscriptType\022\037\n\010replicas\030\002 \001" +
-      "(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 \001(\013" +
-      "2\031.google.protobuf.DurationR\014drainTimeou" +
-      "t\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Du" +
-      "rationR\007maxWait\022#\n\rvalidate_only\030\005 \001(\010R\014" +
-      "validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010takeOve" +
-      "r\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_replicas\"\353" +
-      "\001\n\023ScaleActorsResponse\022<\n\006status\030\001 \001(\0132$" +
-      ".hero.supervisor.v1.ScriptTypeStatusR\006st" +
-      "atus\022&\n\017added_actor_ids\030\002 \003(\tR\raddedActo" +
-      "rIds\022*\n\021removed_actor_ids\030\003 \003(\tR\017removed" +
-      "ActorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.su" +
-      "pervisor.v1.WaitOutcomeR\013waitOutcome\"l\n\021" +
-      "PauseQueueRequest\022?\n\013script_type\030\001 \001(\0162\036" +
-      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
-      "pe\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022PauseQueue" +
-      "Response\022<\n\006status\030\001 \001(\0132$.hero.supervis" +
-      "or.v1.ScriptTypeStatusR\006status\022\030\n\007change" +
-      "d\030\002 \001(\010R\007changed\"m\n\022ResumeQueueRequest\022?" +
-      "\n\013script_type\030\001 \001(\0162\036.hero.supervisor.v1" +
-      ".ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR" +
-      "\006reason\"m\n\023ResumeQueueResponse\022<\n\006status" +
-      "\030\001 \001(\0132$.hero.supervisor.v1.ScriptTypeSt" +
-      "atusR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"\207" +
-      "\002\n\021PurgeQueueRequest\022?\n\013script_type\030\001 \001(" +
-      "\0162\036.hero.supervisor.v1.ScriptTypeR\nscrip" +
-      "tType\0225\n\006states\030\002 \003(\0162\035.hero.supervisor." +
-      "v1.Job.StateR\006states\022*\n\016expected_count\030\003" +
-      " \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidate_onl" +
-      "y\030\004 \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001(\tR\006r" +
-      "easonB\021\n\017_expected_count\"7\n\022PurgeQueueRe" +
-      "sponse\022!\n\014purged_count\030\001 \001(\005R\013purgedCoun" +
-      "t\"\234\002\n\022CheckHealthRequest\022=\n\010selector\030\001 \001" +
-      "(\0132!.hero.supervisor.v1.ActorSelectorR\010s" +
-      "elector\022B\n\005scope\030\002 \001(\0162,.hero.supervisor" +
-      ".v1.CheckHealthRequest.ScopeR\005scope\0224\n\010m" +
-      "ax_wait\030\003 \001(\0132\031.google.protobuf.Duration" +
-      "R\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020" +
-      "\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOP" +
-      "E_NONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007repor" +
-      "ts\030\001 \003(\0132 .hero.supervisor.v1.HealthRepo" +
-      "rtR\007reports\"\205\002\n\022WatchHealthRequest\022=\n\010se" +
-      "lector\030\001 \001(\0132!.hero.supervisor.v1.ActorS" +
-      "electorR\010selector\022.\n\020include_snapshot\030\002 " +
-      "\001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_afte" +
-      "r\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_interv" +
-      "al\030\004 \001(\0132\031.google.protobuf.DurationR\021hea" +
-      "rtbeatIntervalB\023\n\021_include_snapshot\"\346\001\n\023" +
-      "WatchHealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cur" +
-      "sor\022:\n\006report\030\002 \001(\0132 .hero.supervisor.v1" +
-      ".HealthReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037" +
-      ".hero.supervisor.v1.HealthEventH\000R\005event" +
-      "\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor.v1." +
-      "BookmarkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJo" +
-      "bRequest\022-\n\003job\030\001 \001(\0132\033.hero.supervisor." +
-      "v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035" +
-      "\n\nrequest_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJ" +
-      "obResponse\022)\n\003job\030\001 \001(\0132\027.hero.superviso" +
-      "r.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014ded" +
-      "uplicated\"U\n\021SubmitJobsRequest\022@\n\010reques" +
-      "ts\030\001 \003(\0132$.hero.supervisor.v1.SubmitJobR" +
-      "equestR\010requests\"S\n\022SubmitJobsResponse\022=" +
-      "\n\007results\030\001 \003(\0132#.hero.supervisor.v1.Sub" +
-      "mitJobResultR\007results\"\225\001\n\017SubmitJobResul" +
-      "t\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR" +
-      "\003job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated" +
-      "\0223\n\005error\030\003 \001(\0132\035.hero.supervisor.v1.Ite" +
-      "mErrorR\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001" +
-      " \001(\0132\033.hero.supervisor.v1.JobSpecR\003job\022\025" +
-      "\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(" +
-      "\tR\trequestId\0224\n\010max_wait\030\004 \001(\0132\031.google." +
-      "protobuf.DurationR\007maxWait\022K\n\013on_wait_en" +
-      "d\030\005 \001(\0162+.hero.supervisor.v1.RunJobReque" +
-      "st.OnWaitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027" +
-      "ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END" +
-      "_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"" +
-      "\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.s" +
-      "upervisor.v1.JobR\003job\022B\n\014wait_outcome\030\002 " +
+      "onR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\242\001\n\021" +
+      "StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
+      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
+      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
+      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
+      "\"\324\001\n\023RestartActorRequest\022\031\n\010actor_id\030\001 \001" +
+      "(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
+      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
+      "n\030\005 \001(\tR\006reason\"\245\001\n\024RestartActorResponse" +
+      "\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Act" +
+      "orR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014w" +
+      "ait_outcome\030\003 \001(\0162\037.hero.supervisor.v1.W" +
+      "aitOutcomeR\013waitOutcome\"\354\001\n\013ActorResult\022" +
+      "\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 \001(" +
+      "\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007c" +
+      "hanged\030\003 \001(\010R\007changed\022B\n\014wait_outcome\030\004 " +
       "\001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wa" +
-      "itOutcome\022\"\n\014deduplicated\030\003 \001(\010R\014dedupli" +
-      "cated\"^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.google.proto" +
-      "buf.DurationR\007maxWait\"\201\001\n\020AwaitJobRespon" +
-      "se\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.Job" +
-      "R\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.super" +
-      "visor.v1.WaitOutcomeR\013waitOutcome\"W\n\rGet" +
-      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004vie" +
-      "w\030\002 \001(\0162\033.hero.supervisor.v1.JobViewR\004vi" +
-      "ew\";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero" +
-      ".supervisor.v1.JobR\003job\"\330\004\n\017ListJobsRequ" +
-      "est\022A\n\014script_types\030\001 \003(\0162\036.hero.supervi" +
-      "sor.v1.ScriptTypeR\013scriptTypes\0225\n\006states" +
-      "\030\002 \003(\0162\035.hero.supervisor.v1.Job.StateR\006s" +
-      "tates\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\nco" +
-      "ntext_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 " +
-      "\001(\tR\007actorId\022F\n\021create_time_after\030\006 \001(\0132" +
-      "\032.google.protobuf.TimestampR\017createTimeA" +
-      "fter\022H\n\022create_time_before\030\007 \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\020createTimeBefore\022\033" +
-      "\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n\npage_toke" +
-      "n\030\t \001(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.her" +
-      "o.supervisor.v1.ListJobsRequest.LabelsEn" +
-      "tryR\006labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobI" +
-      "dPrefix\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key" +
-      "\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRe" +
-      "sponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v" +
-      "1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rne" +
-      "xtPageToken\"A\n\020CancelJobRequest\022\025\n\006job_i" +
-      "d\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X" +
-      "\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027.hero." +
-      "supervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R" +
-      "\007changed\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 " +
-      "\001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rrese" +
-      "tAttempts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001" +
-      "(\0132\027.hero.supervisor.v1.JobR\003job\"N\n\020Dele" +
-      "teJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\ra" +
-      "llow_missing\030\002 \001(\010R\014allowMissing\"-\n\021Dele" +
-      "teJobResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"" +
-      "\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
-      "Id\022!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n" +
-      "\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022hear" +
-      "tbeat_interval\030\004 \001(\0132\031.google.protobuf.D" +
-      "urationR\021heartbeatInterval\"\346\002\n\020WatchJobR" +
-      "esponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002" +
-      " \001(\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014" +
-      "state_change\030\003 \001(\0132\".hero.supervisor.v1." +
-      "JobStateChangeH\000R\013stateChange\022=\n\010progres" +
-      "s\030\004 \001(\0132\037.hero.supervisor.v1.JobProgress" +
-      "H\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero" +
-      ".supervisor.v1.LogEntriesH\000R\nlogEntries\022" +
-      ":\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1.B" +
-      "ookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntrie" +
-      "s\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1." +
-      "LogEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005" +
-      "R\014droppedCount\"\334\003\n\022WatchEventsRequest\0227\n" +
-      "\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Event" +
-      ".TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036.h" +
-      "ero.supervisor.v1.ScriptTypeR\013scriptType" +
-      "s\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_id" +
-      "s\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010call" +
-      "erId\022E\n\014min_severity\030\006 \001(\0162\".hero.superv" +
-      "isor.v1.Event.SeverityR\013minSeverity\022.\n\020i" +
-      "nclude_snapshot\030\007 \001(\010H\000R\017includeSnapshot" +
-      "\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H" +
-      "\n\022heartbeat_interval\030\t \001(\0132\031.google.prot" +
-      "obuf.DurationR\021heartbeatIntervalB\023\n\021_inc" +
-      "lude_snapshot\"\355\001\n\023WatchEventsResponse\022\026\n" +
-      "\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002" +
-      " \001(\0132 .hero.supervisor.v1.SnapshotItemH\000" +
-      "R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero.sup" +
-      "ervisor.v1.EventH\000R\005event\022:\n\010bookmark\030\004 " +
-      "\001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010boo" +
-      "kmarkB\006\n\004item\"\277\001\n\014SnapshotItem\0221\n\005actor\030" +
-      "\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005acto" +
-      "r\022G\n\013script_type\030\002 \001(\0132$.hero.supervisor" +
-      ".v1.ScriptTypeStatusH\000R\nscriptType\022+\n\003jo" +
-      "b\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003jobB" +
-      "\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006topics\030" +
-      "\001 \003(\0162\037.hero.supervisor.v1.Event.TopicR\006" +
-      "topics\022A\n\014script_types\030\002 \003(\0162\036.hero.supe" +
-      "rvisor.v1.ScriptTypeR\013scriptTypes\022\033\n\tact" +
-      "or_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR" +
-      "\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014" +
-      "min_severity\030\006 \001(\0162\".hero.supervisor.v1." +
-      "Event.SeverityR\013minSeverity\0229\n\ntime_afte" +
-      "r\030\007 \001(\0132\032.google.protobuf.TimestampR\ttim" +
-      "eAfter\022;\n\013time_before\030\010 \001(\0132\032.google.pro" +
-      "tobuf.TimestampR\ntimeBefore\022\033\n\tpage_size" +
-      "\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpa" +
-      "geToken\"o\n\022ListEventsResponse\0221\n\006events\030" +
-      "\001 \003(\0132\031.hero.supervisor.v1.EventR\006events" +
-      "\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToken" +
-      "*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIF" +
-      "IED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUT" +
-      "COME_TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGetSe" +
-      "rverInfo\022(.hero.supervisor.v1.GetServerI" +
-      "nfoRequest\032).hero.supervisor.v1.GetServe" +
-      "rInfoResponse\022^\n\013CreateActor\022&.hero.supe" +
-      "rvisor.v1.CreateActorRequest\032\'.hero.supe" +
-      "rvisor.v1.CreateActorResponse\022U\n\010GetActo" +
-      "r\022#.hero.supervisor.v1.GetActorRequest\032$" +
-      ".hero.supervisor.v1.GetActorResponse\022[\n\n" +
-      "ListActors\022%.hero.supervisor.v1.ListActo" +
-      "rsRequest\032&.hero.supervisor.v1.ListActor" +
-      "sResponse\022^\n\013UpdateActor\022&.hero.supervis" +
-      "or.v1.UpdateActorRequest\032\'.hero.supervis" +
-      "or.v1.UpdateActorResponse\022^\n\013DeleteActor" +
-      "\022&.hero.supervisor.v1.DeleteActorRequest" +
-      "\032\'.hero.supervisor.v1.DeleteActorRespons" +
-      "e\022[\n\nStartActor\022%.hero.supervisor.v1.Sta" +
-      "rtActorRequest\032&.hero.supervisor.v1.Star" +
-      "tActorResponse\022X\n\tStopActor\022$.hero.super" +
-      "visor.v1.StopActorRequest\032%.hero.supervi" +
-      "sor.v1.StopActorResponse\022a\n\014RestartActor" +
-      "\022\'.hero.supervisor.v1.RestartActorReques" +
-      "t\032(.hero.supervisor.v1.RestartActorRespo" +
-      "nse\022^\n\013StartActors\022&.hero.supervisor.v1." +
-      "StartActorsRequest\032\'.hero.supervisor.v1." +
-      "StartActorsResponse\022[\n\nStopActors\022%.hero" +
-      ".supervisor.v1.StopActorsRequest\032&.hero." +
-      "supervisor.v1.StopActorsResponse\022d\n\rRest" +
-      "artActors\022(.hero.supervisor.v1.RestartAc" +
-      "torsRequest\032).hero.supervisor.v1.Restart" +
-      "ActorsResponse\022l\n\017StreamActorLogs\022*.hero" +
-      ".supervisor.v1.StreamActorLogsRequest\032+." +
-      "hero.supervisor.v1.StreamActorLogsRespon" +
-      "se0\001\022j\n\017ListScriptTypes\022*.hero.superviso" +
-      "r.v1.ListScriptTypesRequest\032+.hero.super" +
-      "visor.v1.ListScriptTypesResponse\022d\n\rGetS" +
-      "criptType\022(.hero.supervisor.v1.GetScript" +
-      "TypeRequest\032).hero.supervisor.v1.GetScri" +
-      "ptTypeResponse\022m\n\020UpdateScriptType\022+.her",
-      "o.supervisor.v1.UpdateScriptTypeRequest\032" +
-      ",.hero.supervisor.v1.UpdateScriptTypeRes" +
-      "ponse\022^\n\013ScaleActors\022&.hero.supervisor.v" +
-      "1.ScaleActorsRequest\032\'.hero.supervisor.v" +
-      "1.ScaleActorsResponse\022[\n\nPauseQueue\022%.he" +
-      "ro.supervisor.v1.PauseQueueRequest\032&.her" +
-      "o.supervisor.v1.PauseQueueResponse\022^\n\013Re" +
-      "sumeQueue\022&.hero.supervisor.v1.ResumeQue" +
-      "ueRequest\032\'.hero.supervisor.v1.ResumeQue" +
-      "ueResponse\022[\n\nPurgeQueue\022%.hero.supervis" +
-      "or.v1.PurgeQueueRequest\032&.hero.superviso" +
-      "r.v1.PurgeQueueResponse\022^\n\013CheckHealth\022&" +
-      ".hero.supervisor.v1.CheckHealthRequest\032\'" +
-      ".hero.supervisor.v1.CheckHealthResponse\022" +
-      "`\n\013WatchHealth\022&.hero.supervisor.v1.Watc" +
-      "hHealthRequest\032\'.hero.supervisor.v1.Watc" +
-      "hHealthResponse0\001\022X\n\tSubmitJob\022$.hero.su" +
-      "pervisor.v1.SubmitJobRequest\032%.hero.supe" +
-      "rvisor.v1.SubmitJobResponse\022[\n\nSubmitJob" +
-      "s\022%.hero.supervisor.v1.SubmitJobsRequest" +
-      "\032&.hero.supervisor.v1.SubmitJobsResponse" +
-      "\022O\n\006RunJob\022!.hero.supervisor.v1.RunJobRe" +
-      "quest\032\".hero.supervisor.v1.RunJobRespons" +
-      "e\022U\n\010AwaitJob\022#.hero.supervisor.v1.Await" +
-      "JobRequest\032$.hero.supervisor.v1.AwaitJob" +
-      "Response\022O\n\006GetJob\022!.hero.supervisor.v1." +
-      "GetJobRequest\032\".hero.supervisor.v1.GetJo" +
-      "bResponse\022U\n\010ListJobs\022#.hero.supervisor." +
-      "v1.ListJobsRequest\032$.hero.supervisor.v1." +
-      "ListJobsResponse\022X\n\tCancelJob\022$.hero.sup" +
-      "ervisor.v1.CancelJobRequest\032%.hero.super" +
-      "visor.v1.CancelJobResponse\022U\n\010RetryJob\022#" +
-      ".hero.supervisor.v1.RetryJobRequest\032$.he" +
-      "ro.supervisor.v1.RetryJobResponse\022X\n\tDel" +
-      "eteJob\022$.hero.supervisor.v1.DeleteJobReq" +
-      "uest\032%.hero.supervisor.v1.DeleteJobRespo" +
-      "nse\022W\n\010WatchJob\022#.hero.supervisor.v1.Wat" +
-      "chJobRequest\032$.hero.supervisor.v1.WatchJ" +
-      "obResponse0\001\022`\n\013WatchEvents\022&.hero.super" +
-      "visor.v1.WatchEventsRequest\032\'.hero.super" +
-      "visor.v1.WatchEventsResponse0\001\022[\n\nListEv" +
-      "ents\022%.hero.supervisor.v1.ListEventsRequ" +
-      "est\032&.hero.supervisor.v1.ListEventsRespo" +
-      "nseB\205\001\n\022hero.supervisor.v1B\026SupervisorSe" +
-      "rviceProtoP\001ZUgithub.com/hero-supervisor" +
-      "/hero-supervisor/clients/go/hero/supervi" +
-      "sor/v1;supervisorv1b\006proto3"
+      "itOutcome\0223\n\005error\030\005 \001(\0132\035.hero.supervis" +
+      "or.v1.ItemErrorR\005error\"\211\001\n\022StartActorsRe" +
+      "quest\022=\n\010selector\030\001 \001(\0132!.hero.superviso" +
+      "r.v1.ActorSelectorR\010selector\0224\n\010max_wait" +
+      "\030\002 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
+      "it\"P\n\023StartActorsResponse\0229\n\007results\030\001 \003" +
+      "(\0132\037.hero.supervisor.v1.ActorResultR\007res" +
+      "ults\"\366\001\n\021StopActorsRequest\022=\n\010selector\030\001" +
+      " \001(\0132!.hero.supervisor.v1.ActorSelectorR" +
+      "\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\014drainTimeout\022\024\n\005for" +
+      "ce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\007maxWait\022\026\n\006reason\030" +
+      "\005 \001(\tR\006reason\"O\n\022StopActorsResponse\0229\n\007r" +
+      "esults\030\001 \003(\0132\037.hero.supervisor.v1.ActorR" +
+      "esultR\007results\"\242\002\n\024RestartActorsRequest\022" +
+      "=\n\010selector\030\001 \001(\0132!.hero.supervisor.v1.A" +
+      "ctorSelectorR\010selector\022>\n\rdrain_timeout\030" +
+      "\002 \001(\0132\031.google.protobuf.DurationR\014drainT" +
+      "imeout\022\024\n\005force\030\003 \001(\010R\005force\022\'\n\017max_unav" +
+      "ailable\030\004 \001(\005R\016maxUnavailable\0224\n\010max_wai" +
+      "t\030\005 \001(\0132\031.google.protobuf.DurationR\007maxW" +
+      "ait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n\025RestartAc" +
+      "torsResponse\0229\n\007results\030\001 \003(\0132\037.hero.sup" +
+      "ervisor.v1.ActorResultR\007results\"\267\002\n\026Stre" +
+      "amActorLogsRequest\022\031\n\010actor_id\030\001 \001(\tR\007ac" +
+      "torId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailLines\210\001" +
+      "\001\0229\n\nsince_time\030\003 \001(\0132\032.google.protobuf." +
+      "TimestampR\tsinceTime\022!\n\014resume_after\030\004 \001" +
+      "(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006follow\022" +
+      "=\n\007streams\030\006 \003(\0162#.hero.supervisor.v1.Lo" +
+      "gEntry.StreamR\007streams\022\032\n\010contains\030\007 \001(\t" +
+      "R\010containsB\r\n\013_tail_lines\"\216\001\n\027StreamActo" +
+      "rLogsResponse\0226\n\007entries\030\001 \003(\0132\034.hero.su" +
+      "pervisor.v1.LogEntryR\007entries\022#\n\rdropped" +
+      "_count\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030\003 \001" +
+      "(\tR\006cursor\"\030\n\026ListScriptTypesRequest\"b\n\027" +
+      "ListScriptTypesResponse\022G\n\014script_types\030" +
+      "\001 \003(\0132$.hero.supervisor.v1.ScriptTypeSta" +
+      "tusR\013scriptTypes\"\212\001\n\024GetScriptTypeReques" +
+      "t\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor" +
+      ".v1.ScriptTypeR\nscriptType\0221\n\004view\030\002 \001(\016" +
+      "2\035.hero.supervisor.v1.ActorViewR\004view\"U\n" +
+      "\025GetScriptTypeResponse\022<\n\006status\030\001 \001(\0132$" +
+      ".hero.supervisor.v1.ScriptTypeStatusR\006st" +
+      "atus\"\333\001\n\027UpdateScriptTypeRequest\022?\n\013scri" +
+      "pt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scrip" +
+      "tTypeR\nscriptType\022B\n\010settings\030\002 \001(\0132&.he" +
+      "ro.supervisor.v1.ScriptTypeSettingsR\010set" +
+      "tings\022;\n\013update_mask\030\003 \001(\0132\032.google.prot" +
+      "obuf.FieldMaskR\nupdateMask\"X\n\030UpdateScri" +
+      "ptTypeResponse\022<\n\006status\030\001 \001(\0132$.hero.su" +
+      "pervisor.v1.ScriptTypeStatusR\006status\"\323\002\n" +
+      "\022ScaleActorsRequest\022?\n\013script_type\030\001 \001(\016" +
+      "2\036.hero.supervisor.v1.ScriptTypeR\nscript" +
+      "Type\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n" +
+      "\rdrain_timeout\030\003 \001(\0132\031.google.protobuf.D" +
+      "urationR\014drainTimeout\0224\n\010max_wait\030\004 \001(\0132" +
+      "\031.google.protobuf.DurationR\007maxWait\022#\n\rv" +
+      "alidate_only\030\005 \001(\010R\014validateOnly\022\033\n\ttake" +
+      "_over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007 \001(\tR\006r" +
+      "easonB\013\n\t_replicas\"\353\001\n\023ScaleActorsRespon" +
+      "se\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1." +
+      "ScriptTypeStatusR\006status\022&\n\017added_actor_" +
+      "ids\030\002 \003(\tR\raddedActorIds\022*\n\021removed_acto" +
+      "r_ids\030\003 \003(\tR\017removedActorIds\022B\n\014wait_out" +
+      "come\030\004 \001(\0162\037.hero.supervisor.v1.WaitOutc" +
+      "omeR\013waitOutcome\"l\n\021PauseQueueRequest\022?\n" +
+      "\013script_type\030\001 \001(\0162\036.hero.supervisor.v1." +
+      "ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006" +
+      "reason\"l\n\022PauseQueueResponse\022<\n\006status\030\001" +
+      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
+      "usR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"m\n\022" +
+      "ResumeQueueRequest\022?\n\013script_type\030\001 \001(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
+      "ype\022\026\n\006reason\030\002 \001(\tR\006reason\"m\n\023ResumeQue" +
+      "ueResponse\022<\n\006status\030\001 \001(\0132$.hero.superv" +
+      "isor.v1.ScriptTypeStatusR\006status\022\030\n\007chan" +
+      "ged\030\002 \001(\010R\007changed\"\207\002\n\021PurgeQueueRequest" +
+      "\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor." +
+      "v1.ScriptTypeR\nscriptType\0225\n\006states\030\002 \003(" +
+      "\0162\035.hero.supervisor.v1.Job.StateR\006states" +
+      "\022*\n\016expected_count\030\003 \001(\005H\000R\rexpectedCoun" +
+      "t\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnl" +
+      "y\022\026\n\006reason\030\005 \001(\tR\006reasonB\021\n\017_expected_c" +
+      "ount\"7\n\022PurgeQueueResponse\022!\n\014purged_cou" +
+      "nt\030\001 \001(\005R\013purgedCount\"\234\002\n\022CheckHealthReq" +
+      "uest\022=\n\010selector\030\001 \001(\0132!.hero.supervisor" +
+      ".v1.ActorSelectorR\010selector\022B\n\005scope\030\002 \001" +
+      "(\0162,.hero.supervisor.v1.CheckHealthReque" +
+      "st.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\007maxWait\"M\n\005Scope\022\025" +
+      "\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n" +
+      "\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHea" +
+      "lthResponse\022:\n\007reports\030\001 \003(\0132 .hero.supe" +
+      "rvisor.v1.HealthReportR\007reports\"\205\002\n\022Watc" +
+      "hHealthRequest\022=\n\010selector\030\001 \001(\0132!.hero." +
+      "supervisor.v1.ActorSelectorR\010selector\022.\n" +
+      "\020include_snapshot\030\002 \001(\010H\000R\017includeSnapsh" +
+      "ot\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter" +
+      "\022H\n\022heartbeat_interval\030\004 \001(\0132\031.google.pr" +
+      "otobuf.DurationR\021heartbeatIntervalB\023\n\021_i" +
+      "nclude_snapshot\"\346\001\n\023WatchHealthResponse\022" +
+      "\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132" +
+      " .hero.supervisor.v1.HealthReportH\000R\006rep" +
+      "ort\0227\n\005event\030\003 \001(\0132\037.hero.supervisor.v1." +
+      "HealthEventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034" +
+      ".hero.supervisor.v1.BookmarkH\000R\010bookmark" +
+      "B\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(" +
+      "\0132\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006j" +
+      "ob_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\t" +
+      "requestId\"b\n\021SubmitJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014ded" +
+      "uplicated\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJ" +
+      "obsRequest\022@\n\010requests\030\001 \003(\0132$.hero.supe" +
+      "rvisor.v1.SubmitJobRequestR\010requests\"S\n\022" +
+      "SubmitJobsResponse\022=\n\007results\030\001 \003(\0132#.he" +
+      "ro.supervisor.v1.SubmitJobResultR\007result" +
+      "s\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001(\0132\027.her" +
+      "o.supervisor.v1.JobR\003job\022\"\n\014deduplicated" +
+      "\030\002 \001(\010R\014deduplicated\0223\n\005error\030\003 \001(\0132\035.he" +
+      "ro.supervisor.v1.ItemErrorR\005error\"\327\002\n\rRu" +
+      "nJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.supervis" +
+      "or.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobI" +
+      "d\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224\n\010max_" +
+      "wait\030\004 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero.super" +
+      "visor.v1.RunJobRequest.OnWaitEndR\tonWait" +
+      "End\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UNSPECIF" +
+      "IED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022O" +
+      "N_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)" +
+      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
+      "b\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.superviso" +
+      "r.v1.WaitOutcomeR\013waitOutcome\022\"\n\014dedupli" +
+      "cated\030\003 \001(\010R\014deduplicated\"^\n\017AwaitJobReq" +
+      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030" +
+      "\002 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
+      "t\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 \001(\0132\027.he" +
+      "ro.supervisor.v1.JobR\003job\022B\n\014wait_outcom" +
+      "e\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcome" +
+      "R\013waitOutcome\"W\n\rGetJobRequest\022\025\n\006job_id" +
+      "\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.hero.super" +
+      "visor.v1.JobViewR\004view\";\n\016GetJobResponse" +
+      "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
+      "job\"\330\004\n\017ListJobsRequest\022A\n\014script_types\030" +
+      "\001 \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013s" +
+      "criptTypes\0225\n\006states\030\002 \003(\0162\035.hero.superv" +
+      "isor.v1.Job.StateR\006states\022\033\n\tcaller_id\030\003" +
+      " \001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001(\tR\tcont" +
+      "extId\022\031\n\010actor_id\030\005 \001(\tR\007actorId\022F\n\021crea" +
+      "te_time_after\030\006 \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\017createTimeAfter\022H\n\022create_time_" +
+      "before\030\007 \001(\0132\032.google.protobuf.Timestamp" +
+      "R\020createTimeBefore\022\033\n\tpage_size\030\010 \001(\005R\010p" +
+      "ageSize\022\035\n\npage_token\030\t \001(\tR\tpageToken\022G" +
+      "\n\006labels\030\n \003(\0132/.hero.supervisor.v1.List" +
+      "JobsRequest.LabelsEntryR\006labels\022\"\n\rjob_i" +
+      "d_prefix\030\013 \001(\tR\013jobIdPrefix\0329\n\013LabelsEnt" +
+      "ry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005val" +
+      "ue:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(\013" +
+      "2\027.hero.supervisor.v1.JobR\004jobs\022&\n\017next_" +
+      "page_token\030\002 \001(\tR\rnextPageToken\"A\n\020Cance" +
+      "lJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006re" +
+      "ason\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022" +
+      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
+      "ob\022\030\n\007changed\030\002 \001(\010R\007changed\"O\n\017RetryJob" +
+      "Request\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_" +
+      "attempts\030\002 \001(\010R\rresetAttempts\"=\n\020RetryJo" +
+      "bResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor" +
+      ".v1.JobR\003job\"N\n\020DeleteJobRequest\022\025\n\006job_" +
+      "id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014" +
+      "allowMissing\"-\n\021DeleteJobResponse\022\030\n\007cha" +
+      "nged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022" +
+      "\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002" +
+      " \001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(\tR" +
+      "\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\021heartbeatIn" +
+      "terval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 " +
+      "\001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.supervis" +
+      "or.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\"" +
+      ".hero.supervisor.v1.JobStateChangeH\000R\013st" +
+      "ateChange\022=\n\010progress\030\004 \001(\0132\037.hero.super" +
+      "visor.v1.JobProgressH\000R\010progress\022A\n\013log_" +
+      "entries\030\005 \001(\0132\036.hero.supervisor.v1.LogEn" +
+      "triesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034." +
+      "hero.supervisor.v1.BookmarkH\000R\010bookmarkB" +
+      "\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034" +
+      ".hero.supervisor.v1.LogEntryR\007entries\022#\n" +
+      "\rdropped_count\030\002 \001(\005R\014droppedCount\"\334\003\n\022W" +
+      "atchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero" +
+      ".supervisor.v1.Event.TopicR\006topics\022A\n\014sc" +
+      "ript_types\030\002 \003(\0162\036.hero.supervisor.v1.Sc" +
+      "riptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\t" +
+      "R\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tc" +
+      "aller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity" +
+      "\030\006 \001(\0162\".hero.supervisor.v1.Event.Severi" +
+      "tyR\013minSeverity\022.\n\020include_snapshot\030\007 \001(" +
+      "\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after\030" +
+      "\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_interval" +
+      "\030\t \001(\0132\031.google.protobuf.DurationR\021heart" +
+      "beatIntervalB\023\n\021_include_snapshot\"\355\001\n\023Wa" +
+      "tchEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006curso" +
+      "r\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.supervis" +
+      "or.v1.SnapshotItemH\000R\014snapshotItem\0221\n\005ev" +
+      "ent\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005" +
+      "event\022:\n\010bookmark\030\004 \001(\0132\034.hero.superviso" +
+      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"\277\001\n\014Sn" +
+      "apshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervi" +
+      "sor.v1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001" +
+      "(\0132$.hero.supervisor.v1.ScriptTypeStatus" +
+      "H\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.super" +
+      "visor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEven" +
+      "tsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.supervi" +
+      "sor.v1.Event.TopicR\006topics\022A\n\014script_typ" +
+      "es\030\002 \003(\0162\036.hero.supervisor.v1.ScriptType" +
+      "R\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorI" +
+      "ds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id" +
+      "\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\"" +
+      ".hero.supervisor.v1.Event.SeverityR\013minS" +
+      "everity\0229\n\ntime_after\030\007 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\ttimeAfter\022;\n\013time_befor" +
+      "e\030\010 \001(\0132\032.google.protobuf.TimestampR\ntim" +
+      "eBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\n" +
+      "page_token\030\n \001(\tR\tpageToken\"o\n\022ListEvent" +
+      "sResponse\0221\n\006events\030\001 \003(\0132\031.hero.supervi" +
+      "sor.v1.EventR\006events\022&\n\017next_page_token\030" +
+      "\002 \001(\tR\rnextPageToken*^\n\013WaitOutcome\022\034\n\030W" +
+      "AIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOM" +
+      "E_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\230\031\n" +
+      "\nSupervisor\022d\n\rGetServerInfo\022(.hero.supe" +
+      "rvisor.v1.GetServerInfoRequest\032).hero.su" +
+      "pervisor.v1.GetServerInfoResponse\022^\n\013Cre" +
+      "ateActor\022&.hero.supervisor.v1.CreateActo" +
+      "rRequest\032\'.hero.supervisor.v1.CreateActo" +
+      "rResponse\022U\n\010GetActor\022#.hero.supervisor." +
+      "v1.GetActorRequest\032$.hero.supervisor.v1." +
+      "GetActorResponse\022[\n\nListActors\022%.hero.su" +
+      "pervisor.v1.ListActorsRequest\032&.hero.sup" +
+      "ervisor.v1.ListActorsResponse\022^\n\013UpdateA" +
+      "ctor\022&.hero.supervisor.v1.UpdateActorReq" +
+      "uest\032\'.hero.supervisor.v1.UpdateActorRes" +
+      "ponse\022^\n\013DeleteActor\022&.hero.supervisor.v" +
+      "1.DeleteActorRequest\032\'.hero.supervisor.v" +
+      "1.DeleteActorResponse\022[\n\nStartActor\022%.he" +
+      "ro.supervisor.v1.StartActorRequest\032&.her" +
+      "o.supervisor.v1.StartActorResponse\022X\n\tSt" +
+      "opActor\022$.hero.supervisor.v1.StopActorRe" +
+      "quest\032%.hero.supervisor.v1.StopActorResp" +
+      "onse\022a\n\014RestartActor\022\'.hero.supervisor.v" +
+      "1.RestartActorRequest\032(.hero.supervisor." +
+      "v1.RestartActorResponse\022^\n\013StartActors\022&" +
+      ".hero.supervisor.v1.StartActorsRequest\032\'" +
+      ".hero.supervisor.v1.StartActorsResponse\022" +
+      "[\n\nStopActors\022%.hero.supervisor.v1.StopA" +
+      "ctorsRequest\032&.hero.supervisor.v1.StopAc" +
+      "torsResponse\022d\n\rRestartActors\022(.hero.sup" +
+      "ervisor.v1.RestartActorsRequest\032).hero.s" +
+      "upervisor.v1.RestartActorsResponse\022l\n\017St" +
+      "reamActorLogs\022*.hero.supervisor.v1.Strea" +
+      "mActorLogsRequest\032+.hero.supervisor.v1.S",
+      "treamActorLogsResponse0\001\022j\n\017ListScriptTy" +
+      "pes\022*.hero.supervisor.v1.ListScriptTypes" +
+      "Request\032+.hero.supervisor.v1.ListScriptT" +
+      "ypesResponse\022d\n\rGetScriptType\022(.hero.sup" +
+      "ervisor.v1.GetScriptTypeRequest\032).hero.s" +
+      "upervisor.v1.GetScriptTypeResponse\022m\n\020Up" +
+      "dateScriptType\022+.hero.supervisor.v1.Upda" +
+      "teScriptTypeRequest\032,.hero.supervisor.v1" +
+      ".UpdateScriptTypeResponse\022^\n\013ScaleActors" +
+      "\022&.hero.supervisor.v1.ScaleActorsRequest" +
+      "\032\'.hero.supervisor.v1.ScaleActorsRespons" +
+      "e\022[\n\nPauseQueue\022%.hero.supervisor.v1.Pau" +
+      "seQueueRequest\032&.hero.supervisor.v1.Paus" +
+      "eQueueResponse\022^\n\013ResumeQueue\022&.hero.sup" +
+      "ervisor.v1.ResumeQueueRequest\032\'.hero.sup" +
+      "ervisor.v1.ResumeQueueResponse\022[\n\nPurgeQ" +
+      "ueue\022%.hero.supervisor.v1.PurgeQueueRequ" +
+      "est\032&.hero.supervisor.v1.PurgeQueueRespo" +
+      "nse\022^\n\013CheckHealth\022&.hero.supervisor.v1." +
+      "CheckHealthRequest\032\'.hero.supervisor.v1." +
+      "CheckHealthResponse\022`\n\013WatchHealth\022&.her" +
+      "o.supervisor.v1.WatchHealthRequest\032\'.her" +
+      "o.supervisor.v1.WatchHealthResponse0\001\022X\n" +
+      "\tSubmitJob\022$.hero.supervisor.v1.SubmitJo" +
+      "bRequest\032%.hero.supervisor.v1.SubmitJobR" +
+      "esponse\022[\n\nSubmitJobs\022%.hero.supervisor." +
+      "v1.SubmitJobsRequest\032&.hero.supervisor.v" +
+      "1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.su" +
+      "pervisor.v1.RunJobRequest\032\".hero.supervi" +
+      "sor.v1.RunJobResponse\022U\n\010AwaitJob\022#.hero" +
+      ".supervisor.v1.AwaitJobRequest\032$.hero.su" +
+      "pervisor.v1.AwaitJobResponse\022O\n\006GetJob\022!" +
+      ".hero.supervisor.v1.GetJobRequest\032\".hero" +
+      ".supervisor.v1.GetJobResponse\022U\n\010ListJob" +
+      "s\022#.hero.supervisor.v1.ListJobsRequest\032$" +
+      ".hero.supervisor.v1.ListJobsResponse\022X\n\t" +
+      "CancelJob\022$.hero.supervisor.v1.CancelJob" +
+      "Request\032%.hero.supervisor.v1.CancelJobRe" +
+      "sponse\022U\n\010RetryJob\022#.hero.supervisor.v1." +
+      "RetryJobRequest\032$.hero.supervisor.v1.Ret" +
+      "ryJobResponse\022X\n\tDeleteJob\022$.hero.superv" +
+      "isor.v1.DeleteJobRequest\032%.hero.supervis" +
+      "or.v1.DeleteJobResponse\022W\n\010WatchJob\022#.he" +
+      "ro.supervisor.v1.WatchJobRequest\032$.hero." +
+      "supervisor.v1.WatchJobResponse0\001\022`\n\013Watc" +
+      "hEvents\022&.hero.supervisor.v1.WatchEvents" +
+      "Request\032\'.hero.supervisor.v1.WatchEvents" +
+      "Response0\001\022[\n\nListEvents\022%.hero.supervis" +
+      "or.v1.ListEventsRequest\032&.hero.superviso" +
+      "r.v1.ListEventsResponseB\205\001\n\022hero.supervi" +
+      "sor.v1B\026SupervisorServiceProtoP\001ZUgithub" +
+      ".com/hero-supervisor/hero-supervisor/cli" +
+      "ents/go/hero/supervisor/v1;supervisorv1b" +
+      "\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -919,45 +931,51 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_GetServerInfoResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetServerInfoResponse_descriptor,
-        new java.lang.String[] { "Version", "ApiVersion", "InstanceId", "Node", "StartTime", "Mode", "Capabilities", "Limits", "Dependencies", "OldestEventCursor", "NewestEventCursor", "Tls", "Insecure", });
-    internal_static_hero_supervisor_v1_TlsStatus_descriptor =
+        new java.lang.String[] { "Version", "ApiVersion", "InstanceId", "Node", "StartTime", "Mode", "Capabilities", "Limits", "Dependencies", "OldestEventCursor", "NewestEventCursor", "Tls", "Insecure", "Identity", "DashboardUrl", });
+    internal_static_hero_supervisor_v1_Identity_descriptor =
       getDescriptor().getMessageType(4);
+    internal_static_hero_supervisor_v1_Identity_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_Identity_descriptor,
+        new java.lang.String[] { "Id", "Name", "Roles", "AllowedCalls", "NotAfter", });
+    internal_static_hero_supervisor_v1_TlsStatus_descriptor =
+      getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_TlsStatus_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_TlsStatus_descriptor,
         new java.lang.String[] { "Names", "NotAfter", "MinVersion", "ClientAuth", });
     internal_static_hero_supervisor_v1_Limits_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_Limits_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Limits_descriptor,
         new java.lang.String[] { "MaxScriptBytes", "MaxResultBytes", "MaxMessageBytes", "MaxBatchJobs", "MaxPageSize", "MaxLabels", "MaxAttempts", "MaxWait", "MaxJobSpan", "RequestIdWindow", });
     internal_static_hero_supervisor_v1_CreateActorRequest_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_CreateActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "Config", "Start", "ValidateOnly", "MaxWait", });
     internal_static_hero_supervisor_v1_CreateActorResponse_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(8);
     internal_static_hero_supervisor_v1_CreateActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetActorRequest_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(9);
     internal_static_hero_supervisor_v1_GetActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "View", });
     internal_static_hero_supervisor_v1_GetActorResponse_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(10);
     internal_static_hero_supervisor_v1_GetActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetActorResponse_descriptor,
         new java.lang.String[] { "Actor", });
     internal_static_hero_supervisor_v1_ListActorsRequest_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(11);
     internal_static_hero_supervisor_v1_ListActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListActorsRequest_descriptor,
@@ -969,301 +987,301 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListActorsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListActorsResponse_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(12);
     internal_static_hero_supervisor_v1_ListActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListActorsResponse_descriptor,
         new java.lang.String[] { "Actors", "NextPageToken", "TotalSize", });
     internal_static_hero_supervisor_v1_UpdateActorRequest_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(13);
     internal_static_hero_supervisor_v1_UpdateActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "Config", "UpdateMask", "Apply", "DrainTimeout", "Etag", "MaxWait", });
     internal_static_hero_supervisor_v1_UpdateActorResponse_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(14);
     internal_static_hero_supervisor_v1_UpdateActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Restarted", });
     internal_static_hero_supervisor_v1_DeleteActorRequest_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(15);
     internal_static_hero_supervisor_v1_DeleteActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "AllowMissing", "Reason", });
     internal_static_hero_supervisor_v1_DeleteActorResponse_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(16);
     internal_static_hero_supervisor_v1_DeleteActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteActorResponse_descriptor,
         new java.lang.String[] { "Actor", });
     internal_static_hero_supervisor_v1_StartActorRequest_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(17);
     internal_static_hero_supervisor_v1_StartActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "MaxWait", });
     internal_static_hero_supervisor_v1_StartActorResponse_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(18);
     internal_static_hero_supervisor_v1_StartActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_StopActorRequest_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(19);
     internal_static_hero_supervisor_v1_StopActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_StopActorResponse_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(20);
     internal_static_hero_supervisor_v1_StopActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_RestartActorRequest_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(21);
     internal_static_hero_supervisor_v1_RestartActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_RestartActorResponse_descriptor =
-      getDescriptor().getMessageType(21);
+      getDescriptor().getMessageType(22);
     internal_static_hero_supervisor_v1_RestartActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_ActorResult_descriptor =
-      getDescriptor().getMessageType(22);
+      getDescriptor().getMessageType(23);
     internal_static_hero_supervisor_v1_ActorResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorResult_descriptor,
         new java.lang.String[] { "ActorId", "Actor", "Changed", "WaitOutcome", "Error", });
     internal_static_hero_supervisor_v1_StartActorsRequest_descriptor =
-      getDescriptor().getMessageType(23);
+      getDescriptor().getMessageType(24);
     internal_static_hero_supervisor_v1_StartActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorsRequest_descriptor,
         new java.lang.String[] { "Selector", "MaxWait", });
     internal_static_hero_supervisor_v1_StartActorsResponse_descriptor =
-      getDescriptor().getMessageType(24);
+      getDescriptor().getMessageType(25);
     internal_static_hero_supervisor_v1_StartActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_StopActorsRequest_descriptor =
-      getDescriptor().getMessageType(25);
+      getDescriptor().getMessageType(26);
     internal_static_hero_supervisor_v1_StopActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorsRequest_descriptor,
         new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_StopActorsResponse_descriptor =
-      getDescriptor().getMessageType(26);
+      getDescriptor().getMessageType(27);
     internal_static_hero_supervisor_v1_StopActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_RestartActorsRequest_descriptor =
-      getDescriptor().getMessageType(27);
+      getDescriptor().getMessageType(28);
     internal_static_hero_supervisor_v1_RestartActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorsRequest_descriptor,
         new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxUnavailable", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_RestartActorsResponse_descriptor =
-      getDescriptor().getMessageType(28);
+      getDescriptor().getMessageType(29);
     internal_static_hero_supervisor_v1_RestartActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_StreamActorLogsRequest_descriptor =
-      getDescriptor().getMessageType(29);
+      getDescriptor().getMessageType(30);
     internal_static_hero_supervisor_v1_StreamActorLogsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StreamActorLogsRequest_descriptor,
         new java.lang.String[] { "ActorId", "TailLines", "SinceTime", "ResumeAfter", "Follow", "Streams", "Contains", });
     internal_static_hero_supervisor_v1_StreamActorLogsResponse_descriptor =
-      getDescriptor().getMessageType(30);
+      getDescriptor().getMessageType(31);
     internal_static_hero_supervisor_v1_StreamActorLogsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StreamActorLogsResponse_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", "Cursor", });
     internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor =
-      getDescriptor().getMessageType(31);
+      getDescriptor().getMessageType(32);
     internal_static_hero_supervisor_v1_ListScriptTypesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor,
         new java.lang.String[] { });
     internal_static_hero_supervisor_v1_ListScriptTypesResponse_descriptor =
-      getDescriptor().getMessageType(32);
+      getDescriptor().getMessageType(33);
     internal_static_hero_supervisor_v1_ListScriptTypesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListScriptTypesResponse_descriptor,
         new java.lang.String[] { "ScriptTypes", });
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor =
-      getDescriptor().getMessageType(33);
+      getDescriptor().getMessageType(34);
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor,
         new java.lang.String[] { "ScriptType", "View", });
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor =
-      getDescriptor().getMessageType(34);
+      getDescriptor().getMessageType(35);
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor,
         new java.lang.String[] { "Status", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor =
-      getDescriptor().getMessageType(35);
+      getDescriptor().getMessageType(36);
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Settings", "UpdateMask", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor =
-      getDescriptor().getMessageType(36);
+      getDescriptor().getMessageType(37);
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor,
         new java.lang.String[] { "Status", });
     internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor =
-      getDescriptor().getMessageType(37);
+      getDescriptor().getMessageType(38);
     internal_static_hero_supervisor_v1_ScaleActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", });
     internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor =
-      getDescriptor().getMessageType(38);
+      getDescriptor().getMessageType(39);
     internal_static_hero_supervisor_v1_ScaleActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor,
         new java.lang.String[] { "Status", "AddedActorIds", "RemovedActorIds", "WaitOutcome", });
     internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor =
-      getDescriptor().getMessageType(39);
+      getDescriptor().getMessageType(40);
     internal_static_hero_supervisor_v1_PauseQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Reason", });
     internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor =
-      getDescriptor().getMessageType(40);
+      getDescriptor().getMessageType(41);
     internal_static_hero_supervisor_v1_PauseQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor,
         new java.lang.String[] { "Status", "Changed", });
     internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor =
-      getDescriptor().getMessageType(41);
+      getDescriptor().getMessageType(42);
     internal_static_hero_supervisor_v1_ResumeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Reason", });
     internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor =
-      getDescriptor().getMessageType(42);
+      getDescriptor().getMessageType(43);
     internal_static_hero_supervisor_v1_ResumeQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor,
         new java.lang.String[] { "Status", "Changed", });
     internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor =
-      getDescriptor().getMessageType(43);
+      getDescriptor().getMessageType(44);
     internal_static_hero_supervisor_v1_PurgeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "States", "ExpectedCount", "ValidateOnly", "Reason", });
     internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor =
-      getDescriptor().getMessageType(44);
+      getDescriptor().getMessageType(45);
     internal_static_hero_supervisor_v1_PurgeQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor,
         new java.lang.String[] { "PurgedCount", });
     internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor =
-      getDescriptor().getMessageType(45);
+      getDescriptor().getMessageType(46);
     internal_static_hero_supervisor_v1_CheckHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "Scope", "MaxWait", });
     internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor =
-      getDescriptor().getMessageType(46);
+      getDescriptor().getMessageType(47);
     internal_static_hero_supervisor_v1_CheckHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor,
         new java.lang.String[] { "Reports", });
     internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor =
-      getDescriptor().getMessageType(47);
+      getDescriptor().getMessageType(48);
     internal_static_hero_supervisor_v1_WatchHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor =
-      getDescriptor().getMessageType(48);
+      getDescriptor().getMessageType(49);
     internal_static_hero_supervisor_v1_WatchHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor,
         new java.lang.String[] { "Cursor", "Report", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor =
-      getDescriptor().getMessageType(49);
+      getDescriptor().getMessageType(50);
     internal_static_hero_supervisor_v1_SubmitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", });
     internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor =
-      getDescriptor().getMessageType(50);
+      getDescriptor().getMessageType(51);
     internal_static_hero_supervisor_v1_SubmitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor =
-      getDescriptor().getMessageType(51);
+      getDescriptor().getMessageType(52);
     internal_static_hero_supervisor_v1_SubmitJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor,
         new java.lang.String[] { "Requests", });
     internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor =
-      getDescriptor().getMessageType(52);
+      getDescriptor().getMessageType(53);
     internal_static_hero_supervisor_v1_SubmitJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_SubmitJobResult_descriptor =
-      getDescriptor().getMessageType(53);
+      getDescriptor().getMessageType(54);
     internal_static_hero_supervisor_v1_SubmitJobResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResult_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", "Error", });
     internal_static_hero_supervisor_v1_RunJobRequest_descriptor =
-      getDescriptor().getMessageType(54);
+      getDescriptor().getMessageType(55);
     internal_static_hero_supervisor_v1_RunJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", "MaxWait", "OnWaitEnd", });
     internal_static_hero_supervisor_v1_RunJobResponse_descriptor =
-      getDescriptor().getMessageType(55);
+      getDescriptor().getMessageType(56);
     internal_static_hero_supervisor_v1_RunJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", });
     internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor =
-      getDescriptor().getMessageType(56);
+      getDescriptor().getMessageType(57);
     internal_static_hero_supervisor_v1_AwaitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor,
         new java.lang.String[] { "JobId", "MaxWait", });
     internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor =
-      getDescriptor().getMessageType(57);
+      getDescriptor().getMessageType(58);
     internal_static_hero_supervisor_v1_AwaitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetJobRequest_descriptor =
-      getDescriptor().getMessageType(58);
+      getDescriptor().getMessageType(59);
     internal_static_hero_supervisor_v1_GetJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobRequest_descriptor,
         new java.lang.String[] { "JobId", "View", });
     internal_static_hero_supervisor_v1_GetJobResponse_descriptor =
-      getDescriptor().getMessageType(59);
+      getDescriptor().getMessageType(60);
     internal_static_hero_supervisor_v1_GetJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_ListJobsRequest_descriptor =
-      getDescriptor().getMessageType(60);
+      getDescriptor().getMessageType(61);
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
@@ -1275,91 +1293,91 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor =
-      getDescriptor().getMessageType(61);
+      getDescriptor().getMessageType(62);
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsResponse_descriptor,
         new java.lang.String[] { "Jobs", "NextPageToken", });
     internal_static_hero_supervisor_v1_CancelJobRequest_descriptor =
-      getDescriptor().getMessageType(62);
+      getDescriptor().getMessageType(63);
     internal_static_hero_supervisor_v1_CancelJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Reason", });
     internal_static_hero_supervisor_v1_CancelJobResponse_descriptor =
-      getDescriptor().getMessageType(63);
+      getDescriptor().getMessageType(64);
     internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
-      getDescriptor().getMessageType(64);
+      getDescriptor().getMessageType(65);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(65);
+      getDescriptor().getMessageType(66);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(66);
+      getDescriptor().getMessageType(67);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(67);
+      getDescriptor().getMessageType(68);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(68);
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(69);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
