@@ -22,11 +22,12 @@ test:
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
 
 tools:
-	.ci/install redis zinit grpcurl systemd prometheus clients
+	.ci/install redis zinit grpcurl systemd prometheus clients web
 
-# The contract, the generated code, and each client by the tools of its language.
+# The contract, the generated code, each client by the tools of its language, and the dashboard by its own.
 clients: tools
 	clients/check
+	web/check
 
 # The test under faults, for half an hour; HERO_CHAOS_SECONDS and HERO_CHAOS_SEED say otherwise (docs/testing.md).
 chaos:
@@ -63,8 +64,9 @@ release-check:
 
 # Writes everything that is generated and committed; `make test` fails when that would change something.
 gen:
-	.ci/install clients
+	.ci/install clients web
 	clients/generate
+	web/generate
 	$(MAKE) --no-print-directory gen-rust
 
 # The part of it that needs nothing but Rust: the pages of the command line and of SAL, the descriptor, golden bytes.

@@ -16,6 +16,7 @@ mod client_packages;
 mod clients;
 mod conformance_kit;
 mod contract;
+mod dashboard;
 mod engines;
 mod event_hub;
 mod events;

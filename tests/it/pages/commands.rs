@@ -28,6 +28,7 @@ macro_rules! pages {
 }
 
 pages! {
+    dashboard: "docs/dashboard.md",
     lifecycle_today: "docs/lifecycle-today.md",
     operations: "docs/operations.md",
     readme: "README.md",
