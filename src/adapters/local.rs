@@ -189,8 +189,8 @@ impl ProcessManager for LocalRunner {
         let inner = self.inner();
         let living = inner.processes.iter().filter(|(_name, process)| !process.commands.is_closed());
         let info = |(name, process): (&String, &Process)| {
-            let Snapshot { state, detail, failed_check } = process.seen.borrow().clone();
-            ProcessInfo { name: name.clone(), state, detail, failed_check, foreign: false }
+            let Snapshot { state, started_at, detail, failed_check } = process.seen.borrow().clone();
+            ProcessInfo { name: name.clone(), state, started_at, detail, failed_check, foreign: false }
         };
         Ok(living.map(info).collect())
     }

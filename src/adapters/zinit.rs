@@ -19,6 +19,7 @@ mod private_folder;
 mod proc;
 mod request_queue;
 mod shim;
+mod start_times;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use self::gen2::Gen2;
 use self::gen3::Gen3;
 use self::owners::Owners;
 use self::shim::Shim;
+use self::start_times::StartTimes;
 use crate::ports::process_manager::{
     LogBatch, LogLine, LogPosition, Orphan, ProcessError, ProcessInfo, ProcessManager, ProcessManagerInfo,
     ProcessSpec, REALM_MARK,
@@ -54,6 +56,7 @@ pub struct ZinitProcessManager {
     owners: Arc<Owners>,
     orphan_killer: OrphanKiller,
     orphan_search: OrphanSearch,
+    start_times: StartTimes,
 }
 
 impl ZinitProcessManager {
@@ -79,6 +82,7 @@ impl ZinitProcessManager {
             owners,
             orphan_killer: OrphanKiller::default(),
             orphan_search: OrphanSearch::default(),
+            start_times: StartTimes::default(),
         }
     }
 
@@ -138,10 +142,15 @@ impl ProcessManager for ZinitProcessManager {
     }
 
     async fn list(&self) -> Result<Vec<ProcessInfo>, ProcessError> {
-        match self.generation().await? {
-            Generation::Gen2 => self.gen2.list().await,
-            Generation::Gen3 => self.gen3.list().await,
+        let found = self.reads.who(PROBE).await?;
+        let mut list = match found.generation {
+            Generation::Gen2 => self.gen2.list().await?,
+            Generation::Gen3 => self.gen3.list().await?,
+        };
+        if found.server.is_some() {
+            self.start_times.add_to(&mut list);
         }
+        Ok(list)
     }
 
     async fn environment(&self, name: &str) -> Result<BTreeMap<String, String>, ProcessError> {

@@ -124,6 +124,8 @@ pub struct ProcessInfo {
     pub name: String,
     /// State of the process.
     pub state: ProcessState,
+    /// Start time of the process, if there is one and it is known.
+    pub started_at: Option<SystemTime>,
     /// The process manager's own words on it; empty when there are none.
     pub detail: String,
     /// The last failure of the health check; None after one that has passed, and where none was noted.

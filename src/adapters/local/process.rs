@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,13 +37,14 @@ pub(super) enum Command {
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     pub(super) state: ProcessState,
+    pub(super) started_at: Option<SystemTime>,
     pub(super) detail: String,
     pub(super) failed_check: Option<FailedCheck>,
 }
 
 impl Snapshot {
     pub(super) fn of(state: ProcessState, detail: &str) -> Self {
-        Self { state, detail: detail.to_owned(), failed_check: None }
+        Self { state, started_at: None, detail: detail.to_owned(), failed_check: None }
     }
 }
 
@@ -304,6 +305,7 @@ impl Owner {
         }
         let since = Instant::now();
         let pid = child.pid();
+        self.published.send_modify(|snapshot| snapshot.started_at = Some(self.clock.now()));
         let stage = if let Some(check) = self.spec.health_check.clone() {
             self.publish(ProcessState::Starting { pid: Some(pid) }, "");
             let mut checks = JoinSet::new();
@@ -318,7 +320,8 @@ impl Owner {
     }
 
     fn publish(&self, state: ProcessState, detail: &str) {
-        self.published.send_replace(Snapshot::of(state, detail));
+        let started_at = state.pid().and(self.published.borrow().started_at);
+        self.published.send_replace(Snapshot { started_at, ..Snapshot::of(state, detail) });
     }
 }
 

@@ -255,6 +255,7 @@ impl ProcessManager for MemoryProcessManager {
         let info = |(name, process): (&String, &Process)| ProcessInfo {
             name: name.clone(),
             state: process.phase.state(),
+            started_at: None,
             detail: process.detail.clone(),
             failed_check: None,
             foreign: false,

@@ -41,6 +41,8 @@ const COLUMNS: [Column; 10] = [
 pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> Table {
     let now = SystemClock.now();
     let row = |actor: &Actor| {
+        // Of its process, while there is one.
+        let since = actor.pid.and(actor.start_time).or(actor.state_time);
         [
             Cell::from(actor.actor_id.as_str()),
             script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)).into(),
@@ -48,8 +50,8 @@ pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> T
             actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()).into(),
             actor.jobs_in_flight.to_string().into(),
             actor.restart_count.to_string().into(),
-            age(now, actor.state_time).into(),
-            time(actor.state_time).into(),
+            age(now, since).into(),
+            time(since).into(),
             or_dash(&actor.node).into(),
             short(&actor.status_message).into(),
         ]

@@ -112,7 +112,9 @@ impl Core {
             (Desired::Down, None) => ActorState::Stopped,
             (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
         };
-        let status = self.bare_status(record, state);
+        let stopped = record.last_exit.as_ref().filter(|_exit| state == ActorState::Stopped);
+        let state_since = stopped.map(|exit| exit.at);
+        let status = ActorStatus { state_since, ..self.bare_status(record, state) };
         let status = match fresh {
             Some(presence) => ActorStatus {
                 pid: Pid(Some(presence.pid)),
@@ -127,7 +129,7 @@ impl Core {
 
     fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
         ActorStatus {
-            state_since: self.parts.supervisor.clock().now(),
+            state_since: Some(self.parts.supervisor.clock().now()),
             record,
             state,
             pid: Pid(None),

@@ -79,7 +79,7 @@
 //! | `recent_ends` | by unrequested ends of the process, and by starts that failed | by a request of a caller |
 //! | `next_start` | after a start of our own that failed | by a request of a caller |
 //! | `orphan_pids` | when orphans of the actor are observed | when they have ended |
-//! | `started_at` | when a process is first observed, or was started | when it is gone |
+//! | `started_at` | when a process is first observed, or was started; what the process manager tells counts more | when it is gone |
 //! | `trouble` | when an operation fails, or the actor ends too often | by an operation that succeeds |
 //! | `waits_for` | when a start of our own waited for a dependency in vain | by the next end of an operation |
 //! | `ended_cause` | while the end of an operation is recorded: events of that moment name its cause | when it is recorded |

@@ -164,7 +164,7 @@ impl HealthMonitor {
     }
 
     /// Returns true if the actor has given no sign yet, and this supervisor has not watched it for as long as an idle actor
-    /// is left alone. Nobody knows when a process was started that an earlier supervisor has started.
+    /// is left alone. A process manager may not know when a process was started that an earlier supervisor has started.
     fn is_newly_adopted(&self, actor: &ActorStatus) -> bool {
         let silent = actor.started_at.is_none()
             && actor.last_job_at.is_none()

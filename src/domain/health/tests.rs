@@ -44,7 +44,7 @@ fn idle() -> ActorStatus {
         state: ActorState::Running,
         pid: Pid(Some(7)),
         message: String::new(),
-        state_since: at(0),
+        state_since: Some(at(0)),
         started_at: Some(at(0)),
         in_flight: 0,
         last_job_at: None,

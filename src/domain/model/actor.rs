@@ -253,9 +253,9 @@ pub struct ActorStatus {
     pub pid: Pid,
     /// One sentence on why it is in this state; empty when there is nothing to say.
     pub message: String,
-    /// Time since which the actor is in this state.
-    pub state_since: SystemTime,
-    /// Start time of the process, as far as it was observed.
+    /// Time since which the actor is in this state, if it is known.
+    pub state_since: Option<SystemTime>,
+    /// Start time of the process, as far as it is known.
     pub started_at: Option<SystemTime>,
     /// Jobs in flight, as its queue last reported.
     pub in_flight: u32,

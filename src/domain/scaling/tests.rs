@@ -33,7 +33,7 @@ fn actor(name: &str, desired: Desired, state: ActorState, in_flight: u32, last_j
         state,
         pid: Pid(None),
         message: String::new(),
-        state_since: EPOCH,
+        state_since: Some(EPOCH),
         started_at: None,
         in_flight,
         last_job_at: Some(EPOCH + Duration::from_secs(last_job)),

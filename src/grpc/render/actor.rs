@@ -45,7 +45,7 @@ pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
         jobs_in_flight: count(status.in_flight),
         create_time: Some(timestamp(record.created_at)),
         start_time: status.started_at.map(timestamp),
-        state_time: Some(timestamp(status.state_since)),
+        state_time: status.state_since.map(timestamp),
         last_job_time: status.last_job_at.map(timestamp),
         restart_count: count(record.restart_count),
         last_exit: record.last_exit.map(last_exit),

@@ -1,6 +1,6 @@
 //! The supervisor holds nothing: another one in its place, or beside it, sees the same.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hero_supervisor::proto as pb;
 use nix::sys::signal::Signal;
@@ -30,6 +30,12 @@ async fn view(client: &Client) -> Vec<pb::Actor> {
     actors(client).await.into_iter().map(kept).collect()
 }
 
+/// The start times of the processes that run.
+async fn starts(client: &Client) -> Vec<SystemTime> {
+    let running = actors(client).await.into_iter().filter(|actor| actor.pid.is_some());
+    running.map(|actor| SystemTime::try_from(actor.start_time.unwrap()).unwrap()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p10_after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_noticed() {
     let mut whole = FullService::start().await;
@@ -51,7 +57,7 @@ async fn p10_after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_not
     old.clone().stop_actor(stop).await.unwrap();
     let slow = submit(&old, osis("sleep(3); 7")).await;
     until_running(&old, &slow).await;
-    let before = view(&old).await;
+    let (before, starts) = (view(&old).await, self::starts(&old).await);
 
     whole.replace().await;
     let new = whole.client();
@@ -65,6 +71,12 @@ async fn p10_after_a_kill_the_next_supervisor_has_the_same_view_and_no_actor_not
     assert_eq!((ended.result(), ended.attempt), ("7", 1), "the job was not touched");
     assert_eq!(run(&new, osis("40 + 2")).await.result(), "42");
     assert_eq!(view(&new).await, before, "and it stays so");
+    let again = self::starts(&new).await;
+    assert!(again.len() == 2 && starts.len() == 2, "{starts:?} {again:?}");
+    for (was, is) in starts.into_iter().zip(again) {
+        let off = if was > is { was.duration_since(is) } else { is.duration_since(was) };
+        assert!(off.unwrap() < Duration::from_millis(100), "they are as old as they are: {was:?} {is:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,8 @@ impl Gen2 {
                 | ProcessState::Down { .. }
                 | ProcessState::SpawnFailed => None,
             };
-            Ok(Some(ProcessInfo { name, state, detail: status.detail(), failed_check, foreign }))
+            let detail = status.detail();
+            Ok(Some(ProcessInfo { name, state, started_at: None, detail, failed_check, foreign }))
         };
         let infos: Vec<Result<Option<ProcessInfo>, ProcessError>> =
             stream::iter(states).map(each).buffer_unordered(AT_A_TIME).collect().await;
@@ -57,7 +58,14 @@ impl Gen2 {
             {
                 let (name, detail) = (name.clone(), "stopped".to_owned());
                 let state = ProcessState::Down { exit };
-                list.push(ProcessInfo { name, state, detail, failed_check: None, foreign: false });
+                list.push(ProcessInfo {
+                    name,
+                    state,
+                    started_at: None,
+                    detail,
+                    failed_check: None,
+                    foreign: false,
+                });
             }
         }
         drop(known);

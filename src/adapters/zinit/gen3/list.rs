@@ -54,7 +54,7 @@ impl Gen3 {
             let (name, detail) = (service.name.clone(), service.state.detail());
             let failed_check =
                 if may_have_failed_check(&service.state) { self.shim.failed_check(&name) } else { None };
-            list.push(ProcessInfo { name, state, detail, failed_check, foreign });
+            list.push(ProcessInfo { name, state, started_at: None, detail, failed_check, foreign });
         }
         Ok(list)
     }

@@ -1,5 +1,7 @@
 //! The status of the actor for readers.
 
+use std::time::SystemTime;
+
 use super::Machine;
 use super::protocol::Effect;
 use crate::domain::actors::derive_state::{StateInputs, derive};
@@ -16,6 +18,7 @@ impl Machine {
         let process = self.process(observation);
         let pid = Pid(process.and_then(ProcessState::pid).filter(|_pid| state != ActorState::Stopped));
         let in_flight = presence.map_or(0, |presence| presence.in_flight);
+        let started_at = self.started_at();
         let shown = &self.shown;
         let last_job_at = presence.and_then(|presence| presence.last_job_at).or(shown.last_job_at);
         // Every machine comes here at every observation, and mostly nothing has happened: then nothing is copied.
@@ -24,7 +27,7 @@ impl Machine {
             && shown.pid == pid
             && shown.in_flight == in_flight
             && shown.last_job_at == last_job_at
-            && shown.started_at == self.started_at
+            && shown.started_at == started_at
             && shown.record == self.record;
         if same {
             return;
@@ -35,8 +38,8 @@ impl Machine {
             state,
             pid,
             message,
-            state_since: if old == state { shown.state_since } else { self.moment.date },
-            started_at: self.started_at,
+            state_since: if old == state { shown.state_since } else { Some(self.moment.date) },
+            started_at,
             in_flight,
             last_job_at,
             health: shown.health.clone(),
@@ -66,6 +69,13 @@ impl Machine {
     pub(super) fn process(&self, observation: &Observation) -> Option<ProcessState> {
         let processes = observation.processes.as_ref()?;
         processes.get(self.record.id.as_str()).filter(|info| !info.foreign).map(|info| info.state)
+    }
+
+    /// Returns the start time of the process: what the process manager says, or else when it was first observed.
+    fn started_at(&self) -> Option<SystemTime> {
+        let processes = self.moment.observation.processes.as_ref();
+        let info = processes.and_then(|processes| processes.get(self.record.id.as_str()));
+        info.filter(|info| !info.foreign).and_then(|info| info.started_at).or(self.started_at)
     }
 
     /// Returns the last failure of the health check of the process.

@@ -109,7 +109,7 @@ fn status_of(config: ActorConfig) -> crate::domain::model::actor::ActorStatus {
         state: ActorState::Running,
         pid: Pid(Some(7)),
         message: String::new(),
-        state_since: SystemTime::UNIX_EPOCH,
+        state_since: Some(SystemTime::UNIX_EPOCH),
         started_at: None,
         in_flight: 0,
         last_job_at: None,

@@ -365,7 +365,7 @@ fn first_status(record: ActorRecord) -> ActorStatus {
         state: ActorState::Unknown,
         pid: Pid(None),
         message: String::new(),
-        state_since: SystemTime::UNIX_EPOCH,
+        state_since: Some(SystemTime::UNIX_EPOCH),
         started_at: None,
         in_flight: 0,
         last_job_at: None,

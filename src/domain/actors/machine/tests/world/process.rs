@@ -130,7 +130,7 @@ impl World {
         self.begun += 1;
         let info = |state| {
             let (name, detail) = ("a".to_owned(), String::new());
-            ProcessInfo { name, state, detail, failed_check: None, foreign: false }
+            ProcessInfo { name, state, started_at: None, detail, failed_check: None, foreign: false }
         };
         let processes = self.process.map(|state| ("a".to_owned(), info(state))).into_iter().collect();
         let orphan = |(pid, realm): (&u32, &&str)| Orphan {
