@@ -2,10 +2,15 @@
 
 mod set;
 
+use std::fmt::Display;
+use std::time::Duration;
+
 use clap::Subcommand;
 
-use super::values::{self, duration, or_dash, script_type_word, time, word};
+use super::values::{self, duration, or_dash, script_type_word, time, to_proto, word};
 use super::{ClientArgs, Exit, Failure, client, queue, table};
+use crate::domain::model::job::JobSpec;
+use crate::domain::model::script_type::ScriptType;
 use crate::proto::{self, ActorView, ScriptTypeStatus};
 
 pub use set::SetArgs;
@@ -53,16 +58,23 @@ pub(super) async fn run(client: ClientArgs, verb: ScriptTypeCommand) -> Result<E
     Ok(Exit::Ok)
 }
 
-/// Renders one script type for people.
+/// Renders one script type for people, with the defaults that are in force.
 fn shown(status: &Option<ScriptTypeStatus>) -> String {
     let status = status.clone().unwrap_or_default();
     let settings = status.settings.clone().unwrap_or_default();
     let scaling = settings.scaling_policy.unwrap_or_default();
     let health = settings.health_policy.unwrap_or_default();
     let jobs = settings.job_defaults.unwrap_or_default();
+    let usual = JobSpec::new(ScriptType::OSIS, "");
     let count = |count: Option<i32>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let span = |set: Option<prost_types::Duration>, usual: Option<Duration>| match (set, usual) {
+        (None, Some(usual)) => by_default(duration(to_proto(usual))),
+        (None, None) => by_default("none".to_owned()),
+        (set, _) => duration(set),
+    };
     let queue = if status.paused { "paused" } else { "open" };
     let decided = status.last_scaling_decision.as_ref();
+    let attempts = jobs.retry_policy.and_then(|policy| policy.max_attempts);
     let facts = [
         ("type", script_type_word(status.script_type)),
         ("queue", queue.to_owned()),
@@ -74,23 +86,37 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
         ("min", count(scaling.min_replicas)),
         ("max", count(scaling.max_replicas)),
         ("target", count(scaling.target_jobs_per_actor)),
-        ("max queue age", duration(scaling.max_queue_age)),
+        ("max queue age", span(scaling.max_queue_age, None)),
         ("scale-out delay", duration(scaling.scale_out_delay)),
         ("scale-in delay", duration(scaling.scale_in_delay)),
         ("scale-to-zero delay", duration(scaling.scale_to_zero_delay)),
-        ("queue limit", count(settings.max_queue_depth)),
+        ("queue limit", depth(settings.max_queue_depth)),
         ("idle after", duration(health.idle_after)),
         ("ping timeout", duration(health.ping_timeout)),
         ("failure threshold", count(health.failure_threshold)),
-        ("run timeout", duration(jobs.run_timeout)),
-        ("queue timeout", duration(jobs.queue_timeout)),
-        ("result ttl", duration(jobs.result_ttl)),
-        ("attempts", count(jobs.retry_policy.and_then(|policy| policy.max_attempts))),
-        ("template", settings.actor_template.map_or_else(|| "-".to_owned(), command)),
+        ("run timeout", span(jobs.run_timeout, Some(usual.run_timeout))),
+        ("queue timeout", span(jobs.queue_timeout, usual.queue_timeout)),
+        ("result ttl", span(jobs.result_ttl, Some(usual.result_ttl))),
+        ("attempts", attempts.map_or_else(|| by_default(usual.retry.max_attempts), |most| most.to_string())),
+        ("template", settings.actor_template.map_or_else(|| by_default("as the first actor"), command)),
         ("last scaling", decided.map_or_else(|| "-".to_owned(), |decision| or_dash(&decision.reason))),
         ("next scaling", time(status.next_scaling_time)),
     ];
     table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}
+
+/// Marks a value that nobody has set.
+fn by_default(value: impl Display) -> String {
+    format!("{value} (default)")
+}
+
+/// Renders the most jobs that may wait.
+fn depth(most: Option<i32>) -> String {
+    match most {
+        None => by_default("queue_limit of the server"),
+        Some(0) => "none".to_owned(),
+        Some(most) => most.to_string(),
+    }
 }
 
 /// Renders the command of a template.

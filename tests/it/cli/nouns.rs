@@ -191,6 +191,14 @@ async fn rules_are_kept_and_automatic_scaling_stays_within_them() {
     assert_eq!(of("osis_actor_1").is_some(), !running(first), "{listed}");
     let shown = fine(service.run(["script-type", "get", "osis"]));
     assert!(shown.stdout.contains("fixed"), "{shown:?}");
+    // What nobody has set is shown as it is in force.
+    let fact = |name: &str| {
+        let line = shown.stdout.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].trim().to_owned()
+    };
+    assert_eq!(fact("run timeout"), "5m (default)");
+    assert_eq!(fact("queue timeout"), "none (default)");
+    assert_eq!(fact("attempts"), "1 (default)");
 }
 
 #[tokio::test(flavor = "multi_thread")]
