@@ -16,6 +16,7 @@ mod layers;
 mod listen;
 mod nested;
 mod origin;
+mod programs;
 mod redis;
 mod script_types;
 mod secret;
@@ -362,15 +363,16 @@ fn defaults() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Returns the folder for files of the service: below `/var/lib` for root, below the XDG state folder for other users.
+/// Returns the folder for files of the service: in `XDG_STATE_HOME`, or else in `/var/lib` for root and in `~/.local/state` for
+/// other users.
 pub fn state_dir() -> PathBuf {
-    let name = "hero-supervisor";
-    if nix::unistd::geteuid().is_root() {
-        return PathBuf::from("/var/lib").join(name);
-    }
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
-    state.unwrap_or_else(std::env::temp_dir).join(name)
+    let usual = || match nix::unistd::geteuid().is_root() {
+        true => Some(PathBuf::from("/var/lib")),
+        false => Some(folder("HOME")?.join(".local/state")),
+    };
+    let state = folder("XDG_STATE_HOME").or_else(usual);
+    state.unwrap_or_else(std::env::temp_dir).join("hero-supervisor")
 }
 
 /// Returns the host name with the characters that a [`NodeName`] allows.

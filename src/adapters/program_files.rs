@@ -18,7 +18,7 @@ pub struct ProgramFiles;
 impl Programs for ProgramFiles {
     async fn inspect(&self, path: &Path, sha256: Option<&str>) -> Result<(), ProgramFault> {
         let path: PathBuf = path.to_owned();
-        let sha256 = sha256.map(str::to_ascii_lowercase);
+        let sha256 = sha256.map(str::to_owned);
         let inspected = tokio::task::spawn_blocking(move || inspect(&path, sha256));
         inspected.await.unwrap_or_else(|error| Err(ProgramFault::Unreadable { reason: error.to_string() }))
     }
@@ -53,8 +53,8 @@ fn first_with(folders: impl Iterator<Item = PathBuf>, program: &str) -> Option<P
     folders.map(|folder| folder.join(program)).find(|path| inspect(path, None).is_ok())
 }
 
-/// The same, blocking: a digest reads the whole file.
-fn inspect(path: &Path, sha256: Option<String>) -> Result<(), ProgramFault> {
+/// The same as [`Programs::inspect`], blocking: a digest reads the whole file.
+pub(crate) fn inspect(path: &Path, sha256: Option<String>) -> Result<(), ProgramFault> {
     let unreadable = |error: std::io::Error| {
         if error.kind() == std::io::ErrorKind::NotFound {
             ProgramFault::Missing
@@ -69,7 +69,7 @@ fn inspect(path: &Path, sha256: Option<String>) -> Result<(), ProgramFault> {
     if metadata.permissions().mode() & 0o111 == 0 {
         return Err(ProgramFault::NotExecutable);
     }
-    let Some(expected) = sha256 else { return Ok(()) };
+    let Some(expected) = sha256.map(|sha256| sha256.to_ascii_lowercase()) else { return Ok(()) };
     let found = digest(path).map_err(unreadable)?;
     if found == expected { Ok(()) } else { Err(ProgramFault::WrongDigest { expected, found }) }
 }

@@ -1,9 +1,14 @@
 //! `config show` and `config check`.
 
+use std::path::Path;
+
 use clap::Subcommand;
 
 use super::{Exit, Failure, Format, Output, ServeArgs};
-use crate::config::{Config, read_tokens, render_json, render_toml};
+use crate::adapters::program_files;
+use crate::config::{Config, ConfigError, Loaded, Origin, Problem, read_tokens, render_json, render_toml};
+use crate::domain::model::actor::ActorConfig;
+use crate::ports::programs::ProgramFault;
 use crate::printable::printable_json;
 use crate::tls::ServerTls;
 
@@ -56,7 +61,9 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             Output::new(output, false).data(&text)?;
         }
         ConfigCommand::Check { serve } => {
+            let file = serve.config.clone();
             let loaded = Config::load(serve.layers())?;
+            check_programs(&loaded, file.as_deref())?;
             if let Some(files) = loaded.config.tls.files() {
                 ServerTls::load(files).map_err(|error| Failure::usage(error.to_string()))?;
             }
@@ -81,4 +88,27 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Checks that the programs of the actors that the file declares can be run here, as the start of an actor does.
+fn check_programs(loaded: &Loaded, file: Option<&Path>) -> Result<(), ConfigError> {
+    let problem = |(place, config): (String, &ActorConfig)| {
+        let sha256 = config.sha256.clone();
+        let fault = program_files::inspect(&config.binary, sha256).err()?;
+        let key = match fault {
+            ProgramFault::WrongDigest { .. } => "binary_sha256",
+            ProgramFault::Missing
+            | ProgramFault::NotAFile
+            | ProgramFault::NotExecutable
+            | ProgramFault::Unreadable { .. } => "binary_path",
+        };
+        let origin = file.map_or(Origin::Default, |file| Origin::File(file.to_owned()));
+        Some(Problem {
+            key: format!("{place}.{key}"),
+            origin,
+            what: format!("{}: {fault}", config.binary.display()),
+        })
+    };
+    let problems: Vec<Problem> = loaded.programs().filter_map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems)) }
 }

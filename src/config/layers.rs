@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Format, Toml};
@@ -18,6 +19,8 @@ use super::{ConfigError, KEYS, Problem, Setting, suggest};
 
 /// Prefix of the environment variables.
 const ENV_PREFIX: &str = "HERO_SUPERVISOR_";
+/// Keys whose values are lists of texts.
+const LISTS: [&str; 5] = ["listen", "grpc_web_origins", "metrics_hosts", "dashboard_hosts", "auth.anonymous"];
 /// Variables that the command line reads itself: the file of the second layer, the address of the server, and what a
 /// caller shows it.
 const ENV_OF_THE_CLI: [&str; 8] = [
@@ -77,11 +80,9 @@ impl Env {
 
     /// Returns the values by key. Items of lists are separated by commas.
     fn given(&self) -> Dict {
-        let value = |key: &str, raw: &String| match key {
-            "listen" | "grpc_web_origins" | "metrics_hosts" | "dashboard_hosts" | "auth.anonymous" => {
-                Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>())
-            }
-            _single => Value::from(raw.clone()),
+        let value = |key: &str, raw: &String| match LISTS.contains(&key) {
+            true => Value::from(raw.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>()),
+            false => Value::from(raw.clone()),
         };
         let key = |name: &str| name[ENV_PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
         let keyed = self.0.iter().map(|(name, raw)| (key(name), raw));
@@ -200,7 +201,31 @@ fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     if let Some(Value::Dict(_, auth)) = layer.values.get_mut(auth::KEY) {
         auth.retain(|key, _| !auth::LISTS.contains(&key.as_str()));
     }
+    for key in LISTS {
+        if let Some(value) = value_at(&mut layer.values, key) {
+            make_list(value);
+        }
+    }
     Ok(layer)
+}
+
+/// Returns the value of a key, which may lie in a table: `table.key`.
+fn value_at<'a>(values: &'a mut Dict, key: &str) -> Option<&'a mut Value> {
+    match key.split_once('.') {
+        None => values.get_mut(key),
+        Some((table, key)) => match values.get_mut(table) {
+            Some(Value::Dict(_, inner)) => inner.get_mut(key),
+            Some(_) | None => None,
+        },
+    }
+}
+
+/// Makes a list of a text that stands for a list of one.
+fn make_list(value: &mut Value) {
+    if matches!(value, Value::String(..)) {
+        let only = mem::replace(value, Value::Empty(Tag::Default, Empty::None));
+        *value = Value::Array(only.tag(), vec![only]);
+    }
 }
 
 /// Returns the keys of values with those of tables that have settings, each as `table.key`.
@@ -254,7 +279,7 @@ fn without_secrets(said: &str) -> String {
     kept.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns every value with its origin.
+/// Returns the value of every key, empty for one that has none, with its origin.
 ///
 /// # Errors
 /// Every unknown key.
@@ -279,11 +304,12 @@ fn settings(figment: &Figment) -> Result<Vec<Setting>, ConfigError> {
     if !unknown.is_empty() {
         return Err(ConfigError(unknown));
     }
-    let find = |key: &str| all.iter().find(|(known, _)| known == key).map(|(_, value)| *value);
-    let known = KEYS.into_iter().filter_map(|key| Some((key, find(key)?)));
-    Ok(known
-        .map(|(key, value)| Setting { key, value: value.clone(), origin: origin_of(figment, key) })
-        .collect())
+    let find = |key: &str| all.iter().find(|(known, _)| known == key).map(|(_, value)| (*value).clone());
+    let setting = |key| {
+        let value = find(key).unwrap_or(Value::Empty(Tag::Default, Empty::None));
+        Setting { key, value, origin: origin_of(figment, key) }
+    };
+    Ok(KEYS.into_iter().map(setting).collect())
 }
 
 fn origin_of(figment: &Figment, key: &str) -> Origin {

@@ -13,7 +13,7 @@ use super::{Origin, secret};
 pub struct Setting {
     /// The key.
     pub key: &'static str,
-    /// The value.
+    /// The value; empty for a key without one.
     pub value: Value,
     /// The origin.
     pub origin: Origin,
@@ -29,12 +29,17 @@ impl Setting {
     }
 }
 
-/// Renders one line for each value, with its origin if `with_origin` is set. The output is a valid `--config` file.
+/// Renders one line for each value, with its origin if `with_origin` is set. A key without a value is a comment. The output is a
+/// valid `--config` file.
 pub fn render_toml(settings: &[Setting], with_origin: bool, reveal: bool) -> String {
     let mut text = String::new();
     for setting in settings {
         // JSON and TOML spell strings, numbers, booleans and flat lists alike.
-        let line = format!("{} = {}", setting.key, setting.shown(reveal));
+        let value = setting.shown(reveal);
+        let line = match value.is_null() {
+            true => format!("# {} is not set", setting.key),
+            false => format!("{} = {value}", setting.key),
+        };
         let written = match with_origin {
             true => writeln!(text, "{line:<56} # {}", setting.origin),
             false => writeln!(text, "{line}"),

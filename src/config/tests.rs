@@ -67,6 +67,21 @@ fn text_of_the_environment_becomes_lists_numbers_and_switches() {
 }
 
 #[test]
+fn one_text_is_a_list_of_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "listen = \"127.0.0.1:7\"\ngrpc_web_origins = \"https://h\"\n[auth]\nanonymous = \"ServerReflection\"\n";
+    let path = file(dir.path(), text);
+    let loaded = Config::load(Config::layers(path.clone(), Env::default(), Flags::default())).unwrap();
+    let config = &loaded.config;
+    assert_eq!(config.listen, [ListenAddr::parse("127.0.0.1:7").unwrap()]);
+    assert_eq!(
+        (&config.grpc_web_origins[..], &config.auth.anonymous[..]),
+        (&["https://h".to_owned()][..], &["ServerReflection".to_owned()][..])
+    );
+    assert_eq!(origin(&loaded, "listen"), path.unwrap().display().to_string());
+}
+
+#[test]
 fn unknown_keys_are_refused_with_their_place_and_a_guess() {
     let dir = tempfile::tempdir().unwrap();
     let in_file =
@@ -261,6 +276,8 @@ fn what_is_shown_can_be_read_again_and_has_no_password() {
     let loaded = Config::load(Config::layers(None, Env::default(), flags)).unwrap();
     let text = render_toml(&loaded.settings, true, false);
     assert!(text.contains("# --redis-url") && !text.contains("s3cret"), "{text}");
+    assert_eq!(text.lines().count(), KEYS.len(), "every key is there: {text}");
+    assert!(text.contains("# metrics_listen is not set "), "{text}");
     let dir = tempfile::tempdir().unwrap();
     let again =
         Config::load(Config::layers(file(dir.path(), &text), Env::default(), Flags::default())).unwrap();

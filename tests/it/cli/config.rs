@@ -52,6 +52,36 @@ fn a_good_configuration_is_called_fine() {
 }
 
 #[test]
+fn programs_of_actors_that_cannot_be_run_here_are_all_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    let (file, plain) = (dir.path().join("supervisor.toml"), plain.display());
+    let text = format!(
+        "[[actor]]\nname = \"b\"\nscript_type = \"osis\"\nbinary_path = \"/nowhere\"\ndependencies = [\"a\"]\n\
+         [[actor]]\nname = \"a\"\nscript_type = \"osis\"\nbinary_path = \"{plain}\"\n\
+         [[actor]]\nname = \"c\"\nscript_type = \"osis\"\nbinary_path = \"/bin/sh\"\nbinary_sha256 = \"{}\"\n\
+         [script_type.sal.actor_template]\nbinary_path = \"/\"\n",
+        "0".repeat(64)
+    );
+    std::fs::write(&file, text).unwrap();
+    let checked = run(["config", "check", "--config", file.to_str().unwrap()]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    for part in [
+        "actor[0].binary_path (",
+        "/nowhere: no such file",
+        "actor[1].binary_path (",
+        "plain: not executable",
+        "actor[2].binary_sha256 (",
+        "script_type.sal.actor_template.binary_path (",
+        "not a regular file",
+        "supervisor.toml",
+    ] {
+        assert!(checked.stderr.contains(part), "{part} in {checked:?}");
+    }
+}
+
+#[test]
 fn an_address_that_others_can_reach_is_refused_with_the_reason() {
     let refused = run(["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(refused.code, 2, "{refused:?}");
