@@ -60,6 +60,8 @@ pub struct Paused {
     pub since: SystemTime,
     /// Reason, in the words of the caller.
     pub reason: String,
+    /// Identity that has paused it. None where callers need no credentials.
+    pub by: Option<String>,
 }
 
 /// Administration of queues.
@@ -76,7 +78,12 @@ pub trait QueueAdmin: Send + Sync {
 
     /// Stops to hand out jobs of this type, at once: what was submitted before and after waits, what actors have goes
     /// on. It holds until `resume`. False when it was so already.
-    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError>;
+    async fn pause(
+        &self,
+        script_type: ScriptType,
+        reason: &str,
+        by: Option<&str>,
+    ) -> Result<bool, QueueError>;
 
     /// Hands out jobs again; actors that wait get them at once. False when it was not paused.
     async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError>;

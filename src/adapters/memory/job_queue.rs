@@ -194,8 +194,13 @@ impl QueueAdmin for MemoryJobQueue {
         self.broker.without_waking(|state| state.ends_of(script_type))
     }
 
-    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
-        self.broker.with(|state| state.set_paused(script_type, Some(reason)))
+    async fn pause(
+        &self,
+        script_type: ScriptType,
+        reason: &str,
+        by: Option<&str>,
+    ) -> Result<bool, QueueError> {
+        self.broker.with(|state| state.set_paused(script_type, Some((reason, by))))
     }
 
     async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {

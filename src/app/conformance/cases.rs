@@ -114,7 +114,7 @@ async fn pause(kit: &Kit) -> Verdict {
     let first = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&first)?, "42")?;
     let failed = |error| format!("the queue: {}", chain(&error));
-    kit.queue.pause(kit.script_type, "a case").await.map_err(failed)?;
+    kit.queue.pause(kit.script_type, "a case", None).await.map_err(failed)?;
     let (id, completion) = kit.submit(kit.spec(&kit.scripts.value)).await?;
     sleep(QUIET).await;
     let waiting = kit.job(&id).await?;

@@ -141,7 +141,7 @@ mod tests {
     fn the_first_reason_that_holds_is_told() {
         let open =
             QueueState { depth: QueueDepth { queued: 3, ..QueueDepth::default() }, ..QueueState::default() };
-        let paused = Paused { since: SystemTime::UNIX_EPOCH, reason: "maintenance".to_owned() };
+        let paused = Paused { since: SystemTime::UNIX_EPOCH, reason: "maintenance".to_owned(), by: None };
         let closed = QueueState { paused: Some(paused.clone()), ..open };
         let none = Actors::default();
         let two = Actors { running_elsewhere: 2, ..Actors::default() };

@@ -36,7 +36,7 @@ pub(crate) struct QueueCommands {
 impl QueueCommands {
     /// Hands out no job of a type any more; false when it was paused already.
     pub(crate) async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
-        let changed = self.queues.pause(script_type, reason).await?;
+        let changed = self.queues.pause(script_type, reason, self.cause.identity.as_deref()).await?;
         if changed {
             let message = format!("the {script_type} queue is paused{}", because(reason));
             self.emit(script_type, reason, message, EventKind::QueuePaused);

@@ -22,8 +22,9 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
                 "" => String::new(),
                 reason => format!(" ({reason})"),
             };
+            let by = paused.by.map(|by| format!(" by {by}")).unwrap_or_default();
             let since = time(Some(paused.since));
-            (Reason::QueuePaused, format!("the {script_type} queue is paused since {since}{why}"))
+            (Reason::QueuePaused, format!("the {script_type} queue is paused{by} since {since}{why}"))
         }
         WaitReason::TargetNotRunning { actor, state: None } => {
             (Reason::TargetNotRunning, format!("it is for actor {actor}, which is not there"))
@@ -67,6 +68,22 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::model::script_type::ScriptType;
+    use crate::ports::queue_admin::Paused;
+
+    #[test]
+    fn a_paused_queue_says_by_whom_and_why() {
+        let message = |reason: &str, by: Option<&str>| {
+            let (reason, by) = (reason.to_owned(), by.map(str::to_owned));
+            let paused = Paused { since: SystemTime::UNIX_EPOCH, reason, by };
+            job_wait(WaitReason::QueuePaused { script_type: ScriptType::OSIS, paused }).message
+        };
+        assert_eq!(message("", None), "the osis queue is paused since 1970-01-01T00:00:00Z");
+        assert_eq!(
+            message("a new disk", Some("token ops")),
+            "the osis queue is paused by token ops since 1970-01-01T00:00:00Z (a new disk)"
+        );
+    }
 
     #[test]
     fn a_time_that_has_no_date_is_not_known() {

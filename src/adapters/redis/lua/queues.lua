@@ -118,17 +118,18 @@ end
 local function state_of(queue, sum, cursor)
   local queued, running = count_common(queue)
   local common = earlier(oldest_in(queue.stream), oldest_in(queue.front))
-  local pause = redis.call('HMGET', queue.pause, 'since', 'reason')
+  local pause = redis.call('HMGET', queue.pause, 'since', 'reason', 'who')
   local counts = redis.call('HMGET', queue.counts, 'submitted', 'finished', 'malformed', 'damaged')
   return {
     now_ms(), queued + sum.queued, running + sum.running, redis.call('ZCARD', queue.delayed), common, pause_number(queue),
     pause[1] or '0', pause[2] or '', counts[1] or '0', counts[2] or '0', sum.absent, earlier(common, sum.oldest),
     counts[3] or '0', counts[4] or '0', cursor,
+    pause[3] or '',
   }
 end
 
 -- hero_queue_state q: {now, queued, running, delayed, oldest that any actor may take, pause number, since, reason, submitted, finished,
--- queued for absent actors, oldest of all, malformed, damaged, cursor}. Times are -1 when no job waits; the cursor is as in
+-- queued for absent actors, oldest of all, malformed, damaged, cursor, who has paused it}. Times are -1 when no job waits; the cursor is as in
 -- hero_depth_page.
 reading('hero_queue_state', function(keys)
   local queue = queue_of(keys[1])
@@ -153,8 +154,8 @@ end)
 
 -- Sets the number of the pause and tells all actors in the same step, so that none starts a job that was submitted after the
 -- pause: the one loop over all actors, with one command for each.
-local function set_pause(queue, number, reason, call)
-  redis.call('HSET', queue.pause, 'n', number, 'since', now_ms(), 'reason', reason, 'by', call)
+local function set_pause(queue, number, reason, call, who)
+  redis.call('HSET', queue.pause, 'n', number, 'since', now_ms(), 'reason', reason, 'by', call, 'who', who)
   local actors = redis.call('HGETALL', queue.actors)
   for i = 1, #actors, 2 do
     send_control(queue, actors[i], 'x', 'pause', 'for', consumer_of(actors[i + 1]), 'n', number)
@@ -166,13 +167,13 @@ local function was_changed_by(queue, call)
   return call ~= '' and redis.call('HGET', queue.pause, 'by') == call and 1 or 0
 end
 
--- hero_pause q | reason call: from now on no job of this queue is handed out. Answers 1, or 0 when it was paused already. `call` is
--- a name of this call, by which a repeat of it is known; older supervisors give none.
+-- hero_pause q | reason call who: from now on no job of this queue is handed out. Answers 1, or 0 when it was paused already. `call` is
+-- a name of this call, by which a repeat of it is known, `who` the identity that calls, if it has one; older supervisors give none.
 freeing('hero_pause', function(keys, args)
   local queue, call = queue_of(keys[1]), args[2] or ''
   local number = pause_number(queue)
   if number % 2 == 1 then return was_changed_by(queue, call) end
-  set_pause(queue, number + 1, args[1], call)
+  set_pause(queue, number + 1, args[1], call, args[3] or '')
   return 1
 end)
 
@@ -181,7 +182,7 @@ freeing('hero_resume', function(keys, args)
   local queue, call = queue_of(keys[1]), args[1] or ''
   local number = pause_number(queue)
   if number % 2 == 0 then return was_changed_by(queue, call) end
-  set_pause(queue, number + 1, '', call)
+  set_pause(queue, number + 1, '', call, '')
   return 1
 end)
 

@@ -46,7 +46,11 @@ impl QueueAdmin for RedisQueue {
             oldest_age: oldest.map(age),
             oldest_common_age: answer.oldest_common.map(age),
             queued_for_absent: answer.absent + more.absent,
-            paused: is_paused.then(|| Paused { since: time_of(answer.since), reason: answer.reason }),
+            paused: is_paused.then(|| Paused {
+                since: time_of(answer.since),
+                reason: answer.reason,
+                by: answer.who.filter(|who| !who.is_empty()),
+            }),
             submitted: answer.submitted,
             finished: answer.finished,
             malformed: answer.malformed,
@@ -60,9 +64,14 @@ impl QueueAdmin for RedisQueue {
         Ok(answer.into_iter().filter_map(|(word, jobs)| end_count(&word, jobs)).collect())
     }
 
-    async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, QueueError> {
+    async fn pause(
+        &self,
+        script_type: ScriptType,
+        reason: &str,
+        by: Option<&str>,
+    ) -> Result<bool, QueueError> {
         let mut pause = Function::Pause.on_queue(script_type);
-        pause.arg(reason).arg(name_of_call());
+        pause.arg(reason).arg(name_of_call()).arg(by.unwrap_or_default());
         Ok(self.shared.connection.call::<i64>(&pause, "a pause").await? == 1)
     }
 
@@ -184,6 +193,7 @@ struct StateAnswer {
     malformed: u64,
     damaged: u64,
     cursor: String,
+    who: Option<String>,
 }
 
 impl FromRedisValue for StateAnswer {
@@ -205,6 +215,7 @@ impl FromRedisValue for StateAnswer {
             malformed: parts.next()?,
             damaged: parts.next()?,
             cursor: parts.next()?,
+            who: parts.next()?,
         })
     }
 }

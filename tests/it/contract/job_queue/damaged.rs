@@ -247,7 +247,7 @@ async fn a_damaged_announcement_hides_no_actor_and_stops_no_pause() {
     }
     let there = queue.presences(OSIS).await.unwrap();
     assert_eq!(there.iter().map(|actor| actor.actor_id.as_str()).collect::<Vec<_>>(), ["osis_actor_0"]);
-    assert!(queue.pause(OSIS, "").await.unwrap() && queue.resume(OSIS).await.unwrap());
+    assert!(queue.pause(OSIS, "", None).await.unwrap() && queue.resume(OSIS).await.unwrap());
     // Who announces itself mends its own.
     let _mended = bench.actor("a", 42).await;
     assert_eq!(queue.presences(OSIS).await.unwrap().len(), 2);

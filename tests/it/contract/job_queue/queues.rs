@@ -16,8 +16,8 @@ pub(super) async fn a_paused_queue_accepts_jobs_and_hands_out_none_until_it_goes
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
     submit(&queue, spec("1")).await;
-    assert!(queue.pause(OSIS, "maintenance").await.unwrap());
-    assert!(!queue.pause(OSIS, "again").await.unwrap(), "it was paused already");
+    assert!(queue.pause(OSIS, "maintenance", Some("token ops")).await.unwrap());
+    assert!(!queue.pause(OSIS, "again", None).await.unwrap(), "it was paused already");
     submit(&queue, spec("2")).await;
     submit(&queue, JobSpec { target_actor: Some(actor_id("osis_actor_0")), ..spec("3") }).await;
     take_nothing(&actor).await;
@@ -25,8 +25,8 @@ pub(super) async fn a_paused_queue_accepts_jobs_and_hands_out_none_until_it_goes
     take_nothing(&late).await;
     let state = queue.state(OSIS).await.unwrap();
     assert_eq!(
-        (state.depth.queued, state.paused.map(|paused| paused.reason)),
-        (3, Some("maintenance".into()))
+        (state.depth.queued, state.paused.map(|paused| (paused.reason, paused.by))),
+        (3, Some(("maintenance".into(), Some("token ops".into()))))
     );
 
     assert!(queue.resume(OSIS).await.unwrap());
@@ -44,7 +44,7 @@ pub(super) async fn what_actors_have_goes_on_while_their_queue_is_paused(kind: K
     let actor = bench.actor("osis_actor_0", 41).await;
     let job = submit(&queue, spec("1")).await;
     let taken = take_one(&actor).await;
-    queue.pause(OSIS, "").await.unwrap();
+    queue.pause(OSIS, "", None).await.unwrap();
     assert_eq!(actor.heartbeat(std::slice::from_ref(&taken.lease)).await.unwrap(), []);
     assert!(finish(&actor, success(&bench, &taken.lease, text("done"))).await);
     assert_eq!(read(&queue, &job.id).await.state, JobState::Succeeded);
@@ -58,7 +58,7 @@ pub(super) async fn a_waiting_actor_heeds_a_pause_at_once(kind: Kind) {
     let waits = actor.take(1, LIMIT);
     let others = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        queue.pause(OSIS, "").await.unwrap();
+        queue.pause(OSIS, "", None).await.unwrap();
         submit(&queue, spec("held")).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(queue.state(OSIS).await.unwrap().depth.queued, 1, "nobody took it");

@@ -59,17 +59,21 @@ impl State {
         ends.map(|(&(state, error_kind), &jobs)| EndCount { state, error_kind, jobs }).collect()
     }
 
-    /// Pauses the queue for a reason, or resumes it; false when it was so already.
+    /// Pauses the queue for a reason and on behalf of an identity, or resumes it; false when it was so already.
     pub(in crate::adapters::memory) fn set_paused(
         &mut self,
         script_type: ScriptType,
-        reason: Option<&str>,
+        pause: Option<(&str, Option<&str>)>,
     ) -> bool {
         let since = self.clock.now();
         let queue = self.queue(script_type);
-        let changed = queue.paused.is_some() != reason.is_some();
+        let changed = queue.paused.is_some() != pause.is_some();
         if changed {
-            queue.paused = reason.map(|reason| Paused { since, reason: reason.to_owned() });
+            queue.paused = pause.map(|(reason, by)| Paused {
+                since,
+                reason: reason.to_owned(),
+                by: by.map(str::to_owned),
+            });
         }
         changed
     }
