@@ -95,7 +95,7 @@ pub enum ServiceCommand {
     /// Run the service
     Serve(Box<ServeCommand>),
     /// Try everything out: a private Redis, demo actors and the service in one command
-    Dev(DevArgs),
+    Dev(Box<DevArgs>),
     /// Check everything that the service needs on this machine
     Doctor(Box<DoctorArgs>),
     /// Prepare this process and replace it by another program; used by the process managers
@@ -131,6 +131,7 @@ pub enum CallCommand {
     /// Show past events, and follow new ones
     Events(EventsArgs),
     /// Show the identity, the limits and the dependencies of the server
+    #[command(visible_alias = "status")]
     Info,
     /// Show where the dashboard of the server is, and open it in a browser
     Dashboard(DashboardArgs),

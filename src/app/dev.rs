@@ -158,6 +158,7 @@ fn layers(args: &DevArgs, folders: &Folders, redis_url: String) -> Layers {
         grpc_web_origins: args.grpc_web_origins.clone(),
         dashboard_listen: args.dashboard_listen.clone(),
         redis_url: Some(redis_url),
+        metrics_listen: args.metrics_listen.clone(),
         ready_file: args.ready_file.clone(),
         log_filter: args.log_filter.clone(),
         ..Flags::default()

@@ -20,6 +20,8 @@ use crate::config::Config;
 pub(super) enum Verdict {
     /// No fault.
     Ok,
+    /// Nothing was checked: a fact to know.
+    Note,
     /// Works, with a surprise.
     Warn,
     /// Does not work, or jobs can be lost.
@@ -41,6 +43,10 @@ pub(super) struct Finding {
 impl Finding {
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Ok, found: found.into(), todo: String::new() }
+    }
+
+    fn note(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Note, found: found.into(), todo: String::new() }
     }
 
     fn warn(check: &'static str, found: impl Into<String>, todo: impl Into<String>) -> Self {
@@ -74,14 +80,12 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     let findings = runtime.block_on(async {
         let mut findings = host::check(&config);
         findings.extend(tls::check(&config));
-        let (redis, processes, actors) = tokio::join!(
-            redis::check(&config),
-            processes::check(&config),
-            actors::check(actor_dir.as_deref(), &config)
-        );
+        let (redis, processes) = tokio::join!(redis::check(&config), processes::check(&config));
+        // The programs of actors ask Redis as well, and are not to blame for it.
+        let ask = !redis.iter().any(|finding| finding.verdict == Verdict::Fail);
         findings.extend(redis);
         findings.extend(processes);
-        findings.extend(actors);
+        findings.extend(actors::check(actor_dir.as_deref(), ask.then_some(&config)).await);
         findings
     });
     let healthy = findings.iter().all(|finding| finding.verdict != Verdict::Fail);
@@ -94,6 +98,7 @@ pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
 fn render(report: &Report) -> String {
     let word = |verdict| match verdict {
         Verdict::Ok => "ok",
+        Verdict::Note => "note",
         Verdict::Warn => "WARN",
         Verdict::Fail => "FAIL",
     };

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     }
     let ended = match command {
         Command::Service(ServiceCommand::Serve(args)) => app::serve(*args),
-        Command::Service(ServiceCommand::Dev(args)) => app::dev::dev(args),
+        Command::Service(ServiceCommand::Dev(args)) => app::dev::dev(*args),
         Command::Service(ServiceCommand::Doctor(args)) => app::doctor::doctor(*args),
         Command::Service(ServiceCommand::ExecShim(args)) => app::exec_shim(args),
         Command::Call(CallCommand::Actor(ActorCommand::Conformance(args))) => {

@@ -64,6 +64,9 @@ pub struct DevArgs {
     /// Address of gRPC: IP:PORT of this machine or unix:PATH; can be repeated [default: 127.0.0.1:50051]
     #[arg(long, value_name = "ADDR")]
     pub listen: Vec<String>,
+    /// Serve /metrics for Prometheus here: IP:PORT or unix:PATH [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<String>,
     /// File that has pid and addresses while the service answers
     #[arg(long, value_name = "PATH")]
     pub ready_file: Option<String>,

@@ -16,7 +16,8 @@ use crate::domain::model::script_type::ScriptType;
 /// Limit of a health check, which starts an interpreter or a compiler and asks Redis.
 const CHECK_LIMIT: Duration = Duration::from_secs(40);
 
-pub(super) async fn check(dir: Option<&Path>, config: &Config) -> Vec<Finding> {
+/// Checks the programs of actors; without a configuration whose Redis can be asked, only that they are there.
+pub(super) async fn check(dir: Option<&Path>, config: Option<&Config>) -> Vec<Finding> {
     let checks = ScriptType::ALL.map(|script_type| check_program(dir, script_type, config));
     let mut findings = futures::future::join_all(checks).await;
     if findings.iter().all(|finding| finding.verdict == Verdict::Warn) {
@@ -31,7 +32,7 @@ pub(super) async fn check(dir: Option<&Path>, config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn check_program(dir: Option<&Path>, script_type: ScriptType, config: &Config) -> Finding {
+async fn check_program(dir: Option<&Path>, script_type: ScriptType, config: Option<&Config>) -> Finding {
     let name: &'static str = match script_type {
         ScriptType::OSIS => "osis_actor",
         ScriptType::SAL => "sal_actor",
@@ -42,6 +43,9 @@ async fn check_program(dir: Option<&Path>, script_type: ScriptType, config: &Con
         return Finding::warn(name, "not found", format!("install it if you want to run {script_type} jobs"));
     };
     let shown = path.display().to_string();
+    let Some(config) = config else {
+        return Finding::note(name, format!("{shown}; not run, because it asks Redis"));
+    };
     let run = Command::new(&path)
         .arg("--health-check")
         .env("REDIS_URL", config.redis_url.expose())

@@ -42,7 +42,7 @@ async fn zinit(socket: &Path) -> Vec<Finding> {
     match probed {
         Ok(info) => {
             let answers = format!("{} at {shown}, answers in {:.1?}", info.name, info.latency);
-            let limits = info.limits.iter().map(|limit| Finding::ok("zinit limit", *limit));
+            let limits = info.limits.iter().map(|limit| Finding::note("zinit limit", *limit));
             [Finding::ok("zinit", answers)].into_iter().chain(limits).collect()
         }
         Err(error) => vec![Finding::fail("zinit", format!("{shown}: {}", chain(&error)), todo_of(&error))],

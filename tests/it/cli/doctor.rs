@@ -101,3 +101,16 @@ fn nobody_at_home_is_told_for_each_with_what_to_do() {
     }
     assert!(!ran.stdout.contains("s3cret"), "{ran:?}");
 }
+
+#[test]
+fn programs_of_actors_are_not_blamed_for_a_redis_that_is_away() {
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_osis_actor")).parent().unwrap();
+    let ran = doctor(
+        "redis://127.0.0.1:1",
+        &["--process-manager", "local", "--actor-dir", programs.to_str().unwrap()],
+    );
+    let report = ran.json();
+    let failed = report["findings"].as_array().unwrap().iter().filter(|finding| finding["verdict"] == "fail");
+    assert_eq!(failed.map(|finding| &finding["check"]).collect::<Vec<_>>(), ["redis"], "{ran:?}");
+    assert_eq!(finding(&ran, "osis_actor")["verdict"], "note", "{ran:?}");
+}
