@@ -15,6 +15,7 @@
 
 mod blocks;
 mod commands;
+mod inline;
 mod lines;
 mod links;
 mod not_run;
