@@ -1,7 +1,9 @@
 //! The page for operators says what is true: its examples can be used as they stand.
 
+use std::path::Path;
+
 use crate::access::pki::{self, Ca};
-use crate::support::service::run;
+use crate::support::service::{PROGRAM, run};
 
 /// The fenced blocks of a language.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -19,6 +21,7 @@ fn the_configurations_on_the_pages_are_fine() {
     let dir = tempfile::tempdir().unwrap();
     // The pages name files that an operator has.
     let certificates = format!("{}/", dir.path().display());
+    let programs = Path::new(PROGRAM).parent().unwrap().display().to_string();
     let ca = Ca::new("callers");
     ca.pair(&["localhost"]).write(dir.path());
     pki::write(&dir.path().join("clients.crt"), &ca.pem);
@@ -30,7 +33,9 @@ fn the_configurations_on_the_pages_are_fine() {
             continue;
         }
         let file = dir.path().join("supervisor.toml");
-        std::fs::write(&file, block.replace("/etc/hero-supervisor/tls/", &certificates)).unwrap();
+        let block =
+            block.replace("/etc/hero-supervisor/tls/", &certificates).replace("/usr/local/bin", &programs);
+        std::fs::write(&file, &block).unwrap();
         let ran = run(["config", "check", "--config", file.to_str().unwrap()]);
         assert_eq!(ran.code, 0, "{}\n{block}", ran.stderr);
         checked += 1;
