@@ -53,9 +53,11 @@ dist:
 	.ci/install redis dist
 	packaging/dist
 
-# Installs and runs all of it: on clean Debians with systemd, and as containers. It needs root.
+# Installs and runs all of it: on clean Debians with systemd, as containers, and from the packages of the clients. It needs root.
 dist-test: dist
-	.ci/install redis dist-test
+	.ci/install redis dist-test clients
+	clients/package dist/clients
+	packaging/checksums
 	cargo test --test packaging
 
 # What is missing for a release of the version in Cargo.toml.

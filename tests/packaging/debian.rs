@@ -1,10 +1,7 @@
-//! The package for Debian, on a clean Debian: installed, used, upgraded, removed.
-
-use std::fs;
-use std::process::Command;
+//! The package for Debian, on a clean Debian: installed, confined, removed. `stranger.rs` upgrades it.
 
 use crate::machine::Machine;
-use crate::ran::{eventually, here, run};
+use crate::ran::{eventually, here};
 
 /// As in `tests/it/packaging.rs`.
 const MOST_EXPOSURE: &str = "--threshold=20";
@@ -19,7 +16,7 @@ fn installed() -> Machine {
 }
 
 #[test]
-fn a_stranger_installs_it_and_runs_jobs() {
+fn installed_it_runs_jobs_and_is_confined() {
     let machine = installed();
     for unit in ["hero-supervisor", "hero-zinit", "redis-server"] {
         assert_eq!(machine.ok("systemctl", &["is-active", unit]), "active");
@@ -70,75 +67,6 @@ fn systemd_takes_the_units_as_they_are_installed() {
     // The start is over when callers can connect, so nothing need be waited for.
     machine.ok("systemctl", &["restart", "hero-supervisor"]);
     machine.ok("hero-supervisor", &["info"]);
-}
-
-/// Makes a package of a later version and installs it.
-fn install_newer(machine: &Machine) {
-    let newer = machine.outside().join("newer");
-    let made = run(Command::new(crate::root().join("packaging/deb"))
-        .env("DIST_VERSION", "99.0.0")
-        .env("DIST_OUT", &newer)
-        .env("DIST_QUICK", "yes"));
-    made.ok("a newer package");
-    let newer = fs::read_dir(newer).unwrap().next().unwrap().unwrap().file_name();
-    machine.install(&[&format!("/outside/newer/{}", newer.to_str().unwrap())]);
-}
-
-#[test]
-fn an_upgrade_ends_no_actor_and_loses_no_job() {
-    let machine = installed();
-    assert_eq!(machine.job("osis", "1"), "1");
-    assert_eq!(machine.job("python", "1"), "1");
-    let actors = || {
-        let mut found = machine.processes("_actor");
-        // Hosts come and go.
-        found.retain(|(pid, _)| !machine.ok("cat", &[&format!("/proc/{pid}/cmdline")]).contains("--host"));
-        found.into_iter().map(|(pid, _)| pid).collect::<Vec<_>>()
-    };
-    let before = (actors(), machine.main_pid("hero-zinit"));
-    assert_eq!(before.0.len(), 2, "{before:?}");
-    let supervisor = machine.main_pid("hero-supervisor");
-    // A change of the administrator's, which stays.
-    let change = "sed -i 's/^# metrics_listen/metrics_listen/' /etc/hero-supervisor.toml";
-    machine.ok("sh", &["-c", change]);
-
-    // One job runs through the upgrade, others wait behind it, and one caller waits all the time.
-    let go = machine.outside().join("go");
-    let script = "import os, time\nwhile not os.path.exists('/var/lib/hero-supervisor/go'): time.sleep(0.1)\n'through'";
-    let submit = ["job", "submit", "--type", "python", script];
-    let through = machine.ok("hero-supervisor", &submit);
-    let waiting: Vec<String> =
-        (0..20).map(|i| machine.ok("hero-supervisor", &["job", "submit", &format!("{i} * 2")])).collect();
-    let state = |id: &str| {
-        let got: serde_json::Value =
-            serde_json::from_str(&machine.ok("hero-supervisor", &["job", "get", id, "-o", "json"])).unwrap();
-        let job = got.get("job").cloned().unwrap_or(got);
-        job["state"].as_str().unwrap().trim_start_matches("STATE_").to_owned()
-    };
-    eventually("the long job runs", || (state(&through) == "RUNNING").then_some(()));
-    let mut caller = machine.command("hero-supervisor", &["job", "await", &through]).spawn().unwrap();
-
-    install_newer(&machine);
-    machine.ok("hero-supervisor", &["wait", "ready", "--timeout", "60s"]);
-    assert_ne!(machine.main_pid("hero-supervisor"), supervisor, "the supervisor is the new one");
-    assert_eq!((actors(), machine.main_pid("hero-zinit")), before, "actors and Zinit are the same processes");
-    assert_eq!(state(&through), "RUNNING");
-    assert!(machine.ok("grep", &["^metrics_listen", "/etc/hero-supervisor.toml"]).contains("9464"));
-
-    machine.ok("touch", &["/var/lib/hero-supervisor/go"]);
-    drop(go);
-    assert!(caller.wait().unwrap().success(), "who waited is answered");
-    for (i, id) in waiting.iter().enumerate() {
-        assert_eq!(machine.ok("hero-supervisor", &["job", "await", id]), (i * 2).to_string());
-    }
-    assert_eq!(machine.ok("hero-supervisor", &["job", "await", &through]), "through");
-    let got = machine.ok("hero-supervisor", &["job", "get", &through, "-o", "json"]);
-    assert!(got.contains("\"attempt\": 1") || got.contains("\"attempt\":1"), "it ran once: {got}");
-
-    // The actors go over to the new programs when somebody says so.
-    machine.ok("hero-supervisor", &["actor", "restart", "--all", "--max-unavailable", "1"]);
-    assert!(actors().iter().all(|pid| !before.0.contains(pid)));
-    assert_eq!(machine.job("osis", "2"), "2");
 }
 
 #[test]

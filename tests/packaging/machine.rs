@@ -76,6 +76,11 @@ impl Machine {
         self.dir.path().join("outside")
     }
 
+    /// A path in the machine, as it is reached from out here.
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        format!("/proc/{}/root{inside}", self.leader().expect("the machine runs")).into()
+    }
+
     /// A command in the machine, as root logs in there.
     pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("nsenter");

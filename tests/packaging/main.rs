@@ -8,11 +8,20 @@ mod container;
 mod debian;
 mod image;
 mod machine;
+mod podman;
 mod ran;
 mod reproducible;
+mod stranger;
 mod tarball;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Waits until nobody else packs: the scripts lay out what they pack in one folder.
+fn packing() -> MutexGuard<'static, ()> {
+    static PACKING: Mutex<()> = Mutex::new(());
+    PACKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Folder of the project.
 fn root() -> &'static Path {
