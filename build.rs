@@ -22,30 +22,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Messages know their names, so that the command line finds their descriptors.
     let mut prost = tonic_prost_build::Config::new();
     prost.enable_type_names();
+    let service = env::var_os("CARGO_FEATURE_SERVICE").is_some();
     tonic_prost_build::configure()
-        .build_server(false)
+        .build_server(service)
         .btree_map(".")
         .compile_fds_with_config(compiler.file_descriptor_set(), prost)?;
-    if env::var_os("CARGO_FEATURE_SERVICE").is_some() {
-        compile_service(&compiler, &out_dir.join("service"))?;
-        #[cfg(feature = "service")]
-        dashboard::embed(Path::new("web/dist"), &out_dir)?;
-    }
-    Ok(())
-}
-
-/// Writes the code of the service: with the messages of the client, but for the one that the server sends in a form of its own.
-fn compile_service(compiler: &protox::Compiler, folder: &Path) -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(folder)?;
-    tonic_prost_build::configure()
-        .build_client(false)
-        .out_dir(folder)
-        .extern_path(".hero.supervisor.v1", "crate::proto")
-        .extern_path(
-            ".hero.supervisor.v1.WatchEventsResponse",
-            "crate::grpc::watch_events_message::WatchEventsMessage",
-        )
-        .compile_fds(compiler.file_descriptor_set())?;
+    #[cfg(feature = "service")]
+    dashboard::embed(Path::new("web/dist"), &out_dir)?;
     Ok(())
 }
 

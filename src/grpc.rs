@@ -20,7 +20,7 @@
 //! | `shutdown_gate` | refusals and the end of waits during a shutdown |
 //! | `response_size` | the items that fit into one response |
 //! | `dependencies`, `serving_status` | probes of Redis and the process manager, and grpc.health.v1 |
-//! | `contract`, `watch_events_message` | the generated service, and the one message that it sends in a form of its own |
+//! | `framed_stream` | streams whose messages are encoded once for many calls |
 //! | `web` | gRPC-Web for browsers |
 //! | `dashboard`, `hosts` | the dashboard: its files, and the names under which it answers |
 //! | `server` | all layers in their order, and the end of connections |
@@ -29,11 +29,11 @@
 mod abortable_connection;
 mod access;
 mod audit;
-mod contract;
 mod dashboard;
 mod deadline;
 mod dependencies;
 mod error_reason_layer;
+mod framed_stream;
 mod hosts;
 mod identity_names;
 mod limits;
@@ -53,7 +53,6 @@ mod serving_status;
 mod shutdown_gate;
 mod status;
 mod watch;
-mod watch_events_message;
 mod web;
 
 pub(crate) use access::{ScrapeAccess, ScrapeRefusal};

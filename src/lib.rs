@@ -183,6 +183,7 @@ pub mod private_file;
 #[cfg(all(test, feature = "service"))]
 mod properties;
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]
+#[cfg_attr(feature = "service", expect(clippy::allow_attributes, reason = "generated code"))]
 pub mod proto;
 #[cfg(feature = "service")]
 pub mod shutdown;

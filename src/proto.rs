@@ -1,4 +1,4 @@
-//! Generated from `proto/hero/supervisor/v1`: messages and [`supervisor_client`].
+//! Generated from `proto/hero/supervisor/v1`: messages, [`supervisor_client`] and, with the service, `supervisor_server`.
 //!
 //! The comments in the proto files are the documentation; what stands here is a copy of them.
 

@@ -12,6 +12,9 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Request, Streaming};
 
 use crate::backlog;
 use crate::load::{self, Latencies, ROUNDS, median};
@@ -102,6 +105,17 @@ struct Beside {
     micros: f64,
 }
 
+/// Opens a watch whose messages are counted and not decoded: watchers have processors of their own elsewhere.
+async fn watch(channel: Channel, with_snapshot: bool) -> Streaming<()> {
+    let request =
+        WatchEventsRequest { include_snapshot: Some(with_snapshot), ..WatchEventsRequest::default() };
+    let path = PathAndQuery::from_static("/hero.supervisor.v1.Supervisor/WatchEvents");
+    let mut grpc = tonic::client::Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<WatchEventsRequest, ()>::default();
+    grpc.server_streaming(Request::new(request), path, codec).await.unwrap().into_inner()
+}
+
 /// Callers for a while, beside watches in a thread of their own.
 async fn beside(stage: &Stage, streams: usize, with_snapshot: bool) -> Beside {
     const SPAN: Duration = Duration::from_secs(3);
@@ -122,14 +136,9 @@ async fn beside(stage: &Stage, streams: usize, with_snapshot: bool) -> Beside {
                 Some(opened)
             };
             for _ in 0..streams.div_ceil(PER_CONNECTION) {
-                let client = load::connect(&address).await;
+                let channel = load::channel(&address).await;
                 for _ in 0..PER_CONNECTION.min(streams) {
-                    let mut client = client.clone();
-                    let request = WatchEventsRequest {
-                        include_snapshot: Some(with_snapshot),
-                        ..WatchEventsRequest::default()
-                    };
-                    let mut items = client.watch_events(request).await.unwrap().into_inner();
+                    let mut items = watch(channel.clone(), with_snapshot).await;
                     let counted = Arc::clone(&counted);
                     tasks.spawn(async move {
                         while let Ok(Some(_item)) = items.message().await {

@@ -25,11 +25,11 @@ use crate::domain::jobs::Supervisor;
 use crate::grpc::abortable_connection::AbortableConnection;
 use crate::grpc::access::AccessLayer;
 use crate::grpc::audit::{AuditBegins, AuditEnds};
-use crate::grpc::contract::supervisor_server::SupervisorServer;
 use crate::grpc::dashboard::DashboardLayer;
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
+use crate::grpc::framed_stream::FramedLayer;
 use crate::grpc::hosts::Hosts;
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::metrics_layer::MetricsLayer;
@@ -43,6 +43,7 @@ use crate::ports::audit::AuditLog;
 use crate::ports::authenticator::{Authenticator, Everybody};
 use crate::ports::event_log::EventLog;
 use crate::proto;
+use crate::proto::supervisor_server::SupervisorServer;
 use crate::shutdown::Shutdown;
 
 /// Interval of HTTP/2 pings, which detect peers that vanished.
@@ -143,6 +144,7 @@ impl GrpcServer {
             .layer(DeadlineLayer)
             .layer(option_layer(audit.map(AuditBegins)))
             .layer(ErrorReasonLayer)
+            .layer(FramedLayer)
             .add_service(
                 SupervisorServer::new(service)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -28,17 +28,17 @@ use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::access::{Sight, decide, permit, visible_job};
 use crate::grpc::audit::Noted;
-use crate::grpc::contract::supervisor_server;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::dependencies::Dependencies;
+use crate::grpc::framed_stream;
 use crate::grpc::metrics_layer;
 use crate::grpc::parse;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::server_info::ServerInfo;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
-use crate::grpc::watch_events_message::WatchEventsMessage;
 use crate::proto as pb;
+use crate::proto::supervisor_server;
 
 type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
@@ -428,14 +428,14 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     // Events
 
-    type WatchEventsStream = Stream<WatchEventsMessage>;
+    type WatchEventsStream = Stream<pb::WatchEventsResponse>;
 
     async fn watch_events(
         &self,
         request: Request<pb::WatchEventsRequest>,
     ) -> Answer<Self::WatchEventsStream> {
         let permit = permit(&request)?;
-        Ok(Response::new(self.follow_events(permit, request.into_inner()).await?))
+        Ok(framed_stream::response(self.follow_events(permit, request.into_inner()).await?))
     }
 
     async fn list_events(&self, request: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {

@@ -8,7 +8,7 @@
 
 mod reader;
 mod ring;
-mod shared_event;
+mod run;
 mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +25,8 @@ use crate::error::SupervisorError;
 use crate::lock::Lock;
 use crate::ports::event_log::EventLog;
 
-pub use self::shared_event::SharedEvent;
-pub use self::watcher::EventWatch;
+pub use self::run::EventRun;
+pub use self::watcher::{EventWatch, NextEvents};
 
 /// Events in the ring. More than one busy second of a watcher that is let wait by its network.
 const RING: usize = 4096;

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::BoxStream;
 use prost::Message;
-use prost::bytes::Bytes;
-use tonic::{Status, async_trait};
+use tonic::async_trait;
 
 use crate::domain::access::{JobTarget, Permit, Role, Target};
 use crate::domain::events::list::list;
-use crate::domain::events::watch::{EventHub, EventWatch, SharedEvent, now};
+use crate::domain::events::watch::{EventHub, EventRun, EventWatch, NextEvents, now};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::event::{Event, Topic};
 use crate::error::SupervisorError;
 use crate::grpc::access::Sight;
+use crate::grpc::framed_stream::{self, FrameStream, Frames};
 use crate::grpc::page_token::PageToken;
 use crate::grpc::parse::{self, Begin};
 use crate::grpc::render::{self, SNAPSHOT_MARK};
@@ -24,7 +23,6 @@ use crate::grpc::service::SupervisorService;
 use crate::grpc::service::snapshot::Snapshot;
 use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
-use crate::grpc::watch_events_message::WatchEventsMessage;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::Logged;
 use crate::proto as pb;
@@ -37,7 +35,7 @@ impl SupervisorService {
         &self,
         permit: Permit,
         request: pb::WatchEventsRequest,
-    ) -> Result<BoxStream<'static, Result<WatchEventsMessage, Status>>, Failure> {
+    ) -> Result<FrameStream, Failure> {
         self.gate.enter()?;
         let asked = parse::watch_events(request)?;
         let hub = self.hub("WatchEvents")?;
@@ -145,24 +143,31 @@ struct FollowedEvents {
 }
 
 impl FollowedEvents {
-    fn message(&self, item: Item) -> WatchEventsMessage {
+    fn message(&self, item: Item) -> Frames {
         let mark = if matches!(self.opening, Opening::Snapshot(_)) { SNAPSHOT_MARK } else { "" };
-        WatchEventsMessage::of_item(format!("{mark}{}", self.events.cursor().encode()), item)
+        let cursor = format!("{mark}{}", self.events.cursor().encode());
+        Frames::of(&pb::WatchEventsResponse { cursor, item: Some(item) })
     }
 
-    /// Makes the message of an event. For who sees everything in events it was encoded once; all others get one of their own.
-    fn event_message(&self, event: &SharedEvent) -> WatchEventsMessage {
-        if !self.sight.sees_whole_events() {
-            return self.message(Item::Event(self.sight.event(render::event(event))));
-        }
-        let encoded = event.encoded(|logged| render::event(logged).encode_to_vec());
-        WatchEventsMessage::of_event(self.events.cursor().encode(), Bytes::from_owner(encoded))
+    /// Returns true if the caller sees every event, and everything in it.
+    fn sees_everything(&self) -> bool {
+        self.permit.is_unlimited() && self.sight.sees_whole_events()
     }
+}
+
+/// Encodes a run for everybody who sees everything.
+fn encode_run(run: &EventRun) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (cursor, logged) in run.events() {
+        let item = Some(Item::Event(render::event(logged)));
+        framed_stream::put(&pb::WatchEventsResponse { cursor: cursor.encode(), item }, &mut bytes);
+    }
+    bytes
 }
 
 #[async_trait]
 impl Watched for FollowedEvents {
-    type Message = WatchEventsMessage;
+    type Message = Frames;
 
     async fn next(&mut self) -> Result<Option<Self::Message>, Failure> {
         if let Opening::Snapshot(snapshot) = &mut self.opening {
@@ -177,9 +182,16 @@ impl Watched for FollowedEvents {
             return Ok(Some(self.bookmark(Kind::SnapshotEnd)));
         }
         loop {
-            let logged = self.events.next().await?;
+            let logged = if self.sees_everything() {
+                match self.events.next_events().await? {
+                    NextEvents::Run(run) => return Ok(Some(Frames::of_encoded(run.encoded(encode_run)))),
+                    NextEvents::One(logged) => logged,
+                }
+            } else {
+                self.events.next().await?
+            };
             if may_see(&self.permit, &logged.event) {
-                return Ok(Some(self.event_message(&logged)));
+                return Ok(Some(self.message(Item::Event(self.sight.event(render::event(&logged))))));
             }
         }
     }

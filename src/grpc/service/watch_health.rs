@@ -8,7 +8,7 @@ use futures::stream::BoxStream;
 use tonic::{Status, async_trait};
 
 use crate::domain::actors::{ActorLifecycleManager, ActorSelector};
-use crate::domain::events::watch::{EventWatch, SharedEvent};
+use crate::domain::events::watch::EventWatch;
 use crate::grpc::parse;
 use crate::grpc::render::{self, SNAPSHOT_MARK};
 use crate::grpc::service::SupervisorService;
@@ -55,7 +55,7 @@ struct FollowedHealth {
     /// True until the bookmark at the end of the snapshot is sent.
     mark_due: bool,
     /// An event that was taken from the hub and not yet checked against the labels.
-    looked_at: Option<Arc<SharedEvent>>,
+    looked_at: Option<Arc<Logged>>,
     selector: ActorSelector,
     lifecycle: ActorLifecycleManager,
     clock: Arc<dyn Clock>,

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::shared_event::SharedEvent;
+use super::run::{EventRun, LONGEST};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::ports::event_log::Logged;
+
+/// Runs that are kept. Watchers that were woken together are a few runs apart at the most.
+const RUNS: usize = 8;
 
 /// The last events.
 ///
@@ -16,8 +19,10 @@ pub(super) struct Ring {
     capacity: usize,
     spans: BTreeMap<EventStream, Span>,
     /// Events in the order in which they were read; numbers grow, and some are missing.
-    events: VecDeque<(u64, Arc<SharedEvent>)>,
+    events: VecDeque<(u64, Arc<Logged>)>,
     next: u64,
+    /// The last runs that were handed out, and the number behind each: watchers that keep up stand at the same place.
+    runs: VecDeque<(Arc<EventRun>, u64)>,
     /// Number of times that a stream began anew. Knowledge of places outside of the interval is void after that.
     begins: u64,
 }
@@ -51,9 +56,14 @@ impl Place {
         self.confirmed = Some(begins);
     }
 
+    /// Returns true if an event comes after it.
+    fn is_before(&self, logged: &Logged) -> bool {
+        self.own.get(logged.stream).is_some_and(|position| logged.position > position)
+    }
+
     /// Steps over an event; true when it is new.
     pub(super) fn step_over(&mut self, logged: &Logged) -> bool {
-        let is_new = self.own.get(logged.stream).is_some_and(|position| logged.position > position);
+        let is_new = self.is_before(logged);
         if is_new {
             self.own.set(logged.stream, logged.position);
         }
@@ -63,9 +73,9 @@ impl Place {
 
 /// Result of a look-up of a place in a ring.
 #[derive(Debug)]
-pub(super) enum Lookup {
-    /// The next event.
-    Event(Arc<SharedEvent>),
+pub(super) enum Lookup<T> {
+    /// What comes next.
+    Found(T),
     /// Nothing yet.
     Nothing,
     /// The next events are in the log only.
@@ -79,7 +89,14 @@ pub(super) enum Lookup {
 impl Ring {
     /// An empty ring for so many events.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, spans: BTreeMap::new(), events: VecDeque::new(), next: 0, begins: 0 }
+        Self {
+            capacity,
+            spans: BTreeMap::new(),
+            events: VecDeque::new(),
+            next: 0,
+            runs: VecDeque::new(),
+            begins: 0,
+        }
     }
 
     /// Returns the place up to which each stream was read.
@@ -99,6 +116,7 @@ impl Ring {
         }
         self.spans.retain(|stream, _span| wanted.contains(stream));
         self.events.retain(|(_number, logged)| wanted.contains(&logged.stream));
+        self.runs.clear();
         debug_assert!(self.is_whole());
     }
 
@@ -106,6 +124,7 @@ impl Ring {
     pub(super) fn begin(&mut self, stream: EventStream, at: Position) {
         self.events.retain(|(_number, logged)| logged.stream != stream);
         self.spans.insert(stream, Span { from: at, to: at });
+        self.runs.clear();
         self.begins += 1;
         debug_assert!(self.is_whole());
     }
@@ -134,7 +153,7 @@ impl Ring {
             return;
         }
         span.to = logged.position;
-        self.events.push_back((self.next, SharedEvent::new(logged)));
+        self.events.push_back((self.next, Arc::new(logged)));
         self.next += 1;
         if self.events.len() > self.capacity
             && let Some((_number, oldest)) = self.events.pop_front()
@@ -158,8 +177,53 @@ impl Ring {
         place.own.iter().any(is_past)
     }
 
-    /// Looks for what comes after a place.
-    pub(super) fn look_up(&self, place: &mut Place) -> Lookup {
+    /// Looks for the next event after a place.
+    pub(super) fn look_up(&mut self, place: &mut Place) -> Lookup<Arc<Logged>> {
+        self.find(place, |ring, place| {
+            let first = ring.events.partition_point(|(number, _logged)| *number < place.seen);
+            let (number, next) =
+                ring.events.range(first..).find(|(_number, logged)| place.is_before(logged))?;
+            place.seen = number + 1;
+            Some(Arc::clone(next))
+        })
+    }
+
+    /// Looks for the next events after a place, and steps over them.
+    pub(super) fn look_up_run(&mut self, place: &mut Place) -> Lookup<Arc<EventRun>> {
+        self.find(place, |ring, place| {
+            let known = ring.runs.iter().find(|(run, _seen)| run.from == place.own);
+            let (run, seen) = match known {
+                Some(known) => known.clone(),
+                None => ring.add_run(place)?,
+            };
+            place.own.clone_from(&run.to);
+            place.seen = seen;
+            Some(run)
+        })
+    }
+
+    /// Makes the run after a place; None when nothing comes after it.
+    fn add_run(&mut self, place: &Place) -> Option<(Arc<EventRun>, u64)> {
+        let first = self.events.partition_point(|(number, _logged)| *number < place.seen);
+        let next = self.events.range(first..).filter(|(_number, logged)| place.is_before(logged));
+        let next: Vec<&(u64, Arc<Logged>)> = next.take(LONGEST).collect();
+        let (last, _logged) = next.last()?;
+        let seen = last + 1;
+        let events = next.into_iter().map(|(_number, logged)| Arc::clone(logged)).collect();
+        let run = Arc::new(EventRun::new(place.own.clone(), events));
+        if self.runs.len() == RUNS {
+            self.runs.pop_front();
+        }
+        self.runs.push_back((Arc::clone(&run), seen));
+        Some((run, seen))
+    }
+
+    /// Looks for something after a place in the ring, if the ring has all that comes after it.
+    fn find<T>(
+        &mut self,
+        place: &mut Place,
+        next: impl FnOnce(&mut Self, &mut Place) -> Option<T>,
+    ) -> Lookup<T> {
         let mut ahead = false;
         for (stream, position) in place.own.iter() {
             let Some(span) = self.spans.get(&stream) else { return Lookup::Unread };
@@ -171,12 +235,8 @@ impl Ring {
         if ahead && place.confirmed != Some(self.begins) {
             return Lookup::Ahead;
         }
-        let first = self.events.partition_point(|(number, _logged)| *number < place.seen);
-        for (number, logged) in self.events.range(first..) {
-            place.seen = number + 1;
-            if place.own.get(logged.stream).is_some_and(|position| logged.position > position) {
-                return Lookup::Event(Arc::clone(logged));
-            }
+        if let Some(found) = next(self, place) {
+            return Lookup::Found(found);
         }
         place.seen = self.next;
         Lookup::Nothing

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::log::ScriptedLog;
 use super::ring::{Lookup, Place, Ring};
-use super::{EventHub, EventWatch, STALL_LIMIT};
+use super::{EventHub, EventWatch, NextEvents, STALL_LIMIT};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::script_type::ScriptType;
@@ -152,7 +152,7 @@ fn a_ring_knows_what_it_has() {
     ring.extend(&cursor(at(2)), (3..=6).map(event).collect(), &cursor(at(7)));
     assert!(ring.is_whole());
     assert!(matches!(ring.look_up(&mut place(at(2))), Lookup::Behind), "the first of four was pushed out");
-    let Lookup::Event(first) = ring.look_up(&mut place(at(3))) else { panic!("the rest is there: {ring:?}") };
+    let Lookup::Found(first) = ring.look_up(&mut place(at(3))) else { panic!("the rest is there: {ring:?}") };
     assert_eq!(first.position, at(4));
     assert!(matches!(ring.look_up(&mut place(at(7))), Lookup::Nothing), "it was read to there");
     // The answer to a read from another place would leave a gap.
@@ -163,4 +163,37 @@ fn a_ring_knows_what_it_has() {
     ring.keep_only(&BTreeSet::from([EventStream::Jobs(ScriptType::SAL)]));
     assert!(matches!(ring.look_up(&mut place(at(7))), Lookup::Unread));
     assert!(ring.is_whole());
+}
+
+#[tokio::test(start_paused = true)]
+async fn watchers_at_one_place_share_a_run_and_its_encoded_form() {
+    let log = ScriptedLog::new();
+    let hub = hub(&log);
+    let mut watches = Vec::new();
+    for _watcher in 0..3 {
+        watches.push(hub.watch(EventFilter::default(), None).await.unwrap());
+    }
+    tokio::time::sleep(WHILE).await;
+    log.append(EventStream::Control, READ);
+    let mut forms = Vec::new();
+    for watch in &mut watches {
+        let NextEvents::Run(run) = watch.next_events().await.unwrap() else { panic!("all are in the ring") };
+        assert_eq!(run.events().count(), READ);
+        forms.push(run.encoded(|_run| vec![u8::try_from(forms.len()).unwrap()]));
+    }
+    assert!(forms.iter().all(|form| Arc::ptr_eq(form, &forms[0])), "who asked first has made it: {forms:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watcher_who_does_not_want_everything_gets_no_run() {
+    let log = ScriptedLog::new();
+    let hub = hub(&log);
+    let filter = EventFilter { since: Some(std::time::SystemTime::UNIX_EPOCH), ..EventFilter::default() };
+    let mut watch = hub.watch(filter, None).await.unwrap();
+    tokio::time::sleep(WHILE).await;
+    let positions = log.append(EventStream::Control, 2);
+    for position in positions {
+        let NextEvents::One(logged) = watch.next_events().await.unwrap() else { panic!("each by itself") };
+        assert_eq!(logged.position, position);
+    }
 }

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use super::ring::{Lookup, Place};
-use super::shared_event::SharedEvent;
+use super::ring::{Lookup, Place, Ring};
+use super::run::EventRun;
 use super::{Interest, STALL_LIMIT, Shared};
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
@@ -23,6 +23,22 @@ const JOIN_LIMIT: Duration = Duration::from_secs(3);
 /// keep everybody else waiting for seconds.
 const FAIR_SHARE: u32 = 32;
 
+/// What a watcher gets at a time.
+#[derive(Debug)]
+pub enum NextEvents {
+    /// Events that other watchers share.
+    Run(Arc<EventRun>),
+    /// One event.
+    One(Arc<Logged>),
+}
+
+/// Where something was found.
+enum Found<T> {
+    InRing(T),
+    /// In the log; it is not stepped over yet.
+    InLog(Arc<Logged>),
+}
+
 /// One watcher.
 pub struct EventWatch {
     interest: Interest,
@@ -30,7 +46,7 @@ pub struct EventWatch {
     place: Place,
     changes: watch::Receiver<u64>,
     /// Read from the log, and not handed out yet.
-    page: VecDeque<Logged>,
+    page: VecDeque<Arc<Logged>>,
     /// Cursor up to which everything was handed out when the page is empty.
     page_end: Option<Cursor>,
     /// The consumer took nothing for too long before it came back now.
@@ -85,7 +101,38 @@ impl EventWatch {
     ///
     /// # Errors
     /// `CursorExpired`, `ConsumerTooSlow`, `QueueUnavailable`; the watch is over then.
-    pub async fn next(&mut self) -> Result<Arc<SharedEvent>, SupervisorError> {
+    pub async fn next(&mut self) -> Result<Arc<Logged>, SupervisorError> {
+        loop {
+            let (Found::InRing(logged) | Found::InLog(logged)) = self.find(Ring::look_up).await?;
+            if self.takes(&logged) {
+                return Ok(logged);
+            }
+        }
+    }
+
+    /// The next events, or the next one where others cannot have the same; waits for them. May be dropped at any moment and
+    /// called again.
+    ///
+    /// # Errors
+    /// As of [`EventWatch::next`].
+    pub async fn next_events(&mut self) -> Result<NextEvents, SupervisorError> {
+        if !self.filter.lets_whole_streams_through() {
+            return self.next().await.map(NextEvents::One);
+        }
+        loop {
+            match self.find(Ring::look_up_run).await? {
+                Found::InRing(run) => return Ok(NextEvents::Run(run)),
+                Found::InLog(logged) if self.takes(&logged) => return Ok(NextEvents::One(logged)),
+                Found::InLog(_) => {}
+            }
+        }
+    }
+
+    /// Waits until there is something after the place, in the page of the log that was read, or in the ring.
+    async fn find<T>(
+        &mut self,
+        look: fn(&mut Ring, &mut Place) -> Lookup<T>,
+    ) -> Result<Found<T>, SupervisorError> {
         if std::mem::take(&mut self.stalled) && self.shared().lock().ring.is_past(&self.place) {
             return Err(SupervisorError::ConsumerTooSlow { last: self.place.own.encode() });
         }
@@ -95,26 +142,20 @@ impl EventWatch {
                 yield_now().await;
             }
             self.in_a_row += 1;
-            while let Some(logged) = self.page.pop_front() {
-                if self.takes(&logged) {
-                    return Ok(SharedEvent::new(logged));
-                }
+            if let Some(logged) = self.page.pop_front() {
+                return Ok(Found::InLog(logged));
             }
             if let Some(end) = self.page_end.take() {
                 self.place.own = end;
             }
             // Before the look: what changes after it is not missed.
             self.changes.borrow_and_update();
-            let look = self.interest.shared.lock().ring.look_up(&mut self.place);
-            if !matches!(look, Lookup::Unread) {
+            let looked = look(&mut self.interest.shared.lock().ring, &mut self.place);
+            if !matches!(looked, Lookup::Unread) {
                 self.unread_since = None;
             }
-            match look {
-                Lookup::Event(logged) => {
-                    if self.takes(&logged) {
-                        return Ok(logged);
-                    }
-                }
+            match looked {
+                Lookup::Found(found) => return Ok(Found::InRing(found)),
                 Lookup::Nothing => self.changed().await?,
                 Lookup::Behind | Lookup::Ahead => {
                     self.read_log().await?;
@@ -156,7 +197,7 @@ impl EventWatch {
             Read::Expired { oldest } => Err(SupervisorError::CursorExpired { oldest: oldest.encode() }),
             Read::Entries { entries, upto } => {
                 self.place.confirm(begins);
-                self.page = entries.into();
+                self.page = entries.into_iter().map(Arc::new).collect();
                 self.page_end = Some(upto);
                 Ok(())
             }

@@ -60,6 +60,20 @@ impl EventFilter {
             && self.until.is_none_or(|until| event.at < until)
     }
 
+    /// True when every event of [its streams](Self::streams) passes, so that none needs to be looked at.
+    pub fn lets_whole_streams_through(&self) -> bool {
+        let Self { topics, script_types, actor_ids, job_ids, caller_id, min_severity, since, until } = self;
+        let any_job = topics.iter().all(|topic| *topic == Topic::Job);
+        let of_streams = if topics.is_empty() { script_types.is_empty() } else { any_job };
+        of_streams
+            && actor_ids.is_empty()
+            && job_ids.is_empty()
+            && caller_id.is_none()
+            && min_severity.is_none()
+            && since.is_none()
+            && until.is_none()
+    }
+
     /// The streams in which such events stand; never none, so that there is always something to wait for.
     pub fn streams(&self) -> BTreeSet<EventStream> {
         let about = |topic: Topic| self.topics.is_empty() || self.topics.contains(&topic);
@@ -119,6 +133,38 @@ mod tests {
             EventFilter { until: Some(now), ..passing },
         ] {
             assert!(!refusing.lets_through(&event), "{refusing:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_lets_whole_streams_through_refuses_no_event_of_them() {
+        let job = |script_type| {
+            Event::new(SystemTime::UNIX_EPOCH, Source::Caller, EventKind::JobDeleted, "m")
+                .of_type(script_type)
+        };
+        let of = |topics, script_types| EventFilter { topics, script_types, ..EventFilter::default() };
+        let whole = [
+            EventFilter::default(),
+            of(vec![Topic::Job], vec![]),
+            of(vec![Topic::Job], vec![ScriptType::V, ScriptType::SAL]),
+        ];
+        for filter in whole {
+            assert!(filter.lets_whole_streams_through(), "{filter:?}");
+            for stream in filter.streams() {
+                if let EventStream::Jobs(script_type) = stream {
+                    assert!(filter.lets_through(&job(script_type)), "{filter:?}");
+                }
+            }
+        }
+        for filter in [
+            of(vec![Topic::Actor], vec![]),
+            of(vec![Topic::Job, Topic::Actor], vec![]),
+            of(vec![], vec![ScriptType::V]),
+            EventFilter { min_severity: Some(Severity::Info), ..EventFilter::default() },
+            EventFilter { caller_id: Some("me".to_owned()), ..EventFilter::default() },
+            EventFilter { since: Some(SystemTime::UNIX_EPOCH), ..EventFilter::default() },
+        ] {
+            assert!(!filter.lets_whole_streams_through(), "{filter:?}");
         }
     }
 }

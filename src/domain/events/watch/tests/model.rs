@@ -8,6 +8,7 @@ use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::time::timeout;
 
+use super::super::NextEvents;
 use super::log::{ScriptedLog, event};
 use super::{EventHub, EventWatch, hub};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
@@ -15,6 +16,7 @@ use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::event::{Severity, Topic};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
+use crate::ports::event_log::Logged;
 
 const STREAMS: [EventStream; 3] =
     [EventStream::Control, EventStream::Jobs(ScriptType::OSIS), EventStream::Jobs(ScriptType::SAL)];
@@ -31,6 +33,7 @@ enum Step {
     Open {
         filter: usize,
         cursor: Option<prop::sample::Index>,
+        in_runs: bool,
     },
     Close(prop::sample::Index),
     /// Takes so many events, as far as they are there.
@@ -54,8 +57,8 @@ fn step() -> impl Strategy<Value = Step> {
     let stream = 0..STREAMS.len();
     prop_oneof![
         6 => (stream.clone(), 1..12_usize).prop_map(|(stream, count)| Step::Append { stream, count }),
-        4 => (0..4_usize, any::<Option<prop::sample::Index>>())
-            .prop_map(|(filter, cursor)| Step::Open { filter, cursor }),
+        4 => (0..4_usize, any::<Option<prop::sample::Index>>(), any::<bool>())
+            .prop_map(|(filter, cursor, in_runs)| Step::Open { filter, cursor, in_runs }),
         2 => any::<prop::sample::Index>().prop_map(Step::Close),
         6 => (any::<prop::sample::Index>(), 1..20_usize).prop_map(|(watch, count)| Step::Take(watch, count)),
         3 => any::<prop::sample::Index>().prop_map(Step::Ask),
@@ -79,12 +82,34 @@ fn filter(number: usize) -> EventFilter {
 
 struct Watching {
     watch: EventWatch,
+    /// It takes events in runs where others can have the same.
+    in_runs: bool,
     filter: usize,
     /// Cursor up to which everything was seen, by the count of the model.
     own: Cursor,
     paused: bool,
     /// The log was away while it watched.
     excused: bool,
+}
+
+impl Watching {
+    /// Waits for the next event, or for the next run of them.
+    async fn next(&mut self) -> Result<Vec<(EventStream, Position)>, SupervisorError> {
+        let one = |logged: &Logged| vec![(logged.stream, logged.position)];
+        if !self.in_runs {
+            return self.watch.next().await.map(|logged| one(&logged));
+        }
+        Ok(match self.watch.next_events().await? {
+            NextEvents::One(logged) => one(&logged),
+            NextEvents::Run(run) => {
+                assert_eq!(
+                    run.events().last().map(|(cursor, _last)| cursor),
+                    Some(self.watch.cursor().clone())
+                );
+                run.events().map(|(_cursor, logged)| (logged.stream, logged.position)).collect()
+            }
+        })
+    }
 }
 
 struct Model {
@@ -134,7 +159,7 @@ impl Model {
         assert!(legitimate, "a watch at {own:?} ended: {error:?}");
     }
 
-    async fn open(&mut self, number: usize, cursor: Option<prop::sample::Index>) {
+    async fn open(&mut self, number: usize, cursor: Option<prop::sample::Index>, in_runs: bool) {
         let fitting: Vec<Cursor> =
             self.cursors.iter().filter(|(known, _)| *known == number).map(|(_, at)| at.clone()).collect();
         let from = cursor.filter(|_| !fitting.is_empty()).map(|index| index.get(&fitting).clone());
@@ -146,7 +171,7 @@ impl Model {
                 }
                 self.cursors.push((number, own.clone()));
                 let excused = self.away;
-                self.watching.push(Watching { watch, filter: number, own, paused: false, excused });
+                self.watching.push(Watching { watch, in_runs, filter: number, own, paused: false, excused });
             }
             Err(error) => {
                 let away = self.away;
@@ -158,19 +183,21 @@ impl Model {
     /// Takes events until none comes for a while; without time_limit, asks once.
     async fn take(&mut self, index: usize, count: usize, time_limit: Option<Duration>) {
         for _event in 0..count {
-            let Watching { watch, .. } = &mut self.watching[index];
+            let next = self.watching[index].next();
             let next = match time_limit {
-                Some(time_limit) => timeout(time_limit, watch.next()).await.ok(),
-                None => watch.next().now_or_never(),
+                Some(time_limit) => timeout(time_limit, next).await.ok(),
+                None => next.now_or_never(),
             };
             let Some(next) = next else { return self.check_cursor(index) };
             match next {
-                Ok(logged) => {
-                    let Watching { filter, own, .. } = &self.watching[index];
-                    let before = own.get(logged.stream).expect("of a stream that it watches");
-                    let expected = self.wanted(logged.stream, *filter, before).next();
-                    assert_eq!(Some(logged.position), expected, "after {before} of {:?}", logged.stream);
-                    self.watching[index].own.set(logged.stream, logged.position);
+                Ok(taken) => {
+                    for (stream, position) in taken {
+                        let Watching { filter, own, .. } = &self.watching[index];
+                        let before = own.get(stream).expect("of a stream that it watches");
+                        let expected = self.wanted(stream, *filter, before).next();
+                        assert_eq!(Some(position), expected, "after {before} of {stream:?}");
+                        self.watching[index].own.set(stream, position);
+                    }
                     self.check_cursor(index);
                 }
                 Err(error) => {
@@ -203,7 +230,7 @@ impl Model {
                 let places = self.log.append(STREAMS[stream], count);
                 self.history.entry(STREAMS[stream]).or_default().extend(places);
             }
-            Step::Open { filter, cursor } => self.open(filter, cursor).await,
+            Step::Open { filter, cursor, in_runs } => self.open(filter, cursor, in_runs).await,
             Step::Close(index) => {
                 if let Some(index) = pick(index, &self.watching) {
                     self.watching.remove(index);
@@ -249,7 +276,7 @@ impl Model {
     async fn finish(mut self) {
         self.step(Step::Away(false)).await;
         for number in 0..4 {
-            self.open(number, None).await;
+            self.open(number, None, number % 2 == 0).await;
         }
         for round in 0..2 {
             let mut index = 0;
