@@ -176,6 +176,7 @@ export const STEPS = [
     await page.getByRole("button", { name: "Scale" }).click();
     await confirm(page);
     await notice(page, "OSIS has 3 actors");
+    await page.locator("section[aria-label=Actors]").getByText("osis_actor_2").waitFor();
     await visit(page, "#/actors?type=osis", "Actors");
     await page.locator(".tbody .tr").nth(2).waitFor();
     assert.equal((await server.json("actor", "ls", "--type", "osis")).actors.length, 3);

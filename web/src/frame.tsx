@@ -72,6 +72,7 @@ function Logo() {
 }
 
 function ConnectionPill() {
+  tick.value;
   const value = connection.value;
   const [tone, text] = value.kind === "live" ? ["ok", T.live]
     : value.kind === "behind" ? ["warn", T.behind(span(value.lag))]
@@ -124,6 +125,7 @@ function Banners() {
     <>
       {failure.value && <p class="banner bad" role="alert">{T.streamEnded} <Plain text={failureText(failure.value)} /></p>}
       {away && !failure.value && <p class="banner warn" role="alert">{T.awayBanner}</p>}
+      {!state.ready && state.types.size > 0 && <p class="banner note" role="status">{T.readingJobs(state.jobs.size)}</p>}
       {info?.insecure && <p class="banner warn">{T.insecureBanner}</p>}
       {info?.mode === GetServerInfoResponse_Mode.DRAINING && <p class="banner warn">{T.draining}</p>}
       {session.newVersion() !== undefined && <p class="banner warn">{T.upgraded(session.newVersion()!)} <a href="" onClick={(event) => { event.preventDefault(); location.reload(); }}>{T.reload}</a></p>}

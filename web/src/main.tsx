@@ -20,10 +20,9 @@ import { Dialogs } from "./ui/dialog";
 
 function Screen() {
   const [place = "", id = ""] = route.value.path;
-  if (!state.ready) {
+  if (!state.ready && state.types.size === 0) {
     tick.value;
-    const jobs = state.arriving?.jobs.size ?? 0;
-    return <p class="muted pad" role="status">{jobs > 0 ? T.readingJobs(jobs) : T.reading}</p>;
+    return <p class="muted pad" role="status">{T.reading}</p>;
   }
   switch (place) {
     case "": return <Overview />;

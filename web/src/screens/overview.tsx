@@ -19,7 +19,7 @@ const SPARK_POINTS = 60;
 export function Overview() {
   tick.value;
   const depth = depths(state);
-  const items = attention(state, session.server.value, now());
+  const items = state.ready ? attention(state, session.server.value, now()) : [];
   const types = ALL_TYPES.filter((type) => state.types.has(type));
   return (
     <>
@@ -31,7 +31,7 @@ export function Overview() {
         <Numbers depth={depth} />
       </div>
       <Card title={T.needsAttention} side={items.length > 0 && <Pill tone={items[0]!.bad ? "bad" : "warn"}>{count(items.length)}</Pill>}>
-        {items.length === 0 ? <Empty title={T.allWell}>{T.allWellMore}</Empty> : <ul class="plain-list">{items.map((item) => <Attention key={JSON.stringify(item, (_, v: unknown) => (typeof v === "number" ? 0 : v))} item={item} />)}</ul>}
+        {!state.ready ? <p class="muted">{T.reading}</p> : items.length === 0 ? <Empty title={T.allWell}>{T.allWellMore}</Empty> : <ul class="plain-list">{items.map((item) => <Attention key={JSON.stringify(item, (_, v: unknown) => (typeof v === "number" ? 0 : v))} item={item} />)}</ul>}
       </Card>
       <Card title={T.queues} pad={false}>
         <div class="scroll-x" tabIndex={0} role="region" aria-label={T.queues}>

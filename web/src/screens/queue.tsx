@@ -110,6 +110,7 @@ function middle(waits: number[] | undefined, part: number): number | null {
 }
 
 function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }) {
+  tick.value;
   const actors = [...state.actors.values()].filter((actor) => actor.config?.scriptType === type);
   const wanted = useSignal(String(status.desiredReplicas ?? actors.length));
   const auto = status.settings?.scalingPolicy?.mode === ScalingPolicy_Mode.AUTO;
@@ -133,6 +134,7 @@ function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }
 }
 
 function Decisions({ type }: { type: ScriptType }) {
+  tick.value;
   const past = useSignal<readonly Event[]>([]);
   useEffect(() => {
     past.value = [];

@@ -155,7 +155,11 @@ function pace(time: number | undefined): void {
 
 function draw(client: SupervisorClient): void {
   if (!state.ready) {
-    if (state.arriving) tick.value += 1;
+    // A large snapshot is shown as it arrives, and said to be on its way.
+    if (state.arriving) {
+      Object.assign(state, state.arriving);
+      tick.value += 1;
+    }
     return;
   }
   const second = Math.floor(now() / 1000);
