@@ -15,6 +15,7 @@ mod grant;
 mod layers;
 mod listen;
 mod nested;
+mod node;
 mod origin;
 mod programs;
 mod redis;
@@ -41,6 +42,7 @@ pub use flags::Flags;
 pub use layers::{Env, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
+pub use node::host_name;
 pub use redis::RedisFlags;
 pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
@@ -49,11 +51,12 @@ pub use tls::{ClientAuth, MinVersion, TlsFiles, TlsFlags, TlsSettings};
 pub(crate) use token_file::write::{WriteLock, replace};
 pub use token_file::{FileToken, TokenFileEdit, TokenFileError, TokenGrant, read_tokens};
 
+use crate::domain::model::durability::Durability;
 use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 46] = [
+pub const KEYS: [&str; 49] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -64,6 +67,9 @@ pub const KEYS: [&str; 46] = [
     "redis_tls_ca",
     "redis_tls_cert",
     "redis_tls_key",
+    "redis_sentinel_user",
+    "redis_sentinel_password_file",
+    "durability",
     "process_manager",
     "zinit_socket",
     "data_dir",
@@ -152,6 +158,13 @@ pub struct Config {
     pub redis_tls_cert: Option<PathBuf>,
     /// Path of its private key (PEM).
     pub redis_tls_key: Option<PathBuf>,
+    /// The user of the Sentinels.
+    pub redis_sentinel_user: Option<String>,
+    /// Path of the file with the password of the Sentinels.
+    pub redis_sentinel_password_file: Option<PathBuf>,
+    /// Servers that have a job when its submit is answered.
+    #[serde(deserialize_with = "redis::durability")]
+    pub durability: Durability,
     /// The process manager of the actors.
     pub process_manager: ProcessManagerKind,
     /// Path of Zinit's socket.
@@ -161,7 +174,7 @@ pub struct Config {
     /// Path of a file that is written when the service answers and removed when it ends.
     pub ready_file: Option<PathBuf>,
     /// Name of this machine among the supervisors on one Redis.
-    #[serde(deserialize_with = "node_name")]
+    #[serde(deserialize_with = "node::node_name")]
     pub node: NodeName,
     /// Largest number of waiting jobs of one script type.
     pub queue_limit: u64,
@@ -344,6 +357,7 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("metrics_hosts", Vec::<Value>::new().into()),
         ("dashboard_hosts", Vec::<Value>::new().into()),
         ("redis_url", DEFAULT_REDIS_URL.into()),
+        ("durability", "primary".into()),
         ("process_manager", "zinit".into()),
         ("zinit_socket", DEFAULT_ZINIT_SOCKET.into()),
         ("data_dir", state_dir().to_string_lossy().into_owned().into()),
@@ -373,19 +387,6 @@ pub fn state_dir() -> PathBuf {
     };
     let state = folder("XDG_STATE_HOME").or_else(usual);
     state.unwrap_or_else(std::env::temp_dir).join("hero-supervisor")
-}
-
-/// Returns the host name with the characters that a [`NodeName`] allows.
-pub fn host_name() -> NodeName {
-    let raw = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
-    let fits = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = raw.chars().map(fits).take(63).collect();
-    NodeName::parse(&name).unwrap_or_default()
-}
-
-fn node_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeName, D::Error> {
-    let raw = String::deserialize(deserializer)?;
-    NodeName::parse(&raw).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

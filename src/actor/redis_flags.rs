@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::domain::model::durability::Durability;
+
 /// The Redis that holds the jobs.
 #[derive(Debug, Clone, Args)]
 pub struct RedisFlags {
-    /// Redis that holds the jobs: redis://, rediss:// or unix:// with a path.
+    /// Redis that holds the jobs: redis://, rediss://, redis+sentinel://, rediss+sentinel:// or unix:// with a path.
     #[arg(
         long,
         env = "REDIS_URL",
@@ -36,4 +38,16 @@ pub struct RedisFlags {
     /// The private key of --redis-tls-cert, PEM, mode 0600.
     #[arg(long, env = "REDIS_TLS_KEY", value_name = "FILE")]
     pub redis_tls_key: Option<PathBuf>,
+
+    /// Logs in to the Sentinels as this user.
+    #[arg(long, env = "REDIS_SENTINEL_USER", value_name = "NAME")]
+    pub redis_sentinel_user: Option<String>,
+
+    /// File with the password of the Sentinels, mode 0600; it is read again for each connection.
+    #[arg(long, env = "REDIS_SENTINEL_PASSWORD_FILE", value_name = "FILE")]
+    pub redis_sentinel_password_file: Option<PathBuf>,
+
+    /// Servers that know of a taken job before its script is started: the primary, or a replica as well.
+    #[arg(long, env = "HERO_DURABILITY", value_parser = Durability::parse, default_value = "primary", value_name = "WHERE")]
+    pub durability: Durability,
 }

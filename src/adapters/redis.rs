@@ -15,6 +15,7 @@ mod actor_store;
 mod call;
 mod connection;
 mod damaged_records;
+mod durability;
 mod event_log;
 mod functions;
 mod keys;
@@ -23,6 +24,7 @@ mod queue;
 mod records;
 mod reply;
 mod script_redis;
+mod sentinel;
 mod shared_store;
 mod work_queue;
 mod wrong_type;
@@ -30,6 +32,7 @@ mod wrong_type;
 use std::fmt;
 use std::time::Duration;
 
+use crate::domain::model::durability::Durability;
 use crate::ports::store_fault::StoreFault;
 
 pub use access::{AccessError, RedisAccess, password_of};
@@ -41,16 +44,19 @@ pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;
 pub use script_redis::RedisForScripts;
+pub(crate) use sentinel::{Primary, SentinelSurvey, SurveyedSentinel};
 pub use work_queue::RedisWorkQueue;
 
 /// Connection and limits of the queue.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://`, `rediss://` or `unix://` with a path; `redis://127.0.0.1:6379` by default. May hold a password,
-    /// which is never shown.
+    /// `redis://`, `rediss://` or `unix://` with a path, or `redis+sentinel://` and `rediss+sentinel://`;
+    /// `redis://127.0.0.1:6379` by default. May hold a password, which is never shown.
     pub url: String,
     /// User, password and certificates beside the URL; none by default.
     pub access: RedisAccess,
+    /// Servers that know of a job before its submit is answered, and before a script is started; the primary by default.
+    pub durability: Durability,
     /// Silence of an actor after which its jobs are reclaimed, at least 100 ms; 15 s by default. Supervisors and actors on one
     /// Redis must have the same lease.
     pub lease: Duration,
@@ -67,6 +73,7 @@ impl Default for RedisConfig {
         Self {
             url: "redis://127.0.0.1:6379".to_owned(),
             access: RedisAccess::default(),
+            durability: Durability::default(),
             lease: Duration::from_secs(15),
             queue_limit: 1_000_000,
             finished_limit: 100_000,

@@ -192,8 +192,16 @@ fn redis_config<F: EngineFlags>(args: &ActorArgs<F>) -> RedisConfig {
         tls_ca: redis.redis_tls_ca.clone(),
         tls_cert: redis.redis_tls_cert.clone(),
         tls_key: redis.redis_tls_key.clone(),
+        sentinel_user: redis.redis_sentinel_user.clone(),
+        sentinel_password_file: redis.redis_sentinel_password_file.clone(),
     };
-    RedisConfig { url: redis.redis_url.clone(), access, lease: args.lease, ..RedisConfig::default() }
+    RedisConfig {
+        url: redis.redis_url.clone(),
+        access,
+        durability: redis.durability,
+        lease: args.lease,
+        ..RedisConfig::default()
+    }
 }
 
 fn fail(program: &Program, reason: &str) -> ExitCode {

@@ -20,6 +20,7 @@ pub(super) fn redis_config(config: &Config) -> RedisConfig {
     RedisConfig {
         url: config.redis_url.expose().to_owned(),
         access: config.redis_access(),
+        durability: config.durability,
         lease: config.lease,
         queue_limit: config.queue_limit,
         ..RedisConfig::default()

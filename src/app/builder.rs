@@ -42,7 +42,8 @@ impl SupervisorBuilder {
         Self::default()
     }
 
-    /// Sets the Redis that holds jobs and actors: `redis://`, `rediss://` or `unix://`.
+    /// Sets the Redis that holds jobs and actors: `redis://`, `rediss://`, `redis+sentinel://`,
+    /// `rediss+sentinel://` or `unix://`.
     pub fn redis_url(mut self, url: impl Into<String>) -> Self {
         self.redis_url = Some(url.into());
         self
@@ -82,6 +83,18 @@ impl SupervisorBuilder {
     /// Sets the private key (PEM) of that certificate, for its owner alone.
     pub fn redis_tls_key(mut self, path: impl Into<PathBuf>) -> Self {
         self.access.tls_key = Some(path.into());
+        self
+    }
+
+    /// Sets the user of the Sentinels, if the URL names some.
+    pub fn redis_sentinel_user(mut self, user: impl Into<String>) -> Self {
+        self.access.sentinel_user = Some(user.into());
+        self
+    }
+
+    /// Sets the file with the password of the Sentinels, for its owner alone. It is read again for each connection.
+    pub fn redis_sentinel_password_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.access.sentinel_password_file = Some(path.into());
         self
     }
 

@@ -5,6 +5,8 @@ mod actors;
 mod host;
 mod processes;
 mod redis;
+mod replication;
+mod sentinel;
 mod tls;
 
 use serde::Serialize;

@@ -15,12 +15,21 @@ impl RedisUrl {
     /// # Errors
     /// A URL with another scheme.
     pub fn parse(raw: &str) -> Result<Self, String> {
-        const SCHEMES: [&str; 5] = ["redis://", "rediss://", "unix://", "redis+unix://", "unix:"];
+        const SCHEMES: [&str; 7] = [
+            "redis://",
+            "rediss://",
+            "redis+sentinel://",
+            "rediss+sentinel://",
+            "unix://",
+            "redis+unix://",
+            "unix:",
+        ];
         if SCHEMES.iter().any(|scheme| raw.starts_with(scheme) && raw.len() > scheme.len()) {
             return Ok(Self(raw.to_owned()));
         }
         Err(format!(
-            "{:?} is not a Redis URL: use redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH",
+            "{:?} is not a Redis URL: use redis://HOST:PORT, rediss://HOST:PORT, redis+sentinel://HOST:PORT,…/NAME or \
+             unix:///PATH",
             mask(raw)
         ))
     }

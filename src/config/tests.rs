@@ -262,6 +262,7 @@ fn passwords_are_masked_wherever_they_stand() {
         ("rediss://me:s3cret@h:1", "rediss://me:***@h:1"),
         ("redis://me:s3@cret@h:1", "redis://me:***@h:1"),
         ("redis://:s3?cr@et@h:1", "redis://:***@h:1"),
+        ("redis+sentinel://me:s3cret@h:1,i:2/main/0", "redis+sentinel://me:***@h:1,i:2/main/0"),
         ("unix:///r.sock?db=1&PASS=s3cret&user=me", "unix:///r.sock?db=1&PASS=***&user=me"),
         ("unix:///r.sock?db=1&pass=s3cret&user=me", "unix:///r.sock?db=1&pass=***&user=me"),
     ] {

@@ -221,6 +221,11 @@ impl Supervisor {
         Ok(self.queue.probe().await?)
     }
 
+    /// Returns the server that the queue uses, where it can be another one at any time.
+    pub fn primary(&self) -> Option<String> {
+        self.queue.primary()
+    }
+
     /// The queue itself, for the lifecycle of actors.
     pub(crate) fn queue(&self) -> &Arc<dyn Queue> {
         &self.queue

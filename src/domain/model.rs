@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod backoff;
 pub mod confinement;
+pub mod durability;
 pub mod event;
 pub mod health;
 pub mod id;

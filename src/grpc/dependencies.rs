@@ -62,13 +62,14 @@ impl Dependencies {
         last.into_iter().map(Dependency::render).collect()
     }
 
-    /// Records a result. Returns whether there was an earlier one, and whether the state (up or down) has changed.
+    /// Records a result. Returns whether there was an earlier one, and whether the state (up or down) or the answering server
+    /// has changed.
     fn record(&self, index: usize, result: ProbeResult) -> (bool, bool) {
+        let server = |result: &ProbeResult| result.answer.as_ref().ok().map(|(who, _latency)| who.clone());
         let mut last = self.last.lock();
-        let up = result.answer.is_ok();
+        let now = server(&result);
         let before = last[index].last.replace(result);
-        let before = before.map(|before| before.answer.is_ok());
-        (before.is_some(), before != Some(up))
+        (before.is_some(), before.map(|before| server(&before)) != Some(now))
     }
 }
 
@@ -125,7 +126,8 @@ impl DependencyMonitor {
     async fn probe(&self) {
         let redis = async {
             let latency = answer(self.supervisor.probe()).await;
-            self.record(0, latency.map(|latency| ("answers".to_owned(), latency)))
+            let who = self.supervisor.primary().map_or_else(String::new, |at| format!(", primary {at}"));
+            self.record(0, latency.map(|latency| (format!("answers{who}"), latency)))
         };
         let processes = async {
             let info = answer(self.lifecycle.probe()).await;

@@ -12,6 +12,11 @@ pub trait QueueMaintenance: Send + Sync {
     /// Asks whether it is there and would accept a job, and how long the answer takes; fails within 2 s when it is not.
     async fn probe(&self) -> Result<Duration, QueueError>;
 
+    /// Names the server in use, where it can be another one at any time.
+    fn primary(&self) -> Option<String> {
+        None
+    }
+
     /// One round of maintenance of every queue: due jobs are queued, expired leases reclaimed, overdue waits failed, old
     /// records removed. Harmless at any number of callers; meant to be called about once a second.
     async fn maintain(&self) -> Result<(), QueueError>;

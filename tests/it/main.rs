@@ -48,6 +48,7 @@ mod redis_access;
 mod redis_tls;
 mod release_check;
 mod sal_actor;
+mod sentinel;
 mod sizes;
 mod traces;
 mod two_supervisors;

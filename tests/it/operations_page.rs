@@ -17,6 +17,7 @@ fn the_configurations_on_the_pages_are_fine() {
         include_str!("../../docs/operations.md"),
         include_str!("../../docs/security.md"),
         include_str!("../../docs/audit.md"),
+        include_str!("../../docs/fleet.md"),
     ];
     let dir = tempfile::tempdir().unwrap();
     // The pages name files that an operator has.
@@ -26,6 +27,7 @@ fn the_configurations_on_the_pages_are_fine() {
     ca.pair(&["localhost"]).write(dir.path());
     pki::write(&dir.path().join("clients.crt"), &ca.pem);
     pki::write(&dir.path().join("redis-password"), "s3cret\n");
+    pki::write(&dir.path().join("sentinel-password"), "s3cret\n");
     let mut checked = 0;
     for block in pages.iter().flat_map(|page| blocks(page, "toml")) {
         // What Zinit reads is a file of its own.

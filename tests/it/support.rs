@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod full_service;
 pub(crate) mod redis;
+pub(crate) mod sentinels;
 pub(crate) mod service;
 pub(crate) mod terminal;
 pub(crate) mod wait;

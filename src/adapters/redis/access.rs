@@ -10,6 +10,7 @@ use redis::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::sentinel::{Primary, SentinelUrl};
 use crate::private_file::{PrivateFileError, read_private, read_public};
 
 /// Settings of a connection beside the URL. Without any of them, the URL is enough.
@@ -25,6 +26,10 @@ pub struct RedisAccess {
     pub tls_cert: Option<PathBuf>,
     /// Path of its private key (PEM), for its owner alone.
     pub tls_key: Option<PathBuf>,
+    /// The user of the Sentinels.
+    pub sentinel_user: Option<String>,
+    /// Path of the file with the password of the Sentinels, for its owner alone.
+    pub sentinel_password_file: Option<PathBuf>,
 }
 
 const URL: &str = "redis_url";
@@ -33,6 +38,8 @@ const PASSWORD_FILE: &str = "redis_password_file";
 const TLS_CA: &str = "redis_tls_ca";
 const TLS_CERT: &str = "redis_tls_cert";
 const TLS_KEY: &str = "redis_tls_key";
+const SENTINEL_USER: &str = "redis_sentinel_user";
+const SENTINEL_PASSWORD_FILE: &str = "redis_sentinel_password_file";
 
 /// The error of a setting that cannot be used. It never has a password.
 #[derive(Debug, thiserror::Error)]
@@ -58,13 +65,71 @@ impl RedisAccess {
     /// # Errors
     /// What cannot be used.
     pub fn check(&self, url: &str) -> Result<(), AccessError> {
-        self.client(url).map(drop)
+        let Some(sentinels) = self.sentinels(url)? else {
+            let unused = [
+                (SENTINEL_USER, self.sentinel_user.is_some()),
+                (SENTINEL_PASSWORD_FILE, self.sentinel_password_file.is_some()),
+            ];
+            if let Some((setting, _)) = unused.iter().find(|(_, is_set)| *is_set) {
+                let what =
+                    "has no effect without Sentinels: use redis+sentinel://HOST:26379,…/NAME as redis_url";
+                return Err(wrong(setting, what));
+            }
+            return self.client(url).map(drop);
+        };
+        let info =
+            |info: Result<ConnectionInfo, RedisError>| info.map_err(|error| wrong(URL, error.to_string()));
+        self.sentinel_client(info(sentinels.sentinel("localhost", 1))?)?;
+        self.client_of(info(sentinels.server("localhost", 1))?).map(drop)
+    }
+
+    /// The Sentinels that a URL names; None if it names a server.
+    pub(super) fn sentinels(&self, url: &str) -> Result<Option<SentinelUrl>, AccessError> {
+        SentinelUrl::parse(url).map_err(|what| wrong(URL, what))
     }
 
     /// Makes a client of what the files have now.
-    pub(crate) fn client(&self, url: &str) -> Result<Client, AccessError> {
-        let info = url.into_connection_info().map_err(|error| wrong(URL, error.to_string()))?;
-        let info = self.log_in(info)?;
+    pub(super) fn client(&self, url: &str) -> Result<Client, AccessError> {
+        self.client_of(url.into_connection_info().map_err(|error| wrong(URL, error.to_string()))?)
+    }
+
+    /// Makes a client of the primary that Sentinels have named, or of the server of the URL.
+    pub(crate) fn client_at(&self, url: &str, primary: Option<&Primary>) -> Result<Client, AccessError> {
+        match (self.sentinels(url)?, primary) {
+            (Some(sentinels), Some(Primary { host, port, .. })) => {
+                let server = sentinels.server(host, *port);
+                self.client_of(server.map_err(|error| wrong(URL, error.to_string()))?)
+            }
+            (Some(_), None) => Err(wrong(URL, "the Sentinels have named no primary")),
+            (None, _) => self.client(url),
+        }
+    }
+
+    /// Makes a client of a server.
+    pub(super) fn client_of(&self, server: ConnectionInfo) -> Result<Client, AccessError> {
+        self.open(self.log_in(server)?)
+    }
+
+    /// Makes a client of a Sentinel.
+    pub(super) fn sentinel_client(&self, sentinel: ConnectionInfo) -> Result<Client, AccessError> {
+        let mut login = sentinel.redis_settings().clone();
+        match (&self.sentinel_user, &self.sentinel_password_file) {
+            (Some(_), None) => {
+                let what = "has no effect without a password: set redis_sentinel_password_file";
+                return Err(wrong(SENTINEL_USER, what));
+            }
+            (user, Some(path)) => {
+                login = login.set_password(read_password(SENTINEL_PASSWORD_FILE, path)?);
+                if let Some(user) = user {
+                    login = login.set_username(user);
+                }
+            }
+            (None, None) => {}
+        }
+        self.open(sentinel.set_redis_settings(login))
+    }
+
+    fn open(&self, info: ConnectionInfo) -> Result<Client, AccessError> {
         match self.certificates(info.addr())? {
             Some(certificates) => Client::build_with_tls(info, certificates),
             None => Client::open(info),
@@ -122,7 +187,7 @@ impl RedisAccess {
 
     /// Explains the error of a connection that could not be opened, if a setting is at fault.
     pub(crate) fn explain(&self, url: &str, error: &RedisError) -> Option<String> {
-        if !url.starts_with("rediss://") {
+        if !url.starts_with("rediss") {
             return None;
         }
         let said = all_words(error);
@@ -184,8 +249,12 @@ fn all_words(error: &RedisError) -> String {
 /// # Errors
 /// A file that cannot be read, that others can read, or that has no password.
 pub fn password_of(path: &Path) -> Result<String, AccessError> {
-    let bytes = read_private(path).map_err(unread(PASSWORD_FILE))?;
-    let wrong = |what: &str| wrong(PASSWORD_FILE, format!("{} {what}", path.display()));
+    read_password(PASSWORD_FILE, path)
+}
+
+fn read_password(setting: &'static str, path: &Path) -> Result<String, AccessError> {
+    let bytes = read_private(path).map_err(unread(setting))?;
+    let wrong = |what: &str| wrong(setting, format!("{} {what}", path.display()));
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
     let password =
         text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
@@ -280,7 +349,15 @@ mod tests {
         assert!(refused("rediss://h", &ca).contains("has no certificate"));
         let cert = RedisAccess { tls_cert: Some(path.clone()), ..RedisAccess::default() };
         assert!(refused("rediss://h", &cert).starts_with("redis_tls_key: is missing"));
-        let key = RedisAccess { tls_key: Some(path), ..RedisAccess::default() };
+        let key = RedisAccess { tls_key: Some(path.clone()), ..RedisAccess::default() };
         assert!(refused("rediss://h", &key).starts_with("redis_tls_cert: is missing"));
+        let sentinel_user = Some("ops".to_owned());
+        let user = RedisAccess { sentinel_user, ..RedisAccess::default() };
+        let with = "redis+sentinel://h/main";
+        assert!(refused(with, &user).starts_with("redis_sentinel_user: has no effect without a password"));
+        let sentinel = RedisAccess { sentinel_password_file: Some(path), ..user };
+        assert!(refused("redis://h", &sentinel).starts_with("redis_sentinel_user: has no effect without S"));
+        sentinel.check(with).unwrap();
+        assert!(refused("redis+sentinel://h", &sentinel).starts_with("redis_url: does not say which"));
     }
 }

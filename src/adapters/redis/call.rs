@@ -169,9 +169,10 @@ impl Connection {
         let mut repeats_left = u32::from(repeat);
         let (mut loads_left, mut moves_left) = (1, 1);
         loop {
+            let moves = self.moves();
             let (mut connection, generation) = self.shared().await?;
             sent.store(true, Ordering::Relaxed);
-            let error = match request.send(&mut connection).await {
+            let error = match self.unless_moved(moves, request.send(&mut connection)).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, ParsingError, Value};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::RedisQueue;
-use super::connection::{Connection, fault_of};
+use super::connection::{Connection, OwnConnection};
 use super::damaged_records::{self, RecordKind};
 use super::functions::Function;
 use super::keys;
@@ -142,7 +141,7 @@ impl EventLog for RedisEventLog {
 /// A reader on an own connection.
 struct Follower {
     log: RedisEventLog,
-    connection: MultiplexedConnection,
+    connection: OwnConnection,
     /// Number of the shared connection when this one was opened.
     generation: u64,
     /// True while entries may have been trimmed unread, or the log may be another one; reads are then checked for that.
@@ -177,10 +176,7 @@ impl Follow for Follower {
             read.arg(position.to_string());
         }
         let begun = Instant::now();
-        let answer = match timeout(READ_WATCHDOG, read.query_async(&mut self.connection)).await {
-            Ok(answer) => answer.map_err(|error| fault_of(&error))?,
-            Err(_elapsed) => return Err(StoreFault::TimedOut { after: READ_WATCHDOG }.into()),
-        };
+        let answer = self.connection.query(&read, READ_WATCHDOG).await.map_err(StoreFault::from)?;
         let streams: Streams = reply::read(EVENTS, answer)?;
         // Silence may come from a log that began again with a clock that is behind. After a pause of this process, the log may have
         // been trimmed.

@@ -33,6 +33,7 @@ use self::change_feed::{ChangeFeed, Followers};
 use self::replies::Awaiters;
 use super::RedisConfig;
 use super::connection::Connection;
+use super::durability::Replicas;
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
@@ -61,6 +62,7 @@ struct Shared {
     followers: Followers,
     /// Jobs of each type that may wait.
     limits: PerScriptType<AtomicU64>,
+    replicas: Replicas,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -86,6 +88,7 @@ impl RedisQueue {
             awaiters: Awaiters::default(),
             followers: Followers::default(),
             limits: PerScriptType::from_fn(|_type| AtomicU64::new(limit)),
+            replicas: Replicas::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         });

@@ -11,11 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use redis::Cmd;
-use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
 use super::RedisConfig;
-use super::connection::Connection;
+use super::connection::{Connection, OwnConnection};
+use super::durability::Replicas;
 use super::functions::Function;
 use super::keys::{self, GROUP, Lane, Place};
 use crate::domain::model::backoff::Backoff;
@@ -41,7 +41,8 @@ pub struct RedisWorkQueue {
     pid: u32,
     consumer: String,
     streams: Streams,
-    reader: Lock<Option<MultiplexedConnection>>,
+    reader: Lock<Option<OwnConnection>>,
+    replicas: Replicas,
     held: Lock<HashMap<String, HeldJob>>,
     draining: AtomicBool,
     taking: AtomicBool,
@@ -109,6 +110,7 @@ impl RedisWorkQueue {
             actor,
             pid,
             reader: Lock::default(),
+            replicas: Replicas::default(),
             held: Lock::default(),
             draining: AtomicBool::new(false),
             taking: AtomicBool::new(false),

@@ -87,6 +87,8 @@ fn access_env(config: &Config) -> Vec<(&'static str, OsString)> {
         path("REDIS_TLS_CA", &config.redis_tls_ca),
         path("REDIS_TLS_CERT", &config.redis_tls_cert),
         path("REDIS_TLS_KEY", &config.redis_tls_key),
+        config.redis_sentinel_user.clone().map(|user| ("REDIS_SENTINEL_USER", OsString::from(user))),
+        path("REDIS_SENTINEL_PASSWORD_FILE", &config.redis_sentinel_password_file),
     ];
     all.into_iter().flatten().collect()
 }

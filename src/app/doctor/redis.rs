@@ -7,8 +7,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::time::Instant;
 
-use super::Finding;
-use crate::adapters::redis::{error_words, refusal_of};
+use super::{Finding, replication, sentinel};
+use crate::adapters::redis::{Primary, SentinelSurvey, error_words, refusal_of};
 use crate::config::{Config, RedisUrl};
 use crate::ports::store_fault::Refusal;
 
@@ -28,9 +28,18 @@ const APPEND_ONLY: &str =
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
     let url = &config.redis_url;
-    let (mut connection, latency) = match connect(config).await {
+    let survey = SentinelSurvey::of(url.expose(), &config.redis_access()).await;
+    let mut findings = survey.as_ref().map(sentinel::judge).unwrap_or_default();
+    let primary = match survey.map(|survey| survey.primary).transpose() {
+        Ok(primary) => primary,
+        Err(_no_primary) => return findings,
+    };
+    let (mut connection, latency) = match connect(config, primary.as_ref()).await {
         Ok(connected) => connected,
-        Err((why, todo)) => return vec![Finding::fail("redis", format!("{url}: {why}"), todo)],
+        Err((why, todo)) => {
+            findings.push(Finding::fail("redis", format!("{url}: {why}"), todo));
+            return findings;
+        }
     };
     let info: String = match redis::cmd("INFO").query_async(&mut connection).await {
         Ok(info) => info,
@@ -39,24 +48,31 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
                 "INFO is not answered",
                 "give its user the right to call INFO (ACL SETUSER … +info)",
             ));
-            return vec![Finding::fail("redis", format!("{url}: {why}: {}", error_words(&error)), todo)];
+            findings.push(Finding::fail("redis", format!("{url}: {why}: {}", error_words(&error)), todo));
+            return findings;
         }
     };
     let info = parse_info(&info);
-    let mut findings = vec![version(url, &info, latency)];
+    findings.push(version(url, &info, latency));
     findings.extend(role(&info));
     findings.push(functions(&mut connection).await);
     findings.push(eviction(&info));
     findings.push(durability(&mut connection, &info).await);
+    let min_replicas = config_get(&mut connection, "min-replicas-to-write").await;
+    let min_replicas = min_replicas.and_then(|number| number.parse().ok());
+    findings.extend(replication::judge(&info, primary.is_some(), config.durability, min_replicas));
     findings
 }
 
 /// Connects, and measures the time of an answer. The error is the fault, and advice.
-async fn connect(config: &Config) -> Result<(MultiplexedConnection, Duration), (String, &'static str)> {
+async fn connect(
+    config: &Config,
+    primary: Option<&Primary>,
+) -> Result<(MultiplexedConnection, Duration), (String, &'static str)> {
     const ABSENT: &str =
         "start Redis, name it with --redis-url, or try everything with `hero-supervisor dev`";
     let (access, url) = (config.redis_access(), config.redis_url.expose());
-    let client = access.client(url).map_err(|error| (error.to_string(), ABSENT))?;
+    let client = access.client_at(url, primary).map_err(|error| (error.to_string(), ABSENT))?;
     ping(&client).await.map_err(|error| match refused(&error) {
         Some((why, todo)) => (format!("{why}: {}", error_words(&error)), todo),
         None => (access.explain(url, &error).unwrap_or_else(|| error.to_string()), ABSENT),

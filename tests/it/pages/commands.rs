@@ -11,6 +11,7 @@ use super::shown::{matches, session};
 use super::terminal::{Terminal, commands};
 use super::{all, read, root};
 use crate::support::redis::PrivateRedis;
+use crate::support::sentinels::free_ports;
 use crate::support::service::{LIMIT, PROGRAM, Service};
 use crate::support::wait::eventually;
 
@@ -29,12 +30,16 @@ macro_rules! pages {
 
 pages! {
     dashboard: "docs/dashboard.md",
+    fleet: "docs/fleet.md",
     lifecycle_today: "docs/lifecycle-today.md",
     operations: "docs/operations.md",
     readme: "README.md",
     security: "docs/security.md",
     tutorial: "docs/tutorial.md",
 }
+
+/// Ports of servers that pages start, and of their Sentinels.
+const SENTINEL_PORTS: [&str; 5] = ["16379", "16380", "26379", "26380", "26381"];
 
 #[test]
 fn every_shell_block_is_run_or_says_why_not() {
@@ -123,16 +128,23 @@ impl Place {
             if page.contains(":6379") && !starts_redis { Some(PrivateRedis::start().await) } else { None };
         let socket =
             redis.as_ref().map_or_else(|| path("r.sock"), |redis| redis.socket().display().to_string());
-        let addresses = vec![
+        let mut addresses = vec![
             ("/usr/local/bin", Path::new(PROGRAM).parent().unwrap().display().to_string()),
             ("redis://localhost:6379", format!("unix://{socket}")),
             ("redis://127.0.0.1:6379", format!("unix://{socket}")),
             ("--port 6379", format!("--port 0 --unixsocket {socket}")),
-            ("redis-cli ", format!("redis-cli -s {socket} ")),
             ("/etc/zinit", path("zinit")),
             // Where the command line of Zinit looks for it in a home.
             ("/var/run/zinit.sock", path("hero/var/zinit.sock")),
         ];
+        if starts_redis || redis.is_some() {
+            addresses.push(("redis-cli ", format!("redis-cli -s {socket} ")));
+        }
+        if page.contains(SENTINEL_PORTS[0]) {
+            let free = free_ports(SENTINEL_PORTS.len());
+            addresses
+                .extend(SENTINEL_PORTS.into_iter().zip(free).map(|(port, free)| (port, free.to_string())));
+        }
         let terminal = Terminal::open(folder.path(), &[]);
         Self { terminal, server: None, addresses, _redis: redis, folder }
     }

@@ -30,6 +30,10 @@ const FILES_OF_ACTORS: [&str; 2] = ["work_queue.rs", "work_queue/"];
 const FILES_OF_OBJECTS: [&str; 1] = ["object_store.rs"];
 /// Files that actors and supervisors use.
 const FILES_OF_BOTH: [&str; 3] = ["connection.rs", "functions.rs", "wrong_type.rs"];
+/// Commands that every user has, since they are about connections.
+const OF_ALL: [&str; 2] = ["ping", "wait"];
+/// Files that talk to Sentinels.
+const FILES_OF_SENTINELS: [&str; 1] = ["sentinel/"];
 /// Commands that neither a function nor the adapter uses: the library of Redis subscribes, and `doctor` asks.
 const ELSEWHERE: [&str; 3] = ["function|delete", "info", "subscribe"];
 
@@ -94,11 +98,13 @@ fn commands_of_files(is_meant: impl Fn(&str) -> bool) -> BTreeSet<String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs")
                 && !name.contains("tests")
+                && !is_in(&name, &FILES_OF_SENTINELS)
                 && is_meant(&name)
             {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-                commands.extend(sent.captures_iter(code).map(|found| found[1].to_lowercase()));
+                let sent = sent.captures_iter(code).map(|found| found[1].to_lowercase());
+                commands.extend(sent.filter(|command| !OF_ALL.contains(&command.as_str())));
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
+use crate::domain::model::durability::Durability;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, QuotaReached};
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
@@ -45,6 +46,13 @@ pub(super) enum SubmitAnswer {
     Unroutable,
     /// A key that only this job needs cannot be read.
     Damaged(StoreFault),
+}
+
+impl SubmitAnswer {
+    /// True if the caller is told of a job that the queue has.
+    fn is_of_a_job(&self) -> bool {
+        matches!(self, Self::Accepted(_) | Self::Known(..) | Self::Exists(_))
+    }
 }
 
 /// Jobs and their answers.
@@ -173,6 +181,13 @@ async fn ask(
     for submission in groups.iter().flat_map(|group| &group.submissions) {
         write(&mut command, submission);
     }
+    let generation = match config.durability {
+        Durability::Primary => None,
+        Durability::Replicated => {
+            shared.connection.shared().await.map_err(|error| Failed { error, sent: false })?;
+            Some(shared.connection.generation())
+        }
+    };
     let (answer, repeated): (Accepted, bool) = match shared.connection.call_once(&command, SUBMIT).await {
         // The ids of the jobs tell whether the first call had its effect.
         Err(Failed { error: StoreFault::Unavailable(_), sent }) => {
@@ -183,7 +198,12 @@ async fn ask(
         }
         other => (other?, false),
     };
-    answer.read(script_type, repeated).map_err(|error| Failed { error, sent: true })
+    let answers = answer.read(script_type, repeated).map_err(|error| Failed { error, sent: true })?;
+    if let Some(generation) = generation.filter(|_generation| answers.iter().any(SubmitAnswer::is_of_a_job)) {
+        let acknowledged = shared.replicas.acknowledge(&shared.connection, generation).await;
+        acknowledged.map_err(|error| Failed { error, sent: true })?;
+    }
+    Ok(answers)
 }
 
 /// Adds one job to a call of `hero_submit`.

@@ -27,6 +27,10 @@ impl QueueMaintenance for RedisQueue {
         Ok(asked.elapsed())
     }
 
+    fn primary(&self) -> Option<String> {
+        self.shared.connection.primary()
+    }
+
     async fn maintain(&self) -> Result<(), QueueError> {
         self.shared.connection.keep_library().await?;
         let config = &self.shared.config;

@@ -8,12 +8,11 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{Shared, span_millis};
-use crate::adapters::redis::connection::fault_of;
+use crate::adapters::redis::connection::OwnConnection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{BASIC, Fields, decode_error, decode_job, finished_of, time_of};
@@ -102,17 +101,14 @@ async fn read_until_failure(shared: &Shared, positions: &mut Positions) -> Resul
 }
 
 async fn read_once(
-    connection: &mut MultiplexedConnection,
+    connection: &mut OwnConnection,
     keys: &Keys,
     positions: &Positions,
 ) -> Result<Streams, StoreFault> {
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(READ_COUNT).arg("BLOCK").arg(span_millis(READ_BLOCK));
     read.arg("STREAMS").arg(keys.values()).arg(positions.values());
-    match timeout(READ_WATCHDOG, read.query_async(connection)).await {
-        Ok(answer) => reply::read("replies", answer.map_err(|error| fault_of(&error))?),
-        Err(_elapsed) => Err(StoreFault::TimedOut { after: READ_WATCHDOG }),
-    }
+    reply::read("replies", connection.query(&read, READ_WATCHDOG).await?)
 }
 
 /// Resolves the awaiters of the jobs that replies name.

@@ -8,6 +8,7 @@ use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::Place;
 use crate::adapters::redis::records::{encode_error, millis};
 use crate::adapters::redis::reply::Lossy;
+use crate::domain::model::durability::Durability;
 use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{AttemptEnd, Retryability};
 
@@ -26,6 +27,13 @@ impl RedisWorkQueue {
     /// Writes ends; false for those whose lease was void.
     pub(super) async fn finish_attempts(&self, ends: &[AttemptEnd]) -> Result<Vec<bool>, StoreFault> {
         let mut accepted = vec![false; ends.len()];
+        let generation = match self.config.durability {
+            Durability::Primary => None,
+            Durability::Replicated => {
+                self.connection.shared().await?;
+                Some(self.connection.generation())
+            }
+        };
         let mut batch = Vec::with_capacity(ENDS.min(ends.len()));
         let mut bytes = 0;
         for (index, end) in ends.iter().enumerate() {
@@ -40,6 +48,10 @@ impl RedisWorkQueue {
         }
         if !batch.is_empty() {
             self.send_ends(&mut batch, &mut accepted).await?;
+        }
+        // Until a replica has them they are kept, to be written to another primary if there will be one.
+        if let Some(generation) = generation.filter(|_generation| accepted.contains(&true)) {
+            self.replicas.acknowledge(&self.connection, generation).await?;
         }
         let mut held = self.held.lock();
         for end in ends {

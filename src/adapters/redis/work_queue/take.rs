@@ -4,14 +4,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::deliveries::{self, Delivered, Malformed, Message};
 use super::{HeldJob, LEASES, RedisWorkQueue, Streams};
+use crate::adapters::redis::connection::ReadFailed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::{self, GROUP, Lane, Place};
 use crate::adapters::redis::records::{Fields, TASK, decode_spec};
 use crate::adapters::redis::reply::{self, Streams as Read};
+use crate::domain::model::durability::Durability;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
 use crate::ports::job_queue::QueueError;
@@ -37,16 +39,15 @@ impl RedisWorkQueue {
                 connection
             }
         };
-        let limit = block + READ_GRACE;
-        let answer = match timeout(limit, command.query_async::<Value>(&mut connection)).await {
-            Ok(Ok(answer)) => return reply::read("a read", answer),
-            Ok(Err(error)) if is_no_group(&error) => {
+        let answer = match connection.query(command, block + READ_GRACE).await {
+            Ok(answer) => return reply::read("a read", answer),
+            Err(ReadFailed::Redis(error)) if is_no_group(&error) => {
                 let draining = self.draining.load(Ordering::Relaxed);
                 self.announce(draining).await.map_err(QueueError::into_fault)?;
                 return Ok(Read::new());
             }
-            Ok(Err(error)) => Err(self.connection.name_wrong_type(command, &error).await),
-            Err(_elapsed) => Err(StoreFault::TimedOut { after: limit }),
+            Err(ReadFailed::Redis(error)) => Err(self.connection.name_wrong_type(command, &error).await),
+            Err(failed) => Err(failed.into()),
         };
         *self.reader.lock() = None;
         answer
@@ -74,7 +75,29 @@ impl RedisWorkQueue {
             command.arg(&[front, inbox, control, queue]).arg(&[">"; 4]);
         }
         let read = self.read(&command, block).await?;
-        deliveries::sort(read, |key| self.lane_of(key))
+        self.confirm(deliveries::sort(read, |key| self.lane_of(key))?).await
+    }
+
+    /// Waits until a replica knows of deliveries, so that no failover gives their jobs to another actor as well. Without a replica
+    /// the jobs go back to where they were.
+    async fn confirm(&self, delivered: Delivered) -> Result<Delivered, StoreFault> {
+        if self.config.durability == Durability::Primary || delivered.jobs.is_empty() {
+            return Ok(delivered);
+        }
+        let reader = self.reader.lock().clone();
+        let confirmed = match reader {
+            Some(mut reader) => reader.until_replicated().await,
+            None => Err(StoreFault::Unavailable("the connection has ended".into())),
+        };
+        let Err(error) = confirmed else { return Ok(delivered) };
+        *self.reader.lock() = None;
+        if let Err(error) = self.release_places(&places_of(&delivered.jobs)).await {
+            tracing::debug!(%error, "jobs: not returned (a recovery finds them)");
+        }
+        match delivered.messages.is_empty() {
+            true => Err(error),
+            false => Ok(Delivered { jobs: Vec::new(), ..delivered }),
+        }
     }
 
     fn lane_of(&self, key: &str) -> Option<Lane> {
@@ -188,12 +211,8 @@ impl RedisWorkQueue {
         if self.is_paused() && !delivered.jobs.is_empty() {
             let (pings, jobs): (Vec<_>, Vec<_>) =
                 delivered.jobs.into_iter().partition(|(_place, fields)| fields.get("kind") == Some("ping"));
-            let places: Vec<(Place, String)> = jobs
-                .iter()
-                .map(|(place, fields)| (*place, fields.get("id").unwrap_or_default().to_owned()))
-                .collect();
             delivered.jobs = pings;
-            self.release_places(&places).await?;
+            self.release_places(&places_of(&jobs)).await?;
         }
         Ok(delivered)
     }
@@ -246,11 +265,7 @@ impl RedisWorkQueue {
             self.front_first.store(true, Ordering::Relaxed);
         }
         if !excess.is_empty() {
-            let places: Vec<(Place, String)> = excess
-                .iter()
-                .map(|(place, fields)| (*place, fields.get("id").unwrap_or_default().to_owned()))
-                .collect();
-            self.release_places(&places).await?;
+            self.release_places(&places_of(&excess)).await?;
         }
         let mut work = self.handle_messages(messages).await?;
         work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
@@ -260,6 +275,7 @@ impl RedisWorkQueue {
     /// Reads the entries that were delivered to this process and are not known to it.
     pub(super) async fn recover_jobs(&self, known: &[Lease]) -> Result<Vec<Work>, StoreFault> {
         let mut work = Vec::new();
+        let generation = self.connection.generation();
         for lane in Lane::ALL {
             let mut after = "0".to_owned();
             loop {
@@ -278,6 +294,9 @@ impl RedisWorkQueue {
                 self.reject(&page.malformed).await?;
                 let mut jobs = page.jobs;
                 jobs.retain(|(place, _)| !known.iter().any(|lease| Place::of(lease) == Some(*place)));
+                if self.config.durability == Durability::Replicated && !jobs.is_empty() {
+                    self.replicas.acknowledge(&self.connection, generation).await?;
+                }
                 work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
             }
         }
@@ -298,6 +317,12 @@ fn record_of(key: String, values: Vec<Value>) -> Result<Record, StoreFault> {
         Some(fields) => Record::Read(fields),
         None => Record::Gone,
     })
+}
+
+/// Places and job ids of entries.
+fn places_of(entries: &[(Place, Fields)]) -> Vec<(Place, String)> {
+    let id = |fields: &Fields| fields.get("id").unwrap_or_default().to_owned();
+    entries.iter().map(|(place, fields)| (*place, id(fields))).collect()
 }
 
 /// True if the stream or its group has gone.
