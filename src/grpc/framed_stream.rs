@@ -124,9 +124,9 @@ fn unpack(mut response: HttpResponse<Body>) -> HttpResponse<Body> {
 /// A body of frames, with the status of the call as its trailers.
 struct FramedBody {
     frames: FrameStream,
-    /// What was ready, and is not handed on yet.
+    /// Bytes that were ready, and are not handed on yet.
     ready: Vec<u8>,
-    /// What comes after `ready`.
+    /// The source of the bytes behind `ready`.
     then: Then,
 }
 

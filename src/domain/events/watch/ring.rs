@@ -74,7 +74,7 @@ impl Place {
 /// Result of a look-up of a place in a ring.
 #[derive(Debug)]
 pub(super) enum Lookup<T> {
-    /// What comes next.
+    /// The next event, or the next run.
     Found(T),
     /// Nothing yet.
     Nothing,

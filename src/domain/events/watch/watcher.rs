@@ -23,7 +23,7 @@ const JOIN_LIMIT: Duration = Duration::from_secs(3);
 /// keep everybody else waiting for seconds.
 const FAIR_SHARE: u32 = 32;
 
-/// What a watcher gets at a time.
+/// The events that a watcher gets at a time.
 #[derive(Debug)]
 pub enum NextEvents {
     /// Events that other watchers share.
@@ -32,7 +32,7 @@ pub enum NextEvents {
     One(Arc<Logged>),
 }
 
-/// Where something was found.
+/// The place where something was found.
 enum Found<T> {
     InRing(T),
     /// In the log; it is not stepped over yet.

@@ -82,7 +82,7 @@ fn filter(number: usize) -> EventFilter {
 
 struct Watching {
     watch: EventWatch,
-    /// It takes events in runs where others can have the same.
+    /// True if it takes events in runs where others can have the same.
     in_runs: bool,
     filter: usize,
     /// Cursor up to which everything was seen, by the count of the model.
