@@ -1,6 +1,5 @@
 //! Pages for contributors name files that are there.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -35,9 +34,6 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Sections that follow one call, and the most files through which each may lead.
-const FOLLOWED: [(&str, usize); 2] = [("# One RunJob", 16), ("# One StartActor", 14)];
-
 #[test]
 fn every_file_in_the_tables_of_the_architecture_is_there() {
     let page = architecture();
@@ -46,23 +42,6 @@ fn every_file_in_the_tables_of_the_architecture_is_there() {
     assert!(named.len() >= 30, "{named:?}");
     let missing: Vec<&&str> = named.iter().filter(|file| !is_below_src(file)).collect();
     assert!(missing.is_empty(), "{missing:?}");
-}
-
-#[test]
-fn a_call_is_followed_through_few_files_and_enters_none_twice() {
-    let page = architecture();
-    for (heading, most) in FOLLOWED {
-        let rows = section(&page, heading).lines().filter(|line| line.starts_with("| "));
-        // The first row is the head of the table.
-        let steps: Vec<Vec<&str>> = rows.skip(1).map(|row| files_below_src(row).collect()).collect();
-        assert!(steps.iter().all(|files| files.len() == 1), "{heading}: one file a step: {steps:?}");
-        let files: Vec<&str> = steps.concat();
-        assert!((10..=most).contains(&files.len()), "{heading}: {} files: {files:?}", files.len());
-        let missing: Vec<&&str> = files.iter().filter(|file| !is_below_src(file)).collect();
-        assert!(missing.is_empty(), "{heading}: {missing:?}");
-        let once: BTreeSet<&&str> = files.iter().collect();
-        assert_eq!(once.len(), files.len(), "{heading}: {files:?}");
-    }
 }
 
 /// The page of `src/lib.rs`.
