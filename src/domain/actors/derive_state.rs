@@ -52,6 +52,20 @@ pub(super) fn end_of_process(config: &ActorConfig, exit: ExitStatus, failed: Opt
     }
 }
 
+/// Returns why a process ended: its process manager has killed it for its health check, or its start was given up. Empty
+/// if neither is known.
+pub(super) fn reason_of_end(
+    config: &ActorConfig,
+    exit: ExitStatus,
+    killed: Option<&FailedCheck>,
+    given_up: Option<&str>,
+) -> String {
+    match (killed, given_up) {
+        (Some(failed), _) => end_of_process(config, exit, Some(failed)),
+        (None, given_up) => given_up.unwrap_or_default().to_owned(),
+    }
+}
+
 /// The state, and a sentence on why.
 pub(super) fn derive(inputs: &StateInputs<'_>) -> (ActorState, String) {
     if let Some((state, message)) = inputs.phase {
@@ -212,6 +226,23 @@ mod tests {
         let starting = Some(ProcessState::Starting { pid: Some(PID) });
         let inputs = StateInputs { failed_check: Some(&failed), ..of(&record, starting) };
         assert!(derive(&inputs).1.ends_with("yet: the last one ended with exit code 1 and wrote: no route"));
+    }
+
+    #[test]
+    fn an_end_has_the_reason_of_whoever_has_brought_it_about() {
+        let mut config = record(Desired::Up, Readiness::Queue).config;
+        config.health_check = Some("check".to_owned());
+        let failed = FailedCheck { last: "took longer than 1s".to_owned(), killed: true };
+        for (killed, given_up, expected) in [
+            (None, None, ""),
+            (None, Some("it was not ready within 3s"), "it was not ready within 3s"),
+            (Some(&failed), None, "the last check took longer than 1s"),
+            // The process manager was faster, and knows more.
+            (Some(&failed), Some("it was not ready within 3s"), "the last check took longer than 1s"),
+        ] {
+            let reason = reason_of_end(&config, ExitStatus::Signal(9), killed, given_up);
+            assert!(reason.ends_with(expected) && reason.is_empty() == expected.is_empty(), "{reason}");
+        }
     }
 
     #[test]

@@ -72,6 +72,7 @@
 //! | `unstored_ends` | when an end of the process is known here only | like `dirty` |
 //! | `running` | when an operation begins | at its end, or when another supervisor overtakes it |
 //! | `foreign` | when a lease of another supervisor stands in the record | when it is gone, or ours overtakes it |
+//! | `given_up` | when an operation gives up a start: the end of that process has its reason | when the next one begins |
 //! | `interrupted` | when `foreign` ends: the ends of processes until then were requested | by the first observation that began after it |
 //! | `queued_requests` | by requests that wait for `running` or `foreign` | when that has ended: answered, or decided on anew |
 //! | `ended_lease` | at the end of an operation: should it still stand in the record, then by mistake | by the next end |
@@ -137,6 +138,8 @@ pub(super) struct Machine {
     running: Option<Running>,
     /// Operation of another supervisor of this node.
     foreign: Option<Foreign>,
+    /// The process whose start our latest operation has given up, and why.
+    given_up: Option<(u32, String)>,
     /// Operation of another supervisor, until the next observation: that supervisor may have died before it could
     /// record the end.
     interrupted: Option<Verb>,
@@ -190,6 +193,7 @@ impl Machine {
             dirty: false,
             unstored_ends: Vec::new(),
             running: None,
+            given_up: None,
             interrupted: None,
             queued_requests: Vec::new(),
             deciding: VecDeque::new(),

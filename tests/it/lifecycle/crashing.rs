@@ -14,6 +14,7 @@ use crate::support::full_service::{
 };
 use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
+use crate::support::wait::eventually;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
@@ -80,16 +81,25 @@ async fn is_told_of_a_failing_check(client: &mut Client, definition: pb::CreateA
     let definition = checked(definition, "echo no route to host; exit 3");
     let refused = told(&client.create_actor(definition).await.unwrap_err());
     assert_eq!(refused.why(), (Code::FailedPrecondition, "ACTOR_START_FAILED"));
-    let shown = until_actor(client, "unchecked", "is given up", |actor| actor.state() == State::Failed).await;
-    let events = client.list_events(pb::ListEventsRequest::default()).await.unwrap().into_inner().events;
+    let shown = until_actor(client, "unchecked", "is given up and has ended", |actor| {
+        actor.state() == State::Failed && actor.last_exit.is_some()
+    })
+    .await;
+    let events = eventually("its end is told", LIMIT, || async {
+        let all =
+            client.clone().list_events(pb::ListEventsRequest::default()).await.unwrap().into_inner().events;
+        all.iter().any(|event| event.r#type() == pb::event::Type::ActorExited).then_some(all)
+    })
+    .await;
     let of_type = |wanted| events.iter().find(|event| event.r#type() == wanted).unwrap().message.as_str();
-    let mut all =
-        vec![refused.message.as_str(), &shown.status_message, of_type(pb::event::Type::ActorStateChanged)];
-    // On a busy machine the supervisor gives the start up before the process manager does.
-    if let Some(exit) = shown.last_exit.as_ref().filter(|exit| exit.signal == Some(9)) {
-        all.extend([exit.reason.as_str(), of_type(pb::event::Type::ActorExited)]);
-    }
-    for said in all {
+    // The same by the process manager as by the supervisor, which gives the start up first on a busy machine.
+    for said in [
+        refused.message.as_str(),
+        &shown.status_message,
+        of_type(pb::event::Type::ActorStateChanged),
+        &shown.last_exit.as_ref().unwrap().reason,
+        of_type(pb::event::Type::ActorExited),
+    ] {
         assert!(said.contains("its health check \"echo no route to host; exit 3\""), "{said}");
         assert!(said.contains("ended with exit code 3 and wrote: no route to host"), "{said}");
     }
@@ -105,6 +115,26 @@ async fn a_health_check_that_fails_is_named_and_is_no_restart() {
     let url = redis.url();
     let service = Service::serve(&["--redis-url", &url, "--process-manager", "local"]).await;
     is_told_of_a_failing_check(&mut client(&service), definition("unchecked", &redis)).await;
+}
+
+/// Has an actor started whose health check takes longer than anybody waits.
+async fn is_told_of_an_endless_check(client: &mut Client, definition: pb::CreateActorRequest) {
+    client.create_actor(checked(definition, "sleep 1000")).await.unwrap_err();
+    let shown = until_actor(client, "endless", "has ended", |actor| actor.last_exit.is_some()).await;
+    let reason = &shown.last_exit.as_ref().unwrap().reason;
+    assert!(reason.contains("its health check \"sleep 1000\""), "{shown:?}");
+    assert!(reason.contains("within 3s") && shown.restart_count == 0, "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_takes_longer_than_the_start_is_why_the_process_ended() {
+    let whole = FullService::start().await;
+    is_told_of_an_endless_check(&mut whole.client(), whole.definition("endless")).await;
+
+    let redis = PrivateRedis::start().await;
+    let url = redis.url();
+    let service = Service::serve(&["--redis-url", &url, "--process-manager", "local"]).await;
+    is_told_of_an_endless_check(&mut client(&service), definition("endless", &redis)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

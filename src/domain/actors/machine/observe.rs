@@ -15,7 +15,7 @@ use super::change::Change;
 use super::protocol::Call;
 use super::step::{AfterChange, Claimant, Claimed, EndOfProcess, ReadPurpose, RecordedEnd, Step};
 use super::{MOST_TRIES, Machine, StopReason};
-use crate::domain::actors::derive_state::end_of_process;
+use crate::domain::actors::derive_state::reason_of_end;
 use crate::domain::actors::observer::Observation;
 use crate::domain::actors::reconcile::needed;
 use crate::domain::model::actor::{
@@ -159,8 +159,9 @@ impl Machine {
             || (self.running.is_none() && self.record.desired == Desired::Down);
         let (status, at) = (process.map_or(ExitStatus::Unknown, ProcessState::exit_status), self.moment.date);
         let killed = self.failed_check(&observation).filter(|failed| failed.killed && !requested);
-        let reason = killed.map(|failed| end_of_process(&self.record.config, status, Some(failed)));
-        let reason = reason.unwrap_or_default();
+        let given_up = self.given_up.as_ref().filter(|(pid, _reason)| *pid == last);
+        let given_up = given_up.map(|(_pid, reason)| reason.as_str());
+        let reason = reason_of_end(&self.record.config, status, killed, given_up);
         let exit = LastExit { status, at, pid: last, requested, reason, log_tail: Vec::new() };
         self.ask_process_manager(
             Step::ReadingLog(EndOfProcess { observation, exit, successor: pid }),

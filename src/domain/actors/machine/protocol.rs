@@ -87,6 +87,8 @@ impl Edit {
 pub(in crate::domain::actors) enum Progress {
     /// The actor is in this state now, for this reason.
     Phase(ActorState, String),
+    /// The start is given up for this reason, so this process is about to be ended.
+    GivenUp { pid: u32, reason: String },
     /// The process was ended on request. The operation waits until its jobs are reclaimed, or cannot be for now.
     Ended { pid: u32, status: ExitStatus, log_tail: Vec<String> },
 }

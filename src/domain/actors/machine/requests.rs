@@ -237,6 +237,7 @@ impl Machine {
         let waiting = reply.into_iter().collect();
         self.running = Some(Running { verb, lease, config, cause, waiting, phase, verdict: None });
         self.foreign = None;
+        self.given_up = None;
         self.heartbeat = Heartbeat::new(self.moment.at);
     }
 
@@ -247,6 +248,7 @@ impl Machine {
                     running.phase = (state, message);
                 }
             }
+            Progress::GivenUp { pid, reason } => self.given_up = Some((pid, reason)),
             Progress::Ended { pid, status, log_tail } => self.on_requested_end(pid, status, log_tail),
         }
     }

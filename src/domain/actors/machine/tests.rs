@@ -18,7 +18,7 @@ mod world;
 use std::time::Duration;
 
 use self::world::{Delivery, World};
-use super::protocol::{Answer, Call, Edit, Input};
+use super::protocol::{Answer, Call, Edit, Input, Progress};
 use crate::domain::model::actor::{ActorState, Desired, Verb};
 
 const STOP: Verb = Verb::Stop { force: false };
@@ -115,6 +115,36 @@ fn the_heart_beats_on_while_the_process_manager_does_not_answer() {
     }
     assert!(heartbeats(&world) >= before + 4, "{}", heartbeats(&world));
     world.calm();
+}
+
+#[test]
+fn a_process_whose_start_was_given_up_ends_for_that_reason() {
+    for operation_ends_first in [false, true] {
+        let mut world = World::new(Desired::Down);
+        world.observe();
+        world.request(Verb::Start);
+        world.deliver_all();
+        world.operation_goes_on();
+        world.observe();
+        world.deliver_all();
+        let pid = world.machine.record.last_pid.unwrap();
+        let reason = "it was not ready within 3s".to_owned();
+        world.bring(Input::Progress(Progress::GivenUp { pid, reason: reason.clone() }));
+        world.crash();
+        if operation_ends_first {
+            world.operation_fails();
+            world.deliver_all();
+        }
+        world.observe();
+        world.deliver_all();
+        let exit = world.machine.record.last_exit.clone().unwrap();
+        assert_eq!((exit.pid, exit.reason), (pid, reason), "{operation_ends_first}");
+        assert_eq!(world.machine.record.restart_count, 0, "{operation_ends_first}");
+        if !operation_ends_first {
+            world.operation_fails();
+        }
+        world.calm();
+    }
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::environment::environment;
-use super::{Operation, SHORT_GRACE, log_tail};
+use super::{Note, Operation, SHORT_GRACE, log_tail};
 use crate::domain::actors::derive_state::{end_of_process, shown_check, waits_for};
+use crate::domain::actors::machine::Progress;
 use crate::domain::actors::observer::{Observation, SEEN_END};
 use crate::domain::model::actor::{ActorState, ExitStatus, Readiness};
 use crate::domain::model::text::{cut, last_lines};
@@ -217,6 +218,11 @@ impl Operation {
     async fn start_failed(&self, reason: String) -> SupervisorError {
         if let Err(overtaken) = self.check_lease().await {
             return overtaken;
+        }
+        // The process that lives is ended here and now, and whoever observes its end is to know why.
+        if let Some(pid) = self.process(&self.observer.latest()).and_then(ProcessState::pid) {
+            let progress = Progress::GivenUp { pid, reason: cut(&reason, LAST_WORDS_BYTES).into_owned() };
+            let _task_gone = self.notes.send(Note { progress, resume: None }).await;
         }
         let tail = log_tail(self.parts.processes.as_ref(), &self.id).await;
         if let Err(error) = self.parts.processes.stop(self.id.as_str(), SHORT_GRACE).await {
