@@ -35,6 +35,8 @@ pub(crate) struct Language {
     pub(crate) number: fn(u32) -> String,
     /// How many different numbers are asked for; few, where each new script costs a compilation.
     pub(crate) numbers: u32,
+    /// The script of [`Rule::Cancel`] starts a program of its own, some time after the job runs.
+    pub(crate) starts_programs: bool,
 }
 
 /// Sees that a language keeps every rule.

@@ -30,6 +30,7 @@ pub(crate) struct EngineActor {
     script_type: ScriptType,
     number: fn(u32) -> String,
     numbers: u32,
+    starts_programs: bool,
     pub(crate) actor_id: String,
     pub(crate) redis_url: String,
     child: Child,
@@ -71,6 +72,7 @@ impl EngineActor {
             script_type: language.script_type,
             number: language.number,
             numbers: language.numbers,
+            starts_programs: language.starts_programs,
             actor_id,
             redis_url: redis.url(),
             child,
@@ -170,11 +172,16 @@ impl EngineActor {
         found.split_off(1)
     }
 
-    /// Those of them that have started nothing: scripts and their programs, or a host that runs its script itself.
-    pub(crate) fn leaves(&self) -> Vec<i32> {
-        let mut found = self.processes();
-        found.retain(|pid| crate::support::full_service::children_of(*pid).is_empty());
-        found
+    /// Those of them that have started nothing: scripts and their programs, or a host that runs its script itself. Waits
+    /// for a program that the script starts; `before` are the processes before the job.
+    pub(crate) async fn leaves(&self, before: &[i32]) -> Vec<i32> {
+        eventually("the script has started its program", SOON, || async {
+            let mut found = self.processes();
+            found.retain(|pid| crate::support::full_service::children_of(*pid).is_empty());
+            let has_started = found.iter().any(|pid| !before.contains(pid));
+            (has_started || !self.starts_programs).then_some(found)
+        })
+        .await
     }
 
     pub(crate) async fn until_gone(&self, pids: &[i32], limit: Duration, begun: Instant) {

@@ -13,6 +13,7 @@ pub(super) fn language() -> Language {
         script,
         number: |number| number.to_string(),
         numbers: 1000,
+        starts_programs: false,
     }
 }
 

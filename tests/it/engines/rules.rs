@@ -177,11 +177,12 @@ fn lasted(job: &Job) -> Duration {
 }
 
 async fn cancel(stage: &EngineActor, script: &str) {
+    let before = stage.processes();
     let (id, completion) = stage.submit(script, Duration::from_secs(600)).await;
     stage.until_running(&id).await;
     let begun = Instant::now();
     // Of a host that lets its script end, only what the script is made of goes.
-    let children = stage.leaves();
+    let children = stage.leaves(&before).await;
     stage.cancel(&id).await;
     let finished = completion.wait().await.unwrap();
     assert!(matches!(finished.outcome, Outcome::Cancelled(_)), "{finished:?}");

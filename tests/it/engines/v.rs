@@ -25,6 +25,7 @@ pub(super) fn language(folder: &Path) -> Language {
         script,
         number: |number| sh(&format!("echo {number}")),
         numbers: 20,
+        starts_programs: true,
     }
 }
 
