@@ -35,11 +35,12 @@ impl RedisWorkQueue {
             }
         };
         let mut batch = Vec::with_capacity(ENDS.min(ends.len()));
-        let mut bytes = 0;
+        let (mut bytes, mut sent) = (0, false);
         for (index, end) in ends.iter().enumerate() {
             // The lease of a job that is not held any more was void already.
             let Some((place, held)) = self.held_job(&end.lease) else { continue };
             bytes += size_of(end);
+            sent = true;
             batch.push(Ending { index, place, held, end });
             if batch.len() == ENDS || bytes >= CALL_BYTES {
                 self.send_ends(&mut batch, &mut accepted).await?;
@@ -49,8 +50,9 @@ impl RedisWorkQueue {
         if !batch.is_empty() {
             self.send_ends(&mut batch, &mut accepted).await?;
         }
-        // Until a replica has them they are kept, to be written to another primary if there will be one.
-        if let Some(generation) = generation.filter(|_generation| accepted.contains(&true)) {
+        // Until a replica has them they are kept, to be written to another primary if there will be one. That counts for ends that
+        // were not taken as well: an earlier call may have written them, and not have heard of it.
+        if let Some(generation) = generation.filter(|_generation| sent) {
             self.replicas.acknowledge(&self.connection, generation).await?;
         }
         let mut held = self.held.lock();
