@@ -95,11 +95,16 @@ async fn actors_are_scaled_looked_at_and_stopped_from_the_command_line() {
     running(2).await;
 }
 
+/// Waits for Redis and two actors, of which one may already have run a job.
+async fn until_all_are_there(service: &Service) {
+    eventually("Redis and two actors", LIMIT, async || (service.others().len() >= 3).then_some(())).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_no_process_behind_and_keeps_the_data() {
     let mut service = Service::dev(&["--actors", "osis=2"]).await;
     let job = service.run(["job", "run", "40 + 2", "--timeout", TIMEOUT, "-q"]).stdout.trim().to_owned();
-    assert!(service.others().len() >= 3, "Redis and two actors: {:?}", service.others());
+    until_all_are_there(&service).await;
     service.signal(Signal::SIGINT);
     assert_eq!(service.ended().await.code(), Some(0), "{}", service.stderr());
     assert_eq!(service.others(), Vec::<i32>::new());
@@ -122,8 +127,7 @@ async fn ctrl_c_leaves_no_process_behind_and_keeps_the_data() {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_it_takes_redis_and_its_actors_along() {
     let mut service = Service::dev(&["--actors", "osis=2"]).await;
-    service.run(["job", "run", "40 + 2", "--timeout", TIMEOUT]);
-    assert!(service.others().len() >= 3, "{:?}", service.others());
+    until_all_are_there(&service).await;
     service.signal(Signal::SIGKILL);
     service.ended().await;
     eventually("all are gone", LIMIT, async || service.others().is_empty().then_some(())).await;
