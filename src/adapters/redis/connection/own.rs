@@ -72,7 +72,7 @@ impl OwnConnection {
     /// Sees that the server is still the primary, and is not about to be replaced.
     pub(in super::super) async fn is_of_the_primary(&self) -> Result<(), StoreFault> {
         let Some(primary) = &self.primary else { return Ok(()) };
-        let (now, moves) = primary.find().await?;
+        let (now, moves) = primary.confirm().await?;
         if moves != self.moves {
             return Err(ReadFailed::Moved.into());
         }

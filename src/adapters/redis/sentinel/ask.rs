@@ -18,7 +18,7 @@ use crate::ports::store_fault::Refusal;
 /// Deadline of one Sentinel. Shorter than that of a connection to Redis, of which it is a part.
 pub(super) const ASK_TIMEOUT: Duration = Duration::from_millis(800);
 /// Time for those that are slower than a majority, which may know of a newer configuration.
-const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(50);
 
 /// The Sentinels of a URL, and connections to them that are kept.
 pub(super) struct Sentinels {
@@ -33,8 +33,8 @@ impl Sentinels {
         Self { url, access, kept }
     }
 
-    /// Asks all Sentinels, and chooses among their answers.
-    pub(super) async fn primary(&self) -> Result<Primary, NoPrimary> {
+    /// Asks all Sentinels, and chooses among their answers. `grace` is the time for each that is slower than a majority.
+    pub(super) async fn primary(&self, grace: Duration) -> Result<Primary, NoPrimary> {
         let places = self.url.sentinels.iter().enumerate();
         let mut answers: Vec<(String, Answer)> = places
             .clone()
@@ -44,7 +44,7 @@ impl Sentinels {
             places.map(|(index, _)| async move { (index, self.answer(index).await) }).collect();
         let (mut missing, mut named) = (answers.len(), 0);
         while missing > 0 {
-            let limit = if named > answers.len() / 2 { GRACE } else { ASK_TIMEOUT };
+            let limit = if named > answers.len() / 2 { grace } else { ASK_TIMEOUT };
             let Ok(Some((index, answer))) = timeout(limit, asked.next()).await else { break };
             missing -= 1;
             named += usize::from(matches!(answer, Ok(Answer::Primary(_))));

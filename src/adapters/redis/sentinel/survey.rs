@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 
-use super::ask::{ASK_TIMEOUT, Sentinels};
+use super::ask::{ASK_TIMEOUT, GRACE, Sentinels};
 use super::{Primary, SentinelUrl};
 use crate::adapters::redis::RedisAccess;
 use crate::adapters::redis::connection::refusal;
@@ -33,7 +33,7 @@ impl SentinelSurvey {
     pub(crate) async fn of(url: &str, access: &RedisAccess) -> Option<Self> {
         let url = SentinelUrl::parse(url).ok().flatten()?;
         let sentinels = Sentinels::new(url, access.clone());
-        let primary = sentinels.primary().await.map_err(|error| error.to_string());
+        let primary = sentinels.primary(GRACE).await.map_err(|error| error.to_string());
         let mut all = Vec::new();
         for (host, port) in &sentinels.url.sentinels {
             let at = format!("{host}:{port}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::ask::Sentinels;
+use super::ask::{ASK_TIMEOUT, GRACE, Sentinels};
 use super::{NoPrimary, Primary, SentinelUrl};
 use crate::adapters::redis::RedisAccess;
 use crate::lock::Lock;
@@ -33,7 +33,17 @@ impl PrimaryWatch {
 
     /// Asks the Sentinels now. The second part is the number of changes of the primary up to this answer.
     pub(in super::super) async fn find(&self) -> Result<(Primary, u64), NoPrimary> {
-        let told = self.sentinels.primary().await?;
+        self.find_within(GRACE).await
+    }
+
+    /// The same, and waits for every Sentinel that answers at all: for a second or two of a failover only the one that leads it
+    /// knows of it, while another replica still acknowledges to the former primary.
+    pub(in super::super) async fn confirm(&self) -> Result<(Primary, u64), NoPrimary> {
+        self.find_within(ASK_TIMEOUT).await
+    }
+
+    async fn find_within(&self, grace: Duration) -> Result<(Primary, u64), NoPrimary> {
+        let told = self.sentinels.primary(grace).await?;
         let mut known = self.known.lock();
         match &*known {
             Some(before) if told.epoch < before.epoch => {
