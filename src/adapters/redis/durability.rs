@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::connection::{Connection, OwnConnection, ReadFailed};
+use crate::domain::model::durability::Durability;
 use crate::lock::Lock;
 use crate::ports::store_fault::{Refusal, StoreFault};
 
@@ -30,6 +31,19 @@ impl OwnConnection {
             "no replica has acknowledged within {REPLICA_MILLIS} ms, as durability = \"replicated\" asks"
         );
         Err(StoreFault::Refused { refusal: Refusal::NotDurable, reason })
+    }
+}
+
+impl Connection {
+    /// Returns the generation of the connection before a call that replicas have to know of; None where they have not.
+    pub(super) async fn before(&self, durability: Durability) -> Result<Option<u64>, StoreFault> {
+        match durability {
+            Durability::Primary => Ok(None),
+            Durability::Replicated => {
+                self.shared().await?;
+                Ok(Some(self.generation()))
+            }
+        }
     }
 }
 

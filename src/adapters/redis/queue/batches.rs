@@ -15,7 +15,6 @@ use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
-use crate::domain::model::durability::Durability;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, QuotaReached};
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
@@ -181,13 +180,8 @@ async fn ask(
     for submission in groups.iter().flat_map(|group| &group.submissions) {
         write(&mut command, submission);
     }
-    let generation = match config.durability {
-        Durability::Primary => None,
-        Durability::Replicated => {
-            shared.connection.shared().await.map_err(|error| Failed { error, sent: false })?;
-            Some(shared.connection.generation())
-        }
-    };
+    let before = shared.connection.before(config.durability).await;
+    let generation = before.map_err(|error| Failed { error, sent: false })?;
     let (answer, repeated): (Accepted, bool) = match shared.connection.call_once(&command, SUBMIT).await {
         // The ids of the jobs tell whether the first call had its effect.
         Err(Failed { error: StoreFault::Unavailable(_), sent }) => {

@@ -8,7 +8,6 @@ use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::Place;
 use crate::adapters::redis::records::{encode_error, millis};
 use crate::adapters::redis::reply::Lossy;
-use crate::domain::model::durability::Durability;
 use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{AttemptEnd, Retryability};
 
@@ -27,13 +26,7 @@ impl RedisWorkQueue {
     /// Writes ends; false for those whose lease was void.
     pub(super) async fn finish_attempts(&self, ends: &[AttemptEnd]) -> Result<Vec<bool>, StoreFault> {
         let mut accepted = vec![false; ends.len()];
-        let generation = match self.config.durability {
-            Durability::Primary => None,
-            Durability::Replicated => {
-                self.connection.shared().await?;
-                Some(self.connection.generation())
-            }
-        };
+        let generation = self.connection.before(self.config.durability).await?;
         let mut batch = Vec::with_capacity(ENDS.min(ends.len()));
         let (mut bytes, mut sent) = (0, false);
         for (index, end) in ends.iter().enumerate() {

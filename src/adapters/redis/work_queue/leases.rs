@@ -15,6 +15,7 @@ use crate::ports::work_queue::{Lease, LeaseOutput};
 impl RedisWorkQueue {
     /// Renews leases and returns the void ones.
     pub(super) async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreFault> {
+        let generation = self.connection.before(self.config.durability).await?;
         let mut void = Vec::new();
         let mut by_lane: [Vec<(Place, &Lease)>; 3] = Default::default();
         for lease in leases {
@@ -40,8 +41,7 @@ impl RedisWorkQueue {
                 void.extend(lost.map(|(_place, lease)| (*lease).clone()));
             }
         }
-        self.forget(&void);
-        Ok(void)
+        Ok(self.forget_void(void, generation).await)
     }
 
     /// Makes jobs RUNNING and returns void leases.
@@ -49,6 +49,7 @@ impl RedisWorkQueue {
         &self,
         started: &[(Lease, SystemTime)],
     ) -> Result<Vec<Lease>, StoreFault> {
+        let generation = self.connection.before(self.config.durability).await?;
         let mut void = Vec::new();
         for chunk in started.chunks(LEASES) {
             let mut command = self.function(Function::Start);
@@ -64,12 +65,12 @@ impl RedisWorkQueue {
             }
             void.extend(self.call_for_each(&command, &asked, "a start").await?);
         }
-        self.forget(&void);
-        Ok(void)
+        Ok(self.forget_void(void, generation).await)
     }
 
     /// Reports output and returns void leases.
     pub(super) async fn send_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, StoreFault> {
+        let generation = self.connection.before(self.config.durability).await?;
         let mut void = Vec::new();
         let mut reported = output.iter().peekable();
         while reported.peek().is_some() {
@@ -88,8 +89,7 @@ impl RedisWorkQueue {
             }
             void.extend(self.call_for_each(&command, &asked, "the output of jobs").await?);
         }
-        self.forget(&void);
-        Ok(void)
+        Ok(self.forget_void(void, generation).await)
     }
 
     /// Calls a function that returns 1 or 0 for each lease. Returns the leases with 0, which are void.
@@ -123,6 +123,19 @@ impl RedisWorkQueue {
     pub(super) fn held_job(&self, lease: &Lease) -> Option<(Place, HeldJob)> {
         let held = self.held.lock().get(&lease.token).cloned()?;
         Some((Place::of(lease)?, held))
+    }
+
+    /// Forgets void leases, and returns them. None counts as void before a replica knows of it: a former primary that comes back
+    /// may have ended their jobs by calls that nobody has heard of, and the present one has not. They are asked about again.
+    async fn forget_void(&self, void: Vec<Lease>, generation: Option<u64>) -> Vec<Lease> {
+        if let Some(generation) = generation.filter(|_generation| !void.is_empty())
+            && let Err(error) = self.replicas.acknowledge(&self.connection, generation).await
+        {
+            tracing::debug!(%error, "leases: void ones kept for now (no replica has confirmed it)");
+            return Vec::new();
+        }
+        self.forget(&void);
+        void
     }
 
     pub(super) fn forget(&self, leases: &[Lease]) {
