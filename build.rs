@@ -37,13 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 mod dashboard {
     use std::error::Error;
     use std::fmt::Write;
-    use std::hash::{DefaultHasher, Hash, Hasher};
     use std::io::Write as _;
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use sha2::{Digest, Sha256};
 
     /// Writes each file below `dist`, compressed, and the table of them: `dashboard_files.rs`.
     pub(super) fn embed(dist: &Path, out_dir: &Path) -> Result<(), Box<dyn Error>> {
@@ -53,14 +53,15 @@ mod dashboard {
         let mut table = String::from("&[\n");
         for (number, file) in files(&root)?.into_iter().enumerate() {
             let content = fs::read(&file)?;
-            let mut hasher = DefaultHasher::new();
-            content.hash(&mut hasher);
+            // The same for every toolchain, unlike the hashes of the standard library: equal programs have equal bytes.
+            let digest = Sha256::digest(&content);
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
             encoder.write_all(&content)?;
             let compressed = out_dir.join(format!("dashboard_{number}.gz"));
             fs::write(&compressed, encoder.finish()?)?;
             let path = format!("/{}", file.strip_prefix(&root)?.display());
-            let etag = format!("\"{:016x}\"", hasher.finish());
+            let etag: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            let etag = format!("\"{etag}\"");
             writeln!(
                 table,
                 "    File {{ path: {path:?}, etag: {etag:?}, gzip: include_bytes!({compressed:?}) }},"

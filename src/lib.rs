@@ -188,6 +188,8 @@ pub mod proto;
 #[cfg(feature = "service")]
 pub mod shutdown;
 #[cfg(feature = "service")]
+mod stable_hash;
+#[cfg(feature = "service")]
 pub mod telemetry;
 #[cfg(feature = "service")]
 pub mod tls;

@@ -1,7 +1,6 @@
 //! The last lines that a process wrote, in bounded memory, each with a number, so that a reader can go on where it was.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::MutexGuard;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::lock::Lock;
 use crate::ports::process_manager::{LogBatch, LogLine, LogPosition, PlacedLine};
+use crate::stable_hash::stable_hash;
 
 /// Lines kept of one process.
 const MAX_LINES: usize = 1000;
@@ -106,11 +106,9 @@ impl Ring {
     }
 }
 
-/// A number by which a line can be recognised; the same in every run of the program.
+/// A number by which a line can be recognised; the same in every run of the program, and in every build.
 pub(super) fn mark_of(line: &LogLine) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    line.text.hash(&mut hasher);
-    hasher.finish()
+    stable_hash(line.text.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Folders of `dev`: the data folder, and a short path for its sockets.
 
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::DevError;
 use crate::config::{LONGEST_SOCKET_PATH, state_dir};
+use crate::stable_hash::stable_hash;
 
 /// The folders of one `dev`.
 #[derive(Debug, Clone)]
@@ -33,9 +34,8 @@ impl Folders {
         let run = if socket(&beside).as_os_str().len() <= LONGEST_SOCKET_PATH {
             beside
         } else {
-            let mut hasher = DefaultHasher::new();
-            data.hash(&mut hasher);
-            PathBuf::from(format!("/tmp/hero-supervisor-{}-{:x}", nix::unistd::geteuid(), hasher.finish()))
+            let hash = stable_hash(data.as_os_str().as_bytes());
+            PathBuf::from(format!("/tmp/hero-supervisor-{}-{hash:x}", nix::unistd::geteuid()))
         };
         Self { data, run }
     }

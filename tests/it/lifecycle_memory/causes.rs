@@ -95,7 +95,7 @@ async fn an_end_that_nobody_asked_for_is_the_process_managers_and_what_follows_i
     let given_up = of_actor(&mut told, "a");
     let (last, cause) = given_up.last().unwrap();
     assert_eq!((last.as_str(), cause.source), ("crash_loop", Source::Supervisor), "{given_up:?}");
-    assert!(cause.reason.contains("ended more than 1 times"), "{cause:?}");
+    assert!(cause.reason.contains("ended more than once"), "{cause:?}");
 }
 
 #[tokio::test(start_paused = true)]

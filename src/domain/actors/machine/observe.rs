@@ -224,9 +224,13 @@ impl Machine {
         if !self.recent_ends.note(&policy, self.moment.at) || self.running.is_some() {
             return self.after_comparison(observation);
         }
+        let times = match policy.max_restarts {
+            1 => "once".to_owned(),
+            restarts => format!("{restarts} times"),
+        };
         let message = format!(
-            "it ended more than {} times within {:?}, the last time {how}; start it again when it is mended",
-            policy.max_restarts, policy.window
+            "it ended more than {times} within {:?}, the last time {how}; start it again when it is mended",
+            policy.window
         );
         self.trouble.clone_from(&message);
         self.claim_verdict(message, 1, observation);
