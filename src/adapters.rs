@@ -6,6 +6,7 @@ pub mod jwks;
 pub mod local;
 mod log_ring;
 pub mod memory;
+pub mod process_usage;
 pub mod program_files;
 pub mod redis;
 pub mod system_clock;

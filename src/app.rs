@@ -39,6 +39,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::mpsc;
 
 use crate::adapters::audit::AuditWriter;
+use crate::adapters::process_usage::ProcUsage;
 use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, ListenAddr, host_name};
@@ -257,6 +258,7 @@ fn manager(
         processes: Arc::clone(processes),
         store: Arc::clone(supervisor.store()),
         programs: Arc::new(ProgramFiles),
+        usage: Arc::new(ProcUsage::default()),
         node: config.node.clone(),
         actor_env: actor_env::actor_env(config),
         initial: setup.actors.clone(),

@@ -32,6 +32,7 @@ mod table;
 mod tls;
 mod token;
 mod top;
+mod usage;
 mod values;
 mod wait;
 mod watch_loop;

@@ -12,3 +12,4 @@ pub mod model;
 pub(crate) mod retry_conflicts;
 pub mod scaling;
 pub mod script_types;
+pub mod usage;

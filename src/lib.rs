@@ -180,6 +180,8 @@ pub mod ports;
 mod printable;
 #[cfg(feature = "service")]
 pub mod private_file;
+#[cfg(feature = "service")]
+mod proc_stat;
 #[cfg(all(test, feature = "service"))]
 mod properties;
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]

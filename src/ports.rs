@@ -17,6 +17,7 @@ pub mod job_queue;
 pub mod job_submission;
 pub mod object_store;
 pub mod process_manager;
+pub mod process_usage;
 pub mod programs;
 pub mod queue;
 pub mod queue_admin;

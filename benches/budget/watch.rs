@@ -76,7 +76,7 @@ async fn snapshot(stage: &Stage) -> Latencies {
     loop {
         match items.message().await.unwrap().unwrap().item {
             Some(Item::Bookmark(bookmark)) if bookmark.kind() == Kind::SnapshotEnd => break,
-            Some(Item::SnapshotItem(_) | Item::Event(_) | Item::Bookmark(_)) | None => {}
+            Some(Item::SnapshotItem(_) | Item::Event(_) | Item::Bookmark(_) | Item::Usage(_)) | None => {}
         }
     }
     all.record(begun.elapsed());

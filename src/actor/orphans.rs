@@ -13,8 +13,9 @@ use std::time::Duration;
 use nix::unistd::getppid;
 use tokio::time::Instant;
 
-use crate::actor::process_tree::{SWEEP_LIMIT, all, kill_one, start_of};
+use crate::actor::process_tree::{SWEEP_LIMIT, kill_one, start_of};
 use crate::ports::process_manager::ACTOR_MARK;
+use crate::proc_stat::all_pids;
 
 /// The variable with the mark of the actor's process, in the environment of what scripts start.
 pub(crate) const PROCESS_MARK: &str = "HERO_ACTOR_PROCESS";
@@ -75,7 +76,7 @@ pub(super) fn sweep(actor: &str) {
 /// environment says: it may have been started by a job.
 fn find(actor: &str) -> Vec<i32> {
     let own = std::process::id().cast_signed();
-    all().filter(|pid| *pid != own && is_orphan(*pid, actor) && start_of(*pid).is_some()).collect()
+    all_pids().filter(|pid| *pid != own && is_orphan(*pid, actor) && start_of(*pid).is_some()).collect()
 }
 
 fn is_orphan(pid: i32, actor: &str) -> bool {

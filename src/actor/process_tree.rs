@@ -13,6 +13,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
+use crate::proc_stat::ProcStat;
+
 /// Between two looks at processes that were killed and are not gone yet.
 const LOOK: Duration = Duration::from_micros(200);
 /// A killed process is gone at once, unless the kernel itself is stuck.
@@ -42,44 +44,18 @@ pub(crate) fn below(root: i32) -> Vec<i32> {
 
 /// True for a process that has not ended.
 pub(crate) fn is_alive(pid: i32) -> bool {
-    matches!(stat(pid), Some(stat) if !stat.ended)
+    matches!(ProcStat::of(pid), Some(stat) if !stat.ended)
 }
 
 /// The process group of a process.
 pub(crate) fn group_of(pid: i32) -> Option<i32> {
-    Some(stat(pid)?.group)
+    Some(ProcStat::of(pid)?.group)
 }
 
 /// The start of a process that has not ended, in ticks since the machine was started. No later process with the same pid
 /// has the same start.
 pub(crate) fn start_of(pid: i32) -> Option<u64> {
-    stat(pid).filter(|stat| !stat.ended).map(|stat| stat.started)
-}
-
-/// Lists all processes of this machine that can be seen.
-pub(crate) fn all() -> impl Iterator<Item = i32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-struct Stat {
-    ended: bool,
-    group: i32,
-    started: u64,
-}
-
-fn stat(pid: i32) -> Option<Stat> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-fn parse(stat: &str) -> Option<Stat> {
-    // The name is in parentheses and may hold anything; state, parent and group follow it.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    let ended = matches!(fields.next()?, "Z" | "X");
-    let group = fields.nth(1)?.parse().ok()?;
-    let started = fields.nth(16)?.parse().ok()?;
-    Some(Stat { ended, group, started })
+    ProcStat::of(pid).filter(|stat| !stat.ended).map(|stat| stat.started)
 }
 
 /// Number of processes below these, they included. Counting stops above `enough`.
@@ -153,14 +129,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-
-    #[test]
-    fn a_name_can_hold_anything() {
-        let rest = "5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1234 99 1";
-        let stat = parse(&format!("7 (a) b (c) Z 3 5 {rest}")).unwrap();
-        assert!(stat.ended && (stat.group, stat.started) == (5, 1234));
-        assert!(parse("7 (a").is_none());
-    }
 
     #[test]
     fn children_are_found_with_theirs() {

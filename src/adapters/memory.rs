@@ -7,6 +7,7 @@ pub mod event_log;
 pub mod job_queue;
 pub mod object_store;
 pub mod process_manager;
+pub mod process_usage;
 mod shared_store;
 pub mod work_queue;
 

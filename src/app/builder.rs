@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::actor_env::redis_env;
 use super::adapters;
+use crate::adapters::process_usage::ProcUsage;
 use crate::adapters::program_files::ProgramFiles;
 use crate::adapters::redis::{RedisAccess, RedisConfig};
 use crate::adapters::zinit::ZinitProcessManager;
@@ -181,6 +182,7 @@ impl ActorLifecycleManagerBuilder<Supervisor> {
             processes: self.processes,
             store,
             programs: Arc::new(ProgramFiles),
+            usage: Arc::new(ProcUsage::default()),
             node: host_name(),
             actor_env,
             initial: self.actors,

@@ -4,9 +4,9 @@
 //! keeps its last value; the scrape itself does not fail.
 
 mod exposition;
+mod of_actors;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use exposition::Exposition;
 use futures::stream::{BoxStream, StreamExt};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
+use of_actors::OfActors;
 use tokio::time::timeout;
 
 use super::connections::for_scrapers;
@@ -32,7 +33,6 @@ use crate::config::ListenAddr;
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::actor::{ActorState, ActorStatus};
-use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::chain;
 use crate::grpc::{Hosts, Peer, ScrapeAccess, ScrapeRefusal};
@@ -164,10 +164,7 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
     let here = readings.lifecycle.node();
     let of_this_node = || actors.iter().filter(|actor| actor.record.node == *here);
     set_actors(of_this_node());
-    let mut restarts = OfActors::new(names::ACTOR_RESTARTS, "counter", names::ACTOR_RESTARTS_HELP);
-    for ActorStatus { record, .. } in of_this_node() {
-        restarts.add(&record.id, record.config.script_type, record.restart_count.into());
-    }
+    let of_actors = of_actors::render(of_this_node());
     let mut pending = OfActors::new(names::PENDING_ENDS, "gauge", names::PENDING_ENDS_HELP);
     let mut refused = OfActors::new(names::REFUSED_ENDS, "counter", names::REFUSED_ENDS_HELP);
     for script_type in ScriptType::ALL {
@@ -197,30 +194,11 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
                 .set(number(jobs));
         }
     }
-    Ok([restarts.text, pending.text, refused.text].concat())
+    Ok([of_actors, pending.into_text(), refused.into_text()].concat())
 }
 
 fn is_damage(error: &QueueError) -> bool {
     matches!(error.fault(), StoreFault::Corrupt { .. })
-}
-
-/// Renders one series for each actor in the text format of Prometheus. Names of actors need no escapes.
-struct OfActors {
-    name: &'static str,
-    text: String,
-}
-
-impl OfActors {
-    fn new(name: &'static str, kind: &str, help: &str) -> Self {
-        Self { name, text: format!("# HELP {name} {help}\n# TYPE {name} {kind}\n") }
-    }
-
-    fn add(&mut self, actor: &ActorId, script_type: ScriptType, count: u64) {
-        let name = self.name;
-        // Writing to a String does not fail.
-        let _written =
-            writeln!(self.text, "{name}{{actor_id=\"{actor}\",script_type=\"{script_type}\"}} {count}");
-    }
 }
 
 /// Sets the gauge of every state of every type, so that a state without actors returns to 0.

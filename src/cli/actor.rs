@@ -189,7 +189,7 @@ pub(super) async fn run(client: ClientArgs, verb: ActorCommand) -> Result<Exit, 
         }
         ActorCommand::Get { actor, env } => {
             let view = if env { proto::ActorView::Full } else { proto::ActorView::Basic };
-            let request = proto::GetActorRequest { actor_id: actor, view: view.into() };
+            let request = proto::GetActorRequest { actor_id: actor, view: view.into(), ..Default::default() };
             let answer = server.get_actor(client::call(request)).await?.into_inner();
             out.response(&answer, ids(&answer.actor), || {
                 answer.actor.as_ref().map(show).unwrap_or_default()

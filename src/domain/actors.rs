@@ -5,7 +5,7 @@
 //! Nothing here is lost with the supervisor: a new one reads the records, observes the processes, and continues.
 //!
 //! [`ActorLifecycleManager`] is the public face: `queries`, `waiting`, `commands`, `bulk`, `scale`, `script_types`,
-//! `health` and `logs` have its methods by subject, `blocking` those that wait until all is done, `open` its start. Its
+//! `health`, `logs` and `sample_usage` have its methods by subject, `blocking` those that wait until all is done, `open` its start. Its
 //! parts are in `core`. Maintenance, the health monitor, the scaler, leadership and the commands of queues are parts of
 //! their own, which do not know the manager.
 
@@ -28,6 +28,7 @@ mod reconcile;
 mod registry;
 mod reply;
 mod restarts;
+mod sample_usage;
 mod scale;
 mod script_types;
 mod shared_sync;
@@ -48,6 +49,7 @@ use crate::domain::model::id::{ActorId, NodeName};
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::process_manager::ProcessManager;
+use crate::ports::process_usage::ProcessUsage;
 use crate::ports::programs::Programs;
 
 pub use bulk::{ActorAnswer, ActorSelector};
@@ -73,6 +75,8 @@ pub struct Deps {
     pub store: Arc<dyn ActorStore>,
     /// Inspects programs before they start.
     pub programs: Arc<dyn Programs>,
+    /// Reads what processes use.
+    pub usage: Arc<dyn ProcessUsage>,
     /// The name of this machine among the supervisors on one Redis.
     pub node: NodeName,
     /// Environment of every actor, as far as its definition does not say otherwise.

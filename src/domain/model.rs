@@ -15,4 +15,5 @@ pub mod script_type;
 pub(crate) mod secret;
 pub mod settings;
 pub(crate) mod text;
+pub mod usage;
 pub mod violation;

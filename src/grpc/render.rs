@@ -11,7 +11,7 @@ mod script_types;
 
 use std::time::{Duration, SystemTime};
 
-pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_config, results};
+pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_config, results, usage};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::{health_report, health_reports};
 pub(crate) use job::{basic_job, job, job_state_change, lines, progress};

@@ -9,6 +9,7 @@ mod run_job;
 mod script_types;
 mod server_info;
 mod snapshot;
+mod usage;
 mod watch_health;
 mod watch_job;
 
@@ -89,8 +90,13 @@ impl supervisor_server::Supervisor for SupervisorService {
 
     async fn get_actor(&self, request: Request<pb::GetActorRequest>) -> Answer<pb::GetActorResponse> {
         let sight = Sight::of(&permit(&request)?);
-        let (id, view) = parse::get_actor(request.get_ref())?;
-        let actor = sight.actor(render::actor(self.lifecycle.actor(&id).await?, view));
+        let asked = parse::get_actor(request.get_ref())?;
+        let mut actor = sight.actor(render::actor(self.lifecycle.actor(&asked.id).await?, asked.view));
+        if !asked.usage_history.is_zero() {
+            let after = self.lifecycle.now() - asked.usage_history;
+            let history = self.lifecycle.usage_history(&asked.id, after).await?;
+            actor.usage_history = history.iter().map(render::usage).collect();
+        }
         Ok(Response::new(pb::GetActorResponse { actor: Some(actor) }))
     }
 

@@ -1,21 +1,25 @@
-//! The store that supervisors on one queue share beside jobs and actors: settings, health verdicts, decisions, and
+//! The store that supervisors on one queue share beside jobs and actors: settings, health verdicts, decisions, usage, and
 //! leadership.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use crate::domain::model::health::HealthRecord;
-use crate::domain::model::id::NodeName;
+use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::store_fault::store_error;
 
 store_error! {
     /// Error of a call to the store that supervisors share.
     SharedStoreError, "the shared store"
 }
+
+/// Number of points of five minutes that are kept of an actor: those of a day.
+pub const USAGE_POINTS: u64 = 288;
 
 /// Keeps what every supervisor of a queue goes by. None of it is read on the way of a job.
 #[async_trait]
@@ -42,6 +46,24 @@ pub trait SharedStore: Send + Sync {
         script_type: ScriptType,
         decision: &ScalingDecision,
     ) -> Result<(), SharedStoreError>;
+
+    /// Writes down the latest usage of all actors of a node, for `term`.
+    async fn put_usage(
+        &self,
+        node: &NodeName,
+        actors: &[ActorUsage],
+        term: Duration,
+    ) -> Result<(), SharedStoreError>;
+
+    /// Reads the latest usage of the actors of a node; none where nobody has written any within its term.
+    async fn usage(&self, node: &NodeName) -> Result<Vec<ActorUsage>, SharedStoreError>;
+
+    /// Writes down a point of five minutes of an actor, over the one of the same time if there is one. Points are kept for
+    /// a day.
+    async fn put_usage_point(&self, actor: &ActorId, point: &Usage) -> Result<(), SharedStoreError>;
+
+    /// Reads the points of an actor after a time, the oldest first; at most those of a day.
+    async fn usage_points(&self, actor: &ActorId, after: SystemTime) -> Result<Vec<Usage>, SharedStoreError>;
 
     /// Asks for the turn to look after health and numbers of a node's actors, or to keep it; it lasts for `term`. False
     /// while another supervisor has it.

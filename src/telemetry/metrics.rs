@@ -59,6 +59,22 @@ pub const REFUSED_ENDS: &str = "hero_actor_refused_ends_total";
 /// Help text of the metric above, which the recorder does not have.
 pub const REFUSED_ENDS_HELP: &str =
     "Calls with ends of jobs that Redis has refused to an actor since its start";
+/// Processor time that an actor uses with all processes below it, in cores, by actor and script type.
+pub const ACTOR_CPU: &str = "hero_actor_cpu_cores";
+/// Help text of the metric above, which the recorder does not have.
+pub const ACTOR_CPU_HELP: &str = "Processor time of an actor with all processes below it, in cores";
+/// Resident memory of an actor with all processes below it, by actor and script type.
+pub const ACTOR_MEMORY: &str = "hero_actor_memory_bytes";
+/// Help text of the metric above, which the recorder does not have.
+pub const ACTOR_MEMORY_HELP: &str = "Resident memory of an actor with all processes below it";
+/// Open files of an actor with all processes below it, by actor and script type.
+pub const ACTOR_FILES: &str = "hero_actor_open_files";
+/// Help text of the metric above, which the recorder does not have.
+pub const ACTOR_FILES_HELP: &str = "Open files of an actor with all processes below it";
+/// Threads of an actor with all processes below it, by actor and script type.
+pub const ACTOR_THREADS: &str = "hero_actor_threads";
+/// Help text of the metric above, which the recorder does not have.
+pub const ACTOR_THREADS_HELP: &str = "Threads of an actor with all processes below it";
 /// Number of unreadable queue entries that were removed, by script type.
 pub const MALFORMED_ENTRIES: &str = "hero_queue_malformed_entries_total";
 /// Number of times that maintenance has met an unusable record, by script type.

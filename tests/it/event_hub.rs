@@ -55,7 +55,7 @@ async fn jobs(watch: &mut Watch, count: usize) -> Vec<String> {
         let message = message.unwrap().expect("it goes on");
         match message.item.unwrap() {
             Item::Event(event) if !event.job_id.is_empty() => seen.push(event.job_id),
-            Item::Event(_) => {}
+            Item::Event(_) | Item::Usage(_) => {}
             // It says that this watch has everything up to now.
             Item::Bookmark(_) => panic!("only {} of {count} came: {seen:?}", seen.len()),
             Item::SnapshotItem(item) => panic!("no snapshot was asked for: {item:?}"),

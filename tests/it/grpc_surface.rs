@@ -13,5 +13,6 @@ mod pinned;
 mod reflection;
 mod sizes;
 mod update;
+mod usage;
 mod views;
 mod watches;

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use hero_supervisor::adapters::memory::process_manager::{
     Behaviour, Fault as ProcessFault, MemoryProcessManager,
 };
+use hero_supervisor::adapters::memory::process_usage::MemoryProcessUsage;
 use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::actors::{
@@ -134,6 +135,7 @@ fn manager_of(
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),
         programs: Arc::new(SomePrograms { missing: vec![PathBuf::from("/missing")] }),
+        usage: Arc::new(MemoryProcessUsage::default()),
         node: NodeName::parse(node).unwrap(),
         initial,
         events,

@@ -72,6 +72,17 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     })
     .await;
 
+    // The process of the actor and its engine host.
+    eventually("its usage is shown", LIMIT, || async {
+        let seen = scrape(&socket).await;
+        let of = |name| value(&seen, name, &["osis_actor_0", "osis"]);
+        let cpu = of("hero_actor_cpu_cores")?;
+        let (memory, files) = (of("hero_actor_memory_bytes")?, of("hero_actor_open_files")?);
+        let is_sane = (0.0..100.0).contains(&cpu) && memory > 2e6 && files > 8.0;
+        (is_sane && of("hero_actor_threads")? >= 2.0).then_some(())
+    })
+    .await;
+
     kill(Pid::from_raw(actor.pid.unwrap()), Signal::SIGKILL).unwrap();
     eventually("the restart is counted", LIMIT, || async {
         let seen = scrape(&socket).await;
@@ -84,6 +95,7 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     let seen = scrape(&socket).await;
     assert_eq!(value(&seen, "hero_actor_restarts_total", &["osis_actor_0"]), None, "{seen}");
     assert!(seen.contains("# TYPE hero_actor_restarts_total counter"), "{seen}");
+    assert_eq!(value(&seen, "hero_actor_memory_bytes", &["osis_actor_0"]), None, "{seen}");
 }
 
 /// Checks what a scrape shows after one job, one call that was refused and one ping.

@@ -78,6 +78,17 @@ export function bytes(size: number): string {
   return `${unit === 0 ? value : Math.round(value * 10) / 10} ${units[unit]}`;
 }
 
+/** Processor time in percent of a core: `0.4 %`, `120 %`; a dash where it is not known. */
+export function cpu(millicores: number | undefined): string {
+  if (millicores === undefined) return "–";
+  return `${millicores < 100 ? millicores / 10 : Math.round(millicores / 10)} %`;
+}
+
+/** The memory of an actor; a dash without a process. */
+export function memory(usage: { memoryBytes: bigint } | undefined): string {
+  return usage ? bytes(Number(usage.memoryBytes)) : "–";
+}
+
 /** Characters that would change how a text around them is read: controls, and marks of direction. */
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 /** Escapes of terminals: colours and movements. */

@@ -1,5 +1,6 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { Actor_Health, Actor_State, Job_State } from "hero-supervisor/web";
+import { Actor_Health, Actor_State, Job_State, WatchEventsResponseSchema } from "hero-supervisor/web";
 import { describe, expect, it } from "vitest";
 import { depths, fold, inFlight, initial, lost, MOST_EVENTS, putActor, type State } from "../src/store/fold";
 import { filterOf, matches, queryOf } from "../src/store/joblist";
@@ -46,6 +47,14 @@ function shown(state: State) {
 }
 
 describe("the fold", () => {
+  it("of usage is the latest: an actor that is not in it has no process", () => {
+    const state = initial();
+    const usage = (actors: Record<string, { memoryBytes: bigint }>) => create(WatchEventsResponseSchema, { item: { case: "usage", value: { actors } } });
+    fold(state, usage({ a: { memoryBytes: 1n }, b: { memoryBytes: 2n } }));
+    fold(state, usage({ b: { memoryBytes: 3n } }));
+    expect([...state.usage].map(([id, { memoryBytes }]) => [id, memoryBytes])).toEqual([["b", 3n]]);
+  });
+
   it("of a snapshot and the events after it is what the lists show", () => {
     fc.assert(fc.property(fc.array(operation, { maxLength: 60 }), fc.array(operation, { maxLength: 60 }), fc.nat({ max: 10 }), (before, after, overlap) => {
       const world = new World();

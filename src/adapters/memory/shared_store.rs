@@ -1,17 +1,19 @@
-//! Settings, health, scaling decisions and leaders, in memory.
+//! Settings, health, scaling decisions, usage and leaders, in memory.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::adapters::memory::actor_store::MemoryActorStore;
 use crate::domain::model::health::HealthRecord;
-use crate::domain::model::id::NodeName;
+use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
-use crate::ports::shared_store::{SharedStore, SharedStoreError};
+use crate::domain::model::usage::{ActorUsage, Usage};
+use crate::ports::shared_store::{SharedStore, SharedStoreError, USAGE_POINTS};
 
 #[async_trait]
 impl SharedStore for MemoryActorStore {
@@ -55,6 +57,41 @@ impl SharedStore for MemoryActorStore {
     ) -> Result<(), SharedStoreError> {
         self.broker().without_waking(|state| {
             state.decisions.insert(script_type, decision.clone());
+        })
+    }
+
+    async fn put_usage(
+        &self,
+        node: &NodeName,
+        actors: &[ActorUsage],
+        term: Duration,
+    ) -> Result<(), SharedStoreError> {
+        self.broker().without_waking(|state| {
+            state.usages.insert(node.as_str().to_owned(), (actors.to_vec(), Instant::now() + term));
+        })
+    }
+
+    async fn usage(&self, node: &NodeName) -> Result<Vec<ActorUsage>, SharedStoreError> {
+        self.broker().without_waking(|state| {
+            let told = state.usages.get(node.as_str()).filter(|(_actors, until)| *until > Instant::now());
+            told.map(|(actors, _until)| actors.clone()).unwrap_or_default()
+        })
+    }
+
+    async fn put_usage_point(&self, actor: &ActorId, point: &Usage) -> Result<(), SharedStoreError> {
+        self.broker().without_waking(|state| {
+            let points = state.usage_points.entry(actor.clone()).or_default();
+            points.insert(point.at, *point);
+            while points.len() as u64 > USAGE_POINTS {
+                points.pop_first();
+            }
+        })
+    }
+
+    async fn usage_points(&self, actor: &ActorId, after: SystemTime) -> Result<Vec<Usage>, SharedStoreError> {
+        self.broker().without_waking(|state| {
+            let points = state.usage_points.get(actor).into_iter().flat_map(BTreeMap::values);
+            points.filter(|point| point.at > after).copied().collect()
         })
     }
 

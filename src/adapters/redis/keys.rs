@@ -31,6 +31,16 @@ pub(super) fn lead(node: &NodeName) -> String {
     format!("hero:lead:{node}")
 }
 
+/// Latest usage of the actors of a node: JSON. The key expires.
+pub(super) fn usage_of_node(node: &NodeName) -> String {
+    format!("hero:usage:node:{node}")
+}
+
+/// Usage of an actor in the last day: a hash, number of the five minutes in their day to JSON. The key expires.
+pub(super) fn usage_of_actor(actor: &ActorId) -> String {
+    format!("hero:usage:actor:{actor}")
+}
+
 /// The stream of jobs that any actor of the type may take.
 pub(super) fn queue(script_type: ScriptType) -> String {
     format!("hero:{{{script_type}}}:q")
@@ -182,7 +192,7 @@ pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
 pub(super) fn rights_of_supervisors() -> Vec<String> {
     let shared = [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE];
     let mut patterns: Vec<String> = shared.map(str::to_owned).to_vec();
-    patterns.extend(["hero:lead:*".to_owned(), format!("{CONTROL_EVENTS}*")]);
+    patterns.extend(["hero:lead:*".to_owned(), "hero:usage:*".to_owned(), format!("{CONTROL_EVENTS}*")]);
     for script_type in ScriptType::ALL {
         patterns.push(format!("hero:{{{script_type}}}:*"));
         patterns.extend(RECORDS.map(|(record, _)| format!("hero:{record}:{{{script_type}}}:*")));
@@ -208,6 +218,8 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
         None => [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS].contains(&key).then_some("hash"),
         Some(("job", _)) => Some("hash"),
         Some(("req" | "lead", _)) => Some("string"),
+        Some(("usage", of)) if of.starts_with("node:") => Some("string"),
+        Some(("usage", _)) => Some("hash"),
         Some(("obj", index)) if index.contains(":x:") => Some("set"),
         Some(("obj", _)) => Some("hash"),
         Some(_other) => None,

@@ -10,6 +10,7 @@ mod json;
 mod output;
 mod shared;
 mod size;
+mod usage;
 mod words;
 
 use std::borrow::Cow;
@@ -24,6 +25,7 @@ pub(super) use output::{decode_output, encode_output};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
+pub(super) use usage::{decode_usage, decode_usages, encode_usage, encode_usages};
 
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};

@@ -1,6 +1,6 @@
-//! Settings, health and scaling decisions in three hashes, and the leader of each node in a key of its own.
+//! Settings, health and scaling decisions in three hashes; the leader and the usage of each node in keys of their own.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
@@ -10,16 +10,21 @@ use super::damaged_records::{RecordKind, keep};
 use super::functions::Function;
 use super::keys;
 use super::records::{
-    decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
+    decode_decision, decode_health, decode_settings, decode_usage, decode_usages, encode_decision,
+    encode_health, encode_settings, encode_usage, encode_usages,
 };
 use super::reply::Lossy;
 use crate::domain::model::health::HealthRecord;
-use crate::domain::model::id::NodeName;
+use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
-use crate::ports::shared_store::{SharedStore, SharedStoreError};
+use crate::domain::model::usage::{ActorUsage, Usage};
+use crate::ports::shared_store::{SharedStore, SharedStoreError, USAGE_POINTS};
 use crate::ports::store_fault::StoreFault;
+
+/// Time of a point of usage.
+const POINT_MS: u64 = 300_000;
 
 #[async_trait]
 impl SharedStore for RedisActorStore {
@@ -78,10 +83,47 @@ impl SharedStore for RedisActorStore {
         Ok(self.set(keys::DECISIONS, script_type.as_str(), encode_decision(decision)?, false).await?)
     }
 
+    async fn put_usage(
+        &self,
+        node: &NodeName,
+        actors: &[ActorUsage],
+        term: Duration,
+    ) -> Result<(), SharedStoreError> {
+        let mut set = redis::cmd("SET");
+        set.arg(keys::usage_of_node(node)).arg(encode_usages(actors)?).arg("PX").arg(millis(term));
+        Ok(self.connection().call(&set, "usage").await?)
+    }
+
+    async fn usage(&self, node: &NodeName) -> Result<Vec<ActorUsage>, SharedStoreError> {
+        let get = redis::cmd("GET").arg(keys::usage_of_node(node)).to_owned();
+        let json: Option<Lossy> = self.connection().call(&get, "usage").await?;
+        Ok(json.map(|Lossy(json)| decode_usages(&json)).transpose()?.unwrap_or_default())
+    }
+
+    async fn put_usage_point(&self, actor: &ActorId, point: &Usage) -> Result<(), SharedStoreError> {
+        let key = keys::usage_of_actor(actor);
+        let number = millis(point.at.duration_since(UNIX_EPOCH).unwrap_or_default()) / POINT_MS;
+        let mut pipeline = redis::pipe();
+        // A point of the day before is in its place.
+        pipeline.cmd("HSET").arg(&key).arg(number % USAGE_POINTS).arg(encode_usage(point)?);
+        pipeline.cmd("PEXPIRE").arg(&key).arg((USAGE_POINTS + 1) * POINT_MS);
+        let _set: Vec<i64> = self.connection().pipe(&pipeline, "usage").await?;
+        Ok(())
+    }
+
+    async fn usage_points(&self, actor: &ActorId, after: SystemTime) -> Result<Vec<Usage>, SharedStoreError> {
+        let all = self.hash(&keys::usage_of_actor(actor)).await?;
+        // One that cannot be read is a gap.
+        let points = all.iter().filter_map(|(_number, json)| decode_usage(json).ok());
+        let mut points: Vec<Usage> = points.filter(|point| point.at > after).collect();
+        points.sort_by_key(|point| point.at);
+        Ok(points)
+    }
+
     async fn lead(&self, node: &NodeName, instance: &str, term: Duration) -> Result<bool, SharedStoreError> {
         let mut lead = Function::Lead.on(keys::lead(node));
         lead.arg(instance);
-        lead.arg(u64::try_from(term.as_millis()).unwrap_or(u64::MAX));
+        lead.arg(millis(term));
         Ok(self.connection().call::<i64>(&lead, "leadership").await? == 1)
     }
 
@@ -98,4 +140,8 @@ impl RedisActorStore {
         let all: Vec<(Lossy, Lossy)> = self.connection().call(redis::cmd("HGETALL").arg(key), key).await?;
         Ok(all.into_iter().map(|(Lossy(name), Lossy(value))| (name, value)).collect())
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use super::owners::Env;
 use crate::ports::process_manager::ACTOR_MARK;
+use crate::proc_stat::{ProcStat, all_pids};
 
 /// Milliseconds of a tick of the kernel, in which it counts the lives of processes; the same on every Linux that this runs on.
 const TICK_MS: u64 = 10;
@@ -45,31 +46,15 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn of(pid: i32) -> Option<Self> {
-        Self::parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-    }
-
-    fn parse(pid: i32, line: &str) -> Option<Self> {
-        // The name of the program is in parentheses and may hold anything.
-        let (_name, rest) = line.rsplit_once(") ")?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        if matches!(*fields.first()?, "Z" | "X") {
-            return None;
-        }
-        let number = |at: usize| fields.get(at)?.parse::<i32>().ok();
-        let started = fields.get(19)?.parse().ok()?;
-        Some(Self {
-            process: Process { pid, started },
-            parent: number(1)?,
-            group: number(2)?,
-            session: number(3)?,
-        })
+        let ProcStat { parent, group, session, started, .. } =
+            ProcStat::of(pid).filter(|stat| !stat.ended)?;
+        Some(Self { process: Process { pid, started }, parent, group, session })
     }
 }
 
 /// Lists all processes that have not ended.
 pub(super) fn all() -> impl Iterator<Item = Stat> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok()).filter_map(Stat::of)
+    all_pids().filter_map(Stat::of)
 }
 
 /// The environment that a process was executed with. None of what has ended and of what we may not look at.
@@ -117,21 +102,6 @@ pub(super) fn end(stat: Stat, server: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_kernel_tells_is_read_whatever_a_program_is_called() {
-        let rest = "S 7 42 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 1234 99 1";
-        for name in ["sleep", "a) R 1 2 3 (b", "(x)"] {
-            let stat = Stat::parse(42, &format!("42 ({name}) {rest}")).unwrap();
-            assert_eq!(stat.process, Process { pid: 42, started: 1234 });
-            assert_eq!((stat.parent, stat.group, stat.session), (7, 42, 9));
-        }
-        assert!(
-            Stat::parse(42, &format!("42 (sleep) {}", rest.replacen('S', "Z", 1))).is_none(),
-            "it has ended"
-        );
-        assert!(Stat::parse(42, "42 (sleep) S 7").is_none());
-    }
 
     #[test]
     fn our_own_process_is_seen() {

@@ -4,6 +4,7 @@ use super::confine::shown;
 use crate::adapters::system_clock::SystemClock;
 use crate::cli::table;
 use crate::cli::table::{Cell, Column, Table};
+use crate::cli::usage;
 use crate::cli::values::{age, or_dash, script_type_word, short, time, word};
 use crate::ports::clock::Clock;
 use crate::proto::{self, Actor};
@@ -24,7 +25,7 @@ pub(super) fn result_rows(results: &[proto::ActorResult]) -> Table {
 }
 
 /// The columns of a list of actors.
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 14] = [
     Column::whole("ACTOR"),
     Column::whole("TYPE"),
     Column::whole("STATE"),
@@ -33,6 +34,10 @@ const COLUMNS: [Column; 10] = [
     Column::leave("RESTARTS", 3),
     Column::whole("AGE"),
     Column::wide("SINCE"),
+    Column::wide("CPU"),
+    Column::wide("MEMORY"),
+    Column::wide("FILES"),
+    Column::wide("THREADS"),
     Column::leave("NODE", 1),
     Column::cut("MESSAGE"),
 ];
@@ -52,6 +57,10 @@ pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> T
             actor.restart_count.to_string().into(),
             age(now, since).into(),
             time(since).into(),
+            usage::cpu(actor.usage.as_ref()).into(),
+            usage::memory(actor.usage.as_ref()).into(),
+            usage::files(actor.usage.as_ref()).into(),
+            usage::threads(actor.usage.as_ref()).into(),
             or_dash(&actor.node).into(),
             short(&actor.status_message).into(),
         ]
@@ -88,6 +97,7 @@ pub(super) fn show(actor: &Actor) -> String {
         ("node", or_dash(&actor.node)),
         ("jobs", actor.jobs_in_flight.to_string()),
         ("restarts", actor.restart_count.to_string()),
+        ("usage", usage::sentence(actor.usage.as_ref())),
         ("created", time(actor.create_time)),
         ("started", time(actor.start_time)),
         ("last job", time(actor.last_job_time)),

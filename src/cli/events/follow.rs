@@ -77,6 +77,7 @@ impl Follower {
             include_snapshot: Some(false),
             resume_after: self.cursor.clone(),
             heartbeat_interval: to_proto(HEARTBEAT),
+            include_usage: false,
         }
     }
 }

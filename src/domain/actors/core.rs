@@ -1,5 +1,6 @@
 //! The parts of a manager, shared by its commands, its queries and its loops.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use crate::domain::health::tracker::HealthTracker;
 use crate::domain::leadership::Leadership;
 use crate::domain::model::actor::{ActorRecord, ActorState, ActorStatus, Desired, Pid};
 use crate::domain::model::health::ActorHealth;
+use crate::domain::model::id::NodeName;
 use crate::domain::model::script_type::PerScriptType;
 use crate::domain::scaling::queue_stats::QueueStats;
+use crate::domain::usage::UsageTracker;
 use crate::lock::Lock;
 use crate::ports::actor_store::ActorStore;
 
@@ -33,6 +36,9 @@ pub(super) struct Core {
     pub(super) queue_stats: Arc<QueueStats>,
     /// Running actors of other nodes, by script type.
     pub(super) elsewhere: Lock<PerScriptType<u32>>,
+    /// Nodes that have actors, without this one.
+    pub(super) other_nodes: Lock<BTreeSet<NodeName>>,
+    pub(super) usage: UsageTracker,
     pub(super) opened: OnceCell<()>,
     pub(super) token: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -52,6 +58,8 @@ impl Core {
             )),
             queue_stats: Arc::default(),
             elsewhere: Lock::default(),
+            other_nodes: Lock::default(),
+            usage: UsageTracker::default(),
             opened: OnceCell::new(),
             token: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -124,7 +132,14 @@ impl Core {
             },
             None => status,
         };
-        self.tracker.with_health(status)
+        self.with_latest(status)
+    }
+
+    /// Returns the same actor with what is known of its health and its usage now.
+    pub(super) fn with_latest(&self, status: ActorStatus) -> ActorStatus {
+        let now = self.parts.supervisor.clock().now();
+        let usage = status.pid.0.and_then(|_pid| self.usage.latest(&status.record.id, now));
+        ActorStatus { usage, ..self.tracker.with_health(status) }
     }
 
     fn bare_status(&self, record: ActorRecord, state: ActorState) -> ActorStatus {
@@ -138,15 +153,17 @@ impl Core {
             in_flight: 0,
             last_job_at: None,
             health: ActorHealth::default(),
+            usage: None,
         }
     }
 
-    /// Counts the running actors of other nodes, as far as the queue knows.
+    /// Notes the actors of other nodes: how many run, as far as the queue knows, and where.
     pub(super) fn count_elsewhere(&self, others: &[ActorStatus]) {
         let mut counts = PerScriptType::<u32>::default();
         for actor in others.iter().filter(|actor| actor.state == ActorState::Running) {
             counts[actor.record.config.script_type] += 1;
         }
         *self.elsewhere.lock() = counts;
+        *self.other_nodes.lock() = others.iter().map(|actor| actor.record.node.clone()).collect();
     }
 }

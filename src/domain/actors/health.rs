@@ -58,7 +58,7 @@ impl ActorLifecycleManager {
             }),
             Err(_elapsed) => {
                 let unanswered = |actor: ActorStatus| {
-                    let known = HealthReport::known(&self.with_health(actor));
+                    let known = HealthReport::known(&self.with_latest(actor));
                     HealthReport { reason: "the wait was over before it answered".to_owned(), ..known }
                 };
                 Ok(ours.into_iter().map(unanswered).collect())
@@ -86,9 +86,9 @@ impl ActorLifecycleManager {
         self.parts().supervisor.clock().now()
     }
 
-    /// Returns the same actor with what is known of its health now.
-    pub(super) fn with_health(&self, actor: ActorStatus) -> ActorStatus {
-        self.core.tracker.with_health(actor)
+    /// Returns the same actor with what is known of its health and its usage now.
+    pub(super) fn with_latest(&self, actor: ActorStatus) -> ActorStatus {
+        self.core.with_latest(actor)
     }
 }
 

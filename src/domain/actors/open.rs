@@ -6,6 +6,7 @@ use futures::future::BoxFuture;
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::maintenance::Maintenance;
+use crate::domain::actors::sample_usage::UsageSampler;
 use crate::domain::actors::shared_sync::SharedSync;
 use crate::domain::model::actor::{ActorRecord, ManagedBy};
 use crate::error::SupervisorError;
@@ -26,6 +27,7 @@ impl ActorLifecycleManager {
             self.core.adopt(record);
         }
         self.core.tasks.spawn(Maintenance::new(Arc::clone(&self.core)).run());
+        self.core.tasks.spawn(UsageSampler::new(Arc::clone(&self.core)).run());
         // In a box, because opening a manager begins the loop and the loop opens the manager.
         let scaler: BoxFuture<'static, ()> = Box::pin(self.scaler().run());
         let token = self.core.token.clone();

@@ -15,7 +15,7 @@ impl ActorLifecycleManager {
     pub async fn actor(&self, id: &ActorId) -> Result<ActorStatus, SupervisorError> {
         self.open().await?;
         if let Some(handle) = self.core.registry.get(id.as_str()) {
-            return Ok(self.with_health(handle.status()));
+            return Ok(self.with_latest(handle.status()));
         }
         let record = self.parts().store.load().await?.find(id)?;
         record
@@ -33,12 +33,12 @@ impl ActorLifecycleManager {
         let Loaded { records, damaged } = self.parts().store.load().await?;
         // What is known of an actor here is not lost with its record.
         let known = damaged.keys().filter_map(|name| self.core.registry.get(name));
-        let known: Vec<ActorStatus> = known.map(|handle| self.with_health(handle.status())).collect();
+        let known: Vec<ActorStatus> = known.map(|handle| self.with_latest(handle.status())).collect();
         let mut actors: Vec<ActorStatus> = records
             .into_iter()
             .map(|record| match self.core.registry.get(record.id.as_str()) {
                 // A ping may have ended since its driver last looked.
-                Some(handle) => self.with_health(handle.status()),
+                Some(handle) => self.with_latest(handle.status()),
                 None => self.core.seen_from_afar(record),
             })
             .chain(known)
@@ -58,7 +58,7 @@ impl ActorLifecycleManager {
         let mut actors = Vec::new();
         for read in futures::future::join_all(each).await {
             match read {
-                Ok(actor) => actors.push(self.with_health(actor)),
+                Ok(actor) => actors.push(self.with_latest(actor)),
                 Err(SupervisorError::ActorNotFound(_)) => {}
                 Err(error) => return Err(error),
             }

@@ -10,6 +10,7 @@ use crate::domain::actors::machine::{Edit, ReplyId, Request};
 use crate::domain::actors::reply::Reply;
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, StopOptions, Verb};
 use crate::domain::model::event::Cause;
+use crate::domain::model::id::ActorId;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::lock::Lock;
@@ -187,6 +188,16 @@ impl Registry {
         let handles = self.lock();
         let is_of = |handle: &&ActorHandle| handle.status.borrow().record.config.script_type == script_type;
         handles.values().filter(is_of).map(ActorHandle::status).collect()
+    }
+
+    /// Returns every actor with its script type and the pid of its process, if it has one.
+    pub(super) fn processes(&self) -> Vec<(ActorId, ScriptType, Option<u32>)> {
+        let handles = self.lock();
+        let process = |handle: &ActorHandle| {
+            let status = handle.status.borrow();
+            (status.record.id.clone(), status.record.config.script_type, status.pid.0)
+        };
+        handles.values().map(process).collect()
     }
 
     /// The state of an actor, None for a name that is not an actor of this node.

@@ -49,6 +49,7 @@ fn idle() -> ActorStatus {
         in_flight: 0,
         last_job_at: None,
         health: ActorHealth::default(),
+        usage: None,
     }
 }
 

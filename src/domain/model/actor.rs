@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use crate::domain::model::health::ActorHealth;
 use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::usage::Usage;
 
 /// State of an actor.
 ///
@@ -263,4 +264,6 @@ pub struct ActorStatus {
     pub last_job_at: Option<SystemTime>,
     /// Health by the pings.
     pub health: ActorHealth,
+    /// Resources in use; None without a process, and where they are not known.
+    pub usage: Option<Usage>,
 }

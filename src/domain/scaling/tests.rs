@@ -38,6 +38,7 @@ fn actor(name: &str, desired: Desired, state: ActorState, in_flight: u32, last_j
         in_flight,
         last_job_at: Some(EPOCH + Duration::from_secs(last_job)),
         health: ActorHealth::default(),
+        usage: None,
     }
 }
 

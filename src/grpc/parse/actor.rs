@@ -104,13 +104,30 @@ pub(crate) fn create_actor(request: pb::CreateActorRequest) -> Result<Create, Vi
     }
 }
 
-/// Parses a GetActor request: name and view.
-pub(crate) fn get_actor(request: &pb::GetActorRequest) -> Result<(ActorId, ActorView), Violations> {
+/// A parsed GetActor request.
+#[derive(Debug)]
+pub(crate) struct GetActor {
+    /// The name.
+    pub(crate) id: ActorId,
+    /// The parts of the definition to return.
+    pub(crate) view: ActorView,
+    /// Time before now whose usage is returned; zero for none.
+    pub(crate) usage_history: Duration,
+}
+
+/// Parses a GetActor request.
+pub(crate) fn get_actor(request: &pb::GetActorRequest) -> Result<GetActor, Violations> {
     let mut violations = Violations::new();
     let id = violations.keep("actor_id", ActorId::parse(&request.actor_id));
     let view = violations.keep("view", actor_view(request.view));
+    let history = optional(&mut violations, "usage_history", request.usage_history, |raw| {
+        let span = duration(raw)?;
+        if span <= MAX_TIMEOUT { Ok(span) } else { Err(format!("is {span:?}: use at most 24 hours")) }
+    });
     match (id, view) {
-        (Some(id), Some(view)) => Ok((id, view)),
+        (Some(id), Some(view)) if violations.is_empty() => {
+            Ok(GetActor { id, view, usage_history: history.unwrap_or_default() })
+        }
         (_, _) => Err(violations),
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct WatchEvents {
     pub(crate) begin: Begin,
     /// The heartbeat interval.
     pub(crate) heartbeat: Duration,
+    /// Adds the usage of actors.
+    pub(crate) include_usage: bool,
 }
 
 /// A parsed WatchHealth request.
@@ -72,7 +74,7 @@ pub(crate) fn watch_events(request: pb::WatchEventsRequest) -> Result<WatchEvent
     let begin = begin(v, request.include_snapshot, &request.resume_after, &filter);
     let heartbeat = heartbeat(v, request.heartbeat_interval);
     violations.into_result()?;
-    Ok(WatchEvents { filter, begin, heartbeat })
+    Ok(WatchEvents { filter, begin, heartbeat, include_usage: request.include_usage })
 }
 
 /// Parses a ListEvents request.

@@ -7,6 +7,7 @@ use crate::domain::model::actor::{
     ActorConfig, ActorStatus, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
 use crate::domain::model::confinement::{ResourceLimits, RunAs};
+use crate::domain::model::usage::Usage;
 use crate::grpc::render::actor_state::{desired, state};
 use crate::grpc::render::health::{health, health_settings, ping};
 use crate::grpc::render::{count, duration, script_type, timestamp, wait_outcome};
@@ -53,6 +54,20 @@ pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
         health: health(status.health.health).into(),
         last_ping: status.health.last_ping.map(ping),
         consecutive_ping_failures: count(status.health.consecutive_failures),
+        usage: status.usage.as_ref().map(usage),
+        usage_history: Vec::new(),
+    }
+}
+
+/// Renders a sample of usage.
+pub(crate) fn usage(usage: &Usage) -> pb::ActorUsage {
+    pb::ActorUsage {
+        time: Some(timestamp(usage.at)),
+        cpu_millicores: usage.cpu_millicores.map(count),
+        memory_bytes: i64::try_from(usage.memory_bytes).unwrap_or(i64::MAX),
+        open_files: usage.open_files.map(count),
+        threads: count(usage.threads),
+        processes: count(usage.processes),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::grpc::render::{self, SNAPSHOT_MARK};
 use crate::grpc::response_size::FULL_BYTES;
 use crate::grpc::service::SupervisorService;
 use crate::grpc::service::snapshot::Snapshot;
+use crate::grpc::service::usage::FollowedUsage;
 use crate::grpc::status::Failure;
 use crate::grpc::watch::{self, Watched};
 use crate::ports::clock::Clock;
@@ -46,9 +47,11 @@ impl SupervisorService {
             None if begin.is_none() => Opening::Mark,
             None => Opening::Over,
         };
+        let usage = FollowedUsage::new(asked.include_usage, self.lifecycle.usage(), &asked.filter, &permit);
         let events = hub.watch(asked.filter, begin).await?;
         let watched = FollowedEvents {
             events,
+            usage,
             opening,
             sight: Sight::of(&permit),
             permit,
@@ -136,6 +139,7 @@ enum Opening {
 
 struct FollowedEvents {
     events: EventWatch,
+    usage: FollowedUsage,
     opening: Opening,
     permit: Permit,
     sight: Sight,
@@ -153,6 +157,11 @@ impl FollowedEvents {
     fn sees_everything(&self) -> bool {
         self.permit.is_unlimited() && self.sight.sees_whole_events()
     }
+}
+
+/// Waits for the next events; for many watches at once if they may see everything.
+async fn next_events(events: &mut EventWatch, sees_everything: bool) -> Result<NextEvents, SupervisorError> {
+    if sees_everything { events.next_events().await } else { events.next().await.map(NextEvents::One) }
 }
 
 /// Encodes a run for everybody who sees everything.
@@ -182,16 +191,17 @@ impl Watched for FollowedEvents {
             return Ok(Some(self.bookmark(Kind::SnapshotEnd)));
         }
         loop {
-            let logged = if self.sees_everything() {
-                match self.events.next_events().await? {
-                    NextEvents::Run(run) => return Ok(Some(Frames::of_encoded(run.encoded(encode_run)))),
-                    NextEvents::One(logged) => logged,
-                }
-            } else {
-                self.events.next().await?
+            let sees_everything = self.sees_everything();
+            let next = tokio::select! {
+                usage = self.usage.next() => return Ok(Some(self.message(Item::Usage(usage)))),
+                next = next_events(&mut self.events, sees_everything) => next?,
             };
-            if may_see(&self.permit, &logged.event) {
-                return Ok(Some(self.message(Item::Event(self.sight.event(render::event(&logged))))));
+            match next {
+                NextEvents::Run(run) => return Ok(Some(Frames::of_encoded(run.encoded(encode_run)))),
+                NextEvents::One(logged) if may_see(&self.permit, &logged.event) => {
+                    return Ok(Some(self.message(Item::Event(self.sight.event(render::event(&logged))))));
+                }
+                NextEvents::One(_unseen) => {}
             }
         }
     }

@@ -135,6 +135,7 @@ async fn events_of_others_are_neither_listed_nor_watched() {
                 Item::Event(event) if event.job_id == shown => break,
                 Item::Event(event) => assert_ne!(event.job_id, hidden),
                 Item::SnapshotItem(_) | Item::Bookmark(_) => {}
+                Item::Usage(usage) => panic!("not for a submitter: {usage:?}"),
             }
         }
     }
@@ -150,7 +151,7 @@ async fn events_of_others_are_neither_listed_nor_watched() {
                 jobs.push(job.job_id);
             }
             Item::Bookmark(_) => break,
-            Item::Event(event) => panic!("{event:?}"),
+            Item::Event(_) | Item::Usage(_) => panic!("no snapshot: {jobs:?}"),
         }
     }
     assert_eq!(jobs, std::slice::from_ref(&shown));

@@ -113,6 +113,7 @@ on_every_queue! {
     actors::an_actor_record_is_changed_by_who_has_read_it_last,
     shared::rules_are_kept_by_who_has_read_them_last,
     shared::verdicts_and_decisions_read_as_they_were_written,
+    shared::usage_is_kept_for_its_time_and_its_points_for_a_day,
     shared::one_at_a_time_has_the_turn_of_a_node,
     actors::a_template_is_set_once_or_replaced_on_request,
 }

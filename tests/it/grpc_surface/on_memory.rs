@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hero_supervisor::adapters::memory::process_manager::MemoryProcessManager;
+use hero_supervisor::adapters::memory::process_usage::MemoryProcessUsage;
 use hero_supervisor::adapters::memory::work_queue::MemoryWorkQueue;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
 use hero_supervisor::domain::actors::{ActorLifecycleManager, Deps};
@@ -57,6 +58,7 @@ impl Programs for AllPrograms {
 pub(crate) struct GrpcOnMemory {
     pub(crate) broker: MemoryBroker,
     pub(crate) processes: Arc<MemoryProcessManager>,
+    pub(crate) usage: Arc<MemoryProcessUsage>,
     pub(crate) shutdown: Shutdown,
     pub(crate) drain_delay: Duration,
     /// Who may call; everybody without one.
@@ -79,6 +81,7 @@ impl GrpcOnMemory {
         Self {
             broker: MemoryBroker::new(MemoryConfig::default()),
             processes: Arc::new(MemoryProcessManager::new()),
+            usage: Arc::default(),
             shutdown: Shutdown::new(),
             drain_delay: Duration::ZERO,
             authenticator: None,
@@ -116,6 +119,7 @@ impl GrpcOnMemory {
             processes: Arc::clone(&self.processes) as Arc<_>,
             store: Arc::new(self.broker.actor_store()),
             programs: Arc::new(AllPrograms),
+            usage: Arc::clone(&self.usage) as Arc<_>,
             node: node.clone(),
             initial: Vec::new(),
             events: Events::discard(),

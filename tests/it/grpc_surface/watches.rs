@@ -43,7 +43,7 @@ async fn message(watch: &mut Watch) -> pb::WatchEventsResponse {
 fn kind(message: &pb::WatchEventsResponse) -> Option<Kind> {
     match message.item.as_ref().unwrap() {
         Item::Bookmark(bookmark) => Some(bookmark.kind()),
-        Item::SnapshotItem(_) | Item::Event(_) => None,
+        Item::SnapshotItem(_) | Item::Event(_) | Item::Usage(_) => None,
     }
 }
 
@@ -52,7 +52,7 @@ async fn next_event(watch: &mut Watch) -> (pb::Event, String) {
         let message = message(watch).await;
         match message.item.unwrap() {
             Item::Event(event) => return (event, message.cursor),
-            Item::Bookmark(_) => {}
+            Item::Bookmark(_) | Item::Usage(_) => {}
             Item::SnapshotItem(item) => panic!("no snapshot here: {item:?}"),
         }
     }
@@ -90,7 +90,7 @@ async fn a_watch_begins_with_what_there_is_and_goes_on_with_what_happens() {
                 Snapshot::Job(job) => jobs.push(job.job_id.clone()),
                 Snapshot::Actor(actor) => panic!("there is none: {actor:?}"),
             },
-            Item::Bookmark(_) | Item::Event(_) => break message,
+            Item::Bookmark(_) | Item::Event(_) | Item::Usage(_) => break message,
         }
     };
     assert_eq!(kind(&mark), Some(Kind::SnapshotEnd));
@@ -132,6 +132,7 @@ async fn nothing_falls_between_snapshot_and_events_while_jobs_come_in() {
                     known.insert(event.job_id);
                 }
                 Item::Bookmark(mark) => whole |= mark.kind() == Kind::SnapshotEnd,
+                Item::Usage(usage) => panic!("nobody has asked: {usage:?}"),
             }
         }
         // The last one came by an event or in the snapshot; then all before it did.

@@ -15,6 +15,7 @@ import { T } from "../texts";
 import { ActorPill, Ago, Card, Clock, Code, Copy, Empty, Facts, Health, Heading, JobLink, JobPill, Plain } from "../ui/basics";
 import { Chart } from "../ui/charts";
 import { added, followLog, Log, type LogLine } from "../ui/log";
+import { Usage } from "../ui/usage";
 
 /** Events of an actor that are read for its strip and its pings. */
 const HISTORY = 300;
@@ -65,6 +66,7 @@ export function Actor({ id }: { id: string }) {
       </Heading>
       {actor.statusMessage !== "" && <p class="note"><Plain text={actor.statusMessage} /></p>}
       <Card title={T.lastHour}><Strip events={past.value} actor={actor} /></Card>
+      <Usage id={id} />
       <div class="halves">
         <Card title={T.facts}><ActorFacts actor={actor} /></Card>
         <Card title={T.pings}><Pings events={past.value} actor={actor} /></Card>

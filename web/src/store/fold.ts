@@ -3,7 +3,7 @@
  * or calls the server. What an event does not tell is noted as stale, for somebody to read it.
  */
 import {
-  Actor_State, Bookmark_Kind, Event_Type, Job_State, type Actor, type Dependency, type Event, type ScriptType, type ScriptTypeStatus,
+  Actor_State, Bookmark_Kind, Event_Type, Job_State, type Actor, type ActorUsage, type Dependency, type Event, type ScriptType, type ScriptTypeStatus,
   type WatchEventsResponse,
 } from "hero-supervisor/web";
 import { ended, ms } from "../format";
@@ -31,6 +31,8 @@ export interface State {
   /** The latest events, the latest last. */
   events: Event[];
   dependencies: Map<string, Dependency>;
+  /** What each actor with a process uses, as it was sampled last. */
+  usage: Map<string, ActorUsage>;
   /** The failed reload that stands, by its subject. */
   reloads: Map<string, Event>;
   /** What has to be read anew, since events do not tell it. */
@@ -43,7 +45,7 @@ export interface State {
 
 export function initial(): State {
   return {
-    ready: false, snapshots: 0, past: false, actors: new Map(), types: new Map(), jobs: new Map(), ended: new Map(), events: [], dependencies: new Map(),
+    ready: false, snapshots: 0, past: false, actors: new Map(), types: new Map(), jobs: new Map(), ended: new Map(), events: [], dependencies: new Map(), usage: new Map(),
     reloads: new Map(), stale: { actors: new Set(), server: false }, count: 0, arriving: undefined,
   };
 }
@@ -70,6 +72,8 @@ export function fold(state: State, message: WatchEventsResponse, listener?: List
     state.ready = true;
   } else if (item.case === "event") {
     foldEvent(state, item.value, listener);
+  } else if (item.case === "usage") {
+    state.usage = new Map(Object.entries(item.value.actors));
   }
 }
 

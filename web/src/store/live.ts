@@ -115,7 +115,7 @@ async function run(client: SupervisorClient): Promise<void> {
   connection.value = { kind: "connecting" };
   try {
     const at = resumed ? { resumeAfter: cursor, includeSnapshot: false } : {};
-    const request = { heartbeatInterval: { seconds: HEARTBEAT_S, nanos: 0 }, ...at };
+    const request = { heartbeatInterval: { seconds: HEARTBEAT_S, nanos: 0 }, includeUsage: true, ...at };
     for await (const message of client.watchEvents(request, { signal: controller.signal })) {
       const wasReady = state.ready;
       fold(state, message, series);

@@ -27,6 +27,7 @@ use crate::domain::model::job::{
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::settings::ScriptTypeSettings;
+use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::actor_presence::{Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::queue_admin::Paused;
@@ -118,6 +119,8 @@ pub(in crate::adapters::memory) struct State {
     pub(in crate::adapters::memory) decisions: BTreeMap<ScriptType, ScalingDecision>,
     /// The leader of each node, and the end of its term.
     pub(in crate::adapters::memory) leaders: BTreeMap<String, (String, Instant)>,
+    pub(in crate::adapters::memory) usages: BTreeMap<String, (Vec<ActorUsage>, Instant)>,
+    pub(in crate::adapters::memory) usage_points: BTreeMap<ActorId, BTreeMap<SystemTime, Usage>>,
     pub(in crate::adapters::memory) unavailable: bool,
 }
 
@@ -141,6 +144,8 @@ impl State {
             healths: BTreeMap::new(),
             decisions: BTreeMap::new(),
             leaders: BTreeMap::new(),
+            usages: BTreeMap::new(),
+            usage_points: BTreeMap::new(),
             unavailable: false,
         }
     }

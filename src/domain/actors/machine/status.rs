@@ -43,6 +43,8 @@ impl Machine {
             in_flight,
             last_job_at,
             health: shown.health.clone(),
+            // It is added for each reader.
+            usage: None,
         };
         if status.state != old {
             self.emit_state(old, &status);

@@ -114,6 +114,7 @@ fn status_of(config: ActorConfig) -> crate::domain::model::actor::ActorStatus {
         in_flight: 0,
         last_job_at: None,
         health: crate::domain::model::health::ActorHealth::default(),
+        usage: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rules, verdicts, decisions and turns.
+//! Rules, verdicts, decisions, usage and turns.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,8 @@ use hero_supervisor::domain::model::id::NodeName;
 use hero_supervisor::domain::model::job::RetryPolicy;
 use hero_supervisor::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use hero_supervisor::domain::model::settings::{JobSettings, ScriptTypeSettings};
+use hero_supervisor::domain::model::usage::{ActorUsage, Usage};
+use hero_supervisor::ports::shared_store::USAGE_POINTS;
 
 use super::queue_contract::{Kind, OSIS, actor_id};
 
@@ -109,6 +111,48 @@ pub(super) async fn verdicts_and_decisions_read_as_they_were_written(kind: Kind)
     };
     store.put_decision(ScriptType::V, &decision).await.unwrap();
     assert_eq!(store.decisions().await.unwrap(), [(ScriptType::V, decision)]);
+}
+
+pub(super) async fn usage_is_kept_for_its_time_and_its_points_for_a_day(kind: Kind) {
+    let bench = kind.bench().await;
+    let (store, other) = (bench.store(), bench.store());
+    let usage = |second: u64, cpu: Option<u32>| Usage {
+        at: at(second * 1000),
+        cpu_millicores: cpu,
+        memory_bytes: 5 << 30,
+        open_files: cpu,
+        threads: 7,
+        processes: 2,
+    };
+    let told = |name: &str| ActorUsage {
+        actor_id: actor_id(name),
+        script_type: ScriptType::SAL,
+        usage: usage(12, Some(250)),
+    };
+    let (here, there) = (NodeName::parse("here").unwrap(), NodeName::parse("there").unwrap());
+    assert_eq!(store.usage(&here).await.unwrap(), []);
+    let term = Duration::from_millis(300);
+    store.put_usage(&here, &[told("a"), told("b")], Duration::from_secs(60)).await.unwrap();
+    store.put_usage(&there, &[told("c")], term).await.unwrap();
+    assert_eq!(other.usage(&here).await.unwrap(), [told("a"), told("b")]);
+    store.put_usage(&here, &[], Duration::from_secs(60)).await.unwrap();
+    assert_eq!(other.usage(&here).await.unwrap(), []);
+    tokio::time::sleep(term * 2).await;
+    assert_eq!(other.usage(&there).await.unwrap(), [], "nobody tells it any more");
+
+    // Two days of points of five minutes; one is written by two supervisors.
+    let actor = actor_id("a");
+    for number in 0..USAGE_POINTS * 2 {
+        store.put_usage_point(&actor, &usage(number * 300, None)).await.unwrap();
+    }
+    let last = usage((USAGE_POINTS * 2 - 1) * 300, Some(9));
+    other.put_usage_point(&actor, &last).await.unwrap();
+    let kept = store.usage_points(&actor, at(0)).await.unwrap();
+    assert_eq!((kept.len() as u64, kept[0], kept.last()), (USAGE_POINTS, usage(86_400, None), Some(&last)));
+    assert!(kept.is_sorted_by_key(|point| point.at));
+    let after = store.usage_points(&actor, kept[280].at).await.unwrap();
+    assert_eq!(after, kept[281..]);
+    assert_eq!(store.usage_points(&actor_id("b"), at(0)).await.unwrap(), []);
 }
 
 pub(super) async fn one_at_a_time_has_the_turn_of_a_node(kind: Kind) {

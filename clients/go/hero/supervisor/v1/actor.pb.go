@@ -547,7 +547,7 @@ func (x Ping_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Ping_Outcome.Descriptor instead.
 func (Ping_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // The stream of a line.
@@ -600,7 +600,7 @@ func (x LogEntry_Stream) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LogEntry_Stream.Descriptor instead.
 func (LogEntry_Stream) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9, 0}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // The definition of an actor: a program that takes jobs of one script type. The texts of a definition have at most
@@ -1179,7 +1179,7 @@ func (x *HealthPolicy) GetPingScript() string {
 
 // An actor: its definition, its desired state and its observed state.
 //
-// Numbers 20 to 39 are kept free for resource usage and job counts.
+// Numbers 22 to 39 are kept free for job counts.
 type Actor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
@@ -1222,8 +1222,13 @@ type Actor struct {
 	LastPing *Ping `protobuf:"bytes,18,opt,name=last_ping,json=lastPing,proto3" json:"last_ping,omitempty"`
 	// Output only. Number of missed pings in a row.
 	ConsecutivePingFailures int32 `protobuf:"varint,19,opt,name=consecutive_ping_failures,json=consecutivePingFailures,proto3" json:"consecutive_ping_failures,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+	// within 5 seconds, and another node tells its samples every 30 seconds.
+	Usage *ActorUsage `protobuf:"bytes,20,opt,name=usage,proto3" json:"usage,omitempty"`
+	// Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+	UsageHistory  []*ActorUsage `protobuf:"bytes,21,rep,name=usage_history,json=usageHistory,proto3" json:"usage_history,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Actor) Reset() {
@@ -1389,6 +1394,114 @@ func (x *Actor) GetConsecutivePingFailures() int32 {
 	return 0
 }
 
+func (x *Actor) GetUsage() *ActorUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *Actor) GetUsageHistory() []*ActorUsage {
+	if x != nil {
+		return x.UsageHistory
+	}
+	return nil
+}
+
+// Resources that an actor uses at one time: its process and all processes below it, which are its engine hosts and
+// whatever scripts have started. Sampled every 5 seconds by the supervisor of its node.
+type ActorUsage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Time of the sample. A sample of five minutes has the time of their beginning.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Processor time used per second since the sample before, in thousandths of a core: 1000 is one core. Absent in the
+	// first sample of a process. A sample of five minutes has the mean.
+	CpuMillicores *int32 `protobuf:"varint,2,opt,name=cpu_millicores,json=cpuMillicores,proto3,oneof" json:"cpu_millicores,omitempty"`
+	// Resident memory in bytes: the sum of all processes. Memory that some of them share counts in each. A sample of five
+	// minutes has the largest, as of all further numbers.
+	MemoryBytes int64 `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// Number of open files of all processes. Absent if the supervisor may not count them, for instance with run_as.
+	OpenFiles *int32 `protobuf:"varint,4,opt,name=open_files,json=openFiles,proto3,oneof" json:"open_files,omitempty"`
+	// Number of threads of all processes.
+	Threads int32 `protobuf:"varint,5,opt,name=threads,proto3" json:"threads,omitempty"`
+	// Number of processes.
+	Processes     int32 `protobuf:"varint,6,opt,name=processes,proto3" json:"processes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActorUsage) Reset() {
+	*x = ActorUsage{}
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActorUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActorUsage) ProtoMessage() {}
+
+func (x *ActorUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActorUsage.ProtoReflect.Descriptor instead.
+func (*ActorUsage) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ActorUsage) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *ActorUsage) GetCpuMillicores() int32 {
+	if x != nil && x.CpuMillicores != nil {
+		return *x.CpuMillicores
+	}
+	return 0
+}
+
+func (x *ActorUsage) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *ActorUsage) GetOpenFiles() int32 {
+	if x != nil && x.OpenFiles != nil {
+		return *x.OpenFiles
+	}
+	return 0
+}
+
+func (x *ActorUsage) GetThreads() int32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *ActorUsage) GetProcesses() int32 {
+	if x != nil {
+		return x.Processes
+	}
+	return 0
+}
+
 // The end of the process of an actor. At most one of exit_code and signal is present; none if the end is unknown.
 type ActorExit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1412,7 +1525,7 @@ type ActorExit struct {
 
 func (x *ActorExit) Reset() {
 	*x = ActorExit{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1537,7 @@ func (x *ActorExit) String() string {
 func (*ActorExit) ProtoMessage() {}
 
 func (x *ActorExit) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1550,7 @@ func (x *ActorExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorExit.ProtoReflect.Descriptor instead.
 func (*ActorExit) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ActorExit) GetExitCode() int32 {
@@ -1506,7 +1619,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1631,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1644,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Ping) GetTime() *timestamppb.Timestamp {
@@ -1580,7 +1693,7 @@ type ActorSelector struct {
 
 func (x *ActorSelector) Reset() {
 	*x = ActorSelector{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1705,7 @@ func (x *ActorSelector) String() string {
 func (*ActorSelector) ProtoMessage() {}
 
 func (x *ActorSelector) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1718,7 @@ func (x *ActorSelector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorSelector.ProtoReflect.Descriptor instead.
 func (*ActorSelector) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{8}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ActorSelector) GetActorIds() []string {
@@ -1651,7 +1764,7 @@ type LogEntry struct {
 
 func (x *LogEntry) Reset() {
 	*x = LogEntry{}
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +1776,7 @@ func (x *LogEntry) String() string {
 func (*LogEntry) ProtoMessage() {}
 
 func (x *LogEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_actor_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +1789,7 @@ func (x *LogEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntry.ProtoReflect.Descriptor instead.
 func (*LogEntry) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{9}
+	return file_hero_supervisor_v1_actor_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LogEntry) GetTime() *timestamppb.Timestamp {
@@ -1792,7 +1905,7 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eACTION_RESTART\x10\x01\x12\x16\n" +
 	"\x12ACTION_REPORT_ONLY\x10\x02B\x14\n" +
-	"\x12_failure_threshold\"\xc3\v\n" +
+	"\x12_failure_threshold\"\xbe\f\n" +
 	"\x05Actor\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x127\n" +
 	"\x06config\x18\x02 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\x06config\x125\n" +
@@ -1817,7 +1930,9 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x04etag\x18\x10 \x01(\tR\x04etag\x128\n" +
 	"\x06health\x18\x11 \x01(\x0e2 .hero.supervisor.v1.Actor.HealthR\x06health\x125\n" +
 	"\tlast_ping\x18\x12 \x01(\v2\x18.hero.supervisor.v1.PingR\blastPing\x12:\n" +
-	"\x19consecutive_ping_failures\x18\x13 \x01(\x05R\x17consecutivePingFailures\"\xe1\x01\n" +
+	"\x19consecutive_ping_failures\x18\x13 \x01(\x05R\x17consecutivePingFailures\x124\n" +
+	"\x05usage\x18\x14 \x01(\v2\x1e.hero.supervisor.v1.ActorUsageR\x05usage\x12C\n" +
+	"\rusage_history\x18\x15 \x03(\v2\x1e.hero.supervisor.v1.ActorUsageR\fusageHistory\"\xe1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_STOPPED\x10\x01\x12\x11\n" +
@@ -1845,7 +1960,18 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x16MANAGED_BY_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fMANAGED_BY_USER\x10\x01\x12\x15\n" +
 	"\x11MANAGED_BY_SCALER\x10\x02B\x06\n" +
-	"\x04_pid\"\xf6\x01\n" +
+	"\x04_pid\"\x89\x02\n" +
+	"\n" +
+	"ActorUsage\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12*\n" +
+	"\x0ecpu_millicores\x18\x02 \x01(\x05H\x00R\rcpuMillicores\x88\x01\x01\x12!\n" +
+	"\fmemory_bytes\x18\x03 \x01(\x03R\vmemoryBytes\x12\"\n" +
+	"\n" +
+	"open_files\x18\x04 \x01(\x05H\x01R\topenFiles\x88\x01\x01\x12\x18\n" +
+	"\athreads\x18\x05 \x01(\x05R\athreads\x12\x1c\n" +
+	"\tprocesses\x18\x06 \x01(\x05R\tprocessesB\x11\n" +
+	"\x0f_cpu_millicoresB\r\n" +
+	"\v_open_files\"\xf6\x01\n" +
 	"\tActorExit\x12 \n" +
 	"\texit_code\x18\x01 \x01(\x05H\x00R\bexitCode\x88\x01\x01\x12\x1b\n" +
 	"\x06signal\x18\x02 \x01(\x05H\x01R\x06signal\x88\x01\x01\x12.\n" +
@@ -1905,7 +2031,7 @@ func file_hero_supervisor_v1_actor_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_actor_proto_enumTypes = make([]protoimpl.EnumInfo, 10)
-var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_hero_supervisor_v1_actor_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_hero_supervisor_v1_actor_proto_goTypes = []any{
 	(ActorView)(0),                // 0: hero.supervisor.v1.ActorView
 	(ActorConfig_Readiness)(0),    // 1: hero.supervisor.v1.ActorConfig.Readiness
@@ -1923,64 +2049,68 @@ var file_hero_supervisor_v1_actor_proto_goTypes = []any{
 	(*RestartPolicy)(nil),         // 13: hero.supervisor.v1.RestartPolicy
 	(*HealthPolicy)(nil),          // 14: hero.supervisor.v1.HealthPolicy
 	(*Actor)(nil),                 // 15: hero.supervisor.v1.Actor
-	(*ActorExit)(nil),             // 16: hero.supervisor.v1.ActorExit
-	(*Ping)(nil),                  // 17: hero.supervisor.v1.Ping
-	(*ActorSelector)(nil),         // 18: hero.supervisor.v1.ActorSelector
-	(*LogEntry)(nil),              // 19: hero.supervisor.v1.LogEntry
-	nil,                           // 20: hero.supervisor.v1.ActorConfig.EnvEntry
-	nil,                           // 21: hero.supervisor.v1.ActorConfig.LabelsEntry
-	nil,                           // 22: hero.supervisor.v1.ActorConfig.EnvFromFileEntry
-	nil,                           // 23: hero.supervisor.v1.ActorSelector.LabelsEntry
-	(ScriptType)(0),               // 24: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 26: google.protobuf.Timestamp
+	(*ActorUsage)(nil),            // 16: hero.supervisor.v1.ActorUsage
+	(*ActorExit)(nil),             // 17: hero.supervisor.v1.ActorExit
+	(*Ping)(nil),                  // 18: hero.supervisor.v1.Ping
+	(*ActorSelector)(nil),         // 19: hero.supervisor.v1.ActorSelector
+	(*LogEntry)(nil),              // 20: hero.supervisor.v1.LogEntry
+	nil,                           // 21: hero.supervisor.v1.ActorConfig.EnvEntry
+	nil,                           // 22: hero.supervisor.v1.ActorConfig.LabelsEntry
+	nil,                           // 23: hero.supervisor.v1.ActorConfig.EnvFromFileEntry
+	nil,                           // 24: hero.supervisor.v1.ActorSelector.LabelsEntry
+	(ScriptType)(0),               // 25: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_actor_proto_depIdxs = []int32{
-	24, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
-	20, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
-	25, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
-	25, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
+	25, // 0: hero.supervisor.v1.ActorConfig.script_type:type_name -> hero.supervisor.v1.ScriptType
+	21, // 1: hero.supervisor.v1.ActorConfig.env:type_name -> hero.supervisor.v1.ActorConfig.EnvEntry
+	26, // 2: hero.supervisor.v1.ActorConfig.drain_timeout:type_name -> google.protobuf.Duration
+	26, // 3: hero.supervisor.v1.ActorConfig.start_timeout:type_name -> google.protobuf.Duration
 	1,  // 4: hero.supervisor.v1.ActorConfig.readiness:type_name -> hero.supervisor.v1.ActorConfig.Readiness
 	13, // 5: hero.supervisor.v1.ActorConfig.restart_policy:type_name -> hero.supervisor.v1.RestartPolicy
-	21, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
+	22, // 6: hero.supervisor.v1.ActorConfig.labels:type_name -> hero.supervisor.v1.ActorConfig.LabelsEntry
 	14, // 7: hero.supervisor.v1.ActorConfig.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
 	11, // 8: hero.supervisor.v1.ActorConfig.run_as:type_name -> hero.supervisor.v1.RunAs
 	12, // 9: hero.supervisor.v1.ActorConfig.limits:type_name -> hero.supervisor.v1.ResourceLimits
-	22, // 10: hero.supervisor.v1.ActorConfig.env_from_file:type_name -> hero.supervisor.v1.ActorConfig.EnvFromFileEntry
-	25, // 11: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
+	23, // 10: hero.supervisor.v1.ActorConfig.env_from_file:type_name -> hero.supervisor.v1.ActorConfig.EnvFromFileEntry
+	26, // 11: hero.supervisor.v1.ResourceLimits.cpu_time:type_name -> google.protobuf.Duration
 	2,  // 12: hero.supervisor.v1.RestartPolicy.mode:type_name -> hero.supervisor.v1.RestartPolicy.Mode
-	25, // 13: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	25, // 14: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
-	25, // 15: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
-	25, // 16: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
-	25, // 17: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
-	25, // 18: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
-	25, // 19: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
+	26, // 13: hero.supervisor.v1.RestartPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	26, // 14: hero.supervisor.v1.RestartPolicy.max_backoff:type_name -> google.protobuf.Duration
+	26, // 15: hero.supervisor.v1.RestartPolicy.reset_after:type_name -> google.protobuf.Duration
+	26, // 16: hero.supervisor.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
+	26, // 17: hero.supervisor.v1.HealthPolicy.idle_after:type_name -> google.protobuf.Duration
+	26, // 18: hero.supervisor.v1.HealthPolicy.ping_timeout:type_name -> google.protobuf.Duration
+	26, // 19: hero.supervisor.v1.HealthPolicy.ping_interval_after_failure:type_name -> google.protobuf.Duration
 	3,  // 20: hero.supervisor.v1.HealthPolicy.action:type_name -> hero.supervisor.v1.HealthPolicy.Action
 	10, // 21: hero.supervisor.v1.Actor.config:type_name -> hero.supervisor.v1.ActorConfig
 	4,  // 22: hero.supervisor.v1.Actor.state:type_name -> hero.supervisor.v1.Actor.State
 	5,  // 23: hero.supervisor.v1.Actor.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
 	7,  // 24: hero.supervisor.v1.Actor.managed_by:type_name -> hero.supervisor.v1.Actor.ManagedBy
-	26, // 25: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
-	26, // 26: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
-	26, // 27: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
-	26, // 28: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
-	16, // 29: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
+	27, // 25: hero.supervisor.v1.Actor.create_time:type_name -> google.protobuf.Timestamp
+	27, // 26: hero.supervisor.v1.Actor.start_time:type_name -> google.protobuf.Timestamp
+	27, // 27: hero.supervisor.v1.Actor.state_time:type_name -> google.protobuf.Timestamp
+	27, // 28: hero.supervisor.v1.Actor.last_job_time:type_name -> google.protobuf.Timestamp
+	17, // 29: hero.supervisor.v1.Actor.last_exit:type_name -> hero.supervisor.v1.ActorExit
 	6,  // 30: hero.supervisor.v1.Actor.health:type_name -> hero.supervisor.v1.Actor.Health
-	17, // 31: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
-	26, // 32: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
-	26, // 33: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
-	8,  // 34: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
-	25, // 35: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
-	24, // 36: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
-	23, // 37: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
-	26, // 38: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
-	9,  // 39: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	18, // 31: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
+	16, // 32: hero.supervisor.v1.Actor.usage:type_name -> hero.supervisor.v1.ActorUsage
+	16, // 33: hero.supervisor.v1.Actor.usage_history:type_name -> hero.supervisor.v1.ActorUsage
+	27, // 34: hero.supervisor.v1.ActorUsage.time:type_name -> google.protobuf.Timestamp
+	27, // 35: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
+	27, // 36: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
+	8,  // 37: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
+	26, // 38: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
+	25, // 39: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
+	24, // 40: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
+	27, // 41: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
+	9,  // 42: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_actor_proto_init() }
@@ -1994,13 +2124,14 @@ func file_hero_supervisor_v1_actor_proto_init() {
 	file_hero_supervisor_v1_actor_proto_msgTypes[4].OneofWrappers = []any{}
 	file_hero_supervisor_v1_actor_proto_msgTypes[5].OneofWrappers = []any{}
 	file_hero_supervisor_v1_actor_proto_msgTypes[6].OneofWrappers = []any{}
+	file_hero_supervisor_v1_actor_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_actor_proto_rawDesc), len(file_hero_supervisor_v1_actor_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1137,7 +1137,10 @@ type GetActorRequest struct {
 	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
 	// The parts of the definition to return. Default: ACTOR_VIEW_BASIC.
-	View          ActorView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
+	View ActorView `protobuf:"varint,2,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
+	// Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+	// server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+	UsageHistory  *durationpb.Duration `protobuf:"bytes,3,opt,name=usage_history,json=usageHistory,proto3" json:"usage_history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1184,6 +1187,13 @@ func (x *GetActorRequest) GetView() ActorView {
 		return x.View
 	}
 	return ActorView_ACTOR_VIEW_UNSPECIFIED
+}
+
+func (x *GetActorRequest) GetUsageHistory() *durationpb.Duration {
+	if x != nil {
+		return x.UsageHistory
+	}
+	return nil
 }
 
 // Response of GetActor.
@@ -5263,8 +5273,11 @@ type WatchEventsRequest struct {
 	ResumeAfter string `protobuf:"bytes,8,opt,name=resume_after,json=resumeAfter,proto3" json:"resume_after,omitempty"`
 	// Longest silence between two messages, 1 to 300 seconds. Default: 15 seconds.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,9,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+	// see only their own jobs get none. Default: false.
+	IncludeUsage  bool `protobuf:"varint,10,opt,name=include_usage,json=includeUsage,proto3" json:"include_usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchEventsRequest) Reset() {
@@ -5360,9 +5373,16 @@ func (x *WatchEventsRequest) GetHeartbeatInterval() *durationpb.Duration {
 	return nil
 }
 
+func (x *WatchEventsRequest) GetIncludeUsage() bool {
+	if x != nil {
+		return x.IncludeUsage
+	}
+	return false
+}
+
 // One message of WatchEvents.
 //
-// The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+// The order is: snapshot, bookmark KIND_SNAPSHOT_END, events, with usage in between. Each event comes once. The events of one actor and of
 // one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
 // reader can resume after its last cursor.
 type WatchEventsResponse struct {
@@ -5376,6 +5396,7 @@ type WatchEventsResponse struct {
 	//	*WatchEventsResponse_SnapshotItem
 	//	*WatchEventsResponse_Event
 	//	*WatchEventsResponse_Bookmark
+	//	*WatchEventsResponse_Usage
 	Item          isWatchEventsResponse_Item `protobuf_oneof:"item"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5452,6 +5473,15 @@ func (x *WatchEventsResponse) GetBookmark() *Bookmark {
 	return nil
 }
 
+func (x *WatchEventsResponse) GetUsage() *UsageUpdate {
+	if x != nil {
+		if x, ok := x.Item.(*WatchEventsResponse_Usage); ok {
+			return x.Usage
+		}
+	}
+	return nil
+}
+
 type isWatchEventsResponse_Item interface {
 	isWatchEventsResponse_Item()
 }
@@ -5471,11 +5501,64 @@ type WatchEventsResponse_Bookmark struct {
 	Bookmark *Bookmark `protobuf:"bytes,4,opt,name=bookmark,proto3,oneof"`
 }
 
+type WatchEventsResponse_Usage struct {
+	// The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+	Usage *UsageUpdate `protobuf:"bytes,5,opt,name=usage,proto3,oneof"`
+}
+
 func (*WatchEventsResponse_SnapshotItem) isWatchEventsResponse_Item() {}
 
 func (*WatchEventsResponse_Event) isWatchEventsResponse_Item() {}
 
 func (*WatchEventsResponse_Bookmark) isWatchEventsResponse_Item() {}
+
+func (*WatchEventsResponse_Usage) isWatchEventsResponse_Item() {}
+
+// The latest usage of actors.
+type UsageUpdate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The usage by the name of the actor.
+	Actors        map[string]*ActorUsage `protobuf:"bytes,1,rep,name=actors,proto3" json:"actors,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageUpdate) Reset() {
+	*x = UsageUpdate{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageUpdate) ProtoMessage() {}
+
+func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageUpdate.ProtoReflect.Descriptor instead.
+func (*UsageUpdate) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *UsageUpdate) GetActors() map[string]*ActorUsage {
+	if x != nil {
+		return x.Actors
+	}
+	return nil
+}
 
 // One item of the snapshot with which a watch begins.
 type SnapshotItem struct {
@@ -5494,7 +5577,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5506,7 +5589,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5519,7 +5602,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -5610,7 +5693,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5622,7 +5705,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5635,7 +5718,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -5721,7 +5804,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5733,7 +5816,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5746,7 +5829,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -5849,10 +5932,11 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x13CreateActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
-	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"_\n" +
+	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\x9f\x01\n" +
 	"\x0fGetActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x121\n" +
-	"\x04view\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\"C\n" +
+	"\x04view\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\x12>\n" +
+	"\rusage_history\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fusageHistory\"C\n" +
 	"\x10GetActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"\x98\x03\n" +
 	"\x11ListActorsRequest\x12A\n" +
@@ -6143,7 +6227,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\n" +
 	"LogEntries\x126\n" +
 	"\aentries\x18\x01 \x03(\v2\x1c.hero.supervisor.v1.LogEntryR\aentries\x12#\n" +
-	"\rdropped_count\x18\x02 \x01(\x05R\fdroppedCount\"\xdc\x03\n" +
+	"\rdropped_count\x18\x02 \x01(\x05R\fdroppedCount\"\x81\x04\n" +
 	"\x12WatchEventsRequest\x127\n" +
 	"\x06topics\x18\x01 \x03(\x0e2\x1f.hero.supervisor.v1.Event.TopicR\x06topics\x12A\n" +
 	"\fscript_types\x18\x02 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x12\x1b\n" +
@@ -6153,14 +6237,22 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\fmin_severity\x18\x06 \x01(\x0e2\".hero.supervisor.v1.Event.SeverityR\vminSeverity\x12.\n" +
 	"\x10include_snapshot\x18\a \x01(\bH\x00R\x0fincludeSnapshot\x88\x01\x01\x12!\n" +
 	"\fresume_after\x18\b \x01(\tR\vresumeAfter\x12H\n" +
-	"\x12heartbeat_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatIntervalB\x13\n" +
-	"\x11_include_snapshot\"\xed\x01\n" +
+	"\x12heartbeat_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12#\n" +
+	"\rinclude_usage\x18\n" +
+	" \x01(\bR\fincludeUsageB\x13\n" +
+	"\x11_include_snapshot\"\xa6\x02\n" +
 	"\x13WatchEventsResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12G\n" +
 	"\rsnapshot_item\x18\x02 \x01(\v2 .hero.supervisor.v1.SnapshotItemH\x00R\fsnapshotItem\x121\n" +
 	"\x05event\x18\x03 \x01(\v2\x19.hero.supervisor.v1.EventH\x00R\x05event\x12:\n" +
-	"\bbookmark\x18\x04 \x01(\v2\x1c.hero.supervisor.v1.BookmarkH\x00R\bbookmarkB\x06\n" +
-	"\x04item\"\xbf\x01\n" +
+	"\bbookmark\x18\x04 \x01(\v2\x1c.hero.supervisor.v1.BookmarkH\x00R\bbookmark\x127\n" +
+	"\x05usage\x18\x05 \x01(\v2\x1f.hero.supervisor.v1.UsageUpdateH\x00R\x05usageB\x06\n" +
+	"\x04item\"\xad\x01\n" +
+	"\vUsageUpdate\x12C\n" +
+	"\x06actors\x18\x01 \x03(\v2+.hero.supervisor.v1.UsageUpdate.ActorsEntryR\x06actors\x1aY\n" +
+	"\vActorsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x124\n" +
+	"\x05value\x18\x02 \x01(\v2\x1e.hero.supervisor.v1.ActorUsageR\x05value:\x028\x01\"\xbf\x01\n" +
 	"\fSnapshotItem\x121\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorH\x00R\x05actor\x12G\n" +
 	"\vscript_type\x18\x02 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusH\x00R\n" +
@@ -6247,7 +6339,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                 // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),  // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
@@ -6329,249 +6421,256 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*LogEntries)(nil),               // 77: hero.supervisor.v1.LogEntries
 	(*WatchEventsRequest)(nil),       // 78: hero.supervisor.v1.WatchEventsRequest
 	(*WatchEventsResponse)(nil),      // 79: hero.supervisor.v1.WatchEventsResponse
-	(*SnapshotItem)(nil),             // 80: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),        // 81: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 82: hero.supervisor.v1.ListEventsResponse
-	nil,                              // 83: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                              // 84: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                              // 85: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	(*timestamppb.Timestamp)(nil),    // 86: google.protobuf.Timestamp
-	(*Dependency)(nil),               // 87: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),      // 88: google.protobuf.Duration
-	(*ActorConfig)(nil),              // 89: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                    // 90: hero.supervisor.v1.Actor
-	(ActorView)(0),                   // 91: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                  // 92: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 93: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 94: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 95: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 96: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 97: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 98: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 99: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 100: hero.supervisor.v1.Job.State
-	(*HealthReport)(nil),             // 101: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 102: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 103: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 104: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 105: hero.supervisor.v1.Job
-	(JobView)(0),                     // 106: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 107: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 108: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 109: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 110: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 111: hero.supervisor.v1.Event
+	(*UsageUpdate)(nil),              // 80: hero.supervisor.v1.UsageUpdate
+	(*SnapshotItem)(nil),             // 81: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),        // 82: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 83: hero.supervisor.v1.ListEventsResponse
+	nil,                              // 84: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                              // 85: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                              // 86: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	nil,                              // 87: hero.supervisor.v1.UsageUpdate.ActorsEntry
+	(*timestamppb.Timestamp)(nil),    // 88: google.protobuf.Timestamp
+	(*Dependency)(nil),               // 89: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),      // 90: google.protobuf.Duration
+	(*ActorConfig)(nil),              // 91: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                    // 92: hero.supervisor.v1.Actor
+	(ActorView)(0),                   // 93: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                  // 94: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                 // 95: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),    // 96: google.protobuf.FieldMask
+	(*ActorSelector)(nil),            // 97: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),             // 98: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                 // 99: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),         // 100: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),       // 101: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                   // 102: hero.supervisor.v1.Job.State
+	(*HealthReport)(nil),             // 103: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),              // 104: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                 // 105: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                  // 106: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                      // 107: hero.supervisor.v1.Job
+	(JobView)(0),                     // 108: hero.supervisor.v1.JobView
+	(*JobStateChange)(nil),           // 109: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),              // 110: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                 // 111: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),              // 112: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                    // 113: hero.supervisor.v1.Event
+	(*ActorUsage)(nil),               // 114: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	83,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	84,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	86,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	88,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
 	12,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	87,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	89,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
 	11,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
 	10,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
-	86,  // 8: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
-	86,  // 9: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	88,  // 8: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	88,  // 9: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
 	2,   // 10: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	88,  // 11: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	88,  // 12: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	88,  // 13: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	89,  // 14: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	88,  // 15: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	90,  // 16: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	90,  // 11: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	90,  // 12: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	90,  // 13: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	91,  // 14: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	90,  // 15: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	92,  // 16: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 17: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	91,  // 18: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	90,  // 19: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	92,  // 20: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	93,  // 21: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	84,  // 22: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	91,  // 23: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	90,  // 24: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	89,  // 25: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	94,  // 26: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,   // 27: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	88,  // 28: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	88,  // 29: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	90,  // 30: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	88,  // 31: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 32: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	88,  // 33: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	90,  // 34: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 35: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	88,  // 36: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	88,  // 37: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	90,  // 38: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 39: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	88,  // 40: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	88,  // 41: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	90,  // 42: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 43: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	90,  // 44: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 45: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	6,   // 46: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	95,  // 47: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	88,  // 48: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	29,  // 49: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	95,  // 50: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	88,  // 51: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	88,  // 52: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	29,  // 53: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	95,  // 54: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	88,  // 55: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	88,  // 56: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	29,  // 57: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	86,  // 58: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	96,  // 59: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	97,  // 60: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	98,  // 61: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	92,  // 62: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	91,  // 63: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	98,  // 64: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	92,  // 65: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	99,  // 66: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	94,  // 67: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	98,  // 68: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	92,  // 69: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	88,  // 70: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	88,  // 71: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	98,  // 72: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 73: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	92,  // 74: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	98,  // 75: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	92,  // 76: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	98,  // 77: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	92,  // 78: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	100, // 79: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	95,  // 80: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	4,   // 81: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	88,  // 82: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	101, // 83: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	95,  // 84: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	88,  // 85: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	101, // 86: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	102, // 87: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	103, // 88: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	104, // 89: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	105, // 90: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	56,  // 91: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	60,  // 92: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	105, // 93: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	6,   // 94: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	104, // 95: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	88,  // 96: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	5,   // 97: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	105, // 98: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 99: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	88,  // 100: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	105, // 101: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 102: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	106, // 103: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	105, // 104: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	92,  // 105: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	100, // 106: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	86,  // 107: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	86,  // 108: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	85,  // 109: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	105, // 110: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	105, // 111: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	105, // 112: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	88,  // 113: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	105, // 114: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	107, // 115: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	108, // 116: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	77,  // 117: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	103, // 118: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	97,  // 119: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	109, // 120: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	92,  // 121: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	110, // 122: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	88,  // 123: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	80,  // 124: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	111, // 125: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	103, // 126: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	90,  // 127: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	98,  // 128: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	105, // 129: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	109, // 130: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	92,  // 131: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	110, // 132: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	86,  // 133: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	86,  // 134: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	111, // 135: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	8,   // 136: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	13,  // 137: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	15,  // 138: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	17,  // 139: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	19,  // 140: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	21,  // 141: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	23,  // 142: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	25,  // 143: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	27,  // 144: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	30,  // 145: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	32,  // 146: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	34,  // 147: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	36,  // 148: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	38,  // 149: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	40,  // 150: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	42,  // 151: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	44,  // 152: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	46,  // 153: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	48,  // 154: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	50,  // 155: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	52,  // 156: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	54,  // 157: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	56,  // 158: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	58,  // 159: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	61,  // 160: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	63,  // 161: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	65,  // 162: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	67,  // 163: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	69,  // 164: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	71,  // 165: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	73,  // 166: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	75,  // 167: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	78,  // 168: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	81,  // 169: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	9,   // 170: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	14,  // 171: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	16,  // 172: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	18,  // 173: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	20,  // 174: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	22,  // 175: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	24,  // 176: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	26,  // 177: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	28,  // 178: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	31,  // 179: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	33,  // 180: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	35,  // 181: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	37,  // 182: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	39,  // 183: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	41,  // 184: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	43,  // 185: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	45,  // 186: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	47,  // 187: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	49,  // 188: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	51,  // 189: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	53,  // 190: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	55,  // 191: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	57,  // 192: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	59,  // 193: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	62,  // 194: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	64,  // 195: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	66,  // 196: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	68,  // 197: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	70,  // 198: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	72,  // 199: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	74,  // 200: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	76,  // 201: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	79,  // 202: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	82,  // 203: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	170, // [170:204] is the sub-list for method output_type
-	136, // [136:170] is the sub-list for method input_type
-	136, // [136:136] is the sub-list for extension type_name
-	136, // [136:136] is the sub-list for extension extendee
-	0,   // [0:136] is the sub-list for field type_name
+	93,  // 18: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	90,  // 19: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
+	92,  // 20: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 21: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	95,  // 22: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	85,  // 23: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	93,  // 24: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	92,  // 25: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	91,  // 26: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	96,  // 27: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,   // 28: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
+	90,  // 29: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 30: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	92,  // 31: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	90,  // 32: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 33: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	90,  // 34: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	92,  // 35: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 36: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	90,  // 37: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 38: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	92,  // 39: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 40: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	90,  // 41: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 42: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	92,  // 43: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 44: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	92,  // 45: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 46: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	6,   // 47: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
+	97,  // 48: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	90,  // 49: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	29,  // 50: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	97,  // 51: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	90,  // 52: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 53: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	29,  // 54: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	97,  // 55: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	90,  // 56: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 57: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	29,  // 58: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	88,  // 59: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	98,  // 60: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	99,  // 61: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	100, // 62: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	94,  // 63: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	93,  // 64: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	100, // 65: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	94,  // 66: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	101, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	96,  // 68: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	100, // 69: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	94,  // 70: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	90,  // 71: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	90,  // 72: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	100, // 73: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 74: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	94,  // 75: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	100, // 76: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	94,  // 77: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	100, // 78: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	94,  // 79: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	102, // 80: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	97,  // 81: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 82: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	90,  // 83: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	103, // 84: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	97,  // 85: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	90,  // 86: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	103, // 87: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	104, // 88: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	105, // 89: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	106, // 90: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	107, // 91: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	56,  // 92: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	60,  // 93: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	107, // 94: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 95: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	106, // 96: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	90,  // 97: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 98: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	107, // 99: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 100: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	90,  // 101: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	107, // 102: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 103: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	108, // 104: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	107, // 105: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	94,  // 106: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	102, // 107: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	88,  // 108: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	88,  // 109: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	86,  // 110: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	107, // 111: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	107, // 112: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	107, // 113: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	90,  // 114: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	107, // 115: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	109, // 116: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	110, // 117: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	77,  // 118: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	105, // 119: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	99,  // 120: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	111, // 121: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	94,  // 122: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	112, // 123: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	90,  // 124: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	81,  // 125: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	113, // 126: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	105, // 127: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	80,  // 128: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	87,  // 129: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	92,  // 130: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	100, // 131: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	107, // 132: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	111, // 133: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	94,  // 134: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	112, // 135: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	88,  // 136: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	88,  // 137: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	113, // 138: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	114, // 139: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 140: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	13,  // 141: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	15,  // 142: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	17,  // 143: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	19,  // 144: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	21,  // 145: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	23,  // 146: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	25,  // 147: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	27,  // 148: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	30,  // 149: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	32,  // 150: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	34,  // 151: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	36,  // 152: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	38,  // 153: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	40,  // 154: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	42,  // 155: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	44,  // 156: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	46,  // 157: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	48,  // 158: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	50,  // 159: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	52,  // 160: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	54,  // 161: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	56,  // 162: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	58,  // 163: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	61,  // 164: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	63,  // 165: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	65,  // 166: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	67,  // 167: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	69,  // 168: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	71,  // 169: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	73,  // 170: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	75,  // 171: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	78,  // 172: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	82,  // 173: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	9,   // 174: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	14,  // 175: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	16,  // 176: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	18,  // 177: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	20,  // 178: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	22,  // 179: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	24,  // 180: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	26,  // 181: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	28,  // 182: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	31,  // 183: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	33,  // 184: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	35,  // 185: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	37,  // 186: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	39,  // 187: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	41,  // 188: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	43,  // 189: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	45,  // 190: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	47,  // 191: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	49,  // 192: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	51,  // 193: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	53,  // 194: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	55,  // 195: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	57,  // 196: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	59,  // 197: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	62,  // 198: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	64,  // 199: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	66,  // 200: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	68,  // 201: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	70,  // 202: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	72,  // 203: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	74,  // 204: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	76,  // 205: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	79,  // 206: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	83,  // 207: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	174, // [174:208] is the sub-list for method output_type
+	140, // [140:174] is the sub-list for method input_type
+	140, // [140:140] is the sub-list for extension type_name
+	140, // [140:140] is the sub-list for extension extendee
+	0,   // [0:140] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -6606,8 +6705,9 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
+		(*WatchEventsResponse_Usage)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -6618,7 +6718,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   80,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -370,5 +370,6 @@ fn first_status(record: ActorRecord) -> ActorStatus {
         in_flight: 0,
         last_job_at: None,
         health: ActorHealth::default(),
+        usage: None,
     }
 }

@@ -495,7 +495,7 @@ global___HealthPolicy = HealthPolicy
 class Actor(google.protobuf.message.Message):
     """An actor: its definition, its desired state and its observed state.
 
-    Numbers 20 to 39 are kept free for resource usage and job counts.
+    Numbers 22 to 39 are kept free for job counts.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -654,6 +654,8 @@ class Actor(google.protobuf.message.Message):
     HEALTH_FIELD_NUMBER: builtins.int
     LAST_PING_FIELD_NUMBER: builtins.int
     CONSECUTIVE_PING_FAILURES_FIELD_NUMBER: builtins.int
+    USAGE_FIELD_NUMBER: builtins.int
+    USAGE_HISTORY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
     supervisors that share one Redis.
@@ -710,6 +712,16 @@ class Actor(google.protobuf.message.Message):
     def last_ping(self) -> global___Ping:
         """Output only. The last ping."""
 
+    @property
+    def usage(self) -> global___ActorUsage:
+        """Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+        within 5 seconds, and another node tells its samples every 30 seconds.
+        """
+
+    @property
+    def usage_history(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ActorUsage]:
+        """Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them."""
+
     def __init__(
         self,
         *,
@@ -732,12 +744,65 @@ class Actor(google.protobuf.message.Message):
         health: global___Actor.Health.ValueType = ...,
         last_ping: global___Ping | None = ...,
         consecutive_ping_failures: builtins.int = ...,
+        usage: global___ActorUsage | None = ...,
+        usage_history: collections.abc.Iterable[global___ActorUsage] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_pid", b"_pid", "config", b"config", "create_time", b"create_time", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "pid", b"pid", "start_time", b"start_time", "state_time", b"state_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_pid", b"_pid", "actor_id", b"actor_id", "config", b"config", "consecutive_ping_failures", b"consecutive_ping_failures", "create_time", b"create_time", "desired_state", b"desired_state", "etag", b"etag", "health", b"health", "jobs_in_flight", b"jobs_in_flight", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "managed_by", b"managed_by", "node", b"node", "pid", b"pid", "restart_count", b"restart_count", "start_time", b"start_time", "state", b"state", "state_time", b"state_time", "status_message", b"status_message"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_pid", b"_pid", "config", b"config", "create_time", b"create_time", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "pid", b"pid", "start_time", b"start_time", "state_time", b"state_time", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_pid", b"_pid", "actor_id", b"actor_id", "config", b"config", "consecutive_ping_failures", b"consecutive_ping_failures", "create_time", b"create_time", "desired_state", b"desired_state", "etag", b"etag", "health", b"health", "jobs_in_flight", b"jobs_in_flight", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "managed_by", b"managed_by", "node", b"node", "pid", b"pid", "restart_count", b"restart_count", "start_time", b"start_time", "state", b"state", "state_time", b"state_time", "status_message", b"status_message", "usage", b"usage", "usage_history", b"usage_history"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_pid", b"_pid"]) -> typing.Literal["pid"] | None: ...
 
 global___Actor = Actor
+
+@typing.final
+class ActorUsage(google.protobuf.message.Message):
+    """Resources that an actor uses at one time: its process and all processes below it, which are its engine hosts and
+    whatever scripts have started. Sampled every 5 seconds by the supervisor of its node.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    CPU_MILLICORES_FIELD_NUMBER: builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    OPEN_FILES_FIELD_NUMBER: builtins.int
+    THREADS_FIELD_NUMBER: builtins.int
+    PROCESSES_FIELD_NUMBER: builtins.int
+    cpu_millicores: builtins.int
+    """Processor time used per second since the sample before, in thousandths of a core: 1000 is one core. Absent in the
+    first sample of a process. A sample of five minutes has the mean.
+    """
+    memory_bytes: builtins.int
+    """Resident memory in bytes: the sum of all processes. Memory that some of them share counts in each. A sample of five
+    minutes has the largest, as of all further numbers.
+    """
+    open_files: builtins.int
+    """Number of open files of all processes. Absent if the supervisor may not count them, for instance with run_as."""
+    threads: builtins.int
+    """Number of threads of all processes."""
+    processes: builtins.int
+    """Number of processes."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time of the sample. A sample of five minutes has the time of their beginning."""
+
+    def __init__(
+        self,
+        *,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        cpu_millicores: builtins.int | None = ...,
+        memory_bytes: builtins.int = ...,
+        open_files: builtins.int | None = ...,
+        threads: builtins.int = ...,
+        processes: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_cpu_millicores", b"_cpu_millicores", "_open_files", b"_open_files", "cpu_millicores", b"cpu_millicores", "open_files", b"open_files", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_cpu_millicores", b"_cpu_millicores", "_open_files", b"_open_files", "cpu_millicores", b"cpu_millicores", "memory_bytes", b"memory_bytes", "open_files", b"open_files", "processes", b"processes", "threads", b"threads", "time", b"time"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_cpu_millicores", b"_cpu_millicores"]) -> typing.Literal["cpu_millicores"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_open_files", b"_open_files"]) -> typing.Literal["open_files"] | None: ...
+
+global___ActorUsage = ActorUsage
 
 @typing.final
 class ActorExit(google.protobuf.message.Message):

@@ -500,17 +500,26 @@ class GetActorRequest(google.protobuf.message.Message):
 
     ACTOR_ID_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
+    USAGE_HISTORY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
     view: hero.supervisor.v1.actor_pb2.ActorView.ValueType
     """The parts of the definition to return. Default: ACTOR_VIEW_BASIC."""
+    @property
+    def usage_history(self) -> google.protobuf.duration_pb2.Duration:
+        """Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+        server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+        """
+
     def __init__(
         self,
         *,
         actor_id: builtins.str = ...,
         view: hero.supervisor.v1.actor_pb2.ActorView.ValueType = ...,
+        usage_history: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "view", b"view"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["usage_history", b"usage_history"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "usage_history", b"usage_history", "view", b"view"]) -> None: ...
 
 global___GetActorRequest = GetActorRequest
 
@@ -2478,6 +2487,7 @@ class WatchEventsRequest(google.protobuf.message.Message):
     INCLUDE_SNAPSHOT_FIELD_NUMBER: builtins.int
     RESUME_AFTER_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: builtins.int
+    INCLUDE_USAGE_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches events about jobs of this caller."""
     min_severity: hero.supervisor.v1.event_pb2.Event.Severity.ValueType
@@ -2488,6 +2498,10 @@ class WatchEventsRequest(google.protobuf.message.Message):
     """
     resume_after: builtins.str
     """Resumes after this cursor. A cursor that is too old ends the call in OUT_OF_RANGE with reason CURSOR_EXPIRED."""
+    include_usage: builtins.bool
+    """Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+    see only their own jobs get none. Default: false.
+    """
     @property
     def topics(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.event_pb2.Event.Topic.ValueType]:
         """Matches these topics."""
@@ -2520,9 +2534,10 @@ class WatchEventsRequest(google.protobuf.message.Message):
         include_snapshot: builtins.bool | None = ...,
         resume_after: builtins.str = ...,
         heartbeat_interval: google.protobuf.duration_pb2.Duration | None = ...,
+        include_usage: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "actor_ids", b"actor_ids", "caller_id", b"caller_id", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot", "job_ids", b"job_ids", "min_severity", b"min_severity", "resume_after", b"resume_after", "script_types", b"script_types", "topics", b"topics"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "actor_ids", b"actor_ids", "caller_id", b"caller_id", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot", "include_usage", b"include_usage", "job_ids", b"job_ids", "min_severity", b"min_severity", "resume_after", b"resume_after", "script_types", b"script_types", "topics", b"topics"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_include_snapshot", b"_include_snapshot"]) -> typing.Literal["include_snapshot"] | None: ...
 
 global___WatchEventsRequest = WatchEventsRequest
@@ -2531,7 +2546,7 @@ global___WatchEventsRequest = WatchEventsRequest
 class WatchEventsResponse(google.protobuf.message.Message):
     """One message of WatchEvents.
 
-    The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+    The order is: snapshot, bookmark KIND_SNAPSHOT_END, events, with usage in between. Each event comes once. The events of one actor and of
     one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
     reader can resume after its last cursor.
     """
@@ -2542,6 +2557,7 @@ class WatchEventsResponse(google.protobuf.message.Message):
     SNAPSHOT_ITEM_FIELD_NUMBER: builtins.int
     EVENT_FIELD_NUMBER: builtins.int
     BOOKMARK_FIELD_NUMBER: builtins.int
+    USAGE_FIELD_NUMBER: builtins.int
     cursor: builtins.str
     """The cursor of this message. With it in resume_after, a later watch resumes after this message. Opaque."""
     @property
@@ -2556,6 +2572,10 @@ class WatchEventsResponse(google.protobuf.message.Message):
     def bookmark(self) -> hero.supervisor.v1.event_pb2.Bookmark:
         """A bookmark."""
 
+    @property
+    def usage(self) -> global___UsageUpdate:
+        """The usage of actors. It replaces all that was sent before: an actor that is not in it has no process."""
+
     def __init__(
         self,
         *,
@@ -2563,12 +2583,51 @@ class WatchEventsResponse(google.protobuf.message.Message):
         snapshot_item: global___SnapshotItem | None = ...,
         event: hero.supervisor.v1.event_pb2.Event | None = ...,
         bookmark: hero.supervisor.v1.event_pb2.Bookmark | None = ...,
+        usage: global___UsageUpdate | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["bookmark", b"bookmark", "event", b"event", "item", b"item", "snapshot_item", b"snapshot_item"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "item", b"item", "snapshot_item", b"snapshot_item"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["snapshot_item", "event", "bookmark"] | None: ...
+    def HasField(self, field_name: typing.Literal["bookmark", b"bookmark", "event", b"event", "item", b"item", "snapshot_item", b"snapshot_item", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["bookmark", b"bookmark", "cursor", b"cursor", "event", b"event", "item", b"item", "snapshot_item", b"snapshot_item", "usage", b"usage"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["snapshot_item", "event", "bookmark", "usage"] | None: ...
 
 global___WatchEventsResponse = WatchEventsResponse
+
+@typing.final
+class UsageUpdate(google.protobuf.message.Message):
+    """The latest usage of actors."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class ActorsEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        @property
+        def value(self) -> hero.supervisor.v1.actor_pb2.ActorUsage: ...
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: hero.supervisor.v1.actor_pb2.ActorUsage | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["value", b"value"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    ACTORS_FIELD_NUMBER: builtins.int
+    @property
+    def actors(self) -> google.protobuf.internal.containers.MessageMap[builtins.str, hero.supervisor.v1.actor_pb2.ActorUsage]:
+        """The usage by the name of the actor."""
+
+    def __init__(
+        self,
+        *,
+        actors: collections.abc.Mapping[builtins.str, hero.supervisor.v1.actor_pb2.ActorUsage] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actors", b"actors"]) -> None: ...
+
+global___UsageUpdate = UsageUpdate
 
 @typing.final
 class SnapshotItem(google.protobuf.message.Message):

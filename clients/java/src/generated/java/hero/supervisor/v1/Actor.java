@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * An actor: its definition, its desired state and its observed state.
  *
- * Numbers 20 to 39 are kept free for resource usage and job counts.
+ * Numbers 22 to 39 are kept free for job counts.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Actor}
@@ -42,6 +42,7 @@ private static final long serialVersionUID = 0L;
     managedBy_ = 0;
     etag_ = "";
     health_ = 0;
+    usageHistory_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -1480,6 +1481,108 @@ private static final long serialVersionUID = 0L;
     return consecutivePingFailures_;
   }
 
+  public static final int USAGE_FIELD_NUMBER = 20;
+  private hero.supervisor.v1.ActorUsage usage_;
+  /**
+   * <pre>
+   * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+   * within 5 seconds, and another node tells its samples every 30 seconds.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  @java.lang.Override
+  public boolean hasUsage() {
+    return ((bitField0_ & 0x00000100) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+   * within 5 seconds, and another node tells its samples every 30 seconds.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ActorUsage getUsage() {
+    return usage_ == null ? hero.supervisor.v1.ActorUsage.getDefaultInstance() : usage_;
+  }
+  /**
+   * <pre>
+   * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+   * within 5 seconds, and another node tells its samples every 30 seconds.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ActorUsageOrBuilder getUsageOrBuilder() {
+    return usage_ == null ? hero.supervisor.v1.ActorUsage.getDefaultInstance() : usage_;
+  }
+
+  public static final int USAGE_HISTORY_FIELD_NUMBER = 21;
+  @SuppressWarnings("serial")
+  private java.util.List<hero.supervisor.v1.ActorUsage> usageHistory_;
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<hero.supervisor.v1.ActorUsage> getUsageHistoryList() {
+    return usageHistory_;
+  }
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends hero.supervisor.v1.ActorUsageOrBuilder> 
+      getUsageHistoryOrBuilderList() {
+    return usageHistory_;
+  }
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  @java.lang.Override
+  public int getUsageHistoryCount() {
+    return usageHistory_.size();
+  }
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ActorUsage getUsageHistory(int index) {
+    return usageHistory_.get(index);
+  }
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ActorUsageOrBuilder getUsageHistoryOrBuilder(
+      int index) {
+    return usageHistory_.get(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1550,6 +1653,12 @@ private static final long serialVersionUID = 0L;
     }
     if (consecutivePingFailures_ != 0) {
       output.writeInt32(19, consecutivePingFailures_);
+    }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      output.writeMessage(20, getUsage());
+    }
+    for (int i = 0; i < usageHistory_.size(); i++) {
+      output.writeMessage(21, usageHistory_.get(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -1632,6 +1741,14 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(19, consecutivePingFailures_);
     }
+    if (((bitField0_ & 0x00000100) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(20, getUsage());
+    }
+    for (int i = 0; i < usageHistory_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(21, usageHistory_.get(i));
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1705,6 +1822,13 @@ private static final long serialVersionUID = 0L;
     }
     if (getConsecutivePingFailures()
         != other.getConsecutivePingFailures()) return false;
+    if (hasUsage() != other.hasUsage()) return false;
+    if (hasUsage()) {
+      if (!getUsage()
+          .equals(other.getUsage())) return false;
+    }
+    if (!getUsageHistoryList()
+        .equals(other.getUsageHistoryList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1770,6 +1894,14 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + CONSECUTIVE_PING_FAILURES_FIELD_NUMBER;
     hash = (53 * hash) + getConsecutivePingFailures();
+    if (hasUsage()) {
+      hash = (37 * hash) + USAGE_FIELD_NUMBER;
+      hash = (53 * hash) + getUsage().hashCode();
+    }
+    if (getUsageHistoryCount() > 0) {
+      hash = (37 * hash) + USAGE_HISTORY_FIELD_NUMBER;
+      hash = (53 * hash) + getUsageHistoryList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1871,7 +2003,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * An actor: its definition, its desired state and its observed state.
    *
-   * Numbers 20 to 39 are kept free for resource usage and job counts.
+   * Numbers 22 to 39 are kept free for job counts.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Actor}
@@ -1913,6 +2045,8 @@ private static final long serialVersionUID = 0L;
         internalGetLastJobTimeFieldBuilder();
         internalGetLastExitFieldBuilder();
         internalGetLastPingFieldBuilder();
+        internalGetUsageFieldBuilder();
+        internalGetUsageHistoryFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1966,6 +2100,18 @@ private static final long serialVersionUID = 0L;
         lastPingBuilder_ = null;
       }
       consecutivePingFailures_ = 0;
+      usage_ = null;
+      if (usageBuilder_ != null) {
+        usageBuilder_.dispose();
+        usageBuilder_ = null;
+      }
+      if (usageHistoryBuilder_ == null) {
+        usageHistory_ = java.util.Collections.emptyList();
+      } else {
+        usageHistory_ = null;
+        usageHistoryBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00100000);
       return this;
     }
 
@@ -1992,9 +2138,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public hero.supervisor.v1.Actor buildPartial() {
       hero.supervisor.v1.Actor result = new hero.supervisor.v1.Actor(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(hero.supervisor.v1.Actor result) {
+      if (usageHistoryBuilder_ == null) {
+        if (((bitField0_ & 0x00100000) != 0)) {
+          usageHistory_ = java.util.Collections.unmodifiableList(usageHistory_);
+          bitField0_ = (bitField0_ & ~0x00100000);
+        }
+        result.usageHistory_ = usageHistory_;
+      } else {
+        result.usageHistory_ = usageHistoryBuilder_.build();
+      }
     }
 
     private void buildPartial0(hero.supervisor.v1.Actor result) {
@@ -2079,6 +2238,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00040000) != 0)) {
         result.consecutivePingFailures_ = consecutivePingFailures_;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.usage_ = usageBuilder_ == null
+            ? usage_
+            : usageBuilder_.build();
+        to_bitField0_ |= 0x00000100;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -2158,6 +2323,35 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getConsecutivePingFailures() != 0) {
         setConsecutivePingFailures(other.getConsecutivePingFailures());
+      }
+      if (other.hasUsage()) {
+        mergeUsage(other.getUsage());
+      }
+      if (usageHistoryBuilder_ == null) {
+        if (!other.usageHistory_.isEmpty()) {
+          if (usageHistory_.isEmpty()) {
+            usageHistory_ = other.usageHistory_;
+            bitField0_ = (bitField0_ & ~0x00100000);
+          } else {
+            ensureUsageHistoryIsMutable();
+            usageHistory_.addAll(other.usageHistory_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.usageHistory_.isEmpty()) {
+          if (usageHistoryBuilder_.isEmpty()) {
+            usageHistoryBuilder_.dispose();
+            usageHistoryBuilder_ = null;
+            usageHistory_ = other.usageHistory_;
+            bitField0_ = (bitField0_ & ~0x00100000);
+            usageHistoryBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetUsageHistoryFieldBuilder() : null;
+          } else {
+            usageHistoryBuilder_.addAllMessages(other.usageHistory_);
+          }
+        }
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -2294,6 +2488,26 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 152
+            case 162: {
+              input.readMessage(
+                  internalGetUsageFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 162
+            case 170: {
+              hero.supervisor.v1.ActorUsage m =
+                  input.readMessage(
+                      hero.supervisor.v1.ActorUsage.parser(),
+                      extensionRegistry);
+              if (usageHistoryBuilder_ == null) {
+                ensureUsageHistoryIsMutable();
+                usageHistory_.add(m);
+              } else {
+                usageHistoryBuilder_.addMessage(m);
+              }
+              break;
+            } // case 170
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4258,6 +4472,484 @@ private static final long serialVersionUID = 0L;
       consecutivePingFailures_ = 0;
       onChanged();
       return this;
+    }
+
+    private hero.supervisor.v1.ActorUsage usage_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ActorUsage, hero.supervisor.v1.ActorUsage.Builder, hero.supervisor.v1.ActorUsageOrBuilder> usageBuilder_;
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     * @return Whether the usage field is set.
+     */
+    public boolean hasUsage() {
+      return ((bitField0_ & 0x00080000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     * @return The usage.
+     */
+    public hero.supervisor.v1.ActorUsage getUsage() {
+      if (usageBuilder_ == null) {
+        return usage_ == null ? hero.supervisor.v1.ActorUsage.getDefaultInstance() : usage_;
+      } else {
+        return usageBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(hero.supervisor.v1.ActorUsage value) {
+      if (usageBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        usage_ = value;
+      } else {
+        usageBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(
+        hero.supervisor.v1.ActorUsage.Builder builderForValue) {
+      if (usageBuilder_ == null) {
+        usage_ = builderForValue.build();
+      } else {
+        usageBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    public Builder mergeUsage(hero.supervisor.v1.ActorUsage value) {
+      if (usageBuilder_ == null) {
+        if (((bitField0_ & 0x00080000) != 0) &&
+          usage_ != null &&
+          usage_ != hero.supervisor.v1.ActorUsage.getDefaultInstance()) {
+          getUsageBuilder().mergeFrom(value);
+        } else {
+          usage_ = value;
+        }
+      } else {
+        usageBuilder_.mergeFrom(value);
+      }
+      if (usage_ != null) {
+        bitField0_ |= 0x00080000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    public Builder clearUsage() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      usage_ = null;
+      if (usageBuilder_ != null) {
+        usageBuilder_.dispose();
+        usageBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.ActorUsage.Builder getUsageBuilder() {
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return internalGetUsageFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.ActorUsageOrBuilder getUsageOrBuilder() {
+      if (usageBuilder_ != null) {
+        return usageBuilder_.getMessageOrBuilder();
+      } else {
+        return usage_ == null ?
+            hero.supervisor.v1.ActorUsage.getDefaultInstance() : usage_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+     * within 5 seconds, and another node tells its samples every 30 seconds.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ActorUsage, hero.supervisor.v1.ActorUsage.Builder, hero.supervisor.v1.ActorUsageOrBuilder> 
+        internalGetUsageFieldBuilder() {
+      if (usageBuilder_ == null) {
+        usageBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.ActorUsage, hero.supervisor.v1.ActorUsage.Builder, hero.supervisor.v1.ActorUsageOrBuilder>(
+                getUsage(),
+                getParentForChildren(),
+                isClean());
+        usage_ = null;
+      }
+      return usageBuilder_;
+    }
+
+    private java.util.List<hero.supervisor.v1.ActorUsage> usageHistory_ =
+      java.util.Collections.emptyList();
+    private void ensureUsageHistoryIsMutable() {
+      if (!((bitField0_ & 0x00100000) != 0)) {
+        usageHistory_ = new java.util.ArrayList<hero.supervisor.v1.ActorUsage>(usageHistory_);
+        bitField0_ |= 0x00100000;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.ActorUsage, hero.supervisor.v1.ActorUsage.Builder, hero.supervisor.v1.ActorUsageOrBuilder> usageHistoryBuilder_;
+
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.ActorUsage> getUsageHistoryList() {
+      if (usageHistoryBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(usageHistory_);
+      } else {
+        return usageHistoryBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public int getUsageHistoryCount() {
+      if (usageHistoryBuilder_ == null) {
+        return usageHistory_.size();
+      } else {
+        return usageHistoryBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public hero.supervisor.v1.ActorUsage getUsageHistory(int index) {
+      if (usageHistoryBuilder_ == null) {
+        return usageHistory_.get(index);
+      } else {
+        return usageHistoryBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder setUsageHistory(
+        int index, hero.supervisor.v1.ActorUsage value) {
+      if (usageHistoryBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureUsageHistoryIsMutable();
+        usageHistory_.set(index, value);
+        onChanged();
+      } else {
+        usageHistoryBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder setUsageHistory(
+        int index, hero.supervisor.v1.ActorUsage.Builder builderForValue) {
+      if (usageHistoryBuilder_ == null) {
+        ensureUsageHistoryIsMutable();
+        usageHistory_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        usageHistoryBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder addUsageHistory(hero.supervisor.v1.ActorUsage value) {
+      if (usageHistoryBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureUsageHistoryIsMutable();
+        usageHistory_.add(value);
+        onChanged();
+      } else {
+        usageHistoryBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder addUsageHistory(
+        int index, hero.supervisor.v1.ActorUsage value) {
+      if (usageHistoryBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureUsageHistoryIsMutable();
+        usageHistory_.add(index, value);
+        onChanged();
+      } else {
+        usageHistoryBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder addUsageHistory(
+        hero.supervisor.v1.ActorUsage.Builder builderForValue) {
+      if (usageHistoryBuilder_ == null) {
+        ensureUsageHistoryIsMutable();
+        usageHistory_.add(builderForValue.build());
+        onChanged();
+      } else {
+        usageHistoryBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder addUsageHistory(
+        int index, hero.supervisor.v1.ActorUsage.Builder builderForValue) {
+      if (usageHistoryBuilder_ == null) {
+        ensureUsageHistoryIsMutable();
+        usageHistory_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        usageHistoryBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder addAllUsageHistory(
+        java.lang.Iterable<? extends hero.supervisor.v1.ActorUsage> values) {
+      if (usageHistoryBuilder_ == null) {
+        ensureUsageHistoryIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, usageHistory_);
+        onChanged();
+      } else {
+        usageHistoryBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder clearUsageHistory() {
+      if (usageHistoryBuilder_ == null) {
+        usageHistory_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00100000);
+        onChanged();
+      } else {
+        usageHistoryBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public Builder removeUsageHistory(int index) {
+      if (usageHistoryBuilder_ == null) {
+        ensureUsageHistoryIsMutable();
+        usageHistory_.remove(index);
+        onChanged();
+      } else {
+        usageHistoryBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public hero.supervisor.v1.ActorUsage.Builder getUsageHistoryBuilder(
+        int index) {
+      return internalGetUsageHistoryFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public hero.supervisor.v1.ActorUsageOrBuilder getUsageHistoryOrBuilder(
+        int index) {
+      if (usageHistoryBuilder_ == null) {
+        return usageHistory_.get(index);  } else {
+        return usageHistoryBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public java.util.List<? extends hero.supervisor.v1.ActorUsageOrBuilder> 
+         getUsageHistoryOrBuilderList() {
+      if (usageHistoryBuilder_ != null) {
+        return usageHistoryBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(usageHistory_);
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public hero.supervisor.v1.ActorUsage.Builder addUsageHistoryBuilder() {
+      return internalGetUsageHistoryFieldBuilder().addBuilder(
+          hero.supervisor.v1.ActorUsage.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public hero.supervisor.v1.ActorUsage.Builder addUsageHistoryBuilder(
+        int index) {
+      return internalGetUsageHistoryFieldBuilder().addBuilder(
+          index, hero.supervisor.v1.ActorUsage.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.ActorUsage.Builder> 
+         getUsageHistoryBuilderList() {
+      return internalGetUsageHistoryFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.ActorUsage, hero.supervisor.v1.ActorUsage.Builder, hero.supervisor.v1.ActorUsageOrBuilder> 
+        internalGetUsageHistoryFieldBuilder() {
+      if (usageHistoryBuilder_ == null) {
+        usageHistoryBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            hero.supervisor.v1.ActorUsage, hero.supervisor.v1.ActorUsage.Builder, hero.supervisor.v1.ActorUsageOrBuilder>(
+                usageHistory_,
+                ((bitField0_ & 0x00100000) != 0),
+                getParentForChildren(),
+                isClean());
+        usageHistory_ = null;
+      }
+      return usageHistoryBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Actor)

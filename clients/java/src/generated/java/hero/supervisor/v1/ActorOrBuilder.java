@@ -407,4 +407,78 @@ public interface ActorOrBuilder extends
    * @return The consecutivePingFailures.
    */
   int getConsecutivePingFailures();
+
+  /**
+   * <pre>
+   * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+   * within 5 seconds, and another node tells its samples every 30 seconds.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  boolean hasUsage();
+  /**
+   * <pre>
+   * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+   * within 5 seconds, and another node tells its samples every 30 seconds.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  hero.supervisor.v1.ActorUsage getUsage();
+  /**
+   * <pre>
+   * Output only. Resources in use. Absent without a process, and as long as they are not known: the first sample is taken
+   * within 5 seconds, and another node tells its samples every 30 seconds.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorUsage usage = 20 [json_name = "usage"];</code>
+   */
+  hero.supervisor.v1.ActorUsageOrBuilder getUsageOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  java.util.List<hero.supervisor.v1.ActorUsage> 
+      getUsageHistoryList();
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  hero.supervisor.v1.ActorUsage getUsageHistory(int index);
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  int getUsageHistoryCount();
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  java.util.List<? extends hero.supervisor.v1.ActorUsageOrBuilder> 
+      getUsageHistoryOrBuilderList();
+  /**
+   * <pre>
+   * Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.ActorUsage usage_history = 21 [json_name = "usageHistory"];</code>
+   */
+  hero.supervisor.v1.ActorUsageOrBuilder getUsageHistoryOrBuilder(
+      int index);
 }

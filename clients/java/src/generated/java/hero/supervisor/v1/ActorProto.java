@@ -72,6 +72,11 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_Actor_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ActorUsage_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ActorUsage_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_ActorExit_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -176,7 +181,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "ipt\030\006 \001(\tR\npingScript\"L\n\006Action\022\026\n\022ACTIO" +
       "N_UNSPECIFIED\020\000\022\022\n\016ACTION_RESTART\020\001\022\026\n\022A" +
       "CTION_REPORT_ONLY\020\002B\024\n\022_failure_threshol" +
-      "d\"\303\013\n\005Actor\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227" +
+      "d\"\276\014\n\005Actor\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227" +
       "\n\006config\030\002 \001(\0132\037.hero.supervisor.v1.Acto" +
       "rConfigR\006config\0225\n\005state\030\003 \001(\0162\037.hero.su" +
       "pervisor.v1.Actor.StateR\005state\022K\n\rdesire" +
@@ -199,51 +204,61 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "upervisor.v1.Actor.HealthR\006health\0225\n\tlas" +
       "t_ping\030\022 \001(\0132\030.hero.supervisor.v1.PingR\010" +
       "lastPing\022:\n\031consecutive_ping_failures\030\023 " +
-      "\001(\005R\027consecutivePingFailures\"\341\001\n\005State\022\025" +
-      "\n\021STATE_UNSPECIFIED\020\000\022\021\n\rSTATE_STOPPED\020\001" +
-      "\022\021\n\rSTATE_BLOCKED\020\002\022\022\n\016STATE_STARTING\020\003\022" +
-      "\021\n\rSTATE_RUNNING\020\004\022\022\n\016STATE_DRAINING\020\005\022\022" +
-      "\n\016STATE_STOPPING\020\006\022\021\n\rSTATE_BACKOFF\020\007\022\024\n" +
-      "\020STATE_CRASH_LOOP\020\010\022\020\n\014STATE_FAILED\020\t\022\021\n" +
-      "\rSTATE_UNKNOWN\020\n\"[\n\014DesiredState\022\035\n\031DESI" +
-      "RED_STATE_UNSPECIFIED\020\000\022\024\n\020DESIRED_STATE" +
-      "_UP\020\001\022\026\n\022DESIRED_STATE_DOWN\020\002\"s\n\006Health\022" +
-      "\026\n\022HEALTH_UNSPECIFIED\020\000\022\022\n\016HEALTH_HEALTH" +
-      "Y\020\001\022\023\n\017HEALTH_DEGRADED\020\002\022\024\n\020HEALTH_UNHEA" +
-      "LTHY\020\003\022\022\n\016HEALTH_UNKNOWN\020\004\"S\n\tManagedBy\022" +
-      "\032\n\026MANAGED_BY_UNSPECIFIED\020\000\022\023\n\017MANAGED_B" +
-      "Y_USER\020\001\022\025\n\021MANAGED_BY_SCALER\020\002B\006\n\004_pid\"" +
-      "\366\001\n\tActorExit\022 \n\texit_code\030\001 \001(\005H\000R\010exit" +
-      "Code\210\001\001\022\033\n\006signal\030\002 \001(\005H\001R\006signal\210\001\001\022.\n\004" +
-      "time\030\003 \001(\0132\032.google.protobuf.TimestampR\004" +
-      "time\022\020\n\003pid\030\004 \001(\005R\003pid\022\034\n\trequested\030\005 \001(" +
-      "\010R\trequested\022\031\n\010log_tail\030\006 \003(\tR\007logTail\022" +
-      "\026\n\006reason\030\007 \001(\tR\006reasonB\014\n\n_exit_codeB\t\n" +
-      "\007_signal\"\245\002\n\004Ping\022.\n\004time\030\001 \001(\0132\032.google" +
-      ".protobuf.TimestampR\004time\022:\n\007outcome\030\002 \001" +
-      "(\0162 .hero.supervisor.v1.Ping.OutcomeR\007ou" +
-      "tcome\0228\n\nround_trip\030\003 \001(\0132\031.google.proto" +
-      "buf.DurationR\troundTrip\022\030\n\007message\030\004 \001(\t" +
-      "R\007message\"]\n\007Outcome\022\027\n\023OUTCOME_UNSPECIF" +
-      "IED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n\021OUTCOME_TIMED_O" +
-      "UT\020\002\022\022\n\016OUTCOME_FAILED\020\003\"\203\002\n\rActorSelect" +
-      "or\022\033\n\tactor_ids\030\001 \003(\tR\010actorIds\022A\n\014scrip" +
-      "t_types\030\002 \003(\0162\036.hero.supervisor.v1.Scrip" +
-      "tTypeR\013scriptTypes\022E\n\006labels\030\003 \003(\0132-.her" +
-      "o.supervisor.v1.ActorSelector.LabelsEntr" +
-      "yR\006labels\022\020\n\003all\030\004 \001(\010R\003all\0329\n\013LabelsEnt" +
-      "ry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005val" +
-      "ue:\0028\001\"\323\001\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\004time\022;\n\006stream\030\002 " +
-      "\001(\0162#.hero.supervisor.v1.LogEntry.Stream" +
-      "R\006stream\022\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026" +
-      "\n\022STREAM_UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020" +
-      "\001\022\021\n\rSTREAM_STDERR\020\002*R\n\tActorView\022\032\n\026ACT" +
-      "OR_VIEW_UNSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASI" +
-      "C\020\001\022\023\n\017ACTOR_VIEW_FULL\020\002By\n\022hero.supervi" +
-      "sor.v1B\nActorProtoP\001ZUgithub.com/hero-su" +
-      "pervisor/hero-supervisor/clients/go/hero" +
-      "/supervisor/v1;supervisorv1b\006proto3"
+      "\001(\005R\027consecutivePingFailures\0224\n\005usage\030\024 " +
+      "\001(\0132\036.hero.supervisor.v1.ActorUsageR\005usa" +
+      "ge\022C\n\rusage_history\030\025 \003(\0132\036.hero.supervi" +
+      "sor.v1.ActorUsageR\014usageHistory\"\341\001\n\005Stat" +
+      "e\022\025\n\021STATE_UNSPECIFIED\020\000\022\021\n\rSTATE_STOPPE" +
+      "D\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\022\n\016STATE_STARTING" +
+      "\020\003\022\021\n\rSTATE_RUNNING\020\004\022\022\n\016STATE_DRAINING\020" +
+      "\005\022\022\n\016STATE_STOPPING\020\006\022\021\n\rSTATE_BACKOFF\020\007" +
+      "\022\024\n\020STATE_CRASH_LOOP\020\010\022\020\n\014STATE_FAILED\020\t" +
+      "\022\021\n\rSTATE_UNKNOWN\020\n\"[\n\014DesiredState\022\035\n\031D" +
+      "ESIRED_STATE_UNSPECIFIED\020\000\022\024\n\020DESIRED_ST" +
+      "ATE_UP\020\001\022\026\n\022DESIRED_STATE_DOWN\020\002\"s\n\006Heal" +
+      "th\022\026\n\022HEALTH_UNSPECIFIED\020\000\022\022\n\016HEALTH_HEA" +
+      "LTHY\020\001\022\023\n\017HEALTH_DEGRADED\020\002\022\024\n\020HEALTH_UN" +
+      "HEALTHY\020\003\022\022\n\016HEALTH_UNKNOWN\020\004\"S\n\tManaged" +
+      "By\022\032\n\026MANAGED_BY_UNSPECIFIED\020\000\022\023\n\017MANAGE" +
+      "D_BY_USER\020\001\022\025\n\021MANAGED_BY_SCALER\020\002B\006\n\004_p" +
+      "id\"\211\002\n\nActorUsage\022.\n\004time\030\001 \001(\0132\032.google" +
+      ".protobuf.TimestampR\004time\022*\n\016cpu_millico" +
+      "res\030\002 \001(\005H\000R\rcpuMillicores\210\001\001\022!\n\014memory_" +
+      "bytes\030\003 \001(\003R\013memoryBytes\022\"\n\nopen_files\030\004" +
+      " \001(\005H\001R\topenFiles\210\001\001\022\030\n\007threads\030\005 \001(\005R\007t" +
+      "hreads\022\034\n\tprocesses\030\006 \001(\005R\tprocessesB\021\n\017" +
+      "_cpu_millicoresB\r\n\013_open_files\"\366\001\n\tActor" +
+      "Exit\022 \n\texit_code\030\001 \001(\005H\000R\010exitCode\210\001\001\022\033" +
+      "\n\006signal\030\002 \001(\005H\001R\006signal\210\001\001\022.\n\004time\030\003 \001(" +
+      "\0132\032.google.protobuf.TimestampR\004time\022\020\n\003p" +
+      "id\030\004 \001(\005R\003pid\022\034\n\trequested\030\005 \001(\010R\treques" +
+      "ted\022\031\n\010log_tail\030\006 \003(\tR\007logTail\022\026\n\006reason" +
+      "\030\007 \001(\tR\006reasonB\014\n\n_exit_codeB\t\n\007_signal\"" +
+      "\245\002\n\004Ping\022.\n\004time\030\001 \001(\0132\032.google.protobuf" +
+      ".TimestampR\004time\022:\n\007outcome\030\002 \001(\0162 .hero" +
+      ".supervisor.v1.Ping.OutcomeR\007outcome\0228\n\n" +
+      "round_trip\030\003 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\troundTrip\022\030\n\007message\030\004 \001(\tR\007message" +
+      "\"]\n\007Outcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\016\n\n" +
+      "OUTCOME_OK\020\001\022\025\n\021OUTCOME_TIMED_OUT\020\002\022\022\n\016O" +
+      "UTCOME_FAILED\020\003\"\203\002\n\rActorSelector\022\033\n\tact" +
+      "or_ids\030\001 \003(\tR\010actorIds\022A\n\014script_types\030\002" +
+      " \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013sc" +
+      "riptTypes\022E\n\006labels\030\003 \003(\0132-.hero.supervi" +
+      "sor.v1.ActorSelector.LabelsEntryR\006labels" +
+      "\022\020\n\003all\030\004 \001(\010R\003all\0329\n\013LabelsEntry\022\020\n\003key" +
+      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\323\001" +
+      "\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.google.protob" +
+      "uf.TimestampR\004time\022;\n\006stream\030\002 \001(\0162#.her" +
+      "o.supervisor.v1.LogEntry.StreamR\006stream\022" +
+      "\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026\n\022STREAM_" +
+      "UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020\001\022\021\n\rSTRE" +
+      "AM_STDERR\020\002*R\n\tActorView\022\032\n\026ACTOR_VIEW_U" +
+      "NSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASIC\020\001\022\023\n\017AC" +
+      "TOR_VIEW_FULL\020\002By\n\022hero.supervisor.v1B\nA" +
+      "ctorProtoP\001ZUgithub.com/hero-supervisor/" +
+      "hero-supervisor/clients/go/hero/supervis" +
+      "or/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -305,21 +320,27 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_Actor_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Actor_descriptor,
-        new java.lang.String[] { "ActorId", "Config", "State", "DesiredState", "StatusMessage", "Pid", "Node", "ManagedBy", "JobsInFlight", "CreateTime", "StartTime", "StateTime", "LastJobTime", "RestartCount", "LastExit", "Etag", "Health", "LastPing", "ConsecutivePingFailures", });
-    internal_static_hero_supervisor_v1_ActorExit_descriptor =
+        new java.lang.String[] { "ActorId", "Config", "State", "DesiredState", "StatusMessage", "Pid", "Node", "ManagedBy", "JobsInFlight", "CreateTime", "StartTime", "StateTime", "LastJobTime", "RestartCount", "LastExit", "Etag", "Health", "LastPing", "ConsecutivePingFailures", "Usage", "UsageHistory", });
+    internal_static_hero_supervisor_v1_ActorUsage_descriptor =
       getDescriptor().getMessageType(6);
+    internal_static_hero_supervisor_v1_ActorUsage_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ActorUsage_descriptor,
+        new java.lang.String[] { "Time", "CpuMillicores", "MemoryBytes", "OpenFiles", "Threads", "Processes", });
+    internal_static_hero_supervisor_v1_ActorExit_descriptor =
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_ActorExit_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorExit_descriptor,
         new java.lang.String[] { "ExitCode", "Signal", "Time", "Pid", "Requested", "LogTail", "Reason", });
     internal_static_hero_supervisor_v1_Ping_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(8);
     internal_static_hero_supervisor_v1_Ping_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Ping_descriptor,
         new java.lang.String[] { "Time", "Outcome", "RoundTrip", "Message", });
     internal_static_hero_supervisor_v1_ActorSelector_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(9);
     internal_static_hero_supervisor_v1_ActorSelector_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorSelector_descriptor,
@@ -331,7 +352,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
         internal_static_hero_supervisor_v1_ActorSelector_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_LogEntry_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(10);
     internal_static_hero_supervisor_v1_LogEntry_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntry_descriptor,

@@ -49,6 +49,7 @@ private static final long serialVersionUID = 0L;
             hero.supervisor.v1.GetActorRequest.class, hero.supervisor.v1.GetActorRequest.Builder.class);
   }
 
+  private int bitField0_;
   public static final int ACTOR_ID_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object actorId_ = "";
@@ -122,6 +123,47 @@ private static final long serialVersionUID = 0L;
     return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
   }
 
+  public static final int USAGE_HISTORY_FIELD_NUMBER = 3;
+  private com.google.protobuf.Duration usageHistory_;
+  /**
+   * <pre>
+   * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+   * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+   * @return Whether the usageHistory field is set.
+   */
+  @java.lang.Override
+  public boolean hasUsageHistory() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+   * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+   * @return The usageHistory.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Duration getUsageHistory() {
+    return usageHistory_ == null ? com.google.protobuf.Duration.getDefaultInstance() : usageHistory_;
+  }
+  /**
+   * <pre>
+   * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+   * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.DurationOrBuilder getUsageHistoryOrBuilder() {
+    return usageHistory_ == null ? com.google.protobuf.Duration.getDefaultInstance() : usageHistory_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -142,6 +184,9 @@ private static final long serialVersionUID = 0L;
     if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
       output.writeEnum(2, view_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(3, getUsageHistory());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -157,6 +202,10 @@ private static final long serialVersionUID = 0L;
     if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(2, view_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(3, getUsageHistory());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -176,6 +225,11 @@ private static final long serialVersionUID = 0L;
     if (!getActorId()
         .equals(other.getActorId())) return false;
     if (view_ != other.view_) return false;
+    if (hasUsageHistory() != other.hasUsageHistory()) return false;
+    if (hasUsageHistory()) {
+      if (!getUsageHistory()
+          .equals(other.getUsageHistory())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -191,6 +245,10 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getActorId().hashCode();
     hash = (37 * hash) + VIEW_FIELD_NUMBER;
     hash = (53 * hash) + view_;
+    if (hasUsageHistory()) {
+      hash = (37 * hash) + USAGE_HISTORY_FIELD_NUMBER;
+      hash = (53 * hash) + getUsageHistory().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -314,13 +372,19 @@ private static final long serialVersionUID = 0L;
 
     // Construct using hero.supervisor.v1.GetActorRequest.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetUsageHistoryFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -328,6 +392,11 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       actorId_ = "";
       view_ = 0;
+      usageHistory_ = null;
+      if (usageHistoryBuilder_ != null) {
+        usageHistoryBuilder_.dispose();
+        usageHistoryBuilder_ = null;
+      }
       return this;
     }
 
@@ -367,6 +436,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.view_ = view_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.usageHistory_ = usageHistoryBuilder_ == null
+            ? usageHistory_
+            : usageHistoryBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -388,6 +465,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.view_ != 0) {
         setViewValue(other.getViewValue());
+      }
+      if (other.hasUsageHistory()) {
+        mergeUsageHistory(other.getUsageHistory());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -425,6 +505,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 16
+            case 26: {
+              input.readMessage(
+                  internalGetUsageHistoryFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -603,6 +690,172 @@ private static final long serialVersionUID = 0L;
       view_ = 0;
       onChanged();
       return this;
+    }
+
+    private com.google.protobuf.Duration usageHistory_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> usageHistoryBuilder_;
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     * @return Whether the usageHistory field is set.
+     */
+    public boolean hasUsageHistory() {
+      return ((bitField0_ & 0x00000004) != 0);
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     * @return The usageHistory.
+     */
+    public com.google.protobuf.Duration getUsageHistory() {
+      if (usageHistoryBuilder_ == null) {
+        return usageHistory_ == null ? com.google.protobuf.Duration.getDefaultInstance() : usageHistory_;
+      } else {
+        return usageHistoryBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    public Builder setUsageHistory(com.google.protobuf.Duration value) {
+      if (usageHistoryBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        usageHistory_ = value;
+      } else {
+        usageHistoryBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    public Builder setUsageHistory(
+        com.google.protobuf.Duration.Builder builderForValue) {
+      if (usageHistoryBuilder_ == null) {
+        usageHistory_ = builderForValue.build();
+      } else {
+        usageHistoryBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    public Builder mergeUsageHistory(com.google.protobuf.Duration value) {
+      if (usageHistoryBuilder_ == null) {
+        if (((bitField0_ & 0x00000004) != 0) &&
+          usageHistory_ != null &&
+          usageHistory_ != com.google.protobuf.Duration.getDefaultInstance()) {
+          getUsageHistoryBuilder().mergeFrom(value);
+        } else {
+          usageHistory_ = value;
+        }
+      } else {
+        usageHistoryBuilder_.mergeFrom(value);
+      }
+      if (usageHistory_ != null) {
+        bitField0_ |= 0x00000004;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    public Builder clearUsageHistory() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      usageHistory_ = null;
+      if (usageHistoryBuilder_ != null) {
+        usageHistoryBuilder_.dispose();
+        usageHistoryBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    public com.google.protobuf.Duration.Builder getUsageHistoryBuilder() {
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return internalGetUsageHistoryFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    public com.google.protobuf.DurationOrBuilder getUsageHistoryOrBuilder() {
+      if (usageHistoryBuilder_ != null) {
+        return usageHistoryBuilder_.getMessageOrBuilder();
+      } else {
+        return usageHistory_ == null ?
+            com.google.protobuf.Duration.getDefaultInstance() : usageHistory_;
+      }
+    }
+    /**
+     * <pre>
+     * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+     * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> 
+        internalGetUsageHistoryFieldBuilder() {
+      if (usageHistoryBuilder_ == null) {
+        usageHistoryBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder>(
+                getUsageHistory(),
+                getParentForChildren(),
+                isClean());
+        usageHistory_ = null;
+      }
+      return usageHistoryBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.GetActorRequest)

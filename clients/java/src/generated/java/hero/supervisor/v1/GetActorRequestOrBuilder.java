@@ -48,4 +48,34 @@ public interface GetActorRequestOrBuilder extends
    * @return The view.
    */
   hero.supervisor.v1.ActorView getView();
+
+  /**
+   * <pre>
+   * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+   * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+   * @return Whether the usageHistory field is set.
+   */
+  boolean hasUsageHistory();
+  /**
+   * <pre>
+   * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+   * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+   * @return The usageHistory.
+   */
+  com.google.protobuf.Duration getUsageHistory();
+  /**
+   * <pre>
+   * Time before now whose samples are returned in usage_history, 0 to 24 hours: each sample of the last hour, if this
+   * server samples the actor and has run for so long, and samples of five minutes before that. Default: 0, none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration usage_history = 3 [json_name = "usageHistory"];</code>
+   */
+  com.google.protobuf.DurationOrBuilder getUsageHistoryOrBuilder();
 }

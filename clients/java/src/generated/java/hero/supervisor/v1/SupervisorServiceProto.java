@@ -412,6 +412,16 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_UsageUpdate_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -506,389 +516,397 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "r\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005acto" +
       "r\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outc" +
       "ome\030\003 \001(\0162\037.hero.supervisor.v1.WaitOutco" +
-      "meR\013waitOutcome\"_\n\017GetActorRequest\022\031\n\010ac" +
-      "tor_id\030\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.he" +
-      "ro.supervisor.v1.ActorViewR\004view\"C\n\020GetA" +
-      "ctorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.super" +
-      "visor.v1.ActorR\005actor\"\230\003\n\021ListActorsRequ" +
-      "est\022A\n\014script_types\030\001 \003(\0162\036.hero.supervi" +
-      "sor.v1.ScriptTypeR\013scriptTypes\0227\n\006states" +
-      "\030\002 \003(\0162\037.hero.supervisor.v1.Actor.StateR" +
-      "\006states\022I\n\006labels\030\003 \003(\01321.hero.superviso" +
-      "r.v1.ListActorsRequest.LabelsEntryR\006labe" +
-      "ls\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage_size\030\005 \001(" +
-      "\005R\010pageSize\022\035\n\npage_token\030\006 \001(\tR\tpageTok" +
-      "en\0221\n\004view\030\007 \001(\0162\035.hero.supervisor.v1.Ac" +
-      "torViewR\004view\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(" +
-      "\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022Lis" +
-      "tActorsResponse\0221\n\006actors\030\001 \003(\0132\031.hero.s" +
-      "upervisor.v1.ActorR\006actors\022&\n\017next_page_" +
-      "token\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_size" +
-      "\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateActorRequest" +
-      "\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 " +
-      "\001(\0132\037.hero.supervisor.v1.ActorConfigR\006co" +
-      "nfig\022;\n\013update_mask\030\003 \001(\0132\032.google.proto" +
-      "buf.FieldMaskR\nupdateMask\022B\n\005apply\030\004 \001(\016" +
-      "2,.hero.supervisor.v1.UpdateActorRequest" +
-      ".ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\014drainTimeout\022\022\n" +
-      "\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\"G\n\005Apply" +
-      "\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT_ST" +
-      "ART\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateActorR" +
-      "esponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor" +
-      ".v1.ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\tres" +
-      "tarted\"\302\001\n\022DeleteActorRequest\022\031\n\010actor_i" +
+      "meR\013waitOutcome\"\237\001\n\017GetActorRequest\022\031\n\010a" +
+      "ctor_id\030\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.h" +
+      "ero.supervisor.v1.ActorViewR\004view\022>\n\rusa" +
+      "ge_history\030\003 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\014usageHistory\"C\n\020GetActorResponse\022/\n" +
+      "\005actor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR" +
+      "\005actor\"\230\003\n\021ListActorsRequest\022A\n\014script_t" +
+      "ypes\030\001 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
+      "peR\013scriptTypes\0227\n\006states\030\002 \003(\0162\037.hero.s" +
+      "upervisor.v1.Actor.StateR\006states\022I\n\006labe" +
+      "ls\030\003 \003(\01321.hero.supervisor.v1.ListActors" +
+      "Request.LabelsEntryR\006labels\022\022\n\004node\030\004 \001(" +
+      "\tR\004node\022\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\n" +
+      "page_token\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(" +
+      "\0162\035.hero.supervisor.v1.ActorViewR\004view\0329" +
+      "\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
+      "\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListActorsResponse" +
+      "\0221\n\006actors\030\001 \003(\0132\031.hero.supervisor.v1.Ac" +
+      "torR\006actors\022&\n\017next_page_token\030\002 \001(\tR\rne" +
+      "xtPageToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalSi" +
+      "ze\"\274\003\n\022UpdateActorRequest\022\031\n\010actor_id\030\001 " +
+      "\001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.supe" +
+      "rvisor.v1.ActorConfigR\006config\022;\n\013update_" +
+      "mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR\n" +
+      "updateMask\022B\n\005apply\030\004 \001(\0162,.hero.supervi" +
+      "sor.v1.UpdateActorRequest.ApplyR\005apply\022>" +
+      "\n\rdrain_timeout\030\005 \001(\0132\031.google.protobuf." +
+      "DurationR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004et" +
+      "ag\0224\n\010max_wait\030\007 \001(\0132\031.google.protobuf.D" +
+      "urationR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSPE" +
+      "CIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY_" +
+      "RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005acto" +
+      "r\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005acto" +
+      "r\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\302\001\n\022Dele" +
+      "teActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorI" +
+      "d\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.protob" +
+      "uf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010" +
+      "R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allowMis" +
+      "sing\022\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023DeleteAc" +
+      "torResponse\022/\n\005actor\030\001 \001(\0132\031.hero.superv" +
+      "isor.v1.ActorR\005actor\"d\n\021StartActorReques" +
+      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wait" +
+      "\030\002 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
+      "it\"\243\001\n\022StartActorResponse\022/\n\005actor\030\001 \001(\013" +
+      "2\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007ch" +
+      "anged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001" +
+      "(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wai" +
+      "tOutcome\"\321\001\n\020StopActorRequest\022\031\n\010actor_i" +
       "d\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132" +
       "\031.google.protobuf.DurationR\014drainTimeout" +
-      "\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallow_missing\030" +
-      "\004 \001(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006rea" +
-      "son\"F\n\023DeleteActorResponse\022/\n\005actor\030\001 \001(" +
-      "\0132\031.hero.supervisor.v1.ActorR\005actor\"d\n\021S" +
-      "tartActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007acto" +
-      "rId\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf." +
-      "DurationR\007maxWait\"\243\001\n\022StartActorResponse" +
-      "\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Act" +
-      "orR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014w" +
-      "ait_outcome\030\003 \001(\0162\037.hero.supervisor.v1.W" +
-      "aitOutcomeR\013waitOutcome\"\321\001\n\020StopActorReq" +
-      "uest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdrain" +
-      "_timeout\030\002 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n" +
-      "\010max_wait\030\004 \001(\0132\031.google.protobuf.Durati" +
-      "onR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\242\001\n\021" +
-      "StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
-      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
-      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
-      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
-      "\"\324\001\n\023RestartActorRequest\022\031\n\010actor_id\030\001 \001" +
-      "(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
-      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
-      "n\030\005 \001(\tR\006reason\"\245\001\n\024RestartActorResponse" +
-      "\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Act" +
-      "orR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014w" +
-      "ait_outcome\030\003 \001(\0162\037.hero.supervisor.v1.W" +
-      "aitOutcomeR\013waitOutcome\"\354\001\n\013ActorResult\022" +
-      "\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 \001(" +
-      "\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007c" +
-      "hanged\030\003 \001(\010R\007changed\022B\n\014wait_outcome\030\004 " +
-      "\001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wa" +
-      "itOutcome\0223\n\005error\030\005 \001(\0132\035.hero.supervis" +
-      "or.v1.ItemErrorR\005error\"\211\001\n\022StartActorsRe" +
-      "quest\022=\n\010selector\030\001 \001(\0132!.hero.superviso" +
-      "r.v1.ActorSelectorR\010selector\0224\n\010max_wait" +
-      "\030\002 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
-      "it\"P\n\023StartActorsResponse\0229\n\007results\030\001 \003" +
-      "(\0132\037.hero.supervisor.v1.ActorResultR\007res" +
-      "ults\"\366\001\n\021StopActorsRequest\022=\n\010selector\030\001" +
-      " \001(\0132!.hero.supervisor.v1.ActorSelectorR" +
-      "\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\014drainTimeout\022\024\n\005for" +
-      "ce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\007maxWait\022\026\n\006reason\030" +
-      "\005 \001(\tR\006reason\"O\n\022StopActorsResponse\0229\n\007r" +
-      "esults\030\001 \003(\0132\037.hero.supervisor.v1.ActorR" +
-      "esultR\007results\"\242\002\n\024RestartActorsRequest\022" +
+      "\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\007maxWait\022\026\n\006" +
+      "reason\030\005 \001(\tR\006reason\"\242\001\n\021StopActorRespon" +
+      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
+      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
+      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
+      ".WaitOutcomeR\013waitOutcome\"\324\001\n\023RestartAct" +
+      "orRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\r" +
+      "drain_timeout\030\002 \001(\0132\031.google.protobuf.Du" +
+      "rationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005for" +
+      "ce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.D" +
+      "urationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason" +
+      "\"\245\001\n\024RestartActorResponse\022/\n\005actor\030\001 \001(\013" +
+      "2\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007ch" +
+      "anged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001" +
+      "(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wai" +
+      "tOutcome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 \001" +
+      "(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.hero.superv" +
+      "isor.v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007c" +
+      "hanged\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.supe" +
+      "rvisor.v1.WaitOutcomeR\013waitOutcome\0223\n\005er" +
+      "ror\030\005 \001(\0132\035.hero.supervisor.v1.ItemError" +
+      "R\005error\"\211\001\n\022StartActorsRequest\022=\n\010select" +
+      "or\030\001 \001(\0132!.hero.supervisor.v1.ActorSelec" +
+      "torR\010selector\0224\n\010max_wait\030\002 \001(\0132\031.google" +
+      ".protobuf.DurationR\007maxWait\"P\n\023StartActo" +
+      "rsResponse\0229\n\007results\030\001 \003(\0132\037.hero.super" +
+      "visor.v1.ActorResultR\007results\"\366\001\n\021StopAc" +
+      "torsRequest\022=\n\010selector\030\001 \001(\0132!.hero.sup" +
+      "ervisor.v1.ActorSelectorR\010selector\022>\n\rdr" +
+      "ain_timeout\030\002 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force" +
+      "\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"O" +
+      "\n\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037." +
+      "hero.supervisor.v1.ActorResultR\007results\"" +
+      "\242\002\n\024RestartActorsRequest\022=\n\010selector\030\001 \001" +
+      "(\0132!.hero.supervisor.v1.ActorSelectorR\010s" +
+      "elector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google." +
+      "protobuf.DurationR\014drainTimeout\022\024\n\005force" +
+      "\030\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R\016" +
+      "maxUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\007maxWait\022\026\n\006reason\030\006" +
+      " \001(\tR\006reason\"R\n\025RestartActorsResponse\0229\n" +
+      "\007results\030\001 \003(\0132\037.hero.supervisor.v1.Acto" +
+      "rResultR\007results\"\267\002\n\026StreamActorLogsRequ" +
+      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_l" +
+      "ines\030\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_time" +
+      "\030\003 \001(\0132\032.google.protobuf.TimestampR\tsinc" +
+      "eTime\022!\n\014resume_after\030\004 \001(\tR\013resumeAfter" +
+      "\022\026\n\006follow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(" +
+      "\0162#.hero.supervisor.v1.LogEntry.StreamR\007" +
+      "streams\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013_" +
+      "tail_lines\"\216\001\n\027StreamActorLogsResponse\0226" +
+      "\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Log" +
+      "EntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014d" +
+      "roppedCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026L" +
+      "istScriptTypesRequest\"b\n\027ListScriptTypes" +
+      "Response\022G\n\014script_types\030\001 \003(\0132$.hero.su" +
+      "pervisor.v1.ScriptTypeStatusR\013scriptType" +
+      "s\"\212\001\n\024GetScriptTypeRequest\022?\n\013script_typ" +
+      "e\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR" +
+      "\nscriptType\0221\n\004view\030\002 \001(\0162\035.hero.supervi" +
+      "sor.v1.ActorViewR\004view\"U\n\025GetScriptTypeR" +
+      "esponse\022<\n\006status\030\001 \001(\0132$.hero.superviso" +
+      "r.v1.ScriptTypeStatusR\006status\"\333\001\n\027Update" +
+      "ScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162\036" +
+      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
+      "pe\022B\n\010settings\030\002 \001(\0132&.hero.supervisor.v" +
+      "1.ScriptTypeSettingsR\010settings\022;\n\013update" +
+      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
+      "\nupdateMask\"X\n\030UpdateScriptTypeResponse\022" +
+      "<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.Scr" +
+      "iptTypeStatusR\006status\"\323\002\n\022ScaleActorsReq" +
+      "uest\022?\n\013script_type\030\001 \001(\0162\036.hero.supervi" +
+      "sor.v1.ScriptTypeR\nscriptType\022\037\n\010replica" +
+      "s\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030" +
+      "\003 \001(\0132\031.google.protobuf.DurationR\014drainT" +
+      "imeout\0224\n\010max_wait\030\004 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\022#\n\rvalidate_only\030\005 " +
+      "\001(\010R\014validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010ta" +
+      "keOver\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_repli" +
+      "cas\"\353\001\n\023ScaleActorsResponse\022<\n\006status\030\001 " +
+      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
+      "sR\006status\022&\n\017added_actor_ids\030\002 \003(\tR\radde" +
+      "dActorIds\022*\n\021removed_actor_ids\030\003 \003(\tR\017re" +
+      "movedActorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.he" +
+      "ro.supervisor.v1.WaitOutcomeR\013waitOutcom" +
+      "e\"l\n\021PauseQueueRequest\022?\n\013script_type\030\001 " +
+      "\001(\0162\036.hero.supervisor.v1.ScriptTypeR\nscr" +
+      "iptType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022Pause" +
+      "QueueResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
+      "ervisor.v1.ScriptTypeStatusR\006status\022\030\n\007c" +
+      "hanged\030\002 \001(\010R\007changed\"m\n\022ResumeQueueRequ" +
+      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
+      "or.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002" +
+      " \001(\tR\006reason\"m\n\023ResumeQueueResponse\022<\n\006s" +
+      "tatus\030\001 \001(\0132$.hero.supervisor.v1.ScriptT" +
+      "ypeStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007chan" +
+      "ged\"\207\002\n\021PurgeQueueRequest\022?\n\013script_type" +
+      "\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\n" +
+      "scriptType\0225\n\006states\030\002 \003(\0162\035.hero.superv" +
+      "isor.v1.Job.StateR\006states\022*\n\016expected_co" +
+      "unt\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidat" +
+      "e_only\030\004 \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001" +
+      "(\tR\006reasonB\021\n\017_expected_count\"7\n\022PurgeQu" +
+      "eueResponse\022!\n\014purged_count\030\001 \001(\005R\013purge" +
+      "dCount\"\234\002\n\022CheckHealthRequest\022=\n\010selecto" +
+      "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
+      "orR\010selector\022B\n\005scope\030\002 \001(\0162,.hero.super" +
+      "visor.v1.CheckHealthRequest.ScopeR\005scope" +
+      "\0224\n\010max_wait\030\003 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECI" +
+      "FIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n" +
+      "\nSCOPE_NONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007" +
+      "reports\030\001 \003(\0132 .hero.supervisor.v1.Healt" +
+      "hReportR\007reports\"\205\002\n\022WatchHealthRequest\022" +
       "=\n\010selector\030\001 \001(\0132!.hero.supervisor.v1.A" +
-      "ctorSelectorR\010selector\022>\n\rdrain_timeout\030" +
-      "\002 \001(\0132\031.google.protobuf.DurationR\014drainT" +
-      "imeout\022\024\n\005force\030\003 \001(\010R\005force\022\'\n\017max_unav" +
-      "ailable\030\004 \001(\005R\016maxUnavailable\0224\n\010max_wai" +
-      "t\030\005 \001(\0132\031.google.protobuf.DurationR\007maxW" +
-      "ait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n\025RestartAc" +
-      "torsResponse\0229\n\007results\030\001 \003(\0132\037.hero.sup" +
-      "ervisor.v1.ActorResultR\007results\"\267\002\n\026Stre" +
-      "amActorLogsRequest\022\031\n\010actor_id\030\001 \001(\tR\007ac" +
-      "torId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailLines\210\001" +
-      "\001\0229\n\nsince_time\030\003 \001(\0132\032.google.protobuf." +
-      "TimestampR\tsinceTime\022!\n\014resume_after\030\004 \001" +
-      "(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006follow\022" +
-      "=\n\007streams\030\006 \003(\0162#.hero.supervisor.v1.Lo" +
-      "gEntry.StreamR\007streams\022\032\n\010contains\030\007 \001(\t" +
-      "R\010containsB\r\n\013_tail_lines\"\216\001\n\027StreamActo" +
-      "rLogsResponse\0226\n\007entries\030\001 \003(\0132\034.hero.su" +
-      "pervisor.v1.LogEntryR\007entries\022#\n\rdropped" +
-      "_count\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030\003 \001" +
-      "(\tR\006cursor\"\030\n\026ListScriptTypesRequest\"b\n\027" +
-      "ListScriptTypesResponse\022G\n\014script_types\030" +
-      "\001 \003(\0132$.hero.supervisor.v1.ScriptTypeSta" +
-      "tusR\013scriptTypes\"\212\001\n\024GetScriptTypeReques" +
-      "t\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor" +
-      ".v1.ScriptTypeR\nscriptType\0221\n\004view\030\002 \001(\016" +
-      "2\035.hero.supervisor.v1.ActorViewR\004view\"U\n" +
-      "\025GetScriptTypeResponse\022<\n\006status\030\001 \001(\0132$" +
-      ".hero.supervisor.v1.ScriptTypeStatusR\006st" +
-      "atus\"\333\001\n\027UpdateScriptTypeRequest\022?\n\013scri" +
-      "pt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scrip" +
-      "tTypeR\nscriptType\022B\n\010settings\030\002 \001(\0132&.he" +
-      "ro.supervisor.v1.ScriptTypeSettingsR\010set" +
-      "tings\022;\n\013update_mask\030\003 \001(\0132\032.google.prot" +
-      "obuf.FieldMaskR\nupdateMask\"X\n\030UpdateScri" +
-      "ptTypeResponse\022<\n\006status\030\001 \001(\0132$.hero.su" +
-      "pervisor.v1.ScriptTypeStatusR\006status\"\323\002\n" +
-      "\022ScaleActorsRequest\022?\n\013script_type\030\001 \001(\016" +
-      "2\036.hero.supervisor.v1.ScriptTypeR\nscript" +
-      "Type\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n" +
-      "\rdrain_timeout\030\003 \001(\0132\031.google.protobuf.D" +
-      "urationR\014drainTimeout\0224\n\010max_wait\030\004 \001(\0132" +
-      "\031.google.protobuf.DurationR\007maxWait\022#\n\rv" +
-      "alidate_only\030\005 \001(\010R\014validateOnly\022\033\n\ttake" +
-      "_over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007 \001(\tR\006r" +
-      "easonB\013\n\t_replicas\"\353\001\n\023ScaleActorsRespon" +
-      "se\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1." +
-      "ScriptTypeStatusR\006status\022&\n\017added_actor_" +
-      "ids\030\002 \003(\tR\raddedActorIds\022*\n\021removed_acto" +
-      "r_ids\030\003 \003(\tR\017removedActorIds\022B\n\014wait_out" +
-      "come\030\004 \001(\0162\037.hero.supervisor.v1.WaitOutc" +
-      "omeR\013waitOutcome\"l\n\021PauseQueueRequest\022?\n" +
-      "\013script_type\030\001 \001(\0162\036.hero.supervisor.v1." +
-      "ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006" +
-      "reason\"l\n\022PauseQueueResponse\022<\n\006status\030\001" +
-      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
-      "usR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"m\n\022" +
-      "ResumeQueueRequest\022?\n\013script_type\030\001 \001(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
-      "ype\022\026\n\006reason\030\002 \001(\tR\006reason\"m\n\023ResumeQue" +
-      "ueResponse\022<\n\006status\030\001 \001(\0132$.hero.superv" +
-      "isor.v1.ScriptTypeStatusR\006status\022\030\n\007chan" +
-      "ged\030\002 \001(\010R\007changed\"\207\002\n\021PurgeQueueRequest" +
-      "\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor." +
-      "v1.ScriptTypeR\nscriptType\0225\n\006states\030\002 \003(" +
-      "\0162\035.hero.supervisor.v1.Job.StateR\006states" +
-      "\022*\n\016expected_count\030\003 \001(\005H\000R\rexpectedCoun" +
-      "t\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnl" +
-      "y\022\026\n\006reason\030\005 \001(\tR\006reasonB\021\n\017_expected_c" +
-      "ount\"7\n\022PurgeQueueResponse\022!\n\014purged_cou" +
-      "nt\030\001 \001(\005R\013purgedCount\"\234\002\n\022CheckHealthReq" +
-      "uest\022=\n\010selector\030\001 \001(\0132!.hero.supervisor" +
-      ".v1.ActorSelectorR\010selector\022B\n\005scope\030\002 \001" +
-      "(\0162,.hero.supervisor.v1.CheckHealthReque" +
-      "st.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\007maxWait\"M\n\005Scope\022\025" +
-      "\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n" +
-      "\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHea" +
-      "lthResponse\022:\n\007reports\030\001 \003(\0132 .hero.supe" +
-      "rvisor.v1.HealthReportR\007reports\"\205\002\n\022Watc" +
-      "hHealthRequest\022=\n\010selector\030\001 \001(\0132!.hero." +
-      "supervisor.v1.ActorSelectorR\010selector\022.\n" +
-      "\020include_snapshot\030\002 \001(\010H\000R\017includeSnapsh" +
-      "ot\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter" +
-      "\022H\n\022heartbeat_interval\030\004 \001(\0132\031.google.pr" +
-      "otobuf.DurationR\021heartbeatIntervalB\023\n\021_i" +
-      "nclude_snapshot\"\346\001\n\023WatchHealthResponse\022" +
-      "\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132" +
-      " .hero.supervisor.v1.HealthReportH\000R\006rep" +
-      "ort\0227\n\005event\030\003 \001(\0132\037.hero.supervisor.v1." +
-      "HealthEventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034" +
-      ".hero.supervisor.v1.BookmarkH\000R\010bookmark" +
-      "B\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(" +
-      "\0132\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006j" +
-      "ob_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\t" +
-      "requestId\"b\n\021SubmitJobResponse\022)\n\003job\030\001 " +
-      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014ded" +
-      "uplicated\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJ" +
-      "obsRequest\022@\n\010requests\030\001 \003(\0132$.hero.supe" +
-      "rvisor.v1.SubmitJobRequestR\010requests\"S\n\022" +
-      "SubmitJobsResponse\022=\n\007results\030\001 \003(\0132#.he" +
-      "ro.supervisor.v1.SubmitJobResultR\007result" +
-      "s\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001(\0132\027.her" +
-      "o.supervisor.v1.JobR\003job\022\"\n\014deduplicated" +
-      "\030\002 \001(\010R\014deduplicated\0223\n\005error\030\003 \001(\0132\035.he" +
-      "ro.supervisor.v1.ItemErrorR\005error\"\327\002\n\rRu" +
-      "nJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.supervis" +
-      "or.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobI" +
-      "d\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224\n\010max_" +
-      "wait\030\004 \001(\0132\031.google.protobuf.DurationR\007m" +
-      "axWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero.super" +
-      "visor.v1.RunJobRequest.OnWaitEndR\tonWait" +
-      "End\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UNSPECIF" +
-      "IED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022O" +
-      "N_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)" +
-      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
-      "b\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.superviso" +
-      "r.v1.WaitOutcomeR\013waitOutcome\022\"\n\014dedupli" +
-      "cated\030\003 \001(\010R\014deduplicated\"^\n\017AwaitJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030" +
-      "\002 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
-      "t\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 \001(\0132\027.he" +
-      "ro.supervisor.v1.JobR\003job\022B\n\014wait_outcom" +
-      "e\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcome" +
-      "R\013waitOutcome\"W\n\rGetJobRequest\022\025\n\006job_id" +
-      "\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.hero.super" +
-      "visor.v1.JobViewR\004view\";\n\016GetJobResponse" +
-      "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
-      "job\"\330\004\n\017ListJobsRequest\022A\n\014script_types\030" +
-      "\001 \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013s" +
-      "criptTypes\0225\n\006states\030\002 \003(\0162\035.hero.superv" +
-      "isor.v1.Job.StateR\006states\022\033\n\tcaller_id\030\003" +
-      " \001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001(\tR\tcont" +
-      "extId\022\031\n\010actor_id\030\005 \001(\tR\007actorId\022F\n\021crea" +
-      "te_time_after\030\006 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\017createTimeAfter\022H\n\022create_time_" +
-      "before\030\007 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\020createTimeBefore\022\033\n\tpage_size\030\010 \001(\005R\010p" +
-      "ageSize\022\035\n\npage_token\030\t \001(\tR\tpageToken\022G" +
-      "\n\006labels\030\n \003(\0132/.hero.supervisor.v1.List" +
-      "JobsRequest.LabelsEntryR\006labels\022\"\n\rjob_i" +
-      "d_prefix\030\013 \001(\tR\013jobIdPrefix\0329\n\013LabelsEnt" +
-      "ry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005val" +
-      "ue:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(\013" +
-      "2\027.hero.supervisor.v1.JobR\004jobs\022&\n\017next_" +
-      "page_token\030\002 \001(\tR\rnextPageToken\"A\n\020Cance" +
-      "lJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006re" +
-      "ason\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022" +
-      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
-      "ob\022\030\n\007changed\030\002 \001(\010R\007changed\"O\n\017RetryJob" +
-      "Request\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_" +
-      "attempts\030\002 \001(\010R\rresetAttempts\"=\n\020RetryJo" +
-      "bResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor" +
-      ".v1.JobR\003job\"N\n\020DeleteJobRequest\022\025\n\006job_" +
-      "id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014" +
-      "allowMissing\"-\n\021DeleteJobResponse\022\030\n\007cha" +
-      "nged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022" +
-      "\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002" +
-      " \001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(\tR" +
-      "\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001(\013" +
-      "2\031.google.protobuf.DurationR\021heartbeatIn" +
-      "terval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 " +
-      "\001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.supervis" +
-      "or.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\"" +
-      ".hero.supervisor.v1.JobStateChangeH\000R\013st" +
-      "ateChange\022=\n\010progress\030\004 \001(\0132\037.hero.super" +
-      "visor.v1.JobProgressH\000R\010progress\022A\n\013log_" +
-      "entries\030\005 \001(\0132\036.hero.supervisor.v1.LogEn" +
-      "triesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034." +
-      "hero.supervisor.v1.BookmarkH\000R\010bookmarkB" +
-      "\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034" +
-      ".hero.supervisor.v1.LogEntryR\007entries\022#\n" +
-      "\rdropped_count\030\002 \001(\005R\014droppedCount\"\334\003\n\022W" +
-      "atchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero" +
-      ".supervisor.v1.Event.TopicR\006topics\022A\n\014sc" +
-      "ript_types\030\002 \003(\0162\036.hero.supervisor.v1.Sc" +
-      "riptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\t" +
-      "R\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tc" +
-      "aller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity" +
-      "\030\006 \001(\0162\".hero.supervisor.v1.Event.Severi" +
-      "tyR\013minSeverity\022.\n\020include_snapshot\030\007 \001(" +
-      "\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after\030" +
-      "\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_interval" +
-      "\030\t \001(\0132\031.google.protobuf.DurationR\021heart" +
-      "beatIntervalB\023\n\021_include_snapshot\"\355\001\n\023Wa" +
-      "tchEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006curso" +
-      "r\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.supervis" +
-      "or.v1.SnapshotItemH\000R\014snapshotItem\0221\n\005ev" +
-      "ent\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005" +
+      "ctorSelectorR\010selector\022.\n\020include_snapsh" +
+      "ot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume" +
+      "_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_i" +
+      "nterval\030\004 \001(\0132\031.google.protobuf.Duration" +
+      "R\021heartbeatIntervalB\023\n\021_include_snapshot" +
+      "\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor\030\001 \001(\t" +
+      "R\006cursor\022:\n\006report\030\002 \001(\0132 .hero.supervis" +
+      "or.v1.HealthReportH\000R\006report\0227\n\005event\030\003 " +
+      "\001(\0132\037.hero.supervisor.v1.HealthEventH\000R\005" +
       "event\022:\n\010bookmark\030\004 \001(\0132\034.hero.superviso" +
-      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"\277\001\n\014Sn" +
-      "apshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervi" +
-      "sor.v1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001" +
-      "(\0132$.hero.supervisor.v1.ScriptTypeStatus" +
-      "H\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.super" +
-      "visor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEven" +
-      "tsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.supervi" +
-      "sor.v1.Event.TopicR\006topics\022A\n\014script_typ" +
-      "es\030\002 \003(\0162\036.hero.supervisor.v1.ScriptType" +
-      "R\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorI" +
-      "ds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id" +
-      "\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\"" +
-      ".hero.supervisor.v1.Event.SeverityR\013minS" +
-      "everity\0229\n\ntime_after\030\007 \001(\0132\032.google.pro" +
-      "tobuf.TimestampR\ttimeAfter\022;\n\013time_befor" +
-      "e\030\010 \001(\0132\032.google.protobuf.TimestampR\ntim" +
-      "eBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\n" +
-      "page_token\030\n \001(\tR\tpageToken\"o\n\022ListEvent" +
-      "sResponse\0221\n\006events\030\001 \003(\0132\031.hero.supervi" +
-      "sor.v1.EventR\006events\022&\n\017next_page_token\030" +
-      "\002 \001(\tR\rnextPageToken*^\n\013WaitOutcome\022\034\n\030W" +
-      "AIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOM" +
-      "E_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\230\031\n" +
-      "\nSupervisor\022d\n\rGetServerInfo\022(.hero.supe" +
-      "rvisor.v1.GetServerInfoRequest\032).hero.su" +
-      "pervisor.v1.GetServerInfoResponse\022^\n\013Cre" +
-      "ateActor\022&.hero.supervisor.v1.CreateActo" +
-      "rRequest\032\'.hero.supervisor.v1.CreateActo" +
-      "rResponse\022U\n\010GetActor\022#.hero.supervisor." +
-      "v1.GetActorRequest\032$.hero.supervisor.v1." +
-      "GetActorResponse\022[\n\nListActors\022%.hero.su" +
-      "pervisor.v1.ListActorsRequest\032&.hero.sup" +
-      "ervisor.v1.ListActorsResponse\022^\n\013UpdateA" +
-      "ctor\022&.hero.supervisor.v1.UpdateActorReq" +
-      "uest\032\'.hero.supervisor.v1.UpdateActorRes" +
-      "ponse\022^\n\013DeleteActor\022&.hero.supervisor.v" +
-      "1.DeleteActorRequest\032\'.hero.supervisor.v" +
-      "1.DeleteActorResponse\022[\n\nStartActor\022%.he" +
-      "ro.supervisor.v1.StartActorRequest\032&.her" +
-      "o.supervisor.v1.StartActorResponse\022X\n\tSt" +
-      "opActor\022$.hero.supervisor.v1.StopActorRe" +
-      "quest\032%.hero.supervisor.v1.StopActorResp" +
-      "onse\022a\n\014RestartActor\022\'.hero.supervisor.v" +
-      "1.RestartActorRequest\032(.hero.supervisor." +
-      "v1.RestartActorResponse\022^\n\013StartActors\022&" +
-      ".hero.supervisor.v1.StartActorsRequest\032\'" +
-      ".hero.supervisor.v1.StartActorsResponse\022" +
-      "[\n\nStopActors\022%.hero.supervisor.v1.StopA" +
-      "ctorsRequest\032&.hero.supervisor.v1.StopAc" +
-      "torsResponse\022d\n\rRestartActors\022(.hero.sup" +
-      "ervisor.v1.RestartActorsRequest\032).hero.s" +
-      "upervisor.v1.RestartActorsResponse\022l\n\017St" +
-      "reamActorLogs\022*.hero.supervisor.v1.Strea" +
-      "mActorLogsRequest\032+.hero.supervisor.v1.S",
-      "treamActorLogsResponse0\001\022j\n\017ListScriptTy" +
-      "pes\022*.hero.supervisor.v1.ListScriptTypes" +
-      "Request\032+.hero.supervisor.v1.ListScriptT" +
-      "ypesResponse\022d\n\rGetScriptType\022(.hero.sup" +
-      "ervisor.v1.GetScriptTypeRequest\032).hero.s" +
-      "upervisor.v1.GetScriptTypeResponse\022m\n\020Up" +
-      "dateScriptType\022+.hero.supervisor.v1.Upda" +
-      "teScriptTypeRequest\032,.hero.supervisor.v1" +
-      ".UpdateScriptTypeResponse\022^\n\013ScaleActors" +
-      "\022&.hero.supervisor.v1.ScaleActorsRequest" +
-      "\032\'.hero.supervisor.v1.ScaleActorsRespons" +
-      "e\022[\n\nPauseQueue\022%.hero.supervisor.v1.Pau" +
-      "seQueueRequest\032&.hero.supervisor.v1.Paus" +
-      "eQueueResponse\022^\n\013ResumeQueue\022&.hero.sup" +
-      "ervisor.v1.ResumeQueueRequest\032\'.hero.sup" +
-      "ervisor.v1.ResumeQueueResponse\022[\n\nPurgeQ" +
-      "ueue\022%.hero.supervisor.v1.PurgeQueueRequ" +
-      "est\032&.hero.supervisor.v1.PurgeQueueRespo" +
-      "nse\022^\n\013CheckHealth\022&.hero.supervisor.v1." +
-      "CheckHealthRequest\032\'.hero.supervisor.v1." +
-      "CheckHealthResponse\022`\n\013WatchHealth\022&.her" +
-      "o.supervisor.v1.WatchHealthRequest\032\'.her" +
-      "o.supervisor.v1.WatchHealthResponse0\001\022X\n" +
-      "\tSubmitJob\022$.hero.supervisor.v1.SubmitJo" +
-      "bRequest\032%.hero.supervisor.v1.SubmitJobR" +
-      "esponse\022[\n\nSubmitJobs\022%.hero.supervisor." +
-      "v1.SubmitJobsRequest\032&.hero.supervisor.v" +
-      "1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.su" +
-      "pervisor.v1.RunJobRequest\032\".hero.supervi" +
-      "sor.v1.RunJobResponse\022U\n\010AwaitJob\022#.hero" +
-      ".supervisor.v1.AwaitJobRequest\032$.hero.su" +
-      "pervisor.v1.AwaitJobResponse\022O\n\006GetJob\022!" +
-      ".hero.supervisor.v1.GetJobRequest\032\".hero" +
-      ".supervisor.v1.GetJobResponse\022U\n\010ListJob" +
-      "s\022#.hero.supervisor.v1.ListJobsRequest\032$" +
-      ".hero.supervisor.v1.ListJobsResponse\022X\n\t" +
-      "CancelJob\022$.hero.supervisor.v1.CancelJob" +
-      "Request\032%.hero.supervisor.v1.CancelJobRe" +
-      "sponse\022U\n\010RetryJob\022#.hero.supervisor.v1." +
-      "RetryJobRequest\032$.hero.supervisor.v1.Ret" +
-      "ryJobResponse\022X\n\tDeleteJob\022$.hero.superv" +
-      "isor.v1.DeleteJobRequest\032%.hero.supervis" +
-      "or.v1.DeleteJobResponse\022W\n\010WatchJob\022#.he" +
-      "ro.supervisor.v1.WatchJobRequest\032$.hero." +
-      "supervisor.v1.WatchJobResponse0\001\022`\n\013Watc" +
-      "hEvents\022&.hero.supervisor.v1.WatchEvents" +
-      "Request\032\'.hero.supervisor.v1.WatchEvents" +
-      "Response0\001\022[\n\nListEvents\022%.hero.supervis" +
-      "or.v1.ListEventsRequest\032&.hero.superviso" +
-      "r.v1.ListEventsResponseB\205\001\n\022hero.supervi" +
-      "sor.v1B\026SupervisorServiceProtoP\001ZUgithub" +
-      ".com/hero-supervisor/hero-supervisor/cli" +
-      "ents/go/hero/supervisor/v1;supervisorv1b" +
-      "\006proto3"
+      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"w\n\020Sub" +
+      "mitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.superv" +
+      "isor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jo" +
+      "bId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"b\n\021Su" +
+      "bmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010" +
+      "R\014deduplicated\"U\n\021SubmitJobsRequest\022@\n\010r" +
+      "equests\030\001 \003(\0132$.hero.supervisor.v1.Submi" +
+      "tJobRequestR\010requests\"S\n\022SubmitJobsRespo" +
+      "nse\022=\n\007results\030\001 \003(\0132#.hero.supervisor.v" +
+      "1.SubmitJobResultR\007results\"\225\001\n\017SubmitJob" +
+      "Result\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
+      ".JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupli" +
+      "cated\0223\n\005error\030\003 \001(\0132\035.hero.supervisor.v" +
+      "1.ItemErrorR\005error\"\327\002\n\rRunJobRequest\022-\n\003" +
+      "job\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003" +
+      "job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id" +
+      "\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\022K\n\013on_wa" +
+      "it_end\030\005 \001(\0162+.hero.supervisor.v1.RunJob" +
+      "Request.OnWaitEndR\tonWaitEnd\"^\n\tOnWaitEn" +
+      "d\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAI" +
+      "T_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANC" +
+      "EL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
+      "ero.supervisor.v1.JobR\003job\022B\n\014wait_outco" +
+      "me\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcom" +
+      "eR\013waitOutcome\022\"\n\014deduplicated\030\003 \001(\010R\014de" +
+      "duplicated\"^\n\017AwaitJobRequest\022\025\n\006job_id\030" +
+      "\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.google." +
+      "protobuf.DurationR\007maxWait\"\201\001\n\020AwaitJobR" +
+      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
+      "1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero." +
+      "supervisor.v1.WaitOutcomeR\013waitOutcome\"W" +
+      "\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/" +
+      "\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.JobVie" +
+      "wR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027" +
+      ".hero.supervisor.v1.JobR\003job\"\330\004\n\017ListJob" +
+      "sRequest\022A\n\014script_types\030\001 \003(\0162\036.hero.su" +
+      "pervisor.v1.ScriptTypeR\013scriptTypes\0225\n\006s" +
+      "tates\030\002 \003(\0162\035.hero.supervisor.v1.Job.Sta" +
+      "teR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022" +
+      "\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_" +
+      "id\030\005 \001(\tR\007actorId\022F\n\021create_time_after\030\006" +
+      " \001(\0132\032.google.protobuf.TimestampR\017create" +
+      "TimeAfter\022H\n\022create_time_before\030\007 \001(\0132\032." +
+      "google.protobuf.TimestampR\020createTimeBef" +
+      "ore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n\npage" +
+      "_token\030\t \001(\tR\tpageToken\022G\n\006labels\030\n \003(\0132" +
+      "/.hero.supervisor.v1.ListJobsRequest.Lab" +
+      "elsEntryR\006labels\022\"\n\rjob_id_prefix\030\013 \001(\tR" +
+      "\013jobIdPrefix\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\t" +
+      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJ" +
+      "obsResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervi" +
+      "sor.v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(" +
+      "\tR\rnextPageToken\"A\n\020CancelJobRequest\022\025\n\006" +
+      "job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006rea" +
+      "son\"X\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027." +
+      "hero.supervisor.v1.JobR\003job\022\030\n\007changed\030\002" +
+      " \001(\010R\007changed\"O\n\017RetryJobRequest\022\025\n\006job_" +
+      "id\030\001 \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R" +
+      "\rresetAttempts\"=\n\020RetryJobResponse\022)\n\003jo" +
+      "b\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\"N\n" +
+      "\020DeleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
+      "\022#\n\rallow_missing\030\002 \001(\010R\014allowMissing\"-\n" +
+      "\021DeleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007cha" +
+      "nged\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\022!\n\014include_logs\030\002 \001(\010R\013includeLo" +
+      "gs\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n" +
+      "\022heartbeat_interval\030\004 \001(\0132\031.google.proto" +
+      "buf.DurationR\021heartbeatInterval\"\346\002\n\020Watc" +
+      "hJobResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003" +
+      "job\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003jo" +
+      "b\022G\n\014state_change\030\003 \001(\0132\".hero.superviso" +
+      "r.v1.JobStateChangeH\000R\013stateChange\022=\n\010pr" +
+      "ogress\030\004 \001(\0132\037.hero.supervisor.v1.JobPro" +
+      "gressH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036" +
+      ".hero.supervisor.v1.LogEntriesH\000R\nlogEnt" +
+      "ries\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor" +
+      ".v1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogE" +
+      "ntries\0226\n\007entries\030\001 \003(\0132\034.hero.superviso" +
+      "r.v1.LogEntryR\007entries\022#\n\rdropped_count\030" +
+      "\002 \001(\005R\014droppedCount\"\201\004\n\022WatchEventsReque" +
+      "st\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1." +
+      "Event.TopicR\006topics\022A\n\014script_types\030\002 \003(" +
+      "\0162\036.hero.supervisor.v1.ScriptTypeR\013scrip" +
+      "tTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007j" +
+      "ob_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR" +
+      "\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero.s" +
+      "upervisor.v1.Event.SeverityR\013minSeverity" +
+      "\022.\n\020include_snapshot\030\007 \001(\010H\000R\017includeSna" +
+      "pshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAf" +
+      "ter\022H\n\022heartbeat_interval\030\t \001(\0132\031.google" +
+      ".protobuf.DurationR\021heartbeatInterval\022#\n" +
+      "\rinclude_usage\030\n \001(\010R\014includeUsageB\023\n\021_i" +
+      "nclude_snapshot\"\246\002\n\023WatchEventsResponse\022" +
+      "\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item" +
+      "\030\002 \001(\0132 .hero.supervisor.v1.SnapshotItem" +
+      "H\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero.s" +
+      "upervisor.v1.EventH\000R\005event\022:\n\010bookmark\030" +
+      "\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010b" +
+      "ookmark\0227\n\005usage\030\005 \001(\0132\037.hero.supervisor" +
+      ".v1.UsageUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013Usa" +
+      "geUpdate\022C\n\006actors\030\001 \003(\0132+.hero.supervis" +
+      "or.v1.UsageUpdate.ActorsEntryR\006actors\032Y\n" +
+      "\013ActorsEntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030" +
+      "\002 \001(\0132\036.hero.supervisor.v1.ActorUsageR\005v" +
+      "alue:\0028\001\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\013" +
+      "2\031.hero.supervisor.v1.ActorH\000R\005actor\022G\n\013" +
+      "script_type\030\002 \001(\0132$.hero.supervisor.v1.S" +
+      "criptTypeStatusH\000R\nscriptType\022+\n\003job\030\003 \001" +
+      "(\0132\027.hero.supervisor.v1.JobH\000R\003jobB\006\n\004it" +
+      "em\"\335\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(\016" +
+      "2\037.hero.supervisor.v1.Event.TopicR\006topic" +
+      "s\022A\n\014script_types\030\002 \003(\0162\036.hero.superviso" +
+      "r.v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_id" +
+      "s\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobI" +
+      "ds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_s" +
+      "everity\030\006 \001(\0162\".hero.supervisor.v1.Event" +
+      ".SeverityR\013minSeverity\0229\n\ntime_after\030\007 \001" +
+      "(\0132\032.google.protobuf.TimestampR\ttimeAfte" +
+      "r\022;\n\013time_before\030\010 \001(\0132\032.google.protobuf" +
+      ".TimestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(" +
+      "\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageTok" +
+      "en\"o\n\022ListEventsResponse\0221\n\006events\030\001 \003(\013" +
+      "2\031.hero.supervisor.v1.EventR\006events\022&\n\017n" +
+      "ext_page_token\030\002 \001(\tR\rnextPageToken*^\n\013W" +
+      "aitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000" +
+      "\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_" +
+      "TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGetServerI" +
+      "nfo\022(.hero.supervisor.v1.GetServerInfoRe" +
+      "quest\032).hero.supervisor.v1.GetServerInfo" +
+      "Response\022^\n\013CreateActor\022&.hero.superviso" +
+      "r.v1.CreateActorRequest\032\'.hero.superviso" +
+      "r.v1.CreateActorResponse\022U\n\010GetActor\022#.h" +
+      "ero.supervisor.v1.GetActorRequest\032$.hero" +
+      ".supervisor.v1.GetActorResponse\022[\n\nListA" +
+      "ctors\022%.hero.supervisor.v1.ListActorsReq" +
+      "uest\032&.hero.supervisor.v1.ListActorsResp" +
+      "onse\022^\n\013UpdateActor\022&.hero.supervisor.v1" +
+      ".UpdateActorRequest\032\'.hero.supervisor.v1" +
+      ".UpdateActorResponse\022^\n\013DeleteActor\022&.he" +
+      "ro.supervisor.v1.DeleteActorRequest\032\'.he" +
+      "ro.supervisor.v1.DeleteActorResponse\022[\n\n" +
+      "StartActor\022%.hero.supervisor.v1.StartAct" +
+      "orRequest\032&.hero.supervisor.v1.StartActo" +
+      "rResponse\022X\n\tStopActor\022$.hero.supervisor" +
+      ".v1.StopActorRequest\032%.hero.supervisor.v" +
+      "1.StopActorResponse\022a\n\014RestartActor\022\'.he" +
+      "ro.supervisor.v1.RestartActorRequest\032(.h" +
+      "ero.supervisor.v1.RestartActorResponse\022^" +
+      "\n\013StartActors\022&.hero.supervisor.v1.Start",
+      "ActorsRequest\032\'.hero.supervisor.v1.Start" +
+      "ActorsResponse\022[\n\nStopActors\022%.hero.supe" +
+      "rvisor.v1.StopActorsRequest\032&.hero.super" +
+      "visor.v1.StopActorsResponse\022d\n\rRestartAc" +
+      "tors\022(.hero.supervisor.v1.RestartActorsR" +
+      "equest\032).hero.supervisor.v1.RestartActor" +
+      "sResponse\022l\n\017StreamActorLogs\022*.hero.supe" +
+      "rvisor.v1.StreamActorLogsRequest\032+.hero." +
+      "supervisor.v1.StreamActorLogsResponse0\001\022" +
+      "j\n\017ListScriptTypes\022*.hero.supervisor.v1." +
+      "ListScriptTypesRequest\032+.hero.supervisor" +
+      ".v1.ListScriptTypesResponse\022d\n\rGetScript" +
+      "Type\022(.hero.supervisor.v1.GetScriptTypeR" +
+      "equest\032).hero.supervisor.v1.GetScriptTyp" +
+      "eResponse\022m\n\020UpdateScriptType\022+.hero.sup" +
+      "ervisor.v1.UpdateScriptTypeRequest\032,.her" +
+      "o.supervisor.v1.UpdateScriptTypeResponse" +
+      "\022^\n\013ScaleActors\022&.hero.supervisor.v1.Sca" +
+      "leActorsRequest\032\'.hero.supervisor.v1.Sca" +
+      "leActorsResponse\022[\n\nPauseQueue\022%.hero.su" +
+      "pervisor.v1.PauseQueueRequest\032&.hero.sup" +
+      "ervisor.v1.PauseQueueResponse\022^\n\013ResumeQ" +
+      "ueue\022&.hero.supervisor.v1.ResumeQueueReq" +
+      "uest\032\'.hero.supervisor.v1.ResumeQueueRes" +
+      "ponse\022[\n\nPurgeQueue\022%.hero.supervisor.v1" +
+      ".PurgeQueueRequest\032&.hero.supervisor.v1." +
+      "PurgeQueueResponse\022^\n\013CheckHealth\022&.hero" +
+      ".supervisor.v1.CheckHealthRequest\032\'.hero" +
+      ".supervisor.v1.CheckHealthResponse\022`\n\013Wa" +
+      "tchHealth\022&.hero.supervisor.v1.WatchHeal" +
+      "thRequest\032\'.hero.supervisor.v1.WatchHeal" +
+      "thResponse0\001\022X\n\tSubmitJob\022$.hero.supervi" +
+      "sor.v1.SubmitJobRequest\032%.hero.superviso" +
+      "r.v1.SubmitJobResponse\022[\n\nSubmitJobs\022%.h" +
+      "ero.supervisor.v1.SubmitJobsRequest\032&.he" +
+      "ro.supervisor.v1.SubmitJobsResponse\022O\n\006R" +
+      "unJob\022!.hero.supervisor.v1.RunJobRequest" +
+      "\032\".hero.supervisor.v1.RunJobResponse\022U\n\010" +
+      "AwaitJob\022#.hero.supervisor.v1.AwaitJobRe" +
+      "quest\032$.hero.supervisor.v1.AwaitJobRespo" +
+      "nse\022O\n\006GetJob\022!.hero.supervisor.v1.GetJo" +
+      "bRequest\032\".hero.supervisor.v1.GetJobResp" +
+      "onse\022U\n\010ListJobs\022#.hero.supervisor.v1.Li" +
+      "stJobsRequest\032$.hero.supervisor.v1.ListJ" +
+      "obsResponse\022X\n\tCancelJob\022$.hero.supervis" +
+      "or.v1.CancelJobRequest\032%.hero.supervisor" +
+      ".v1.CancelJobResponse\022U\n\010RetryJob\022#.hero" +
+      ".supervisor.v1.RetryJobRequest\032$.hero.su" +
+      "pervisor.v1.RetryJobResponse\022X\n\tDeleteJo" +
+      "b\022$.hero.supervisor.v1.DeleteJobRequest\032" +
+      "%.hero.supervisor.v1.DeleteJobResponse\022W" +
+      "\n\010WatchJob\022#.hero.supervisor.v1.WatchJob" +
+      "Request\032$.hero.supervisor.v1.WatchJobRes" +
+      "ponse0\001\022`\n\013WatchEvents\022&.hero.supervisor" +
+      ".v1.WatchEventsRequest\032\'.hero.supervisor" +
+      ".v1.WatchEventsResponse0\001\022[\n\nListEvents\022" +
+      "%.hero.supervisor.v1.ListEventsRequest\032&" +
+      ".hero.supervisor.v1.ListEventsResponseB\205" +
+      "\001\n\022hero.supervisor.v1B\026SupervisorService" +
+      "ProtoP\001ZUgithub.com/hero-supervisor/hero" +
+      "-supervisor/clients/go/hero/supervisor/v" +
+      "1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -967,7 +985,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_GetActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "View", });
+        new java.lang.String[] { "ActorId", "View", "UsageHistory", });
     internal_static_hero_supervisor_v1_GetActorResponse_descriptor =
       getDescriptor().getMessageType(10);
     internal_static_hero_supervisor_v1_GetActorResponse_fieldAccessorTable = new
@@ -1357,27 +1375,39 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
-        new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
+        new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
       getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
-        new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Item", });
-    internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
+        new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
+    internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
       getDescriptor().getMessageType(74);
+    internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
+        new java.lang.String[] { "Actors", });
+    internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor =
+      internal_static_hero_supervisor_v1_UsageUpdate_descriptor.getNestedType(0);
+    internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
+        new java.lang.String[] { "Key", "Value", });
+    internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,

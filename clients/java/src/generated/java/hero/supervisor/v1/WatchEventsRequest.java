@@ -508,6 +508,22 @@ private static final long serialVersionUID = 0L;
     return heartbeatInterval_ == null ? com.google.protobuf.Duration.getDefaultInstance() : heartbeatInterval_;
   }
 
+  public static final int INCLUDE_USAGE_FIELD_NUMBER = 10;
+  private boolean includeUsage_ = false;
+  /**
+   * <pre>
+   * Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+   * see only their own jobs get none. Default: false.
+   * </pre>
+   *
+   * <code>bool include_usage = 10 [json_name = "includeUsage"];</code>
+   * @return The includeUsage.
+   */
+  @java.lang.Override
+  public boolean getIncludeUsage() {
+    return includeUsage_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -557,6 +573,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(9, getHeartbeatInterval());
+    }
+    if (includeUsage_ != false) {
+      output.writeBool(10, includeUsage_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -625,6 +644,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(9, getHeartbeatInterval());
     }
+    if (includeUsage_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(10, includeUsage_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -661,6 +684,8 @@ private static final long serialVersionUID = 0L;
       if (!getHeartbeatInterval()
           .equals(other.getHeartbeatInterval())) return false;
     }
+    if (getIncludeUsage()
+        != other.getIncludeUsage()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -703,6 +728,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + HEARTBEAT_INTERVAL_FIELD_NUMBER;
       hash = (53 * hash) + getHeartbeatInterval().hashCode();
     }
+    hash = (37 * hash) + INCLUDE_USAGE_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getIncludeUsage());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -859,6 +887,7 @@ private static final long serialVersionUID = 0L;
         heartbeatIntervalBuilder_.dispose();
         heartbeatIntervalBuilder_ = null;
       }
+      includeUsage_ = false;
       return this;
     }
 
@@ -927,6 +956,9 @@ private static final long serialVersionUID = 0L;
             ? heartbeatInterval_
             : heartbeatIntervalBuilder_.build();
         to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.includeUsage_ = includeUsage_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1003,6 +1035,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasHeartbeatInterval()) {
         mergeHeartbeatInterval(other.getHeartbeatInterval());
+      }
+      if (other.getIncludeUsage() != false) {
+        setIncludeUsage(other.getIncludeUsage());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1101,6 +1136,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000100;
               break;
             } // case 74
+            case 80: {
+              includeUsage_ = input.readBool();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2250,6 +2290,53 @@ private static final long serialVersionUID = 0L;
         heartbeatInterval_ = null;
       }
       return heartbeatIntervalBuilder_;
+    }
+
+    private boolean includeUsage_ ;
+    /**
+     * <pre>
+     * Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+     * see only their own jobs get none. Default: false.
+     * </pre>
+     *
+     * <code>bool include_usage = 10 [json_name = "includeUsage"];</code>
+     * @return The includeUsage.
+     */
+    @java.lang.Override
+    public boolean getIncludeUsage() {
+      return includeUsage_;
+    }
+    /**
+     * <pre>
+     * Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+     * see only their own jobs get none. Default: false.
+     * </pre>
+     *
+     * <code>bool include_usage = 10 [json_name = "includeUsage"];</code>
+     * @param value The includeUsage to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIncludeUsage(boolean value) {
+
+      includeUsage_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+     * see only their own jobs get none. Default: false.
+     * </pre>
+     *
+     * <code>bool include_usage = 10 [json_name = "includeUsage"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearIncludeUsage() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      includeUsage_ = false;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.WatchEventsRequest)

@@ -296,4 +296,15 @@ public interface WatchEventsRequestOrBuilder extends
    * <code>.google.protobuf.Duration heartbeat_interval = 9 [json_name = "heartbeatInterval"];</code>
    */
   com.google.protobuf.DurationOrBuilder getHeartbeatIntervalOrBuilder();
+
+  /**
+   * <pre>
+   * Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
+   * see only their own jobs get none. Default: false.
+   * </pre>
+   *
+   * <code>bool include_usage = 10 [json_name = "includeUsage"];</code>
+   * @return The includeUsage.
+   */
+  boolean getIncludeUsage();
 }

@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * One message of WatchEvents.
  *
- * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+ * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events, with usage in between. Each event comes once. The events of one actor and of
  * one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
  * reader can resume after its last cursor.
  * </pre>
@@ -61,6 +61,7 @@ private static final long serialVersionUID = 0L;
     SNAPSHOT_ITEM(2),
     EVENT(3),
     BOOKMARK(4),
+    USAGE(5),
     ITEM_NOT_SET(0);
     private final int value;
     private ItemCase(int value) {
@@ -81,6 +82,7 @@ private static final long serialVersionUID = 0L;
         case 2: return SNAPSHOT_ITEM;
         case 3: return EVENT;
         case 4: return BOOKMARK;
+        case 5: return USAGE;
         case 0: return ITEM_NOT_SET;
         default: return null;
       }
@@ -272,6 +274,49 @@ private static final long serialVersionUID = 0L;
     return hero.supervisor.v1.Bookmark.getDefaultInstance();
   }
 
+  public static final int USAGE_FIELD_NUMBER = 5;
+  /**
+   * <pre>
+   * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  @java.lang.Override
+  public boolean hasUsage() {
+    return itemCase_ == 5;
+  }
+  /**
+   * <pre>
+   * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.UsageUpdate getUsage() {
+    if (itemCase_ == 5) {
+       return (hero.supervisor.v1.UsageUpdate) item_;
+    }
+    return hero.supervisor.v1.UsageUpdate.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.UsageUpdateOrBuilder getUsageOrBuilder() {
+    if (itemCase_ == 5) {
+       return (hero.supervisor.v1.UsageUpdate) item_;
+    }
+    return hero.supervisor.v1.UsageUpdate.getDefaultInstance();
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -298,6 +343,9 @@ private static final long serialVersionUID = 0L;
     if (itemCase_ == 4) {
       output.writeMessage(4, (hero.supervisor.v1.Bookmark) item_);
     }
+    if (itemCase_ == 5) {
+      output.writeMessage(5, (hero.supervisor.v1.UsageUpdate) item_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -321,6 +369,10 @@ private static final long serialVersionUID = 0L;
     if (itemCase_ == 4) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(4, (hero.supervisor.v1.Bookmark) item_);
+    }
+    if (itemCase_ == 5) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(5, (hero.supervisor.v1.UsageUpdate) item_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -353,6 +405,10 @@ private static final long serialVersionUID = 0L;
         if (!getBookmark()
             .equals(other.getBookmark())) return false;
         break;
+      case 5:
+        if (!getUsage()
+            .equals(other.getUsage())) return false;
+        break;
       case 0:
       default:
     }
@@ -381,6 +437,10 @@ private static final long serialVersionUID = 0L;
       case 4:
         hash = (37 * hash) + BOOKMARK_FIELD_NUMBER;
         hash = (53 * hash) + getBookmark().hashCode();
+        break;
+      case 5:
+        hash = (37 * hash) + USAGE_FIELD_NUMBER;
+        hash = (53 * hash) + getUsage().hashCode();
         break;
       case 0:
       default:
@@ -486,7 +546,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * One message of WatchEvents.
    *
-   * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events. Each event comes once. The events of one actor and of
+   * The order is: snapshot, bookmark KIND_SNAPSHOT_END, events, with usage in between. Each event comes once. The events of one actor and of
    * one job keep their order. The call of a reader that is too slow ends in ABORTED with reason CONSUMER_TOO_SLOW; the
    * reader can resume after its last cursor.
    * </pre>
@@ -533,6 +593,9 @@ private static final long serialVersionUID = 0L;
       }
       if (bookmarkBuilder_ != null) {
         bookmarkBuilder_.clear();
+      }
+      if (usageBuilder_ != null) {
+        usageBuilder_.clear();
       }
       itemCase_ = 0;
       item_ = null;
@@ -590,6 +653,10 @@ private static final long serialVersionUID = 0L;
           bookmarkBuilder_ != null) {
         result.item_ = bookmarkBuilder_.build();
       }
+      if (itemCase_ == 5 &&
+          usageBuilder_ != null) {
+        result.item_ = usageBuilder_.build();
+      }
     }
 
     @java.lang.Override
@@ -620,6 +687,10 @@ private static final long serialVersionUID = 0L;
         }
         case BOOKMARK: {
           mergeBookmark(other.getBookmark());
+          break;
+        }
+        case USAGE: {
+          mergeUsage(other.getUsage());
           break;
         }
         case ITEM_NOT_SET: {
@@ -678,6 +749,13 @@ private static final long serialVersionUID = 0L;
               itemCase_ = 4;
               break;
             } // case 34
+            case 42: {
+              input.readMessage(
+                  internalGetUsageFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              itemCase_ = 5;
+              break;
+            } // case 42
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1334,6 +1412,184 @@ private static final long serialVersionUID = 0L;
       itemCase_ = 4;
       onChanged();
       return bookmarkBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.UsageUpdate, hero.supervisor.v1.UsageUpdate.Builder, hero.supervisor.v1.UsageUpdateOrBuilder> usageBuilder_;
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     * @return Whether the usage field is set.
+     */
+    @java.lang.Override
+    public boolean hasUsage() {
+      return itemCase_ == 5;
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     * @return The usage.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.UsageUpdate getUsage() {
+      if (usageBuilder_ == null) {
+        if (itemCase_ == 5) {
+          return (hero.supervisor.v1.UsageUpdate) item_;
+        }
+        return hero.supervisor.v1.UsageUpdate.getDefaultInstance();
+      } else {
+        if (itemCase_ == 5) {
+          return usageBuilder_.getMessage();
+        }
+        return hero.supervisor.v1.UsageUpdate.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(hero.supervisor.v1.UsageUpdate value) {
+      if (usageBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        item_ = value;
+        onChanged();
+      } else {
+        usageBuilder_.setMessage(value);
+      }
+      itemCase_ = 5;
+      return this;
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(
+        hero.supervisor.v1.UsageUpdate.Builder builderForValue) {
+      if (usageBuilder_ == null) {
+        item_ = builderForValue.build();
+        onChanged();
+      } else {
+        usageBuilder_.setMessage(builderForValue.build());
+      }
+      itemCase_ = 5;
+      return this;
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    public Builder mergeUsage(hero.supervisor.v1.UsageUpdate value) {
+      if (usageBuilder_ == null) {
+        if (itemCase_ == 5 &&
+            item_ != hero.supervisor.v1.UsageUpdate.getDefaultInstance()) {
+          item_ = hero.supervisor.v1.UsageUpdate.newBuilder((hero.supervisor.v1.UsageUpdate) item_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          item_ = value;
+        }
+        onChanged();
+      } else {
+        if (itemCase_ == 5) {
+          usageBuilder_.mergeFrom(value);
+        } else {
+          usageBuilder_.setMessage(value);
+        }
+      }
+      itemCase_ = 5;
+      return this;
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    public Builder clearUsage() {
+      if (usageBuilder_ == null) {
+        if (itemCase_ == 5) {
+          itemCase_ = 0;
+          item_ = null;
+          onChanged();
+        }
+      } else {
+        if (itemCase_ == 5) {
+          itemCase_ = 0;
+          item_ = null;
+        }
+        usageBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.UsageUpdate.Builder getUsageBuilder() {
+      return internalGetUsageFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.UsageUpdateOrBuilder getUsageOrBuilder() {
+      if ((itemCase_ == 5) && (usageBuilder_ != null)) {
+        return usageBuilder_.getMessageOrBuilder();
+      } else {
+        if (itemCase_ == 5) {
+          return (hero.supervisor.v1.UsageUpdate) item_;
+        }
+        return hero.supervisor.v1.UsageUpdate.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.UsageUpdate, hero.supervisor.v1.UsageUpdate.Builder, hero.supervisor.v1.UsageUpdateOrBuilder> 
+        internalGetUsageFieldBuilder() {
+      if (usageBuilder_ == null) {
+        if (!(itemCase_ == 5)) {
+          item_ = hero.supervisor.v1.UsageUpdate.getDefaultInstance();
+        }
+        usageBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.UsageUpdate, hero.supervisor.v1.UsageUpdate.Builder, hero.supervisor.v1.UsageUpdateOrBuilder>(
+                (hero.supervisor.v1.UsageUpdate) item_,
+                getParentForChildren(),
+                isClean());
+        item_ = null;
+      }
+      itemCase_ = 5;
+      onChanged();
+      return usageBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.WatchEventsResponse)

@@ -111,5 +111,32 @@ public interface WatchEventsResponseOrBuilder extends
    */
   hero.supervisor.v1.BookmarkOrBuilder getBookmarkOrBuilder();
 
+  /**
+   * <pre>
+   * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  boolean hasUsage();
+  /**
+   * <pre>
+   * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  hero.supervisor.v1.UsageUpdate getUsage();
+  /**
+   * <pre>
+   * The usage of actors. It replaces all that was sent before: an actor that is not in it has no process.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UsageUpdate usage = 5 [json_name = "usage"];</code>
+   */
+  hero.supervisor.v1.UsageUpdateOrBuilder getUsageOrBuilder();
+
   hero.supervisor.v1.WatchEventsResponse.ItemCase getItemCase();
 }
