@@ -64,7 +64,7 @@ impl Column {
 
 /// Emphasis of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tone {
+pub(super) enum Tone {
     Plain,
     Warning,
     Trouble,
@@ -158,6 +158,11 @@ impl Look {
         let color = said("NO_COLOR").is_none() && said("TERM").is_none_or(|terminal| terminal != "dumb");
         Self { width: width.filter(|width| !wide && *width > 0), color }
     }
+
+    /// Returns true for colours.
+    pub(super) fn has_color(self) -> bool {
+        self.color
+    }
 }
 
 /// A table without lines between its cells.
@@ -183,20 +188,40 @@ impl Table {
 
     /// Renders the table. No line is wider than the look allows.
     pub fn render(&self, look: Look) -> String {
-        let layout = self.layout(look);
         let mut out = String::new();
+        for line in self.parts(look) {
+            let mut text = String::new();
+            for (part, tone) in line {
+                match if look.color { tone.begin() } else { "" } {
+                    "" => text.push_str(&part),
+                    begin => text.extend([begin, part.as_str(), "\x1b[0m"]),
+                }
+            }
+            out.push_str(text.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Returns the heading and the rows in parts with their tones, for a screen of so many columns.
+    pub(super) fn lines(&self, width: usize) -> Vec<Vec<(String, Tone)>> {
+        self.parts(Look { width: Some(width), color: true })
+    }
+
+    fn parts(&self, look: Look) -> Vec<Vec<(String, Tone)>> {
+        let layout = self.layout(look);
+        let mut lines = Vec::new();
         let header: Vec<Cell> = self.columns.iter().map(|column| Cell::from(&*column.name)).collect();
         for row in std::iter::once(&header).chain(&self.rows) {
             let mut line = Line { room: look.width.unwrap_or(usize::MAX), ..Line::default() };
             for (index, width) in &layout {
                 if let Some(cell) = row.get(*index) {
-                    line.add(cell.shown(look), *width, if look.color { cell.tone } else { Tone::Plain });
+                    line.add(cell.shown(look), *width, cell.tone);
                 }
             }
-            out.push_str(line.text.trim_end());
-            out.push('\n');
+            lines.push(line.parts);
         }
-        out
+        lines
     }
 
     /// Returns the columns that are shown, by their index, with their widths.
@@ -264,7 +289,7 @@ fn level(widths: &[usize], room: usize) -> usize {
 /// A line that grows to its room.
 #[derive(Default)]
 struct Line {
-    text: String,
+    parts: Vec<(String, Tone)>,
     /// Columns of a terminal that are free.
     room: usize,
     /// Spaces before the next cell.
@@ -278,19 +303,14 @@ impl Line {
             return;
         }
         self.room -= self.owed;
-        self.text.extend(std::iter::repeat_n(' ', self.owed));
+        if self.owed > 0 {
+            self.parts.push((" ".repeat(self.owed), Tone::Plain));
+        }
         let shown = cut(text, width.min(self.room));
         let taken = width_of(&shown).min(self.room);
         self.room -= taken;
         self.owed = width.saturating_sub(taken) + GAP;
-        match tone.begin() {
-            "" => self.text.push_str(&shown),
-            begin => {
-                self.text.push_str(begin);
-                self.text.push_str(&shown);
-                self.text.push_str("\x1b[0m");
-            }
-        }
+        self.parts.push((shown, tone));
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Silence after which the server counts as lost.
 const LONGEST_SILENCE: Duration = Duration::from_secs(45);
 /// Delay between two attempts to reconnect.
-const RETRY: Backoff = Backoff::of_millis(250, 5_000);
+pub(super) const RETRY: Backoff = Backoff::of_millis(250, 5_000);
 
 /// The end of one connection of a watch.
 pub(super) enum End {

@@ -11,4 +11,5 @@ mod jobs;
 mod nouns;
 mod serve;
 mod terminal;
+mod top;
 mod wait;

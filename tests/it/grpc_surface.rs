@@ -1,6 +1,6 @@
 //! The gRPC surface as a caller sees it: a real server on a real socket, in-memory adapters behind it.
 
-mod actors;
+pub(crate) mod actors;
 mod bad_input;
 mod capabilities;
 mod end;

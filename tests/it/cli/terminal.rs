@@ -1,6 +1,4 @@
-//! What is different for a person at a terminal: tables fit it, `top` has a screen of its own, and questions are asked.
-
-use nix::sys::signal::Signal;
+//! What is different for a person at a terminal: tables fit it, and questions are asked.
 
 use super::client::service;
 use crate::support::redis::PrivateRedis;
@@ -42,24 +40,6 @@ async fn tables_fit_the_terminal_and_colour_is_for_trouble() {
     assert!(wide.contains(&id) && wide.contains("CREATED"), "{wide}");
     let piped = service.run(["job", "ls"]).stdout;
     assert!(piped.contains(&id) && !piped.contains('\x1b'), "{piped}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn top_has_a_screen_of_its_own_and_outlives_the_server() {
-    let redis = PrivateRedis::start().await;
-    let mut service = service(&redis).await;
-    let mut top = Terminal::start(service.client(["top", "--every", "200ms"]), 80);
-    top.shows("python", 0).await;
-    service.signal(Signal::SIGKILL);
-    service.ended().await;
-    top.shows("connection lost, reconnecting", 0).await;
-    let lost = top.text().len();
-    service.restart().await;
-    top.shows("every 200ms, q quits", lost).await;
-    top.types("q");
-    let (code, text) = top.ended().await;
-    assert_eq!(code, 0, "{text:?}");
-    assert!(text.starts_with("\x1b[?1049h") && text.ends_with("\x1b[?1049l"), "{text:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use tonic::Code;
 
 use super::on_memory::{GrpcOnMemory, soon, told};
 
-pub(super) fn create(actor_id: &str) -> pb::CreateActorRequest {
+pub(crate) fn create(actor_id: &str) -> pb::CreateActorRequest {
     pb::CreateActorRequest {
         actor_id: actor_id.to_owned(),
         config: Some(pb::ActorConfig {

@@ -20,6 +20,7 @@ use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::grpc::{GrpcServer, ServerInfo};
 use hero_supervisor::ports::authenticator::Authenticator;
 use hero_supervisor::ports::clock::Clock;
+use hero_supervisor::ports::event_log::EventLog;
 use hero_supervisor::ports::job_queue::JobQueue;
 use hero_supervisor::ports::programs::{ProgramFault, Programs};
 use hero_supervisor::ports::work_queue::{AttemptEnd, AttemptError, Retryability, TakenJob, Work, WorkQueue};
@@ -59,6 +60,8 @@ pub(crate) struct GrpcOnMemory {
     pub(crate) broker: MemoryBroker,
     pub(crate) processes: Arc<MemoryProcessManager>,
     pub(crate) usage: Arc<MemoryProcessUsage>,
+    /// Events of actors; they go nowhere unless [`GrpcOnMemory::tell_of_actors`] says otherwise.
+    events: Events,
     pub(crate) shutdown: Shutdown,
     pub(crate) drain_delay: Duration,
     /// Who may call; everybody without one.
@@ -82,6 +85,7 @@ impl GrpcOnMemory {
             broker: MemoryBroker::new(MemoryConfig::default()),
             processes: Arc::new(MemoryProcessManager::new()),
             usage: Arc::default(),
+            events: Events::discard(),
             shutdown: Shutdown::new(),
             drain_delay: Duration::ZERO,
             authenticator: None,
@@ -89,6 +93,25 @@ impl GrpcOnMemory {
             _dir: dir,
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Has events of actors written to the log.
+    pub(crate) fn tell_of_actors(mut self) -> Self {
+        let (events, mut told) = Events::channel();
+        let log = self.broker.event_log();
+        self.events = events;
+        self.tasks.spawn(async move {
+            while let Some(event) = told.recv().await {
+                log.append(&[event]).await.unwrap();
+            }
+            Ok(())
+        });
+        self
+    }
+
+    /// Returns the address of the server.
+    pub(crate) fn address(&self) -> String {
+        format!("unix:{}", self.socket.display())
     }
 
     /// Serves on the unix socket.
@@ -122,7 +145,7 @@ impl GrpcOnMemory {
             usage: Arc::clone(&self.usage) as Arc<_>,
             node: node.clone(),
             initial: Vec::new(),
-            events: Events::discard(),
+            events: self.events.clone(),
         });
         let info = ServerInfo::new(node, clock.now());
         let server = GrpcServer::new(supervisor, lifecycle, log, info, self.drain_delay);

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 
@@ -14,17 +15,31 @@ use super::wait::eventually;
 pub(crate) struct Terminal {
     child: Child,
     keys: File,
+    size: (u16, u16),
+    /// The side of the command, by which the size is set.
+    end: OwnedFd,
+    /// Bytes that were shown before the size was changed.
+    before: usize,
     shown: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Terminal {
     /// Starts a command on a terminal of so many columns.
-    pub(crate) fn start(mut command: Command, columns: u16) -> Self {
+    pub(crate) fn start(command: Command, columns: u16) -> Self {
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None).unwrap();
         let end = || pair.slave.try_clone().unwrap();
-        command.env("TERM", "xterm").env_remove("NO_COLOR");
-        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        // The terminal is that of the command, as after a login, and no other one.
+        let mut own = Command::new("setsid");
+        own.arg("--ctty").arg(command.get_program()).args(command.get_args());
+        own.env("TERM", "xterm").env_remove("NO_COLOR");
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => own.env(name, value),
+                None => own.env_remove(name),
+            };
+        }
+        let child = own.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let keys = File::from(pair.master);
         let mut screen = keys.try_clone().unwrap();
         let shown = Arc::new(Mutex::new(Vec::new()));
@@ -36,7 +51,34 @@ impl Terminal {
                 kept.lock().unwrap().extend_from_slice(&part[..length]);
             }
         });
-        Self { child, keys, shown }
+        Self { child, keys, size: (24, columns), end: pair.slave, before: 0, shown }
+    }
+
+    /// Gives the terminal another size, of which the command is told.
+    pub(crate) fn resize(&mut self, lines: u16, columns: u16) {
+        self.before = self.shown.lock().unwrap().len();
+        let size = ["rows".to_owned(), lines.to_string(), "cols".to_owned(), columns.to_string()];
+        let set = Command::new("stty").args(size).stdin(self.end.try_clone().unwrap()).status().unwrap();
+        assert!(set.success());
+        self.size = (lines, columns);
+    }
+
+    /// The screen as a person sees it, without spaces at the ends of lines.
+    pub(crate) fn screen(&self) -> String {
+        let (lines, columns) = self.size;
+        let mut parser = vt100::Parser::new(lines, columns, 0);
+        parser.process(&self.shown.lock().unwrap()[self.before..]);
+        let lines = parser.screen().rows(0, columns).map(|line| line.trim_end().to_owned());
+        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+    }
+
+    /// Waits until a line of the screen has all of this.
+    pub(crate) async fn has_line(&self, words: &[&str]) {
+        eventually(&format!("a line with {words:?} is shown"), LIMIT, async || {
+            let screen = self.screen();
+            screen.lines().any(|line| words.iter().all(|word| line.contains(word))).then_some(())
+        })
+        .await;
     }
 
     /// Types keys.
