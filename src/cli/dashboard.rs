@@ -4,9 +4,10 @@ use std::io::{IsTerminal, stdout};
 use std::process::Stdio;
 
 use clap::Args;
+use tonic::Code;
 
 use super::{ClientArgs, Exit, Failure, client};
-use crate::proto::GetServerInfoRequest;
+use crate::proto::{CreateLoginCodeRequest, GetServerInfoRequest};
 
 /// Options of `dashboard`.
 #[derive(Debug, Args)]
@@ -24,9 +25,21 @@ pub(super) async fn run(client: ClientArgs, args: DashboardArgs) -> Result<Exit,
         let told = "this server shows no dashboard: start it with --dashboard-listen 127.0.0.1:9465, or show it who you are";
         return Err(Failure::new(Exit::Refused, told.to_owned()));
     }
+    // Where callers have identities the page needs one as well: that of the caller of this command.
+    let is_known = info.identity.as_ref().is_some_and(|identity| !identity.id.is_empty());
+    let code = match is_known {
+        true => server.create_login_code(client::call(CreateLoginCodeRequest {})).await.map(Some),
+        false => Ok(None),
+    };
+    let url = match code {
+        Ok(code) => code.map_or_else(|| url.clone(), |code| code.into_inner().url),
+        // An earlier server, whose page asks for a token.
+        Err(status) if status.code() == Code::Unimplemented => url.clone(),
+        Err(status) => return Err(status.into()),
+    };
     client.printer().response(&info, [url.clone()], || url.clone())?;
     if !args.no_open && stdout().is_terminal() {
-        open(url);
+        open(&url);
     }
     Ok(Exit::Ok)
 }

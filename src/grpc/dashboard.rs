@@ -5,30 +5,42 @@
 //! page of another origin is refused, and a name that an attacker points at this machine is, too.
 
 mod files;
+mod sessions;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::{Either, Ready, ready};
+use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::codegen::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use tonic::codegen::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST, ORIGIN, SET_COOKIE,
+};
 use tonic::codegen::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tower::{Layer, Service};
 
 use crate::grpc::hosts::Hosts;
 use crate::grpc::peer::Peer;
 
+pub(crate) use sessions::{CODE_LIFE, Sessions, Shown};
+
+/// Path by which a session is opened (POST) and ended (DELETE).
+const SESSION: &str = "/session";
+/// Header with the code that opens a session.
+const LOGIN_CODE: &str = "x-login-code";
+
 /// Answers requests for pages, and lets calls through.
 #[derive(Debug, Clone)]
 pub(crate) struct DashboardLayer {
     hosts: Arc<Hosts>,
+    sessions: Sessions,
 }
 
 impl DashboardLayer {
-    /// Answers under these names.
-    pub(crate) fn new(hosts: Hosts) -> Self {
-        Self { hosts: Arc::new(hosts) }
+    /// Answers under these names, and to callers with a session.
+    pub(crate) fn new(hosts: Hosts, sessions: Sessions) -> Self {
+        Self { hosts: Arc::new(hosts), sessions }
     }
 }
 
@@ -36,7 +48,7 @@ impl<S> Layer<S> for DashboardLayer {
     type Service = Dashboard<S>;
 
     fn layer(&self, inner: S) -> Dashboard<S> {
-        Dashboard { hosts: Arc::clone(&self.hosts), inner }
+        Dashboard { hosts: Arc::clone(&self.hosts), sessions: self.sessions.clone(), inner }
     }
 }
 
@@ -44,6 +56,7 @@ impl<S> Layer<S> for DashboardLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct Dashboard<S> {
     hosts: Arc<Hosts>,
+    sessions: Sessions,
     inner: S,
 }
 
@@ -72,10 +85,52 @@ where
             let response = files::response(request.method(), request.uri().path(), request.headers());
             return Either::Right(ready(Ok(response)));
         }
+        if request.uri().path() == SESSION {
+            let is_encrypted = peer.tls || is_forwarded_from_https(request.headers());
+            let response = session(&self.sessions, request.method(), request.headers(), is_encrypted);
+            return Either::Right(ready(Ok(response)));
+        }
+        let mut peer = peer.clone();
+        // Whoever shows a token means that one.
+        if !request.headers().contains_key(AUTHORIZATION)
+            && let Some(shown) = self.sessions.shown(request.headers(), Instant::now())
+        {
+            shown.show(request.headers_mut(), &mut peer);
+            request.extensions_mut().insert(peer);
+        }
+        request.headers_mut().remove(COOKIE);
         // It is that of the page, which needs no entry among the origins of other pages.
         request.headers_mut().remove(ORIGIN);
         Either::Left(self.inner.call(request))
     }
+}
+
+/// Opens a session by the code in a header, or ends one.
+///
+/// No page of another site can send the header, and the browser sends the cookie with requests of this site alone.
+fn session(sessions: &Sessions, method: &Method, headers: &HeaderMap, is_encrypted: bool) -> Response<Body> {
+    let now = Instant::now();
+    let cookie = if *method == Method::POST {
+        let code = headers.get(LOGIN_CODE).and_then(|code| code.to_str().ok()).unwrap_or_default();
+        sessions.open(code, is_encrypted, now)
+    } else if *method == Method::DELETE {
+        Some(sessions.close(headers, is_encrypted, now))
+    } else {
+        None
+    };
+    let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) else {
+        let told = "this code is not good, any more: ask for another one with hero-supervisor dashboard\n";
+        return told_as(StatusCode::FORBIDDEN, told);
+    };
+    let mut response = told_as(StatusCode::OK, "");
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Returns true behind a proxy that has taken the encryption off.
+fn is_forwarded_from_https(headers: &HeaderMap) -> bool {
+    headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https")
 }
 
 /// A reason to refuse a request.
@@ -106,6 +161,10 @@ fn refused(refusal: Refusal) -> Response<Body> {
         Refusal::Host => (StatusCode::MISDIRECTED_REQUEST, "this host name is not among dashboard_hosts\n"),
         Refusal::Origin => (StatusCode::FORBIDDEN, "calls from pages of another origin are refused\n"),
     };
+    told_as(code, text)
+}
+
+fn told_as(code: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::new(text.to_owned()));
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

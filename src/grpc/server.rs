@@ -25,7 +25,7 @@ use crate::domain::jobs::Supervisor;
 use crate::grpc::abortable_connection::AbortableConnection;
 use crate::grpc::access::AccessLayer;
 use crate::grpc::audit::{AuditBegins, AuditEnds};
-use crate::grpc::dashboard::DashboardLayer;
+use crate::grpc::dashboard::{DashboardLayer, Sessions};
 use crate::grpc::deadline::DeadlineLayer;
 use crate::grpc::dependencies::{Dependencies, DependencyMonitor};
 use crate::grpc::error_reason_layer::ErrorReasonLayer;
@@ -128,10 +128,11 @@ impl GrpcServer {
         let incoming = incoming.map(move |io| io.map(|io| AbortableConnection::new(io, &token)));
         let ending = gate.ending.clone().cancelled_owned();
         let web = web::layer(&self.web_origins, self.dashboard.is_some());
-        let dashboard = self.dashboard.clone().map(DashboardLayer::new);
+        let sessions = Sessions::new();
+        let dashboard = self.dashboard.clone().map(|hosts| DashboardLayer::new(hosts, sessions.clone()));
         let access = AccessLayer::new(Arc::clone(&self.authenticator));
         let audit = self.audit.clone();
-        let service = self.service(gate, &serving, &abort, &mut tasks);
+        let service = self.service(gate, sessions, &serving, &abort, &mut tasks);
         let served = Server::builder()
             .accept_http1(web.is_some())
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
@@ -174,6 +175,7 @@ impl GrpcServer {
     fn service(
         self,
         gate: ShutdownGate,
+        sessions: Sessions,
         serving: &ServingStatus,
         abort: &CancellationToken,
         tasks: &mut JoinSet<()>,
@@ -195,6 +197,7 @@ impl GrpcServer {
             dependencies,
             gate,
             hub: Some(self.hub),
+            sessions,
         }
     }
 }

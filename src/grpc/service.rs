@@ -3,6 +3,7 @@
 mod actor_logs;
 mod call;
 mod events;
+mod login_code;
 mod own_jobs;
 mod pages;
 mod run_job;
@@ -29,6 +30,7 @@ use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::grpc::access::{Sight, decide, permit, visible_job};
 use crate::grpc::audit::Noted;
+use crate::grpc::dashboard::Sessions;
 use crate::grpc::deadline::{effective_wait, time_left};
 use crate::grpc::dependencies::Dependencies;
 use crate::grpc::framed_stream;
@@ -54,6 +56,7 @@ pub(crate) struct SupervisorService {
     pub(crate) gate: ShutdownGate,
     /// Source of events for watches; None when no event log is kept.
     pub(crate) hub: Option<EventHub>,
+    pub(crate) sessions: Sessions,
 }
 
 #[tonic::async_trait]
@@ -66,6 +69,13 @@ impl supervisor_server::Supervisor for SupervisorService {
         let is_known = permit.decide(Target::Whole).is_ok();
         let info = self.server_info(permit.identity()).await;
         Ok(Response::new(if is_known { info } else { server_info::for_everybody(info) }))
+    }
+
+    async fn create_login_code(
+        &self,
+        request: Request<pb::CreateLoginCodeRequest>,
+    ) -> Answer<pb::CreateLoginCodeResponse> {
+        Ok(Response::new(self.login_code(&request)?))
     }
 
     // Actors

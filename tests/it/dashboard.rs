@@ -108,4 +108,36 @@ async fn calls_of_the_page_are_authenticated_as_every_call_is() {
     let pause = "/hero.supervisor.v1.Supervisor/ScaleActors";
     let refused = ask(&address, "POST", pause, &format!("{host}authorization: Bearer {secret}\r\n")).await;
     assert!(refused.contains("grpc-status: 7") || refused.contains("grpc-status:7"), "{refused}");
+
+    // A code of the command line opens a session, once. It does what the token does, and nothing beyond it.
+    let url = service.run(["dashboard", "--token", &secret]).stdout;
+    let code = url.trim().rsplit_once("#/login/").unwrap_or_else(|| panic!("{url}")).1.to_owned();
+    let open = async |code: &str| {
+        ask(&address, "POST", "/session", &format!("{host}x-login-code: {code}\r\n")).await
+    };
+    assert!(open("guessed").await.starts_with("HTTP/1.1 403"));
+    let opened = open(&code).await;
+    assert!(
+        opened.starts_with("HTTP/1.1 200") && opened.contains("; HttpOnly; SameSite=Strict;"),
+        "{opened}"
+    );
+    assert!(open(&code).await.starts_with("HTTP/1.1 403"), "a code is good once");
+    let cookie = opened.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let session = format!("{host}cookie: theme=dark; {cookie}\r\n");
+    let known = ask(&address, "POST", list, &session).await;
+    assert!(known.contains("grpc-status:0"), "{known}");
+    let refused = ask(&address, "POST", pause, &session).await;
+    assert!(refused.contains("grpc-status: 7") || refused.contains("grpc-status:7"), "{refused}");
+    let foreign = session.replace(&format!("origin: http://{address}"), "origin: https://evil.example");
+    assert!(ask(&address, "POST", list, &foreign).await.starts_with("HTTP/1.1 403"));
+    let wrong = ask(&address, "POST", list, &format!("{session}authorization: Bearer hst_wrong\r\n")).await;
+    assert!(
+        wrong.contains("grpc-status: 16") || wrong.contains("grpc-status:16"),
+        "what is shown counts: {wrong}"
+    );
+    let closed = ask(&address, "DELETE", "/session", &session).await;
+    assert!(closed.contains("Max-Age=0"), "{closed}");
+    let ended = ask(&address, "POST", list, &session).await;
+    assert!(ended.contains("grpc-status: 16") || ended.contains("grpc-status:16"), "{ended}");
 }

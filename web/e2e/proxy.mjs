@@ -20,7 +20,7 @@ export async function serveFiles(dist, server) {
       return createReadStream(path).pipe(outgoing);
     }
     const { origin: _page, ...headers } = incoming.headers;
-    const call = request({ host: "127.0.0.1", port, method: "POST", path: incoming.url, headers: { ...headers, host } }, (answer) => {
+    const call = request({ host: "127.0.0.1", port, method: incoming.method, path: incoming.url, headers: { ...headers, host } }, (answer) => {
       outgoing.writeHead(answer.statusCode, answer.headers);
       answer.pipe(outgoing);
       answer.on("error", () => outgoing.destroy());

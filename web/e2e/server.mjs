@@ -116,6 +116,12 @@ export class GuardedServer {
     return this.url;
   }
 
+  /** Runs a command of the program against it, and gives what it printed. */
+  async cli(...args) {
+    const options = { timeout: LIMIT_MS, env: { ...process.env, HERO_SUPERVISOR_SERVER: `unix:${join(this.server.dir, "guarded")}` } };
+    return (await promisify(execFile)(this.server.program, args, options)).stdout;
+  }
+
   stop() {
     this.#child?.kill("SIGKILL");
   }

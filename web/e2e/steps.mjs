@@ -282,6 +282,7 @@ export const STEPS = [
       await check(page, "viewer");
       await page.reload();
       await live(page);
+      assert.equal(await page.evaluate(() => JSON.stringify([document.cookie, sessionStorage.length, localStorage.getItem("hero-supervisor.token")])), '["",0,null]', "no script sees who it is");
       await guarded.revoke(viewer.id);
       await page.getByLabel("Token").waitFor({ timeout: 30_000 });
       await page.getByLabel("Token").fill(operator.text);
@@ -289,7 +290,20 @@ export const STEPS = [
       await live(page);
       await visit(page, "#/queue/osis", "OSIS queue");
       await page.getByRole("button", { name: "Pause" }).waitFor();
+      await visit(page, "#/access", "Access");
+      await page.getByRole("button", { name: "Sign out" }).click();
+      await page.getByText("hero-supervisor dashboard opens this page").waitFor();
       await page.context().close();
+      // A code of the command line signs in by itself, once.
+      const code = (await guarded.cli("dashboard", "--token", operator.text)).trim().split("#")[1];
+      const coded = await open(browser, `${url}#${code}`);
+      await coded.locator(".who", { hasText: "Olaf" }).waitFor();
+      assert.ok(!coded.url().includes("login"), coded.url());
+      await coded.context().close();
+      const late = await open(browser, `${url}#${code}`, { signIn: true });
+      await late.getByText("This code is not good, any more.").waitFor();
+      await check(late, "a spent code");
+      await late.context().close();
     } finally {
       guarded.stop();
     }

@@ -82,10 +82,9 @@ function ConnectionPill() {
 }
 
 function Who() {
-  const token = session.token.value;
   const identity = session.server.value?.identity;
-  if (token === undefined && !identity?.id) return null;
-  return <a class="chip who" href={href(["access"])}><Plain text={identity?.name || identity?.id || T.signedInShort} /> · {identity?.roles.join(", ")}</a>;
+  if (!identity?.id) return null;
+  return <a class="chip who" href={href(["access"])}><Plain text={identity.name || identity.id} /> · {identity.roles.join(", ")}</a>;
 }
 
 function Search({ input }: { input: { current: HTMLInputElement | null } }) {

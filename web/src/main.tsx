@@ -45,7 +45,23 @@ function App() {
   return <><Frame><Screen /></Frame><Dialogs /></>;
 }
 
+/** Opens the stream; by a code of `hero-supervisor dashboard` if there is one in the address, which is then taken out. */
+async function begin(): Promise<void> {
+  const [place, code = ""] = route.value.path;
+  if (place === "login") {
+    history.replaceState(null, "", "#/");
+    dispatchEvent(new HashChangeEvent("hashchange"));
+    try {
+      await session.redeem(code);
+    } catch (error) {
+      session.ended((error as Error).message);
+      return;
+    }
+  }
+  start();
+}
+
 applyTheme();
 follow();
-start();
+void begin();
 render(<App />, document.getElementById("app")!);

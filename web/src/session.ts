@@ -2,9 +2,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { signal } from "@preact/signals";
 import { connect, UnauthenticatedError, type GetServerInfoResponse, type SupervisorClient } from "hero-supervisor/web";
-
-/** Where the token of this tab lies. It goes with the tab, and no other tab sees it. */
-const KEY = "hero-supervisor.token";
+import { T } from "./texts";
 
 /** What became of the stream of events, as the transport sees it. */
 export interface StreamObserver {
@@ -13,8 +11,6 @@ export interface StreamObserver {
   lost(): void;
 }
 
-/** The token of this tab; undefined where none is needed, or none was entered. */
-export const token = signal<string | undefined>(sessionStorage.getItem(KEY) ?? undefined);
 /** Why somebody has to sign in; undefined while nobody has to. */
 export const mustSignIn = signal<string | undefined>(undefined);
 /** The server, as it last told of itself. */
@@ -67,7 +63,7 @@ async function* heard<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
 /** Prepares the client; `watch` hears of the stream of events. */
 export function open(watch: StreamObserver): SupervisorClient {
   observer = watch;
-  const made = connect(base(), { interceptors: [observe], ...(token.value !== undefined && { token: token.value }) });
+  const made = connect(base(), { interceptors: [observe] });
   client.value = made;
   return made;
 }
@@ -79,18 +75,33 @@ export function may(call: string): boolean {
   return identity === undefined || identity.allowedCalls.includes(call);
 }
 
-/** Takes a token for this tab. Nothing is remembered of it when the tab is closed. */
-export function signIn(text: string): void {
-  token.value = text;
-  sessionStorage.setItem(KEY, text);
+/** Trades a token for a session: a cookie that no script sees. The token is not kept. */
+export async function signIn(token: string): Promise<void> {
+  const { code } = await connect(base(), { token, failFast: true }).calls.createLoginCode({});
+  await redeem(code);
+}
+
+/** Opens a session by a code, which is good once. */
+export async function redeem(code: string): Promise<void> {
+  const answer = await fetch(`${base()}session`, { method: "POST", headers: { "x-login-code": code } });
+  if (!answer.ok) throw new Error(T.codeSpent);
   mustSignIn.value = undefined;
 }
 
-/** Forgets the token. */
-export function signOut(why: string): void {
-  token.value = undefined;
-  sessionStorage.removeItem(KEY);
+/** Ends the session. */
+export async function signOut(): Promise<void> {
+  await fetch(`${base()}session`, { method: "DELETE" }).catch(() => undefined);
+  ended(T.signedOut);
+}
+
+/** Asks for another sign-in. */
+export function ended(why: string): void {
   mustSignIn.value = why;
+}
+
+/** Whether somebody is signed in, as the server has told. */
+export function isSignedIn(): boolean {
+  return (server.value?.identity?.id ?? "") !== "";
 }
 
 /** Whether an error says that nobody has signed in, or with what is no longer accepted. */

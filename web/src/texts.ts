@@ -59,7 +59,6 @@ export const T = {
   upgraded: (version: string) => `The server was upgraded to ${version}.`,
   reload: "Reload the page",
   readingJobs: (number: number) => `Reading… ${jobs(number)} so far`,
-  signedInShort: "Signed in",
 
   // Overview.
   overviewSub: "What runs, what waits, and what needs you",
@@ -356,14 +355,15 @@ export const T = {
   thisTab: "This tab",
   signedIn: "Signed in",
   withoutToken: "no: the server asks for no token",
-  withToken: (id: string) => `with the token ${id}`,
+  asIdentity: (id: string) => `as ${id}`,
   name: "Name",
   roles: "Roles",
   endsAt: "Ends",
   never: "never",
   allowedCalls: "Calls that the roles allow",
-  tokenKept: "The token",
-  tokenKeptHow: "is kept in this tab alone, and goes with it",
+  sessionKept: "The session",
+  sessionKeptHow: "is a cookie that no script can read; it ends with the token, with the server, and after 12 hours",
+  codeSpent: "This code is not good, any more. Ask for another one: hero-supervisor dashboard",
   signOut: "Sign out",
   signedOut: "You have signed out.",
   tls: "Encryption",
@@ -394,7 +394,7 @@ export const T = {
   tokenEmpty: "Enter a token.",
   tokenWrong: "A token is one word of visible ASCII characters.",
   signIn: "Sign in",
-  signInMore: "The token is kept in this tab alone. Make one on the machine of the server: hero-supervisor token create --role viewer",
+  signInMore: "The token is traded for a session and not kept. Without one: hero-supervisor dashboard opens this page for whoever calls it.",
 
   // Questions and answers.
   reason: "Reason (in events)",

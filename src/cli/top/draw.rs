@@ -1,10 +1,8 @@
 //! Draws the overview, a log or the list of keys.
 
 use std::collections::VecDeque;
-use std::time::SystemTime;
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
@@ -57,7 +55,6 @@ pub(super) struct Screen<'a> {
     pub(super) connection: &'a Connection,
     pub(super) log: &'a VecDeque<String>,
     pub(super) color: bool,
-    pub(super) now: SystemTime,
 }
 
 impl Screen<'_> {
@@ -74,7 +71,7 @@ impl Screen<'_> {
         }
         lines.resize(height.saturating_sub(1), Line::default());
         lines.push(self.bottom(width));
-        frame.render_widget(Paragraph::new(lines), Rect { height: area.height, ..area });
+        frame.render_widget(Paragraph::new(lines), area);
     }
 
     fn heading(&self, width: usize) -> Line<'static> {

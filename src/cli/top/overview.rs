@@ -106,7 +106,6 @@ impl Overview {
 
     /// Puts an actor that was read into the state; one that is gone is removed.
     pub(super) fn put_actor(&mut self, id: &str, actor: Option<Actor>) {
-        self.stale.remove(id);
         match actor {
             Some(actor) => drop(self.actors.insert(id.to_owned(), actor)),
             None => drop(self.actors.remove(id)),
@@ -135,7 +134,10 @@ impl Overview {
                 self.ended.retain(|job| job.id != event.job_id);
             }
             Type::QueuePaused | Type::QueueResumed | Type::ScalingDecided => self.fold_queue(event),
-            Type::ActorDeleted => self.put_actor(&event.actor_id, None),
+            Type::ActorDeleted => {
+                self.actors.remove(&event.actor_id);
+                self.stale.remove(&event.actor_id);
+            }
             Type::ActorStateChanged | Type::HealthChanged => self.fold_actor(event),
             Type::ActorCreated | Type::ActorUpdated | Type::ActorExited | Type::ActorRestarted => {
                 self.stale.insert(event.actor_id.clone());

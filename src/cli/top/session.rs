@@ -149,7 +149,9 @@ impl Session {
                 self.reading = self.reading.saturating_sub(1);
                 match read {
                     Ok(actor) => self.overview.put_actor(&id, actor.map(|actor| *actor)),
-                    Err(()) => drop(self.overview.stale.insert(id)),
+                    Err(()) => {
+                        self.overview.stale.insert(id);
+                    }
                 }
             }
             News::Done(told) => self.view.notice = told,
@@ -213,8 +215,7 @@ impl Session {
     }
 
     fn draw(&mut self, screen: &mut Screen) -> Result<(), Failure> {
-        let now = SystemClock.now();
-        self.content = Content::of(&self.overview, &self.view.filter, now);
+        self.content = Content::of(&self.overview, &self.view.filter, SystemClock.now());
         self.is_changed = false;
         screen.show(&Picture {
             overview: &self.overview,
@@ -223,7 +224,6 @@ impl Session {
             connection: &self.connection,
             log: &self.log,
             color: self.color,
-            now,
         })
     }
 }

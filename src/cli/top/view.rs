@@ -207,7 +207,9 @@ impl View {
                 self.filter.clear();
                 return Asked::Nothing;
             }
-            KeyCode::Backspace => drop(self.filter.pop()),
+            KeyCode::Backspace => {
+                self.filter.pop();
+            }
             KeyCode::Char(c) if self.filter.len() < 64 => self.filter.push(c),
             _other => {}
         }

@@ -81,9 +81,10 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 38] = [
+pub const RULES: [Rule; 39] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
+    row("CreateLoginCode",      Yes,      Yes,       Yes),
     row("CreateActor",          No,       No,        No),
     row("GetActor",             Basic,    No,        Yes),
     row("ListActors",           Basic,    No,        Yes),

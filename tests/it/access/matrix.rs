@@ -41,9 +41,10 @@ const COLUMNS: [&str; 10] = [
 /// T FAILED_PRECONDITION NO_ACTORS_FOR_SCRIPT_TYPE             B FAILED_PRECONDITION BINARY_INVALID
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 38] = [
+const TABLE: [(&str, &str); 39] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
+    ("CreateLoginCode",       "UUUUU....."),
     ("CreateActor",           "UUUUUPPPPB"),
     ("GetActor",              "UUUUUAPPAA"),
     ("ListActors",            "UUUUU.PP.."),

@@ -42,8 +42,9 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 38] = [
+const EXPECTED: [(&str, &str); 39] = [
     ("GetServerInfo", "nvpsoa"),
+    ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
     ("GetActor", "vpoa"),
     ("ListActors", "vpoa"),

@@ -11,7 +11,6 @@ export function Access() {
   tick.value;
   const info = session.server.value;
   const { tls, identity } = info ?? {};
-  const token = session.token.value;
   const notAfter = ms(tls?.notAfter);
   return (
     <>
@@ -19,13 +18,13 @@ export function Access() {
       <div class="halves">
         <Card title={T.thisTab}>
           <Facts facts={[
-            [T.signedIn, token === undefined ? T.withoutToken : T.withToken(identity?.id || tokenId(token))],
+            [T.signedIn, session.isSignedIn() ? T.asIdentity(identity!.id) : T.withoutToken],
             [T.name, identity?.name ? <Plain text={identity.name} /> : T.none],
             [T.roles, identity && identity.roles.length > 0 ? identity.roles.map((role) => <span class="chip" key={role}>{role}</span>) : T.none],
             [T.endsAt, notAfterOf(identity?.notAfter)],
-            [T.tokenKept, T.tokenKeptHow],
+            [T.sessionKept, T.sessionKeptHow],
           ]} />
-          {token !== undefined && <div class="row end"><button type="button" onClick={() => { session.signOut(T.signedOut); }}>{T.signOut}</button></div>}
+          {session.isSignedIn() && <div class="row end"><button type="button" onClick={() => void session.signOut()}>{T.signOut}</button></div>}
         </Card>
         <Card title={T.tls}>
           <Facts facts={[
@@ -63,29 +62,29 @@ function notAfterOf(time: Parameters<typeof ms>[0]) {
   return time ? <Ago time={ms(time)} /> : T.never;
 }
 
-/** The part of a token that is no secret. */
-function tokenId(token: string): string {
-  return /^hst_([^_]+)_/.exec(token)?.[1] ?? "";
-}
-
 export function SignIn({ why }: { why: string }) {
   const typed = useSignal("");
   const error = useSignal("");
-  const submit = (event: Event): void => {
+  const refused = useSignal(why);
+  const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const text = typed.value.trim();
     error.value = text === "" ? T.tokenEmpty : /^[!-~]+$/.test(text) ? "" : T.tokenWrong;
     if (error.value !== "") return;
-    session.signIn(text);
-    start();
+    try {
+      await session.signIn(text);
+      start();
+    } catch (failure) {
+      refused.value = (failure as Error).message;
+    }
   };
   return (
     <main class="sign-in">
-      <form class="card" onSubmit={submit}>
+      <form class="card" onSubmit={(event) => void submit(event)}>
         <div class="card-body stack">
           <h1>{T.brand}</h1>
           <p class="muted">{T.signInSub}</p>
-          {why !== "" && <p class="failure" role="alert"><Plain text={why} /></p>}
+          {refused.value !== "" && <p class="failure" role="alert"><Plain text={refused.value} /></p>}
           <Field label={T.token} hint={T.tokenHint} error={error.value}>
             <input type="password" autocomplete="off" value={typed} onInput={(event) => (typed.value = event.currentTarget.value)} />
           </Field>

@@ -74,7 +74,7 @@ export function start(): void {
   try {
     client = session.open(observer);
   } catch (error) {
-    session.signOut((error as Error).message);
+    session.ended((error as Error).message);
     return;
   }
   const timer = setInterval(() => draw(client), SETTLE_MS);
@@ -137,7 +137,7 @@ async function run(client: SupervisorClient): Promise<void> {
     if (controller.signal.aborted) return;
     if (session.isSignedOut(error)) {
       stop();
-      session.signOut(session.token.value === undefined ? "" : (error as Error).message);
+      session.ended(session.isSignedIn() ? (error as Error).message : "");
     } else {
       failure.value = error as SupervisorError;
       connection.value = { kind: "away", since: Date.now() };

@@ -188,7 +188,7 @@ func (x TlsStatus_ClientAuth) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TlsStatus_ClientAuth.Descriptor instead.
 func (TlsStatus_ClientAuth) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // The time at which a change takes effect.
@@ -241,7 +241,7 @@ func (x UpdateActorRequest_Apply) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UpdateActorRequest_Apply.Descriptor instead.
 func (UpdateActorRequest_Apply) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15, 0}
 }
 
 // The actors to ping.
@@ -298,7 +298,7 @@ func (x CheckHealthRequest_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckHealthRequest_Scope.Descriptor instead.
 func (CheckHealthRequest_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48, 0}
 }
 
 // The fate of a job that outlasts the wait.
@@ -351,7 +351,7 @@ func (x RunJobRequest_OnWaitEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunJobRequest_OnWaitEnd.Descriptor instead.
 func (RunJobRequest_OnWaitEnd) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57, 0}
 }
 
 // The error of one item of many. Other items are not affected.
@@ -702,6 +702,107 @@ func (x *GetServerInfoResponse) GetDashboardUrl() string {
 	return ""
 }
 
+// Request of CreateLoginCode.
+type CreateLoginCodeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateLoginCodeRequest) Reset() {
+	*x = CreateLoginCodeRequest{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateLoginCodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateLoginCodeRequest) ProtoMessage() {}
+
+func (x *CreateLoginCodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateLoginCodeRequest.ProtoReflect.Descriptor instead.
+func (*CreateLoginCodeRequest) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4}
+}
+
+// Response of CreateLoginCode.
+type CreateLoginCodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code. A secret until it is used.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// URL that opens the dashboard with the code. Empty without a dashboard.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Time until which the code is good.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateLoginCodeResponse) Reset() {
+	*x = CreateLoginCodeResponse{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateLoginCodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateLoginCodeResponse) ProtoMessage() {}
+
+func (x *CreateLoginCodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateLoginCodeResponse.ProtoReflect.Descriptor instead.
+func (*CreateLoginCodeResponse) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CreateLoginCodeResponse) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *CreateLoginCodeResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *CreateLoginCodeResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 // A caller, and what it may do.
 type Identity struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -721,7 +822,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +834,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +847,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Identity) GetId() string {
@@ -801,7 +902,7 @@ type TlsStatus struct {
 
 func (x *TlsStatus) Reset() {
 	*x = TlsStatus{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +914,7 @@ func (x *TlsStatus) String() string {
 func (*TlsStatus) ProtoMessage() {}
 
 func (x *TlsStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +927,7 @@ func (x *TlsStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TlsStatus.ProtoReflect.Descriptor instead.
 func (*TlsStatus) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TlsStatus) GetNames() []string {
@@ -886,7 +987,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +999,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1012,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Limits) GetMaxScriptBytes() int32 {
@@ -1004,7 +1105,7 @@ type CreateActorRequest struct {
 
 func (x *CreateActorRequest) Reset() {
 	*x = CreateActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1117,7 @@ func (x *CreateActorRequest) String() string {
 func (*CreateActorRequest) ProtoMessage() {}
 
 func (x *CreateActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1130,7 @@ func (x *CreateActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateActorRequest.ProtoReflect.Descriptor instead.
 func (*CreateActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateActorRequest) GetActorId() string {
@@ -1082,7 +1183,7 @@ type CreateActorResponse struct {
 
 func (x *CreateActorResponse) Reset() {
 	*x = CreateActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +1195,7 @@ func (x *CreateActorResponse) String() string {
 func (*CreateActorResponse) ProtoMessage() {}
 
 func (x *CreateActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +1208,7 @@ func (x *CreateActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateActorResponse.ProtoReflect.Descriptor instead.
 func (*CreateActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{8}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateActorResponse) GetActor() *Actor {
@@ -1147,7 +1248,7 @@ type GetActorRequest struct {
 
 func (x *GetActorRequest) Reset() {
 	*x = GetActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1260,7 @@ func (x *GetActorRequest) String() string {
 func (*GetActorRequest) ProtoMessage() {}
 
 func (x *GetActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1273,7 @@ func (x *GetActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActorRequest.ProtoReflect.Descriptor instead.
 func (*GetActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{9}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetActorRequest) GetActorId() string {
@@ -1207,7 +1308,7 @@ type GetActorResponse struct {
 
 func (x *GetActorResponse) Reset() {
 	*x = GetActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1320,7 @@ func (x *GetActorResponse) String() string {
 func (*GetActorResponse) ProtoMessage() {}
 
 func (x *GetActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[10]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1333,7 @@ func (x *GetActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActorResponse.ProtoReflect.Descriptor instead.
 func (*GetActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{10}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetActorResponse) GetActor() *Actor {
@@ -1265,7 +1366,7 @@ type ListActorsRequest struct {
 
 func (x *ListActorsRequest) Reset() {
 	*x = ListActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1378,7 @@ func (x *ListActorsRequest) String() string {
 func (*ListActorsRequest) ProtoMessage() {}
 
 func (x *ListActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[11]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1391,7 @@ func (x *ListActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActorsRequest.ProtoReflect.Descriptor instead.
 func (*ListActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{11}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListActorsRequest) GetScriptTypes() []ScriptType {
@@ -1357,7 +1458,7 @@ type ListActorsResponse struct {
 
 func (x *ListActorsResponse) Reset() {
 	*x = ListActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1470,7 @@ func (x *ListActorsResponse) String() string {
 func (*ListActorsResponse) ProtoMessage() {}
 
 func (x *ListActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[12]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1483,7 @@ func (x *ListActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActorsResponse.ProtoReflect.Descriptor instead.
 func (*ListActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{12}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListActorsResponse) GetActors() []*Actor {
@@ -1432,7 +1533,7 @@ type UpdateActorRequest struct {
 
 func (x *UpdateActorRequest) Reset() {
 	*x = UpdateActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1545,7 @@ func (x *UpdateActorRequest) String() string {
 func (*UpdateActorRequest) ProtoMessage() {}
 
 func (x *UpdateActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[13]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1558,7 @@ func (x *UpdateActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateActorRequest.ProtoReflect.Descriptor instead.
 func (*UpdateActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{13}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpdateActorRequest) GetActorId() string {
@@ -1522,7 +1623,7 @@ type UpdateActorResponse struct {
 
 func (x *UpdateActorResponse) Reset() {
 	*x = UpdateActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1635,7 @@ func (x *UpdateActorResponse) String() string {
 func (*UpdateActorResponse) ProtoMessage() {}
 
 func (x *UpdateActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[14]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1648,7 @@ func (x *UpdateActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateActorResponse.ProtoReflect.Descriptor instead.
 func (*UpdateActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{14}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateActorResponse) GetActor() *Actor {
@@ -1583,7 +1684,7 @@ type DeleteActorRequest struct {
 
 func (x *DeleteActorRequest) Reset() {
 	*x = DeleteActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1696,7 @@ func (x *DeleteActorRequest) String() string {
 func (*DeleteActorRequest) ProtoMessage() {}
 
 func (x *DeleteActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[15]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1709,7 @@ func (x *DeleteActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteActorRequest.ProtoReflect.Descriptor instead.
 func (*DeleteActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{15}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteActorRequest) GetActorId() string {
@@ -1657,7 +1758,7 @@ type DeleteActorResponse struct {
 
 func (x *DeleteActorResponse) Reset() {
 	*x = DeleteActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1770,7 @@ func (x *DeleteActorResponse) String() string {
 func (*DeleteActorResponse) ProtoMessage() {}
 
 func (x *DeleteActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[16]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1783,7 @@ func (x *DeleteActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteActorResponse.ProtoReflect.Descriptor instead.
 func (*DeleteActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{16}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteActorResponse) GetActor() *Actor {
@@ -1705,7 +1806,7 @@ type StartActorRequest struct {
 
 func (x *StartActorRequest) Reset() {
 	*x = StartActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1818,7 @@ func (x *StartActorRequest) String() string {
 func (*StartActorRequest) ProtoMessage() {}
 
 func (x *StartActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[17]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1831,7 @@ func (x *StartActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorRequest.ProtoReflect.Descriptor instead.
 func (*StartActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{17}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StartActorRequest) GetActorId() string {
@@ -1762,7 +1863,7 @@ type StartActorResponse struct {
 
 func (x *StartActorResponse) Reset() {
 	*x = StartActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1875,7 @@ func (x *StartActorResponse) String() string {
 func (*StartActorResponse) ProtoMessage() {}
 
 func (x *StartActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[18]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1888,7 @@ func (x *StartActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorResponse.ProtoReflect.Descriptor instead.
 func (*StartActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{18}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StartActorResponse) GetActor() *Actor {
@@ -1830,7 +1931,7 @@ type StopActorRequest struct {
 
 func (x *StopActorRequest) Reset() {
 	*x = StopActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +1943,7 @@ func (x *StopActorRequest) String() string {
 func (*StopActorRequest) ProtoMessage() {}
 
 func (x *StopActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[19]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +1956,7 @@ func (x *StopActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorRequest.ProtoReflect.Descriptor instead.
 func (*StopActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{19}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StopActorRequest) GetActorId() string {
@@ -1908,7 +2009,7 @@ type StopActorResponse struct {
 
 func (x *StopActorResponse) Reset() {
 	*x = StopActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1920,7 +2021,7 @@ func (x *StopActorResponse) String() string {
 func (*StopActorResponse) ProtoMessage() {}
 
 func (x *StopActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[20]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1933,7 +2034,7 @@ func (x *StopActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorResponse.ProtoReflect.Descriptor instead.
 func (*StopActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{20}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StopActorResponse) GetActor() *Actor {
@@ -1976,7 +2077,7 @@ type RestartActorRequest struct {
 
 func (x *RestartActorRequest) Reset() {
 	*x = RestartActorRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2089,7 @@ func (x *RestartActorRequest) String() string {
 func (*RestartActorRequest) ProtoMessage() {}
 
 func (x *RestartActorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[21]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2102,7 @@ func (x *RestartActorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorRequest.ProtoReflect.Descriptor instead.
 func (*RestartActorRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{21}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RestartActorRequest) GetActorId() string {
@@ -2054,7 +2155,7 @@ type RestartActorResponse struct {
 
 func (x *RestartActorResponse) Reset() {
 	*x = RestartActorResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2066,7 +2167,7 @@ func (x *RestartActorResponse) String() string {
 func (*RestartActorResponse) ProtoMessage() {}
 
 func (x *RestartActorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[22]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2079,7 +2180,7 @@ func (x *RestartActorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorResponse.ProtoReflect.Descriptor instead.
 func (*RestartActorResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{22}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RestartActorResponse) GetActor() *Actor {
@@ -2123,7 +2224,7 @@ type ActorResult struct {
 
 func (x *ActorResult) Reset() {
 	*x = ActorResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2135,7 +2236,7 @@ func (x *ActorResult) String() string {
 func (*ActorResult) ProtoMessage() {}
 
 func (x *ActorResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[23]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2148,7 +2249,7 @@ func (x *ActorResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActorResult.ProtoReflect.Descriptor instead.
 func (*ActorResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{23}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ActorResult) GetActorId() string {
@@ -2199,7 +2300,7 @@ type StartActorsRequest struct {
 
 func (x *StartActorsRequest) Reset() {
 	*x = StartActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2312,7 @@ func (x *StartActorsRequest) String() string {
 func (*StartActorsRequest) ProtoMessage() {}
 
 func (x *StartActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[24]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2325,7 @@ func (x *StartActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorsRequest.ProtoReflect.Descriptor instead.
 func (*StartActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{24}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StartActorsRequest) GetSelector() *ActorSelector {
@@ -2252,7 +2353,7 @@ type StartActorsResponse struct {
 
 func (x *StartActorsResponse) Reset() {
 	*x = StartActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2365,7 @@ func (x *StartActorsResponse) String() string {
 func (*StartActorsResponse) ProtoMessage() {}
 
 func (x *StartActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[25]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2378,7 @@ func (x *StartActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartActorsResponse.ProtoReflect.Descriptor instead.
 func (*StartActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{25}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *StartActorsResponse) GetResults() []*ActorResult {
@@ -2306,7 +2407,7 @@ type StopActorsRequest struct {
 
 func (x *StopActorsRequest) Reset() {
 	*x = StopActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2419,7 @@ func (x *StopActorsRequest) String() string {
 func (*StopActorsRequest) ProtoMessage() {}
 
 func (x *StopActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[26]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2432,7 @@ func (x *StopActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorsRequest.ProtoReflect.Descriptor instead.
 func (*StopActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{26}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StopActorsRequest) GetSelector() *ActorSelector {
@@ -2380,7 +2481,7 @@ type StopActorsResponse struct {
 
 func (x *StopActorsResponse) Reset() {
 	*x = StopActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2493,7 @@ func (x *StopActorsResponse) String() string {
 func (*StopActorsResponse) ProtoMessage() {}
 
 func (x *StopActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[27]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2506,7 @@ func (x *StopActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopActorsResponse.ProtoReflect.Descriptor instead.
 func (*StopActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{27}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StopActorsResponse) GetResults() []*ActorResult {
@@ -2436,7 +2537,7 @@ type RestartActorsRequest struct {
 
 func (x *RestartActorsRequest) Reset() {
 	*x = RestartActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2448,7 +2549,7 @@ func (x *RestartActorsRequest) String() string {
 func (*RestartActorsRequest) ProtoMessage() {}
 
 func (x *RestartActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[28]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2461,7 +2562,7 @@ func (x *RestartActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorsRequest.ProtoReflect.Descriptor instead.
 func (*RestartActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{28}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RestartActorsRequest) GetSelector() *ActorSelector {
@@ -2517,7 +2618,7 @@ type RestartActorsResponse struct {
 
 func (x *RestartActorsResponse) Reset() {
 	*x = RestartActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2630,7 @@ func (x *RestartActorsResponse) String() string {
 func (*RestartActorsResponse) ProtoMessage() {}
 
 func (x *RestartActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[29]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2643,7 @@ func (x *RestartActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartActorsResponse.ProtoReflect.Descriptor instead.
 func (*RestartActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{29}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RestartActorsResponse) GetResults() []*ActorResult {
@@ -2575,7 +2676,7 @@ type StreamActorLogsRequest struct {
 
 func (x *StreamActorLogsRequest) Reset() {
 	*x = StreamActorLogsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2688,7 @@ func (x *StreamActorLogsRequest) String() string {
 func (*StreamActorLogsRequest) ProtoMessage() {}
 
 func (x *StreamActorLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2701,7 @@ func (x *StreamActorLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamActorLogsRequest.ProtoReflect.Descriptor instead.
 func (*StreamActorLogsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{30}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *StreamActorLogsRequest) GetActorId() string {
@@ -2668,7 +2769,7 @@ type StreamActorLogsResponse struct {
 
 func (x *StreamActorLogsResponse) Reset() {
 	*x = StreamActorLogsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2680,7 +2781,7 @@ func (x *StreamActorLogsResponse) String() string {
 func (*StreamActorLogsResponse) ProtoMessage() {}
 
 func (x *StreamActorLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[31]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2693,7 +2794,7 @@ func (x *StreamActorLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamActorLogsResponse.ProtoReflect.Descriptor instead.
 func (*StreamActorLogsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{31}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StreamActorLogsResponse) GetEntries() []*LogEntry {
@@ -2726,7 +2827,7 @@ type ListScriptTypesRequest struct {
 
 func (x *ListScriptTypesRequest) Reset() {
 	*x = ListScriptTypesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2839,7 @@ func (x *ListScriptTypesRequest) String() string {
 func (*ListScriptTypesRequest) ProtoMessage() {}
 
 func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2852,7 @@ func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesRequest.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{32}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
 }
 
 // Response of ListScriptTypes.
@@ -2765,7 +2866,7 @@ type ListScriptTypesResponse struct {
 
 func (x *ListScriptTypesResponse) Reset() {
 	*x = ListScriptTypesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +2878,7 @@ func (x *ListScriptTypesResponse) String() string {
 func (*ListScriptTypesResponse) ProtoMessage() {}
 
 func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[33]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +2891,7 @@ func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesResponse.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{33}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListScriptTypesResponse) GetScriptTypes() []*ScriptTypeStatus {
@@ -2813,7 +2914,7 @@ type GetScriptTypeRequest struct {
 
 func (x *GetScriptTypeRequest) Reset() {
 	*x = GetScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +2926,7 @@ func (x *GetScriptTypeRequest) String() string {
 func (*GetScriptTypeRequest) ProtoMessage() {}
 
 func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +2939,7 @@ func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetScriptTypeRequest) GetScriptType() ScriptType {
@@ -2866,7 +2967,7 @@ type GetScriptTypeResponse struct {
 
 func (x *GetScriptTypeResponse) Reset() {
 	*x = GetScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2878,7 +2979,7 @@ func (x *GetScriptTypeResponse) String() string {
 func (*GetScriptTypeResponse) ProtoMessage() {}
 
 func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2891,7 +2992,7 @@ func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -2918,7 +3019,7 @@ type UpdateScriptTypeRequest struct {
 
 func (x *UpdateScriptTypeRequest) Reset() {
 	*x = UpdateScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3031,7 @@ func (x *UpdateScriptTypeRequest) String() string {
 func (*UpdateScriptTypeRequest) ProtoMessage() {}
 
 func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3044,7 @@ func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *UpdateScriptTypeRequest) GetScriptType() ScriptType {
@@ -2978,7 +3079,7 @@ type UpdateScriptTypeResponse struct {
 
 func (x *UpdateScriptTypeResponse) Reset() {
 	*x = UpdateScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3091,7 @@ func (x *UpdateScriptTypeResponse) String() string {
 func (*UpdateScriptTypeResponse) ProtoMessage() {}
 
 func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3104,7 @@ func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UpdateScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -3037,7 +3138,7 @@ type ScaleActorsRequest struct {
 
 func (x *ScaleActorsRequest) Reset() {
 	*x = ScaleActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +3150,7 @@ func (x *ScaleActorsRequest) String() string {
 func (*ScaleActorsRequest) ProtoMessage() {}
 
 func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +3163,7 @@ func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsRequest.ProtoReflect.Descriptor instead.
 func (*ScaleActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ScaleActorsRequest) GetScriptType() ScriptType {
@@ -3131,7 +3232,7 @@ type ScaleActorsResponse struct {
 
 func (x *ScaleActorsResponse) Reset() {
 	*x = ScaleActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3143,7 +3244,7 @@ func (x *ScaleActorsResponse) String() string {
 func (*ScaleActorsResponse) ProtoMessage() {}
 
 func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3156,7 +3257,7 @@ func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsResponse.ProtoReflect.Descriptor instead.
 func (*ScaleActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ScaleActorsResponse) GetStatus() *ScriptTypeStatus {
@@ -3200,7 +3301,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3212,7 +3313,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3225,7 +3326,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PauseQueueRequest) GetScriptType() ScriptType {
@@ -3255,7 +3356,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3267,7 +3368,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3280,7 +3381,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PauseQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3310,7 +3411,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3423,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3436,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ResumeQueueRequest) GetScriptType() ScriptType {
@@ -3365,7 +3466,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3377,7 +3478,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3390,7 +3491,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ResumeQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3426,7 +3527,7 @@ type PurgeQueueRequest struct {
 
 func (x *PurgeQueueRequest) Reset() {
 	*x = PurgeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3539,7 @@ func (x *PurgeQueueRequest) String() string {
 func (*PurgeQueueRequest) ProtoMessage() {}
 
 func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3552,7 @@ func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueRequest.ProtoReflect.Descriptor instead.
 func (*PurgeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PurgeQueueRequest) GetScriptType() ScriptType {
@@ -3500,7 +3601,7 @@ type PurgeQueueResponse struct {
 
 func (x *PurgeQueueResponse) Reset() {
 	*x = PurgeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3512,7 +3613,7 @@ func (x *PurgeQueueResponse) String() string {
 func (*PurgeQueueResponse) ProtoMessage() {}
 
 func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3525,7 +3626,7 @@ func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueResponse.ProtoReflect.Descriptor instead.
 func (*PurgeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PurgeQueueResponse) GetPurgedCount() int32 {
@@ -3550,7 +3651,7 @@ type CheckHealthRequest struct {
 
 func (x *CheckHealthRequest) Reset() {
 	*x = CheckHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3562,7 +3663,7 @@ func (x *CheckHealthRequest) String() string {
 func (*CheckHealthRequest) ProtoMessage() {}
 
 func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3575,7 +3676,7 @@ func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthRequest.ProtoReflect.Descriptor instead.
 func (*CheckHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CheckHealthRequest) GetSelector() *ActorSelector {
@@ -3610,7 +3711,7 @@ type CheckHealthResponse struct {
 
 func (x *CheckHealthResponse) Reset() {
 	*x = CheckHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3622,7 +3723,7 @@ func (x *CheckHealthResponse) String() string {
 func (*CheckHealthResponse) ProtoMessage() {}
 
 func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3635,7 +3736,7 @@ func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthResponse.ProtoReflect.Descriptor instead.
 func (*CheckHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CheckHealthResponse) GetReports() []*HealthReport {
@@ -3662,7 +3763,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3674,7 +3775,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3687,7 +3788,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *WatchHealthRequest) GetSelector() *ActorSelector {
@@ -3737,7 +3838,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +3850,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +3863,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WatchHealthResponse) GetCursor() string {
@@ -3849,7 +3950,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3861,7 +3962,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3874,7 +3975,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SubmitJobRequest) GetJob() *JobSpec {
@@ -3911,7 +4012,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3923,7 +4024,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +4037,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SubmitJobResponse) GetJob() *Job {
@@ -3964,7 +4065,7 @@ type SubmitJobsRequest struct {
 
 func (x *SubmitJobsRequest) Reset() {
 	*x = SubmitJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3976,7 +4077,7 @@ func (x *SubmitJobsRequest) String() string {
 func (*SubmitJobsRequest) ProtoMessage() {}
 
 func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3989,7 +4090,7 @@ func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SubmitJobsRequest) GetRequests() []*SubmitJobRequest {
@@ -4010,7 +4111,7 @@ type SubmitJobsResponse struct {
 
 func (x *SubmitJobsResponse) Reset() {
 	*x = SubmitJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4022,7 +4123,7 @@ func (x *SubmitJobsResponse) String() string {
 func (*SubmitJobsResponse) ProtoMessage() {}
 
 func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4035,7 +4136,7 @@ func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
@@ -4061,7 +4162,7 @@ type SubmitJobResult struct {
 
 func (x *SubmitJobResult) Reset() {
 	*x = SubmitJobResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4073,7 +4174,7 @@ func (x *SubmitJobResult) String() string {
 func (*SubmitJobResult) ProtoMessage() {}
 
 func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4086,7 +4187,7 @@ func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResult.ProtoReflect.Descriptor instead.
 func (*SubmitJobResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SubmitJobResult) GetJob() *Job {
@@ -4133,7 +4234,7 @@ type RunJobRequest struct {
 
 func (x *RunJobRequest) Reset() {
 	*x = RunJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4145,7 +4246,7 @@ func (x *RunJobRequest) String() string {
 func (*RunJobRequest) ProtoMessage() {}
 
 func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4158,7 +4259,7 @@ func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobRequest.ProtoReflect.Descriptor instead.
 func (*RunJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RunJobRequest) GetJob() *JobSpec {
@@ -4211,7 +4312,7 @@ type RunJobResponse struct {
 
 func (x *RunJobResponse) Reset() {
 	*x = RunJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4223,7 +4324,7 @@ func (x *RunJobResponse) String() string {
 func (*RunJobResponse) ProtoMessage() {}
 
 func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4236,7 +4337,7 @@ func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobResponse.ProtoReflect.Descriptor instead.
 func (*RunJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RunJobResponse) GetJob() *Job {
@@ -4273,7 +4374,7 @@ type AwaitJobRequest struct {
 
 func (x *AwaitJobRequest) Reset() {
 	*x = AwaitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4285,7 +4386,7 @@ func (x *AwaitJobRequest) String() string {
 func (*AwaitJobRequest) ProtoMessage() {}
 
 func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4298,7 +4399,7 @@ func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobRequest.ProtoReflect.Descriptor instead.
 func (*AwaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AwaitJobRequest) GetJobId() string {
@@ -4328,7 +4429,7 @@ type AwaitJobResponse struct {
 
 func (x *AwaitJobResponse) Reset() {
 	*x = AwaitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4340,7 +4441,7 @@ func (x *AwaitJobResponse) String() string {
 func (*AwaitJobResponse) ProtoMessage() {}
 
 func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4353,7 +4454,7 @@ func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobResponse.ProtoReflect.Descriptor instead.
 func (*AwaitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AwaitJobResponse) GetJob() *Job {
@@ -4383,7 +4484,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4395,7 +4496,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4408,7 +4509,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *GetJobRequest) GetJobId() string {
@@ -4436,7 +4537,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4448,7 +4549,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4461,7 +4562,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -4503,7 +4604,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4515,7 +4616,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4528,7 +4629,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ListJobsRequest) GetScriptTypes() []ScriptType {
@@ -4621,7 +4722,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4633,7 +4734,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4646,7 +4747,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -4676,7 +4777,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4688,7 +4789,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4701,7 +4802,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -4731,7 +4832,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4743,7 +4844,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4756,7 +4857,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -4786,7 +4887,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4798,7 +4899,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4811,7 +4912,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -4839,7 +4940,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4851,7 +4952,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4864,7 +4965,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -4887,7 +4988,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4899,7 +5000,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4912,7 +5013,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -4940,7 +5041,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4952,7 +5053,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4965,7 +5066,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -4992,7 +5093,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5004,7 +5105,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5017,7 +5118,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -5070,7 +5171,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5082,7 +5183,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5095,7 +5196,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -5209,7 +5310,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5221,7 +5322,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5234,7 +5335,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -5282,7 +5383,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5294,7 +5395,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5307,7 +5408,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -5404,7 +5505,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5416,7 +5517,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5429,7 +5530,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -5525,7 +5626,7 @@ type UsageUpdate struct {
 
 func (x *UsageUpdate) Reset() {
 	*x = UsageUpdate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5537,7 +5638,7 @@ func (x *UsageUpdate) String() string {
 func (*UsageUpdate) ProtoMessage() {}
 
 func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5550,7 +5651,7 @@ func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageUpdate.ProtoReflect.Descriptor instead.
 func (*UsageUpdate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *UsageUpdate) GetActors() map[string]*ActorUsage {
@@ -5577,7 +5678,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5589,7 +5690,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5602,7 +5703,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -5693,7 +5794,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5705,7 +5806,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5718,7 +5819,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -5804,7 +5905,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5816,7 +5917,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5829,7 +5930,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -5888,7 +5989,13 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vMODE_NORMAL\x10\x01\x12\f\n" +
 	"\bMODE_DEV\x10\x02\x12\x11\n" +
-	"\rMODE_DRAINING\x10\x03\"\xa2\x01\n" +
+	"\rMODE_DRAINING\x10\x03\"\x18\n" +
+	"\x16CreateLoginCodeRequest\"|\n" +
+	"\x17CreateLoginCodeResponse\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xa2\x01\n" +
 	"\bIdentity\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -6280,10 +6387,11 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\vWaitOutcome\x12\x1c\n" +
 	"\x18WAIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WAIT_OUTCOME_DONE\x10\x01\x12\x1a\n" +
-	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\x98\x19\n" +
+	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\x84\x1a\n" +
 	"\n" +
 	"Supervisor\x12d\n" +
-	"\rGetServerInfo\x12(.hero.supervisor.v1.GetServerInfoRequest\x1a).hero.supervisor.v1.GetServerInfoResponse\x12^\n" +
+	"\rGetServerInfo\x12(.hero.supervisor.v1.GetServerInfoRequest\x1a).hero.supervisor.v1.GetServerInfoResponse\x12j\n" +
+	"\x0fCreateLoginCode\x12*.hero.supervisor.v1.CreateLoginCodeRequest\x1a+.hero.supervisor.v1.CreateLoginCodeResponse\x12^\n" +
 	"\vCreateActor\x12&.hero.supervisor.v1.CreateActorRequest\x1a'.hero.supervisor.v1.CreateActorResponse\x12U\n" +
 	"\bGetActor\x12#.hero.supervisor.v1.GetActorRequest\x1a$.hero.supervisor.v1.GetActorResponse\x12[\n" +
 	"\n" +
@@ -6339,7 +6447,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 84)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                 // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),  // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
@@ -6351,326 +6459,331 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*FieldViolation)(nil),           // 7: hero.supervisor.v1.FieldViolation
 	(*GetServerInfoRequest)(nil),     // 8: hero.supervisor.v1.GetServerInfoRequest
 	(*GetServerInfoResponse)(nil),    // 9: hero.supervisor.v1.GetServerInfoResponse
-	(*Identity)(nil),                 // 10: hero.supervisor.v1.Identity
-	(*TlsStatus)(nil),                // 11: hero.supervisor.v1.TlsStatus
-	(*Limits)(nil),                   // 12: hero.supervisor.v1.Limits
-	(*CreateActorRequest)(nil),       // 13: hero.supervisor.v1.CreateActorRequest
-	(*CreateActorResponse)(nil),      // 14: hero.supervisor.v1.CreateActorResponse
-	(*GetActorRequest)(nil),          // 15: hero.supervisor.v1.GetActorRequest
-	(*GetActorResponse)(nil),         // 16: hero.supervisor.v1.GetActorResponse
-	(*ListActorsRequest)(nil),        // 17: hero.supervisor.v1.ListActorsRequest
-	(*ListActorsResponse)(nil),       // 18: hero.supervisor.v1.ListActorsResponse
-	(*UpdateActorRequest)(nil),       // 19: hero.supervisor.v1.UpdateActorRequest
-	(*UpdateActorResponse)(nil),      // 20: hero.supervisor.v1.UpdateActorResponse
-	(*DeleteActorRequest)(nil),       // 21: hero.supervisor.v1.DeleteActorRequest
-	(*DeleteActorResponse)(nil),      // 22: hero.supervisor.v1.DeleteActorResponse
-	(*StartActorRequest)(nil),        // 23: hero.supervisor.v1.StartActorRequest
-	(*StartActorResponse)(nil),       // 24: hero.supervisor.v1.StartActorResponse
-	(*StopActorRequest)(nil),         // 25: hero.supervisor.v1.StopActorRequest
-	(*StopActorResponse)(nil),        // 26: hero.supervisor.v1.StopActorResponse
-	(*RestartActorRequest)(nil),      // 27: hero.supervisor.v1.RestartActorRequest
-	(*RestartActorResponse)(nil),     // 28: hero.supervisor.v1.RestartActorResponse
-	(*ActorResult)(nil),              // 29: hero.supervisor.v1.ActorResult
-	(*StartActorsRequest)(nil),       // 30: hero.supervisor.v1.StartActorsRequest
-	(*StartActorsResponse)(nil),      // 31: hero.supervisor.v1.StartActorsResponse
-	(*StopActorsRequest)(nil),        // 32: hero.supervisor.v1.StopActorsRequest
-	(*StopActorsResponse)(nil),       // 33: hero.supervisor.v1.StopActorsResponse
-	(*RestartActorsRequest)(nil),     // 34: hero.supervisor.v1.RestartActorsRequest
-	(*RestartActorsResponse)(nil),    // 35: hero.supervisor.v1.RestartActorsResponse
-	(*StreamActorLogsRequest)(nil),   // 36: hero.supervisor.v1.StreamActorLogsRequest
-	(*StreamActorLogsResponse)(nil),  // 37: hero.supervisor.v1.StreamActorLogsResponse
-	(*ListScriptTypesRequest)(nil),   // 38: hero.supervisor.v1.ListScriptTypesRequest
-	(*ListScriptTypesResponse)(nil),  // 39: hero.supervisor.v1.ListScriptTypesResponse
-	(*GetScriptTypeRequest)(nil),     // 40: hero.supervisor.v1.GetScriptTypeRequest
-	(*GetScriptTypeResponse)(nil),    // 41: hero.supervisor.v1.GetScriptTypeResponse
-	(*UpdateScriptTypeRequest)(nil),  // 42: hero.supervisor.v1.UpdateScriptTypeRequest
-	(*UpdateScriptTypeResponse)(nil), // 43: hero.supervisor.v1.UpdateScriptTypeResponse
-	(*ScaleActorsRequest)(nil),       // 44: hero.supervisor.v1.ScaleActorsRequest
-	(*ScaleActorsResponse)(nil),      // 45: hero.supervisor.v1.ScaleActorsResponse
-	(*PauseQueueRequest)(nil),        // 46: hero.supervisor.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),       // 47: hero.supervisor.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),       // 48: hero.supervisor.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),      // 49: hero.supervisor.v1.ResumeQueueResponse
-	(*PurgeQueueRequest)(nil),        // 50: hero.supervisor.v1.PurgeQueueRequest
-	(*PurgeQueueResponse)(nil),       // 51: hero.supervisor.v1.PurgeQueueResponse
-	(*CheckHealthRequest)(nil),       // 52: hero.supervisor.v1.CheckHealthRequest
-	(*CheckHealthResponse)(nil),      // 53: hero.supervisor.v1.CheckHealthResponse
-	(*WatchHealthRequest)(nil),       // 54: hero.supervisor.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),      // 55: hero.supervisor.v1.WatchHealthResponse
-	(*SubmitJobRequest)(nil),         // 56: hero.supervisor.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),        // 57: hero.supervisor.v1.SubmitJobResponse
-	(*SubmitJobsRequest)(nil),        // 58: hero.supervisor.v1.SubmitJobsRequest
-	(*SubmitJobsResponse)(nil),       // 59: hero.supervisor.v1.SubmitJobsResponse
-	(*SubmitJobResult)(nil),          // 60: hero.supervisor.v1.SubmitJobResult
-	(*RunJobRequest)(nil),            // 61: hero.supervisor.v1.RunJobRequest
-	(*RunJobResponse)(nil),           // 62: hero.supervisor.v1.RunJobResponse
-	(*AwaitJobRequest)(nil),          // 63: hero.supervisor.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),         // 64: hero.supervisor.v1.AwaitJobResponse
-	(*GetJobRequest)(nil),            // 65: hero.supervisor.v1.GetJobRequest
-	(*GetJobResponse)(nil),           // 66: hero.supervisor.v1.GetJobResponse
-	(*ListJobsRequest)(nil),          // 67: hero.supervisor.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),         // 68: hero.supervisor.v1.ListJobsResponse
-	(*CancelJobRequest)(nil),         // 69: hero.supervisor.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),        // 70: hero.supervisor.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),          // 71: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),         // 72: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),         // 73: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),        // 74: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),          // 75: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 76: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),               // 77: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),       // 78: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),      // 79: hero.supervisor.v1.WatchEventsResponse
-	(*UsageUpdate)(nil),              // 80: hero.supervisor.v1.UsageUpdate
-	(*SnapshotItem)(nil),             // 81: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),        // 82: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 83: hero.supervisor.v1.ListEventsResponse
-	nil,                              // 84: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                              // 85: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                              // 86: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	nil,                              // 87: hero.supervisor.v1.UsageUpdate.ActorsEntry
-	(*timestamppb.Timestamp)(nil),    // 88: google.protobuf.Timestamp
-	(*Dependency)(nil),               // 89: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),      // 90: google.protobuf.Duration
-	(*ActorConfig)(nil),              // 91: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                    // 92: hero.supervisor.v1.Actor
-	(ActorView)(0),                   // 93: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                  // 94: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 95: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 96: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 97: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 98: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 99: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 100: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 101: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 102: hero.supervisor.v1.Job.State
-	(*HealthReport)(nil),             // 103: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 104: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 105: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 106: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 107: hero.supervisor.v1.Job
-	(JobView)(0),                     // 108: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 109: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 110: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 111: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 112: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 113: hero.supervisor.v1.Event
-	(*ActorUsage)(nil),               // 114: hero.supervisor.v1.ActorUsage
+	(*CreateLoginCodeRequest)(nil),   // 10: hero.supervisor.v1.CreateLoginCodeRequest
+	(*CreateLoginCodeResponse)(nil),  // 11: hero.supervisor.v1.CreateLoginCodeResponse
+	(*Identity)(nil),                 // 12: hero.supervisor.v1.Identity
+	(*TlsStatus)(nil),                // 13: hero.supervisor.v1.TlsStatus
+	(*Limits)(nil),                   // 14: hero.supervisor.v1.Limits
+	(*CreateActorRequest)(nil),       // 15: hero.supervisor.v1.CreateActorRequest
+	(*CreateActorResponse)(nil),      // 16: hero.supervisor.v1.CreateActorResponse
+	(*GetActorRequest)(nil),          // 17: hero.supervisor.v1.GetActorRequest
+	(*GetActorResponse)(nil),         // 18: hero.supervisor.v1.GetActorResponse
+	(*ListActorsRequest)(nil),        // 19: hero.supervisor.v1.ListActorsRequest
+	(*ListActorsResponse)(nil),       // 20: hero.supervisor.v1.ListActorsResponse
+	(*UpdateActorRequest)(nil),       // 21: hero.supervisor.v1.UpdateActorRequest
+	(*UpdateActorResponse)(nil),      // 22: hero.supervisor.v1.UpdateActorResponse
+	(*DeleteActorRequest)(nil),       // 23: hero.supervisor.v1.DeleteActorRequest
+	(*DeleteActorResponse)(nil),      // 24: hero.supervisor.v1.DeleteActorResponse
+	(*StartActorRequest)(nil),        // 25: hero.supervisor.v1.StartActorRequest
+	(*StartActorResponse)(nil),       // 26: hero.supervisor.v1.StartActorResponse
+	(*StopActorRequest)(nil),         // 27: hero.supervisor.v1.StopActorRequest
+	(*StopActorResponse)(nil),        // 28: hero.supervisor.v1.StopActorResponse
+	(*RestartActorRequest)(nil),      // 29: hero.supervisor.v1.RestartActorRequest
+	(*RestartActorResponse)(nil),     // 30: hero.supervisor.v1.RestartActorResponse
+	(*ActorResult)(nil),              // 31: hero.supervisor.v1.ActorResult
+	(*StartActorsRequest)(nil),       // 32: hero.supervisor.v1.StartActorsRequest
+	(*StartActorsResponse)(nil),      // 33: hero.supervisor.v1.StartActorsResponse
+	(*StopActorsRequest)(nil),        // 34: hero.supervisor.v1.StopActorsRequest
+	(*StopActorsResponse)(nil),       // 35: hero.supervisor.v1.StopActorsResponse
+	(*RestartActorsRequest)(nil),     // 36: hero.supervisor.v1.RestartActorsRequest
+	(*RestartActorsResponse)(nil),    // 37: hero.supervisor.v1.RestartActorsResponse
+	(*StreamActorLogsRequest)(nil),   // 38: hero.supervisor.v1.StreamActorLogsRequest
+	(*StreamActorLogsResponse)(nil),  // 39: hero.supervisor.v1.StreamActorLogsResponse
+	(*ListScriptTypesRequest)(nil),   // 40: hero.supervisor.v1.ListScriptTypesRequest
+	(*ListScriptTypesResponse)(nil),  // 41: hero.supervisor.v1.ListScriptTypesResponse
+	(*GetScriptTypeRequest)(nil),     // 42: hero.supervisor.v1.GetScriptTypeRequest
+	(*GetScriptTypeResponse)(nil),    // 43: hero.supervisor.v1.GetScriptTypeResponse
+	(*UpdateScriptTypeRequest)(nil),  // 44: hero.supervisor.v1.UpdateScriptTypeRequest
+	(*UpdateScriptTypeResponse)(nil), // 45: hero.supervisor.v1.UpdateScriptTypeResponse
+	(*ScaleActorsRequest)(nil),       // 46: hero.supervisor.v1.ScaleActorsRequest
+	(*ScaleActorsResponse)(nil),      // 47: hero.supervisor.v1.ScaleActorsResponse
+	(*PauseQueueRequest)(nil),        // 48: hero.supervisor.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),       // 49: hero.supervisor.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),       // 50: hero.supervisor.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),      // 51: hero.supervisor.v1.ResumeQueueResponse
+	(*PurgeQueueRequest)(nil),        // 52: hero.supervisor.v1.PurgeQueueRequest
+	(*PurgeQueueResponse)(nil),       // 53: hero.supervisor.v1.PurgeQueueResponse
+	(*CheckHealthRequest)(nil),       // 54: hero.supervisor.v1.CheckHealthRequest
+	(*CheckHealthResponse)(nil),      // 55: hero.supervisor.v1.CheckHealthResponse
+	(*WatchHealthRequest)(nil),       // 56: hero.supervisor.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),      // 57: hero.supervisor.v1.WatchHealthResponse
+	(*SubmitJobRequest)(nil),         // 58: hero.supervisor.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),        // 59: hero.supervisor.v1.SubmitJobResponse
+	(*SubmitJobsRequest)(nil),        // 60: hero.supervisor.v1.SubmitJobsRequest
+	(*SubmitJobsResponse)(nil),       // 61: hero.supervisor.v1.SubmitJobsResponse
+	(*SubmitJobResult)(nil),          // 62: hero.supervisor.v1.SubmitJobResult
+	(*RunJobRequest)(nil),            // 63: hero.supervisor.v1.RunJobRequest
+	(*RunJobResponse)(nil),           // 64: hero.supervisor.v1.RunJobResponse
+	(*AwaitJobRequest)(nil),          // 65: hero.supervisor.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),         // 66: hero.supervisor.v1.AwaitJobResponse
+	(*GetJobRequest)(nil),            // 67: hero.supervisor.v1.GetJobRequest
+	(*GetJobResponse)(nil),           // 68: hero.supervisor.v1.GetJobResponse
+	(*ListJobsRequest)(nil),          // 69: hero.supervisor.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),         // 70: hero.supervisor.v1.ListJobsResponse
+	(*CancelJobRequest)(nil),         // 71: hero.supervisor.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),        // 72: hero.supervisor.v1.CancelJobResponse
+	(*RetryJobRequest)(nil),          // 73: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),         // 74: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),         // 75: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),        // 76: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),          // 77: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 78: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),               // 79: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),       // 80: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),      // 81: hero.supervisor.v1.WatchEventsResponse
+	(*UsageUpdate)(nil),              // 82: hero.supervisor.v1.UsageUpdate
+	(*SnapshotItem)(nil),             // 83: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),        // 84: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 85: hero.supervisor.v1.ListEventsResponse
+	nil,                              // 86: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                              // 87: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                              // 88: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	nil,                              // 89: hero.supervisor.v1.UsageUpdate.ActorsEntry
+	(*timestamppb.Timestamp)(nil),    // 90: google.protobuf.Timestamp
+	(*Dependency)(nil),               // 91: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),      // 92: google.protobuf.Duration
+	(*ActorConfig)(nil),              // 93: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                    // 94: hero.supervisor.v1.Actor
+	(ActorView)(0),                   // 95: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                  // 96: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                 // 97: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),    // 98: google.protobuf.FieldMask
+	(*ActorSelector)(nil),            // 99: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),             // 100: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                 // 101: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),         // 102: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),       // 103: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                   // 104: hero.supervisor.v1.Job.State
+	(*HealthReport)(nil),             // 105: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),              // 106: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                 // 107: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                  // 108: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                      // 109: hero.supervisor.v1.Job
+	(JobView)(0),                     // 110: hero.supervisor.v1.JobView
+	(*JobStateChange)(nil),           // 111: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),              // 112: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                 // 113: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),              // 114: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                    // 115: hero.supervisor.v1.Event
+	(*ActorUsage)(nil),               // 116: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	84,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	86,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	88,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	90,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
-	12,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	89,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
-	11,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
-	10,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
-	88,  // 8: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
-	88,  // 9: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
-	2,   // 10: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	90,  // 11: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	90,  // 12: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	90,  // 13: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	91,  // 14: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	90,  // 15: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	92,  // 16: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 17: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	93,  // 18: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	90,  // 19: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
-	92,  // 20: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	94,  // 21: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	95,  // 22: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	85,  // 23: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	93,  // 24: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	92,  // 25: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	91,  // 26: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	96,  // 27: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,   // 28: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	90,  // 29: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 30: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	92,  // 31: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	90,  // 32: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 33: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	90,  // 34: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	92,  // 35: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 36: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	90,  // 37: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 38: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	92,  // 39: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 40: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	90,  // 41: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 42: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	92,  // 43: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 44: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	92,  // 45: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
-	0,   // 46: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	6,   // 47: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	97,  // 48: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	90,  // 49: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	29,  // 50: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	97,  // 51: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	90,  // 52: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 53: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	29,  // 54: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	97,  // 55: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	90,  // 56: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 57: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	29,  // 58: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	88,  // 59: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	98,  // 60: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	99,  // 61: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	100, // 62: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	94,  // 63: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	93,  // 64: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	100, // 65: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	94,  // 66: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	101, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	96,  // 68: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	100, // 69: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	94,  // 70: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	90,  // 71: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	90,  // 72: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	100, // 73: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 74: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	94,  // 75: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	100, // 76: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	94,  // 77: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	100, // 78: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	94,  // 79: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	102, // 80: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	97,  // 81: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	4,   // 82: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	90,  // 83: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	103, // 84: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	97,  // 85: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	90,  // 86: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	103, // 87: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	104, // 88: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	105, // 89: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	106, // 90: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	107, // 91: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	56,  // 92: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	60,  // 93: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	107, // 94: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	6,   // 95: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	106, // 96: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	90,  // 97: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	5,   // 98: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	107, // 99: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 100: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	90,  // 101: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	107, // 102: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 103: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	108, // 104: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	107, // 105: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	94,  // 106: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	102, // 107: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	88,  // 108: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	88,  // 109: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	86,  // 110: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	107, // 111: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	107, // 112: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	107, // 113: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	90,  // 114: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	107, // 115: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	109, // 116: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	110, // 117: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	77,  // 118: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	105, // 119: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	99,  // 120: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	111, // 121: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	94,  // 122: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	112, // 123: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	90,  // 124: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	81,  // 125: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	113, // 126: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	105, // 127: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	80,  // 128: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	87,  // 129: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	92,  // 130: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	100, // 131: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	107, // 132: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	111, // 133: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	94,  // 134: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	112, // 135: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	88,  // 136: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	88,  // 137: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	113, // 138: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	114, // 139: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 140: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	13,  // 141: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	15,  // 142: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	17,  // 143: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	19,  // 144: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	21,  // 145: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	23,  // 146: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	25,  // 147: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	27,  // 148: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	30,  // 149: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	32,  // 150: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	34,  // 151: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	36,  // 152: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	38,  // 153: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	40,  // 154: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	42,  // 155: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	44,  // 156: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	46,  // 157: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	48,  // 158: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	50,  // 159: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	52,  // 160: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	54,  // 161: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	56,  // 162: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	58,  // 163: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	61,  // 164: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	63,  // 165: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	65,  // 166: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	67,  // 167: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	69,  // 168: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	71,  // 169: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	73,  // 170: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	75,  // 171: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	78,  // 172: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	82,  // 173: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	9,   // 174: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	14,  // 175: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	16,  // 176: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	18,  // 177: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	20,  // 178: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	22,  // 179: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	24,  // 180: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	26,  // 181: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	28,  // 182: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	31,  // 183: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	33,  // 184: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	35,  // 185: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	37,  // 186: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	39,  // 187: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	41,  // 188: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	43,  // 189: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	45,  // 190: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	47,  // 191: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	49,  // 192: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	51,  // 193: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	53,  // 194: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	55,  // 195: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	57,  // 196: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	59,  // 197: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	62,  // 198: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	64,  // 199: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	66,  // 200: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	68,  // 201: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	70,  // 202: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	72,  // 203: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	74,  // 204: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	76,  // 205: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	79,  // 206: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	83,  // 207: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	174, // [174:208] is the sub-list for method output_type
-	140, // [140:174] is the sub-list for method input_type
-	140, // [140:140] is the sub-list for extension type_name
-	140, // [140:140] is the sub-list for extension extendee
-	0,   // [0:140] is the sub-list for field type_name
+	14,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
+	91,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	13,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
+	12,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
+	90,  // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
+	90,  // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	90,  // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	2,   // 11: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
+	92,  // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	92,  // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	92,  // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	93,  // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	92,  // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	94,  // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 18: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	95,  // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	92,  // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
+	94,  // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	96,  // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	97,  // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	87,  // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	95,  // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	94,  // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	93,  // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	98,  // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,   // 29: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
+	92,  // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	94,  // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	92,  // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	92,  // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	94,  // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 37: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	92,  // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	94,  // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 41: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	92,  // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	94,  // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 45: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	94,  // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	0,   // 47: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	6,   // 48: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
+	99,  // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	92,  // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	31,  // 51: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	99,  // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	92,  // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	31,  // 55: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	99,  // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	92,  // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	31,  // 59: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
+	90,  // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	100, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	101, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	102, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	96,  // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	95,  // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	102, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	96,  // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	103, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	98,  // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	102, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	96,  // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	92,  // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	92,  // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	102, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 75: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	96,  // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	102, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	96,  // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	102, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	96,  // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	104, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	99,  // 82: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 83: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	92,  // 84: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	105, // 85: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	99,  // 86: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	92,  // 87: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	105, // 88: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	106, // 89: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	107, // 90: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	108, // 91: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	109, // 92: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	58,  // 93: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	62,  // 94: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	109, // 95: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 96: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	108, // 97: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	92,  // 98: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 99: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	109, // 100: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 101: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	92,  // 102: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	109, // 103: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 104: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	110, // 105: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	109, // 106: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	96,  // 107: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	104, // 108: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	90,  // 109: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	90,  // 110: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	88,  // 111: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	109, // 112: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	109, // 113: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	109, // 114: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	92,  // 115: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	109, // 116: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	111, // 117: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	112, // 118: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	79,  // 119: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	107, // 120: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	101, // 121: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	113, // 122: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	96,  // 123: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	114, // 124: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	92,  // 125: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	83,  // 126: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	115, // 127: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	107, // 128: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	82,  // 129: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	89,  // 130: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	94,  // 131: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	102, // 132: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	109, // 133: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	113, // 134: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	96,  // 135: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	114, // 136: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	90,  // 137: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	90,  // 138: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	115, // 139: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	116, // 140: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 141: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 142: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 143: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 144: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 145: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 146: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 147: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 148: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 149: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 150: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 151: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 152: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 153: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 154: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 155: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	42,  // 156: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	44,  // 157: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	46,  // 158: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	48,  // 159: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	50,  // 160: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	52,  // 161: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	54,  // 162: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	56,  // 163: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	58,  // 164: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	60,  // 165: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	63,  // 166: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	65,  // 167: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	67,  // 168: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	69,  // 169: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	71,  // 170: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	73,  // 171: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	75,  // 172: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	77,  // 173: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	80,  // 174: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	84,  // 175: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	9,   // 176: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 177: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 178: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 179: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 180: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 181: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 182: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 183: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 184: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 185: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 186: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 187: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 188: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 189: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 190: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	43,  // 191: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	45,  // 192: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	47,  // 193: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	49,  // 194: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	51,  // 195: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	53,  // 196: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	55,  // 197: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	57,  // 198: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	59,  // 199: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	61,  // 200: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	64,  // 201: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	66,  // 202: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	68,  // 203: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	70,  // 204: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	72,  // 205: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	74,  // 206: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	76,  // 207: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	78,  // 208: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	81,  // 209: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	85,  // 210: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	176, // [176:211] is the sub-list for method output_type
+	141, // [141:176] is the sub-list for method input_type
+	141, // [141:141] is the sub-list for extension type_name
+	141, // [141:141] is the sub-list for extension extendee
+	0,   // [0:141] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -6683,31 +6796,31 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 	file_hero_supervisor_v1_job_proto_init()
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_script_type_status_proto_init()
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[7].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[30].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51].OneofWrappers = []any{
 		(*WatchHealthResponse_Report)(nil),
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 		(*WatchEventsResponse_Usage)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -6718,7 +6831,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   82,
+			NumMessages:   84,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	Supervisor_GetServerInfo_FullMethodName    = "/hero.supervisor.v1.Supervisor/GetServerInfo"
+	Supervisor_CreateLoginCode_FullMethodName  = "/hero.supervisor.v1.Supervisor/CreateLoginCode"
 	Supervisor_CreateActor_FullMethodName      = "/hero.supervisor.v1.Supervisor/CreateActor"
 	Supervisor_GetActor_FullMethodName         = "/hero.supervisor.v1.Supervisor/GetActor"
 	Supervisor_ListActors_FullMethodName       = "/hero.supervisor.v1.Supervisor/ListActors"
@@ -81,6 +82,9 @@ const (
 type SupervisorClient interface {
 	// Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
+	// Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+	// caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+	CreateLoginCode(ctx context.Context, in *CreateLoginCodeRequest, opts ...grpc.CallOption) (*CreateLoginCodeResponse, error)
 	// Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
 	CreateActor(ctx context.Context, in *CreateActorRequest, opts ...grpc.CallOption) (*CreateActorResponse, error)
 	// Returns one actor.
@@ -162,6 +166,16 @@ func (c *supervisorClient) GetServerInfo(ctx context.Context, in *GetServerInfoR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetServerInfoResponse)
 	err := c.cc.Invoke(ctx, Supervisor_GetServerInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *supervisorClient) CreateLoginCode(ctx context.Context, in *CreateLoginCodeRequest, opts ...grpc.CallOption) (*CreateLoginCodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateLoginCodeResponse)
+	err := c.cc.Invoke(ctx, Supervisor_CreateLoginCode_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -560,6 +574,9 @@ func (c *supervisorClient) ListEvents(ctx context.Context, in *ListEventsRequest
 type SupervisorServer interface {
 	// Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
+	// Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+	// caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+	CreateLoginCode(context.Context, *CreateLoginCodeRequest) (*CreateLoginCodeResponse, error)
 	// Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
 	CreateActor(context.Context, *CreateActorRequest) (*CreateActorResponse, error)
 	// Returns one actor.
@@ -639,6 +656,9 @@ type UnimplementedSupervisorServer struct{}
 
 func (UnimplementedSupervisorServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
+}
+func (UnimplementedSupervisorServer) CreateLoginCode(context.Context, *CreateLoginCodeRequest) (*CreateLoginCodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateLoginCode not implemented")
 }
 func (UnimplementedSupervisorServer) CreateActor(context.Context, *CreateActorRequest) (*CreateActorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateActor not implemented")
@@ -774,6 +794,24 @@ func _Supervisor_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SupervisorServer).GetServerInfo(ctx, req.(*GetServerInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Supervisor_CreateLoginCode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateLoginCodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SupervisorServer).CreateLoginCode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Supervisor_CreateLoginCode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SupervisorServer).CreateLoginCode(ctx, req.(*CreateLoginCodeRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1354,6 +1392,10 @@ var Supervisor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetServerInfo",
 			Handler:    _Supervisor_GetServerInfo_Handler,
+		},
+		{
+			MethodName: "CreateLoginCode",
+			Handler:    _Supervisor_CreateLoginCode_Handler,
 		},
 		{
 			MethodName: "CreateActor",

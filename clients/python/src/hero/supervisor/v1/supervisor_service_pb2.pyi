@@ -258,6 +258,47 @@ class GetServerInfoResponse(google.protobuf.message.Message):
 global___GetServerInfoResponse = GetServerInfoResponse
 
 @typing.final
+class CreateLoginCodeRequest(google.protobuf.message.Message):
+    """Request of CreateLoginCode."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___CreateLoginCodeRequest = CreateLoginCodeRequest
+
+@typing.final
+class CreateLoginCodeResponse(google.protobuf.message.Message):
+    """Response of CreateLoginCode."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: builtins.int
+    URL_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    code: builtins.str
+    """The code. A secret until it is used."""
+    url: builtins.str
+    """URL that opens the dashboard with the code. Empty without a dashboard."""
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Time until which the code is good."""
+
+    def __init__(
+        self,
+        *,
+        code: builtins.str = ...,
+        url: builtins.str = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["expire_time", b"expire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["code", b"code", "expire_time", b"expire_time", "url", b"url"]) -> None: ...
+
+global___CreateLoginCodeResponse = CreateLoginCodeResponse
+
+@typing.final
 class Identity(google.protobuf.message.Message):
     """A caller, and what it may do."""
 

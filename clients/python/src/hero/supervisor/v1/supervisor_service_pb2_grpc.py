@@ -58,6 +58,11 @@ class SupervisorStub(object):
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetServerInfoRequest.SerializeToString,
                 response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
+        self.CreateLoginCode = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/CreateLoginCode',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateLoginCodeRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateLoginCodeResponse.FromString,
+                _registered_method=True)
         self.CreateActor = channel.unary_unary(
                 '/hero.supervisor.v1.Supervisor/CreateActor',
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateActorRequest.SerializeToString,
@@ -249,6 +254,14 @@ class SupervisorServicer(object):
 
     def GetServerInfo(self, request, context):
         """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateLoginCode(self, request, context):
+        """Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+        caller may do, as long as the credentials of the caller hold, and 12 hours at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -494,6 +507,11 @@ def add_SupervisorServicer_to_server(servicer, server):
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetServerInfoRequest.FromString,
                     response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetServerInfoResponse.SerializeToString,
             ),
+            'CreateLoginCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLoginCode,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateLoginCodeRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateLoginCodeResponse.SerializeToString,
+            ),
             'CreateActor': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateActor,
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateActorRequest.FromString,
@@ -706,6 +724,33 @@ class Supervisor(object):
             '/hero.supervisor.v1.Supervisor/GetServerInfo',
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetServerInfoRequest.SerializeToString,
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetServerInfoResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateLoginCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/CreateLoginCode',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateLoginCodeRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CreateLoginCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

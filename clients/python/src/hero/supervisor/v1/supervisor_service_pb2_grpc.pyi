@@ -46,6 +46,14 @@ class SupervisorStub:
     ]
     """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager."""
 
+    CreateLoginCode: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeResponse,
+    ]
+    """Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+    caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+    """
+
     CreateActor: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
         hero.supervisor.v1.supervisor_service_pb2.CreateActorResponse,
@@ -273,6 +281,14 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse,
     ]
     """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager."""
+
+    CreateLoginCode: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeResponse,
+    ]
+    """Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+    caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+    """
 
     CreateActor: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CreateActorRequest,
@@ -503,6 +519,16 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetServerInfoResponse]]:
         """Returns the identity of the server, its calls and limits, and the state of Redis and the process manager."""
+
+    @abc.abstractmethod
+    def CreateLoginCode(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.CreateLoginCodeResponse]]:
+        """Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+        caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+        """
 
     @abc.abstractmethod
     def CreateActor(

@@ -58,6 +58,37 @@ public final class SupervisorGrpc {
     return getGetServerInfoMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CreateLoginCodeRequest,
+      hero.supervisor.v1.CreateLoginCodeResponse> getCreateLoginCodeMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "CreateLoginCode",
+      requestType = hero.supervisor.v1.CreateLoginCodeRequest.class,
+      responseType = hero.supervisor.v1.CreateLoginCodeResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.CreateLoginCodeRequest,
+      hero.supervisor.v1.CreateLoginCodeResponse> getCreateLoginCodeMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.CreateLoginCodeRequest, hero.supervisor.v1.CreateLoginCodeResponse> getCreateLoginCodeMethod;
+    if ((getCreateLoginCodeMethod = SupervisorGrpc.getCreateLoginCodeMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getCreateLoginCodeMethod = SupervisorGrpc.getCreateLoginCodeMethod) == null) {
+          SupervisorGrpc.getCreateLoginCodeMethod = getCreateLoginCodeMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.CreateLoginCodeRequest, hero.supervisor.v1.CreateLoginCodeResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "CreateLoginCode"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CreateLoginCodeRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CreateLoginCodeResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("CreateLoginCode"))
+              .build();
+        }
+      }
+    }
+    return getCreateLoginCodeMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CreateActorRequest,
       hero.supervisor.v1.CreateActorResponse> getCreateActorMethod;
 
@@ -1171,6 +1202,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+     * caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+     * </pre>
+     */
+    default void createLoginCode(hero.supervisor.v1.CreateLoginCodeRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateLoginCodeResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getCreateLoginCodeMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
@@ -1567,6 +1609,18 @@ public final class SupervisorGrpc {
         io.grpc.stub.StreamObserver<hero.supervisor.v1.GetServerInfoResponse> responseObserver) {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getGetServerInfoMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+     * caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+     * </pre>
+     */
+    public void createLoginCode(hero.supervisor.v1.CreateLoginCodeRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateLoginCodeResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getCreateLoginCodeMethod(), getCallOptions()), request, responseObserver);
     }
 
     /**
@@ -1977,6 +2031,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+     * caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+     * </pre>
+     */
+    public hero.supervisor.v1.CreateLoginCodeResponse createLoginCode(hero.supervisor.v1.CreateLoginCodeRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getCreateLoginCodeMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
@@ -2354,6 +2419,17 @@ public final class SupervisorGrpc {
     public hero.supervisor.v1.GetServerInfoResponse getServerInfo(hero.supervisor.v1.GetServerInfoRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetServerInfoMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+     * caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+     * </pre>
+     */
+    public hero.supervisor.v1.CreateLoginCodeResponse createLoginCode(hero.supervisor.v1.CreateLoginCodeRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getCreateLoginCodeMethod(), getCallOptions(), request);
     }
 
     /**
@@ -2736,6 +2812,18 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Makes a code that opens a session of the dashboard for the caller, once, within a minute. The session may do what the
+     * caller may do, as long as the credentials of the caller hold, and 12 hours at most.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CreateLoginCodeResponse> createLoginCode(
+        hero.supervisor.v1.CreateLoginCodeRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getCreateLoginCodeMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Creates an actor and, by default, starts it. A repeat with the same definition changes nothing.
      * </pre>
      */
@@ -3056,39 +3144,40 @@ public final class SupervisorGrpc {
   }
 
   private static final int METHODID_GET_SERVER_INFO = 0;
-  private static final int METHODID_CREATE_ACTOR = 1;
-  private static final int METHODID_GET_ACTOR = 2;
-  private static final int METHODID_LIST_ACTORS = 3;
-  private static final int METHODID_UPDATE_ACTOR = 4;
-  private static final int METHODID_DELETE_ACTOR = 5;
-  private static final int METHODID_START_ACTOR = 6;
-  private static final int METHODID_STOP_ACTOR = 7;
-  private static final int METHODID_RESTART_ACTOR = 8;
-  private static final int METHODID_START_ACTORS = 9;
-  private static final int METHODID_STOP_ACTORS = 10;
-  private static final int METHODID_RESTART_ACTORS = 11;
-  private static final int METHODID_STREAM_ACTOR_LOGS = 12;
-  private static final int METHODID_LIST_SCRIPT_TYPES = 13;
-  private static final int METHODID_GET_SCRIPT_TYPE = 14;
-  private static final int METHODID_UPDATE_SCRIPT_TYPE = 15;
-  private static final int METHODID_SCALE_ACTORS = 16;
-  private static final int METHODID_PAUSE_QUEUE = 17;
-  private static final int METHODID_RESUME_QUEUE = 18;
-  private static final int METHODID_PURGE_QUEUE = 19;
-  private static final int METHODID_CHECK_HEALTH = 20;
-  private static final int METHODID_WATCH_HEALTH = 21;
-  private static final int METHODID_SUBMIT_JOB = 22;
-  private static final int METHODID_SUBMIT_JOBS = 23;
-  private static final int METHODID_RUN_JOB = 24;
-  private static final int METHODID_AWAIT_JOB = 25;
-  private static final int METHODID_GET_JOB = 26;
-  private static final int METHODID_LIST_JOBS = 27;
-  private static final int METHODID_CANCEL_JOB = 28;
-  private static final int METHODID_RETRY_JOB = 29;
-  private static final int METHODID_DELETE_JOB = 30;
-  private static final int METHODID_WATCH_JOB = 31;
-  private static final int METHODID_WATCH_EVENTS = 32;
-  private static final int METHODID_LIST_EVENTS = 33;
+  private static final int METHODID_CREATE_LOGIN_CODE = 1;
+  private static final int METHODID_CREATE_ACTOR = 2;
+  private static final int METHODID_GET_ACTOR = 3;
+  private static final int METHODID_LIST_ACTORS = 4;
+  private static final int METHODID_UPDATE_ACTOR = 5;
+  private static final int METHODID_DELETE_ACTOR = 6;
+  private static final int METHODID_START_ACTOR = 7;
+  private static final int METHODID_STOP_ACTOR = 8;
+  private static final int METHODID_RESTART_ACTOR = 9;
+  private static final int METHODID_START_ACTORS = 10;
+  private static final int METHODID_STOP_ACTORS = 11;
+  private static final int METHODID_RESTART_ACTORS = 12;
+  private static final int METHODID_STREAM_ACTOR_LOGS = 13;
+  private static final int METHODID_LIST_SCRIPT_TYPES = 14;
+  private static final int METHODID_GET_SCRIPT_TYPE = 15;
+  private static final int METHODID_UPDATE_SCRIPT_TYPE = 16;
+  private static final int METHODID_SCALE_ACTORS = 17;
+  private static final int METHODID_PAUSE_QUEUE = 18;
+  private static final int METHODID_RESUME_QUEUE = 19;
+  private static final int METHODID_PURGE_QUEUE = 20;
+  private static final int METHODID_CHECK_HEALTH = 21;
+  private static final int METHODID_WATCH_HEALTH = 22;
+  private static final int METHODID_SUBMIT_JOB = 23;
+  private static final int METHODID_SUBMIT_JOBS = 24;
+  private static final int METHODID_RUN_JOB = 25;
+  private static final int METHODID_AWAIT_JOB = 26;
+  private static final int METHODID_GET_JOB = 27;
+  private static final int METHODID_LIST_JOBS = 28;
+  private static final int METHODID_CANCEL_JOB = 29;
+  private static final int METHODID_RETRY_JOB = 30;
+  private static final int METHODID_DELETE_JOB = 31;
+  private static final int METHODID_WATCH_JOB = 32;
+  private static final int METHODID_WATCH_EVENTS = 33;
+  private static final int METHODID_LIST_EVENTS = 34;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -3110,6 +3199,10 @@ public final class SupervisorGrpc {
         case METHODID_GET_SERVER_INFO:
           serviceImpl.getServerInfo((hero.supervisor.v1.GetServerInfoRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetServerInfoResponse>) responseObserver);
+          break;
+        case METHODID_CREATE_LOGIN_CODE:
+          serviceImpl.createLoginCode((hero.supervisor.v1.CreateLoginCodeRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateLoginCodeResponse>) responseObserver);
           break;
         case METHODID_CREATE_ACTOR:
           serviceImpl.createActor((hero.supervisor.v1.CreateActorRequest) request,
@@ -3268,6 +3361,13 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.GetServerInfoRequest,
               hero.supervisor.v1.GetServerInfoResponse>(
                 service, METHODID_GET_SERVER_INFO)))
+        .addMethod(
+          getCreateLoginCodeMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.CreateLoginCodeRequest,
+              hero.supervisor.v1.CreateLoginCodeResponse>(
+                service, METHODID_CREATE_LOGIN_CODE)))
         .addMethod(
           getCreateActorMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -3548,6 +3648,7 @@ public final class SupervisorGrpc {
           serviceDescriptor = result = io.grpc.ServiceDescriptor.newBuilder(SERVICE_NAME)
               .setSchemaDescriptor(new SupervisorFileDescriptorSupplier())
               .addMethod(getGetServerInfoMethod())
+              .addMethod(getCreateLoginCodeMethod())
               .addMethod(getCreateActorMethod())
               .addMethod(getGetActorMethod())
               .addMethod(getListActorsMethod())

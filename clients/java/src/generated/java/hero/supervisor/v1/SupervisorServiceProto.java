@@ -52,6 +52,16 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_GetServerInfoResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_CreateLoginCodeRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_CreateLoginCodeRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_CreateLoginCodeResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_CreateLoginCodeResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_Identity_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -482,431 +492,438 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "rvisor.v1.IdentityR\010identity\022#\n\rdashboar" +
       "d_url\030\017 \001(\tR\014dashboardUrl\"N\n\004Mode\022\024\n\020MOD" +
       "E_UNSPECIFIED\020\000\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE" +
-      "_DEV\020\002\022\021\n\rMODE_DRAINING\020\003\"\242\001\n\010Identity\022\016" +
-      "\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030\002 \001(\tR\004name\022\024\n\005ro" +
-      "les\030\003 \003(\tR\005roles\022#\n\rallowed_calls\030\004 \003(\tR" +
-      "\014allowedCalls\0227\n\tnot_after\030\005 \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\010notAfter\"\273\002\n\tTlsSt" +
-      "atus\022\024\n\005names\030\001 \003(\tR\005names\0227\n\tnot_after\030" +
-      "\002 \001(\0132\032.google.protobuf.TimestampR\010notAf" +
-      "ter\022\037\n\013min_version\030\003 \001(\tR\nminVersion\022I\n\013" +
-      "client_auth\030\004 \001(\0162(.hero.supervisor.v1.T" +
-      "lsStatus.ClientAuthR\nclientAuth\"s\n\nClien" +
-      "tAuth\022\033\n\027CLIENT_AUTH_UNSPECIFIED\020\000\022\024\n\020CL" +
-      "IENT_AUTH_NONE\020\001\022\030\n\024CLIENT_AUTH_OPTIONAL" +
-      "\020\002\022\030\n\024CLIENT_AUTH_REQUIRED\020\003\"\316\003\n\006Limits\022" +
-      "(\n\020max_script_bytes\030\001 \001(\005R\016maxScriptByte" +
-      "s\022(\n\020max_result_bytes\030\002 \001(\005R\016maxResultBy" +
-      "tes\022*\n\021max_message_bytes\030\003 \001(\005R\017maxMessa" +
-      "geBytes\022$\n\016max_batch_jobs\030\004 \001(\005R\014maxBatc" +
-      "hJobs\022\"\n\rmax_page_size\030\005 \001(\005R\013maxPageSiz" +
-      "e\022\035\n\nmax_labels\030\006 \001(\005R\tmaxLabels\022!\n\014max_" +
-      "attempts\030\007 \001(\005R\013maxAttempts\0224\n\010max_wait\030" +
-      "\010 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
-      "t\022;\n\014max_job_span\030\t \001(\0132\031.google.protobu" +
-      "f.DurationR\nmaxJobSpan\022E\n\021request_id_win" +
-      "dow\030\n \001(\0132\031.google.protobuf.DurationR\017re" +
-      "questIdWindow\"\350\001\n\022CreateActorRequest\022\031\n\010" +
-      "actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132" +
-      "\037.hero.supervisor.v1.ActorConfigR\006config" +
-      "\022\031\n\005start\030\003 \001(\010H\000R\005start\210\001\001\022#\n\rvalidate_" +
-      "only\030\004 \001(\010R\014validateOnly\0224\n\010max_wait\030\005 \001" +
-      "(\0132\031.google.protobuf.DurationR\007maxWaitB\010" +
-      "\n\006_start\"\244\001\n\023CreateActorResponse\022/\n\005acto" +
-      "r\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005acto" +
-      "r\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outc" +
-      "ome\030\003 \001(\0162\037.hero.supervisor.v1.WaitOutco" +
-      "meR\013waitOutcome\"\237\001\n\017GetActorRequest\022\031\n\010a" +
-      "ctor_id\030\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.h" +
-      "ero.supervisor.v1.ActorViewR\004view\022>\n\rusa" +
-      "ge_history\030\003 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\014usageHistory\"C\n\020GetActorResponse\022/\n" +
-      "\005actor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR" +
-      "\005actor\"\230\003\n\021ListActorsRequest\022A\n\014script_t" +
-      "ypes\030\001 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
-      "peR\013scriptTypes\0227\n\006states\030\002 \003(\0162\037.hero.s" +
-      "upervisor.v1.Actor.StateR\006states\022I\n\006labe" +
-      "ls\030\003 \003(\01321.hero.supervisor.v1.ListActors" +
-      "Request.LabelsEntryR\006labels\022\022\n\004node\030\004 \001(" +
-      "\tR\004node\022\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\n" +
-      "page_token\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(" +
-      "\0162\035.hero.supervisor.v1.ActorViewR\004view\0329" +
-      "\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
-      "\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListActorsResponse" +
-      "\0221\n\006actors\030\001 \003(\0132\031.hero.supervisor.v1.Ac" +
-      "torR\006actors\022&\n\017next_page_token\030\002 \001(\tR\rne" +
-      "xtPageToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalSi" +
-      "ze\"\274\003\n\022UpdateActorRequest\022\031\n\010actor_id\030\001 " +
-      "\001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.supe" +
-      "rvisor.v1.ActorConfigR\006config\022;\n\013update_" +
-      "mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR\n" +
-      "updateMask\022B\n\005apply\030\004 \001(\0162,.hero.supervi" +
-      "sor.v1.UpdateActorRequest.ApplyR\005apply\022>" +
-      "\n\rdrain_timeout\030\005 \001(\0132\031.google.protobuf." +
-      "DurationR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004et" +
-      "ag\0224\n\010max_wait\030\007 \001(\0132\031.google.protobuf.D" +
-      "urationR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSPE" +
-      "CIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY_" +
-      "RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005acto" +
-      "r\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005acto" +
-      "r\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\302\001\n\022Dele" +
-      "teActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorI" +
-      "d\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.protob" +
-      "uf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010" +
-      "R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allowMis" +
-      "sing\022\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023DeleteAc" +
-      "torResponse\022/\n\005actor\030\001 \001(\0132\031.hero.superv" +
-      "isor.v1.ActorR\005actor\"d\n\021StartActorReques" +
-      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wait" +
-      "\030\002 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
-      "it\"\243\001\n\022StartActorResponse\022/\n\005actor\030\001 \001(\013" +
-      "2\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007ch" +
-      "anged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001" +
-      "(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wai" +
-      "tOutcome\"\321\001\n\020StopActorRequest\022\031\n\010actor_i" +
-      "d\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132" +
-      "\031.google.protobuf.DurationR\014drainTimeout" +
-      "\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\013" +
-      "2\031.google.protobuf.DurationR\007maxWait\022\026\n\006" +
-      "reason\030\005 \001(\tR\006reason\"\242\001\n\021StopActorRespon" +
-      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
-      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
-      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
-      ".WaitOutcomeR\013waitOutcome\"\324\001\n\023RestartAct" +
-      "orRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\r" +
-      "drain_timeout\030\002 \001(\0132\031.google.protobuf.Du" +
-      "rationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005for" +
-      "ce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.D" +
-      "urationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason" +
-      "\"\245\001\n\024RestartActorResponse\022/\n\005actor\030\001 \001(\013" +
-      "2\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007ch" +
-      "anged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001" +
-      "(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wai" +
-      "tOutcome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 \001" +
-      "(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.hero.superv" +
-      "isor.v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007c" +
-      "hanged\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.supe" +
-      "rvisor.v1.WaitOutcomeR\013waitOutcome\0223\n\005er" +
-      "ror\030\005 \001(\0132\035.hero.supervisor.v1.ItemError" +
-      "R\005error\"\211\001\n\022StartActorsRequest\022=\n\010select" +
-      "or\030\001 \001(\0132!.hero.supervisor.v1.ActorSelec" +
-      "torR\010selector\0224\n\010max_wait\030\002 \001(\0132\031.google" +
-      ".protobuf.DurationR\007maxWait\"P\n\023StartActo" +
-      "rsResponse\0229\n\007results\030\001 \003(\0132\037.hero.super" +
-      "visor.v1.ActorResultR\007results\"\366\001\n\021StopAc" +
-      "torsRequest\022=\n\010selector\030\001 \001(\0132!.hero.sup" +
-      "ervisor.v1.ActorSelectorR\010selector\022>\n\rdr" +
-      "ain_timeout\030\002 \001(\0132\031.google.protobuf.Dura" +
-      "tionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force" +
-      "\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"O" +
-      "\n\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037." +
-      "hero.supervisor.v1.ActorResultR\007results\"" +
-      "\242\002\n\024RestartActorsRequest\022=\n\010selector\030\001 \001" +
-      "(\0132!.hero.supervisor.v1.ActorSelectorR\010s" +
-      "elector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google." +
-      "protobuf.DurationR\014drainTimeout\022\024\n\005force" +
-      "\030\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R\016" +
-      "maxUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\007maxWait\022\026\n\006reason\030\006" +
-      " \001(\tR\006reason\"R\n\025RestartActorsResponse\0229\n" +
-      "\007results\030\001 \003(\0132\037.hero.supervisor.v1.Acto" +
-      "rResultR\007results\"\267\002\n\026StreamActorLogsRequ" +
-      "est\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_l" +
-      "ines\030\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_time" +
-      "\030\003 \001(\0132\032.google.protobuf.TimestampR\tsinc" +
-      "eTime\022!\n\014resume_after\030\004 \001(\tR\013resumeAfter" +
-      "\022\026\n\006follow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(" +
-      "\0162#.hero.supervisor.v1.LogEntry.StreamR\007" +
-      "streams\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013_" +
-      "tail_lines\"\216\001\n\027StreamActorLogsResponse\0226" +
+      "_DEV\020\002\022\021\n\rMODE_DRAINING\020\003\"\030\n\026CreateLogin" +
+      "CodeRequest\"|\n\027CreateLoginCodeResponse\022\022" +
+      "\n\004code\030\001 \001(\tR\004code\022\020\n\003url\030\002 \001(\tR\003url\022;\n\013" +
+      "expire_time\030\003 \001(\0132\032.google.protobuf.Time" +
+      "stampR\nexpireTime\"\242\001\n\010Identity\022\016\n\002id\030\001 \001" +
+      "(\tR\002id\022\022\n\004name\030\002 \001(\tR\004name\022\024\n\005roles\030\003 \003(" +
+      "\tR\005roles\022#\n\rallowed_calls\030\004 \003(\tR\014allowed" +
+      "Calls\0227\n\tnot_after\030\005 \001(\0132\032.google.protob" +
+      "uf.TimestampR\010notAfter\"\273\002\n\tTlsStatus\022\024\n\005" +
+      "names\030\001 \003(\tR\005names\0227\n\tnot_after\030\002 \001(\0132\032." +
+      "google.protobuf.TimestampR\010notAfter\022\037\n\013m" +
+      "in_version\030\003 \001(\tR\nminVersion\022I\n\013client_a" +
+      "uth\030\004 \001(\0162(.hero.supervisor.v1.TlsStatus" +
+      ".ClientAuthR\nclientAuth\"s\n\nClientAuth\022\033\n" +
+      "\027CLIENT_AUTH_UNSPECIFIED\020\000\022\024\n\020CLIENT_AUT" +
+      "H_NONE\020\001\022\030\n\024CLIENT_AUTH_OPTIONAL\020\002\022\030\n\024CL" +
+      "IENT_AUTH_REQUIRED\020\003\"\316\003\n\006Limits\022(\n\020max_s" +
+      "cript_bytes\030\001 \001(\005R\016maxScriptBytes\022(\n\020max" +
+      "_result_bytes\030\002 \001(\005R\016maxResultBytes\022*\n\021m" +
+      "ax_message_bytes\030\003 \001(\005R\017maxMessageBytes\022" +
+      "$\n\016max_batch_jobs\030\004 \001(\005R\014maxBatchJobs\022\"\n" +
+      "\rmax_page_size\030\005 \001(\005R\013maxPageSize\022\035\n\nmax" +
+      "_labels\030\006 \001(\005R\tmaxLabels\022!\n\014max_attempts" +
+      "\030\007 \001(\005R\013maxAttempts\0224\n\010max_wait\030\010 \001(\0132\031." +
+      "google.protobuf.DurationR\007maxWait\022;\n\014max" +
+      "_job_span\030\t \001(\0132\031.google.protobuf.Durati" +
+      "onR\nmaxJobSpan\022E\n\021request_id_window\030\n \001(" +
+      "\0132\031.google.protobuf.DurationR\017requestIdW" +
+      "indow\"\350\001\n\022CreateActorRequest\022\031\n\010actor_id" +
+      "\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.s" +
+      "upervisor.v1.ActorConfigR\006config\022\031\n\005star" +
+      "t\030\003 \001(\010H\000R\005start\210\001\001\022#\n\rvalidate_only\030\004 \001" +
+      "(\010R\014validateOnly\0224\n\010max_wait\030\005 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\007maxWaitB\010\n\006_start" +
+      "\"\244\001\n\023CreateActorResponse\022/\n\005actor\030\001 \001(\0132" +
+      "\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007cha" +
+      "nged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(" +
+      "\0162\037.hero.supervisor.v1.WaitOutcomeR\013wait" +
+      "Outcome\"\237\001\n\017GetActorRequest\022\031\n\010actor_id\030" +
+      "\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.hero.supe" +
+      "rvisor.v1.ActorViewR\004view\022>\n\rusage_histo" +
+      "ry\030\003 \001(\0132\031.google.protobuf.DurationR\014usa" +
+      "geHistory\"C\n\020GetActorResponse\022/\n\005actor\030\001" +
+      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\"\230" +
+      "\003\n\021ListActorsRequest\022A\n\014script_types\030\001 \003" +
+      "(\0162\036.hero.supervisor.v1.ScriptTypeR\013scri" +
+      "ptTypes\0227\n\006states\030\002 \003(\0162\037.hero.superviso" +
+      "r.v1.Actor.StateR\006states\022I\n\006labels\030\003 \003(\013" +
+      "21.hero.supervisor.v1.ListActorsRequest." +
+      "LabelsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022" +
+      "\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\npage_tok" +
+      "en\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035.hero" +
+      ".supervisor.v1.ActorViewR\004view\0329\n\013Labels" +
+      "Entry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005" +
+      "value:\0028\001\"\216\001\n\022ListActorsResponse\0221\n\006acto" +
+      "rs\030\001 \003(\0132\031.hero.supervisor.v1.ActorR\006act" +
+      "ors\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
+      "ken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalSize\"\274\003\n\022U" +
+      "pdateActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007act" +
+      "orId\0227\n\006config\030\002 \001(\0132\037.hero.supervisor.v" +
+      "1.ActorConfigR\006config\022;\n\013update_mask\030\003 \001" +
+      "(\0132\032.google.protobuf.FieldMaskR\nupdateMa" +
+      "sk\022B\n\005apply\030\004 \001(\0162,.hero.supervisor.v1.U" +
+      "pdateActorRequest.ApplyR\005apply\022>\n\rdrain_" +
+      "timeout\030\005 \001(\0132\031.google.protobuf.Duration" +
+      "R\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010ma" +
+      "x_wait\030\007 \001(\0132\031.google.protobuf.DurationR" +
+      "\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSPECIFIED\020\000" +
+      "\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY_RESTART\020" +
+      "\002\"d\n\023UpdateActorResponse\022/\n\005actor\030\001 \001(\0132" +
+      "\031.hero.supervisor.v1.ActorR\005actor\022\034\n\tres" +
+      "tarted\030\002 \001(\010R\trestarted\"\302\001\n\022DeleteActorR" +
+      "equest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdra" +
+      "in_timeout\030\002 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022" +
+      "#\n\rallow_missing\030\004 \001(\010R\014allowMissing\022\026\n\006" +
+      "reason\030\005 \001(\tR\006reason\"F\n\023DeleteActorRespo" +
+      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
+      "ActorR\005actor\"d\n\021StartActorRequest\022\031\n\010act" +
+      "or_id\030\001 \001(\tR\007actorId\0224\n\010max_wait\030\002 \001(\0132\031" +
+      ".google.protobuf.DurationR\007maxWait\"\243\001\n\022S" +
+      "tartActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
+      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
+      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
+      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
+      "\"\321\001\n\020StopActorRequest\022\031\n\010actor_id\030\001 \001(\tR" +
+      "\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.google" +
+      ".protobuf.DurationR\014drainTimeout\022\024\n\005forc" +
+      "e\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\007maxWait\022\026\n\006reason\030\005" +
+      " \001(\tR\006reason\"\242\001\n\021StopActorResponse\022/\n\005ac" +
+      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005ac" +
+      "tor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_ou" +
+      "tcome\030\003 \001(\0162\037.hero.supervisor.v1.WaitOut" +
+      "comeR\013waitOutcome\"\324\001\n\023RestartActorReques" +
+      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_ti" +
+      "meout\030\002 \001(\0132\031.google.protobuf.DurationR\014" +
+      "drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010ma" +
+      "x_wait\030\004 \001(\0132\031.google.protobuf.DurationR" +
+      "\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\245\001\n\024Res" +
+      "tartActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
+      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
+      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
+      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
+      "\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 \001(\tR\007acto" +
+      "rId\022/\n\005actor\030\002 \001(\0132\031.hero.supervisor.v1." +
+      "ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007changed\022B" +
+      "\n\014wait_outcome\030\004 \001(\0162\037.hero.supervisor.v" +
+      "1.WaitOutcomeR\013waitOutcome\0223\n\005error\030\005 \001(" +
+      "\0132\035.hero.supervisor.v1.ItemErrorR\005error\"" +
+      "\211\001\n\022StartActorsRequest\022=\n\010selector\030\001 \001(\013" +
+      "2!.hero.supervisor.v1.ActorSelectorR\010sel" +
+      "ector\0224\n\010max_wait\030\002 \001(\0132\031.google.protobu" +
+      "f.DurationR\007maxWait\"P\n\023StartActorsRespon" +
+      "se\0229\n\007results\030\001 \003(\0132\037.hero.supervisor.v1" +
+      ".ActorResultR\007results\"\366\001\n\021StopActorsRequ" +
+      "est\022=\n\010selector\030\001 \001(\0132!.hero.supervisor." +
+      "v1.ActorSelectorR\010selector\022>\n\rdrain_time" +
+      "out\030\002 \001(\0132\031.google.protobuf.DurationR\014dr" +
+      "ainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_" +
+      "wait\030\004 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\022\026\n\006reason\030\005 \001(\tR\006reason\"O\n\022StopAc" +
+      "torsResponse\0229\n\007results\030\001 \003(\0132\037.hero.sup" +
+      "ervisor.v1.ActorResultR\007results\"\242\002\n\024Rest" +
+      "artActorsRequest\022=\n\010selector\030\001 \001(\0132!.her" +
+      "o.supervisor.v1.ActorSelectorR\010selector\022" +
+      ">\n\rdrain_timeout\030\002 \001(\0132\031.google.protobuf" +
+      ".DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005" +
+      "force\022\'\n\017max_unavailable\030\004 \001(\005R\016maxUnava" +
+      "ilable\0224\n\010max_wait\030\005 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\022\026\n\006reason\030\006 \001(\tR\006re" +
+      "ason\"R\n\025RestartActorsResponse\0229\n\007results" +
+      "\030\001 \003(\0132\037.hero.supervisor.v1.ActorResultR" +
+      "\007results\"\267\002\n\026StreamActorLogsRequest\022\031\n\010a" +
+      "ctor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030\002 \001" +
+      "(\005H\000R\ttailLines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032" +
+      ".google.protobuf.TimestampR\tsinceTime\022!\n" +
+      "\014resume_after\030\004 \001(\tR\013resumeAfter\022\026\n\006foll" +
+      "ow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(\0162#.hero" +
+      ".supervisor.v1.LogEntry.StreamR\007streams\022" +
+      "\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013_tail_lin" +
+      "es\"\216\001\n\027StreamActorLogsResponse\0226\n\007entrie" +
+      "s\030\001 \003(\0132\034.hero.supervisor.v1.LogEntryR\007e" +
+      "ntries\022#\n\rdropped_count\030\002 \001(\005R\014droppedCo" +
+      "unt\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026ListScrip" +
+      "tTypesRequest\"b\n\027ListScriptTypesResponse" +
+      "\022G\n\014script_types\030\001 \003(\0132$.hero.supervisor" +
+      ".v1.ScriptTypeStatusR\013scriptTypes\"\212\001\n\024Ge" +
+      "tScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
+      "ype\0221\n\004view\030\002 \001(\0162\035.hero.supervisor.v1.A" +
+      "ctorViewR\004view\"U\n\025GetScriptTypeResponse\022" +
+      "<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.Scr" +
+      "iptTypeStatusR\006status\"\333\001\n\027UpdateScriptTy" +
+      "peRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.su" +
+      "pervisor.v1.ScriptTypeR\nscriptType\022B\n\010se" +
+      "ttings\030\002 \001(\0132&.hero.supervisor.v1.Script" +
+      "TypeSettingsR\010settings\022;\n\013update_mask\030\003 " +
+      "\001(\0132\032.google.protobuf.FieldMaskR\nupdateM" +
+      "ask\"X\n\030UpdateScriptTypeResponse\022<\n\006statu" +
+      "s\030\001 \001(\0132$.hero.supervisor.v1.ScriptTypeS" +
+      "tatusR\006status\"\323\002\n\022ScaleActorsRequest\022?\n\013" +
+      "script_type\030\001 \001(\0162\036.hero.supervisor.v1.S" +
+      "criptTypeR\nscriptType\022\037\n\010replicas\030\002 \001(\005H" +
+      "\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031." +
+      "google.protobuf.DurationR\014drainTimeout\0224" +
+      "\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\007maxWait\022#\n\rvalidate_only\030\005 \001(\010R\014val" +
+      "idateOnly\022\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026" +
+      "\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023" +
+      "ScaleActorsResponse\022<\n\006status\030\001 \001(\0132$.he" +
+      "ro.supervisor.v1.ScriptTypeStatusR\006statu" +
+      "s\022&\n\017added_actor_ids\030\002 \003(\tR\raddedActorId" +
+      "s\022*\n\021removed_actor_ids\030\003 \003(\tR\017removedAct" +
+      "orIds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.super" +
+      "visor.v1.WaitOutcomeR\013waitOutcome\"l\n\021Pau" +
+      "seQueueRequest\022?\n\013script_type\030\001 \001(\0162\036.he" +
+      "ro.supervisor.v1.ScriptTypeR\nscriptType\022" +
+      "\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022PauseQueueRes" +
+      "ponse\022<\n\006status\030\001 \001(\0132$.hero.supervisor." +
+      "v1.ScriptTypeStatusR\006status\022\030\n\007changed\030\002" +
+      " \001(\010R\007changed\"m\n\022ResumeQueueRequest\022?\n\013s" +
+      "cript_type\030\001 \001(\0162\036.hero.supervisor.v1.Sc" +
+      "riptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006re" +
+      "ason\"m\n\023ResumeQueueResponse\022<\n\006status\030\001 " +
+      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
+      "sR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021" +
+      "PurgeQueueRequest\022?\n\013script_type\030\001 \001(\0162\036" +
+      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
+      "pe\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1." +
+      "Job.StateR\006states\022*\n\016expected_count\030\003 \001(" +
+      "\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidate_only\030\004" +
+      " \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001(\tR\006reas" +
+      "onB\021\n\017_expected_count\"7\n\022PurgeQueueRespo" +
+      "nse\022!\n\014purged_count\030\001 \001(\005R\013purgedCount\"\234" +
+      "\002\n\022CheckHealthRequest\022=\n\010selector\030\001 \001(\0132" +
+      "!.hero.supervisor.v1.ActorSelectorR\010sele" +
+      "ctor\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1" +
+      ".CheckHealthRequest.ScopeR\005scope\0224\n\010max_" +
+      "wait\030\003 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016" +
+      "\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_N" +
+      "ONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030" +
+      "\001 \003(\0132 .hero.supervisor.v1.HealthReportR" +
+      "\007reports\"\205\002\n\022WatchHealthRequest\022=\n\010selec" +
+      "tor\030\001 \001(\0132!.hero.supervisor.v1.ActorSele" +
+      "ctorR\010selector\022.\n\020include_snapshot\030\002 \001(\010" +
+      "H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003" +
+      " \001(\tR\013resumeAfter\022H\n\022heartbeat_interval\030" +
+      "\004 \001(\0132\031.google.protobuf.DurationR\021heartb" +
+      "eatIntervalB\023\n\021_include_snapshot\"\346\001\n\023Wat" +
+      "chHealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor" +
+      "\022:\n\006report\030\002 \001(\0132 .hero.supervisor.v1.He" +
+      "althReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.he" +
+      "ro.supervisor.v1.HealthEventH\000R\005event\022:\n" +
+      "\010bookmark\030\004 \001(\0132\034.hero.supervisor.v1.Boo" +
+      "kmarkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobRe" +
+      "quest\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1." +
+      "JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nr" +
+      "equest_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobR" +
+      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
+      "1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupl" +
+      "icated\"U\n\021SubmitJobsRequest\022@\n\010requests\030" +
+      "\001 \003(\0132$.hero.supervisor.v1.SubmitJobRequ" +
+      "estR\010requests\"S\n\022SubmitJobsResponse\022=\n\007r" +
+      "esults\030\001 \003(\0132#.hero.supervisor.v1.Submit" +
+      "JobResultR\007results\"\225\001\n\017SubmitJobResult\022)" +
+      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
+      "b\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n" +
+      "\005error\030\003 \001(\0132\035.hero.supervisor.v1.ItemEr" +
+      "rorR\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(" +
+      "\0132\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006j" +
+      "ob_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\t" +
+      "requestId\0224\n\010max_wait\030\004 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\007maxWait\022K\n\013on_wait_end\030\005" +
+      " \001(\0162+.hero.supervisor.v1.RunJobRequest." +
+      "OnWaitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_" +
+      "WAIT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KE" +
+      "EP_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n" +
+      "\016RunJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\016" +
+      "2\037.hero.supervisor.v1.WaitOutcomeR\013waitO" +
+      "utcome\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicat" +
+      "ed\"^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
+      "obId\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf" +
+      ".DurationR\007maxWait\"\201\001\n\020AwaitJobResponse\022" +
+      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
+      "ob\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervis" +
+      "or.v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJob" +
+      "Request\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002" +
+      " \001(\0162\033.hero.supervisor.v1.JobViewR\004view\"" +
+      ";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.su" +
+      "pervisor.v1.JobR\003job\"\330\004\n\017ListJobsRequest" +
+      "\022A\n\014script_types\030\001 \003(\0162\036.hero.supervisor" +
+      ".v1.ScriptTypeR\013scriptTypes\0225\n\006states\030\002 " +
+      "\003(\0162\035.hero.supervisor.v1.Job.StateR\006stat" +
+      "es\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\nconte" +
+      "xt_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\t" +
+      "R\007actorId\022F\n\021create_time_after\030\006 \001(\0132\032.g" +
+      "oogle.protobuf.TimestampR\017createTimeAfte" +
+      "r\022H\n\022create_time_before\030\007 \001(\0132\032.google.p" +
+      "rotobuf.TimestampR\020createTimeBefore\022\033\n\tp" +
+      "age_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t" +
+      " \001(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.s" +
+      "upervisor.v1.ListJobsRequest.LabelsEntry" +
+      "R\006labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPr" +
+      "efix\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
+      "\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRespo" +
+      "nse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.J" +
+      "obR\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextP" +
+      "ageToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001" +
+      " \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021C" +
+      "ancelJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007ch" +
+      "anged\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAt" +
+      "tempts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132" +
+      "\027.hero.supervisor.v1.JobR\003job\"N\n\020DeleteJ" +
+      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallo" +
+      "w_missing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJ" +
+      "obResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n" +
+      "\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
+      "!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014re" +
+      "sume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbe" +
+      "at_interval\030\004 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\021heartbeatInterval\"\346\002\n\020WatchJobResp" +
+      "onse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(" +
+      "\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014sta" +
+      "te_change\030\003 \001(\0132\".hero.supervisor.v1.Job" +
+      "StateChangeH\000R\013stateChange\022=\n\010progress\030\004" +
+      " \001(\0132\037.hero.supervisor.v1.JobProgressH\000R" +
+      "\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.su" +
+      "pervisor.v1.LogEntriesH\000R\nlogEntries\022:\n\010" +
+      "bookmark\030\006 \001(\0132\034.hero.supervisor.v1.Book" +
+      "markH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226" +
       "\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Log" +
       "EntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014d" +
-      "roppedCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026L" +
-      "istScriptTypesRequest\"b\n\027ListScriptTypes" +
-      "Response\022G\n\014script_types\030\001 \003(\0132$.hero.su" +
-      "pervisor.v1.ScriptTypeStatusR\013scriptType" +
-      "s\"\212\001\n\024GetScriptTypeRequest\022?\n\013script_typ" +
-      "e\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR" +
-      "\nscriptType\0221\n\004view\030\002 \001(\0162\035.hero.supervi" +
-      "sor.v1.ActorViewR\004view\"U\n\025GetScriptTypeR" +
-      "esponse\022<\n\006status\030\001 \001(\0132$.hero.superviso" +
-      "r.v1.ScriptTypeStatusR\006status\"\333\001\n\027Update" +
-      "ScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162\036" +
-      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
-      "pe\022B\n\010settings\030\002 \001(\0132&.hero.supervisor.v" +
-      "1.ScriptTypeSettingsR\010settings\022;\n\013update" +
-      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
-      "\nupdateMask\"X\n\030UpdateScriptTypeResponse\022" +
-      "<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.Scr" +
-      "iptTypeStatusR\006status\"\323\002\n\022ScaleActorsReq" +
-      "uest\022?\n\013script_type\030\001 \001(\0162\036.hero.supervi" +
-      "sor.v1.ScriptTypeR\nscriptType\022\037\n\010replica" +
-      "s\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030" +
-      "\003 \001(\0132\031.google.protobuf.DurationR\014drainT" +
-      "imeout\0224\n\010max_wait\030\004 \001(\0132\031.google.protob" +
-      "uf.DurationR\007maxWait\022#\n\rvalidate_only\030\005 " +
-      "\001(\010R\014validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010ta" +
-      "keOver\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_repli" +
-      "cas\"\353\001\n\023ScaleActorsResponse\022<\n\006status\030\001 " +
-      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
-      "sR\006status\022&\n\017added_actor_ids\030\002 \003(\tR\radde" +
-      "dActorIds\022*\n\021removed_actor_ids\030\003 \003(\tR\017re" +
-      "movedActorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.he" +
-      "ro.supervisor.v1.WaitOutcomeR\013waitOutcom" +
-      "e\"l\n\021PauseQueueRequest\022?\n\013script_type\030\001 " +
-      "\001(\0162\036.hero.supervisor.v1.ScriptTypeR\nscr" +
-      "iptType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022Pause" +
-      "QueueResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
-      "ervisor.v1.ScriptTypeStatusR\006status\022\030\n\007c" +
-      "hanged\030\002 \001(\010R\007changed\"m\n\022ResumeQueueRequ" +
-      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
-      "or.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002" +
-      " \001(\tR\006reason\"m\n\023ResumeQueueResponse\022<\n\006s" +
-      "tatus\030\001 \001(\0132$.hero.supervisor.v1.ScriptT" +
-      "ypeStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007chan" +
-      "ged\"\207\002\n\021PurgeQueueRequest\022?\n\013script_type" +
-      "\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\n" +
-      "scriptType\0225\n\006states\030\002 \003(\0162\035.hero.superv" +
-      "isor.v1.Job.StateR\006states\022*\n\016expected_co" +
-      "unt\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidat" +
-      "e_only\030\004 \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001" +
-      "(\tR\006reasonB\021\n\017_expected_count\"7\n\022PurgeQu" +
-      "eueResponse\022!\n\014purged_count\030\001 \001(\005R\013purge" +
-      "dCount\"\234\002\n\022CheckHealthRequest\022=\n\010selecto" +
-      "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
-      "orR\010selector\022B\n\005scope\030\002 \001(\0162,.hero.super" +
-      "visor.v1.CheckHealthRequest.ScopeR\005scope" +
-      "\0224\n\010max_wait\030\003 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECI" +
-      "FIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n" +
-      "\nSCOPE_NONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007" +
-      "reports\030\001 \003(\0132 .hero.supervisor.v1.Healt" +
-      "hReportR\007reports\"\205\002\n\022WatchHealthRequest\022" +
-      "=\n\010selector\030\001 \001(\0132!.hero.supervisor.v1.A" +
-      "ctorSelectorR\010selector\022.\n\020include_snapsh" +
-      "ot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume" +
-      "_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_i" +
-      "nterval\030\004 \001(\0132\031.google.protobuf.Duration" +
-      "R\021heartbeatIntervalB\023\n\021_include_snapshot" +
-      "\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor\030\001 \001(\t" +
-      "R\006cursor\022:\n\006report\030\002 \001(\0132 .hero.supervis" +
-      "or.v1.HealthReportH\000R\006report\0227\n\005event\030\003 " +
-      "\001(\0132\037.hero.supervisor.v1.HealthEventH\000R\005" +
-      "event\022:\n\010bookmark\030\004 \001(\0132\034.hero.superviso" +
-      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"w\n\020Sub" +
-      "mitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.superv" +
-      "isor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jo" +
-      "bId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"b\n\021Su" +
-      "bmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010" +
-      "R\014deduplicated\"U\n\021SubmitJobsRequest\022@\n\010r" +
-      "equests\030\001 \003(\0132$.hero.supervisor.v1.Submi" +
-      "tJobRequestR\010requests\"S\n\022SubmitJobsRespo" +
-      "nse\022=\n\007results\030\001 \003(\0132#.hero.supervisor.v" +
-      "1.SubmitJobResultR\007results\"\225\001\n\017SubmitJob" +
-      "Result\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
-      ".JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupli" +
-      "cated\0223\n\005error\030\003 \001(\0132\035.hero.supervisor.v" +
-      "1.ItemErrorR\005error\"\327\002\n\rRunJobRequest\022-\n\003" +
-      "job\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003" +
-      "job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id" +
-      "\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\022K\n\013on_wa" +
-      "it_end\030\005 \001(\0162+.hero.supervisor.v1.RunJob" +
-      "Request.OnWaitEndR\tonWaitEnd\"^\n\tOnWaitEn" +
-      "d\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAI" +
-      "T_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANC" +
-      "EL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
-      "ero.supervisor.v1.JobR\003job\022B\n\014wait_outco" +
-      "me\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcom" +
-      "eR\013waitOutcome\022\"\n\014deduplicated\030\003 \001(\010R\014de" +
-      "duplicated\"^\n\017AwaitJobRequest\022\025\n\006job_id\030" +
-      "\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.google." +
-      "protobuf.DurationR\007maxWait\"\201\001\n\020AwaitJobR" +
-      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
-      "1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero." +
-      "supervisor.v1.WaitOutcomeR\013waitOutcome\"W" +
-      "\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/" +
-      "\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.JobVie" +
-      "wR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027" +
-      ".hero.supervisor.v1.JobR\003job\"\330\004\n\017ListJob" +
-      "sRequest\022A\n\014script_types\030\001 \003(\0162\036.hero.su" +
-      "pervisor.v1.ScriptTypeR\013scriptTypes\0225\n\006s" +
-      "tates\030\002 \003(\0162\035.hero.supervisor.v1.Job.Sta" +
-      "teR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022" +
-      "\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_" +
-      "id\030\005 \001(\tR\007actorId\022F\n\021create_time_after\030\006" +
-      " \001(\0132\032.google.protobuf.TimestampR\017create" +
-      "TimeAfter\022H\n\022create_time_before\030\007 \001(\0132\032." +
-      "google.protobuf.TimestampR\020createTimeBef" +
-      "ore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n\npage" +
-      "_token\030\t \001(\tR\tpageToken\022G\n\006labels\030\n \003(\0132" +
-      "/.hero.supervisor.v1.ListJobsRequest.Lab" +
-      "elsEntryR\006labels\022\"\n\rjob_id_prefix\030\013 \001(\tR" +
-      "\013jobIdPrefix\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\t" +
-      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJ" +
-      "obsResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervi" +
-      "sor.v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(" +
-      "\tR\rnextPageToken\"A\n\020CancelJobRequest\022\025\n\006" +
-      "job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006rea" +
-      "son\"X\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027." +
-      "hero.supervisor.v1.JobR\003job\022\030\n\007changed\030\002" +
-      " \001(\010R\007changed\"O\n\017RetryJobRequest\022\025\n\006job_" +
-      "id\030\001 \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R" +
-      "\rresetAttempts\"=\n\020RetryJobResponse\022)\n\003jo" +
-      "b\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\"N\n" +
-      "\020DeleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
-      "\022#\n\rallow_missing\030\002 \001(\010R\014allowMissing\"-\n" +
-      "\021DeleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007cha" +
-      "nged\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\022!\n\014include_logs\030\002 \001(\010R\013includeLo" +
-      "gs\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n" +
-      "\022heartbeat_interval\030\004 \001(\0132\031.google.proto" +
-      "buf.DurationR\021heartbeatInterval\"\346\002\n\020Watc" +
-      "hJobResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003" +
-      "job\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003jo" +
-      "b\022G\n\014state_change\030\003 \001(\0132\".hero.superviso" +
-      "r.v1.JobStateChangeH\000R\013stateChange\022=\n\010pr" +
-      "ogress\030\004 \001(\0132\037.hero.supervisor.v1.JobPro" +
-      "gressH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036" +
-      ".hero.supervisor.v1.LogEntriesH\000R\nlogEnt" +
-      "ries\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor" +
-      ".v1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogE" +
-      "ntries\0226\n\007entries\030\001 \003(\0132\034.hero.superviso" +
-      "r.v1.LogEntryR\007entries\022#\n\rdropped_count\030" +
-      "\002 \001(\005R\014droppedCount\"\201\004\n\022WatchEventsReque" +
-      "st\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1." +
-      "Event.TopicR\006topics\022A\n\014script_types\030\002 \003(" +
-      "\0162\036.hero.supervisor.v1.ScriptTypeR\013scrip" +
-      "tTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007j" +
-      "ob_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR" +
-      "\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero.s" +
-      "upervisor.v1.Event.SeverityR\013minSeverity" +
-      "\022.\n\020include_snapshot\030\007 \001(\010H\000R\017includeSna" +
-      "pshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAf" +
-      "ter\022H\n\022heartbeat_interval\030\t \001(\0132\031.google" +
-      ".protobuf.DurationR\021heartbeatInterval\022#\n" +
-      "\rinclude_usage\030\n \001(\010R\014includeUsageB\023\n\021_i" +
-      "nclude_snapshot\"\246\002\n\023WatchEventsResponse\022" +
-      "\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item" +
-      "\030\002 \001(\0132 .hero.supervisor.v1.SnapshotItem" +
-      "H\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero.s" +
-      "upervisor.v1.EventH\000R\005event\022:\n\010bookmark\030" +
-      "\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010b" +
-      "ookmark\0227\n\005usage\030\005 \001(\0132\037.hero.supervisor" +
-      ".v1.UsageUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013Usa" +
-      "geUpdate\022C\n\006actors\030\001 \003(\0132+.hero.supervis" +
-      "or.v1.UsageUpdate.ActorsEntryR\006actors\032Y\n" +
-      "\013ActorsEntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030" +
-      "\002 \001(\0132\036.hero.supervisor.v1.ActorUsageR\005v" +
-      "alue:\0028\001\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\013" +
-      "2\031.hero.supervisor.v1.ActorH\000R\005actor\022G\n\013" +
-      "script_type\030\002 \001(\0132$.hero.supervisor.v1.S" +
-      "criptTypeStatusH\000R\nscriptType\022+\n\003job\030\003 \001" +
-      "(\0132\027.hero.supervisor.v1.JobH\000R\003jobB\006\n\004it" +
-      "em\"\335\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(\016" +
-      "2\037.hero.supervisor.v1.Event.TopicR\006topic" +
-      "s\022A\n\014script_types\030\002 \003(\0162\036.hero.superviso" +
-      "r.v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_id" +
-      "s\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobI" +
-      "ds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_s" +
-      "everity\030\006 \001(\0162\".hero.supervisor.v1.Event" +
-      ".SeverityR\013minSeverity\0229\n\ntime_after\030\007 \001" +
-      "(\0132\032.google.protobuf.TimestampR\ttimeAfte" +
-      "r\022;\n\013time_before\030\010 \001(\0132\032.google.protobuf" +
-      ".TimestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(" +
-      "\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageTok" +
-      "en\"o\n\022ListEventsResponse\0221\n\006events\030\001 \003(\013" +
-      "2\031.hero.supervisor.v1.EventR\006events\022&\n\017n" +
-      "ext_page_token\030\002 \001(\tR\rnextPageToken*^\n\013W" +
-      "aitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000" +
-      "\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_" +
-      "TIMED_OUT\020\0022\230\031\n\nSupervisor\022d\n\rGetServerI" +
-      "nfo\022(.hero.supervisor.v1.GetServerInfoRe" +
-      "quest\032).hero.supervisor.v1.GetServerInfo" +
-      "Response\022^\n\013CreateActor\022&.hero.superviso" +
-      "r.v1.CreateActorRequest\032\'.hero.superviso" +
-      "r.v1.CreateActorResponse\022U\n\010GetActor\022#.h" +
-      "ero.supervisor.v1.GetActorRequest\032$.hero" +
-      ".supervisor.v1.GetActorResponse\022[\n\nListA" +
-      "ctors\022%.hero.supervisor.v1.ListActorsReq" +
-      "uest\032&.hero.supervisor.v1.ListActorsResp" +
-      "onse\022^\n\013UpdateActor\022&.hero.supervisor.v1" +
-      ".UpdateActorRequest\032\'.hero.supervisor.v1" +
-      ".UpdateActorResponse\022^\n\013DeleteActor\022&.he" +
-      "ro.supervisor.v1.DeleteActorRequest\032\'.he" +
-      "ro.supervisor.v1.DeleteActorResponse\022[\n\n" +
-      "StartActor\022%.hero.supervisor.v1.StartAct" +
-      "orRequest\032&.hero.supervisor.v1.StartActo" +
-      "rResponse\022X\n\tStopActor\022$.hero.supervisor" +
-      ".v1.StopActorRequest\032%.hero.supervisor.v" +
-      "1.StopActorResponse\022a\n\014RestartActor\022\'.he" +
-      "ro.supervisor.v1.RestartActorRequest\032(.h" +
-      "ero.supervisor.v1.RestartActorResponse\022^" +
-      "\n\013StartActors\022&.hero.supervisor.v1.Start",
-      "ActorsRequest\032\'.hero.supervisor.v1.Start" +
-      "ActorsResponse\022[\n\nStopActors\022%.hero.supe" +
-      "rvisor.v1.StopActorsRequest\032&.hero.super" +
-      "visor.v1.StopActorsResponse\022d\n\rRestartAc" +
-      "tors\022(.hero.supervisor.v1.RestartActorsR" +
-      "equest\032).hero.supervisor.v1.RestartActor" +
-      "sResponse\022l\n\017StreamActorLogs\022*.hero.supe" +
-      "rvisor.v1.StreamActorLogsRequest\032+.hero." +
-      "supervisor.v1.StreamActorLogsResponse0\001\022" +
-      "j\n\017ListScriptTypes\022*.hero.supervisor.v1." +
-      "ListScriptTypesRequest\032+.hero.supervisor" +
-      ".v1.ListScriptTypesResponse\022d\n\rGetScript" +
-      "Type\022(.hero.supervisor.v1.GetScriptTypeR" +
-      "equest\032).hero.supervisor.v1.GetScriptTyp" +
-      "eResponse\022m\n\020UpdateScriptType\022+.hero.sup" +
-      "ervisor.v1.UpdateScriptTypeRequest\032,.her" +
-      "o.supervisor.v1.UpdateScriptTypeResponse" +
-      "\022^\n\013ScaleActors\022&.hero.supervisor.v1.Sca" +
-      "leActorsRequest\032\'.hero.supervisor.v1.Sca" +
-      "leActorsResponse\022[\n\nPauseQueue\022%.hero.su" +
-      "pervisor.v1.PauseQueueRequest\032&.hero.sup" +
-      "ervisor.v1.PauseQueueResponse\022^\n\013ResumeQ" +
-      "ueue\022&.hero.supervisor.v1.ResumeQueueReq" +
-      "uest\032\'.hero.supervisor.v1.ResumeQueueRes" +
-      "ponse\022[\n\nPurgeQueue\022%.hero.supervisor.v1" +
-      ".PurgeQueueRequest\032&.hero.supervisor.v1." +
-      "PurgeQueueResponse\022^\n\013CheckHealth\022&.hero" +
-      ".supervisor.v1.CheckHealthRequest\032\'.hero" +
-      ".supervisor.v1.CheckHealthResponse\022`\n\013Wa" +
-      "tchHealth\022&.hero.supervisor.v1.WatchHeal" +
-      "thRequest\032\'.hero.supervisor.v1.WatchHeal" +
-      "thResponse0\001\022X\n\tSubmitJob\022$.hero.supervi" +
-      "sor.v1.SubmitJobRequest\032%.hero.superviso" +
-      "r.v1.SubmitJobResponse\022[\n\nSubmitJobs\022%.h" +
-      "ero.supervisor.v1.SubmitJobsRequest\032&.he" +
-      "ro.supervisor.v1.SubmitJobsResponse\022O\n\006R" +
-      "unJob\022!.hero.supervisor.v1.RunJobRequest" +
-      "\032\".hero.supervisor.v1.RunJobResponse\022U\n\010" +
-      "AwaitJob\022#.hero.supervisor.v1.AwaitJobRe" +
-      "quest\032$.hero.supervisor.v1.AwaitJobRespo" +
-      "nse\022O\n\006GetJob\022!.hero.supervisor.v1.GetJo" +
-      "bRequest\032\".hero.supervisor.v1.GetJobResp" +
-      "onse\022U\n\010ListJobs\022#.hero.supervisor.v1.Li" +
-      "stJobsRequest\032$.hero.supervisor.v1.ListJ" +
-      "obsResponse\022X\n\tCancelJob\022$.hero.supervis" +
-      "or.v1.CancelJobRequest\032%.hero.supervisor" +
-      ".v1.CancelJobResponse\022U\n\010RetryJob\022#.hero" +
-      ".supervisor.v1.RetryJobRequest\032$.hero.su" +
-      "pervisor.v1.RetryJobResponse\022X\n\tDeleteJo" +
-      "b\022$.hero.supervisor.v1.DeleteJobRequest\032" +
-      "%.hero.supervisor.v1.DeleteJobResponse\022W" +
-      "\n\010WatchJob\022#.hero.supervisor.v1.WatchJob" +
-      "Request\032$.hero.supervisor.v1.WatchJobRes" +
-      "ponse0\001\022`\n\013WatchEvents\022&.hero.supervisor" +
-      ".v1.WatchEventsRequest\032\'.hero.supervisor" +
-      ".v1.WatchEventsResponse0\001\022[\n\nListEvents\022" +
-      "%.hero.supervisor.v1.ListEventsRequest\032&" +
-      ".hero.supervisor.v1.ListEventsResponseB\205" +
-      "\001\n\022hero.supervisor.v1B\026SupervisorService" +
-      "ProtoP\001ZUgithub.com/hero-supervisor/hero" +
-      "-supervisor/clients/go/hero/supervisor/v" +
-      "1;supervisorv1b\006proto3"
+      "roppedCount\"\201\004\n\022WatchEventsRequest\0227\n\006to" +
+      "pics\030\001 \003(\0162\037.hero.supervisor.v1.Event.To" +
+      "picR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero" +
+      ".supervisor.v1.ScriptTypeR\013scriptTypes\022\033" +
+      "\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004" +
+      " \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerI" +
+      "d\022E\n\014min_severity\030\006 \001(\0162\".hero.superviso" +
+      "r.v1.Event.SeverityR\013minSeverity\022.\n\020incl" +
+      "ude_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001" +
+      "\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022h" +
+      "eartbeat_interval\030\t \001(\0132\031.google.protobu" +
+      "f.DurationR\021heartbeatInterval\022#\n\rinclude" +
+      "_usage\030\n \001(\010R\014includeUsageB\023\n\021_include_s" +
+      "napshot\"\246\002\n\023WatchEventsResponse\022\026\n\006curso" +
+      "r\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 " +
+      ".hero.supervisor.v1.SnapshotItemH\000R\014snap" +
+      "shotItem\0221\n\005event\030\003 \001(\0132\031.hero.superviso" +
+      "r.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034." +
+      "hero.supervisor.v1.BookmarkH\000R\010bookmark\022" +
+      "7\n\005usage\030\005 \001(\0132\037.hero.supervisor.v1.Usag" +
+      "eUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate" +
+      "\022C\n\006actors\030\001 \003(\0132+.hero.supervisor.v1.Us" +
+      "ageUpdate.ActorsEntryR\006actors\032Y\n\013ActorsE" +
+      "ntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036." +
+      "hero.supervisor.v1.ActorUsageR\005value:\0028\001" +
+      "\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero." +
+      "supervisor.v1.ActorH\000R\005actor\022G\n\013script_t" +
+      "ype\030\002 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
+      "eStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.her" +
+      "o.supervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021L" +
+      "istEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
+      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
+      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
+      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
+      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
+      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
+      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
+      "yR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\ttimeAfter\022;\n\013tim" +
+      "e_before\030\010 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageS" +
+      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022Li" +
+      "stEventsResponse\0221\n\006events\030\001 \003(\0132\031.hero." +
+      "supervisor.v1.EventR\006events\022&\n\017next_page" +
+      "_token\030\002 \001(\tR\rnextPageToken*^\n\013WaitOutco" +
+      "me\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT" +
+      "_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OU" +
+      "T\020\0022\204\032\n\nSupervisor\022d\n\rGetServerInfo\022(.he" +
+      "ro.supervisor.v1.GetServerInfoRequest\032)." +
+      "hero.supervisor.v1.GetServerInfoResponse" +
+      "\022j\n\017CreateLoginCode\022*.hero.supervisor.v1" +
+      ".CreateLoginCodeRequest\032+.hero.superviso" +
+      "r.v1.CreateLoginCodeResponse\022^\n\013CreateAc" +
+      "tor\022&.hero.supervisor.v1.CreateActorRequ" +
+      "est\032\'.hero.supervisor.v1.CreateActorResp" +
+      "onse\022U\n\010GetActor\022#.hero.supervisor.v1.Ge" +
+      "tActorRequest\032$.hero.supervisor.v1.GetAc" +
+      "torResponse\022[\n\nListActors\022%.hero.supervi" +
+      "sor.v1.ListActorsRequest\032&.hero.supervis" +
+      "or.v1.ListActorsResponse\022^\n\013UpdateActor\022" +
+      "&.hero.supervisor.v1.UpdateActorRequest\032" +
+      "\'.hero.supervisor.v1.UpdateActorResponse" +
+      "\022^\n\013DeleteActor\022&.hero.supervisor.v1.Del" +
+      "eteActorRequest\032\'.hero.supervisor.v1.Del" +
+      "eteActorResponse\022[\n\nStartActor\022%.hero.su" +
+      "pervisor.v1.StartActorRequest\032&.hero.sup",
+      "ervisor.v1.StartActorResponse\022X\n\tStopAct" +
+      "or\022$.hero.supervisor.v1.StopActorRequest" +
+      "\032%.hero.supervisor.v1.StopActorResponse\022" +
+      "a\n\014RestartActor\022\'.hero.supervisor.v1.Res" +
+      "tartActorRequest\032(.hero.supervisor.v1.Re" +
+      "startActorResponse\022^\n\013StartActors\022&.hero" +
+      ".supervisor.v1.StartActorsRequest\032\'.hero" +
+      ".supervisor.v1.StartActorsResponse\022[\n\nSt" +
+      "opActors\022%.hero.supervisor.v1.StopActors" +
+      "Request\032&.hero.supervisor.v1.StopActorsR" +
+      "esponse\022d\n\rRestartActors\022(.hero.supervis" +
+      "or.v1.RestartActorsRequest\032).hero.superv" +
+      "isor.v1.RestartActorsResponse\022l\n\017StreamA" +
+      "ctorLogs\022*.hero.supervisor.v1.StreamActo" +
+      "rLogsRequest\032+.hero.supervisor.v1.Stream" +
+      "ActorLogsResponse0\001\022j\n\017ListScriptTypes\022*" +
+      ".hero.supervisor.v1.ListScriptTypesReque" +
+      "st\032+.hero.supervisor.v1.ListScriptTypesR" +
+      "esponse\022d\n\rGetScriptType\022(.hero.supervis" +
+      "or.v1.GetScriptTypeRequest\032).hero.superv" +
+      "isor.v1.GetScriptTypeResponse\022m\n\020UpdateS" +
+      "criptType\022+.hero.supervisor.v1.UpdateScr" +
+      "iptTypeRequest\032,.hero.supervisor.v1.Upda" +
+      "teScriptTypeResponse\022^\n\013ScaleActors\022&.he" +
+      "ro.supervisor.v1.ScaleActorsRequest\032\'.he" +
+      "ro.supervisor.v1.ScaleActorsResponse\022[\n\n" +
+      "PauseQueue\022%.hero.supervisor.v1.PauseQue" +
+      "ueRequest\032&.hero.supervisor.v1.PauseQueu" +
+      "eResponse\022^\n\013ResumeQueue\022&.hero.supervis" +
+      "or.v1.ResumeQueueRequest\032\'.hero.supervis" +
+      "or.v1.ResumeQueueResponse\022[\n\nPurgeQueue\022" +
+      "%.hero.supervisor.v1.PurgeQueueRequest\032&" +
+      ".hero.supervisor.v1.PurgeQueueResponse\022^" +
+      "\n\013CheckHealth\022&.hero.supervisor.v1.Check" +
+      "HealthRequest\032\'.hero.supervisor.v1.Check" +
+      "HealthResponse\022`\n\013WatchHealth\022&.hero.sup" +
+      "ervisor.v1.WatchHealthRequest\032\'.hero.sup" +
+      "ervisor.v1.WatchHealthResponse0\001\022X\n\tSubm" +
+      "itJob\022$.hero.supervisor.v1.SubmitJobRequ" +
+      "est\032%.hero.supervisor.v1.SubmitJobRespon" +
+      "se\022[\n\nSubmitJobs\022%.hero.supervisor.v1.Su" +
+      "bmitJobsRequest\032&.hero.supervisor.v1.Sub" +
+      "mitJobsResponse\022O\n\006RunJob\022!.hero.supervi" +
+      "sor.v1.RunJobRequest\032\".hero.supervisor.v" +
+      "1.RunJobResponse\022U\n\010AwaitJob\022#.hero.supe" +
+      "rvisor.v1.AwaitJobRequest\032$.hero.supervi" +
+      "sor.v1.AwaitJobResponse\022O\n\006GetJob\022!.hero" +
+      ".supervisor.v1.GetJobRequest\032\".hero.supe" +
+      "rvisor.v1.GetJobResponse\022U\n\010ListJobs\022#.h" +
+      "ero.supervisor.v1.ListJobsRequest\032$.hero" +
+      ".supervisor.v1.ListJobsResponse\022X\n\tCance" +
+      "lJob\022$.hero.supervisor.v1.CancelJobReque" +
+      "st\032%.hero.supervisor.v1.CancelJobRespons" +
+      "e\022U\n\010RetryJob\022#.hero.supervisor.v1.Retry" +
+      "JobRequest\032$.hero.supervisor.v1.RetryJob" +
+      "Response\022X\n\tDeleteJob\022$.hero.supervisor." +
+      "v1.DeleteJobRequest\032%.hero.supervisor.v1" +
+      ".DeleteJobResponse\022W\n\010WatchJob\022#.hero.su" +
+      "pervisor.v1.WatchJobRequest\032$.hero.super" +
+      "visor.v1.WatchJobResponse0\001\022`\n\013WatchEven" +
+      "ts\022&.hero.supervisor.v1.WatchEventsReque" +
+      "st\032\'.hero.supervisor.v1.WatchEventsRespo" +
+      "nse0\001\022[\n\nListEvents\022%.hero.supervisor.v1" +
+      ".ListEventsRequest\032&.hero.supervisor.v1." +
+      "ListEventsResponseB\205\001\n\022hero.supervisor.v" +
+      "1B\026SupervisorServiceProtoP\001ZUgithub.com/" +
+      "hero-supervisor/hero-supervisor/clients/" +
+      "go/hero/supervisor/v1;supervisorv1b\006prot" +
+      "o3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -950,50 +967,62 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetServerInfoResponse_descriptor,
         new java.lang.String[] { "Version", "ApiVersion", "InstanceId", "Node", "StartTime", "Mode", "Capabilities", "Limits", "Dependencies", "OldestEventCursor", "NewestEventCursor", "Tls", "Insecure", "Identity", "DashboardUrl", });
-    internal_static_hero_supervisor_v1_Identity_descriptor =
+    internal_static_hero_supervisor_v1_CreateLoginCodeRequest_descriptor =
       getDescriptor().getMessageType(4);
+    internal_static_hero_supervisor_v1_CreateLoginCodeRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_CreateLoginCodeRequest_descriptor,
+        new java.lang.String[] { });
+    internal_static_hero_supervisor_v1_CreateLoginCodeResponse_descriptor =
+      getDescriptor().getMessageType(5);
+    internal_static_hero_supervisor_v1_CreateLoginCodeResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_CreateLoginCodeResponse_descriptor,
+        new java.lang.String[] { "Code", "Url", "ExpireTime", });
+    internal_static_hero_supervisor_v1_Identity_descriptor =
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_Identity_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Identity_descriptor,
         new java.lang.String[] { "Id", "Name", "Roles", "AllowedCalls", "NotAfter", });
     internal_static_hero_supervisor_v1_TlsStatus_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_TlsStatus_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_TlsStatus_descriptor,
         new java.lang.String[] { "Names", "NotAfter", "MinVersion", "ClientAuth", });
     internal_static_hero_supervisor_v1_Limits_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(8);
     internal_static_hero_supervisor_v1_Limits_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Limits_descriptor,
         new java.lang.String[] { "MaxScriptBytes", "MaxResultBytes", "MaxMessageBytes", "MaxBatchJobs", "MaxPageSize", "MaxLabels", "MaxAttempts", "MaxWait", "MaxJobSpan", "RequestIdWindow", });
     internal_static_hero_supervisor_v1_CreateActorRequest_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(9);
     internal_static_hero_supervisor_v1_CreateActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "Config", "Start", "ValidateOnly", "MaxWait", });
     internal_static_hero_supervisor_v1_CreateActorResponse_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(10);
     internal_static_hero_supervisor_v1_CreateActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetActorRequest_descriptor =
-      getDescriptor().getMessageType(9);
+      getDescriptor().getMessageType(11);
     internal_static_hero_supervisor_v1_GetActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "View", "UsageHistory", });
     internal_static_hero_supervisor_v1_GetActorResponse_descriptor =
-      getDescriptor().getMessageType(10);
+      getDescriptor().getMessageType(12);
     internal_static_hero_supervisor_v1_GetActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetActorResponse_descriptor,
         new java.lang.String[] { "Actor", });
     internal_static_hero_supervisor_v1_ListActorsRequest_descriptor =
-      getDescriptor().getMessageType(11);
+      getDescriptor().getMessageType(13);
     internal_static_hero_supervisor_v1_ListActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListActorsRequest_descriptor,
@@ -1005,301 +1034,301 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListActorsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListActorsResponse_descriptor =
-      getDescriptor().getMessageType(12);
+      getDescriptor().getMessageType(14);
     internal_static_hero_supervisor_v1_ListActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListActorsResponse_descriptor,
         new java.lang.String[] { "Actors", "NextPageToken", "TotalSize", });
     internal_static_hero_supervisor_v1_UpdateActorRequest_descriptor =
-      getDescriptor().getMessageType(13);
+      getDescriptor().getMessageType(15);
     internal_static_hero_supervisor_v1_UpdateActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "Config", "UpdateMask", "Apply", "DrainTimeout", "Etag", "MaxWait", });
     internal_static_hero_supervisor_v1_UpdateActorResponse_descriptor =
-      getDescriptor().getMessageType(14);
+      getDescriptor().getMessageType(16);
     internal_static_hero_supervisor_v1_UpdateActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Restarted", });
     internal_static_hero_supervisor_v1_DeleteActorRequest_descriptor =
-      getDescriptor().getMessageType(15);
+      getDescriptor().getMessageType(17);
     internal_static_hero_supervisor_v1_DeleteActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "AllowMissing", "Reason", });
     internal_static_hero_supervisor_v1_DeleteActorResponse_descriptor =
-      getDescriptor().getMessageType(16);
+      getDescriptor().getMessageType(18);
     internal_static_hero_supervisor_v1_DeleteActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteActorResponse_descriptor,
         new java.lang.String[] { "Actor", });
     internal_static_hero_supervisor_v1_StartActorRequest_descriptor =
-      getDescriptor().getMessageType(17);
+      getDescriptor().getMessageType(19);
     internal_static_hero_supervisor_v1_StartActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "MaxWait", });
     internal_static_hero_supervisor_v1_StartActorResponse_descriptor =
-      getDescriptor().getMessageType(18);
+      getDescriptor().getMessageType(20);
     internal_static_hero_supervisor_v1_StartActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_StopActorRequest_descriptor =
-      getDescriptor().getMessageType(19);
+      getDescriptor().getMessageType(21);
     internal_static_hero_supervisor_v1_StopActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_StopActorResponse_descriptor =
-      getDescriptor().getMessageType(20);
+      getDescriptor().getMessageType(22);
     internal_static_hero_supervisor_v1_StopActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_RestartActorRequest_descriptor =
-      getDescriptor().getMessageType(21);
+      getDescriptor().getMessageType(23);
     internal_static_hero_supervisor_v1_RestartActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorRequest_descriptor,
         new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_RestartActorResponse_descriptor =
-      getDescriptor().getMessageType(22);
+      getDescriptor().getMessageType(24);
     internal_static_hero_supervisor_v1_RestartActorResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorResponse_descriptor,
         new java.lang.String[] { "Actor", "Changed", "WaitOutcome", });
     internal_static_hero_supervisor_v1_ActorResult_descriptor =
-      getDescriptor().getMessageType(23);
+      getDescriptor().getMessageType(25);
     internal_static_hero_supervisor_v1_ActorResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorResult_descriptor,
         new java.lang.String[] { "ActorId", "Actor", "Changed", "WaitOutcome", "Error", });
     internal_static_hero_supervisor_v1_StartActorsRequest_descriptor =
-      getDescriptor().getMessageType(24);
+      getDescriptor().getMessageType(26);
     internal_static_hero_supervisor_v1_StartActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorsRequest_descriptor,
         new java.lang.String[] { "Selector", "MaxWait", });
     internal_static_hero_supervisor_v1_StartActorsResponse_descriptor =
-      getDescriptor().getMessageType(25);
+      getDescriptor().getMessageType(27);
     internal_static_hero_supervisor_v1_StartActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_StopActorsRequest_descriptor =
-      getDescriptor().getMessageType(26);
+      getDescriptor().getMessageType(28);
     internal_static_hero_supervisor_v1_StopActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorsRequest_descriptor,
         new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_StopActorsResponse_descriptor =
-      getDescriptor().getMessageType(27);
+      getDescriptor().getMessageType(29);
     internal_static_hero_supervisor_v1_StopActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_RestartActorsRequest_descriptor =
-      getDescriptor().getMessageType(28);
+      getDescriptor().getMessageType(30);
     internal_static_hero_supervisor_v1_RestartActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorsRequest_descriptor,
         new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxUnavailable", "MaxWait", "Reason", });
     internal_static_hero_supervisor_v1_RestartActorsResponse_descriptor =
-      getDescriptor().getMessageType(29);
+      getDescriptor().getMessageType(31);
     internal_static_hero_supervisor_v1_RestartActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_StreamActorLogsRequest_descriptor =
-      getDescriptor().getMessageType(30);
+      getDescriptor().getMessageType(32);
     internal_static_hero_supervisor_v1_StreamActorLogsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StreamActorLogsRequest_descriptor,
         new java.lang.String[] { "ActorId", "TailLines", "SinceTime", "ResumeAfter", "Follow", "Streams", "Contains", });
     internal_static_hero_supervisor_v1_StreamActorLogsResponse_descriptor =
-      getDescriptor().getMessageType(31);
+      getDescriptor().getMessageType(33);
     internal_static_hero_supervisor_v1_StreamActorLogsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StreamActorLogsResponse_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", "Cursor", });
     internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor =
-      getDescriptor().getMessageType(32);
+      getDescriptor().getMessageType(34);
     internal_static_hero_supervisor_v1_ListScriptTypesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor,
         new java.lang.String[] { });
     internal_static_hero_supervisor_v1_ListScriptTypesResponse_descriptor =
-      getDescriptor().getMessageType(33);
+      getDescriptor().getMessageType(35);
     internal_static_hero_supervisor_v1_ListScriptTypesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListScriptTypesResponse_descriptor,
         new java.lang.String[] { "ScriptTypes", });
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor =
-      getDescriptor().getMessageType(34);
+      getDescriptor().getMessageType(36);
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor,
         new java.lang.String[] { "ScriptType", "View", });
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor =
-      getDescriptor().getMessageType(35);
+      getDescriptor().getMessageType(37);
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor,
         new java.lang.String[] { "Status", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor =
-      getDescriptor().getMessageType(36);
+      getDescriptor().getMessageType(38);
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Settings", "UpdateMask", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor =
-      getDescriptor().getMessageType(37);
+      getDescriptor().getMessageType(39);
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor,
         new java.lang.String[] { "Status", });
     internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor =
-      getDescriptor().getMessageType(38);
+      getDescriptor().getMessageType(40);
     internal_static_hero_supervisor_v1_ScaleActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", });
     internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor =
-      getDescriptor().getMessageType(39);
+      getDescriptor().getMessageType(41);
     internal_static_hero_supervisor_v1_ScaleActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor,
         new java.lang.String[] { "Status", "AddedActorIds", "RemovedActorIds", "WaitOutcome", });
     internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor =
-      getDescriptor().getMessageType(40);
+      getDescriptor().getMessageType(42);
     internal_static_hero_supervisor_v1_PauseQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Reason", });
     internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor =
-      getDescriptor().getMessageType(41);
+      getDescriptor().getMessageType(43);
     internal_static_hero_supervisor_v1_PauseQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor,
         new java.lang.String[] { "Status", "Changed", });
     internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor =
-      getDescriptor().getMessageType(42);
+      getDescriptor().getMessageType(44);
     internal_static_hero_supervisor_v1_ResumeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Reason", });
     internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor =
-      getDescriptor().getMessageType(43);
+      getDescriptor().getMessageType(45);
     internal_static_hero_supervisor_v1_ResumeQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor,
         new java.lang.String[] { "Status", "Changed", });
     internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor =
-      getDescriptor().getMessageType(44);
+      getDescriptor().getMessageType(46);
     internal_static_hero_supervisor_v1_PurgeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "States", "ExpectedCount", "ValidateOnly", "Reason", });
     internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor =
-      getDescriptor().getMessageType(45);
+      getDescriptor().getMessageType(47);
     internal_static_hero_supervisor_v1_PurgeQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor,
         new java.lang.String[] { "PurgedCount", });
     internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor =
-      getDescriptor().getMessageType(46);
+      getDescriptor().getMessageType(48);
     internal_static_hero_supervisor_v1_CheckHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "Scope", "MaxWait", });
     internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor =
-      getDescriptor().getMessageType(47);
+      getDescriptor().getMessageType(49);
     internal_static_hero_supervisor_v1_CheckHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor,
         new java.lang.String[] { "Reports", });
     internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor =
-      getDescriptor().getMessageType(48);
+      getDescriptor().getMessageType(50);
     internal_static_hero_supervisor_v1_WatchHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor =
-      getDescriptor().getMessageType(49);
+      getDescriptor().getMessageType(51);
     internal_static_hero_supervisor_v1_WatchHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor,
         new java.lang.String[] { "Cursor", "Report", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor =
-      getDescriptor().getMessageType(50);
+      getDescriptor().getMessageType(52);
     internal_static_hero_supervisor_v1_SubmitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", });
     internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor =
-      getDescriptor().getMessageType(51);
+      getDescriptor().getMessageType(53);
     internal_static_hero_supervisor_v1_SubmitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor =
-      getDescriptor().getMessageType(52);
+      getDescriptor().getMessageType(54);
     internal_static_hero_supervisor_v1_SubmitJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor,
         new java.lang.String[] { "Requests", });
     internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor =
-      getDescriptor().getMessageType(53);
+      getDescriptor().getMessageType(55);
     internal_static_hero_supervisor_v1_SubmitJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_SubmitJobResult_descriptor =
-      getDescriptor().getMessageType(54);
+      getDescriptor().getMessageType(56);
     internal_static_hero_supervisor_v1_SubmitJobResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResult_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", "Error", });
     internal_static_hero_supervisor_v1_RunJobRequest_descriptor =
-      getDescriptor().getMessageType(55);
+      getDescriptor().getMessageType(57);
     internal_static_hero_supervisor_v1_RunJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", "MaxWait", "OnWaitEnd", });
     internal_static_hero_supervisor_v1_RunJobResponse_descriptor =
-      getDescriptor().getMessageType(56);
+      getDescriptor().getMessageType(58);
     internal_static_hero_supervisor_v1_RunJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", });
     internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor =
-      getDescriptor().getMessageType(57);
+      getDescriptor().getMessageType(59);
     internal_static_hero_supervisor_v1_AwaitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor,
         new java.lang.String[] { "JobId", "MaxWait", });
     internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor =
-      getDescriptor().getMessageType(58);
+      getDescriptor().getMessageType(60);
     internal_static_hero_supervisor_v1_AwaitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetJobRequest_descriptor =
-      getDescriptor().getMessageType(59);
+      getDescriptor().getMessageType(61);
     internal_static_hero_supervisor_v1_GetJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobRequest_descriptor,
         new java.lang.String[] { "JobId", "View", });
     internal_static_hero_supervisor_v1_GetJobResponse_descriptor =
-      getDescriptor().getMessageType(60);
+      getDescriptor().getMessageType(62);
     internal_static_hero_supervisor_v1_GetJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_ListJobsRequest_descriptor =
-      getDescriptor().getMessageType(61);
+      getDescriptor().getMessageType(63);
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
@@ -1311,79 +1340,79 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor =
-      getDescriptor().getMessageType(62);
+      getDescriptor().getMessageType(64);
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsResponse_descriptor,
         new java.lang.String[] { "Jobs", "NextPageToken", });
     internal_static_hero_supervisor_v1_CancelJobRequest_descriptor =
-      getDescriptor().getMessageType(63);
+      getDescriptor().getMessageType(65);
     internal_static_hero_supervisor_v1_CancelJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Reason", });
     internal_static_hero_supervisor_v1_CancelJobResponse_descriptor =
-      getDescriptor().getMessageType(64);
+      getDescriptor().getMessageType(66);
     internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
-      getDescriptor().getMessageType(65);
+      getDescriptor().getMessageType(67);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(66);
+      getDescriptor().getMessageType(68);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(67);
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(68);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(69);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
     internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
@@ -1395,19 +1424,19 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(78);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(77);
+      getDescriptor().getMessageType(79);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
