@@ -259,6 +259,10 @@ impl supervisor_server::Supervisor for SupervisorService {
             decide(&call.permit, Target::Whole)?;
         }
         let change = |settings: &_, template: Option<&_>| asked.change(settings, template);
+        if asked.validate_only {
+            call.manager.check_script_type(asked.script_type, change).await?;
+            return Ok(Response::new(pb::UpdateScriptTypeResponse { status: None }));
+        }
         call.manager.update_script_type(asked.script_type, change).await?;
         let status = Some(self.script_type_status(call.sight, asked.script_type).await?);
         Ok(Response::new(pb::UpdateScriptTypeResponse { status }))

@@ -166,9 +166,18 @@ export const STEPS = [
     await page.getByText("That is no whole number").waitFor();
     await page.getByLabel("Most attempts").fill("2");
     await page.locator(".diff", { hasText: "Most attempts" }).waitFor();
+    // What only the server knows to be wrong is said at its field, and nothing is changed.
+    await page.getByLabel("Most actors").fill("100000");
     await page.getByRole("button", { name: "Save" }).click();
+    await page.locator(".field", { hasText: "Most actors" }).locator(".field-error").waitFor();
+    await page.getByLabel("Most actors").fill("");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("dialog").getByText("Most attempts: ").waitFor();
+    await confirm(page);
     await notice(page, "Settings of OSIS saved");
     assert.match(await server.cli("script-type", "get", "osis", "-o", "json"), /"maxAttempts": ?2/);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await until("the settings are those of before", async () => !/"maxAttempts": ?2/.test(await server.cli("script-type", "get", "osis", "-o", "json")));
   }],
   ["actors are scaled", async ({ page, server }) => {
     await visit(page, "#/queue/osis", "OSIS queue");

@@ -28,6 +28,7 @@ export function pauseQueue(type: ScriptType): void {
       await calls().pauseQueue({ scriptType: type, reason });
       return T.paused(scriptType(type));
     },
+    undo: { label: T.undo, run: () => resumeQueue(type) },
   });
 }
 
@@ -35,7 +36,7 @@ export function resumeQueue(type: ScriptType): void {
   void act(async () => {
     await calls().resumeQueue({ scriptType: type });
     return T.resumed(scriptType(type));
-  });
+  }, { label: T.undo, run: () => pauseQueue(type) });
 }
 
 export async function purgeQueue(type: ScriptType): Promise<void> {
@@ -71,6 +72,7 @@ export function scale(type: ScriptType, replicas: number): void {
       await calls().scaleActors({ scriptType: type, replicas, reason, takeOver: true, maxWait: WAIT });
       return T.scaled(scriptType(type), replicas);
     },
+    undo: { label: T.undo, run: () => scale(type, now) },
   });
 }
 
@@ -152,7 +154,7 @@ export function startActor(actorId: string): void {
   void act(async () => {
     await calls().startActor({ actorId, maxWait: WAIT });
     return T.started(actorId);
-  });
+  }, { label: T.undo, run: () => { const actor = state.actors.get(actorId); if (actor) stopActor(actor); } });
 }
 
 /** What happens to the jobs of an actor that is stopped. */
@@ -175,6 +177,7 @@ export function stopActor(actor: Actor, force = false): void {
       await calls().stopActor({ actorId, force, reason, maxWait: WAIT });
       return T.stopped(actorId);
     },
+    undo: { label: T.undo, run: () => startActor(actorId) },
   });
 }
 

@@ -142,6 +142,10 @@ export const T = {
   decisionInputs: (queued: number, running: number, oldest: string) => `(${queued} queued, ${running} running, oldest ${oldest})`,
   settings: "Settings",
   settingsSub: "Empty is the default",
+  settingsTitle: (type: string) => `Change the settings of ${type}?`,
+  settingsSays: (changes: string) => `${changes}. The server has checked it. Running jobs go on as they were; jobs that are accepted from now on, and the next decision of scaling, go by it.`,
+  settingsChange: (name: string, from: string, to: string) => `${name}: ${from} → ${to}`,
+  undo: "Undo",
   settingsSaved: (type: string) => `Settings of ${type} saved`,
   settingNames: {
     mode: "Scaling", minReplicas: "Least actors", maxReplicas: "Most actors", targetJobs: "Jobs for each actor", maxQueueAge: "Longest wait",

@@ -198,6 +198,7 @@ impl SetArgs {
             script_type: self.script_type.into(),
             settings: Some(settings),
             update_mask: Some(FieldMask { paths }),
+            validate_only: false,
         })
     }
 

@@ -130,13 +130,13 @@ impl View {
             Mode::List => self.key_of_list(key.code, rows, subject),
             Mode::Help => Asked::Nothing,
             Mode::Filter => self.key_of_filter(key.code),
-            Mode::Confirm { action, .. } => match key.code {
-                KeyCode::Char('y' | 'Y') => Asked::Act(action),
-                _other => {
-                    self.notice = "nothing was done".to_owned();
-                    Asked::Nothing
+            Mode::Confirm { action, .. } => {
+                if matches!(key.code, KeyCode::Char('y' | 'Y')) {
+                    return Asked::Act(action);
                 }
-            },
+                self.notice = "nothing was done".to_owned();
+                Asked::Nothing
+            }
             Mode::Log { title, up } => self.key_of_log(key.code, title, up),
         }
     }
@@ -200,6 +200,7 @@ impl View {
         Asked::Nothing
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys mean nothing here")]
     fn key_of_filter(&mut self, code: KeyCode) -> Asked {
         match code {
             KeyCode::Enter => return Asked::Nothing,
@@ -217,6 +218,7 @@ impl View {
         Asked::Nothing
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys mean nothing here")]
     fn key_of_log(&mut self, code: KeyCode, title: String, up: usize) -> Asked {
         let up = match code {
             KeyCode::Esc | KeyCode::Char('q') => return Asked::CloseLog,

@@ -138,6 +138,44 @@ impl ActorLifecycleManager {
             + Send
             + Sync,
     {
+        self.change_script_type(script_type, false, change).await
+    }
+
+    /// Checks a change of the settings of a script type as [`ActorLifecycleManager::update_script_type`] does, and stores
+    /// nothing. True if something would change.
+    ///
+    /// # Errors
+    /// Those of the change.
+    pub async fn check_script_type<F>(
+        &self,
+        script_type: ScriptType,
+        change: F,
+    ) -> Result<bool, SupervisorError>
+    where
+        F: Fn(
+                &ScriptTypeSettings,
+                Option<&ActorConfig>,
+            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations>
+            + Send
+            + Sync,
+    {
+        self.change_script_type(script_type, true, change).await
+    }
+
+    async fn change_script_type<F>(
+        &self,
+        script_type: ScriptType,
+        trial: bool,
+        change: F,
+    ) -> Result<bool, SupervisorError>
+    where
+        F: Fn(
+                &ScriptTypeSettings,
+                Option<&ActorConfig>,
+            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations>
+            + Send
+            + Sync,
+    {
         let change = &change;
         let attempt = move || async move {
             let (stored, stored_template) = self.script_type_settings(script_type).await?;
@@ -155,6 +193,9 @@ impl ActorLifecycleManager {
             if let Some(template) = &template {
                 // A missing program is refused now, and not when the next actor is needed.
                 self.validate(template).await?;
+            }
+            if trial {
+                return Ok(Some(true));
             }
             Ok(self.set_script_type_settings(settings, template).await?.then_some(true))
         };

@@ -156,7 +156,7 @@ fn hash(secret: &str) -> [u8; 32] {
 /// Returns 244 random bits of the system.
 fn secret() -> String {
     let part = || uuid::Uuid::new_v4().simple().to_string();
-    part() + &part()
+    [part(), part()].concat()
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::proto as pb;
 pub(crate) struct UpdateScriptType {
     /// The script type.
     pub(crate) script_type: ScriptType,
+    /// Only checks the request.
+    pub(crate) validate_only: bool,
     mask: Mask,
     settings: pb::ScriptTypeSettings,
 }
@@ -54,7 +56,8 @@ pub(crate) fn update_script_type(request: pb::UpdateScriptTypeRequest) -> Result
     let script_type = known_type(request.script_type)?;
     let paths = request.update_mask.unwrap_or_default().paths;
     let mask = Mask::parse::<pb::ScriptTypeSettings>(&paths, "settings")?;
-    Ok(UpdateScriptType { script_type, mask, settings: request.settings.unwrap_or_default() })
+    let (validate_only, settings) = (request.validate_only, request.settings.unwrap_or_default());
+    Ok(UpdateScriptType { script_type, validate_only, mask, settings })
 }
 
 /// Parses a script type that is the subject of a call.

@@ -83,6 +83,11 @@ async fn a_definition_without_a_program_gets_that_of_this_machine() {
         settings: Some(template),
         ..Default::default()
     };
+    let trial = pb::UpdateScriptTypeRequest { validate_only: true, ..update.clone() };
+    assert_eq!(client.update_script_type(trial).await.unwrap().into_inner().status, None);
+    let before = pb::GetScriptTypeRequest { script_type: update.script_type, view: 0 };
+    let before = client.get_script_type(before).await.unwrap().into_inner().status.unwrap();
+    assert_ne!(before.settings, update.settings, "it was only tried");
     client.update_script_type(update).await.unwrap();
     let get = pb::GetScriptTypeRequest { script_type: pb::ScriptType::Sal.into(), ..Default::default() };
     let status = client.get_script_type(get).await.unwrap().into_inner();

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { Event_Topic, ScalingPolicy_Mode, type Event, type ScriptType, type ScriptTypeStatus } from "hero-supervisor/web";
+import { Event_Topic, parseError, ScalingPolicy_Mode, type Event, type ScriptType, type ScriptTypeStatus } from "hero-supervisor/web";
 import { pauseQueue, purgeQueue, resumeQueue, scale } from "../actions";
 import { ALL_TYPES, count, ms, rate, scriptType, shortSpan, span, spanMs, typeOf, typeWord } from "../format";
 import { href } from "../router";
@@ -11,8 +11,8 @@ import { points } from "../store/series";
 import { T } from "../texts";
 import { ActorLink, ActorPill, Ago, Card, Clock, Empty, Facts, Field, Heading, Pill, Plain } from "../ui/basics";
 import { Chart } from "../ui/charts";
-import { act, failureText } from "../ui/dialog";
-import { parseSettings, settingsOf, type Draft } from "./settings";
+import { act, ask, failureText, notice } from "../ui/dialog";
+import { parseSettings, refusedFields, settingsOf, type Draft } from "./settings";
 
 const RANGES = [300, 900, 1800] as const;
 const POINTS = 180;
@@ -179,10 +179,28 @@ function Settings({ type }: { type: ScriptType }) {
     const { settings, paths, wrong } = parseSettings(now, changed);
     errors.value = wrong;
     if (Object.keys(wrong).length > 0) return;
-    await act(async () => {
-      await session.client.value!.calls.updateScriptType({ scriptType: type, settings, updateMask: { paths } });
+    const { calls } = session.client.value!;
+    const request = { scriptType: type, settings, updateMask: { paths } };
+    try {
+      await calls.updateScriptType({ ...request, validateOnly: true });
+    } catch (error) {
+      const refused = refusedFields(parseError(error).fields);
+      errors.value = refused;
+      if (Object.keys(refused).length === 0) notice(failureText(error), true);
+      return;
+    }
+    const back = parseSettings(old, changed);
+    const change = async (to: typeof request): Promise<string> => {
+      await calls.updateScriptType(to);
       await read();
       return T.settingsSaved(scriptType(type));
+    };
+    ask({
+      title: T.settingsTitle(scriptType(type)),
+      says: T.settingsSays(changed.map((key) => T.settingsChange(T.settingNames[key], old[key] || T.default, now[key] || T.default)).join("; ")),
+      button: T.save,
+      run: () => change(request),
+      undo: { label: T.undo, run: () => void act(() => change({ ...request, settings: back.settings, updateMask: { paths: back.paths } })) },
     });
   };
   return (

@@ -113,3 +113,14 @@ const FIELD: Partial<Record<keyof Draft, string>> = {
   scaleInDelay: "scaleInDelay", queueLimit: "maxQueueDepth", runTimeout: "runTimeout", queueTimeout: "queueTimeout",
   resultTtl: "resultTtl", maxAttempts: "maxAttempts", idleAfter: "idleAfter",
 };
+
+/** The fields of the form that a server has refused, by those of the API: `settings.scaling_policy.max_replicas`. */
+export function refusedFields(fields: Readonly<Record<string, string>>): Partial<Record<keyof Draft, string>> {
+  const keys = Object.keys(PATHS) as (keyof Draft)[];
+  const refused: Partial<Record<keyof Draft, string>> = {};
+  for (const [path, text] of Object.entries(fields)) {
+    const key = keys.find((one) => path === PATHS[one] || path === `settings.${PATHS[one]}`);
+    if (key) refused[key] = text;
+  }
+  return refused;
+}

@@ -25,6 +25,8 @@ export interface Question {
   command?: (reason: string) => Command;
   /** Does it; what it gives is shown. */
   run: (reason: string) => Promise<string>;
+  /** Takes it back, where that can be. */
+  undo?: Notice["undo"];
 }
 
 interface Notice {
@@ -112,7 +114,7 @@ function Ask({ question: asked }: { question: Question }) {
     try {
       const done = await asked.run(reason.value);
       close();
-      notice(done);
+      notice(done, false, asked.undo);
     } catch (error) {
       // Nothing that was typed is lost: the question stays.
       failed.value = failureText(error);

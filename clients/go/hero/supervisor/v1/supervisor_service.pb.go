@@ -3012,7 +3012,9 @@ type UpdateScriptTypeRequest struct {
 	// The fields of settings to take over, for instance "scaling_policy.max_replicas". A field that is named here and
 	// not set in settings gets its default. `*` replaces all settings. Default: every field that is set in settings; of
 	// messages the fields that are set, of lists and maps the whole.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Only checks the request. Default: false.
+	ValidateOnly  bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3068,10 +3070,17 @@ func (x *UpdateScriptTypeRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
+func (x *UpdateScriptTypeRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
 // Response of UpdateScriptType.
 type UpdateScriptTypeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after the change.
+	// The script type after the change. Absent with validate_only.
 	Status        *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6165,13 +6174,14 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"scriptType\x121\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\"U\n" +
 	"\x15GetScriptTypeResponse\x12<\n" +
-	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xdb\x01\n" +
+	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\x80\x02\n" +
 	"\x17UpdateScriptTypeRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12B\n" +
 	"\bsettings\x18\x02 \x01(\v2&.hero.supervisor.v1.ScriptTypeSettingsR\bsettings\x12;\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
-	"updateMask\"X\n" +
+	"updateMask\x12#\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"X\n" +
 	"\x18UpdateScriptTypeResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xd3\x02\n" +
 	"\x12ScaleActorsRequest\x12?\n" +

@@ -1405,8 +1405,11 @@ class UpdateScriptTypeRequest(google.protobuf.message.Message):
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     SETTINGS_FIELD_NUMBER: builtins.int
     UPDATE_MASK_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The script type."""
+    validate_only: builtins.bool
+    """Only checks the request. Default: false."""
     @property
     def settings(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeSettings:
         """The new settings, or the fields of them that change."""
@@ -1424,9 +1427,10 @@ class UpdateScriptTypeRequest(google.protobuf.message.Message):
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
         settings: hero.supervisor.v1.script_type_status_pb2.ScriptTypeSettings | None = ...,
         update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        validate_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["settings", b"settings", "update_mask", b"update_mask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["script_type", b"script_type", "settings", b"settings", "update_mask", b"update_mask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["script_type", b"script_type", "settings", b"settings", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
 
 global___UpdateScriptTypeRequest = UpdateScriptTypeRequest
 
@@ -1439,7 +1443,7 @@ class UpdateScriptTypeResponse(google.protobuf.message.Message):
     STATUS_FIELD_NUMBER: builtins.int
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after the change."""
+        """The script type after the change. Absent with validate_only."""
 
     def __init__(
         self,

@@ -645,285 +645,285 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "ype\0221\n\004view\030\002 \001(\0162\035.hero.supervisor.v1.A" +
       "ctorViewR\004view\"U\n\025GetScriptTypeResponse\022" +
       "<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.Scr" +
-      "iptTypeStatusR\006status\"\333\001\n\027UpdateScriptTy" +
+      "iptTypeStatusR\006status\"\200\002\n\027UpdateScriptTy" +
       "peRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.su" +
       "pervisor.v1.ScriptTypeR\nscriptType\022B\n\010se" +
       "ttings\030\002 \001(\0132&.hero.supervisor.v1.Script" +
       "TypeSettingsR\010settings\022;\n\013update_mask\030\003 " +
       "\001(\0132\032.google.protobuf.FieldMaskR\nupdateM" +
-      "ask\"X\n\030UpdateScriptTypeResponse\022<\n\006statu" +
-      "s\030\001 \001(\0132$.hero.supervisor.v1.ScriptTypeS" +
-      "tatusR\006status\"\323\002\n\022ScaleActorsRequest\022?\n\013" +
-      "script_type\030\001 \001(\0162\036.hero.supervisor.v1.S" +
-      "criptTypeR\nscriptType\022\037\n\010replicas\030\002 \001(\005H" +
-      "\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031." +
-      "google.protobuf.DurationR\014drainTimeout\0224" +
-      "\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\007maxWait\022#\n\rvalidate_only\030\005 \001(\010R\014val" +
-      "idateOnly\022\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026" +
-      "\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023" +
-      "ScaleActorsResponse\022<\n\006status\030\001 \001(\0132$.he" +
-      "ro.supervisor.v1.ScriptTypeStatusR\006statu" +
-      "s\022&\n\017added_actor_ids\030\002 \003(\tR\raddedActorId" +
-      "s\022*\n\021removed_actor_ids\030\003 \003(\tR\017removedAct" +
-      "orIds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.super" +
-      "visor.v1.WaitOutcomeR\013waitOutcome\"l\n\021Pau" +
-      "seQueueRequest\022?\n\013script_type\030\001 \001(\0162\036.he" +
+      "ask\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnly" +
+      "\"X\n\030UpdateScriptTypeResponse\022<\n\006status\030\001" +
+      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
+      "usR\006status\"\323\002\n\022ScaleActorsRequest\022?\n\013scr" +
+      "ipt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scri" +
+      "ptTypeR\nscriptType\022\037\n\010replicas\030\002 \001(\005H\000R\010" +
+      "replicas\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\014drainTimeout\0224\n\010m" +
+      "ax_wait\030\004 \001(\0132\031.google.protobuf.Duration" +
+      "R\007maxWait\022#\n\rvalidate_only\030\005 \001(\010R\014valida" +
+      "teOnly\022\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026\n\006r" +
+      "eason\030\007 \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023Sca" +
+      "leActorsResponse\022<\n\006status\030\001 \001(\0132$.hero." +
+      "supervisor.v1.ScriptTypeStatusR\006status\022&" +
+      "\n\017added_actor_ids\030\002 \003(\tR\raddedActorIds\022*" +
+      "\n\021removed_actor_ids\030\003 \003(\tR\017removedActorI" +
+      "ds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.supervis" +
+      "or.v1.WaitOutcomeR\013waitOutcome\"l\n\021PauseQ" +
+      "ueueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero." +
+      "supervisor.v1.ScriptTypeR\nscriptType\022\026\n\006" +
+      "reason\030\002 \001(\tR\006reason\"l\n\022PauseQueueRespon" +
+      "se\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1." +
+      "ScriptTypeStatusR\006status\022\030\n\007changed\030\002 \001(" +
+      "\010R\007changed\"m\n\022ResumeQueueRequest\022?\n\013scri" +
+      "pt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scrip" +
+      "tTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006reaso" +
+      "n\"m\n\023ResumeQueueResponse\022<\n\006status\030\001 \001(\013" +
+      "2$.hero.supervisor.v1.ScriptTypeStatusR\006" +
+      "status\022\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021Pur" +
+      "geQueueRequest\022?\n\013script_type\030\001 \001(\0162\036.he" +
       "ro.supervisor.v1.ScriptTypeR\nscriptType\022" +
-      "\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022PauseQueueRes" +
-      "ponse\022<\n\006status\030\001 \001(\0132$.hero.supervisor." +
-      "v1.ScriptTypeStatusR\006status\022\030\n\007changed\030\002" +
-      " \001(\010R\007changed\"m\n\022ResumeQueueRequest\022?\n\013s" +
-      "cript_type\030\001 \001(\0162\036.hero.supervisor.v1.Sc" +
-      "riptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006re" +
-      "ason\"m\n\023ResumeQueueResponse\022<\n\006status\030\001 " +
-      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
-      "sR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021" +
-      "PurgeQueueRequest\022?\n\013script_type\030\001 \001(\0162\036" +
-      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
-      "pe\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1." +
-      "Job.StateR\006states\022*\n\016expected_count\030\003 \001(" +
-      "\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidate_only\030\004" +
-      " \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001(\tR\006reas" +
-      "onB\021\n\017_expected_count\"7\n\022PurgeQueueRespo" +
-      "nse\022!\n\014purged_count\030\001 \001(\005R\013purgedCount\"\234" +
-      "\002\n\022CheckHealthRequest\022=\n\010selector\030\001 \001(\0132" +
-      "!.hero.supervisor.v1.ActorSelectorR\010sele" +
-      "ctor\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1" +
-      ".CheckHealthRequest.ScopeR\005scope\0224\n\010max_" +
-      "wait\030\003 \001(\0132\031.google.protobuf.DurationR\007m" +
-      "axWait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016" +
-      "\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_N" +
-      "ONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030" +
-      "\001 \003(\0132 .hero.supervisor.v1.HealthReportR" +
-      "\007reports\"\205\002\n\022WatchHealthRequest\022=\n\010selec" +
-      "tor\030\001 \001(\0132!.hero.supervisor.v1.ActorSele" +
-      "ctorR\010selector\022.\n\020include_snapshot\030\002 \001(\010" +
-      "H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003" +
-      " \001(\tR\013resumeAfter\022H\n\022heartbeat_interval\030" +
-      "\004 \001(\0132\031.google.protobuf.DurationR\021heartb" +
-      "eatIntervalB\023\n\021_include_snapshot\"\346\001\n\023Wat" +
-      "chHealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor" +
-      "\022:\n\006report\030\002 \001(\0132 .hero.supervisor.v1.He" +
-      "althReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.he" +
-      "ro.supervisor.v1.HealthEventH\000R\005event\022:\n" +
-      "\010bookmark\030\004 \001(\0132\034.hero.supervisor.v1.Boo" +
-      "kmarkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobRe" +
-      "quest\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1." +
-      "JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nr" +
-      "equest_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobR" +
-      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
-      "1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupl" +
-      "icated\"U\n\021SubmitJobsRequest\022@\n\010requests\030" +
-      "\001 \003(\0132$.hero.supervisor.v1.SubmitJobRequ" +
-      "estR\010requests\"S\n\022SubmitJobsResponse\022=\n\007r" +
-      "esults\030\001 \003(\0132#.hero.supervisor.v1.Submit" +
-      "JobResultR\007results\"\225\001\n\017SubmitJobResult\022)" +
-      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
-      "b\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n" +
-      "\005error\030\003 \001(\0132\035.hero.supervisor.v1.ItemEr" +
-      "rorR\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(" +
-      "\0132\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006j" +
-      "ob_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\t" +
-      "requestId\0224\n\010max_wait\030\004 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\007maxWait\022K\n\013on_wait_end\030\005" +
-      " \001(\0162+.hero.supervisor.v1.RunJobRequest." +
-      "OnWaitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_" +
-      "WAIT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KE" +
-      "EP_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n" +
-      "\016RunJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\016" +
-      "2\037.hero.supervisor.v1.WaitOutcomeR\013waitO" +
-      "utcome\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicat" +
-      "ed\"^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
-      "obId\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf" +
-      ".DurationR\007maxWait\"\201\001\n\020AwaitJobResponse\022" +
-      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
-      "ob\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervis" +
-      "or.v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJob" +
-      "Request\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002" +
-      " \001(\0162\033.hero.supervisor.v1.JobViewR\004view\"" +
-      ";\n\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.su" +
-      "pervisor.v1.JobR\003job\"\330\004\n\017ListJobsRequest" +
-      "\022A\n\014script_types\030\001 \003(\0162\036.hero.supervisor" +
-      ".v1.ScriptTypeR\013scriptTypes\0225\n\006states\030\002 " +
-      "\003(\0162\035.hero.supervisor.v1.Job.StateR\006stat" +
-      "es\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\nconte" +
-      "xt_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\t" +
-      "R\007actorId\022F\n\021create_time_after\030\006 \001(\0132\032.g" +
-      "oogle.protobuf.TimestampR\017createTimeAfte" +
-      "r\022H\n\022create_time_before\030\007 \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\020createTimeBefore\022\033\n\tp" +
-      "age_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t" +
-      " \001(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.s" +
-      "upervisor.v1.ListJobsRequest.LabelsEntry" +
-      "R\006labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPr" +
-      "efix\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
-      "\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRespo" +
-      "nse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.J" +
-      "obR\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextP" +
-      "ageToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001" +
-      " \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021C" +
-      "ancelJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007ch" +
-      "anged\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAt" +
-      "tempts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132" +
-      "\027.hero.supervisor.v1.JobR\003job\"N\n\020DeleteJ" +
-      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallo" +
-      "w_missing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJ" +
-      "obResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n" +
-      "\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
-      "!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014re" +
-      "sume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbe" +
-      "at_interval\030\004 \001(\0132\031.google.protobuf.Dura" +
-      "tionR\021heartbeatInterval\"\346\002\n\020WatchJobResp" +
-      "onse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(" +
-      "\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014sta" +
-      "te_change\030\003 \001(\0132\".hero.supervisor.v1.Job" +
-      "StateChangeH\000R\013stateChange\022=\n\010progress\030\004" +
-      " \001(\0132\037.hero.supervisor.v1.JobProgressH\000R" +
-      "\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.su" +
-      "pervisor.v1.LogEntriesH\000R\nlogEntries\022:\n\010" +
-      "bookmark\030\006 \001(\0132\034.hero.supervisor.v1.Book" +
-      "markH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226" +
-      "\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Log" +
-      "EntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014d" +
-      "roppedCount\"\201\004\n\022WatchEventsRequest\0227\n\006to" +
-      "pics\030\001 \003(\0162\037.hero.supervisor.v1.Event.To" +
-      "picR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero" +
-      ".supervisor.v1.ScriptTypeR\013scriptTypes\022\033" +
-      "\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004" +
-      " \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerI" +
-      "d\022E\n\014min_severity\030\006 \001(\0162\".hero.superviso" +
-      "r.v1.Event.SeverityR\013minSeverity\022.\n\020incl" +
-      "ude_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001" +
-      "\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022h" +
-      "eartbeat_interval\030\t \001(\0132\031.google.protobu" +
-      "f.DurationR\021heartbeatInterval\022#\n\rinclude" +
-      "_usage\030\n \001(\010R\014includeUsageB\023\n\021_include_s" +
-      "napshot\"\246\002\n\023WatchEventsResponse\022\026\n\006curso" +
-      "r\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 " +
-      ".hero.supervisor.v1.SnapshotItemH\000R\014snap" +
-      "shotItem\0221\n\005event\030\003 \001(\0132\031.hero.superviso" +
-      "r.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034." +
-      "hero.supervisor.v1.BookmarkH\000R\010bookmark\022" +
-      "7\n\005usage\030\005 \001(\0132\037.hero.supervisor.v1.Usag" +
-      "eUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate" +
-      "\022C\n\006actors\030\001 \003(\0132+.hero.supervisor.v1.Us" +
-      "ageUpdate.ActorsEntryR\006actors\032Y\n\013ActorsE" +
-      "ntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036." +
-      "hero.supervisor.v1.ActorUsageR\005value:\0028\001" +
-      "\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero." +
-      "supervisor.v1.ActorH\000R\005actor\022G\n\013script_t" +
-      "ype\030\002 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
-      "eStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.her" +
-      "o.supervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021L" +
-      "istEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
-      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
-      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
-      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
-      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
-      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
-      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
-      "yR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\ttimeAfter\022;\n\013tim" +
-      "e_before\030\010 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageS" +
-      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022Li" +
-      "stEventsResponse\0221\n\006events\030\001 \003(\0132\031.hero." +
-      "supervisor.v1.EventR\006events\022&\n\017next_page" +
-      "_token\030\002 \001(\tR\rnextPageToken*^\n\013WaitOutco" +
-      "me\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT" +
-      "_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OU" +
-      "T\020\0022\204\032\n\nSupervisor\022d\n\rGetServerInfo\022(.he" +
-      "ro.supervisor.v1.GetServerInfoRequest\032)." +
-      "hero.supervisor.v1.GetServerInfoResponse" +
-      "\022j\n\017CreateLoginCode\022*.hero.supervisor.v1" +
-      ".CreateLoginCodeRequest\032+.hero.superviso" +
-      "r.v1.CreateLoginCodeResponse\022^\n\013CreateAc" +
-      "tor\022&.hero.supervisor.v1.CreateActorRequ" +
-      "est\032\'.hero.supervisor.v1.CreateActorResp" +
-      "onse\022U\n\010GetActor\022#.hero.supervisor.v1.Ge" +
-      "tActorRequest\032$.hero.supervisor.v1.GetAc" +
-      "torResponse\022[\n\nListActors\022%.hero.supervi" +
-      "sor.v1.ListActorsRequest\032&.hero.supervis" +
-      "or.v1.ListActorsResponse\022^\n\013UpdateActor\022" +
-      "&.hero.supervisor.v1.UpdateActorRequest\032" +
-      "\'.hero.supervisor.v1.UpdateActorResponse" +
-      "\022^\n\013DeleteActor\022&.hero.supervisor.v1.Del" +
-      "eteActorRequest\032\'.hero.supervisor.v1.Del" +
-      "eteActorResponse\022[\n\nStartActor\022%.hero.su" +
-      "pervisor.v1.StartActorRequest\032&.hero.sup",
-      "ervisor.v1.StartActorResponse\022X\n\tStopAct" +
-      "or\022$.hero.supervisor.v1.StopActorRequest" +
-      "\032%.hero.supervisor.v1.StopActorResponse\022" +
-      "a\n\014RestartActor\022\'.hero.supervisor.v1.Res" +
-      "tartActorRequest\032(.hero.supervisor.v1.Re" +
-      "startActorResponse\022^\n\013StartActors\022&.hero" +
-      ".supervisor.v1.StartActorsRequest\032\'.hero" +
-      ".supervisor.v1.StartActorsResponse\022[\n\nSt" +
-      "opActors\022%.hero.supervisor.v1.StopActors" +
-      "Request\032&.hero.supervisor.v1.StopActorsR" +
-      "esponse\022d\n\rRestartActors\022(.hero.supervis" +
-      "or.v1.RestartActorsRequest\032).hero.superv" +
-      "isor.v1.RestartActorsResponse\022l\n\017StreamA" +
-      "ctorLogs\022*.hero.supervisor.v1.StreamActo" +
-      "rLogsRequest\032+.hero.supervisor.v1.Stream" +
-      "ActorLogsResponse0\001\022j\n\017ListScriptTypes\022*" +
-      ".hero.supervisor.v1.ListScriptTypesReque" +
-      "st\032+.hero.supervisor.v1.ListScriptTypesR" +
-      "esponse\022d\n\rGetScriptType\022(.hero.supervis" +
-      "or.v1.GetScriptTypeRequest\032).hero.superv" +
-      "isor.v1.GetScriptTypeResponse\022m\n\020UpdateS" +
-      "criptType\022+.hero.supervisor.v1.UpdateScr" +
-      "iptTypeRequest\032,.hero.supervisor.v1.Upda" +
-      "teScriptTypeResponse\022^\n\013ScaleActors\022&.he" +
-      "ro.supervisor.v1.ScaleActorsRequest\032\'.he" +
-      "ro.supervisor.v1.ScaleActorsResponse\022[\n\n" +
-      "PauseQueue\022%.hero.supervisor.v1.PauseQue" +
-      "ueRequest\032&.hero.supervisor.v1.PauseQueu" +
-      "eResponse\022^\n\013ResumeQueue\022&.hero.supervis" +
-      "or.v1.ResumeQueueRequest\032\'.hero.supervis" +
-      "or.v1.ResumeQueueResponse\022[\n\nPurgeQueue\022" +
-      "%.hero.supervisor.v1.PurgeQueueRequest\032&" +
-      ".hero.supervisor.v1.PurgeQueueResponse\022^" +
-      "\n\013CheckHealth\022&.hero.supervisor.v1.Check" +
-      "HealthRequest\032\'.hero.supervisor.v1.Check" +
-      "HealthResponse\022`\n\013WatchHealth\022&.hero.sup" +
-      "ervisor.v1.WatchHealthRequest\032\'.hero.sup" +
-      "ervisor.v1.WatchHealthResponse0\001\022X\n\tSubm" +
-      "itJob\022$.hero.supervisor.v1.SubmitJobRequ" +
-      "est\032%.hero.supervisor.v1.SubmitJobRespon" +
-      "se\022[\n\nSubmitJobs\022%.hero.supervisor.v1.Su" +
-      "bmitJobsRequest\032&.hero.supervisor.v1.Sub" +
-      "mitJobsResponse\022O\n\006RunJob\022!.hero.supervi" +
-      "sor.v1.RunJobRequest\032\".hero.supervisor.v" +
-      "1.RunJobResponse\022U\n\010AwaitJob\022#.hero.supe" +
-      "rvisor.v1.AwaitJobRequest\032$.hero.supervi" +
-      "sor.v1.AwaitJobResponse\022O\n\006GetJob\022!.hero" +
-      ".supervisor.v1.GetJobRequest\032\".hero.supe" +
-      "rvisor.v1.GetJobResponse\022U\n\010ListJobs\022#.h" +
-      "ero.supervisor.v1.ListJobsRequest\032$.hero" +
-      ".supervisor.v1.ListJobsResponse\022X\n\tCance" +
-      "lJob\022$.hero.supervisor.v1.CancelJobReque" +
-      "st\032%.hero.supervisor.v1.CancelJobRespons" +
-      "e\022U\n\010RetryJob\022#.hero.supervisor.v1.Retry" +
-      "JobRequest\032$.hero.supervisor.v1.RetryJob" +
-      "Response\022X\n\tDeleteJob\022$.hero.supervisor." +
-      "v1.DeleteJobRequest\032%.hero.supervisor.v1" +
-      ".DeleteJobResponse\022W\n\010WatchJob\022#.hero.su" +
-      "pervisor.v1.WatchJobRequest\032$.hero.super" +
-      "visor.v1.WatchJobResponse0\001\022`\n\013WatchEven" +
-      "ts\022&.hero.supervisor.v1.WatchEventsReque" +
-      "st\032\'.hero.supervisor.v1.WatchEventsRespo" +
-      "nse0\001\022[\n\nListEvents\022%.hero.supervisor.v1" +
-      ".ListEventsRequest\032&.hero.supervisor.v1." +
-      "ListEventsResponseB\205\001\n\022hero.supervisor.v" +
-      "1B\026SupervisorServiceProtoP\001ZUgithub.com/" +
-      "hero-supervisor/hero-supervisor/clients/" +
-      "go/hero/supervisor/v1;supervisorv1b\006prot" +
-      "o3"
+      "5\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Job" +
+      ".StateR\006states\022*\n\016expected_count\030\003 \001(\005H\000" +
+      "R\rexpectedCount\210\001\001\022#\n\rvalidate_only\030\004 \001(" +
+      "\010R\014validateOnly\022\026\n\006reason\030\005 \001(\tR\006reasonB" +
+      "\021\n\017_expected_count\"7\n\022PurgeQueueResponse" +
+      "\022!\n\014purged_count\030\001 \001(\005R\013purgedCount\"\234\002\n\022" +
+      "CheckHealthRequest\022=\n\010selector\030\001 \001(\0132!.h" +
+      "ero.supervisor.v1.ActorSelectorR\010selecto" +
+      "r\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1.Ch" +
+      "eckHealthRequest.ScopeR\005scope\0224\n\010max_wai" +
+      "t\030\003 \001(\0132\031.google.protobuf.DurationR\007maxW" +
+      "ait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nS" +
+      "COPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE" +
+      "\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030\001 \003" +
+      "(\0132 .hero.supervisor.v1.HealthReportR\007re" +
+      "ports\"\205\002\n\022WatchHealthRequest\022=\n\010selector" +
+      "\030\001 \001(\0132!.hero.supervisor.v1.ActorSelecto" +
+      "rR\010selector\022.\n\020include_snapshot\030\002 \001(\010H\000R" +
+      "\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003 \001(" +
+      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001" +
+      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
+      "IntervalB\023\n\021_include_snapshot\"\346\001\n\023WatchH" +
+      "ealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n" +
+      "\006report\030\002 \001(\0132 .hero.supervisor.v1.Healt" +
+      "hReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero." +
+      "supervisor.v1.HealthEventH\000R\005event\022:\n\010bo" +
+      "okmark\030\004 \001(\0132\034.hero.supervisor.v1.Bookma" +
+      "rkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobReque" +
+      "st\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Job" +
+      "SpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequ" +
+      "est_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobResp" +
+      "onse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.J" +
+      "obR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplica" +
+      "ted\"U\n\021SubmitJobsRequest\022@\n\010requests\030\001 \003" +
+      "(\0132$.hero.supervisor.v1.SubmitJobRequest" +
+      "R\010requests\"S\n\022SubmitJobsResponse\022=\n\007resu" +
+      "lts\030\001 \003(\0132#.hero.supervisor.v1.SubmitJob" +
+      "ResultR\007results\"\225\001\n\017SubmitJobResult\022)\n\003j" +
+      "ob\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"" +
+      "\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n\005er" +
+      "ror\030\003 \001(\0132\035.hero.supervisor.v1.ItemError" +
+      "R\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033" +
+      ".hero.supervisor.v1.JobSpecR\003job\022\025\n\006job_" +
+      "id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\treq" +
+      "uestId\0224\n\010max_wait\030\004 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\022K\n\013on_wait_end\030\005 \001(" +
+      "\0162+.hero.supervisor.v1.RunJobRequest.OnW" +
+      "aitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAI" +
+      "T_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_" +
+      "RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016Ru" +
+      "nJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
+      "sor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037." +
+      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
+      "ome\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicated\"" +
+      "^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
+      "d\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf.Du" +
+      "rationR\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n\003" +
+      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
+      "B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor." +
+      "v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJobReq" +
+      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(" +
+      "\0162\033.hero.supervisor.v1.JobViewR\004view\";\n\016" +
+      "GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
+      "visor.v1.JobR\003job\"\330\004\n\017ListJobsRequest\022A\n" +
+      "\014script_types\030\001 \003(\0162\036.hero.supervisor.v1" +
+      ".ScriptTypeR\013scriptTypes\0225\n\006states\030\002 \003(\016" +
+      "2\035.hero.supervisor.v1.Job.StateR\006states\022" +
+      "\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\ncontext_" +
+      "id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007a" +
+      "ctorId\022F\n\021create_time_after\030\006 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\017createTimeAfter\022H" +
+      "\n\022create_time_before\030\007 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\020createTimeBefore\022\033\n\tpage" +
+      "_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001(" +
+      "\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.supe" +
+      "rvisor.v1.ListJobsRequest.LabelsEntryR\006l" +
+      "abels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPrefi" +
+      "x\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005va" +
+      "lue\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsResponse" +
+      "\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.JobR" +
+      "\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextPage" +
+      "Token\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001(" +
+      "\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Canc" +
+      "elJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
+      "isor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chang" +
+      "ed\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
+      "obId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttem" +
+      "pts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
+      "ero.supervisor.v1.JobR\003job\"N\n\020DeleteJobR" +
+      "equest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_m" +
+      "issing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJobR" +
+      "esponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017Wa" +
+      "tchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014" +
+      "include_logs\030\002 \001(\010R\013includeLogs\022!\n\014resum" +
+      "e_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_" +
+      "interval\030\004 \001(\0132\031.google.protobuf.Duratio" +
+      "nR\021heartbeatInterval\"\346\002\n\020WatchJobRespons" +
+      "e\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027" +
+      ".hero.supervisor.v1.JobH\000R\003job\022G\n\014state_" +
+      "change\030\003 \001(\0132\".hero.supervisor.v1.JobSta" +
+      "teChangeH\000R\013stateChange\022=\n\010progress\030\004 \001(" +
+      "\0132\037.hero.supervisor.v1.JobProgressH\000R\010pr" +
+      "ogress\022A\n\013log_entries\030\005 \001(\0132\036.hero.super" +
+      "visor.v1.LogEntriesH\000R\nlogEntries\022:\n\010boo" +
+      "kmark\030\006 \001(\0132\034.hero.supervisor.v1.Bookmar" +
+      "kH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n\007e" +
+      "ntries\030\001 \003(\0132\034.hero.supervisor.v1.LogEnt" +
+      "ryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014drop" +
+      "pedCount\"\201\004\n\022WatchEventsRequest\0227\n\006topic" +
+      "s\030\001 \003(\0162\037.hero.supervisor.v1.Event.Topic" +
+      "R\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.su" +
+      "pervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\ta" +
+      "ctor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(" +
+      "\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E" +
+      "\n\014min_severity\030\006 \001(\0162\".hero.supervisor.v" +
+      "1.Event.SeverityR\013minSeverity\022.\n\020include" +
+      "_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n" +
+      "\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022hear" +
+      "tbeat_interval\030\t \001(\0132\031.google.protobuf.D" +
+      "urationR\021heartbeatInterval\022#\n\rinclude_us" +
+      "age\030\n \001(\010R\014includeUsageB\023\n\021_include_snap" +
+      "shot\"\246\002\n\023WatchEventsResponse\022\026\n\006cursor\030\001" +
+      " \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .he" +
+      "ro.supervisor.v1.SnapshotItemH\000R\014snapsho" +
+      "tItem\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v" +
+      "1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.her" +
+      "o.supervisor.v1.BookmarkH\000R\010bookmark\0227\n\005" +
+      "usage\030\005 \001(\0132\037.hero.supervisor.v1.UsageUp" +
+      "dateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n" +
+      "\006actors\030\001 \003(\0132+.hero.supervisor.v1.Usage" +
+      "Update.ActorsEntryR\006actors\032Y\n\013ActorsEntr" +
+      "y\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.her" +
+      "o.supervisor.v1.ActorUsageR\005value:\0028\001\"\277\001" +
+      "\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.sup" +
+      "ervisor.v1.ActorH\000R\005actor\022G\n\013script_type" +
+      "\030\002 \001(\0132$.hero.supervisor.v1.ScriptTypeSt" +
+      "atusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.s" +
+      "upervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021List" +
+      "EventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.sup" +
+      "ervisor.v1.Event.TopicR\006topics\022A\n\014script" +
+      "_types\030\002 \003(\0162\036.hero.supervisor.v1.Script" +
+      "TypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010ac" +
+      "torIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcalle" +
+      "r_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001" +
+      "(\0162\".hero.supervisor.v1.Event.SeverityR\013" +
+      "minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.google" +
+      ".protobuf.TimestampR\ttimeAfter\022;\n\013time_b" +
+      "efore\030\010 \001(\0132\032.google.protobuf.TimestampR" +
+      "\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize" +
+      "\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022ListE" +
+      "ventsResponse\0221\n\006events\030\001 \003(\0132\031.hero.sup" +
+      "ervisor.v1.EventR\006events\022&\n\017next_page_to" +
+      "ken\030\002 \001(\tR\rnextPageToken*^\n\013WaitOutcome\022" +
+      "\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OU" +
+      "TCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\002" +
+      "2\204\032\n\nSupervisor\022d\n\rGetServerInfo\022(.hero." +
+      "supervisor.v1.GetServerInfoRequest\032).her" +
+      "o.supervisor.v1.GetServerInfoResponse\022j\n" +
+      "\017CreateLoginCode\022*.hero.supervisor.v1.Cr" +
+      "eateLoginCodeRequest\032+.hero.supervisor.v" +
+      "1.CreateLoginCodeResponse\022^\n\013CreateActor" +
+      "\022&.hero.supervisor.v1.CreateActorRequest" +
+      "\032\'.hero.supervisor.v1.CreateActorRespons" +
+      "e\022U\n\010GetActor\022#.hero.supervisor.v1.GetAc" +
+      "torRequest\032$.hero.supervisor.v1.GetActor" +
+      "Response\022[\n\nListActors\022%.hero.supervisor" +
+      ".v1.ListActorsRequest\032&.hero.supervisor." +
+      "v1.ListActorsResponse\022^\n\013UpdateActor\022&.h" +
+      "ero.supervisor.v1.UpdateActorRequest\032\'.h" +
+      "ero.supervisor.v1.UpdateActorResponse\022^\n" +
+      "\013DeleteActor\022&.hero.supervisor.v1.Delete" +
+      "ActorRequest\032\'.hero.supervisor.v1.Delete" +
+      "ActorResponse\022[\n\nStartActor\022%.hero.super",
+      "visor.v1.StartActorRequest\032&.hero.superv" +
+      "isor.v1.StartActorResponse\022X\n\tStopActor\022" +
+      "$.hero.supervisor.v1.StopActorRequest\032%." +
+      "hero.supervisor.v1.StopActorResponse\022a\n\014" +
+      "RestartActor\022\'.hero.supervisor.v1.Restar" +
+      "tActorRequest\032(.hero.supervisor.v1.Resta" +
+      "rtActorResponse\022^\n\013StartActors\022&.hero.su" +
+      "pervisor.v1.StartActorsRequest\032\'.hero.su" +
+      "pervisor.v1.StartActorsResponse\022[\n\nStopA" +
+      "ctors\022%.hero.supervisor.v1.StopActorsReq" +
+      "uest\032&.hero.supervisor.v1.StopActorsResp" +
+      "onse\022d\n\rRestartActors\022(.hero.supervisor." +
+      "v1.RestartActorsRequest\032).hero.superviso" +
+      "r.v1.RestartActorsResponse\022l\n\017StreamActo" +
+      "rLogs\022*.hero.supervisor.v1.StreamActorLo" +
+      "gsRequest\032+.hero.supervisor.v1.StreamAct" +
+      "orLogsResponse0\001\022j\n\017ListScriptTypes\022*.he" +
+      "ro.supervisor.v1.ListScriptTypesRequest\032" +
+      "+.hero.supervisor.v1.ListScriptTypesResp" +
+      "onse\022d\n\rGetScriptType\022(.hero.supervisor." +
+      "v1.GetScriptTypeRequest\032).hero.superviso" +
+      "r.v1.GetScriptTypeResponse\022m\n\020UpdateScri" +
+      "ptType\022+.hero.supervisor.v1.UpdateScript" +
+      "TypeRequest\032,.hero.supervisor.v1.UpdateS" +
+      "criptTypeResponse\022^\n\013ScaleActors\022&.hero." +
+      "supervisor.v1.ScaleActorsRequest\032\'.hero." +
+      "supervisor.v1.ScaleActorsResponse\022[\n\nPau" +
+      "seQueue\022%.hero.supervisor.v1.PauseQueueR" +
+      "equest\032&.hero.supervisor.v1.PauseQueueRe" +
+      "sponse\022^\n\013ResumeQueue\022&.hero.supervisor." +
+      "v1.ResumeQueueRequest\032\'.hero.supervisor." +
+      "v1.ResumeQueueResponse\022[\n\nPurgeQueue\022%.h" +
+      "ero.supervisor.v1.PurgeQueueRequest\032&.he" +
+      "ro.supervisor.v1.PurgeQueueResponse\022^\n\013C" +
+      "heckHealth\022&.hero.supervisor.v1.CheckHea" +
+      "lthRequest\032\'.hero.supervisor.v1.CheckHea" +
+      "lthResponse\022`\n\013WatchHealth\022&.hero.superv" +
+      "isor.v1.WatchHealthRequest\032\'.hero.superv" +
+      "isor.v1.WatchHealthResponse0\001\022X\n\tSubmitJ" +
+      "ob\022$.hero.supervisor.v1.SubmitJobRequest" +
+      "\032%.hero.supervisor.v1.SubmitJobResponse\022" +
+      "[\n\nSubmitJobs\022%.hero.supervisor.v1.Submi" +
+      "tJobsRequest\032&.hero.supervisor.v1.Submit" +
+      "JobsResponse\022O\n\006RunJob\022!.hero.supervisor" +
+      ".v1.RunJobRequest\032\".hero.supervisor.v1.R" +
+      "unJobResponse\022U\n\010AwaitJob\022#.hero.supervi" +
+      "sor.v1.AwaitJobRequest\032$.hero.supervisor" +
+      ".v1.AwaitJobResponse\022O\n\006GetJob\022!.hero.su" +
+      "pervisor.v1.GetJobRequest\032\".hero.supervi" +
+      "sor.v1.GetJobResponse\022U\n\010ListJobs\022#.hero" +
+      ".supervisor.v1.ListJobsRequest\032$.hero.su" +
+      "pervisor.v1.ListJobsResponse\022X\n\tCancelJo" +
+      "b\022$.hero.supervisor.v1.CancelJobRequest\032" +
+      "%.hero.supervisor.v1.CancelJobResponse\022U" +
+      "\n\010RetryJob\022#.hero.supervisor.v1.RetryJob" +
+      "Request\032$.hero.supervisor.v1.RetryJobRes" +
+      "ponse\022X\n\tDeleteJob\022$.hero.supervisor.v1." +
+      "DeleteJobRequest\032%.hero.supervisor.v1.De" +
+      "leteJobResponse\022W\n\010WatchJob\022#.hero.super" +
+      "visor.v1.WatchJobRequest\032$.hero.supervis" +
+      "or.v1.WatchJobResponse0\001\022`\n\013WatchEvents\022" +
+      "&.hero.supervisor.v1.WatchEventsRequest\032" +
+      "\'.hero.supervisor.v1.WatchEventsResponse" +
+      "0\001\022[\n\nListEvents\022%.hero.supervisor.v1.Li" +
+      "stEventsRequest\032&.hero.supervisor.v1.Lis" +
+      "tEventsResponseB\205\001\n\022hero.supervisor.v1B\026" +
+      "SupervisorServiceProtoP\001ZUgithub.com/her" +
+      "o-supervisor/hero-supervisor/clients/go/" +
+      "hero/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1182,7 +1182,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "Settings", "UpdateMask", });
+        new java.lang.String[] { "ScriptType", "Settings", "UpdateMask", "ValidateOnly", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor =
       getDescriptor().getMessageType(39);
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_fieldAccessorTable = new

@@ -88,4 +88,14 @@ public interface UpdateScriptTypeRequestOrBuilder extends
    * <code>.google.protobuf.FieldMask update_mask = 3 [json_name = "updateMask"];</code>
    */
   com.google.protobuf.FieldMaskOrBuilder getUpdateMaskOrBuilder();
+
+  /**
+   * <pre>
+   * Only checks the request. Default: false.
+   * </pre>
+   *
+   * <code>bool validate_only = 4 [json_name = "validateOnly"];</code>
+   * @return The validateOnly.
+   */
+  boolean getValidateOnly();
 }

@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeStatus status_;
   /**
    * <pre>
-   * The script type after the change.
+   * The script type after the change. Absent with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after the change.
+   * The script type after the change. Absent with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after the change.
+   * The script type after the change. Absent with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -410,7 +410,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -421,7 +421,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -436,7 +436,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -456,7 +456,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -474,7 +474,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -499,7 +499,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -516,7 +516,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -528,7 +528,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -543,7 +543,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the change.
+     * The script type after the change. Absent with validate_only.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>

@@ -12,7 +12,7 @@ public interface UpdateScriptTypeResponseOrBuilder extends
 
   /**
    * <pre>
-   * The script type after the change.
+   * The script type after the change. Absent with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -21,7 +21,7 @@ public interface UpdateScriptTypeResponseOrBuilder extends
   boolean hasStatus();
   /**
    * <pre>
-   * The script type after the change.
+   * The script type after the change. Absent with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -30,7 +30,7 @@ public interface UpdateScriptTypeResponseOrBuilder extends
   hero.supervisor.v1.ScriptTypeStatus getStatus();
   /**
    * <pre>
-   * The script type after the change.
+   * The script type after the change. Absent with validate_only.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
