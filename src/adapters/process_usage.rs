@@ -36,7 +36,7 @@ pub struct ProcUsage {
 struct Shared {
     /// True while a reading is under way: one that the kernel holds up is not followed by another.
     busy: AtomicBool,
-    /// Whether each topmost process is that of its actor, with its start.
+    /// True for each topmost process that is that of its actor, with its start.
     owners: Lock<BTreeMap<u32, (u64, bool)>>,
 }
 

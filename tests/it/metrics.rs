@@ -72,16 +72,7 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     })
     .await;
 
-    // The process of the actor and its engine host.
-    eventually("its usage is shown", LIMIT, || async {
-        let seen = scrape(&socket).await;
-        let of = |name| value(&seen, name, &["osis_actor_0", "osis"]);
-        let cpu = of("hero_actor_cpu_cores")?;
-        let (memory, files) = (of("hero_actor_memory_bytes")?, of("hero_actor_open_files")?);
-        let is_sane = (0.0..100.0).contains(&cpu) && memory > 2e6 && files > 8.0;
-        (is_sane && of("hero_actor_threads")? >= 2.0).then_some(())
-    })
-    .await;
+    eventually("its usage is shown", LIMIT, || async { usage(&scrape(&socket).await) }).await;
 
     kill(Pid::from_raw(actor.pid.unwrap()), Signal::SIGKILL).unwrap();
     eventually("the restart is counted", LIMIT, || async {
@@ -96,6 +87,15 @@ async fn prometheus_sees_actors_queues_jobs_calls_and_what_is_called() {
     assert_eq!(value(&seen, "hero_actor_restarts_total", &["osis_actor_0"]), None, "{seen}");
     assert!(seen.contains("# TYPE hero_actor_restarts_total counter"), "{seen}");
     assert_eq!(value(&seen, "hero_actor_memory_bytes", &["osis_actor_0"]), None, "{seen}");
+}
+
+/// Checks the usage of the process of the actor and its engine host; None while it was not sampled twice.
+fn usage(seen: &str) -> Option<()> {
+    let of = |name| value(seen, name, &["osis_actor_0", "osis"]);
+    let (cpu, threads) = (of("hero_actor_cpu_cores")?, of("hero_actor_threads")?);
+    let (memory, files) = (of("hero_actor_memory_bytes")?, of("hero_actor_open_files")?);
+    assert!((0.0..100.0).contains(&cpu) && memory > 2e6 && files > 8.0 && threads >= 2.0, "{seen}");
+    Some(())
 }
 
 /// Checks what a scrape shows after one job, one call that was refused and one ping.

@@ -8,14 +8,14 @@ use super::view::{Rows, Subject};
 use crate::cli::table::{Cell, Column, Table, short_ids};
 use crate::cli::values::{age, or_dash, script_type_word, short, word};
 use crate::cli::{queue, usage};
-use crate::proto::actor::{DesiredState, State as ActorState};
+use crate::proto::actor::{DesiredState, Health, State as ActorState};
 use crate::proto::job::State;
 use crate::proto::{Actor, ScriptTypeStatus};
 
 /// Most rows of jobs: more than anybody scrolls through.
 const MOST_JOBS: usize = 500;
 
-/// What is shown of the overview.
+/// The rows that are shown of the overview.
 pub(super) struct Content {
     pub(super) tables: [Table; 3],
     pub(super) rows: Rows,
@@ -137,7 +137,7 @@ fn queue_of(
         actors_total: count(&|_actor| true),
         actors_running: count(&|actor| actor.state() == ActorState::Running),
         actors_busy: count(&|actor| in_flight.contains_key(actor.actor_id.as_str())),
-        actors_unhealthy: count(&|actor| actor.health() == crate::proto::actor::Health::Unhealthy),
+        actors_unhealthy: count(&|actor| actor.health() == Health::Unhealthy),
         ..status.clone()
     }
 }
@@ -208,7 +208,7 @@ fn actor_table(
             Cell::from(actor.actor_id.as_str()),
             script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)).into(),
             Cell::state(word(actor.state().as_str_name(), "STATE_")),
-            Cell::state(word(actor.health().as_str_name(), "HEALTH_")),
+            health(actor),
             jobs.to_string().into(),
             usage::cpu(used).into(),
             usage::memory(used).into(),
@@ -219,6 +219,16 @@ fn actor_table(
         ]
     };
     Table::new(ACTOR_COLUMNS, actors.iter().map(row))
+}
+
+/// Renders the health; a dash for an actor that was not pinged yet.
+fn health(actor: &Actor) -> Cell {
+    match actor.health() {
+        Health::Unspecified | Health::Unknown => "-".into(),
+        health @ (Health::Healthy | Health::Degraded | Health::Unhealthy) => {
+            Cell::state(word(health.as_str_name(), "HEALTH_"))
+        }
+    }
 }
 
 const JOB_COLUMNS: [Column; 7] = [

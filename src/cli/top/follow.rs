@@ -21,9 +21,9 @@ use crate::proto::{
 /// Lines of a log before its end to begin with.
 const TAIL: i32 = 200;
 
-/// What comes in.
+/// One thing that comes in.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum Update {
     Message(Box<WatchEventsResponse>),
     /// The connection is lost, for this reason; another one is tried.
     Lost(String),
@@ -32,14 +32,14 @@ pub(super) enum News {
     Failed(Failure),
     /// An actor that was read; None for one that is gone, an error if it could not be read.
     Read(String, Result<Option<Box<Actor>>, ()>),
-    /// What became of an action.
+    /// The outcome of an action.
     Done(String),
     /// Lines of a log, by its number.
     Log(u64, Vec<String>),
 }
 
 /// Follows events until a failure that a repeat does not cure.
-pub(super) async fn events(client: ClientArgs, server: Server, news: Sender<News>) {
+pub(super) async fn events(client: ClientArgs, server: Server, updates: Sender<Update>) {
     let mut server = Some(server);
     let (mut cursor, mut failures) = (String::new(), 0_u32);
     loop {
@@ -49,27 +49,27 @@ pub(super) async fn events(client: ClientArgs, server: Server, news: Sender<News
         };
         let before = cursor.clone();
         let end = match connected {
-            Ok(mut server) => follow(&mut server, &mut cursor, &news).await,
+            Ok(mut server) => follow(&mut server, &mut cursor, &updates).await,
             Err(failure) => End::Lost(failure.message),
         };
         failures = if cursor == before { failures.saturating_add(1) } else { 1 };
         let told = match end {
-            End::Failed(failure) => News::Failed(failure),
-            End::Lost(why) => News::Lost(why),
+            End::Failed(failure) => Update::Failed(failure),
+            End::Lost(why) => Update::Lost(why),
             End::Expired => {
                 cursor.clear();
-                News::Expired
+                Update::Expired
             }
         };
-        let is_over = matches!(told, News::Failed(_));
-        if news.send(told).await.is_err() || is_over {
+        let is_over = matches!(told, Update::Failed(_));
+        if updates.send(told).await.is_err() || is_over {
             return;
         }
         sleep(RETRY.delay(failures, fastrand::f64())).await;
     }
 }
 
-async fn follow(server: &mut Server, cursor: &mut String, news: &Sender<News>) -> End {
+async fn follow(server: &mut Server, cursor: &mut String, updates: &Sender<Update>) -> End {
     let request = WatchEventsRequest {
         include_snapshot: Some(cursor.is_empty()),
         resume_after: cursor.clone(),
@@ -92,14 +92,14 @@ async fn follow(server: &mut Server, cursor: &mut String, news: &Sender<News>) -
         if whole {
             cursor.clone_from(&message.cursor);
         }
-        if news.send(News::Message(Box::new(message))).await.is_err() {
+        if updates.send(Update::Message(Box::new(message))).await.is_err() {
             return End::Lost(String::new());
         }
     }
 }
 
 /// Reads actors of which events do not tell all.
-pub(super) async fn read_actors(client: ClientArgs, ids: Vec<String>, news: Sender<News>) {
+pub(super) async fn read_actors(client: ClientArgs, ids: Vec<String>, updates: Sender<Update>) {
     let mut server = client.connect().await.ok();
     for id in ids {
         let read = match &mut server {
@@ -113,14 +113,14 @@ pub(super) async fn read_actors(client: ClientArgs, ids: Vec<String>, news: Send
             }
             None => Err(()),
         };
-        if news.send(News::Read(id, read)).await.is_err() {
+        if updates.send(Update::Read(id, read)).await.is_err() {
             return;
         }
     }
 }
 
 /// Does something, and tells what became of it.
-pub(super) async fn act(client: ClientArgs, action: Action, news: Sender<News>) {
+pub(super) async fn act(client: ClientArgs, action: Action, updates: Sender<Update>) {
     let told = match client.connect().await {
         Ok(mut server) => match done(&mut server, &action).await {
             Ok(told) => told,
@@ -128,7 +128,7 @@ pub(super) async fn act(client: ClientArgs, action: Action, news: Sender<News>) 
         },
         Err(failure) => failure.message,
     };
-    let _closed = news.send(News::Done(told)).await;
+    let _closed = updates.send(Update::Done(told)).await;
 }
 
 async fn done(server: &mut Server, action: &Action) -> Result<String, tonic::Status> {
@@ -169,11 +169,11 @@ async fn done(server: &mut Server, action: &Action) -> Result<String, tonic::Sta
 }
 
 /// Follows the log of an actor or a job.
-pub(super) async fn log(client: ClientArgs, subject: Subject, number: u64, news: Sender<News>) {
+pub(super) async fn log(client: ClientArgs, subject: Subject, number: u64, updates: Sender<Update>) {
     let end = match client.connect().await {
         Ok(mut server) => match subject {
-            Subject::Actor { id, .. } => log_of_actor(&mut server, id, number, &news).await,
-            Subject::Job { id, .. } => log_of_job(&mut server, id, number, &news).await,
+            Subject::Actor { id, .. } => log_of_actor(&mut server, id, number, &updates).await,
+            Subject::Job { id, .. } => log_of_job(&mut server, id, number, &updates).await,
             Subject::Queue { .. } => Ok(()),
         },
         Err(failure) => Err(tonic::Status::unavailable(failure.message)),
@@ -182,20 +182,20 @@ pub(super) async fn log(client: ClientArgs, subject: Subject, number: u64, news:
         Ok(()) => "[the log ends here]".to_owned(),
         Err(status) => format!("[the log cannot be followed: {}]", status.message()),
     };
-    let _closed = news.send(News::Log(number, vec![told])).await;
+    let _closed = updates.send(Update::Log(number, vec![told])).await;
 }
 
 async fn log_of_actor(
     server: &mut Server,
     actor_id: String,
     number: u64,
-    news: &Sender<News>,
+    updates: &Sender<Update>,
 ) -> Result<(), tonic::Status> {
     let request =
         StreamActorLogsRequest { actor_id, tail_lines: Some(TAIL), follow: true, ..Default::default() };
     let mut stream = server.stream_actor_logs(request).await?.into_inner();
     while let Some(part) = stream.message().await? {
-        if news.send(News::Log(number, texts(part.dropped_count, part.entries))).await.is_err() {
+        if updates.send(Update::Log(number, texts(part.dropped_count, part.entries))).await.is_err() {
             break;
         }
     }
@@ -206,13 +206,13 @@ async fn log_of_job(
     server: &mut Server,
     job_id: String,
     number: u64,
-    news: &Sender<News>,
+    updates: &Sender<Update>,
 ) -> Result<(), tonic::Status> {
     let request = WatchJobRequest { job_id, include_logs: true, ..Default::default() };
     let mut stream = server.watch_job(request).await?.into_inner();
     while let Some(part) = stream.message().await? {
         if let Some(watch_job_response::Item::LogEntries(entries)) = part.item
-            && news.send(News::Log(number, texts(entries.dropped_count, entries.entries))).await.is_err()
+            && updates.send(Update::Log(number, texts(entries.dropped_count, entries.entries))).await.is_err()
         {
             break;
         }

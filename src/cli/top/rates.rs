@@ -1,4 +1,4 @@
-//! How many jobs came and ended in the last seconds.
+//! Rates: the jobs that came and ended in the last seconds.
 
 /// Seconds over which a rate is taken.
 const SPAN: usize = 10;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::content::Content;
 use super::draw::{Connection, Screen as Picture};
-use super::follow::{self, News};
+use super::follow::{self, Update};
 use super::overview::Overview;
 use super::screen::Screen;
 use super::view::{Action, Asked, Subject, View};
@@ -40,7 +40,7 @@ pub(super) async fn run(
     let mut ended = signal(SignalKind::terminate())?;
     let mut screen = Screen::enter()?;
     let mut keys = EventStream::new();
-    let (sender, mut news) = channel(WAITING);
+    let (sender, mut updates) = channel(WAITING);
     let mut session = Session::new(client, info, sender);
     session.begin(server);
     session.draw(&mut screen)?;
@@ -63,10 +63,10 @@ pub(super) async fn run(
                 // The terminal is gone.
                 None => return Ok(Exit::Interrupted),
             },
-            one = news.recv() => {
+            one = updates.recv() => {
                 let Some(one) = one else { return Ok(Exit::Ok) };
                 session.take(one)?;
-                session.take_waiting(&mut news)?;
+                session.take_waiting(&mut updates)?;
             }
             () = sleep_until(drawn + wait) => {
                 session.draw(&mut screen)?;
@@ -79,7 +79,7 @@ pub(super) async fn run(
 struct Session {
     client: ClientArgs,
     info: GetServerInfoResponse,
-    sender: Sender<News>,
+    sender: Sender<Update>,
     overview: Overview,
     view: View,
     connection: Connection,
@@ -98,7 +98,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(client: ClientArgs, info: GetServerInfoResponse, sender: Sender<News>) -> Self {
+    fn new(client: ClientArgs, info: GetServerInfoResponse, sender: Sender<Update>) -> Self {
         let overview = Overview::default();
         Self {
             content: Content::of(&overview, "", SystemClock.now()),
@@ -123,29 +123,29 @@ impl Session {
     }
 
     /// Takes what waits, so that one drawing shows all of it.
-    fn take_waiting(&mut self, news: &mut Receiver<News>) -> Result<(), Failure> {
+    fn take_waiting(&mut self, updates: &mut Receiver<Update>) -> Result<(), Failure> {
         for _one in 0..WAITING {
-            let Ok(one) = news.try_recv() else { break };
+            let Ok(one) = updates.try_recv() else { break };
             self.take(one)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, news: News) -> Result<(), Failure> {
+    fn take(&mut self, updates: Update) -> Result<(), Failure> {
         self.is_changed = true;
-        match news {
-            News::Message(message) => {
+        match updates {
+            Update::Message(message) => {
                 self.connection = Connection::Live;
                 self.overview.fold(*message);
                 self.read_stale();
             }
-            News::Lost(why) => {
+            Update::Lost(why) => {
                 self.overview.lost();
                 self.connection = Connection::Lost(why);
             }
-            News::Expired => self.overview.expired(),
-            News::Failed(failure) => return Err(failure),
-            News::Read(id, read) => {
+            Update::Expired => self.overview.expired(),
+            Update::Failed(failure) => return Err(failure),
+            Update::Read(id, read) => {
                 self.reading = self.reading.saturating_sub(1);
                 match read {
                     Ok(actor) => self.overview.put_actor(&id, actor.map(|actor| *actor)),
@@ -154,14 +154,14 @@ impl Session {
                     }
                 }
             }
-            News::Done(told) => self.view.notice = told,
-            News::Log(number, lines) if number == self.log_number => {
+            Update::Done(told) => self.view.notice = told,
+            Update::Log(number, lines) if number == self.log_number => {
                 self.log.extend(lines);
                 let surplus = self.log.len().saturating_sub(LOG_LINES);
                 self.log.drain(..surplus);
             }
             // Of a log that is no longer looked at.
-            News::Log(..) => {}
+            Update::Log(..) => {}
         }
         Ok(())
     }

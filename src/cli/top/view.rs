@@ -1,4 +1,4 @@
-//! What of the overview is looked at, and what keys do with it. Pure: a key gives a new view, and perhaps something to do.
+//! The view of the overview, and what keys do with it. Pure: a key gives a new view, and perhaps something to do.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -27,7 +27,7 @@ impl Pane {
     }
 }
 
-/// What a row is about.
+/// The subject of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
     Queue { script_type: i32, paused: bool },
@@ -60,7 +60,7 @@ impl Action {
     }
 }
 
-/// What covers the overview.
+/// The mode: the overview, or what covers it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Mode {
     #[default]
@@ -80,7 +80,7 @@ pub(super) enum Mode {
     },
 }
 
-/// What a key asks for.
+/// A request of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
     Nothing,
@@ -94,7 +94,7 @@ pub(super) enum Asked {
     CloseLog,
 }
 
-/// What is looked at.
+/// The view: pane, selection, filter and mode.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct View {
     pub(super) pane: Pane,
@@ -102,7 +102,7 @@ pub(super) struct View {
     pub(super) selected: [Option<String>; 3],
     pub(super) filter: String,
     pub(super) mode: Mode,
-    /// What became of the last action.
+    /// The outcome of the last action.
     pub(super) notice: String,
 }
 
@@ -141,6 +141,7 @@ impl View {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys are for the row")]
     fn key_of_list(&mut self, code: KeyCode, rows: &Rows, subject: Option<Subject>) -> Asked {
         self.notice.clear();
         match code {

@@ -20,9 +20,9 @@ const FRESH: Duration = Duration::from_secs(90);
 /// The latest usage of all actors, as it is told to watches.
 #[derive(Debug, Default)]
 pub struct UsageRound {
-    /// Those of this node that have a process.
+    /// Actors of this node that have a process.
     pub here: Vec<ActorUsage>,
-    /// Those of other nodes, as far as they are known.
+    /// Actors of other nodes, as far as they are known.
     pub elsewhere: Vec<ActorUsage>,
 }
 

@@ -22,11 +22,8 @@ async fn values_of_an_environment_are_told_to_who_asks_for_them() {
     };
     let created = client.create_actor(request.clone()).await.unwrap().into_inner();
     let listed = client.list_actors(pb::ListActorsRequest::default()).await.unwrap().into_inner();
-    let get = |view: pb::ActorView| pb::GetActorRequest {
-        actor_id: "a".to_owned(),
-        view: view.into(),
-        ..Default::default()
-    };
+    let (id, usage_history) = ("a".to_owned(), None);
+    let get = |view| pb::GetActorRequest { actor_id: id.clone(), view: i32::from(view), usage_history };
     let read = client.get_actor(get(pb::ActorView::Unspecified)).await.unwrap().into_inner();
     let of_type = |view: pb::ActorView| {
         let script_type = pb::ScriptType::Osis.into();

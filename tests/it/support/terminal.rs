@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
@@ -66,7 +67,8 @@ impl Terminal {
     /// The screen as a person sees it, without spaces at the ends of lines.
     pub(crate) fn screen(&self) -> String {
         let (lines, columns) = self.size;
-        let mut parser = vt100::Parser::new(lines, columns, 0);
+        let size = |number: u16| NonZero::new(number).unwrap();
+        let mut parser = vt100::Parser::new(size(lines), size(columns), 0);
         parser.process(&self.shown.lock().unwrap()[self.before..]);
         let lines = parser.screen().rows(0, columns).map(|line| line.trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
