@@ -90,14 +90,15 @@ where
             let response = session(&self.sessions, request.method(), request.headers(), is_encrypted);
             return Either::Right(ready(Ok(response)));
         }
-        let mut peer = peer.clone();
+        // The user at the other end of a unix socket is that of a proxy, and not who looks at the page.
+        let mut peer = Peer { unix: None, ..peer.clone() };
         // Whoever shows a token means that one.
         if !request.headers().contains_key(AUTHORIZATION)
             && let Some(shown) = self.sessions.shown(request.headers(), Instant::now())
         {
             shown.show(request.headers_mut(), &mut peer);
-            request.extensions_mut().insert(peer);
         }
+        request.extensions_mut().insert(peer);
         request.headers_mut().remove(COOKIE);
         // It is that of the page, which needs no entry among the origins of other pages.
         request.headers_mut().remove(ORIGIN);

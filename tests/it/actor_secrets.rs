@@ -101,7 +101,7 @@ impl Stage {
         let mut request = Request::new(list);
         request.metadata_mut().insert("authorization", bearer.clone());
         let listed = client.list_actors(request).await.unwrap().into_inner().actors.remove(0);
-        let get = pb::GetActorRequest { actor_id: listed.actor_id.clone(), view };
+        let get = pb::GetActorRequest { actor_id: listed.actor_id.clone(), view, ..Default::default() };
         let got = client.get_actor(ask(get)).await.unwrap().into_inner().actor.unwrap();
         assert_eq!(got.config, listed.config);
         got.config.unwrap()

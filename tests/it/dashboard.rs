@@ -74,8 +74,8 @@ async fn the_page_and_its_calls_have_one_origin_and_others_are_refused() {
     }
 }
 
-#[tokio::test]
-async fn calls_of_the_page_are_authenticated_as_every_call_is() {
+/// A service that wants to know who calls, and the token of a viewer.
+async fn guarded() -> (Service, String, crate::support::redis::PrivateRedis, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let tokens = dir.path().join("tokens.toml").display().to_string();
     let token =
@@ -95,21 +95,40 @@ async fn calls_of_the_page_are_authenticated_as_every_call_is() {
         "127.0.0.1:0",
     ])
     .await;
+    (service, secret, redis, dir)
+}
+
+/// Calls of a viewer: one that it may make, and one that it may not.
+const LIST: &str = "/hero.supervisor.v1.Supervisor/ListActors";
+const SCALE: &str = "/hero.supervisor.v1.Supervisor/ScaleActors";
+
+/// Returns true for an answer with this code.
+fn is_answered(answer: &str, code: u8) -> bool {
+    answer.contains(&format!("grpc-status: {code}\r")) || answer.contains(&format!("grpc-status:{code}\r"))
+}
+
+#[tokio::test]
+async fn calls_of_the_page_are_authenticated_as_every_call_is() {
+    let (service, secret, _redis, _dir) = guarded().await;
     let address = dashboard(&service);
     let host = format!("host: {address}\r\norigin: http://{address}\r\n{WEB}");
-    let list = "/hero.supervisor.v1.Supervisor/ListActors";
     let page = ask(&address, "GET", "/", &host).await;
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-    let unknown = ask(&address, "POST", list, &host).await;
-    assert!(unknown.contains("grpc-status: 16") || unknown.contains("grpc-status:16"), "{unknown}");
-    let known = ask(&address, "POST", list, &format!("{host}authorization: Bearer {secret}\r\n")).await;
-    assert!(known.contains("grpc-status:0"), "{known}");
+    let unknown = ask(&address, "POST", LIST, &host).await;
+    assert!(is_answered(&unknown, 16), "{unknown}");
+    let shown = format!("{host}authorization: Bearer {secret}\r\n");
+    let known = ask(&address, "POST", LIST, &shown).await;
+    assert!(is_answered(&known, 0), "{known}");
     // A viewer reads and changes nothing.
-    let pause = "/hero.supervisor.v1.Supervisor/ScaleActors";
-    let refused = ask(&address, "POST", pause, &format!("{host}authorization: Bearer {secret}\r\n")).await;
-    assert!(refused.contains("grpc-status: 7") || refused.contains("grpc-status:7"), "{refused}");
+    let refused = ask(&address, "POST", SCALE, &shown).await;
+    assert!(is_answered(&refused, 7), "{refused}");
+}
 
-    // A code of the command line opens a session, once. It does what the token does, and nothing beyond it.
+#[tokio::test]
+async fn a_code_opens_a_session_once_which_does_what_its_caller_may() {
+    let (service, secret, _redis, _dir) = guarded().await;
+    let address = dashboard(&service);
+    let host = format!("host: {address}\r\norigin: http://{address}\r\n{WEB}");
     let url = service.run(["dashboard", "--token", &secret]).stdout;
     let code = url.trim().rsplit_once("#/login/").unwrap_or_else(|| panic!("{url}")).1.to_owned();
     let open = async |code: &str| {
@@ -123,21 +142,19 @@ async fn calls_of_the_page_are_authenticated_as_every_call_is() {
     );
     assert!(open(&code).await.starts_with("HTTP/1.1 403"), "a code is good once");
     let cookie = opened.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let cookie = cookie.split(';').next().unwrap();
     let session = format!("{host}cookie: theme=dark; {cookie}\r\n");
-    let known = ask(&address, "POST", list, &session).await;
-    assert!(known.contains("grpc-status:0"), "{known}");
-    let refused = ask(&address, "POST", pause, &session).await;
-    assert!(refused.contains("grpc-status: 7") || refused.contains("grpc-status:7"), "{refused}");
+    let known = ask(&address, "POST", LIST, &session).await;
+    assert!(is_answered(&known, 0), "{known}");
+    let refused = ask(&address, "POST", SCALE, &session).await;
+    assert!(is_answered(&refused, 7), "{refused}");
     let foreign = session.replace(&format!("origin: http://{address}"), "origin: https://evil.example");
-    assert!(ask(&address, "POST", list, &foreign).await.starts_with("HTTP/1.1 403"));
-    let wrong = ask(&address, "POST", list, &format!("{session}authorization: Bearer hst_wrong\r\n")).await;
-    assert!(
-        wrong.contains("grpc-status: 16") || wrong.contains("grpc-status:16"),
-        "what is shown counts: {wrong}"
-    );
+    assert!(ask(&address, "POST", LIST, &foreign).await.starts_with("HTTP/1.1 403"));
+    let wrong = format!("{session}authorization: Bearer hst_wrong\r\n");
+    let wrong = ask(&address, "POST", LIST, &wrong).await;
+    assert!(is_answered(&wrong, 16), "a token that is shown counts: {wrong}");
     let closed = ask(&address, "DELETE", "/session", &session).await;
     assert!(closed.contains("Max-Age=0"), "{closed}");
-    let ended = ask(&address, "POST", list, &session).await;
-    assert!(ended.contains("grpc-status: 16") || ended.contains("grpc-status:16"), "{ended}");
+    let ended = ask(&address, "POST", LIST, &session).await;
+    assert!(is_answered(&ended, 16), "{ended}");
 }

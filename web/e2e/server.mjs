@@ -102,13 +102,15 @@ export class GuardedServer {
     await this.server.cli("token", "revoke", id, "--tokens-file", this.tokens);
   }
 
-  async start() {
+  /** Starts it; its dashboard at `listen`, with more flags. */
+  async start({ listen = "127.0.0.1:0", more = [] } = {}) {
     const ready = join(this.server.dir, "guarded-ready");
+    rmSync(ready, { force: true });
     const redis = readdirSync(this.server.dir, { recursive: true }).find((name) => name.endsWith("redis.sock"));
     const args = [
       "serve", "--redis-url", `unix://${join(this.server.dir, redis)}`, "--process-manager", "local", "--node", "guarded",
-      "--listen", `unix:${join(this.server.dir, "guarded")}`, "--dashboard-listen", "127.0.0.1:0", "--auth-tokens-file", this.tokens,
-      "--ready-file", ready, "--log-filter", "warn",
+      "--listen", `unix:${join(this.server.dir, "guarded")}`, "--dashboard-listen", listen, "--auth-tokens-file", this.tokens,
+      "--ready-file", ready, "--log-filter", "warn", ...more,
     ];
     this.#child = spawn(this.server.program, args, { stdio: ["ignore", "ignore", "inherit"] });
     await until("the guarded server is ready", () => existsSync(ready) || this.#child.exitCode !== null);
@@ -124,6 +126,10 @@ export class GuardedServer {
 
   stop() {
     this.#child?.kill("SIGKILL");
+  }
+
+  isGone() {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 }
 

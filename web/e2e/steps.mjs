@@ -176,7 +176,7 @@ export const STEPS = [
     await confirm(page);
     await notice(page, "Settings of OSIS saved");
     assert.match(await server.cli("script-type", "get", "osis", "-o", "json"), /"maxAttempts": ?2/);
-    await page.getByRole("button", { name: "Undo" }).click();
+    await page.locator(".notice", { hasText: "Settings of OSIS saved" }).getByRole("button", { name: "Undo" }).click();
     await until("the settings are those of before", async () => !/"maxAttempts": ?2/.test(await server.cli("script-type", "get", "osis", "-o", "json")));
   }],
   ["actors are scaled", async ({ page, server }) => {
