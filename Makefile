@@ -1,8 +1,11 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
+.PHONY: demo run test test-redis-8.2 tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
+
+# Modules of tests/it that touch Redis most. The 8.2 that is fetched speaks no TLS.
+ON_REDIS_82 = contract:: sentinel:: redis_access:: promises:: two_supervisors:: --skip redis_access::tls
 
 # Everything once, for real: private Redis, supervisor, actors, a job from gRPC and back.
 demo:
@@ -20,6 +23,13 @@ run:
 test:
 	$(MAKE) --no-print-directory -j 2 lint clients docs
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
+	$(MAKE) --no-print-directory test-redis-8.2
+
+# What touches Redis most, once more on another version; HERO_REDIS_SERVER is the program that tests start.
+test-redis-8.2:
+	.ci/install redis-8.2
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} HERO_REDIS_SERVER=$(CURDIR)/target/redis-8.2/redis-server \
+		cargo test --test it -- $(ON_REDIS_82)
 
 tools:
 	.ci/install redis zinit grpcurl systemd prometheus clients web

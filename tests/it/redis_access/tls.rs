@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::rights::{EXAMPLES, definition, env_of, targeted};
 use crate::access::pki::{Ca, write};
 use crate::support::full_service::{OSIS_ACTOR, client, create, osis, run};
+use crate::support::redis::redis_server;
 use crate::support::service::{LIMIT, Service, run as command};
 use crate::support::wait::eventually;
 use crate::support::zinit::PrivateZinit;
@@ -39,7 +40,7 @@ impl TlsRedis {
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let file = |name: &str| dir.path().join(name).display().to_string();
-        let child = Command::new("redis-server")
+        let child = Command::new(redis_server())
             .args(["--port", "0", "--save", "", "--bind", "127.0.0.1", "-::1", "--tls-auth-clients", "yes"])
             .args(["--tls-port", &port.to_string(), "--dir", dir.path().to_str().unwrap()])
             .args(["--tls-cert-file", &file("server.crt"), "--tls-key-file", &file("server.key")])

@@ -1,7 +1,7 @@
 //! A Redis of one's own: on a unix socket in a short folder, gone with the test.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,6 +15,43 @@ use super::clock::Clock;
 
 /// How long a server may take to answer; the machine may be busy with other things.
 const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The program that tests start as Redis: `redis-server`, or another version of it that HERO_REDIS_SERVER names.
+pub(crate) fn redis_server() -> String {
+    std::env::var("HERO_REDIS_SERVER").unwrap_or_else(|_unset| "redis-server".to_owned())
+}
+
+/// Writes the users of the pages into a folder, each with a password of its own, beside the default user, who may do all.
+pub(crate) fn write_users(dir: &Path) {
+    let mut lines = "user default on nopass ~* &* +@all\n".to_owned();
+    for user in AclUser::all() {
+        let password = format!("password of {}", user.name);
+        let digest = format!("{:x}", Sha256::digest(&password));
+        lines.push_str(&format!("user {}\n", user.words(Some(&digest)).join(" ")));
+        let file = dir.join(&user.name);
+        std::fs::write(&file, password).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    std::fs::write(dir.join("users.acl"), lines).unwrap();
+}
+
+/// How one of these users logs in.
+pub(crate) fn access_of(dir: &Path, user: &AclUser) -> RedisAccess {
+    let password_file = Some(dir.join(&user.name));
+    RedisAccess { user: Some(user.name.clone()), password_file, ..RedisAccess::default() }
+}
+
+/// What a server has refused to users that are not the default one; empty while it does not run.
+pub(crate) fn refused_to_users(url: &str) -> Vec<String> {
+    let Ok(client) = redis::Client::open(url) else { return Vec::new() };
+    let limit = Duration::from_secs(2);
+    let Ok(mut connection) = client.get_connection_with_timeout(limit) else { return Vec::new() };
+    connection.set_read_timeout(Some(limit)).unwrap();
+    let mut ask = redis::cmd("ACL");
+    let log = ask.arg("LOG").query::<Vec<Vec<redis::Value>>>(&mut connection).unwrap_or_default();
+    let shown = log.into_iter().map(|entry| format!("{entry:?}"));
+    shown.filter(|entry| entry.contains("bulk-string('\"hero-")).collect()
+}
 
 /// A redis-server that only this test uses.
 pub(crate) struct PrivateRedis {
@@ -45,42 +82,19 @@ impl PrivateRedis {
         let dir = tempfile::Builder::new().prefix("hsr").tempdir_in("/tmp").unwrap();
         let clock = with_clock.then(|| Clock::new(dir.path()));
         let mut redis = Self { dir, append_only, clock, child: None };
-        redis.write_users();
+        write_users(redis.dir.path());
         redis.restart().await;
         redis
     }
 
-    /// Writes the users of the pages, each with a password of its own, beside the default user, who may do all.
-    fn write_users(&self) {
-        let mut lines = "user default on nopass ~* &* +@all\n".to_owned();
-        for user in AclUser::all() {
-            let password = format!("password of {}", user.name);
-            let digest = format!("{:x}", Sha256::digest(&password));
-            lines.push_str(&format!("user {}\n", user.words(Some(&digest)).join(" ")));
-            let file = self.password_file(&user);
-            std::fs::write(&file, password).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        }
-        std::fs::write(self.dir.path().join("users.acl"), lines).unwrap();
-    }
-
-    fn password_file(&self, user: &AclUser) -> PathBuf {
-        self.dir.path().join(&user.name)
-    }
-
     /// How a supervisor logs in that has no more rights than it needs.
     pub(crate) fn supervisors(&self) -> RedisAccess {
-        self.access_of(&AclUser::of_supervisors())
+        access_of(self.dir.path(), &AclUser::of_supervisors())
     }
 
     /// How an actor of a script type does.
     pub(crate) fn actors(&self, script_type: ScriptType) -> RedisAccess {
-        self.access_of(&AclUser::of_actors(script_type))
-    }
-
-    fn access_of(&self, user: &AclUser) -> RedisAccess {
-        let password_file = Some(self.password_file(user));
-        RedisAccess { user: Some(user.name.clone()), password_file, ..RedisAccess::default() }
+        access_of(self.dir.path(), &AclUser::of_actors(script_type))
     }
 
     /// Lets a supervisor load the functions, which actors may not.
@@ -94,14 +108,7 @@ impl PrivateRedis {
 
     /// What Redis has refused to users that are not the default one; empty while it does not run.
     pub(crate) fn refused_to_users(&self) -> Vec<String> {
-        let Ok(client) = redis::Client::open(self.url()) else { return Vec::new() };
-        let limit = Duration::from_secs(2);
-        let Ok(mut connection) = client.get_connection_with_timeout(limit) else { return Vec::new() };
-        connection.set_read_timeout(Some(limit)).unwrap();
-        let mut ask = redis::cmd("ACL");
-        let log = ask.arg("LOG").query::<Vec<Vec<redis::Value>>>(&mut connection).unwrap_or_default();
-        let shown = log.into_iter().map(|entry| format!("{entry:?}"));
-        shown.filter(|entry| entry.contains("bulk-string('\"hero-")).collect()
+        refused_to_users(&self.url())
     }
 
     /// The URL for clients.
@@ -129,7 +136,7 @@ impl PrivateRedis {
         let (append, fsync) = if self.append_only { ("yes", "always") } else { ("no", "no") };
         // A file that must not grow is an error to it, and not its end.
         let mut command = Command::new("sh");
-        command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, "redis-server"]);
+        command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, &redis_server()]);
         if let Some(clock) = &self.clock {
             clock.put_on(&mut command);
         }

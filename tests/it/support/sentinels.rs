@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::aio::MultiplexedConnection;
 
+use super::redis::redis_server;
 use super::wait::eventually;
 
 /// Limit of what they do by themselves; the machine may be busy with other things.
@@ -122,7 +123,7 @@ impl Sentinels {
     fn launch(&mut self, place: usize) {
         let file = self.file(place);
         let server = &mut self.all[place];
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(redis_server());
         command.arg(file).args(["--port", &server.port.to_string(), "--bind", "127.0.0.1"]);
         command.arg("--dir").arg(self.dir.path()).args(["--loglevel", "notice", "--logfile"]);
         command.arg(self.dir.path().join(format!("{place}.log")));
