@@ -9,7 +9,7 @@ use crate::domain::model::durability::Durability;
 /// The Redis that holds the jobs.
 #[derive(Debug, Clone, Args)]
 pub struct RedisFlags {
-    /// Redis that holds the jobs: redis://, rediss://, redis+sentinel://, rediss+sentinel:// or unix:// with a path.
+    /// Redis that holds the jobs: redis://, rediss://, redis+sentinel://, redis+cluster:// (each with TLS as rediss+…) or unix:// with a path.
     #[arg(
         long,
         env = "REDIS_URL",

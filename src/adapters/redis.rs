@@ -13,11 +13,13 @@ mod access;
 mod acl;
 mod actor_store;
 mod call;
+mod cluster;
 mod connection;
 mod damaged_records;
 mod durability;
 mod event_log;
 mod functions;
+mod host_list;
 mod keys;
 mod object_store;
 mod queue;
@@ -38,19 +40,25 @@ use crate::ports::store_fault::StoreFault;
 pub use access::{AccessError, RedisAccess, password_of};
 pub use acl::AclUser;
 pub use actor_store::RedisActorStore;
+#[cfg(test)]
+pub(crate) use cluster::Address;
+pub(crate) use cluster::{ClusterSurvey, ServerFacts, SurveyedServer};
 pub(crate) use connection::refusal::{refusal_of, words as error_words};
 pub use damaged_records::begin_to_count;
 pub use event_log::RedisEventLog;
 pub use object_store::RedisObjectStore;
 pub use queue::RedisQueue;
 pub use script_redis::RedisForScripts;
-pub(crate) use sentinel::{Primary, SentinelSurvey, SurveyedSentinel};
+#[cfg(test)]
+pub(crate) use sentinel::Primary;
+pub(crate) use sentinel::{SentinelSurvey, SurveyedSentinel};
 pub use work_queue::RedisWorkQueue;
 
 /// Connection and limits of the queue.
 #[derive(Clone)]
 pub struct RedisConfig {
-    /// `redis://`, `rediss://` or `unix://` with a path, or `redis+sentinel://` and `rediss+sentinel://`;
+    /// `redis://`, `rediss://` or `unix://` with a path, or `redis+sentinel://`, `rediss+sentinel://`, `redis+cluster://` and
+    /// `rediss+cluster://`;
     /// `redis://127.0.0.1:6379` by default. May hold a password, which is never shown.
     pub url: String,
     /// User, password and certificates beside the URL; none by default.

@@ -44,7 +44,7 @@ impl SupervisorBuilder {
     }
 
     /// Sets the Redis that holds jobs and actors: `redis://`, `rediss://`, `redis+sentinel://`,
-    /// `rediss+sentinel://` or `unix://`.
+    /// `rediss+sentinel://`, `redis+cluster://`, `rediss+cluster://` or `unix://`.
     pub fn redis_url(mut self, url: impl Into<String>) -> Self {
         self.redis_url = Some(url.into());
         self

@@ -2,6 +2,7 @@
 
 mod acl;
 mod actors;
+mod cluster;
 mod host;
 mod processes;
 mod redis;
@@ -43,6 +44,11 @@ pub(super) struct Finding {
 }
 
 impl Finding {
+    /// The same, found at one of several servers.
+    fn at(self, server: &str) -> Self {
+        Self { found: format!("{server}: {}", self.found), ..self }
+    }
+
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Ok, found: found.into(), todo: String::new() }
     }

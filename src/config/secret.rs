@@ -15,11 +15,13 @@ impl RedisUrl {
     /// # Errors
     /// A URL with another scheme.
     pub fn parse(raw: &str) -> Result<Self, String> {
-        const SCHEMES: [&str; 7] = [
+        const SCHEMES: [&str; 9] = [
             "redis://",
             "rediss://",
             "redis+sentinel://",
             "rediss+sentinel://",
+            "redis+cluster://",
+            "rediss+cluster://",
             "unix://",
             "redis+unix://",
             "unix:",
@@ -28,8 +30,8 @@ impl RedisUrl {
             return Ok(Self(raw.to_owned()));
         }
         Err(format!(
-            "{:?} is not a Redis URL: use redis://HOST:PORT, rediss://HOST:PORT, redis+sentinel://HOST:PORT,…/NAME or \
-             unix:///PATH",
+            "{:?} is not a Redis URL: use redis://HOST:PORT, rediss://HOST:PORT, redis+sentinel://HOST:PORT,…/NAME, \
+             redis+cluster://HOST:PORT,… or unix:///PATH",
             mask(raw)
         ))
     }

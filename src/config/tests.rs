@@ -263,6 +263,7 @@ fn passwords_are_masked_wherever_they_stand() {
         ("redis://me:s3@cret@h:1", "redis://me:***@h:1"),
         ("redis://:s3?cr@et@h:1", "redis://:***@h:1"),
         ("redis+sentinel://me:s3cret@h:1,i:2/main/0", "redis+sentinel://me:***@h:1,i:2/main/0"),
+        ("redis+cluster://me:s3cret@h:1,i:2", "redis+cluster://me:***@h:1,i:2"),
         ("unix:///r.sock?db=1&PASS=s3cret&user=me", "unix:///r.sock?db=1&PASS=***&user=me"),
         ("unix:///r.sock?db=1&pass=s3cret&user=me", "unix:///r.sock?db=1&pass=***&user=me"),
     ] {

@@ -14,6 +14,7 @@ mod client_dependencies;
 mod client_examples;
 mod client_packages;
 mod clients;
+mod cluster;
 mod conformance_kit;
 mod contract;
 mod dashboard;

@@ -1,7 +1,10 @@
 //! Private servers and ways to wait for facts.
 
 pub(crate) mod clock;
+pub(crate) mod cluster;
 pub(crate) mod full_service;
+pub(crate) mod lent_cluster;
+pub(crate) mod load;
 pub(crate) mod redis;
 pub(crate) mod sentinels;
 pub(crate) mod service;

@@ -10,6 +10,7 @@ use redis::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::cluster::{Address, ClusterUrl};
 use super::sentinel::{Primary, SentinelUrl};
 use crate::private_file::{PrivateFileError, read_private, read_public};
 
@@ -65,6 +66,8 @@ impl RedisAccess {
     /// # Errors
     /// What cannot be used.
     pub fn check(&self, url: &str) -> Result<(), AccessError> {
+        let info =
+            |info: Result<ConnectionInfo, RedisError>| info.map_err(|error| wrong(URL, error.to_string()));
         let Some(sentinels) = self.sentinels(url)? else {
             let unused = [
                 (SENTINEL_USER, self.sentinel_user.is_some()),
@@ -75,10 +78,11 @@ impl RedisAccess {
                     "has no effect without Sentinels: use redis+sentinel://HOST:26379,…/NAME as redis_url";
                 return Err(wrong(setting, what));
             }
-            return self.client(url).map(drop);
+            return match self.cluster(url)? {
+                Some(cluster) => self.client_of(info(cluster.server("localhost", 1))?).map(drop),
+                None => self.client(url).map(drop),
+            };
         };
-        let info =
-            |info: Result<ConnectionInfo, RedisError>| info.map_err(|error| wrong(URL, error.to_string()));
         self.sentinel_client(info(sentinels.sentinel("localhost", 1))?)?;
         self.client_of(info(sentinels.server("localhost", 1))?).map(drop)
     }
@@ -88,9 +92,21 @@ impl RedisAccess {
         SentinelUrl::parse(url).map_err(|what| wrong(URL, what))
     }
 
+    /// The Cluster whose servers a URL names; None if it names none.
+    pub(super) fn cluster(&self, url: &str) -> Result<Option<ClusterUrl>, AccessError> {
+        ClusterUrl::parse(url).map_err(|what| wrong(URL, what))
+    }
+
     /// Makes a client of what the files have now.
     pub(super) fn client(&self, url: &str) -> Result<Client, AccessError> {
         self.client_of(url.into_connection_info().map_err(|error| wrong(URL, error.to_string()))?)
+    }
+
+    /// Makes a client of a server of a Cluster.
+    pub(crate) fn client_in_cluster(&self, url: &str, at: &Address) -> Result<Client, AccessError> {
+        let cluster = self.cluster(url)?.ok_or_else(|| wrong(URL, "names no Cluster"))?;
+        let server = cluster.server(&at.host, at.port);
+        self.client_of(server.map_err(|error| wrong(URL, error.to_string()))?)
     }
 
     /// Makes a client of the primary that Sentinels have named, or of the server of the URL.

@@ -9,8 +9,11 @@ use crate::domain::model::script_type::ScriptType;
 const OF_CONNECTIONS: [&str; 2] = ["+@connection", "-@dangerous"];
 
 /// Commands of actors. They cannot load functions: whoever can, runs code with the rights of all who call them.
-const OF_ACTORS: [&str; 27] = [
+const OF_ACTORS: [&str; 30] = [
+    "cluster|nodes",
+    "cluster|slots",
     "del",
+    "exists",
     "fcall",
     "get",
     "hdel",
@@ -43,7 +46,10 @@ const OF_ACTORS: [&str; 27] = [
 const OF_OBJECTS: [&str; 6] = ["hkeys", "hlen", "sadd", "smembers", "srem", "sscan"];
 
 /// Commands of supervisors. `info` is for `doctor`.
-const OF_SUPERVISORS: [&str; 51] = [
+const OF_SUPERVISORS: [&str; 54] = [
+    "cluster|info",
+    "cluster|nodes",
+    "cluster|slots",
     "del",
     "exists",
     "fcall",

@@ -1,5 +1,6 @@
 //! The wait for replicas, which have to know of a change before it counts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::connection::{Connection, OwnConnection, ReadFailed};
@@ -35,43 +36,50 @@ impl OwnConnection {
 }
 
 impl Connection {
-    /// Returns the generation of the connection before a call that replicas have to know of; None where they have not.
-    pub(super) async fn before(&self, durability: Durability) -> Result<Option<u64>, StoreFault> {
+    /// Returns the generation of the connection before a call on this key that replicas have to know of; None where they have not.
+    pub(super) async fn before(&self, durability: Durability, key: &str) -> Result<Option<u64>, StoreFault> {
         match durability {
             Durability::Primary => Ok(None),
             Durability::Replicated => {
-                self.shared().await?;
-                Ok(Some(self.generation()))
+                self.shared(&self.route(Some(key.as_bytes())).await?).await?;
+                Ok(Some(self.generation(key)))
             }
         }
     }
 }
 
-/// Waits for replicas, on a connection of its own so that nobody else waits.
+/// Waits for replicas, on connections of its own so that nobody else waits.
 #[derive(Default)]
 pub(super) struct Replicas {
-    kept: Lock<Option<(OwnConnection, u64)>>,
+    /// By the key whose server it leads to, which is that of a queue.
+    kept: Lock<BTreeMap<String, (OwnConnection, u64)>>,
 }
 
 impl Replicas {
-    /// Waits until a replica has all that was written before, which was done at this generation of the connection. After a
-    /// change of the connection nobody can say whether the server that has written and the one that is asked are the same.
-    pub(super) async fn acknowledge(&self, shared: &Connection, generation: u64) -> Result<(), StoreFault> {
-        let kept = self.kept.lock().clone().filter(|(_connection, of)| *of == generation);
+    /// Waits until a replica has all that was written before to the server of this key, which was done at this generation of the
+    /// connection. After a change of the connection nobody can say whether the server that has written and the one that is asked
+    /// are the same.
+    pub(super) async fn acknowledge(
+        &self,
+        shared: &Connection,
+        key: &str,
+        generation: u64,
+    ) -> Result<(), StoreFault> {
+        let kept = self.kept.lock().get(key).cloned().filter(|(_connection, of)| *of == generation);
         let mut connection = match kept {
             Some((connection, _generation)) => connection,
             None => {
-                let connection = shared.blocking().await?;
-                *self.kept.lock() = Some((connection.clone(), generation));
+                let connection = shared.blocking(key).await?;
+                self.kept.lock().insert(key.to_owned(), (connection.clone(), generation));
                 connection
             }
         };
         let waited = connection.until_replicated().await;
         if waited.is_err() {
-            *self.kept.lock() = None;
+            self.kept.lock().remove(key);
         }
         waited?;
-        if shared.generation() == generation {
+        if shared.generation(key) == generation {
             return Ok(());
         }
         Err(StoreFault::Unavailable("the connection has changed before a replica has acknowledged".into()))

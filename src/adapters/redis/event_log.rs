@@ -1,4 +1,9 @@
 //! The event log: one stream for events that are not about jobs, and the streams that the functions on queues append to.
+//!
+//! A function writes the events of its jobs in the step in which it changes them, so they lie in the slot of their queue. Those that are
+//! not about jobs have a slot of their own.
+
+mod reader;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,13 +13,14 @@ use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, ParsingError, Value};
 use tokio::time::Instant;
 
+use self::reader::{Reader, read_any};
 use super::RedisQueue;
-use super::connection::{Connection, OwnConnection};
+use super::connection::Connection;
 use super::damaged_records::{self, RecordKind};
 use super::functions::Function;
 use super::keys;
 use super::records::{decode_event, decode_job_event, encode_event};
-use super::reply::{self, Entry, Lossy, Streams};
+use super::reply::{self, Entry, Lossy};
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::{Event, Repeat};
@@ -26,9 +32,8 @@ const EVENTS: &str = "events";
 const EXTENT: &str = "the extent of a stream of events";
 /// Events in one call of the function that adds them.
 const AT_ONCE: usize = 200;
-/// Wait of a read in Redis, and time after which a read that does not return is given up.
+/// Wait of a read in Redis.
 const READ_BLOCK: Duration = Duration::from_secs(2);
-const READ_WATCHDOG: Duration = Duration::from_secs(10);
 
 /// The log, on the connection of a queue.
 pub struct RedisEventLog {
@@ -131,19 +136,18 @@ impl EventLog for RedisEventLog {
     }
 
     async fn follow(&self) -> Result<Box<dyn Follow>, LogError> {
-        let connection = self.connection.blocking().await?;
-        let log = Self { connection: Arc::clone(&self.connection) };
-        let generation = self.connection.generation();
-        Ok(Box::new(Follower { log, connection, generation, behind: true }))
+        Ok(Box::new(Follower {
+            log: Self { connection: Arc::clone(&self.connection) },
+            readers: Vec::new(),
+            behind: true,
+        }))
     }
 }
 
-/// A reader on an own connection.
+/// Reads streams as they grow: all of them by one reader, in a Cluster each by its own.
 struct Follower {
     log: RedisEventLog,
-    connection: OwnConnection,
-    /// Number of the shared connection when this one was opened.
-    generation: u64,
+    readers: Vec<Reader>,
     /// True while entries may have been trimmed unread, or the log may be another one; reads are then checked for that.
     behind: bool,
 }
@@ -151,11 +155,8 @@ struct Follower {
 #[async_trait]
 impl Follow for Follower {
     async fn next(&mut self, cursor: &Cursor, limit: usize) -> Result<Read, LogError> {
-        let generation = self.log.connection.generation();
-        if generation != self.generation {
-            // The address may lead to another Redis now.
-            self.connection = self.log.connection.blocking().await?;
-            (self.generation, self.behind) = (generation, true);
+        if self.open(cursor).await? {
+            self.behind = true;
         }
         if self.behind {
             let read = self.log.after(cursor, limit).await?;
@@ -166,18 +167,14 @@ impl Follow for Follower {
             }
             self.behind = false;
         }
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(limit).arg("BLOCK").arg(u64::try_from(READ_BLOCK.as_millis()).unwrap_or(0));
-        read.arg("STREAMS");
-        for (stream, _position) in cursor.iter() {
-            read.arg(keys::events(stream));
-        }
-        for (_stream, position) in cursor.iter() {
-            read.arg(position.to_string());
-        }
         let begun = Instant::now();
-        let answer = self.connection.query(&read, READ_WATCHDOG).await.map_err(StoreFault::from)?;
-        let streams: Streams = reply::read(EVENTS, answer)?;
+        let streams = match read_any(&mut self.readers, cursor, limit).await {
+            Ok(streams) => streams,
+            Err(error) => {
+                self.readers.clear();
+                return Err(error.into());
+            }
+        };
         // Silence may come from a log that began again with a clock that is behind. After a pause of this process, the log may have
         // been trimmed.
         self.behind = streams.is_empty() || begun.elapsed() > READ_BLOCK * 2;
@@ -197,6 +194,30 @@ impl Follow for Follower {
         }
         entries.sort_by_key(|logged: &Logged| (logged.position, logged.stream));
         Ok(Read::Entries { entries, upto })
+    }
+}
+
+impl Follower {
+    /// Opens what is missing, or leads to a server that may be another one by now; true if that was anything.
+    async fn open(&mut self, cursor: &Cursor) -> Result<bool, StoreFault> {
+        let connection = &self.log.connection;
+        let streams: Vec<EventStream> = cursor.iter().map(|(stream, _position)| stream).collect();
+        let groups: Vec<Vec<EventStream>> = match connection.servers().are_many() {
+            true => streams.into_iter().map(|stream| vec![stream]).collect(),
+            false => vec![streams],
+        };
+        let of_now = |reader: &Reader| {
+            reader.first().is_some_and(|key| connection.generation(&key) == reader.generation)
+        };
+        let is_open = self.readers.iter().map(|reader| &reader.streams).eq(groups.iter());
+        if is_open && self.readers.iter().all(of_now) {
+            return Ok(false);
+        }
+        self.readers.clear();
+        for streams in groups {
+            self.readers.push(Reader::open(connection, streams).await?);
+        }
+        Ok(true)
     }
 }
 

@@ -67,6 +67,7 @@ functions! {
     Delete = "hero_delete",
     Depth = "hero_depth_page",
     Drain = "hero_drain",
+    Elsewhere = "hero_elsewhere",
     Emit = "hero_emit",
     Epoch = "hero_epoch",
     Extent = "hero_extent",

@@ -1,4 +1,13 @@
 //! The keys in Redis, and how a lease names an entry.
+//!
+//! | keys | slot in a Cluster |
+//! |---|---|
+//! | `hero:{T}:…`, `hero:job:{T}:…`, `hero:req:{T}:…` | one for each script type, so that each step of a job is one step: osis 13090, sal 5225, v 7761, python 7252 |
+//! | [`CONTROL_EVENTS`], and what is below it | 9102 |
+//! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
+//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
+//!
+//! A test holds the numbers (`cluster/slots.rs`).
 
 use crate::domain::model::event::cursor::EventStream;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
@@ -25,6 +34,11 @@ pub(super) const EPOCH: &str = "hero:epoch";
 
 /// A key that never exists, so that its removal is a write that changes nothing.
 pub(super) const PROBE: &str = "hero:probe";
+
+/// The same in the slot of a queue.
+pub(super) fn probe(script_type: ScriptType) -> String {
+    format!("hero:{{{script_type}}}:probe")
+}
 
 /// Leader of a node: the supervisor that pings and scales its actors. The key expires.
 pub(super) fn lead(node: &NodeName) -> String {
@@ -175,6 +189,8 @@ pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
     for (part, _kind, rights) in PARTS {
         all.extend(rights.to(&format!("hero:{{{script_type}}}:{part}")));
     }
+    // Functions ask for keys that never exist, to see whether the slot is on its way to another server.
+    all.extend(Rights::Read.to(&format!("hero:{{{script_type}}}:q:~*")));
     for (part, rights) in STREAMS {
         all.extend(rights.to(&format!("hero:{{{script_type}}}:{part}:*")));
     }

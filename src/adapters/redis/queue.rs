@@ -2,7 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `submission`, `batches`, `quotas` | jobs get into their queues, many in one call, as far as quotas allow |
+//! | `submission`, `batches`, `quotas`, `elsewhere` | jobs get into their queues, many in one call, as far as quotas allow |
 //! | `replies`, `sweep` | the ends of awaited jobs, by reply or, if that was lost, by their records |
 //! | `jobs`, `list`, `change_feed` | single jobs, pages of jobs, hints at changes |
 //! | `admin`, `presence`, `maintenance` | a queue as a whole, its actors, its housekeeping |
@@ -10,6 +10,7 @@
 mod admin;
 mod batches;
 mod change_feed;
+mod elsewhere;
 mod jobs;
 mod list;
 mod maintenance;
@@ -19,8 +20,8 @@ mod replies;
 mod submission;
 mod sweep;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -48,8 +49,10 @@ const ROUNDS: usize = 100;
 pub struct RedisQueue {
     shared: Arc<Shared>,
     batchers: Batchers,
-    /// Set once the tasks run that find the ends of awaited jobs.
-    waiting: OnceCell<()>,
+    /// Each set once the task runs that reads the replies of these queues.
+    reading: PerScriptType<OnceCell<()>>,
+    /// Set once the task runs that finds the ends whose replies were lost.
+    sweeping: Once,
     change_feed: ChangeFeed,
     swept_at: Lock<Option<Instant>>,
 }
@@ -71,6 +74,14 @@ impl Shared {
     /// Jobs of this type that may wait.
     fn limit(&self, script_type: ScriptType) -> u64 {
         self.limits[script_type].load(Ordering::Relaxed)
+    }
+
+    /// The queues whose streams one read can have: all of them, but in a Cluster each has a slot of its own.
+    fn read_together_with(&self, script_type: ScriptType) -> Vec<ScriptType> {
+        match self.connection.servers().are_many() {
+            true => vec![script_type],
+            false => ScriptType::ALL.to_vec(),
+        }
     }
 }
 
@@ -94,30 +105,36 @@ impl RedisQueue {
         });
         Ok(Self {
             batchers: Batchers::new(shared.clone()),
-            waiting: OnceCell::new(),
+            reading: PerScriptType::default(),
+            sweeping: Once::new(),
             change_feed: ChangeFeed::new(shared.clone()),
             shared,
             swept_at: Lock::default(),
         })
     }
 
-    /// Starts the tasks that find the ends of awaited jobs, with the first call that waits.
-    async fn start_waiting(&self) -> Result<(), StoreFault> {
+    /// Starts the tasks that find the ends of awaited jobs of a type, with the first call that waits.
+    async fn start_waiting(&self, script_type: ScriptType) -> Result<(), StoreFault> {
+        let queues = self.shared.read_together_with(script_type);
+        let Some(first) = queues.first() else { return Ok(()) };
         let start = async || {
-            let positions = replies::refresh(&self.shared).await?;
-            let shared = self.shared.clone();
+            let positions = replies::refresh(&self.shared, &queues).await?;
+            let (shared, queues) = (self.shared.clone(), queues.clone());
             self.shared.tasks.spawn(async move {
                 let closing = shared.closing.clone();
-                closing.run_until_cancelled(replies::read(&shared, positions)).await;
+                closing.run_until_cancelled(replies::read(&shared, &queues, positions)).await;
             });
+            Ok::<_, StoreFault>(())
+        };
+        self.reading[*first].get_or_try_init(start).await?;
+        self.sweeping.call_once(|| {
             let shared = self.shared.clone();
             self.shared.tasks.spawn(async move {
                 let closing = shared.closing.clone();
                 closing.run_until_cancelled(sweep::run(&shared)).await;
             });
-            Ok(())
-        };
-        self.waiting.get_or_try_init(start).await.copied()
+        });
+        Ok(())
     }
 
     pub(super) fn connection(&self) -> Arc<Connection> {

@@ -7,9 +7,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::time::Instant;
 
-use super::{Finding, replication, sentinel};
-use crate::adapters::redis::{Primary, SentinelSurvey, error_words, refusal_of};
-use crate::config::{Config, RedisUrl};
+use super::{Finding, cluster, replication, sentinel};
+use crate::adapters::redis::{AccessError, ClusterSurvey, SentinelSurvey, error_words, refusal_of};
+use crate::config::Config;
+use crate::domain::model::durability::Durability;
 use crate::ports::store_fault::Refusal;
 
 /// Limit of each call; Redis normally answers within a millisecond.
@@ -27,19 +28,46 @@ const APPEND_ONLY: &str =
     "set `appendonly yes` in redis.conf, and now with `redis-cli config set appendonly yes`";
 
 pub(super) async fn check(config: &Config) -> Vec<Finding> {
-    let url = &config.redis_url;
-    let survey = SentinelSurvey::of(url.expose(), &config.redis_access()).await;
+    let (access, url) = (config.redis_access(), config.redis_url.expose());
+    if let Some(survey) = ClusterSurvey::of(url, &access).await {
+        return check_cluster(config, &survey).await;
+    }
+    let survey = SentinelSurvey::of(url, &access).await;
     let mut findings = survey.as_ref().map(sentinel::judge).unwrap_or_default();
     let primary = match survey.map(|survey| survey.primary).transpose() {
         Ok(primary) => primary,
         Err(_no_primary) => return findings,
     };
-    let (mut connection, latency) = match connect(config, primary.as_ref()).await {
+    let client = access.client_at(url, primary.as_ref());
+    findings.extend(check_server(config, client, &config.redis_url.to_string(), primary.is_some()).await);
+    findings
+}
+
+/// Checks a Cluster, and each of its primaries as a server for itself.
+async fn check_cluster(config: &Config, survey: &ClusterSurvey) -> Vec<Finding> {
+    let mut findings = cluster::judge(survey);
+    let (access, url) = (config.redis_access(), config.redis_url.expose());
+    for server in survey.primaries.iter().filter(|server| server.answer.is_ok()) {
+        let at = server.at.to_string();
+        let of_one = check_server(config, access.client_in_cluster(url, &server.at), &at, false).await;
+        findings.extend(of_one.into_iter().map(|finding| finding.at(&at)));
+    }
+    if config.durability == Durability::Primary {
+        findings.push(replication::cost(config.durability));
+    }
+    findings
+}
+
+/// Checks one server. `has_sentinels` says that they make another one the primary when this one is lost.
+async fn check_server(
+    config: &Config,
+    client: Result<Client, AccessError>,
+    at: &str,
+    has_sentinels: bool,
+) -> Vec<Finding> {
+    let (mut connection, latency) = match connect(config, client).await {
         Ok(connected) => connected,
-        Err((why, todo)) => {
-            findings.push(Finding::fail("redis", format!("{url}: {why}"), todo));
-            return findings;
-        }
+        Err((why, todo)) => return vec![Finding::fail("redis", format!("{at}: {why}"), todo)],
     };
     let info: String = match redis::cmd("INFO").query_async(&mut connection).await {
         Ok(info) => info,
@@ -48,31 +76,30 @@ pub(super) async fn check(config: &Config) -> Vec<Finding> {
                 "INFO is not answered",
                 "give its user the right to call INFO (ACL SETUSER … +info)",
             ));
-            findings.push(Finding::fail("redis", format!("{url}: {why}: {}", error_words(&error)), todo));
-            return findings;
+            return vec![Finding::fail("redis", format!("{at}: {why}: {}", error_words(&error)), todo)];
         }
     };
     let info = parse_info(&info);
-    findings.push(version(url, &info, latency));
+    let mut findings = vec![version(at, &info, latency)];
     findings.extend(role(&info));
     findings.push(functions(&mut connection).await);
     findings.push(eviction(&info));
     findings.push(durability(&mut connection, &info).await);
     let min_replicas = config_get(&mut connection, "min-replicas-to-write").await;
     let min_replicas = min_replicas.and_then(|number| number.parse().ok());
-    findings.extend(replication::judge(&info, primary.is_some(), config.durability, min_replicas));
+    findings.extend(replication::judge(&info, has_sentinels, config.durability, min_replicas));
     findings
 }
 
 /// Connects, and measures the time of an answer. The error is the fault, and advice.
 async fn connect(
     config: &Config,
-    primary: Option<&Primary>,
+    client: Result<Client, AccessError>,
 ) -> Result<(MultiplexedConnection, Duration), (String, &'static str)> {
     const ABSENT: &str =
         "start Redis, name it with --redis-url, or try everything with `hero-supervisor dev`";
     let (access, url) = (config.redis_access(), config.redis_url.expose());
-    let client = access.client_at(url, primary).map_err(|error| (error.to_string(), ABSENT))?;
+    let client = client.map_err(|error| (error.to_string(), ABSENT))?;
     ping(&client).await.map_err(|error| match refused(&error) {
         Some((why, todo)) => (format!("{why}: {}", error_words(&error)), todo),
         None => (access.explain(url, &error).unwrap_or_else(|| error.to_string()), ABSENT),
@@ -94,11 +121,11 @@ fn parse_info(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect()
 }
 
-fn version(url: &RedisUrl, info: &HashMap<&str, &str>, latency: Duration) -> Finding {
+fn version(at: &str, info: &HashMap<&str, &str>, latency: Duration) -> Finding {
     let version = info.get("redis_version").copied().unwrap_or("0");
     let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    let text = format!("{version} at {url}, answers in {latency:.1?}");
+    let text = format!("{version} at {at}, answers in {latency:.1?}");
     if found < OLDEST {
         return Finding::fail("redis", text, "install Redis 7.0 or later: jobs are kept by Redis Functions");
     }
@@ -278,8 +305,7 @@ mod tests {
 
     #[test]
     fn redis_6_is_too_old() {
-        let url = RedisUrl::parse("redis://h").unwrap();
-        let of = |line: &str| version(&url, &parse_info(line), Duration::ZERO).verdict;
+        let of = |line: &str| version("redis://h", &parse_info(line), Duration::ZERO).verdict;
         assert_eq!(of("redis_version:6.2.14"), super::super::Verdict::Fail);
         assert_eq!(of("redis_version:7.0.15"), super::super::Verdict::Ok);
         assert_eq!(of("redis_version:8.2.0"), super::super::Verdict::Ok);

@@ -53,7 +53,7 @@ fn stale_primary(has_sentinels: bool, min_replicas: Option<u32>) -> Finding {
 }
 
 /// Says what a failover costs.
-fn cost(durability: Durability) -> Finding {
+pub(super) fn cost(durability: Durability) -> Finding {
     let check = "durability";
     match durability {
         Durability::Replicated => {

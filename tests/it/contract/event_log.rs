@@ -1,4 +1,4 @@
-//! What every event log promises, on memory and on a real Redis.
+//! What every event log promises, on memory, on a real Redis, and on a real Redis Cluster.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use hero_supervisor::ScriptType;
 use hero_supervisor::adapters::memory::event_log::MemoryEventLog;
 use hero_supervisor::adapters::memory::{MemoryBroker, MemoryConfig};
-use hero_supervisor::adapters::redis::{RedisConfig, RedisEventLog, RedisQueue};
+use hero_supervisor::adapters::redis::{RedisAccess, RedisConfig, RedisEventLog, RedisQueue};
 use hero_supervisor::domain::events::list::list;
 use hero_supervisor::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
 use hero_supervisor::domain::model::event::cursor::{Cursor, EventStream, Position};
@@ -19,6 +19,7 @@ use hero_supervisor::ports::event_log::{EventLog, Logged, Read};
 use hero_supervisor::ports::job_submission::Submission;
 use hero_supervisor::ports::queue::Queue;
 
+use crate::support::lent_cluster::LentCluster;
 use crate::support::redis::PrivateRedis;
 
 /// Which adapter is tested.
@@ -26,6 +27,7 @@ use crate::support::redis::PrivateRedis;
 enum Kind {
     Memory,
     Redis,
+    Cluster,
 }
 
 /// A log, the queue that writes to it, and what trims it.
@@ -38,6 +40,7 @@ struct EventLogContract {
 enum Place {
     Memory(MemoryEventLog),
     Redis(PrivateRedis),
+    Cluster(LentCluster),
 }
 
 impl Kind {
@@ -54,27 +57,38 @@ impl Kind {
             }
             Self::Redis => {
                 let redis = PrivateRedis::start().await;
-                let access = redis.supervisors();
-                let config = RedisConfig { url: redis.url(), access, ..RedisConfig::default() };
-                let queue = RedisQueue::new(config).unwrap();
-                let log = Arc::new(RedisEventLog::new(&queue));
-                EventLogContract { log, queue: Arc::new(queue), place: Place::Redis(redis) }
+                Self::bench_on(redis.url(), redis.supervisors(), Place::Redis(redis))
+            }
+            Self::Cluster => {
+                let cluster = LentCluster::take().await;
+                Self::bench_on(cluster.url(), cluster.supervisors(), Place::Cluster(cluster))
             }
         }
+    }
+}
+
+impl Kind {
+    fn bench_on(url: String, access: RedisAccess, place: Place) -> EventLogContract {
+        let queue = RedisQueue::new(RedisConfig { url, access, ..RedisConfig::default() }).unwrap();
+        let log = Arc::new(RedisEventLog::new(&queue));
+        EventLogContract { log, queue: Arc::new(queue), place }
     }
 }
 
 impl EventLogContract {
     /// Forgets all but the last `kept` events of the control stream.
     async fn trim(&self, kept: usize) {
+        let mut trim = redis::cmd("XTRIM");
+        trim.arg("hero:{events}:log").arg("MAXLEN").arg(kept);
         match &self.place {
             Place::Memory(log) => log.trim(kept).unwrap(),
             Place::Redis(redis) => {
-                let client = redis::Client::open(redis.url()).unwrap();
-                let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-                let mut trim = redis::cmd("XTRIM");
-                trim.arg("hero:{events}:log").arg("MAXLEN").arg(kept);
+                let mut connection = redis.connection().await;
                 let _trimmed: i64 = trim.query_async(&mut connection).await.unwrap();
+            }
+            Place::Cluster(cluster) => {
+                let owner = cluster.owner(9102).await.unwrap();
+                let _trimmed: i64 = cluster.ask(owner, &trim).await.unwrap();
             }
         }
     }
@@ -328,6 +342,13 @@ macro_rules! on_every_log {
                 super::$name(super::Kind::Redis).await;
             })*
         }
+
+        mod on_cluster {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Kind::Cluster).await;
+            })*
+        }
     };
 }
 
@@ -348,8 +369,7 @@ async fn on_redis_entries_that_cannot_be_read_end_no_page_and_no_list() {
     let bench = Kind::Redis.bench().await;
     bench.log.append(&[say("old")]).await.unwrap();
     let Place::Redis(redis) = &bench.place else { unreachable!("it is on Redis") };
-    let client = redis::Client::open(redis.url()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = redis.connection().await;
     let mut unreadable = redis::pipe();
     for number in 0..1001 {
         unreadable.cmd("XADD").arg("hero:{events}:log").arg("*").arg("e").arg(format!("?{number}")).ignore();

@@ -1,4 +1,4 @@
-//! What every job queue promises, on memory and on a real Redis.
+//! What every job queue promises, on memory, on a real Redis, and on a real Redis Cluster.
 
 mod actors;
 mod attempts;
@@ -36,6 +36,13 @@ macro_rules! on_every_queue {
             $(#[tokio::test]
             async fn $name() {
                 super::$suite::$name(super::queue_contract::Kind::Redis).await;
+            })*
+        }
+
+        mod on_cluster {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$suite::$name(super::queue_contract::Kind::Cluster).await;
             })*
         }
     };

@@ -1,4 +1,4 @@
-//! What every object store promises, on memory and on a real Redis.
+//! What every object store promises, on memory, on a real Redis, and on a real Redis Cluster.
 
 use std::sync::Arc;
 
@@ -8,16 +8,18 @@ use hero_supervisor::adapters::redis::{RedisConfig, RedisObjectStore};
 use hero_supervisor::ports::object_store::{Content, MAX_OBJECT_BYTES, ObjectStore, Put, Shelf};
 use hero_supervisor::ports::store_fault::StoreFault;
 
+use crate::support::lent_cluster::LentCluster;
 use crate::support::redis::PrivateRedis;
 
 struct ObjectStoreContract {
     store: Arc<dyn ObjectStore>,
     redis: Option<PrivateRedis>,
+    _cluster: Option<LentCluster>,
 }
 
 impl ObjectStoreContract {
     fn memory() -> Self {
-        Self { store: Arc::new(MemoryObjectStore::default()), redis: None }
+        Self { store: Arc::new(MemoryObjectStore::default()), redis: None, _cluster: None }
     }
 
     async fn redis() -> Self {
@@ -25,7 +27,15 @@ impl ObjectStoreContract {
         redis.load_functions().await;
         let access = redis.actors(ScriptType::OSIS);
         let config = RedisConfig { url: redis.url(), access, ..RedisConfig::default() };
-        Self { store: Arc::new(RedisObjectStore::new(&config).unwrap()), redis: Some(redis) }
+        Self { store: Arc::new(RedisObjectStore::new(&config).unwrap()), redis: Some(redis), _cluster: None }
+    }
+
+    async fn cluster() -> Self {
+        let cluster = LentCluster::take().await;
+        let access = cluster.actors(ScriptType::OSIS);
+        let config = RedisConfig { url: cluster.url(), access, ..RedisConfig::default() };
+        let store = Arc::new(RedisObjectStore::new(&config).unwrap());
+        Self { store, redis: None, _cluster: Some(cluster) }
     }
 
     async fn put(&self, shelf: &Shelf, id: &str, text: &str, fields: &[(&str, &str)]) -> Put {
@@ -59,6 +69,13 @@ macro_rules! on_every_store {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(&super::ObjectStoreContract::redis().await).await;
+            })*
+        }
+
+        mod on_cluster {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::ObjectStoreContract::cluster().await).await;
             })*
         }
     };

@@ -1,5 +1,6 @@
 //! What a reader is told to type works, in the order of each page.
 
+use std::net::TcpListener;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -40,6 +41,19 @@ pages! {
 
 /// Ports of servers that pages start, and of their Sentinels.
 const SENTINEL_PORTS: [&str; 5] = ["16379", "16380", "26379", "26380", "26381"];
+
+/// Ports of servers of a Cluster, and of the one before it.
+const CLUSTER_PORTS: [&str; 7] = ["17000", "17001", "17002", "17003", "17004", "17005", "17006"];
+
+/// Ports on which servers of a Cluster can listen: the port 10000 above each of them is free as well.
+fn free_cluster_ports() -> Vec<String> {
+    let has_bus = |port: &u16| {
+        port.checked_add(10_000).is_some_and(|bus| TcpListener::bind(("127.0.0.1", bus)).is_ok())
+    };
+    let free: Vec<u16> = free_ports(200).into_iter().filter(has_bus).take(CLUSTER_PORTS.len()).collect();
+    assert_eq!(free.len(), CLUSTER_PORTS.len(), "there are so many free ports");
+    free.into_iter().map(|port| port.to_string()).collect()
+}
 
 #[test]
 fn every_shell_block_is_run_or_says_why_not() {
@@ -144,6 +158,9 @@ impl Place {
             let free = free_ports(SENTINEL_PORTS.len());
             addresses
                 .extend(SENTINEL_PORTS.into_iter().zip(free).map(|(port, free)| (port, free.to_string())));
+        }
+        if page.contains(CLUSTER_PORTS[0]) {
+            addresses.extend(CLUSTER_PORTS.into_iter().zip(free_cluster_ports()));
         }
         let terminal = Terminal::open(folder.path(), &[]);
         Self { terminal, server: None, addresses, _redis: redis, folder }

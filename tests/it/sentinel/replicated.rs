@@ -14,8 +14,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_replica_a_submit_is_uncertain_and_can_be_repeated() {
     let mut stage = Stage::start(&["--durability", "replicated"]).await;
-    let client = stage.client();
-    assert_eq!(run(&client, stage.marking("first")).await.result(), "first");
+    let client = stage.marked.client();
+    assert_eq!(run(&client, stage.marked.marking("first")).await.result(), "first");
     let (primary, _port) = stage.sentinels.primary().await.unwrap();
     let replicas: Vec<usize> = (0..3).filter(|place| *place != primary).collect();
     for replica in &replicas {
@@ -23,7 +23,7 @@ async fn without_a_replica_a_submit_is_uncertain_and_can_be_repeated() {
     }
 
     let request = pb::SubmitJobRequest {
-        job: Some(stage.marking("second")),
+        job: Some(stage.marked.marking("second")),
         request_id: "second".to_owned(),
         ..Default::default()
     };
@@ -32,7 +32,7 @@ async fn without_a_replica_a_submit_is_uncertain_and_can_be_repeated() {
     assert!(refused.message.contains("no replica has acknowledged"), "{refused:?}");
     assert!(refused.message.contains("repeat it with the request_id"), "{refused:?}");
     let id = refused.metadata["job_id"].clone();
-    assert_eq!(stage.marks("second"), 0, "it is not run, since no replica knows that it was taken");
+    assert_eq!(stage.marked.marks("second"), 0, "it is not run, since no replica knows that it was taken");
 
     stage.sentinels.restart(replicas[0]);
     let accepted = eventually("it is accepted", LIMIT, || async {
@@ -42,5 +42,5 @@ async fn without_a_replica_a_submit_is_uncertain_and_can_be_repeated() {
     .into_inner();
     assert_eq!(accepted.job.unwrap().job_id, id);
     assert_eq!(end_of(&client, &id).await.result(), "second");
-    assert_eq!(stage.marks("second"), 1);
+    assert_eq!(stage.marked.marks("second"), 1);
 }

@@ -29,13 +29,15 @@ const FILES_OF_ACTORS: [&str; 2] = ["work_queue.rs", "work_queue/"];
 /// Files for the objects of scripts.
 const FILES_OF_OBJECTS: [&str; 1] = ["object_store.rs"];
 /// Files that actors and supervisors use.
-const FILES_OF_BOTH: [&str; 3] = ["connection.rs", "functions.rs", "wrong_type.rs"];
+const FILES_OF_BOTH: [&str; 4] = ["connection.rs", "functions.rs", "wrong_type.rs", "cluster/ask.rs"];
 /// Commands that every user has, since they are about connections.
 const OF_ALL: [&str; 2] = ["ping", "wait"];
 /// Files that talk to Sentinels.
 const FILES_OF_SENTINELS: [&str; 1] = ["sentinel/"];
+/// Files that ask on behalf of `doctor`.
+const FILES_OF_DOCTOR: [&str; 1] = ["cluster/survey.rs"];
 /// Commands that neither a function nor the adapter uses: the library of Redis subscribes, and `doctor` asks.
-const ELSEWHERE: [&str; 3] = ["function|delete", "info", "subscribe"];
+const ELSEWHERE: [&str; 4] = ["cluster|info", "function|delete", "info", "subscribe"];
 
 /// The bodies of the functions of the library, by name.
 fn bodies() -> BTreeMap<String, String> {
@@ -87,7 +89,7 @@ fn commands_of_functions(names: &[&str]) -> BTreeSet<String> {
 /// The commands that the adapter sends from its files of which this is true.
 fn commands_of_files(is_meant: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/adapters/redis");
-    let sent = Regex::new(r#"cmd\("([A-Z]+)"\)(?:[^;]*?\.arg\("(LOAD)"\))?"#).unwrap();
+    let sent = Regex::new(r#"cmd\("([A-Z]+)"\)(?:(?:;\s*\w+)?\.arg\("(SLOTS|NODES)"\))?"#).unwrap();
     let mut commands = BTreeSet::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
@@ -99,11 +101,15 @@ fn commands_of_files(is_meant: impl Fn(&str) -> bool) -> BTreeSet<String> {
             } else if path.extension().is_some_and(|extension| extension == "rs")
                 && !name.contains("tests")
                 && !is_in(&name, &FILES_OF_SENTINELS)
+                && !is_in(&name, &FILES_OF_DOCTOR)
                 && is_meant(&name)
             {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-                let sent = sent.captures_iter(code).map(|found| found[1].to_lowercase());
+                let sent = sent.captures_iter(code).map(|found| match found.get(2) {
+                    Some(of) => format!("{}|{}", &found[1], of.as_str()).to_lowercase(),
+                    None => found[1].to_lowercase(),
+                });
                 commands.extend(sent.filter(|command| !OF_ALL.contains(&command.as_str())));
             }
         }
@@ -123,6 +129,8 @@ fn set(lists: &[&[&str]]) -> BTreeSet<String> {
 fn actors_have_the_commands_that_they_use() {
     let both = commands_of_files(|name| is_in(name, &FILES_OF_BOTH));
     let mut used = commands_of_functions(&FUNCTIONS_OF_ACTORS);
+    // All functions are registered with it.
+    used.extend(commands_of_functions(&["undivided"]));
     used.extend(commands_of_files(|name| is_in(name, &FILES_OF_ACTORS)));
     used.extend(both.into_iter().filter(|command| command != "function"));
     assert_eq!(used, set(&[&OF_ACTORS]));

@@ -1,22 +1,21 @@
 //! A connection of one reader, for commands that block.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::time::timeout;
 
-use super::fault_of;
-use crate::adapters::redis::sentinel::PrimaryWatch;
+use super::servers::{Route, Servers};
+use super::{fault_of, refusal};
 use crate::ports::store_fault::StoreFault;
 
 /// A connection to the server that was in use when it was opened.
 #[derive(Clone)]
 pub(in super::super) struct OwnConnection {
     connection: MultiplexedConnection,
-    primary: Option<Arc<PrimaryWatch>>,
-    moves: u64,
+    servers: Servers,
+    route: Route,
 }
 
 /// A read without an answer. The connection is of no more use, unless Redis has answered with an error.
@@ -40,12 +39,8 @@ impl From<ReadFailed> for StoreFault {
 }
 
 impl OwnConnection {
-    pub(super) fn new(
-        connection: MultiplexedConnection,
-        primary: Option<Arc<PrimaryWatch>>,
-        moves: u64,
-    ) -> Self {
-        Self { connection, primary, moves }
+    pub(super) fn new(connection: MultiplexedConnection, servers: Servers, route: Route) -> Self {
+        Self { connection, servers, route }
     }
 
     /// Runs a command that may block, and gives it up after `limit`, or when there is another primary: a former one may hang, and
@@ -69,16 +64,22 @@ impl OwnConnection {
         self.limited(commands.query_async(&mut connection), limit).await
     }
 
-    /// Sees that the server is still the primary, and is not about to be replaced.
+    /// Sees that the server is still the primary, and is not about to be replaced. In a Cluster the replica that is the primary next
+    /// acknowledges nothing more to this one.
     pub(in super::super) async fn is_of_the_primary(&self) -> Result<(), StoreFault> {
-        let Some(primary) = &self.primary else { return Ok(()) };
-        let (now, moves) = primary.confirm().await?;
-        if moves != self.moves {
-            return Err(ReadFailed::Moved.into());
-        }
-        match now.is_being_replaced {
-            true => Err(StoreFault::Unavailable("a failover is under way".into())),
-            false => Ok(()),
+        match &self.servers {
+            Servers::Sentinels(primary) => {
+                let (now, moves) = primary.confirm().await?;
+                match now.is_being_replaced {
+                    _ if moves != self.route.moves => Err(ReadFailed::Moved.into()),
+                    true => Err(StoreFault::Unavailable("a failover is under way".into())),
+                    false => Ok(()),
+                }
+            }
+            Servers::One | Servers::Cluster(_) => match self.servers.has_moved(&self.route) {
+                true => Err(ReadFailed::Moved.into()),
+                false => Ok(()),
+            },
         }
     }
 
@@ -87,20 +88,24 @@ impl OwnConnection {
         answer: impl Future<Output = Result<T, RedisError>>,
         limit: Duration,
     ) -> Result<T, ReadFailed> {
-        let (primary, moves) = (&self.primary, self.moves);
-        let moved = async move {
-            match primary {
-                Some(primary) => primary.moved(moves).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
+        let answered = tokio::select! {
             biased;
-            () = moved => Err(ReadFailed::Moved),
-            answered = timeout(limit, answer) => match answered {
-                Ok(answer) => answer.map_err(ReadFailed::Redis),
-                Err(_elapsed) => Err(ReadFailed::TimedOut(limit)),
-            },
+            () = self.servers.moved(&self.route) => return Err(ReadFailed::Moved),
+            answered = timeout(limit, answer) => answered,
+        };
+        match answered {
+            Ok(Err(error)) if self.servers.are_many() && is_of_another(&error) => {
+                // Whoever asks again is led to the server that has the keys now.
+                drop(self.servers.look_again().await);
+                Err(ReadFailed::Moved)
+            }
+            Ok(answer) => answer.map_err(ReadFailed::Redis),
+            Err(_elapsed) => Err(ReadFailed::TimedOut(limit)),
         }
     }
+}
+
+/// True if a server says that another one has the keys, or will have them.
+fn is_of_another(error: &RedisError) -> bool {
+    refusal::code(error).is_some_and(|code| ["MOVED", "ASK", "UNBLOCKED"].contains(&code.as_str()))
 }

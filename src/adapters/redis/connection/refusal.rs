@@ -15,7 +15,7 @@ pub(crate) fn refusal_of(error: &RedisError) -> Option<Refusal> {
         "OOM" => Refusal::Full,
         "MISCONF" | "NOREPLICAS" => Refusal::NotDurable,
         "NOAUTH" | "NOPERM" | "WRONGPASS" | "DENIED" => Refusal::AccessDenied,
-        "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" => Refusal::Busy,
+        "LOADING" | "CLUSTERDOWN" | "TRYAGAIN" | "ASK" | "BUSY" => Refusal::Busy,
         "ERR" if detail.starts_with("max number of clients") => Refusal::Busy,
         // The words of a function of Redis 7.0 for NOPERM: of a command, a key, or a channel.
         "ERR" if detail.starts_with("The user executing the script can't ") => Refusal::AccessDenied,
@@ -67,6 +67,7 @@ mod tests {
             ("LOADING", "Redis is loading the dataset in memory", Some(Refusal::Busy)),
             ("BUSY", "Redis is busy running a script", Some(Refusal::Busy)),
             ("CLUSTERDOWN", "The cluster is down", Some(Refusal::Busy)),
+            ("ASK", "13090 127.0.0.1:7000", Some(Refusal::Busy)),
             ("TRYAGAIN", "Multiple keys request during rehashing", Some(Refusal::Busy)),
             ("ERR", "max number of clients reached", Some(Refusal::Busy)),
             (

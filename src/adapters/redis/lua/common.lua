@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 14
+local REVISION = 15
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -45,8 +45,30 @@ local function other_types(script_type)
   return others
 end
 
+-- True for the error of a command that the caller's user may not run.
+local function is_denied(problem)
+  return string.find(problem, 'permission', 1, true) or string.find(problem, 'The user executing', 1, true)
+end
+
+-- Keeps a function on several keys from doing half of its work. In a Cluster, the keys of a slot go to another server one by one, and a
+-- function breaks off at the first key that is not here. On both sides of such a move Redis refuses to look for two keys
+-- that never exist. So that is asked for first, and nothing is done until the move is over.
+local function undivided(callback)
+  return function(keys, args)
+    local key = keys[1]
+    if key and string.find(key, '{', 1, true) then
+      local found = redis.pcall('EXISTS', key .. ':~1', key .. ':~2')
+      if type(found) == 'table' and not is_denied(found.err) then
+        return redis.error_reply('TRYAGAIN the slot of ' .. key .. ' is on its way to another server; nothing was done')
+      end
+    end
+    return callback(keys, args)
+  end
+end
+
 -- Registers a function, also under the name that it had below revision 7: a supervisor of that time may still run.
-local function register(name, callback, flags, older_name)
+local function register(name, call, flags, older_name)
+  local callback = undivided(call)
   redis.register_function{ function_name = name, callback = callback, flags = flags }
   if older_name then redis.register_function{ function_name = older_name, callback = callback, flags = flags } end
 end

@@ -105,11 +105,12 @@ local function enqueue_again(queue, job, number)
   return 'q:' .. redis.call('XADD', queue.stream, '*', 'attempt', number, 'id', job.id)
 end
 
--- hero_retry q | id reset place by queued running: queues a job that failed or was cancelled once more; with reset 1 its attempts count anew. Answers
+-- hero_retry q | id reset place by queued running, perhaps others_queued others_running: queues a job that failed or was cancelled once more; with reset 1 its attempts count anew. Answers
 -- with its basic fields, or with the state that forbids it; nil when there is no such job. `place` is where the caller has seen
 -- the job last, '' for nowhere. A job at another place was retried since, by this call before its answer was lost or by
 -- another one, and is left as it is; older supervisors give no place. `by` is the identity that asks and `queued` and `running` its
 -- quota (a number or nothing): a job of its own that its quota refuses is answered as hero_submit does. Older supervisors give none.
+-- In a Cluster `others_queued` and `others_running` are its jobs in the queues of the other script types.
 writing('hero_retry', function(keys, args)
   local queue, now, id = queue_of(keys[1]), now_ms(), args[1]
   local job = load_job(queue, id)
@@ -117,7 +118,8 @@ writing('hero_retry', function(keys, args)
   if args[3] and args[3] ~= (job.place or '') then return basic_fields(queue, id) end
   if job.is_ping or (job.status ~= 'failed' and job.status ~= 'cancelled') then return job.status end
   local most = { queued = tonumber(args[5]), running = tonumber(args[6]) }
-  local refused = quotas.refusal_of_retry(queue, job, args[4] or '', most)
+  local elsewhere = args[7] and { queued = tonumber(args[7]), running = tonumber(args[8]) }
+  local refused = quotas.refusal_of_retry(queue, job, args[4] or '', most, elsewhere)
   if refused then return refused end
   load_attempts(job)
   local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout')

@@ -42,6 +42,12 @@ function quotas.count(bases, identity)
   return used
 end
 
+-- Adds the jobs in the queues of other script types that the caller has counted, since they lie in other slots of a Cluster.
+function quotas.add_elsewhere(used, elsewhere)
+  if not used or not elsewhere then return end
+  used.queued, used.running = used.queued + elsewhere.queued, used.running + elsewhere.running
+end
+
 -- Drops strays of each set.
 function quotas.drop_strays(bases, identity)
   for name, base in pairs(bases) do drop_strays(quotas.key(base, identity), 'hero:job:{' .. name .. '}:') end
@@ -72,15 +78,19 @@ function quotas.refusal(call, job)
   if not used then
     used, problem = quotas.count_anew(quotas.bases(call.queue, call.others), job.by, most)
     if not used then return problem end
+    quotas.add_elsewhere(used, job.flags.elsewhere)
     call.used[job.by] = used
   end
   return quotas.first_reached(used, most)
 end
 
--- The answer to `identity`, which retries this job, when the job is its own and its quota allows no further one; else nil.
-function quotas.refusal_of_retry(queue, job, identity, most)
+-- The answer to `identity`, which retries this job, when the job is its own and its quota allows no further one; else nil. With
+-- `elsewhere` the caller has counted its jobs in the other queues.
+function quotas.refusal_of_retry(queue, job, identity, most, elsewhere)
   if identity == '' or job.by ~= identity then return nil end
-  local used, problem = quotas.count_anew(quotas.bases(queue, other_types(queue.script_type)), identity, most)
+  local others = elsewhere and {} or other_types(queue.script_type)
+  local used, problem = quotas.count_anew(quotas.bases(queue, others), identity, most)
+  quotas.add_elsewhere(used, elsewhere)
   return used and quotas.first_reached(used, most) or problem
 end
 

@@ -7,9 +7,12 @@ local function parse_flags(call, text)
   local function has(letter) return string.find(text, letter, 1, true) ~= nil end
   flags = {
     wanted = has('w'), ping = has('p'), foreign_id = has('x'), inline = has('i'), stray = has('u'), by = has('b'),
+    taken = has('t'), reused = string.match(text, 'r(%d+)'),
   }
   local queued, running = string.match(text, 'l(%d*),(%d*)')
   if queued then flags.most = { queued = tonumber(queued), running = tonumber(running) } end
+  queued, running = string.match(text, 'o(%d+),(%d+)')
+  if queued then flags.elsewhere = { queued = tonumber(queued), running = tonumber(running) } end
   call.flags[text] = flags
   return flags
 end
@@ -68,6 +71,7 @@ local function find_request(call, job)
   local found, problem = read_text(key)
   if problem then return { 'damaged', key, problem } end
   if not found then
+    if job.flags.reused then return { 'reused', job.flags.reused } end
     for _, name in ipairs(call.others) do
       local other = read_text('hero:req:{' .. name .. '}:' .. job.request)
       if other then return { 'reused', string.match(other, '^%S+ %S* (%d+)$') or '0' } end
@@ -84,7 +88,7 @@ end
 
 -- True if the id has a record; ids that callers have chosen are looked for in all queues.
 local function is_id_taken(call, job)
-  if redis.call('EXISTS', call.queue.record .. job.id) == 1 then return true end
+  if job.flags.taken or redis.call('EXISTS', call.queue.record .. job.id) == 1 then return true end
   if not job.flags.foreign_id then return false end
   for _, name in ipairs(call.others) do
     if redis.call('EXISTS', 'hero:job:{' .. name .. '}:' .. job.id) == 1 then return true end
@@ -205,9 +209,11 @@ local function submit_jobs(call, args, answers)
 end
 
 -- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
---   others: 1 if ids and requests of the other script types are looked at as well (their keys lie in other slots)
+--   others: 1 if ids and requests of the other script types are looked at as well. In a Cluster their keys lie in other slots: there
+--   the caller has asked hero_elsewhere, and the flags t, r and o tell its answers
 --   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
---   u there is no such target,
+--   u there is no such target, t another queue has the id, rTIME another queue had the request then,
+--   oQUEUED,RUNNING the jobs of its identity in other queues,
 --   b the last value is the identity that submits it, lQUEUED,RUNNING the most jobs that it may have (a number or nothing)
 --   n: number of names and values that follow
 -- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length,
@@ -226,6 +232,23 @@ writing('hero_submit', function(keys, args)
   if ok then return answers end
   retract(call)
   return redis.error_reply(error_text(problem))
+end)
+
+-- hero_elsewhere q | per job: id request identity: what this queue knows of jobs that are to be submitted to another one. Answers
+-- per job {time of the first use of the request or '', 1 if the id is taken, jobs of the identity that wait, and that run}. What is
+-- damaged is passed over.
+reading('hero_elsewhere', function(keys, args)
+  local queue, answers = queue_of(keys[1]), {}
+  for i = 1, #args, 3 do
+    local id, request, identity = args[i], args[i + 1], args[i + 2]
+    local known = request ~= '' and read_text(queue.request .. request)
+    local used = identity ~= '' and quotas.count({ queue.base }, identity) or { queued = 0, running = 0 }
+    answers[#answers + 1] = {
+      known and (string.match(known, '^%S+ %S* (%d+)$') or '0') or '', redis.call('EXISTS', queue.record .. id),
+      used.queued, used.running,
+    }
+  end
+  return answers
 end)
 
 -- hero_attach q | id instance: the basic fields of a job; until it has ended, its end will be replied to `instance`. Nil when

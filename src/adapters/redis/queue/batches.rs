@@ -8,11 +8,13 @@ use redis::{FromRedisValue, ParsingError, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::elsewhere::{self, Elsewhere};
 use super::jobs::job_of;
 use super::quotas::{limit_text, quota_reached};
 use super::{Shared, span_millis};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
@@ -174,13 +176,17 @@ async fn ask(
     script_type: ScriptType,
     groups: &[SubmitGroup],
 ) -> Result<Vec<SubmitAnswer>, Failed> {
-    let mut command = Function::Submit.on_queue(script_type);
     let config = &shared.config;
-    command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&config.instance).arg("1");
-    for submission in groups.iter().flat_map(|group| &group.submissions) {
-        write(&mut command, submission);
-    }
-    let before = shared.connection.before(config.durability).await;
+    let submissions: Vec<&Submission> = groups.iter().flat_map(|group| &group.submissions).collect();
+    let command = if shared.connection.servers().are_many() {
+        // The other queues lie in other slots, where the function cannot look.
+        let elsewhere = elsewhere::ask(&shared.connection, script_type, &submissions).await;
+        command_of(shared, script_type, &submissions, Some(&elsewhere))
+    } else {
+        command_of(shared, script_type, &submissions, None)
+    };
+    let queue = keys::queue(script_type);
+    let before = shared.connection.before(config.durability, &queue).await;
     let generation = before.map_err(|error| Failed { error, sent: false })?;
     let (answer, repeated): (Accepted, bool) = match shared.connection.call_once(&command, SUBMIT).await {
         // The ids of the jobs tell whether the first call had its effect.
@@ -194,14 +200,30 @@ async fn ask(
     };
     let answers = answer.read(script_type, repeated).map_err(|error| Failed { error, sent: true })?;
     if let Some(generation) = generation.filter(|_generation| answers.iter().any(SubmitAnswer::is_of_a_job)) {
-        let acknowledged = shared.replicas.acknowledge(&shared.connection, generation).await;
+        let acknowledged = shared.replicas.acknowledge(&shared.connection, &queue, generation).await;
         acknowledged.map_err(|error| Failed { error, sent: true })?;
     }
     Ok(answers)
 }
 
+/// The call of `hero_submit` for these jobs. With `elsewhere`, the function does not look at the other queues.
+fn command_of(
+    shared: &Shared,
+    script_type: ScriptType,
+    submissions: &[&Submission],
+    elsewhere: Option<&[Elsewhere]>,
+) -> redis::Cmd {
+    let mut command = Function::Submit.on_queue(script_type);
+    command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&shared.config.instance);
+    command.arg(u8::from(elsewhere.is_none()));
+    for (index, submission) in submissions.iter().enumerate() {
+        write(&mut command, submission, elsewhere.and_then(|known| known.get(index)));
+    }
+    command
+}
+
 /// Adds one job to a call of `hero_submit`.
-fn write(command: &mut redis::Cmd, submission: &Submission) {
+fn write(command: &mut redis::Cmd, submission: &Submission, elsewhere: Option<&Elsewhere>) {
     let Submission { id, spec, request, wanted, unroutable, quota } = submission;
     let fields = encode_spec(id, spec);
     let mut flags = String::with_capacity(4);
@@ -226,6 +248,9 @@ fn write(command: &mut redis::Cmd, submission: &Submission) {
     }
     if quota.is_some() {
         flags.push_str(&format!("l{},{}", limit_text(quota.max_queued), limit_text(quota.max_running)));
+    }
+    if let Some(elsewhere) = elsewhere {
+        elsewhere.add_flags(&mut flags);
     }
     let (request_id, fingerprint) = match request {
         Some(request) => (request.text(), request.fingerprint.as_str()),

@@ -98,10 +98,12 @@ async fn listen(shared: &Shared) {
 
 /// Passes on published ids until the connection is lost, or may be.
 async fn receive(shared: &Shared, messages: PubSub) {
-    let generation = shared.connection.generation();
+    // One server passes on what any has published (Connection::subscription).
+    let server = ScriptType::ALL.map(keys::changes).into_iter().next().unwrap_or_default();
+    let generation = shared.connection.generation(&server);
     let mut messages = messages.into_on_message();
     let mut heard = Instant::now();
-    while shared.connection.generation() == generation && heard.elapsed() < SILENCE {
+    while shared.connection.generation(&server) == generation && heard.elapsed() < SILENCE {
         let message = match timeout(LOOK_EVERY, messages.next()).await {
             Ok(Some(message)) => message,
             Ok(None) => return,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Pipeline, Value};
 
 use super::quotas::{limit_text, quota_reached};
-use super::{RedisQueue, list};
+use super::{RedisQueue, elsewhere, list};
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
@@ -94,7 +94,7 @@ impl JobQueue for RedisQueue {
         reset_attempts: bool,
         quota: Option<&IdentityQuota>,
     ) -> Result<Retried, QueueError> {
-        let Some(place) = self.place_of(id).await? else { return Ok(Retried::Unknown) };
+        let Some((script_type, place)) = self.place_of(id).await? else { return Ok(Retried::Unknown) };
         let reset = if reset_attempts { "1" } else { "0" };
         let (identity, [queued, running]) = match quota {
             Some(IdentityQuota { identity, quota }) => {
@@ -102,7 +102,13 @@ impl JobQueue for RedisQueue {
             }
             None => ("", Default::default()),
         };
-        let args = [id.as_str(), reset, &place, identity, &queued, &running];
+        let mut args = vec![id.as_str(), reset, &place, identity, &queued, &running];
+        let elsewhere;
+        if self.shared.connection.servers().are_many() && !identity.is_empty() {
+            let (queued, running) = elsewhere::used_by(&self.shared.connection, script_type, identity).await;
+            elsewhere = [queued.to_string(), running.to_string()];
+            args.extend(elsewhere.iter().map(String::as_str));
+        }
         match self.call_all_queues(Function::Retry, &args, "a retry").await? {
             None => Ok(Retried::Unknown),
             Some((script_type, RetryAnswer::Queued(fields))) => {
@@ -125,22 +131,22 @@ impl RedisQueue {
         args: &[&str],
         what: &str,
     ) -> Result<Option<(ScriptType, R)>, StoreFault> {
-        first_answer(self.shared.connection.pipe_each(on_all_queues(function, args), what).await?)
+        first_answer(self.shared.connection.pipe_apart(on_all_queues(function, args), what).await)
     }
 
     /// The place at which a job was queued last, '' for none; None when there is no such job. It tells a job that was retried
     /// from one that was not.
-    async fn place_of(&self, id: &JobId) -> Result<Option<String>, StoreFault> {
+    async fn place_of(&self, id: &JobId) -> Result<Option<(ScriptType, String)>, StoreFault> {
         let mut pipeline = redis::pipe();
         for script_type in ScriptType::ALL {
             pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&["status", "at"]);
         }
-        let answers = self.shared.connection.pipe_each(pipeline, "the place of a job").await?;
+        let answers = self.shared.connection.pipe_apart(pipeline, "the place of a job").await;
         let answers = answers.into_iter().map(|answer| {
             let (status, place): (Option<String>, Option<String>) = answer?;
             Ok(status.map(|_status| place.unwrap_or_default()))
         });
-        Ok(first_answer(answers.collect())?.map(|(_script_type, place)| place))
+        first_answer(answers.collect())
     }
 }
 
@@ -215,7 +221,7 @@ pub(super) async fn read(
     for script_type in ScriptType::ALL {
         pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&names);
     }
-    let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_each(pipeline, "a job").await?;
+    let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_apart(pipeline, "a job").await;
     let types = ScriptType::ALL.into_iter().zip(answers);
     let fields =
         types.map(|(script_type, values)| Fields::from_known(keys::job(script_type, id), &names, values?));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use redis::Cmd;
 use tokio::time::Instant;
 
@@ -23,7 +24,14 @@ const CONSUMER_IDLE: Duration = Duration::from_secs(3600);
 impl QueueMaintenance for RedisQueue {
     async fn probe(&self) -> Result<Duration, QueueError> {
         let asked = Instant::now();
-        self.shared.connection.call::<()>(&Function::Probe.on(keys::PROBE), "a probe").await?;
+        let mut probes = redis::pipe();
+        probes.add_command(Function::Probe.on(keys::PROBE));
+        if self.shared.connection.servers().are_many() {
+            for script_type in ScriptType::ALL {
+                probes.add_command(Function::Probe.on(keys::probe(script_type)));
+            }
+        }
+        self.shared.connection.pipe::<()>(&probes, "a probe").await?;
         Ok(asked.elapsed())
     }
 
@@ -32,30 +40,17 @@ impl QueueMaintenance for RedisQueue {
     }
 
     async fn maintain(&self) -> Result<(), QueueError> {
-        self.shared.connection.keep_library().await?;
-        let config = &self.shared.config;
-        let sweeps = self.is_sweep_due();
-        let mut damage = None;
-        for script_type in ScriptType::ALL {
-            let mut tick = Function::Tick.on_queue(script_type);
-            tick.arg(span_millis(config.lease)).arg(ROUND);
-            let mut trim = Function::Trim.on_queue(script_type);
-            trim.arg(config.finished_limit).arg(ROUND);
-            let mut steps = vec![(tick, "a round of maintenance"), (trim, "a round of retention")];
-            if sweeps {
-                let mut sweep = Function::Sweep.on_queue(script_type);
-                sweep.arg(span_millis(CONSUMER_IDLE));
-                steps.push((sweep, "a sweep"));
+        if let Err(error) = self.shared.connection.keep_library().await {
+            if !self.shared.connection.servers().are_many() {
+                return Err(error.into());
             }
-            for (step, what) in steps {
-                match self.repeat_until_done(&step, what).await {
-                    // A damaged key must not keep the other queues from their maintenance.
-                    Err(error @ StoreFault::Corrupt { .. }) => damage = damage.or(Some(error)),
-                    done => done?,
-                }
-            }
+            tracing::debug!(%error, "functions: not looked at on each primary");
         }
-        damage.map_or(Ok(()), |error| Err(error.into()))
+        let sweeps = self.is_sweep_due();
+        // A damaged key, or a server of a Cluster that is away, must not keep the other queues from their maintenance.
+        let rounds = ScriptType::ALL.map(|script_type| self.maintain_queue(script_type, sweeps));
+        let done = join_all(rounds).await;
+        done.into_iter().find(Result::is_err).unwrap_or(Ok(())).map_err(QueueError::from)
     }
 
     fn lease(&self) -> Duration {
@@ -72,6 +67,29 @@ impl QueueMaintenance for RedisQueue {
 }
 
 impl RedisQueue {
+    /// One round for one queue. A damaged key fails its step only.
+    async fn maintain_queue(&self, script_type: ScriptType, sweeps: bool) -> Result<(), StoreFault> {
+        let config = &self.shared.config;
+        let mut tick = Function::Tick.on_queue(script_type);
+        tick.arg(span_millis(config.lease)).arg(ROUND);
+        let mut trim = Function::Trim.on_queue(script_type);
+        trim.arg(config.finished_limit).arg(ROUND);
+        let mut steps = vec![(tick, "a round of maintenance"), (trim, "a round of retention")];
+        if sweeps {
+            let mut sweep = Function::Sweep.on_queue(script_type);
+            sweep.arg(span_millis(CONSUMER_IDLE));
+            steps.push((sweep, "a sweep"));
+        }
+        let mut damage = None;
+        for (step, what) in steps {
+            match self.repeat_until_done(&step, what).await {
+                Err(error @ StoreFault::Corrupt { .. }) => damage = damage.or(Some(error)),
+                done => done?,
+            }
+        }
+        damage.map_or(Ok(()), Err)
+    }
+
     /// Calls a function until it answers that there is no more to do.
     pub(super) async fn repeat_until_done(&self, command: &Cmd, what: &str) -> Result<(), StoreFault> {
         for _round in 0..ROUNDS {

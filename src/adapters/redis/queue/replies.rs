@@ -42,34 +42,38 @@ const RECORDS_AT_ONCE: usize = 16;
 /// Id of the last entry read of each reply stream.
 pub(super) type Positions = PerScriptType<String>;
 
-/// Keys of the reply streams of one supervisor.
-type Keys = PerScriptType<String>;
+/// Keys of the reply streams of one supervisor, by the queues of one reader.
+type Keys = BTreeMap<ScriptType, String>;
 
-/// Creates missing reply streams, keeps them from expiring, and returns their last ids.
-pub(super) async fn refresh(shared: &Shared) -> Result<Positions, StoreFault> {
+/// Creates missing reply streams of these queues, keeps them from expiring, and returns their last ids; '' for other queues.
+pub(super) async fn refresh(shared: &Shared, queues: &[ScriptType]) -> Result<Positions, StoreFault> {
     let mut pipeline = redis::pipe();
-    for script_type in ScriptType::ALL {
+    for script_type in queues {
         pipeline
-            .add_command(Function::OpenReplies.on_queue(script_type))
+            .add_command(Function::OpenReplies.on_queue(*script_type))
             .arg(&shared.config.instance)
             .arg(span_millis(STREAM_TTL));
     }
     let mut ids = shared.connection.pipe(&pipeline, "a reply stream").await?.into_iter();
-    Ok(Positions::from_fn(|_script_type| ids.next().unwrap_or_default()))
+    let mut positions = Positions::default();
+    for script_type in queues {
+        positions[*script_type] = ids.next().unwrap_or_default();
+    }
+    Ok(positions)
 }
 
 /// Reads replies until it is cancelled. A lost connection is opened again, and reading goes on behind the last entry read.
-pub(super) async fn read(shared: &Shared, mut positions: Positions) {
+pub(super) async fn read(shared: &Shared, queues: &[ScriptType], mut positions: Positions) {
     loop {
-        if let Err(error) = read_until_failure(shared, &mut positions).await {
+        if let Err(error) = read_until_failure(shared, queues, &mut positions).await {
             tracing::debug!(%error, "replies: reader starts again");
             sleep(RETRY_DELAY).await;
         }
-        if let Ok(last_ids) = refresh(shared).await {
-            for (script_type, last) in last_ids {
+        if let Ok(last_ids) = refresh(shared, queues).await {
+            for script_type in queues {
                 // A stream that was created again may count from an earlier time.
-                if number_of(&last) < number_of(&positions[script_type]) {
-                    positions[script_type] = "0-0".to_owned();
+                if number_of(&last_ids[*script_type]) < number_of(&positions[*script_type]) {
+                    positions[*script_type] = "0-0".to_owned();
                 }
             }
         }
@@ -77,13 +81,19 @@ pub(super) async fn read(shared: &Shared, mut positions: Positions) {
 }
 
 /// Reads until it fails, or until the shared connection is a new one.
-async fn read_until_failure(shared: &Shared, positions: &mut Positions) -> Result<(), StoreFault> {
-    let mut connection = shared.connection.blocking().await?;
-    let generation = shared.connection.generation();
-    let keys = Keys::from_fn(|script_type| keys::replies(script_type, &shared.config.instance));
+async fn read_until_failure(
+    shared: &Shared,
+    queues: &[ScriptType],
+    positions: &mut Positions,
+) -> Result<(), StoreFault> {
+    let keys: Keys =
+        queues.iter().map(|queue| (*queue, keys::replies(*queue, &shared.config.instance))).collect();
+    let Some(first) = keys.first_key_value().map(|(_queue, key)| key.clone()) else { return Ok(()) };
+    let mut connection = shared.connection.blocking(&first).await?;
+    let generation = shared.connection.generation(&first);
     let mut refreshed = Instant::now();
     let mut trimmed = Instant::now();
-    while shared.connection.generation() == generation {
+    while shared.connection.generation(&first) == generation {
         let streams = read_once(&mut connection, &keys, positions).await?;
         if !streams.is_empty() {
             process(shared, &keys, positions, streams).await?;
@@ -94,7 +104,7 @@ async fn read_until_failure(shared: &Shared, positions: &mut Positions) -> Resul
         }
         if refreshed.elapsed() >= REFRESH_EVERY {
             refreshed = Instant::now();
-            refresh(shared).await?;
+            refresh(shared, queues).await?;
         }
     }
     Ok(())
@@ -107,7 +117,13 @@ async fn read_once(
 ) -> Result<Streams, StoreFault> {
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(READ_COUNT).arg("BLOCK").arg(span_millis(READ_BLOCK));
-    read.arg("STREAMS").arg(keys.values()).arg(positions.values());
+    read.arg("STREAMS");
+    for key in keys.values() {
+        read.arg(key);
+    }
+    for queue in keys.keys() {
+        read.arg(&positions[*queue]);
+    }
     reply::read("replies", connection.query(&read, READ_WATCHDOG).await?)
 }
 
@@ -123,6 +139,7 @@ async fn process(
         let Some((script_type, _key)) = keys.iter().find(|(_script_type, known)| **known == key) else {
             continue;
         };
+        let script_type = *script_type;
         for entry in entries {
             positions[script_type] = entry.id;
             let fields = Fields::from_flat(key.clone(), entry.fields.unwrap_or_default())?;
@@ -146,7 +163,7 @@ async fn process(
 async fn trim(shared: &Shared, keys: &Keys, positions: &Positions) -> Result<(), StoreFault> {
     let mut pipeline = redis::pipe();
     for (script_type, key) in keys.iter() {
-        pipeline.cmd("XTRIM").arg(key).arg("MINID").arg("~").arg(&positions[script_type]);
+        pipeline.cmd("XTRIM").arg(key).arg("MINID").arg("~").arg(&positions[*script_type]);
     }
     shared.connection.pipe::<()>(&pipeline, "a trim").await.map(drop)
 }

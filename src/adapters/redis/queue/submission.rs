@@ -1,6 +1,9 @@
 //! Submits jobs to their queues and awaits their ends.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
+use futures::future::join_all;
 use redis::Value;
 
 use super::batches::SubmitAnswer;
@@ -25,8 +28,10 @@ type Results = Vec<Result<Submitted, SubmitRefused>>;
 #[async_trait]
 impl JobSubmission for RedisQueue {
     async fn submit(&self, mut submissions: Vec<Submission>) -> Result<Results, QueueError> {
-        if submissions.iter().any(|submission| submission.wanted) {
-            self.start_waiting().await?;
+        let wanted = submissions.iter().filter(|submission| submission.wanted);
+        let wanted: BTreeSet<ScriptType> = wanted.map(|submission| submission.spec.script_type).collect();
+        for script_type in wanted {
+            self.start_waiting(script_type).await?;
         }
         for submission in &mut submissions {
             submission.spec.cut_to_millis();
@@ -39,7 +44,13 @@ impl JobSubmission for RedisQueue {
     }
 
     async fn attach(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
-        self.start_waiting().await?;
+        // Of a queue that is away here the job cannot be read below either.
+        let started = join_all(ScriptType::ALL.map(|script_type| self.start_waiting(script_type))).await;
+        if let (true, Some(error)) =
+            (started.iter().all(Result::is_err), started.into_iter().find_map(Result::err))
+        {
+            return Err(error.into());
+        }
         // The end of the job can be told before this call is answered, so the registration comes first.
         let completion = self.shared.awaiters.add(id);
         let args = [id.as_str(), &self.shared.config.instance];

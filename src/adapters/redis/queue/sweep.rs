@@ -1,7 +1,9 @@
 //! Finds the ends of awaited jobs whose replies were lost, in the records of the jobs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Shared;
@@ -37,9 +39,7 @@ pub(super) async fn run(shared: &Shared) {
         for _chunk in 0..chunks {
             let (due, next) = shared.awaiters.next(after.as_ref(), age, SWEEP_CHUNK);
             after = next;
-            if !due.is_empty()
-                && let Err(error) = check(shared, &due).await
-            {
+            if let Err(error) = check_all(shared, due).await {
                 tracing::debug!(%error, "awaited jobs: sweep failed");
                 break;
             }
@@ -63,6 +63,17 @@ pub(super) async fn catch_up(shared: &Shared, id: &JobId, script_type: ScriptTyp
 
 fn is_terminal(status: &str) -> bool {
     JobState::parse(status).is_some_and(JobState::is_terminal)
+}
+
+/// Looks at these jobs, in a Cluster at those of each server for themselves, so that one that is away keeps no other waiting.
+async fn check_all(shared: &Shared, due: Vec<(JobId, ScriptType)>) -> Result<(), StoreFault> {
+    let mut groups: BTreeMap<Option<ScriptType>, Vec<(JobId, ScriptType)>> = BTreeMap::new();
+    let are_many = shared.connection.servers().are_many();
+    for job in due {
+        groups.entry(are_many.then_some(job.1)).or_default().push(job);
+    }
+    let checked = join_all(groups.values().map(|jobs| check(shared, jobs))).await;
+    checked.into_iter().find(Result::is_err).unwrap_or(Ok(()))
 }
 
 /// Resolves the awaiters of jobs that have ended, and breaks those of jobs whose record has gone.
@@ -95,7 +106,8 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Stor
     resolve_from_records(shared, &ended).await?;
     if !ended.is_empty() {
         // Replies were lost: the stream may have been removed.
-        refresh(shared).await?;
+        let queues: BTreeSet<ScriptType> = ended.iter().map(|(_id, script_type)| *script_type).collect();
+        refresh(shared, &queues.into_iter().collect::<Vec<_>>()).await?;
     }
     Ok(())
 }

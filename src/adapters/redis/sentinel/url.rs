@@ -1,6 +1,8 @@
 //! URLs that name Sentinels: `redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAME[/DB]`.
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError};
+use redis::{ConnectionInfo, RedisError};
+
+use crate::adapters::redis::host_list::{addresses, at, split, split_login};
 
 /// The schemes, and what a server behind them is spoken to by.
 const SCHEMES: [(&str, &str); 2] = [("redis+sentinel://", "redis://"), ("rediss+sentinel://", "rediss://")];
@@ -33,10 +35,7 @@ impl SentinelUrl {
         let (rest, fragment) = split(rest, '#');
         let (rest, query) = split(rest, '?');
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (login, hosts) = match authority.rfind('@') {
-            Some(at) => authority.split_at(at + 1),
-            None => ("", authority),
-        };
+        let (login, hosts) = split_login(authority);
         let (name, db) = path.split_once('/').unwrap_or((path, ""));
         if hosts.is_empty() {
             return Err(format!("names no Sentinel: use {FORM}"));
@@ -50,7 +49,7 @@ impl SentinelUrl {
         if !db.is_empty() && db.parse::<u32>().is_err() {
             return Err(format!("the database behind the name of the primary is a number: use {FORM}/0"));
         }
-        let sentinels = hosts.split(',').map(address).collect::<Option<Vec<_>>>();
+        let sentinels = addresses(hosts, PORT);
         let sentinels =
             sentinels.ok_or_else(|| format!("a Sentinel has no address HOST:PORT: use {FORM}"))?;
         let url = Self {
@@ -77,36 +76,10 @@ impl SentinelUrl {
     }
 }
 
-/// A connection like that of the URL to another address.
-fn at(url: &str, host: &str, port: u16) -> Result<ConnectionInfo, RedisError> {
-    let info = url.into_connection_info()?;
-    let addr = match info.addr() {
-        ConnectionAddr::TcpTls { insecure, .. } => {
-            ConnectionAddr::TcpTls { host: host.to_owned(), port, insecure: *insecure, tls_params: None }
-        }
-        ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) => ConnectionAddr::Tcp(host.to_owned(), port),
-        _other => return Err((redis::ErrorKind::InvalidClientConfig, "no address").into()),
-    };
-    Ok(info.set_addr(addr))
-}
-
-/// Splits before a mark, which stays with the second part.
-fn split(text: &str, mark: char) -> (&str, &str) {
-    text.find(mark).map_or((text, ""), |begin| text.split_at(begin))
-}
-
-/// The host and the port of a Sentinel; None if one of them is none.
-fn address(text: &str) -> Option<(String, u16)> {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') && !port.ends_with(']') => (host, port.parse().ok()?),
-        Some(_) | None => (text, PORT),
-    };
-    let host = host.strip_prefix('[').map_or(Some(host), |host| host.strip_suffix(']'))?;
-    (!host.is_empty() && port > 0).then(|| (host.to_owned(), port))
-}
-
 #[cfg(test)]
 mod tests {
+    use redis::ConnectionAddr;
+
     use super::*;
 
     fn parsed(url: &str) -> SentinelUrl {

@@ -26,7 +26,7 @@ impl RedisWorkQueue {
     /// Writes ends; false for those whose lease was void.
     pub(super) async fn finish_attempts(&self, ends: &[AttemptEnd]) -> Result<Vec<bool>, StoreFault> {
         let mut accepted = vec![false; ends.len()];
-        let generation = self.connection.before(self.config.durability).await?;
+        let generation = self.connection.before(self.config.durability, &self.streams.queue).await?;
         let mut batch = Vec::with_capacity(ENDS.min(ends.len()));
         let (mut bytes, mut sent) = (0, false);
         for (index, end) in ends.iter().enumerate() {
@@ -46,7 +46,7 @@ impl RedisWorkQueue {
         // Until a replica has them they are kept, to be written to another primary if there will be one. That counts for ends that
         // were not taken as well: an earlier call may have written them, and not have heard of it.
         if let Some(generation) = generation.filter(|_generation| sent) {
-            self.replicas.acknowledge(&self.connection, generation).await?;
+            self.replicas.acknowledge(&self.connection, &self.streams.queue, generation).await?;
         }
         let mut held = self.held.lock();
         for end in ends {

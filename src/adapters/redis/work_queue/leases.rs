@@ -15,7 +15,7 @@ use crate::ports::work_queue::{Lease, LeaseOutput};
 impl RedisWorkQueue {
     /// Renews leases and returns the void ones.
     pub(super) async fn renew(&self, leases: &[Lease]) -> Result<Vec<Lease>, StoreFault> {
-        let generation = self.connection.before(self.config.durability).await?;
+        let generation = self.connection.before(self.config.durability, &self.streams.queue).await?;
         let mut void = Vec::new();
         let mut by_lane: [Vec<(Place, &Lease)>; 3] = Default::default();
         for lease in leases {
@@ -49,7 +49,7 @@ impl RedisWorkQueue {
         &self,
         started: &[(Lease, SystemTime)],
     ) -> Result<Vec<Lease>, StoreFault> {
-        let generation = self.connection.before(self.config.durability).await?;
+        let generation = self.connection.before(self.config.durability, &self.streams.queue).await?;
         let mut void = Vec::new();
         for chunk in started.chunks(LEASES) {
             let mut command = self.function(Function::Start);
@@ -70,7 +70,7 @@ impl RedisWorkQueue {
 
     /// Reports output and returns void leases.
     pub(super) async fn send_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, StoreFault> {
-        let generation = self.connection.before(self.config.durability).await?;
+        let generation = self.connection.before(self.config.durability, &self.streams.queue).await?;
         let mut void = Vec::new();
         let mut reported = output.iter().peekable();
         while reported.peek().is_some() {
@@ -129,7 +129,8 @@ impl RedisWorkQueue {
     /// may have ended their jobs by calls that nobody has heard of, and the present one has not. They are asked about again.
     async fn forget_void(&self, void: Vec<Lease>, generation: Option<u64>) -> Vec<Lease> {
         if let Some(generation) = generation.filter(|_generation| !void.is_empty())
-            && let Err(error) = self.replicas.acknowledge(&self.connection, generation).await
+            && let Err(error) =
+                self.replicas.acknowledge(&self.connection, &self.streams.queue, generation).await
         {
             tracing::debug!(%error, "leases: void ones kept for now (no replica has confirmed it)");
             return Vec::new();

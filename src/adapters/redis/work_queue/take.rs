@@ -34,7 +34,7 @@ impl RedisWorkQueue {
         let mut connection = match kept {
             Some(connection) => connection,
             None => {
-                let connection = self.connection.blocking().await?;
+                let connection = self.connection.blocking(&self.streams.queue).await?;
                 *self.reader.lock() = Some(connection.clone());
                 connection
             }
@@ -275,7 +275,7 @@ impl RedisWorkQueue {
     /// Reads the entries that were delivered to this process and are not known to it.
     pub(super) async fn recover_jobs(&self, known: &[Lease]) -> Result<Vec<Work>, StoreFault> {
         let mut work = Vec::new();
-        let generation = self.connection.generation();
+        let generation = self.connection.generation(&self.streams.queue);
         for lane in Lane::ALL {
             let mut after = "0".to_owned();
             loop {
@@ -295,7 +295,7 @@ impl RedisWorkQueue {
                 let mut jobs = page.jobs;
                 jobs.retain(|(place, _)| !known.iter().any(|lease| Place::of(lease) == Some(*place)));
                 if self.config.durability == Durability::Replicated && !jobs.is_empty() {
-                    self.replicas.acknowledge(&self.connection, generation).await?;
+                    self.replicas.acknowledge(&self.connection, &self.streams.queue, generation).await?;
                 }
                 work.extend(self.open_jobs(jobs).await?.into_iter().map(|job| Work::Job(Box::new(job))));
             }

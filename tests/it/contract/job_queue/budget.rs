@@ -56,7 +56,7 @@ async fn jobs_one_at_a_time_cost_no_more_commands_than_their_budget() {
         completion.wait().await.unwrap();
     }
     let of_each = [
-        ("exists", 1),
+        ("exists", 3),
         ("fcall", 2),
         ("hincrby", 3),
         ("hmget", 1),

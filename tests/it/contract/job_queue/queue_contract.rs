@@ -22,6 +22,7 @@ use hero_supervisor::ports::work_queue::{
     AttemptEnd, AttemptError, Lease, Retryability, TakenJob, Work, WorkQueue,
 };
 
+use crate::support::lent_cluster::LentCluster;
 use crate::support::redis::PrivateRedis;
 use crate::support::wait::eventually;
 
@@ -37,6 +38,8 @@ pub(super) enum Kind {
     Memory,
     /// A private redis-server.
     Redis,
+    /// A Redis Cluster of three primaries.
+    Cluster,
 }
 
 /// What a test may set.
@@ -64,6 +67,7 @@ pub(super) struct QueueContract {
 enum Place {
     Memory(MemoryBroker),
     Redis(PrivateRedis),
+    Cluster(LentCluster),
 }
 
 impl Kind {
@@ -79,6 +83,7 @@ impl Kind {
                 Place::Memory(MemoryBroker::new(MemoryConfig { lease, queue_limit, finished_limit }))
             }
             Self::Redis => Place::Redis(PrivateRedis::start().await),
+            Self::Cluster => Place::Cluster(LentCluster::take().await),
         };
         let contract = QueueContract { settings, place, users: true };
         if let Place::Redis(redis) = &contract.place {
@@ -97,22 +102,23 @@ impl QueueContract {
     /// The server, for tests that break it.
     pub(super) fn redis(&mut self) -> &mut PrivateRedis {
         match &mut self.place {
-            Place::Memory(_) => panic!("this test needs a Redis"),
+            Place::Memory(_) | Place::Cluster(_) => panic!("this test needs a Redis"),
             Place::Redis(redis) => redis,
         }
     }
 
-    fn supervisors(&self, redis: &PrivateRedis) -> RedisConfig {
-        self.config(redis, redis.supervisors())
+    /// How a supervisor connects; None for the queue in memory.
+    fn supervisors(&self) -> Option<RedisConfig> {
+        match &self.place {
+            Place::Memory(_) => None,
+            Place::Redis(redis) => Some(self.config(redis.url(), redis.supervisors())),
+            Place::Cluster(cluster) => Some(self.config(cluster.url(), cluster.supervisors())),
+        }
     }
 
-    fn actors(&self, redis: &PrivateRedis) -> RedisConfig {
-        self.config(redis, redis.actors(OSIS))
-    }
-
-    fn config(&self, redis: &PrivateRedis, access: RedisAccess) -> RedisConfig {
+    fn config(&self, url: String, access: RedisAccess) -> RedisConfig {
         RedisConfig {
-            url: redis.url(),
+            url,
             access: if self.users { access } else { RedisAccess::default() },
             lease: self.settings.lease,
             queue_limit: self.settings.queue_limit,
@@ -125,7 +131,7 @@ impl QueueContract {
     pub(super) fn supervisor(&self) -> Arc<dyn Queue> {
         match &self.place {
             Place::Memory(broker) => Arc::new(broker.job_queue()),
-            Place::Redis(redis) => Arc::new(RedisQueue::new(self.supervisors(redis)).unwrap()),
+            Place::Redis(_) | Place::Cluster(_) => Arc::new(self.redis_queue()),
         }
     }
 
@@ -133,10 +139,12 @@ impl QueueContract {
     pub(super) fn store(&self) -> Arc<dyn ActorStore> {
         match &self.place {
             Place::Memory(broker) => Arc::new(broker.actor_store()),
-            Place::Redis(redis) => {
-                Arc::new(RedisActorStore::new(&RedisQueue::new(self.supervisors(redis)).unwrap()))
-            }
+            Place::Redis(_) | Place::Cluster(_) => Arc::new(RedisActorStore::new(&self.redis_queue())),
         }
+    }
+
+    fn redis_queue(&self) -> RedisQueue {
+        RedisQueue::new(self.supervisors().unwrap()).unwrap()
     }
 
     /// A process of an actor of [`OSIS`], announced.
@@ -148,19 +156,19 @@ impl QueueContract {
 
     /// The same, not announced.
     pub(super) fn silent_actor(&self, name: &str, pid: u32) -> Arc<dyn WorkQueue> {
-        match &self.place {
-            Place::Memory(broker) => Arc::new(broker.work_queue(OSIS, actor_id(name), pid)),
-            Place::Redis(redis) => {
-                Arc::new(RedisWorkQueue::new(self.actors(redis), OSIS, actor_id(name), pid).unwrap())
-            }
-        }
+        let config = match &self.place {
+            Place::Memory(broker) => return Arc::new(broker.work_queue(OSIS, actor_id(name), pid)),
+            Place::Redis(redis) => self.config(redis.url(), redis.actors(OSIS)),
+            Place::Cluster(cluster) => self.config(cluster.url(), cluster.actors(OSIS)),
+        };
+        Arc::new(RedisWorkQueue::new(config, OSIS, actor_id(name), pid).unwrap())
     }
 
     /// The date as the queue sees it.
     pub(super) fn now(&self) -> SystemTime {
         match &self.place {
             Place::Memory(broker) => broker.clock().now(),
-            Place::Redis(_) => SystemClock.now(),
+            Place::Redis(_) | Place::Cluster(_) => SystemClock.now(),
         }
     }
 }
@@ -168,11 +176,15 @@ impl QueueContract {
 /// Nobody has wanted to do what it may not.
 impl Drop for QueueContract {
     fn drop(&mut self) {
-        if let Place::Redis(redis) = &self.place
-            && !std::thread::panicking()
-        {
-            assert_eq!(redis.refused_to_users(), Vec::<String>::new());
+        if std::thread::panicking() {
+            return;
         }
+        let refused = match &self.place {
+            Place::Memory(_) => Vec::new(),
+            Place::Redis(redis) => redis.refused_to_users(),
+            Place::Cluster(cluster) => cluster.refused_to_users(),
+        };
+        assert_eq!(refused, Vec::<String>::new());
     }
 }
 

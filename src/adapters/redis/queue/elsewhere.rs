@@ -1,0 +1,128 @@
+//! Knowledge of the queues of other script types about a job, where they lie in other slots of a Cluster and no function sees them all.
+//!
+//! An id that a caller has chosen, a request id and the quotas of an identity count in all queues. They are asked for right before the
+//! submit, not in one step with it: two submits of one id to two queues in the same moment can both be accepted. A queue that does not
+//! answer at once has no say.
+
+use std::time::Duration;
+
+use redis::{FromRedisValue, ParsingError, Value};
+use tokio::time::timeout;
+
+use crate::adapters::redis::connection::Connection;
+use crate::adapters::redis::functions::Function;
+use crate::adapters::redis::reply::Parts;
+use crate::domain::model::job::JobQuota;
+use crate::domain::model::script_type::ScriptType;
+use crate::ports::job_submission::Submission;
+use crate::ports::store_fault::StoreFault;
+
+/// Deadline of the question: part of that of a submit. Redis answers in well under a millisecond.
+const LIMIT: Duration = Duration::from_millis(500);
+
+/// Knowledge of other queues about one job.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// Time of the first use of the request, in milliseconds; None for one that is new.
+    reused: Option<u64>,
+    is_taken: bool,
+    /// Jobs of the identity that wait, and that run; None where it has no quota.
+    used: Option<(u64, u64)>,
+}
+
+impl Elsewhere {
+    /// Adds what `hero_submit` has to know to the flags of a job.
+    pub(super) fn add_flags(&self, flags: &mut String) {
+        if self.is_taken {
+            flags.push('t');
+        }
+        if let Some(first_use) = self.reused {
+            flags.push_str(&format!("r{first_use}"));
+        }
+        if let Some((queued, running)) = self.used {
+            flags.push_str(&format!("o{queued},{running}"));
+        }
+    }
+
+    fn add(&mut self, other: &Answer) {
+        self.reused = self.reused.or(other.first_use);
+        self.is_taken |= other.is_taken;
+        if let Some((queued, running)) = &mut self.used {
+            *queued += other.queued;
+            *running += other.running;
+        }
+    }
+}
+
+/// Asks the other queues about jobs that are to be submitted to one.
+pub(super) async fn ask(
+    connection: &Connection,
+    script_type: ScriptType,
+    submissions: &[&Submission],
+) -> Vec<Elsewhere> {
+    let used = |quota: &JobQuota| quota.is_some().then_some((0, 0));
+    let mut known: Vec<Elsewhere> =
+        submissions.iter().map(|job| Elsewhere { used: used(&job.quota), ..Elsewhere::default() }).collect();
+    let asked: Vec<usize> = (0..submissions.len()).filter(|index| is_asked(submissions[*index])).collect();
+    if asked.is_empty() {
+        return known;
+    }
+    let mut args = Vec::with_capacity(asked.len() * 3);
+    for job in asked.iter().map(|index| submissions[*index]) {
+        args.push(job.id.as_str().to_owned());
+        args.push(job.request.as_ref().map(|request| request.text().into_owned()).unwrap_or_default());
+        let identity = job.spec.submitted_by.as_ref().filter(|_identity| job.quota.is_some());
+        args.push(identity.map(ToString::to_string).unwrap_or_default());
+    }
+    for answers in ask_others(connection, script_type, &args).await {
+        for (index, answer) in asked.iter().zip(answers) {
+            known[*index].add(&answer);
+        }
+    }
+    known
+}
+
+/// Minted ids are in no other queue.
+fn is_asked(job: &Submission) -> bool {
+    job.request.is_some() || job.quota.is_some() || job.id.minted_at().is_none()
+}
+
+/// Counts the jobs of an identity in the other queues: those that wait, and those that run.
+pub(super) async fn used_by(connection: &Connection, script_type: ScriptType, identity: &str) -> (u64, u64) {
+    let args = [String::new(), String::new(), identity.to_owned()];
+    let answers = ask_others(connection, script_type, &args).await;
+    let all = answers.iter().flatten();
+    all.fold((0, 0), |(queued, running), answer| (queued + answer.queued, running + answer.running))
+}
+
+async fn ask_others(connection: &Connection, script_type: ScriptType, args: &[String]) -> Vec<Vec<Answer>> {
+    let others = ScriptType::ALL.into_iter().filter(|other| *other != script_type);
+    let ask = async |other: ScriptType| {
+        let mut command = Function::Elsewhere.on_queue(other);
+        command.arg(args);
+        let asked = timeout(LIMIT, connection.call::<Vec<Answer>>(&command, "what a queue knows of a job"));
+        let answer = asked.await.unwrap_or(Err(StoreFault::TimedOut { after: LIMIT }));
+        answer.unwrap_or_else(|error| {
+            tracing::debug!(%error, "queue of {other}: not asked about a job of another one");
+            Vec::new()
+        })
+    };
+    futures::future::join_all(others.map(ask)).await
+}
+
+/// The answer of `hero_elsewhere` about one job.
+struct Answer {
+    first_use: Option<u64>,
+    is_taken: bool,
+    queued: u64,
+    running: u64,
+}
+
+impl FromRedisValue for Answer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        let mut parts = Parts::from_redis_value(answer)?;
+        let (first_use, taken): (String, i64) = (parts.next()?, parts.next()?);
+        let (first_use, is_taken) = (first_use.parse().ok(), taken == 1);
+        Ok(Self { first_use, is_taken, queued: parts.next()?, running: parts.next()? })
+    }
+}
