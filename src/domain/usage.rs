@@ -5,4 +5,5 @@ mod history;
 mod rate;
 pub mod tracker;
 
+pub use history::POINT;
 pub use tracker::{UsageRound, UsageTracker};

@@ -199,7 +199,9 @@ export const STEPS = [
     await page.locator(".tbody .tr", { hasText: "sal_actor_0" }).getByText("stopped").waitFor();
     await page.getByRole("button", { name: "Start: sal_actor_0", exact: true }).click();
     await page.locator(".tbody .tr", { hasText: "sal_actor_0" }).getByText("running").waitFor();
+    await page.locator(".tbody .tr", { hasText: "sal_actor_0" }).getByText(/\d MiB/).waitFor();
     await visit(page, "#/actor/sal_actor_0", "sal_actor_0");
+    await page.locator("section[aria-label='What it uses']").getByText(/\d+ in \d+ processes/).waitFor();
     await page.getByRole("button", { name: "Ping" }).click();
     await notice(page, "sal_actor_0 answered in");
     await page.getByRole("button", { name: "Restart" }).click();
@@ -330,8 +332,9 @@ export const STEPS = [
     await page.locator(".tbody .tr", { hasText: "succeeded" }).waitFor();
     // What is shown is what the lists of the server have.
     await visit(page, "#/actors", "Actors");
-    const { actors } = await server.json("actor", "ls");
     await until("the page has the actors of the list", async () => {
+      // Actors are still being started.
+      const { actors } = await server.json("actor", "ls");
       const rows = await page.locator(".tbody .tr").allInnerTexts();
       return rows.length === actors.length && actors.every((actor) => rows.some((row) =>
         row.includes(actor.actorId) && row.includes(actor.state.replace("STATE_", "").toLowerCase().replace("_", " "))));

@@ -10,8 +10,8 @@ use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::core::Core;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::usage::Usage;
-use crate::domain::usage::UsageTracker;
 use crate::domain::usage::tracker::ActorReading;
+use crate::domain::usage::{POINT, UsageTracker};
 use crate::error::{SupervisorError, chain};
 use crate::ports::process_usage::Root;
 
@@ -123,7 +123,8 @@ impl ActorLifecycleManager {
         let samples = self.core.usage.since(actor_id, after);
         let oldest = samples.first().map(|sample| sample.at);
         let mut history = self.parts().store.usage_points(actor_id, after).await?;
-        history.retain(|point| oldest.is_none_or(|oldest| point.at < oldest));
+        // A point whose samples are here as well would show them twice.
+        history.retain(|point| oldest.is_none_or(|oldest| point.at + POINT <= oldest));
         history.extend(samples);
         Ok(history)
     }

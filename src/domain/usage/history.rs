@@ -8,7 +8,7 @@ use crate::domain::model::usage::Usage;
 /// Samples that are kept: an hour of one each five seconds, 24 bytes each.
 pub(super) const SAMPLES: usize = 720;
 /// Time of a point.
-pub(super) const POINT: Duration = Duration::from_secs(300);
+pub const POINT: Duration = Duration::from_secs(300);
 /// Mark of an absent number.
 const ABSENT: u32 = u32::MAX;
 

@@ -26,7 +26,7 @@ export function Actors() {
     { title: T.col.type, width: "5rem", cell: (actor) => scriptType(actor.config?.scriptType ?? 0) },
     { title: T.col.inFlight, width: "4rem", num: true, cell: (actor) => busy.get(actor.actorId) ?? 0 },
     { title: T.col.cpu, width: "4.6rem", num: true, wide: true, cell: (actor) => cpu(state.usage.get(actor.actorId)?.cpuMillicores) },
-    { title: T.col.memory, width: "5.8rem", num: true, wide: true, cell: (actor) => memory(state.usage.get(actor.actorId)) },
+    { title: T.col.memory, width: "6.8rem", num: true, wide: true, cell: (actor) => memory(state.usage.get(actor.actorId)) },
     { title: T.col.restarts, width: "5.6rem", num: true, wide: true, cell: (actor) => actor.restartCount },
     { title: T.col.up, width: "5rem", num: true, wide: true, cell: (actor) => <Ago time={actor.pid === undefined ? undefined : ms(actor.startTime)} suffix={(text) => text} /> },
     { title: T.col.node, width: "8rem", wide: true, cell: (actor) => <span class="ellipsis"><Plain text={actor.node} /></span> },
