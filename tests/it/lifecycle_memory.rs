@@ -9,6 +9,7 @@ mod orphans;
 mod scaling;
 mod two_managers;
 mod update;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,7 @@ impl Programs for SomePrograms {
 struct LifecycleOnMemory {
     broker: MemoryBroker,
     processes: Arc<MemoryProcessManager>,
+    usage: Arc<MemoryProcessUsage>,
     manager: ActorLifecycleManager,
 }
 
@@ -74,8 +76,9 @@ impl LifecycleOnMemory {
         let lease = Duration::from_secs(24 * 3600);
         let broker = MemoryBroker::new(MemoryConfig { lease, ..MemoryConfig::default() });
         let processes = Arc::new(MemoryProcessManager::new());
-        let manager = manager_of(&broker, &processes, "here", Vec::new(), events);
-        Self { broker, processes, manager }
+        let usage = Arc::<MemoryProcessUsage>::default();
+        let manager = manager_using(&broker, &processes, &usage, "here", Vec::new(), events);
+        Self { broker, processes, usage, manager }
     }
 
     async fn start(&self, config: ActorConfig) -> Result<ActorId, SupervisorError> {
@@ -127,6 +130,17 @@ fn manager_of(
     initial: Vec<ActorConfig>,
     events: Events,
 ) -> ActorLifecycleManager {
+    manager_using(broker, processes, &Arc::default(), node, initial, events)
+}
+
+fn manager_using(
+    broker: &MemoryBroker,
+    processes: &Arc<MemoryProcessManager>,
+    usage: &Arc<MemoryProcessUsage>,
+    node: &str,
+    initial: Vec<ActorConfig>,
+    events: Events,
+) -> ActorLifecycleManager {
     let (queue, store) = (Arc::new(broker.job_queue()), Arc::new(broker.actor_store()));
     let supervisor = Supervisor::new(queue, store, Arc::new(broker.clock()), JobDefaults::default());
     ActorLifecycleManager::new(Deps {
@@ -135,7 +149,7 @@ fn manager_of(
         processes: Arc::clone(processes) as Arc<_>,
         store: Arc::new(broker.actor_store()),
         programs: Arc::new(SomePrograms { missing: vec![PathBuf::from("/missing")] }),
-        usage: Arc::new(MemoryProcessUsage::default()),
+        usage: Arc::clone(usage) as Arc<_>,
         node: NodeName::parse(node).unwrap(),
         initial,
         events,
