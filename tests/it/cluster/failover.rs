@@ -28,12 +28,17 @@ async fn survives(loss: Loss) {
     let before = cluster.owner(SAL).await.unwrap();
     let load = Load::start(&stage);
     load.more().await;
-    match loss {
-        Loss::Killed => cluster.kill9(before),
-        Loss::Frozen => cluster.freeze(before),
-        Loss::Demoted => cluster.ask::<()>(before + 3, redis::cmd("CLUSTER").arg("FAILOVER")).await.unwrap(),
-    }
-    let after = cluster.until_moved(SAL, before).await;
+    let after = match loss {
+        Loss::Killed => {
+            cluster.kill9(before);
+            cluster.until_moved(SAL, before).await
+        }
+        Loss::Frozen => {
+            cluster.freeze(before);
+            cluster.until_moved(SAL, before).await
+        }
+        Loss::Demoted => cluster.swap(SAL, before).await,
+    };
     // Replicated needs a replica: the former primary becomes that.
     match loss {
         Loss::Killed => cluster.restart(before),

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::aio::MultiplexedConnection;
+use tokio::time::timeout;
 
 use super::redis::{access_of, redis_server, refused_to_users, write_users};
 use super::sentinels::free_ports;
@@ -19,6 +20,8 @@ use super::wait::eventually;
 
 /// Limit of what the servers do by themselves; the machine may be busy with other things.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Time after which Redis has given a failover up that was asked for.
+const MANUAL_FAILOVER: Duration = Duration::from_secs(7);
 /// Number of slots.
 pub(crate) const SLOTS: u32 = 16384;
 /// Silence in milliseconds after which a server is taken for lost.
@@ -232,6 +235,20 @@ impl PrivateCluster {
             self.owner(slot).await.filter(|now| *now != from)
         })
         .await
+    }
+
+    /// Makes the replica of the primary of a slot the primary, and returns its place. Redis gives up after five seconds when the two do
+    /// not come to terms, as on a busy machine, and is asked again.
+    pub(crate) async fn swap(&self, slot: u16, from: usize) -> usize {
+        let mut failover = redis::cmd("CLUSTER");
+        failover.arg("FAILOVER");
+        for _attempt in 0..10 {
+            self.ask::<()>(from + self.primaries, &failover).await.expect("a failover begins");
+            if let Ok(now) = timeout(MANUAL_FAILOVER, self.until_moved(slot, from)).await {
+                return now;
+            }
+        }
+        panic!("no failover was possible");
     }
 
     /// Begins to move a slot.
