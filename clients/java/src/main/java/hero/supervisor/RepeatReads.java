@@ -80,6 +80,7 @@ final class RepeatReads implements ClientInterceptor {
         private Listener<A> listener;
         private Metadata headers;
         private Q message;
+        private boolean halfClosed;
         private int asked;
         private int attempts;
         private ClientCall<Q, A> call;
@@ -120,6 +121,7 @@ final class RepeatReads implements ClientInterceptor {
 
         @Override
         public synchronized void halfClose() {
+            halfClosed = true;
             call.halfClose();
         }
 
@@ -146,7 +148,7 @@ final class RepeatReads implements ClientInterceptor {
         private synchronized boolean again(Status status, Metadata trailers) {
             SupervisorException told = SupervisorException.of(status.asRuntimeException(trailers));
             boolean given = cancelled != null || context.isCancelled();
-            if (!told.isAway() || attempts == MOST_ATTEMPTS || message == null || given) {
+            if (!told.isAway() || attempts == MOST_ATTEMPTS || given) {
                 return false;
             }
             Duration pause = delay(attempts);
@@ -185,8 +187,13 @@ final class RepeatReads implements ClientInterceptor {
                     call = calls.make();
                     call.start(new Answer(), copy(headers));
                     call.request(asked);
-                    call.sendMessage(message);
-                    call.halfClose();
+                    // A call can fail before its caller has said all: the rest goes to this one.
+                    if (message != null) {
+                        call.sendMessage(message);
+                    }
+                    if (halfClosed) {
+                        call.halfClose();
+                    }
                     return;
                 }
             }
