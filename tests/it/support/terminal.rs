@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use nix::pty::{Winsize, openpty};
 
@@ -17,11 +18,12 @@ pub(crate) struct Terminal {
     child: Child,
     keys: File,
     size: (u16, u16),
-    /// The side of the command, by which the size is set.
-    end: OwnedFd,
+    /// The side of the command, by which the size is set; none once the command has ended.
+    end: Option<OwnedFd>,
     /// Bytes that were shown before the size was changed.
     before: usize,
     shown: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -46,20 +48,21 @@ impl Terminal {
         let shown = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&shown);
         // It ends when nobody has the other end of the terminal any more.
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut part = [0; 4096];
             while let Ok(length @ 1..) = screen.read(&mut part) {
                 kept.lock().unwrap().extend_from_slice(&part[..length]);
             }
         });
-        Self { child, keys, size: (24, columns), end: pair.slave, before: 0, shown }
+        Self { child, keys, size: (24, columns), end: Some(pair.slave), before: 0, shown, reader }
     }
 
     /// Gives the terminal another size, of which the command is told.
     pub(crate) fn resize(&mut self, lines: u16, columns: u16) {
         self.before = self.shown.lock().unwrap().len();
         let size = ["rows".to_owned(), lines.to_string(), "cols".to_owned(), columns.to_string()];
-        let set = Command::new("stty").args(size).stdin(self.end.try_clone().unwrap()).status().unwrap();
+        let end = self.end.as_ref().unwrap().try_clone().unwrap();
+        let set = Command::new("stty").args(size).stdin(end).status().unwrap();
         assert!(set.success());
         self.size = (lines, columns);
     }
@@ -108,6 +111,9 @@ impl Terminal {
             async move { ended }
         })
         .await;
+        // What it wrote last may still be on its way; the reader ends when nobody has the other side.
+        self.end = None;
+        eventually("all is shown", LIMIT, async || self.reader.is_finished().then_some(())).await;
         (status.code().unwrap_or(-1), self.text())
     }
 }
