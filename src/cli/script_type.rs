@@ -90,7 +90,7 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
         ("scale-out delay", duration(scaling.scale_out_delay)),
         ("scale-in delay", duration(scaling.scale_in_delay)),
         ("scale-to-zero delay", duration(scaling.scale_to_zero_delay)),
-        ("queue limit", depth(settings.max_queue_depth)),
+        ("queue limit", depth(settings.max_queue_depth, status.queue_limit)),
         ("idle after", duration(health.idle_after)),
         ("ping timeout", duration(health.ping_timeout)),
         ("failure threshold", count(health.failure_threshold)),
@@ -110,12 +110,14 @@ fn by_default(value: impl Display) -> String {
     format!("{value} (default)")
 }
 
-/// Renders the most jobs that may wait.
-fn depth(most: Option<i32>) -> String {
-    match most {
-        None => by_default("queue_limit of the server"),
-        Some(0) => "none".to_owned(),
-        Some(most) => most.to_string(),
+/// Renders the most jobs that may wait, from the settings and as it is in force.
+fn depth(set: Option<i32>, in_force: Option<i64>) -> String {
+    match (set, in_force) {
+        (Some(0), _) => "none".to_owned(),
+        (Some(most), _) => most.to_string(),
+        (None, Some(most)) => by_default(most),
+        // An older server does not tell.
+        (None, None) => by_default("queue_limit of the server"),
     }
 }
 

@@ -103,4 +103,7 @@ pub trait QueueAdmin: Send + Sync {
 
     /// Sets the number of jobs of this type that may wait; None is the limit that the queue was made with.
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>);
+
+    /// Returns the number of jobs of this type that may wait; `u64::MAX` is any number.
+    fn depth_limit(&self, script_type: ScriptType) -> u64;
 }

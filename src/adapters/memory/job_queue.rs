@@ -229,6 +229,11 @@ impl QueueAdmin for MemoryJobQueue {
     fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
         let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_limit(script_type, limit));
     }
+
+    fn depth_limit(&self, script_type: ScriptType) -> u64 {
+        let set = self.broker.without_waking::<_, QueueError>(|state| state.limit(script_type));
+        set.ok().flatten().unwrap_or(self.broker.config().queue_limit)
+    }
 }
 
 #[async_trait]

@@ -25,10 +25,11 @@ pub(super) fn result_rows(results: &[proto::ActorResult]) -> Table {
 }
 
 /// The columns of a list of actors.
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     Column::whole("ACTOR"),
     Column::whole("TYPE"),
     Column::whole("STATE"),
+    Column::leave("HEALTH", 5),
     Column::leave("PID", 2),
     Column::leave("JOBS", 4),
     Column::leave("RESTARTS", 3),
@@ -52,6 +53,7 @@ pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> T
             Cell::from(actor.actor_id.as_str()),
             script_type_word(actor.config.as_ref().map_or(0, |config| config.script_type)).into(),
             Cell::state(state(actor)),
+            health(actor),
             actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string()).into(),
             actor.jobs_in_flight.to_string().into(),
             actor.restart_count.to_string().into(),
@@ -84,6 +86,16 @@ fn state(actor: &Actor) -> String {
     word(actor.state().as_str_name(), "STATE_")
 }
 
+/// Renders the health; that of most actors is not known before their first ping.
+fn health(actor: &Actor) -> Cell {
+    match actor.health() {
+        proto::actor::Health::Unspecified | proto::actor::Health::Unknown => "-".into(),
+        known @ (proto::actor::Health::Healthy | proto::actor::Health::Degraded | proto::actor::Health::Unhealthy) => {
+            Cell::state(word(known.as_str_name(), "HEALTH_"))
+        }
+    }
+}
+
 /// Renders one actor for people.
 pub(super) fn show(actor: &Actor) -> String {
     let config = actor.config.clone().unwrap_or_default();
@@ -92,6 +104,7 @@ pub(super) fn show(actor: &Actor) -> String {
         ("type", script_type_word(config.script_type)),
         ("state", state(actor)),
         ("wanted", word(actor.desired_state().as_str_name(), "DESIRED_STATE_")),
+        ("health", word(actor.health().as_str_name(), "HEALTH_")),
         ("message", or_dash(&actor.status_message)),
         ("pid", actor.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string())),
         ("node", or_dash(&actor.node)),

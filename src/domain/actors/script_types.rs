@@ -26,6 +26,8 @@ pub struct ScriptTypeStatus {
     pub template: Option<ActorConfig>,
     /// The queue.
     pub queue: QueueState,
+    /// Jobs that may wait in it; None is any number.
+    pub queue_limit: Option<u64>,
     /// Jobs submitted and finished a second.
     pub rates: QueueRates,
     /// Actors of the script type on all nodes.
@@ -97,6 +99,7 @@ impl ActorLifecycleManager {
             settings: self.supervisor().settings().of(script_type),
             template: template?,
             queue: state?,
+            queue_limit: Some(queue.depth_limit(script_type)).filter(|limit| *limit != u64::MAX),
             rates: self.queue_stats().rates(script_type),
             actors: counts,
             last_decision: self.queue_stats().decision(script_type),

@@ -6,6 +6,7 @@ use crate::domain::actors::{ActorAnswer, CommandOutcome};
 use crate::domain::model::actor::{
     ActorConfig, ActorStatus, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
+use crate::domain::model::health::Health;
 use crate::domain::model::confinement::{ResourceLimits, RunAs};
 use crate::domain::model::usage::Usage;
 use crate::grpc::render::actor_state::{desired, state};
@@ -34,12 +35,16 @@ pub(crate) fn basic_actor(status: ActorStatus) -> pb::Actor {
 pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
     let record = status.record;
     let etag = record.etag();
+    let message = match status.health.health {
+        Health::Degraded | Health::Unhealthy if status.message.is_empty() => status.health.reason,
+        Health::Unknown | Health::Healthy | Health::Degraded | Health::Unhealthy => status.message,
+    };
     pb::Actor {
         actor_id: record.id.to_string(),
         config: Some(config(record.config, view)),
         state: state(status.state).into(),
         desired_state: desired(record.desired).into(),
-        status_message: status.message,
+        status_message: message,
         pid: status.pid.0.map(count),
         node: record.node.to_string(),
         managed_by: managed_by(record.managed_by).into(),

@@ -14,8 +14,16 @@ use crate::proto as pb;
 
 /// Renders the status of a script type.
 pub(crate) fn script_type_status(status: ScriptTypeStatus, view: ActorView) -> pb::ScriptTypeStatus {
-    let ScriptTypeStatus { settings: rules, template, queue, rates, actors, last_decision, next_scaling_at } =
-        status;
+    let ScriptTypeStatus {
+        settings: rules,
+        template,
+        queue,
+        queue_limit,
+        rates,
+        actors,
+        last_decision,
+        next_scaling_at,
+    } = status;
     let scaling = rules.scaling;
     let desired = match scaling.mode {
         ScalingMode::Fixed => scaling.replicas,
@@ -40,6 +48,7 @@ pub(crate) fn script_type_status(status: ScriptTypeStatus, view: ActorView) -> p
         finished_per_second: rates.finished,
         pause_reason: queue.paused.as_ref().map(|paused| paused.reason.clone()).unwrap_or_default(),
         pause_time: queue.paused.map(|paused| timestamp(paused.since)),
+        queue_limit: queue_limit.map(|limit| i64::try_from(limit).unwrap_or(i64::MAX)),
     }
 }
 

@@ -99,6 +99,10 @@ impl QueueAdmin for RedisQueue {
         let limit = limit.unwrap_or(self.shared.config.queue_limit);
         self.shared.limits[script_type].store(limit, Ordering::Relaxed);
     }
+
+    fn depth_limit(&self, script_type: ScriptType) -> u64 {
+        self.shared.limit(script_type)
+    }
 }
 
 /// Reads a count of `hero_job_ends`; None for a word of a later version.

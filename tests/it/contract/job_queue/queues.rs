@@ -178,11 +178,14 @@ pub(super) async fn what_failed_or_was_cancelled_can_be_tried_again(kind: Kind) 
 pub(super) async fn the_depth_of_a_queue_can_be_limited_while_it_works(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
+    let usual = queue.depth_limit(OSIS);
     queue.limit_depth(OSIS, Some(1));
+    assert_eq!(queue.depth_limit(OSIS), 1);
     submit(&queue, spec("1")).await;
     let refused = offer(&queue, submission(spec("2"))).await.unwrap_err();
     assert_eq!(refused, SubmitRefused::QueueFull { script_type: OSIS, queued: 1, limit: 1 });
     queue.limit_depth(OSIS, None);
+    assert_eq!(queue.depth_limit(OSIS), usual);
     submit(&queue, spec("2")).await;
     queue.close().await;
 }

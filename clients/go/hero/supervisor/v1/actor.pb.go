@@ -1191,7 +1191,7 @@ type Actor struct {
 	State Actor_State `protobuf:"varint,3,opt,name=state,proto3,enum=hero.supervisor.v1.Actor_State" json:"state,omitempty"`
 	// Output only. The desired state.
 	DesiredState Actor_DesiredState `protobuf:"varint,4,opt,name=desired_state,json=desiredState,proto3,enum=hero.supervisor.v1.Actor_DesiredState" json:"desired_state,omitempty"`
-	// Output only. One sentence on the cause of the state; may be empty.
+	// Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
 	StatusMessage string `protobuf:"bytes,5,opt,name=status_message,json=statusMessage,proto3" json:"status_message,omitempty"`
 	// Output only. Process id; absent without a process.
 	Pid *int32 `protobuf:"varint,6,opt,name=pid,proto3,oneof" json:"pid,omitempty"`

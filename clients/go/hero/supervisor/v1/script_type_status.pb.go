@@ -117,7 +117,10 @@ type ScriptTypeStatus struct {
 	// Output only. Reason of the pause, as its caller has given it.
 	PauseReason string `protobuf:"bytes,17,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
 	// Output only. Time since which the queue is paused.
-	PauseTime     *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
+	PauseTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
+	// Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+	// the queue_limit of the server. Absent if any number may wait.
+	QueueLimit    *int64 `protobuf:"varint,30,opt,name=queue_limit,json=queueLimit,proto3,oneof" json:"queue_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -276,6 +279,13 @@ func (x *ScriptTypeStatus) GetPauseTime() *timestamppb.Timestamp {
 		return x.PauseTime
 	}
 	return nil
+}
+
+func (x *ScriptTypeStatus) GetQueueLimit() int64 {
+	if x != nil && x.QueueLimit != nil {
+		return *x.QueueLimit
+	}
+	return 0
 }
 
 // The settings of a script type. They are stored in Redis and apply to every supervisor on it.
@@ -704,7 +714,7 @@ var File_hero_supervisor_v1_script_type_status_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\n" +
-	"+hero/supervisor/v1/script_type_status.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\"\x99\a\n" +
+	"+hero/supervisor/v1/script_type_status.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\"\xcf\a\n" +
 	"\x10ScriptTypeStatus\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12B\n" +
@@ -728,8 +738,11 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\x13finished_per_second\x18\x10 \x01(\x01R\x11finishedPerSecond\x12!\n" +
 	"\fpause_reason\x18\x11 \x01(\tR\vpauseReason\x129\n" +
 	"\n" +
-	"pause_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTimeB\x13\n" +
-	"\x11_desired_replicas\"\xf2\x02\n" +
+	"pause_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTime\x12$\n" +
+	"\vqueue_limit\x18\x1e \x01(\x03H\x01R\n" +
+	"queueLimit\x88\x01\x01B\x13\n" +
+	"\x11_desired_replicasB\x0e\n" +
+	"\f_queue_limit\"\xf2\x02\n" +
 	"\x12ScriptTypeSettings\x12H\n" +
 	"\x0escaling_policy\x18\x01 \x01(\v2!.hero.supervisor.v1.ScalingPolicyR\rscalingPolicy\x12E\n" +
 	"\rhealth_policy\x18\x02 \x01(\v2 .hero.supervisor.v1.HealthPolicyR\fhealthPolicy\x12F\n" +

@@ -665,7 +665,7 @@ class Actor(google.protobuf.message.Message):
     desired_state: global___Actor.DesiredState.ValueType
     """Output only. The desired state."""
     status_message: builtins.str
-    """Output only. One sentence on the cause of the state; may be empty."""
+    """Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty."""
     pid: builtins.int
     """Output only. Process id; absent without a process."""
     node: builtins.str

@@ -51,6 +51,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     FINISHED_PER_SECOND_FIELD_NUMBER: builtins.int
     PAUSE_REASON_FIELD_NUMBER: builtins.int
     PAUSE_TIME_FIELD_NUMBER: builtins.int
+    QUEUE_LIMIT_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Output only. The script type."""
     paused: builtins.bool
@@ -77,6 +78,10 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     """Output only. Ended jobs per second, averaged over the last 30 seconds, whatever their end."""
     pause_reason: builtins.str
     """Output only. Reason of the pause, as its caller has given it."""
+    queue_limit: builtins.int
+    """Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+    the queue_limit of the server. Absent if any number may wait.
+    """
     @property
     def settings(self) -> global___ScriptTypeSettings:
         """The settings; see UpdateScriptType."""
@@ -118,10 +123,14 @@ class ScriptTypeStatus(google.protobuf.message.Message):
         finished_per_second: builtins.float = ...,
         pause_reason: builtins.str = ...,
         pause_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        queue_limit: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "desired_replicas", b"desired_replicas", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_time", b"pause_time", "settings", b"settings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "finished_per_second", b"finished_per_second", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "script_type", b"script_type", "settings", b"settings", "submitted_per_second", b"submitted_per_second"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "_queue_limit", b"_queue_limit", "desired_replicas", b"desired_replicas", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_time", b"pause_time", "queue_limit", b"queue_limit", "settings", b"settings"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "_queue_limit", b"_queue_limit", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "finished_per_second", b"finished_per_second", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "queue_limit", b"queue_limit", "script_type", b"script_type", "settings", b"settings", "submitted_per_second", b"submitted_per_second"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_desired_replicas", b"_desired_replicas"]) -> typing.Literal["desired_replicas"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_queue_limit", b"_queue_limit"]) -> typing.Literal["queue_limit"] | None: ...
 
 global___ScriptTypeStatus = ScriptTypeStatus
 

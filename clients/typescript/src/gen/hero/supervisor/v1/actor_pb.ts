@@ -540,7 +540,7 @@ export type Actor = Message<"hero.supervisor.v1.Actor"> & {
   desiredState: Actor_DesiredState;
 
   /**
-   * Output only. One sentence on the cause of the state; may be empty.
+   * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
    *
    * @generated from field: string status_message = 5;
    */

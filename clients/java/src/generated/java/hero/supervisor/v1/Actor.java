@@ -991,7 +991,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object statusMessage_ = "";
   /**
    * <pre>
-   * Output only. One sentence on the cause of the state; may be empty.
+   * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -1012,7 +1012,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Output only. One sentence on the cause of the state; may be empty.
+   * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2924,7 +2924,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object statusMessage_ = "";
     /**
      * <pre>
-     * Output only. One sentence on the cause of the state; may be empty.
+     * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2944,7 +2944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on the cause of the state; may be empty.
+     * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2965,7 +2965,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on the cause of the state; may be empty.
+     * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2982,7 +2982,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on the cause of the state; may be empty.
+     * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -2996,7 +2996,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. One sentence on the cause of the state; may be empty.
+     * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
      * </pre>
      *
      * <code>string status_message = 5 [json_name = "statusMessage"];</code>

@@ -99,7 +99,7 @@ public interface ActorOrBuilder extends
 
   /**
    * <pre>
-   * Output only. One sentence on the cause of the state; may be empty.
+   * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>
@@ -108,7 +108,7 @@ public interface ActorOrBuilder extends
   java.lang.String getStatusMessage();
   /**
    * <pre>
-   * Output only. One sentence on the cause of the state; may be empty.
+   * Output only. One sentence on the cause of the state, or of HEALTH_DEGRADED or HEALTH_UNHEALTHY; may be empty.
    * </pre>
    *
    * <code>string status_message = 5 [json_name = "statusMessage"];</code>

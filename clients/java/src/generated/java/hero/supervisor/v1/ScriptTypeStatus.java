@@ -492,6 +492,35 @@ private static final long serialVersionUID = 0L;
     return pauseTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : pauseTime_;
   }
 
+  public static final int QUEUE_LIMIT_FIELD_NUMBER = 30;
+  private long queueLimit_ = 0L;
+  /**
+   * <pre>
+   * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+   * the queue_limit of the server. Absent if any number may wait.
+   * </pre>
+   *
+   * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+   * @return Whether the queueLimit field is set.
+   */
+  @java.lang.Override
+  public boolean hasQueueLimit() {
+    return ((bitField0_ & 0x00000040) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+   * the queue_limit of the server. Absent if any number may wait.
+   * </pre>
+   *
+   * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+   * @return The queueLimit.
+   */
+  @java.lang.Override
+  public long getQueueLimit() {
+    return queueLimit_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -559,6 +588,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000020) != 0)) {
       output.writeMessage(18, getPauseTime());
+    }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      output.writeInt64(30, queueLimit_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -640,6 +672,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(18, getPauseTime());
     }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt64Size(30, queueLimit_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -710,6 +746,11 @@ private static final long serialVersionUID = 0L;
       if (!getPauseTime()
           .equals(other.getPauseTime())) return false;
     }
+    if (hasQueueLimit() != other.hasQueueLimit()) return false;
+    if (hasQueueLimit()) {
+      if (getQueueLimit()
+          != other.getQueueLimit()) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -771,6 +812,11 @@ private static final long serialVersionUID = 0L;
     if (hasPauseTime()) {
       hash = (37 * hash) + PAUSE_TIME_FIELD_NUMBER;
       hash = (53 * hash) + getPauseTime().hashCode();
+    }
+    if (hasQueueLimit()) {
+      hash = (37 * hash) + QUEUE_LIMIT_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+          getQueueLimit());
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -957,6 +1003,7 @@ private static final long serialVersionUID = 0L;
         pauseTimeBuilder_.dispose();
         pauseTimeBuilder_ = null;
       }
+      queueLimit_ = 0L;
       return this;
     }
 
@@ -1061,6 +1108,10 @@ private static final long serialVersionUID = 0L;
             : pauseTimeBuilder_.build();
         to_bitField0_ |= 0x00000020;
       }
+      if (((from_bitField0_ & 0x00040000) != 0)) {
+        result.queueLimit_ = queueLimit_;
+        to_bitField0_ |= 0x00000040;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1131,6 +1182,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasPauseTime()) {
         mergePauseTime(other.getPauseTime());
+      }
+      if (other.hasQueueLimit()) {
+        setQueueLimit(other.getQueueLimit());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1258,6 +1312,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00020000;
               break;
             } // case 146
+            case 240: {
+              queueLimit_ = input.readInt64();
+              bitField0_ |= 0x00040000;
+              break;
+            } // case 240
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2717,6 +2776,66 @@ private static final long serialVersionUID = 0L;
         pauseTime_ = null;
       }
       return pauseTimeBuilder_;
+    }
+
+    private long queueLimit_ ;
+    /**
+     * <pre>
+     * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+     * the queue_limit of the server. Absent if any number may wait.
+     * </pre>
+     *
+     * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+     * @return Whether the queueLimit field is set.
+     */
+    @java.lang.Override
+    public boolean hasQueueLimit() {
+      return ((bitField0_ & 0x00040000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+     * the queue_limit of the server. Absent if any number may wait.
+     * </pre>
+     *
+     * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+     * @return The queueLimit.
+     */
+    @java.lang.Override
+    public long getQueueLimit() {
+      return queueLimit_;
+    }
+    /**
+     * <pre>
+     * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+     * the queue_limit of the server. Absent if any number may wait.
+     * </pre>
+     *
+     * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+     * @param value The queueLimit to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueLimit(long value) {
+
+      queueLimit_ = value;
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+     * the queue_limit of the server. Absent if any number may wait.
+     * </pre>
+     *
+     * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueueLimit() {
+      bitField0_ = (bitField0_ & ~0x00040000);
+      queueLimit_ = 0L;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.ScriptTypeStatus)

@@ -302,4 +302,25 @@ public interface ScriptTypeStatusOrBuilder extends
    * <code>.google.protobuf.Timestamp pause_time = 18 [json_name = "pauseTime"];</code>
    */
   com.google.protobuf.TimestampOrBuilder getPauseTimeOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+   * the queue_limit of the server. Absent if any number may wait.
+   * </pre>
+   *
+   * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+   * @return Whether the queueLimit field is set.
+   */
+  boolean hasQueueLimit();
+  /**
+   * <pre>
+   * Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
+   * the queue_limit of the server. Absent if any number may wait.
+   * </pre>
+   *
+   * <code>optional int64 queue_limit = 30 [json_name = "queueLimit"];</code>
+   * @return The queueLimit.
+   */
+  long getQueueLimit();
 }

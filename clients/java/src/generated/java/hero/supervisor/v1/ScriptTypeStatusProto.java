@@ -65,7 +65,7 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "uf/duration.proto\032\037google/protobuf/times" +
       "tamp.proto\032\036hero/supervisor/v1/actor.pro" +
       "to\032\034hero/supervisor/v1/job.proto\032$hero/s" +
-      "upervisor/v1/script_type.proto\"\231\007\n\020Scrip" +
+      "upervisor/v1/script_type.proto\"\317\007\n\020Scrip" +
       "tTypeStatus\022?\n\013script_type\030\001 \001(\0162\036.hero." +
       "supervisor.v1.ScriptTypeR\nscriptType\022B\n\010" +
       "settings\030\002 \001(\0132&.hero.supervisor.v1.Scri" +
@@ -88,57 +88,59 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "hed_per_second\030\020 \001(\001R\021finishedPerSecond\022" +
       "!\n\014pause_reason\030\021 \001(\tR\013pauseReason\0229\n\npa" +
       "use_time\030\022 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\tpauseTimeB\023\n\021_desired_replicas\"\362\002\n\022S" +
-      "criptTypeSettings\022H\n\016scaling_policy\030\001 \001(" +
-      "\0132!.hero.supervisor.v1.ScalingPolicyR\rsc" +
-      "alingPolicy\022E\n\rhealth_policy\030\002 \001(\0132 .her" +
-      "o.supervisor.v1.HealthPolicyR\014healthPoli" +
-      "cy\022F\n\016actor_template\030\003 \001(\0132\037.hero.superv" +
-      "isor.v1.ActorConfigR\ractorTemplate\022B\n\014jo" +
-      "b_defaults\030\004 \001(\0132\037.hero.supervisor.v1.Jo" +
-      "bDefaultsR\013jobDefaults\022+\n\017max_queue_dept" +
-      "h\030\005 \001(\005H\000R\rmaxQueueDepth\210\001\001B\022\n\020_max_queu" +
-      "e_depth\"\207\002\n\013JobDefaults\022:\n\013run_timeout\030\001" +
-      " \001(\0132\031.google.protobuf.DurationR\nrunTime" +
-      "out\022>\n\rqueue_timeout\030\002 \001(\0132\031.google.prot" +
-      "obuf.DurationR\014queueTimeout\0228\n\nresult_tt" +
-      "l\030\003 \001(\0132\031.google.protobuf.DurationR\tresu" +
-      "ltTtl\022B\n\014retry_policy\030\004 \001(\0132\037.hero.super" +
-      "visor.v1.RetryPolicyR\013retryPolicy\"\264\006\n\rSc" +
-      "alingPolicy\022:\n\004mode\030\001 \001(\0162&.hero.supervi" +
-      "sor.v1.ScalingPolicy.ModeR\004mode\022\037\n\010repli" +
-      "cas\030\002 \001(\005H\000R\010replicas\210\001\001\022&\n\014min_replicas" +
-      "\030\003 \001(\005H\001R\013minReplicas\210\001\001\022&\n\014max_replicas" +
-      "\030\004 \001(\005H\002R\013maxReplicas\210\001\001\0226\n\025target_jobs_" +
-      "per_actor\030\005 \001(\005H\003R\022targetJobsPerActor\210\001\001" +
-      "\022=\n\rmax_queue_age\030\006 \001(\0132\031.google.protobu" +
-      "f.DurationR\013maxQueueAge\022A\n\017scale_out_del" +
-      "ay\030\007 \001(\0132\031.google.protobuf.DurationR\rsca" +
-      "leOutDelay\022?\n\016scale_in_delay\030\010 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\014scaleInDelay\022H\n\023s" +
-      "cale_to_zero_delay\030\t \001(\0132\031.google.protob" +
-      "uf.DurationR\020scaleToZeroDelay\022%\n\014max_ste" +
-      "p_out\030\n \001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_step" +
-      "_in\030\013 \001(\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_timeo" +
-      "ut\030\014 \001(\0132\031.google.protobuf.DurationR\014dra" +
-      "inTimeout\";\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000\022" +
-      "\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AUTO\020\002B\013\n\t_repli" +
-      "casB\017\n\r_min_replicasB\017\n\r_max_replicasB\030\n" +
-      "\026_target_jobs_per_actorB\017\n\r_max_step_out" +
-      "B\016\n\014_max_step_in\"\216\003\n\017ScalingDecision\022.\n\004" +
-      "time\030\001 \001(\0132\032.google.protobuf.TimestampR\004" +
-      "time\022)\n\020current_replicas\030\002 \001(\005R\017currentR" +
-      "eplicas\022)\n\020desired_replicas\030\003 \001(\005R\017desir" +
-      "edReplicas\022\037\n\013jobs_queued\030\004 \001(\005R\njobsQue" +
-      "ued\022!\n\014jobs_running\030\005 \001(\005R\013jobsRunning\022E" +
-      "\n\021oldest_queued_age\030\006 \001(\0132\031.google.proto" +
-      "buf.DurationR\017oldestQueuedAge\022\026\n\006reason\030" +
-      "\007 \001(\tR\006reason\022&\n\017added_actor_ids\030\010 \003(\tR\r" +
-      "addedActorIds\022*\n\021removed_actor_ids\030\t \003(\t" +
-      "R\017removedActorIdsB\204\001\n\022hero.supervisor.v1" +
-      "B\025ScriptTypeStatusProtoP\001ZUgithub.com/he" +
-      "ro-supervisor/hero-supervisor/clients/go" +
-      "/hero/supervisor/v1;supervisorv1b\006proto3"
+      "mpR\tpauseTime\022$\n\013queue_limit\030\036 \001(\003H\001R\nqu" +
+      "eueLimit\210\001\001B\023\n\021_desired_replicasB\016\n\014_que" +
+      "ue_limit\"\362\002\n\022ScriptTypeSettings\022H\n\016scali" +
+      "ng_policy\030\001 \001(\0132!.hero.supervisor.v1.Sca" +
+      "lingPolicyR\rscalingPolicy\022E\n\rhealth_poli" +
+      "cy\030\002 \001(\0132 .hero.supervisor.v1.HealthPoli" +
+      "cyR\014healthPolicy\022F\n\016actor_template\030\003 \001(\013" +
+      "2\037.hero.supervisor.v1.ActorConfigR\ractor" +
+      "Template\022B\n\014job_defaults\030\004 \001(\0132\037.hero.su" +
+      "pervisor.v1.JobDefaultsR\013jobDefaults\022+\n\017" +
+      "max_queue_depth\030\005 \001(\005H\000R\rmaxQueueDepth\210\001" +
+      "\001B\022\n\020_max_queue_depth\"\207\002\n\013JobDefaults\022:\n" +
+      "\013run_timeout\030\001 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\nrunTimeout\022>\n\rqueue_timeout\030\002 \001(\013" +
+      "2\031.google.protobuf.DurationR\014queueTimeou" +
+      "t\0228\n\nresult_ttl\030\003 \001(\0132\031.google.protobuf." +
+      "DurationR\tresultTtl\022B\n\014retry_policy\030\004 \001(" +
+      "\0132\037.hero.supervisor.v1.RetryPolicyR\013retr" +
+      "yPolicy\"\264\006\n\rScalingPolicy\022:\n\004mode\030\001 \001(\0162" +
+      "&.hero.supervisor.v1.ScalingPolicy.ModeR" +
+      "\004mode\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001\022&" +
+      "\n\014min_replicas\030\003 \001(\005H\001R\013minReplicas\210\001\001\022&" +
+      "\n\014max_replicas\030\004 \001(\005H\002R\013maxReplicas\210\001\001\0226" +
+      "\n\025target_jobs_per_actor\030\005 \001(\005H\003R\022targetJ" +
+      "obsPerActor\210\001\001\022=\n\rmax_queue_age\030\006 \001(\0132\031." +
+      "google.protobuf.DurationR\013maxQueueAge\022A\n" +
+      "\017scale_out_delay\030\007 \001(\0132\031.google.protobuf" +
+      ".DurationR\rscaleOutDelay\022?\n\016scale_in_del" +
+      "ay\030\010 \001(\0132\031.google.protobuf.DurationR\014sca" +
+      "leInDelay\022H\n\023scale_to_zero_delay\030\t \001(\0132\031" +
+      ".google.protobuf.DurationR\020scaleToZeroDe" +
+      "lay\022%\n\014max_step_out\030\n \001(\005H\004R\nmaxStepOut\210" +
+      "\001\001\022#\n\013max_step_in\030\013 \001(\005H\005R\tmaxStepIn\210\001\001\022" +
+      ">\n\rdrain_timeout\030\014 \001(\0132\031.google.protobuf" +
+      ".DurationR\014drainTimeout\";\n\004Mode\022\024\n\020MODE_" +
+      "UNSPECIFIED\020\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AU" +
+      "TO\020\002B\013\n\t_replicasB\017\n\r_min_replicasB\017\n\r_m" +
+      "ax_replicasB\030\n\026_target_jobs_per_actorB\017\n" +
+      "\r_max_step_outB\016\n\014_max_step_in\"\216\003\n\017Scali" +
+      "ngDecision\022.\n\004time\030\001 \001(\0132\032.google.protob" +
+      "uf.TimestampR\004time\022)\n\020current_replicas\030\002" +
+      " \001(\005R\017currentReplicas\022)\n\020desired_replica" +
+      "s\030\003 \001(\005R\017desiredReplicas\022\037\n\013jobs_queued\030" +
+      "\004 \001(\005R\njobsQueued\022!\n\014jobs_running\030\005 \001(\005R" +
+      "\013jobsRunning\022E\n\021oldest_queued_age\030\006 \001(\0132" +
+      "\031.google.protobuf.DurationR\017oldestQueued" +
+      "Age\022\026\n\006reason\030\007 \001(\tR\006reason\022&\n\017added_act" +
+      "or_ids\030\010 \003(\tR\raddedActorIds\022*\n\021removed_a" +
+      "ctor_ids\030\t \003(\tR\017removedActorIdsB\204\001\n\022hero" +
+      ".supervisor.v1B\025ScriptTypeStatusProtoP\001Z" +
+      "Ugithub.com/hero-supervisor/hero-supervi" +
+      "sor/clients/go/hero/supervisor/v1;superv" +
+      "isorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -154,7 +156,7 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     internal_static_hero_supervisor_v1_ScriptTypeStatus_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScriptTypeStatus_descriptor,
-        new java.lang.String[] { "ScriptType", "Settings", "Paused", "DesiredReplicas", "ActorsTotal", "ActorsRunning", "ActorsBusy", "ActorsUnhealthy", "JobsQueued", "JobsRunning", "JobsDelayed", "OldestQueuedAge", "LastScalingDecision", "NextScalingTime", "SubmittedPerSecond", "FinishedPerSecond", "PauseReason", "PauseTime", });
+        new java.lang.String[] { "ScriptType", "Settings", "Paused", "DesiredReplicas", "ActorsTotal", "ActorsRunning", "ActorsBusy", "ActorsUnhealthy", "JobsQueued", "JobsRunning", "JobsDelayed", "OldestQueuedAge", "LastScalingDecision", "NextScalingTime", "SubmittedPerSecond", "FinishedPerSecond", "PauseReason", "PauseTime", "QueueLimit", });
     internal_static_hero_supervisor_v1_ScriptTypeSettings_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_hero_supervisor_v1_ScriptTypeSettings_fieldAccessorTable = new
