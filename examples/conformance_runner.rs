@@ -54,6 +54,8 @@ struct Command {
     job_id: String,
     timeout_ms: Option<u64>,
     #[serde(default)]
+    cancel_on_wait_end: bool,
+    #[serde(default)]
     method: String,
     #[serde(default)]
     request: Value,
@@ -150,6 +152,9 @@ async fn perform(client: &Client, command: Command, operation: &Operation) -> An
             }
             if let Some(timeout) = timeout {
                 run = run.timeout(timeout);
+            }
+            if command.cancel_on_wait_end {
+                run = run.cancel_on_wait_end();
             }
             client.run(run).await.map(|job| shown(&job))
         }

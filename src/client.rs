@@ -34,6 +34,7 @@ mod lists;
 mod options;
 mod run;
 mod token;
+mod unawaited;
 mod wait;
 mod watch;
 

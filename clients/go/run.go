@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +23,8 @@ const (
 type RunOption func(*run)
 
 type run struct {
-	request *pb.RunJobRequest
+	request         *pb.RunJobRequest
+	cancelOnWaitEnd bool
 }
 
 // WithRequestID names the request instead of a random UUID. Whoever calls Run or Submit again with the same id and content
@@ -41,8 +43,15 @@ func WithSpec(change func(*pb.JobSpec)) RunOption {
 	return func(r *run) { change(r.request.GetJob()) }
 }
 
+// CancelOnWaitEnd cancels the job when the context of Run ends before it. Run may take up to 3 seconds longer for this.
+// Without an answer within this time the job may go on; the error says so. Submit does not wait for the end of a job, so
+// it has no use for it.
+func CancelOnWaitEnd() RunOption {
+	return func(r *run) { r.cancelOnWaitEnd = true }
+}
+
 func newRun(scriptType pb.ScriptType, script string, options []RunOption) run {
-	r := run{&pb.RunJobRequest{
+	r := run{request: &pb.RunJobRequest{
 		Job:       &pb.JobSpec{ScriptType: scriptType, Script: script},
 		RequestId: newRequestID(),
 	}}
@@ -59,11 +68,20 @@ func newRun(scriptType pb.ScriptType, script string, options []RunOption) run {
 //
 // When ctx ends first, the error is one for which errors.Is(err, context.DeadlineExceeded) or context.Canceled is true. Its
 // reason is WAIT_OVER when the server has accepted the job, which then goes on: its id is in the metadata ("job_id"), and
-// Await waits on. It is NO_SERVER when no server answered, and that of the server when it could not help.
+// Await waits on. It is NO_SERVER when no server answered, and that of the server when it could not help. With
+// CancelOnWaitEnd the job does not go on.
 func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*pb.Job, error) {
 	r := newRun(scriptType, script, options)
 	w := c.newWait("a job")
 	w.requestID = r.request.GetRequestId()
+	job, err := c.runToEnd(ctx, w, r)
+	if over := (*Error)(nil); r.cancelOnWaitEnd && ctx.Err() != nil && w.tried && errors.As(err, &over) {
+		return c.cancelUnawaited(ctx, w, r, over)
+	}
+	return job, err
+}
+
+func (c *Client) runToEnd(ctx context.Context, w *wait, r run) (*pb.Job, error) {
 	var answer *pb.RunJobResponse
 	err := w.outlive(ctx, func(ctx context.Context) (err error) {
 		poll, call, cancel := nextPoll(ctx)

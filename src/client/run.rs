@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::unawaited::Unawaited;
 use super::wait::Wait;
 use super::{Client, ClientError};
 use crate::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, SubmitJobRequest, WaitOutcome};
@@ -16,6 +17,7 @@ const POLL: Duration = Duration::from_secs(60);
 pub struct Run {
     request: SubmitJobRequest,
     timeout: Option<Duration>,
+    cancel_on_wait_end: bool,
 }
 
 impl Run {
@@ -24,13 +26,21 @@ impl Run {
         let job = JobSpec { script_type: script_type.into(), script: script.into(), ..JobSpec::default() };
         let request =
             SubmitJobRequest { job: Some(job), job_id: String::new(), request_id: new_request_id() };
-        Self { request, timeout: None }
+        Self { request, timeout: None, cancel_on_wait_end: false }
     }
 
     /// Sets the longest wait: of [`Client::run`] for the end of the job, of [`Client::submit`] for a server that accepts it. The job
-    /// continues after it.
+    /// continues after it, unless [`Run::cancel_on_wait_end`] says otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Cancels the job if the wait of [`Client::run`] ends before it: by the timeout, or because the future is dropped. The
+    /// timeout may take up to 3 seconds longer for this. Without an answer within this time the job may continue; the error
+    /// of the timeout says so.
+    pub fn cancel_on_wait_end(mut self) -> Self {
+        self.cancel_on_wait_end = true;
         self
     }
 
@@ -67,18 +77,40 @@ impl Client {
     /// Runs a script and waits for its end, over lost connections and restarts of the server. The job is created
     /// once. The returned job has ended, which does not mean that it has succeeded: see [`result`](super::result).
     ///
-    /// Dropping the future ends the wait and not the job.
+    /// Dropping the future ends the wait and not the job; [`Run::cancel_on_wait_end`] ends both.
     ///
     /// # Errors
     /// Every error that a repeat does not cure. DEADLINE_EXCEEDED if the timeout ends the wait, with a reason that says what is
     /// known of the job: WAIT_OVER if the server has accepted it, and it continues; the metadata has its `job_id`. NO_SERVER if
     /// no server has answered; the last failure is the source. Another one if the server could not help.
     pub async fn run(&self, run: Run) -> Result<Job, ClientError> {
+        let cancel = run.cancel_on_wait_end;
         let (request, timeout) = run.into_parts();
         let mut wait = Wait::new(self, "a job", timeout);
         wait.request_id.clone_from(&request.request_id);
         let SubmitJobRequest { job, job_id, request_id } = request;
         let request = RunJobRequest { job, job_id, request_id, ..Default::default() };
+        if !cancel {
+            return self.run_to_end(&mut wait, &request, |_job_id| ()).await;
+        }
+        let mut unawaited = Unawaited::new(self, request.clone());
+        let ended = self.run_to_end(&mut wait, &request, |job_id| unawaited.accepted(job_id)).await;
+        match ended {
+            Err(error) if wait.is_over() => unawaited.cancelled(error).await,
+            ended => {
+                unawaited.keep();
+                ended
+            }
+        }
+    }
+
+    /// Calls RunJob, and then AwaitJob until the end. `accepted` gets the id of the job as soon as it is known.
+    async fn run_to_end(
+        &self,
+        wait: &mut Wait,
+        request: &RunJobRequest,
+        accepted: impl FnOnce(&str),
+    ) -> Result<Job, ClientError> {
         let answer = wait
             .outlive(POLL, |wait, poll| {
                 let mut calls = self.calls_of_wait();
@@ -92,6 +124,7 @@ impl Client {
         match outcome {
             WaitOutcome::Done => Ok(job),
             WaitOutcome::TimedOut | WaitOutcome::Unspecified => {
+                accepted(&job.job_id);
                 wait.job_id = job.job_id;
                 wait.known = true;
                 self.await_end(wait).await
@@ -104,10 +137,10 @@ impl Client {
     /// # Errors
     /// Those of [`Client::run`]; NOT_FOUND for a job that does not exist.
     pub async fn await_job(&self, job_id: &str, timeout: Option<Duration>) -> Result<Job, ClientError> {
-        self.await_end(Wait::for_job(self, job_id, timeout)).await
+        self.await_end(&mut Wait::for_job(self, job_id, timeout)).await
     }
 
-    async fn await_end(&self, mut wait: Wait) -> Result<Job, ClientError> {
+    async fn await_end(&self, wait: &mut Wait) -> Result<Job, ClientError> {
         loop {
             let answer = wait
                 .outlive(POLL, |wait, poll| {

@@ -12,7 +12,7 @@ use super::{Client, ClientError, Disposition};
 /// Reason of an error when no server has answered, so that nothing is known of a job.
 const NO_SERVER: &str = "NO_SERVER";
 /// Reason of an error when the time was over before the job; the job continues.
-const WAIT_OVER: &str = "WAIT_OVER";
+pub(super) const WAIT_OVER: &str = "WAIT_OVER";
 /// Failures in a row after which a line is logged, and then one a [`LOG_INTERVAL`].
 const LOGGED_FAILURES: u32 = 3;
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -85,6 +85,11 @@ impl Wait {
         let Some(deadline) = self.deadline() else { return Some(longest) };
         let left = deadline.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left.min(longest))
+    }
+
+    /// Returns true if the time of the wait has ended, after at least one call.
+    pub(super) fn is_over(&self) -> bool {
+        self.tried && self.left(MARGIN).is_none()
     }
 
     /// Makes the request of a call that takes `poll` to answer.

@@ -46,6 +46,8 @@ type command struct {
 	ClientKey  string          `json:"clientKey"`
 	Token      string          `json:"token"`
 	TokenFile  string          `json:"tokenFile"`
+
+	CancelOnWaitEnd bool `json:"cancelOnWaitEnd"`
 }
 
 type runner struct {
@@ -122,6 +124,9 @@ func (r *runner) do(ctx context.Context, c command, o *operation) (any, error) {
 		}
 		if c.JobID != "" {
 			options = append(options, supervisor.WithJobID(c.JobID))
+		}
+		if c.CancelOnWaitEnd {
+			options = append(options, supervisor.CancelOnWaitEnd())
 		}
 		scriptType := pb.ScriptType(pb.ScriptType_value[c.ScriptType])
 		job, err := r.client.Run(ctx, scriptType, c.Script, options...)

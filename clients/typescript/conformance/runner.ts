@@ -31,6 +31,7 @@ interface Command {
   clientKey?: string;
   token?: string;
   tokenFile?: string;
+  cancelOnWaitEnd?: boolean;
 }
 
 interface Operation {
@@ -74,10 +75,10 @@ async function perform(command: Command, operation: Operation): Promise<JsonValu
       active.get(command.target)?.resume();
       return null;
     case "run": {
-      const { requestId, jobId, script } = command;
+      const { requestId, jobId, script, cancelOnWaitEnd = false } = command;
       const spec = fromJson(JobSpecSchema, command.spec ?? {});
       const scriptType = ScriptTypeSchema.values.find((value) => value.name === command.scriptType)?.number ?? 0;
-      const job = await client.run(scriptType, script, { ...wait, spec, jobId, ...(requestId === undefined ? {} : { requestId }) });
+      const job = await client.run(scriptType, script, { ...wait, spec, jobId, cancelOnWaitEnd, ...(requestId === undefined ? {} : { requestId }) });
       return toJson(JobSchema, job);
     }
     case "await":

@@ -9,6 +9,7 @@ import type { Event } from "./gen/hero/supervisor/v1/event_pb.js";
 import { Job_State, JobView, type Job } from "./gen/hero/supervisor/v1/job_pb.js";
 import type { ScriptType } from "./gen/hero/supervisor/v1/script_type_pb.js";
 import {
+  RunJobRequest_OnWaitEnd,
   Supervisor,
   WaitOutcome,
   type ListActorsRequestSchema,
@@ -26,10 +27,20 @@ import {
 import { actorLines } from "./logs.js";
 import { pages } from "./pages.js";
 import { CALL_MARGIN_MS, duration, persist, type Call, type ClientOptions, type WaitOptions } from "./wait.js";
+import { cancelUnawaited, isEndOfWait } from "./unawaited.js";
 import { follow } from "./watch.js";
 
 /** What a job has beside its script. */
-export interface RunOptions extends WaitOptions, Omit<Submission, "scriptType" | "script"> {}
+export interface SubmitOptions extends WaitOptions, Omit<Submission, "scriptType" | "script"> {}
+
+/** What a job has beside its script, and what becomes of it when the wait ends first. */
+export interface RunOptions extends SubmitOptions {
+  /**
+   * Cancel the job when the wait ends before it, by `timeoutMs` or `signal`. `run` may take up to 3 seconds longer for this.
+   * Without an answer within this time the job may go on; the error says so. Default: false.
+   */
+  cancelOnWaitEnd?: boolean;
+}
 
 /** What ends a call. */
 export interface CallOptions {
@@ -68,19 +79,33 @@ export class SupervisorClient {
    *
    * When the wait is over first, it throws a SupervisorError with the reason WAIT_OVER and the job's id in its metadata
    * (`job_id`); the job goes on. When nothing is known of a job, the reason is NO_SERVER, the text and the cause have the
-   * last failure, and `request_id` in the metadata is that of the request: a repeat with it makes the job once.
+   * last failure, and `request_id` in the metadata is that of the request: a repeat with it makes the job once. With
+   * `cancelOnWaitEnd` the job does not go on.
    */
   async run(scriptType: ScriptType, script: string, options: RunOptions = {}): Promise<Job> {
     const { job, requestId, jobId } = requestOf({ ...options, scriptType, script });
     const known: Record<string, string> = { request_id: requestId };
-    let begun = false;
-    return persist(this.options, options, known, async (maxWait, call) => {
+    const request = { ...(job && { job }), requestId, jobId };
+    let [tried, begun] = [false, false];
+    const ended = persist(this.options, options, known, async (maxWait, call) => {
+      tried = true;
       if (begun) return this.#awaited(known["job_id"]!, call, maxWait);
-      const answer = await this.calls.runJob({ ...(job && { job }), requestId, jobId, maxWait }, call);
+      const answer = await this.calls.runJob({ ...request, maxWait }, call);
       if (answer.waitOutcome === WaitOutcome.DONE && answer.job) return answer.job;
       if (answer.job) known["job_id"] = answer.job.jobId;
       begun = answer.job !== undefined;
       return undefined;
+    });
+    if (!options.cancelOnWaitEnd) return ended;
+    return ended.catch((error: unknown) => {
+      if (!tried || !isEndOfWait(error)) throw error;
+      return cancelUnawaited(this.options, error, (call) =>
+        begun
+          ? this.calls.cancelJob({ jobId: known["job_id"]!, reason: "its caller stopped waiting" }, call)
+          : // The same request finds the job if there is one. If there is none yet, the call that was broken off cannot make
+            // another one later.
+            this.calls.runJob({ ...request, maxWait: duration(0), onWaitEnd: RunJobRequest_OnWaitEnd.CANCEL }, call),
+      );
     });
   }
 
@@ -93,7 +118,7 @@ export class SupervisorClient {
    * Puts a job into its queue and gives a handle to it. Repeats the call while the server is away, as `run` does; the job
    * is made once.
    */
-  async submit(scriptType: ScriptType, script: string, options: RunOptions = {}): Promise<JobHandle> {
+  async submit(scriptType: ScriptType, script: string, options: SubmitOptions = {}): Promise<JobHandle> {
     const request = requestOf({ ...options, scriptType, script });
     return persist(this.options, options, { request_id: request.requestId }, async (_, call) => {
       const { job } = await this.calls.submitJob(request, call);

@@ -1,4 +1,4 @@
-"""The client for asyncio, and its handles of jobs. To cancel a task ends its wait; the job goes on."""
+"""The client for asyncio, and its handles of jobs. To cancel a task ends its wait and not its job, unless told so."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import grpc.aio
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
 from hero.supervisor.client._errors import SupervisorError, item_error, result, unsubmitted
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
+from hero.supervisor.client._unawaited import Unawaited, ended, is_end_of_wait, told_uncertain
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
 from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
 from hero.supervisor.v1.event_pb2 import Event
@@ -23,10 +24,12 @@ from hero.supervisor.v1.supervisor_service_pb2 import (
     WAIT_OUTCOME_DONE,
     AwaitJobRequest,
     CancelJobRequest,
+    CancelJobResponse,
     GetJobRequest,
     ListActorsRequest,
     ListEventsRequest,
     ListJobsRequest,
+    RunJobRequest,
     RunJobResponse,
     ScaleActorsResponse,
     SubmitJobRequest,
@@ -76,11 +79,21 @@ class AsyncClient:
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
+        cancel_on_wait_end: bool = False,
     ) -> Job:
-        """Runs a script and waits for its end; see `Client.run`."""
+        """Runs a script and waits for its end; see `Client.run`. With `cancel_on_wait_end`, the job is cancelled
+        with the task, too."""
         request = run_request(script_type, script, spec, request_id, job_id)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
+        try:
+            return await self._run(request, waiting)
+        except BaseException as over:
+            if not cancel_on_wait_end or not is_end_of_wait(over, waiting):
+                raise
+            # Whoever cancels the task once more does not wait for this any longer, but it is done.
+            return await asyncio.shield(self._cancel_unawaited(Unawaited(waiting, request), over))
 
+    async def _run(self, request: RunJobRequest, waiting: Waiting) -> Job:
         def call(attempt: Attempt) -> Awaitable[RunJobResponse]:
             request.max_wait.CopyFrom(attempt.max_wait)
             return self.calls.RunJob(request, timeout=attempt.deadline, wait_for_ready=attempt.wait_for_ready)
@@ -90,6 +103,22 @@ class AsyncClient:
             return answer.job
         waiting.knows(answer.job.job_id)
         return await self._await(waiting)
+
+    async def _cancel_unawaited(self, unawaited: Unawaited, over: BaseException) -> Job:
+        """Cancels the job of a wait that is over; gives it if it has ended by itself, and raises `over` if not."""
+
+        def call(attempt: Attempt) -> Awaitable[CancelJobResponse | RunJobResponse]:
+            match unawaited.request():
+                case CancelJobRequest() as cancel:
+                    return self.calls.CancelJob(cancel, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready)
+                case run:
+                    return self.calls.RunJob(run, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready)
+
+        try:
+            answer = await self._outlive(unawaited.waiting(), call)
+        except SupervisorError as why:
+            raise told_uncertain(over, why) from over.__cause__
+        return ended(over, answer.job)
 
     async def submit(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,6 +15,7 @@ import grpc
 from hero.supervisor.client._course import Course, JobPlace, LogsPlace, Place
 from hero.supervisor.client._errors import SupervisorError, item_error, result, unsubmitted
 from hero.supervisor.client._requests import batches, copied, logs_request, run_request, scale_request, submit_request
+from hero.supervisor.client._unawaited import LIMIT, Unawaited, ended, is_end_of_wait, told_uncertain
 from hero.supervisor.client._waiting import Attempt, Losses, Waiting, Way
 from hero.supervisor.client._watch import Stream, Watch
 from hero.supervisor.v1.actor_pb2 import Actor, LogEntry
@@ -23,10 +26,12 @@ from hero.supervisor.v1.supervisor_service_pb2 import (
     WAIT_OUTCOME_DONE,
     AwaitJobRequest,
     CancelJobRequest,
+    CancelJobResponse,
     GetJobRequest,
     ListActorsRequest,
     ListEventsRequest,
     ListJobsRequest,
+    RunJobRequest,
     RunJobResponse,
     ScaleActorsResponse,
     SubmitJobRequest,
@@ -60,6 +65,7 @@ class Client:
         self.calls = SupervisorStub(channel)
         self._way = Way(address, fail_fast)
         self._closed = closed or threading.Event()
+        self._unawaited: set[Unawaited] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +76,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection, and with it waits and watches of other threads. Jobs go on."""
+        """Ends the connection, and with it waits and watches of other threads. Jobs go on, but for those of
+        `run(cancel_on_wait_end=True)`."""
+        end = time.monotonic() + LIMIT
+        for unawaited in list(self._unawaited):
+            with contextlib.suppress(SupervisorError):
+                self._cancel_unawaited(unawaited, end - time.monotonic())
         self._closed.set()
         self.channel.close()
 
@@ -83,6 +94,7 @@ class Client:
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
+        cancel_on_wait_end: bool = False,
     ) -> Job:
         """Runs a script and waits for its end, however often the connection is lost or the server restarted in between;
         the job is made once.
@@ -95,10 +107,31 @@ class Client:
         when the server has accepted the job, which then goes on: its id is in `metadata["job_id"]`, and `handle`
         waits on. It is NO_SERVER when no server answered, and that of the server when it could not help.
         `__cause__` is the last failure.
+
+        With `cancel_on_wait_end` the job does not go on when the wait ends first, by `timeout`, by an exception such as
+        KeyboardInterrupt, or by `close`. That may take up to 3 seconds longer. Without an answer within this time the
+        job may go on; the error says so.
         """
         request = run_request(script_type, script, spec, request_id, job_id)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
+        if not cancel_on_wait_end:
+            return self._run(request, waiting)
+        unawaited = Unawaited(waiting, request)
+        self._unawaited.add(unawaited)
+        try:
+            return self._run(request, waiting)
+        except BaseException as over:
+            if self._closed.is_set() or not is_end_of_wait(over, waiting):
+                raise
+            try:
+                job = self._cancel_unawaited(unawaited)
+            except SupervisorError as why:
+                raise told_uncertain(over, why) from over.__cause__
+            return ended(over, job)
+        finally:
+            self._unawaited.discard(unawaited)
 
+    def _run(self, request: RunJobRequest, waiting: Waiting) -> Job:
         def call(attempt: Attempt) -> RunJobResponse:
             request.max_wait.CopyFrom(attempt.max_wait)
             return self.calls.RunJob(request, timeout=attempt.deadline, wait_for_ready=attempt.wait_for_ready)
@@ -108,6 +141,16 @@ class Client:
             return answer.job
         waiting.knows(answer.job.job_id)
         return self._await(waiting)
+
+    def _cancel_unawaited(self, unawaited: Unawaited, limit: float = LIMIT) -> Job:
+        def call(attempt: Attempt) -> CancelJobResponse | RunJobResponse:
+            match unawaited.request():
+                case CancelJobRequest() as cancel:
+                    return self.calls.CancelJob(cancel, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready)
+                case run:
+                    return self.calls.RunJob(run, timeout=attempt.short, wait_for_ready=attempt.wait_for_ready)
+
+        return self._outlive(unawaited.waiting(limit), call).job
 
     def submit(
         self,

@@ -152,6 +152,11 @@ class Waiting:
         """A server has said that there is this job."""
         self.job_id, self.is_known = job_id, True
 
+    @property
+    def may_have_job(self) -> bool:
+        """Whether a call was made that may have made the job."""
+        return self._tried
+
     def lost(self, told: SupervisorError) -> float:
         """Takes note of a failure after which the call is repeated; gives the seconds to wait before that."""
         delay = self.losses.note(told)

@@ -173,8 +173,9 @@ public final class SupervisorClient implements AutoCloseable {
      * request id of your own, whoever calls again with the same id and content within 24 hours, even from another process,
      * gets the same job.
      *
-     * <p>{@code max_wait} and {@code on_wait_end} are not for {@code more} to say: the wait is made of many calls, and the end
-     * of one of them is not that of the job. Cancel the job yourself when this throws DEADLINE_EXCEEDED.
+     * <p>With {@code request.setOnWaitEnd(OnWaitEnd.ON_WAIT_END_CANCEL)} the job does not go on when the wait ends before it, by the
+     * time-out, a cancelled Context or an interrupted thread. That may take up to 3 seconds longer. Without an answer within this
+     * time the job may go on; the error says so. {@code max_wait} is not for {@code more} to say.
      */
     public Job run(ScriptType scriptType, String script, Duration timeout, Consumer<RunJobRequest.Builder> more) {
         RunJobRequest.Builder request =
@@ -182,20 +183,33 @@ public final class SupervisorClient implements AutoCloseable {
                         .setJob(JobSpec.newBuilder().setScriptType(scriptType).setScript(script))
                         .setRequestId(UUID.randomUUID().toString());
         more.accept(request);
+        boolean cancel = request.getOnWaitEnd() == RunJobRequest.OnWaitEnd.ON_WAIT_END_CANCEL;
+        // The wait is made of many calls, and the end of one of them is not that of the wait.
         request.clearOnWaitEnd();
         return Wait.within(
                 timer,
                 timeout,
                 () -> {
                     Wait wait = new Wait(outage(), request.getRequestId(), "");
-                    RunJobResponse answer = wait.until(poll -> begin(request, poll));
-                    if (answer.getWaitOutcome() == WaitOutcome.WAIT_OUTCOME_DONE) {
-                        return answer.getJob();
+                    try {
+                        return runToEnd(request, wait);
+                    } catch (SupervisorException error) {
+                        if (cancel && wait.isOver(error)) {
+                            return new Unawaited(this, timer, outage()).cancel(error, wait.knownJobId(), request);
+                        }
+                        throw error;
                     }
-                    String jobId = answer.getJob().getJobId();
-                    wait.known(jobId);
-                    return wait.until(poll -> awaited(jobId, poll));
                 });
+    }
+
+    private Job runToEnd(RunJobRequest.Builder request, Wait wait) {
+        RunJobResponse answer = wait.until(poll -> begin(request, poll));
+        if (answer.getWaitOutcome() == WaitOutcome.WAIT_OUTCOME_DONE) {
+            return answer.getJob();
+        }
+        String jobId = answer.getJob().getJobId();
+        wait.known(jobId);
+        return wait.until(poll -> awaited(jobId, poll));
     }
 
     /** Waits for the end of a job as {@link #run} does. */
@@ -372,7 +386,7 @@ public final class SupervisorClient implements AutoCloseable {
         return new Outage(options, address);
     }
 
-    private SupervisorGrpc.SupervisorBlockingStub stub(Duration poll) {
+    SupervisorGrpc.SupervisorBlockingStub stub(Duration poll) {
         return limited(poll.plus(Wait.CALL_MARGIN));
     }
 

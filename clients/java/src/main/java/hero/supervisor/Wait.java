@@ -71,6 +71,16 @@ final class Wait {
         begun = true;
     }
 
+    /** Whether this is the error of a wait that is over, by time or because the caller gave it up, when there may be a job. */
+    boolean isOver(SupervisorException error) {
+        return tried && (error.code() == Status.Code.DEADLINE_EXCEEDED || error.code() == Status.Code.CANCELLED);
+    }
+
+    /** The id of a job of which the server has said that it is there, or else an empty one. */
+    String knownJobId() {
+        return begun ? jobId : "";
+    }
+
     /**
      * Repeats a call until it answers something: at once when that is null, later and later while the server is away. The call
      * gets how long it may wait; its null says that there is the job.

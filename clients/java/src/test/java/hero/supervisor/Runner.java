@@ -9,6 +9,7 @@ import com.google.protobuf.Message;
 import com.google.protobuf.MessageOrBuilder;
 import com.google.protobuf.util.JsonFormat;
 import hero.supervisor.v1.Job;
+import hero.supervisor.v1.RunJobRequest;
 import hero.supervisor.v1.ScriptType;
 import hero.supervisor.v1.SupervisorGrpc;
 import hero.supervisor.v1.WatchEventsRequest;
@@ -142,6 +143,9 @@ public final class Runner {
                                         request.setRequestId(text(command, "requestId"));
                                     }
                                     request.setJobId(text(command, "jobId"));
+                                    if (command.has("cancelOnWaitEnd")) {
+                                        request.setOnWaitEnd(RunJobRequest.OnWaitEnd.ON_WAIT_END_CANCEL);
+                                    }
                                 });
                 return show(job);
             }
