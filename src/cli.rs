@@ -19,6 +19,7 @@ mod dashboard;
 mod events;
 mod examples;
 mod exit;
+mod fields;
 mod health;
 mod info;
 mod job;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::fields::{option_of, with_options};
 use crate::client::{code_of, deepest};
 
 /// Exit codes, stable for scripts.
@@ -130,7 +131,7 @@ fn exit_of(code: Code) -> Exit {
 /// Returns message, reason, refused fields and advice, each on its line.
 fn describe(status: &Status) -> String {
     let details = status.get_error_details();
-    let mut text = in_words_of_the_line(status.message());
+    let mut text = with_options(&in_words_of_the_line(status.message()));
     if text.is_empty() {
         text = status.code().description().to_owned();
     }
@@ -145,7 +146,7 @@ fn describe(status: &Status) -> String {
     // A single one is in the message already.
     let violations = details.bad_request().into_iter().flat_map(|bad| &bad.field_violations);
     for violation in violations.filter(|violation| !status.message().contains(&violation.description)) {
-        line(format!("\n  {}: {}", violation.field, violation.description));
+        line(format!("\n  {}: {}", option_of(&violation.field), violation.description));
     }
     if let Some(hint) = hint(status, reason, &details) {
         line(format!("\n  hint: {hint}"));

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, CommandFactory, Error, FromArgMatches};
 
@@ -73,9 +73,27 @@ pub fn parse() -> Cli {
 fn parse_from(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, Error> {
     let mut command = command();
     command.build();
-    let matches = command.try_get_matches_from_mut(args)?;
+    let matches = command.try_get_matches_from_mut(args).map_err(|error| with_nouns(&command, error))?;
     refuse_ignored(&mut command, &matches)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Adds to the error of a verb without its noun the commands that have it: `logs` is in `actor logs` and `job logs`.
+fn with_nouns(command: &Command, mut error: Error) -> Error {
+    let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    // Of a verb behind a noun, clap knows as much.
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let is_noun = |word: &str| command.get_subcommands().any(|noun| noun.get_name() == word);
+    if usage.split_whitespace().any(is_noun) {
+        return error;
+    }
+    let has = |noun: &&Command| noun.find_subcommand(verb).is_some();
+    let found: Vec<String> =
+        command.get_subcommands().filter(has).map(|noun| format!("{} {verb}", noun.get_name())).collect();
+    if !found.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(found));
+    }
+    error
 }
 
 /// Refuses an option of calls for a command that calls no server, instead of ignoring it.
@@ -118,6 +136,15 @@ mod tests {
         let parsed = parse_from(args).unwrap().command;
         let cli::Command::Service(ServiceCommand::ExecShim(shim)) = parsed else { panic!("not the shim") };
         assert_eq!(shim.args, ["--pdeathsig", "--", "/bin/echo", "--help", "-o"]);
+    }
+
+    #[test]
+    fn a_verb_without_its_noun_is_led_to_it() {
+        let told = |line: &str| refused(line).to_string();
+        assert!(told("hs run 1").contains("'job run'"), "{}", told("hs run 1"));
+        let logs = told("hs logs");
+        assert!(logs.contains("'actor logs'") && logs.contains("'job logs'"), "{logs}");
+        assert!(!told("hs job rum").contains("'actor"), "{}", told("hs job rum"));
     }
 
     #[test]

@@ -93,7 +93,10 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
                 let counting = proto::PurgeQueueRequest { validate_only: true, ..request.clone() };
                 let count = server.purge_queue(client::call(counting)).await?.into_inner().purged_count;
                 let queue = script_type_word(script_type.into());
-                confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
+                // Nobody is asked about nothing.
+                if count > 0 {
+                    confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
+                }
                 // What was confirmed is the most that is done.
                 request.expected_count = Some(expected_count.unwrap_or(count).min(count));
             }

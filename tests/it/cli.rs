@@ -8,6 +8,7 @@ mod doctor;
 mod follow;
 mod followed;
 mod jobs;
+mod newcomer;
 mod nouns;
 mod serve;
 mod terminal;

@@ -90,9 +90,9 @@ fn state(actor: &Actor) -> String {
 fn health(actor: &Actor) -> Cell {
     match actor.health() {
         proto::actor::Health::Unspecified | proto::actor::Health::Unknown => "-".into(),
-        known @ (proto::actor::Health::Healthy | proto::actor::Health::Degraded | proto::actor::Health::Unhealthy) => {
-            Cell::state(word(known.as_str_name(), "HEALTH_"))
-        }
+        known @ (proto::actor::Health::Healthy
+        | proto::actor::Health::Degraded
+        | proto::actor::Health::Unhealthy) => Cell::state(word(known.as_str_name(), "HEALTH_")),
     }
 }
 

@@ -106,13 +106,35 @@ pub(super) fn show(job: &Job) -> String {
     text
 }
 
-/// Returns as much of a text as people read; pipes get it from `-o json`.
+/// Returns as much of a text as people read; programs get it from `-o json`.
 fn beginning(text: &str) -> String {
-    const SHOWN: usize = 16 * 1024;
-    match text.split_at_checked(text.floor_char_boundary(SHOWN)) {
+    const LINES: usize = 40;
+    const BYTES: usize = 4 * 1024;
+    let lines = text.match_indices('\n').nth(LINES - 1).map_or(text.len(), |(end, _)| end);
+    match text.split_at_checked(text.floor_char_boundary(lines.min(BYTES))) {
         Some((shown, rest)) if !rest.is_empty() => {
             format!("{shown}\n… {} more bytes: see them with -o json", rest.len())
         }
         Some(_) | None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_shown_from_its_beginning() {
+        assert_eq!(beginning("a\nb\n"), "a\nb\n");
+        let lines = "x\n".repeat(41);
+        let shown = beginning(&lines);
+        assert_eq!(shown.matches("x\n").count(), 40, "{shown}");
+        assert!(shown.ends_with("… 3 more bytes: see them with -o json"), "{shown}");
+        let wide = "é".repeat(3000);
+        assert!(
+            beginning(&wide).ends_with("… 1904 more bytes: see them with -o json"),
+            "{}",
+            beginning(&wide)
+        );
     }
 }

@@ -8,8 +8,8 @@ use super::{Server, id, state_word};
 use crate::cli::values::{span, to_proto, word};
 use crate::cli::{Exit, Failure, Output, client};
 use crate::proto::{
-    AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, RunJobRequest, RunJobResponse,
-    SubmitJobRequest, WaitOutcome, job,
+    AwaitJobRequest, AwaitJobResponse, CancelJobRequest, Job, JobError, JobSpec, RunJobRequest,
+    RunJobResponse, ScriptType, SubmitJobRequest, WaitOutcome, job, job_error,
 };
 use clap::Args;
 
@@ -248,6 +248,12 @@ pub(super) fn conclude(out: Output, job: &Option<Job>, waited: Waited, job_id: &
                 out.notice(&format!("job {job_id} failed: {}", describe(&error)));
                 for line in &error.log_tail {
                     out.notice(&format!("  | {line}"));
+                }
+                let script_type = job.spec.as_ref().map_or(ScriptType::Unspecified, JobSpec::script_type);
+                if (error.kind(), script_type) == (job_error::Kind::ScriptInvalid, ScriptType::Osis) {
+                    out.notice(
+                        "  hint: osis scripts are Rhai or HeroScript; say --type for another language",
+                    );
                 }
                 Exit::JobFailed
             }

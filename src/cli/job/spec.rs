@@ -79,7 +79,7 @@ pub(super) struct SpecArgs {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<SystemTime>,
     /// Id of the job [default: a new one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = |id: &str| JobId::parse(id).map(|id| id.to_string()))]
     job_id: Option<String>,
     /// Request id: a repeat with the same id returns the same job [default: the id of the job]
     #[arg(long, value_name = "ID")]

@@ -6,8 +6,8 @@ use crate::domain::actors::{ActorAnswer, CommandOutcome};
 use crate::domain::model::actor::{
     ActorConfig, ActorStatus, LastExit, ManagedBy, Readiness, RestartMode, RestartPolicy,
 };
-use crate::domain::model::health::Health;
 use crate::domain::model::confinement::{ResourceLimits, RunAs};
+use crate::domain::model::health::Health;
 use crate::domain::model::usage::Usage;
 use crate::grpc::render::actor_state::{desired, state};
 use crate::grpc::render::health::{health, health_settings, ping};
