@@ -73,3 +73,39 @@ async fn events_and_health_are_followed_across_a_restart_of_the_supervisor_and_n
     health.shows("unhealthy").await;
     signal(pid, Signal::SIGCONT);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_supervisor_changes_neither_the_start_nor_the_health_of_an_actor() {
+    let mut whole = FullService::start().await;
+    create(&mut whole.client(), whole.definition("osis_actor_0")).await;
+    let actor = |service: &Service| {
+        let actor = service.run(["actor", "get", "osis_actor_0", "-o", "json"]).json()["actor"].clone();
+        [&actor["pid"], &actor["startTime"]].map(ToString::to_string)
+    };
+    let healthy = async |service: &Service| {
+        assert_eq!(service.run(["job", "run", "40 + 2"]).stdout, "42\n");
+        eventually("it is known to be healthy", LIMIT, async || {
+            let known = service.run(["health", "check", "--scope", "none"]).stdout;
+            known.contains(" healthy ").then_some(())
+        })
+        .await;
+    };
+    let changes = |service: &Service| {
+        let events = service.run(["events", "--actor", "osis_actor_0", "-n", "1000"]);
+        let changed = events.stdout.lines().filter(|line| line.contains("health_changed"));
+        changed.map(str::to_owned).collect::<Vec<_>>()
+    };
+    healthy(&whole.service).await;
+    let before = actor(&whole.service);
+    assert_eq!(changes(&whole.service).len(), 1, "{:?}", changes(&whole.service));
+
+    whole.service.signal(Signal::SIGKILL);
+    whole.service.ended().await;
+    whole.service.restart().await;
+    assert_eq!(whole.service.run(["wait", "ready", "--all-actors"]).code, 0);
+    assert_eq!(actor(&whole.service), before);
+    // A job and a ping, after which nothing is left that could still be told.
+    healthy(&whole.service).await;
+    assert_eq!(whole.service.run(["health", "check", "osis_actor_0", "--scope", "all"]).code, 0);
+    assert_eq!(changes(&whole.service).len(), 1, "{:?}", changes(&whole.service));
+}
