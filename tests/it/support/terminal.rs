@@ -7,11 +7,15 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::pty::{Winsize, openpty};
 
 use super::service::LIMIT;
 use super::wait::eventually;
+
+/// Time within which everything is read that an ended command has written.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A command on a terminal of 24 lines, and what it has shown there.
 pub(crate) struct Terminal {
@@ -111,9 +115,15 @@ impl Terminal {
             async move { ended }
         })
         .await;
-        // What it wrote last may still be on its way; the reader ends when nobody has the other side.
+        // What it wrote last may still be on its way; the reader ends when nobody has the other side. A service that was
+        // started meanwhile has inherited it: then everything is here after a moment.
         self.end = None;
-        eventually("all is shown", LIMIT, async || self.reader.is_finished().then_some(())).await;
+        let all_is_read = async {
+            while !self.reader.is_finished() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _held = tokio::time::timeout(MOMENT, all_is_read).await;
         (status.code().unwrap_or(-1), self.text())
     }
 }
