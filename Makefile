@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test test-redis-8.2 tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
+.PHONY: demo run test test-redis tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
@@ -23,10 +23,10 @@ run:
 test:
 	$(MAKE) --no-print-directory -j 2 lint clients docs
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
-	$(MAKE) --no-print-directory test-redis-8.2
+	$(MAKE) --no-print-directory test-redis
 
 # What touches Redis most, once more on another version; HERO_REDIS_SERVER is the program that tests start.
-test-redis-8.2:
+test-redis:
 	.ci/install redis-8.2
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} HERO_REDIS_SERVER=$(CURDIR)/target/redis-8.2/redis-server \
 		cargo test --test it -- $(ON_REDIS_82)

@@ -250,9 +250,7 @@ impl Connection {
             };
             let failure = fault_of(&error);
             let redirect = Redirect::of(&error).filter(|_redirect| self.servers().are_many());
-            if let Some(Redirect::Elsewhere) = redirect
-                && redirects_left > 0
-            {
+            if matches!(redirect, Some(Redirect::Elsewhere)) && redirects_left > 0 {
                 redirects_left -= 1;
                 sent.store(false, Ordering::Relaxed);
                 self.servers().look_again().await?;
@@ -281,9 +279,7 @@ impl Connection {
                 moves_left -= 1;
             } else if let Some(Redirect::Elsewhere) = redirect {
                 sent.store(false, Ordering::Relaxed);
-                let what =
-                    format!("the servers of the Cluster send to each other: {}", refusal::words(&error));
-                return Err(StoreFault::Unavailable(what.into()));
+                return Err(disagreement(&error));
             } else {
                 sent.store(false, Ordering::Relaxed);
                 return match request.failed(&error).filter(|_command| wrong_type::is_it(&error)) {
@@ -293,6 +289,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// The fault of servers of a Cluster each of which says that another one has the key.
+fn disagreement(error: &RedisError) -> StoreFault {
+    let what = format!("the servers of the Cluster send to each other: {}", refusal::words(error));
+    StoreFault::Unavailable(what.into())
 }
 
 /// The error that stands for the answer to one command.
