@@ -49,6 +49,7 @@ struct Command {
     #[serde(default)]
     script: String,
     spec: Option<Value>,
+    input: Option<Value>,
     request_id: Option<String>,
     #[serde(default)]
     job_id: String,
@@ -147,6 +148,9 @@ async fn perform(client: &Client, command: Command, operation: &Operation) -> An
             let mut run = Run::new(script_type, "").job_id(command.job_id).spec(|job| {
                 *job = pb::JobSpec { script_type: script_type.into(), script, ..spec };
             });
+            if let Some(input) = command.input {
+                run = run.input(input.to_string());
+            }
             if let Some(id) = command.request_id {
                 run = run.request_id(id);
             }

@@ -30,7 +30,11 @@ const (
 // Submit hands a job to the server and does not wait for its end: that is what its handle is for. It repeats its call
 // through lost connections as Run does, and the job is made once; errors are those of Run.
 func (c *Client) Submit(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*Handle, error) {
-	r := newRun(scriptType, script, options).request
+	made := newRun(scriptType, script, options)
+	if made.err != nil {
+		return nil, made.err
+	}
+	r := made.request
 	w := c.newWait("a job")
 	w.requestID = r.GetRequestId()
 	request := &pb.SubmitJobRequest{Job: r.GetJob(), JobId: r.GetJobId(), RequestId: r.GetRequestId()}

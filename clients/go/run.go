@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -25,6 +26,7 @@ type RunOption func(*run)
 type run struct {
 	request         *pb.RunJobRequest
 	cancelOnWaitEnd bool
+	err             error
 }
 
 // WithRequestID names the request instead of a random UUID. Whoever calls Run or Submit again with the same id and content
@@ -36,6 +38,18 @@ func WithRequestID(id string) RunOption {
 // WithJobID names the job instead of the server.
 func WithJobID(id string) RunOption {
 	return func(r *run) { r.request.JobId = id }
+}
+
+// WithInput gives the script an input, which it sees as INPUT: any value that encoding/json can write.
+func WithInput(value any) RunOption {
+	return func(r *run) {
+		text, err := json.Marshal(value)
+		if err != nil {
+			r.err = fmt.Errorf("supervisor: input: %w", err)
+			return
+		}
+		r.request.Job.Input = string(text)
+	}
 }
 
 // WithSpec changes what else a job has: caller, environment, labels, limits, retries.
@@ -72,6 +86,9 @@ func newRun(scriptType pb.ScriptType, script string, options []RunOption) run {
 // CancelOnWaitEnd the job does not go on.
 func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script string, options ...RunOption) (*pb.Job, error) {
 	r := newRun(scriptType, script, options)
+	if r.err != nil {
+		return nil, r.err
+	}
 	w := c.newWait("a job")
 	w.requestID = r.request.GetRequestId()
 	job, err := c.runToEnd(ctx, w, r)

@@ -13,7 +13,7 @@ LEASE = float(opt.lease[:-2]) / 1000 if opt.lease.endswith("ms") else float(opt.
 ME, NAME, B = opt.actor_id, "%s.%d.%s" % (opt.actor_id, os.getpid(), uuid.uuid4().hex[:8]), "hero:{python}:"
 Q, FRONT, INBOX, CTL = B + "q", B + "front", B + "in:" + ME, B + "ctl:" + ME
 LANE = {FRONT: "f", INBOX: "i", Q: "q"}
-TASK = "script", "caller_id", "context_id", "env_vars", "timeout", "backoff", "kind"
+TASK = "script", "input", "caller_id", "context_id", "env_vars", "timeout", "backoff", "kind"
 state = types.SimpleNamespace(stop=False, until=0, last=None, told=None, at=0, pause=0)  # pause: odd while paused
 now, draining = lambda: int(time.time() * 1000), lambda: state.stop or now() < state.until
 call = lambda function, *args: redis("FCALL", function, 1, Q, *args)

@@ -26,7 +26,8 @@ def run(pipe, job):
 
     sys.stdout, sys.stderr = stream("out"), stream("err")
     os.environ.update(json.loads(job.get("env_vars") or "{}"))
-    scope = {"CALLER_ID": job.get("caller_id", ""), "CONTEXT_ID": job.get("context_id", ""), "progress": progress}
+    scope = {"CALLER_ID": job.get("caller_id", ""), "CONTEXT_ID": job.get("context_id", ""), "progress": progress,
+             "INPUT": json.loads(job.get("input") or "null")}
     try:
         tree = ast.parse("'pong'" if job.get("kind") == "ping" else job["script"])
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None

@@ -86,6 +86,8 @@ pub struct Script<'a> {
     pub job_id: &'a str,
     /// The text to run.
     pub text: &'a str,
+    /// JSON text that the script gets parsed, as `INPUT`; None for no input.
+    pub input: Option<&'a str>,
     /// Caller of the job.
     pub caller_id: &'a str,
     /// Context of the job.

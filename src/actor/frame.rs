@@ -39,6 +39,8 @@ pub(crate) struct Run<'a> {
     pub(crate) job_id: &'a str,
     /// The text to run.
     pub(crate) script: &'a str,
+    /// JSON text for the script, if there is one.
+    pub(crate) input: Option<&'a str>,
     /// Caller of the job.
     pub(crate) caller_id: &'a str,
     /// Context of the job.
@@ -73,6 +75,8 @@ pub(crate) fn encode_job(out: &mut Vec<u8>, seq: u64, job: &TakenJob, start_by: 
         });
         put_text(out, job.lease.job_id.as_str());
         put_text(out, &spec.script);
+        out.push(spec.input.is_some().into());
+        spec.input.iter().for_each(|input| put_text(out, input));
         put_text(out, &spec.caller_id);
         put_text(out, &spec.context_id);
         // A script's own word on its trace counts more than its caller's.
@@ -102,6 +106,11 @@ pub(crate) fn decode_run(body: &[u8]) -> Result<Run<'_>, Malformed> {
         },
         job_id: body.text()?,
         script: body.text()?,
+        input: match body.u8()? {
+            0 => None,
+            1 => Some(body.text()?),
+            _ => return Err(Malformed),
+        },
         caller_id: body.text()?,
         context_id: body.text()?,
         env: {

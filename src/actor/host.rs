@@ -189,6 +189,7 @@ impl Scripts<'_> {
             kind: run.kind,
             job_id: run.job_id,
             text: run.script.strip_prefix(BYTE_ORDER_MARK).unwrap_or(run.script),
+            input: run.input,
             caller_id: run.caller_id,
             context_id: run.context_id,
             actor_id: self.actor_id,

@@ -57,6 +57,11 @@ impl Run {
         self
     }
 
+    /// Sets the input of the script: JSON text, which the script sees parsed, as `INPUT`.
+    pub fn input(self, json: impl Into<String>) -> Self {
+        self.spec(|job| job.input = json.into())
+    }
+
     /// Changes other fields of the job: caller, environment, labels, limits, retries.
     pub fn spec(mut self, change: impl FnOnce(&mut JobSpec)) -> Self {
         change(self.request.job.get_or_insert_default());

@@ -31,6 +31,7 @@ type command struct {
 	ScriptType string          `json:"scriptType"`
 	Script     string          `json:"script"`
 	Spec       json.RawMessage `json:"spec"`
+	Input      json.RawMessage `json:"input"`
 	RequestID  string          `json:"requestId"`
 	JobID      string          `json:"jobId"`
 	TimeoutMs  int             `json:"timeoutMs"`
@@ -119,6 +120,9 @@ func (r *runner) do(ctx context.Context, c command, o *operation) (any, error) {
 	switch c.Do {
 	case "run":
 		options := []supervisor.RunOption{supervisor.WithSpec(func(spec *pb.JobSpec) { parse(c.Spec, spec) })}
+		if c.Input != nil {
+			options = append(options, supervisor.WithInput(c.Input))
+		}
 		if c.RequestID != "" {
 			options = append(options, supervisor.WithRequestID(c.RequestID))
 		}

@@ -75,6 +75,7 @@ class Command:
             "script_type": script_type_pb2.ScriptType.Value(self.text("scriptType")),
             "script": self.text("script"),
             "timeout": self.timeout,
+            "input": self.fields.get("input"),
             "spec": json_format.ParseDict(self.fields.get("spec", {}), job_pb2.JobSpec()),
             "request_id": self.text("requestId") or None,
             "job_id": self.text("jobId") or None,

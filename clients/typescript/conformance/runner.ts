@@ -16,6 +16,7 @@ interface Command {
   scriptType: string;
   script: string;
   spec?: JsonValue;
+  input?: JsonValue;
   requestId?: string;
   jobId: string;
   timeoutMs?: number;
@@ -75,10 +76,10 @@ async function perform(command: Command, operation: Operation): Promise<JsonValu
       active.get(command.target)?.resume();
       return null;
     case "run": {
-      const { requestId, jobId, script, cancelOnWaitEnd = false } = command;
+      const { requestId, jobId, script, input, cancelOnWaitEnd = false } = command;
       const spec = fromJson(JobSpecSchema, command.spec ?? {});
       const scriptType = ScriptTypeSchema.values.find((value) => value.name === command.scriptType)?.number ?? 0;
-      const job = await client.run(scriptType, script, { ...wait, spec, jobId, cancelOnWaitEnd, ...(requestId === undefined ? {} : { requestId }) });
+      const job = await client.run(scriptType, script, { ...wait, spec, input, jobId, cancelOnWaitEnd, ...(requestId === undefined ? {} : { requestId }) });
       return toJson(JobSchema, job);
     }
     case "await":

@@ -19,6 +19,8 @@ export interface Submission {
   scriptType: ScriptType;
   /** The script. */
   script: string;
+  /** What the script sees as INPUT: any value that JSON can hold. */
+  input?: unknown;
   /** Names the request instead of a random UUID: the same id and content within 24 hours is the same job. */
   requestId?: string;
   /** Names the job instead of the server. */
@@ -28,12 +30,18 @@ export interface Submission {
 }
 
 /** The request for a job. */
-export function requestOf({ scriptType, script, requestId, jobId, spec }: Submission): SubmitJobRequest {
+export function requestOf({ scriptType, script, input, requestId, jobId, spec }: Submission): SubmitJobRequest {
   return create(SubmitJobRequestSchema, {
-    job: { ...spec, $typeName: undefined, scriptType, script },
+    job: { ...spec, ...(input !== undefined && { input: jsonOf(input) }), $typeName: undefined, scriptType, script },
     requestId: requestId ?? crypto.randomUUID(),
     jobId: jobId ?? "",
   });
+}
+
+function jsonOf(input: unknown): string {
+  const text: string | undefined = JSON.stringify(input);
+  if (text === undefined) throw new TypeError("input: JSON cannot hold this value");
+  return text;
 }
 
 /** Divides requests among as few calls as the server takes. */

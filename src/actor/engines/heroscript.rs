@@ -21,6 +21,7 @@
 mod parser;
 mod printer;
 pub mod run;
+mod variables;
 
 pub use parser::parse;
 

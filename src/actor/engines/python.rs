@@ -68,6 +68,7 @@ impl Python {
         let request = messages::Request {
             script: text,
             heroscript: script.kind == JobKind::Script && is_heroscript(text),
+            input: script.input,
             folder: &folder,
             env: self.flags.work.environment(script, &folder, server.program_folder()),
             cpu: self.flags.work.cpu_seconds(script.timeout),

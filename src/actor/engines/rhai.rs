@@ -9,6 +9,7 @@
 
 mod errors;
 pub(super) mod functions;
+mod input;
 pub(super) mod session;
 pub(super) mod value;
 
@@ -109,7 +110,7 @@ impl Rhai {
     )]
     fn show_constants(&self, engine: &mut Interpreter) {
         let session = Arc::clone(&self.session);
-        engine.on_var(move |name, _, _| Ok(session.constant(name)));
+        engine.on_var(move |name, _, _| session.constant(name).map_err(Into::into));
     }
 
     fn evaluate(&self, text: &str) -> Result<Dynamic, AttemptError> {

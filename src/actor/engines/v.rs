@@ -2,7 +2,8 @@
 //!
 //! A script is compiled, and the program is kept for the next job with the same script; then it runs in a process group,
 //! a folder and an environment of its own and within resource limits. Its result is the JSON that it writes into the file
-//! named by `HERO_RESULT_FILE`, or what it has printed. HeroScript is given to the `hero` program, if there is one.
+//! named by `HERO_RESULT_FILE`, or what it has printed. The input of the job is in the file named by `HERO_INPUT_FILE`.
+//! HeroScript is given to the `hero` program, if there is one.
 
 mod cache;
 mod compiler;
@@ -74,6 +75,11 @@ impl V {
         // A program has no constants of ours: it reads them where it reads everything else.
         env.insert("CALLER_ID".to_owned(), script.caller_id.to_owned());
         env.insert("CONTEXT_ID".to_owned(), script.context_id.to_owned());
+        if let Some(input) = script.input {
+            let file = folder.join("input");
+            fs::write(&file, input).map_err(|error| internal(&error, folder))?;
+            env.insert("HERO_INPUT_FILE".to_owned(), file.to_string_lossy().into_owned());
+        }
         env.insert("HERO_RESULT_FILE".to_owned(), result.to_string_lossy().into_owned());
         let (program, args) = match &started {
             Started::Compiled(program) => (program.path.as_path(), Vec::new()),

@@ -287,6 +287,7 @@ impl QueueMaintenance for MemoryJobQueue {
 fn basic(job: &Job) -> Job {
     let mut job = job.clone();
     job.spec.script.clear();
+    job.spec.input = None;
     job
 }
 

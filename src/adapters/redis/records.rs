@@ -33,7 +33,7 @@ use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, Resu
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
-/// Fields of a record without the script, in the order of the functions' answers.
+/// Fields of a record without the script and its input, in the order of the functions' answers.
 pub(super) const BASIC: [&str; 29] = [
     "id",
     "script_type",
@@ -67,9 +67,10 @@ pub(super) const BASIC: [&str; 29] = [
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 15] = [
+pub(super) const TASK: [&str; 16] = [
     "id",
     "script",
+    "input",
     "caller_id",
     "context_id",
     "env_vars",
@@ -85,8 +86,8 @@ pub(super) const TASK: [&str; 15] = [
     "traceparent",
 ];
 
-/// Bytes of the largest script in a queue entry; a larger one is read from the record.
-const INLINE_SCRIPT: usize = 4096;
+/// Bytes of the largest script and of the largest input in a queue entry; a larger one is read from the record.
+const INLINE_TEXT: usize = 4096;
 /// Bytes of all other fields that a queue entry has room for.
 const INLINE_REST: usize = 1024;
 
@@ -100,6 +101,9 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     fields.push(("context_id", spec.context_id.as_str().into()));
     fields.push(("timeout", seconds(spec.run_timeout).into()));
     fields.push(("retries", spec.retry.max_attempts.saturating_sub(1).to_string().into()));
+    if let Some(input) = &spec.input {
+        fields.push(("input", input.as_str().into()));
+    }
     if !spec.env.is_empty() {
         fields.push(("env_vars", pairs(&spec.env).into()));
     }
@@ -139,15 +143,14 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
 
 /// True if these fields fit into the queue entry, so that an actor need not read the record.
 pub(super) fn travels_inline(fields: &[(&'static str, Cow<'_, str>)]) -> bool {
-    let (mut script, mut rest) = (0, 0);
+    let (mut longest, mut rest) = (0, 0);
     for (name, value) in fields {
-        if *name == "script" {
-            script = value.len();
-        } else {
-            rest += value.len();
+        match *name {
+            "script" | "input" => longest = longest.max(value.len()),
+            _other => rest += value.len(),
         }
     }
-    script <= INLINE_SCRIPT && rest <= INLINE_REST
+    longest <= INLINE_TEXT && rest <= INLINE_REST
 }
 
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
@@ -172,6 +175,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
         Some(_) => return Err(fields.corrupt("kind", "is not a word of ours")),
     };
     Ok(JobSpec {
+        input: fields.get("input").map(str::to_owned),
         caller_id: fields.get("caller_id").unwrap_or_default().to_owned(),
         context_id: fields.get("context_id").unwrap_or_default().to_owned(),
         env: decode_pairs(fields, "env_vars")?,
@@ -189,7 +193,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
     })
 }
 
-/// Decodes a job. Its script is empty when `fields` has none.
+/// Decodes a job. Its script is empty, and it has no input, when `fields` has none.
 pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -> Result<Job, StoreFault> {
     let spec = decode_spec(fields, script_type)?;
     let state = decode_state(fields)?;

@@ -163,7 +163,7 @@ async fn submit(server: &mut Server, request: SubmitJobsRequest) -> Result<Submi
 }
 
 /// Reads a line: a SubmitJobRequest, or only its JobSpec, as proto JSON. The script type may be written as flags have
-/// it, and is osis if it is left out. None for an empty line.
+/// it, and is osis if it is left out. The input may be written as it is instead of as a string. None for an empty line.
 fn request(line: &[u8]) -> Result<Option<SubmitJobRequest>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "is not UTF-8".to_owned())?.trim();
     if text.is_empty() {
@@ -185,6 +185,9 @@ fn request(line: &[u8]) -> Result<Option<SubmitJobRequest>, String> {
         }
         Some(other) => other.clone(),
     };
+    if let Some(input) = job.get_mut("input").filter(|input| !input.is_string()) {
+        *input = Value::from(input.to_string());
+    }
     job.insert("scriptType".to_owned(), script_type);
     members.insert("job".to_owned(), Value::Object(job));
     let mut request: SubmitJobRequest = descriptors::from_json(Value::Object(members))?;

@@ -96,8 +96,9 @@ pub(super) fn show(job: &Job) -> String {
         facts.push(("cancelled", job.cancel_reason.clone()));
     }
     let mut text = table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]));
+    let given = |text| Some(text).filter(|text: &&String| !text.is_empty());
     let parts =
-        [("SCRIPT", Some(&spec.script).filter(|script| !script.is_empty())), ("RESULT", job.result.as_ref())];
+        [("SCRIPT", given(&spec.script)), ("INPUT", given(&spec.input)), ("RESULT", job.result.as_ref())];
     for (title, content) in parts {
         if let Some(content) = content {
             text.push_str(&format!("\n{title}\n{}\n", beginning(content)));

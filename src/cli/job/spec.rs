@@ -14,9 +14,11 @@ use crate::ports::clock::Clock;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
 /// The options of a single job, by their ids.
-pub(super) const OPTIONS: [&str; 16] = [
+pub(super) const OPTIONS: [&str; 18] = [
     "script",
     "file",
+    "input",
+    "input_file",
     "script_type",
     "caller",
     "context",
@@ -45,6 +47,12 @@ pub(super) struct SpecArgs {
     /// Script type: osis, sal, v or python [default: that of the ending of --file: .py, .v, .sal; else osis]
     #[arg(short, long = "type", value_name = "TYPE", value_parser = script_type)]
     script_type: Option<proto::ScriptType>,
+    /// Input of the script, JSON that it sees as INPUT; - reads it from standard input
+    #[arg(short, long, value_name = "JSON", conflicts_with = "input_file")]
+    input: Option<String>,
+    /// Read the input from this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    input_file: Option<PathBuf>,
     /// The caller of the job
     #[arg(long, value_name = "ID", default_value = "")]
     caller: String,
@@ -89,7 +97,7 @@ pub(super) struct SpecArgs {
 impl SpecArgs {
     /// Reads the script and makes the request.
     pub(super) fn into_request(self) -> Result<SubmitJobRequest, Failure> {
-        let script = self.read_script()?;
+        let (script, input) = (self.read_script()?, self.read_input()?);
         let script_type = self.script_type();
         let start = self.at.or_else(|| SystemClock.now().checked_add(self.delay?));
         let retry_policy = self
@@ -105,6 +113,7 @@ impl SpecArgs {
         let job = JobSpec {
             script_type: script_type.into(),
             script,
+            input,
             caller_id: self.caller,
             context_id: self.context,
             env: self.env.into_iter().collect(),
@@ -127,21 +136,61 @@ impl SpecArgs {
     }
 
     fn read_script(&self) -> Result<String, Failure> {
-        let unreadable =
-            |what: &str, error: std::io::Error| Failure::usage(format!("cannot read {what}: {error}"));
-        match (&self.file, &self.script) {
-            (Some(file), _) if file.as_os_str() != "-" => std::fs::read_to_string(file)
-                .map_err(|error| unreadable(&format!("the script {}", file.display()), error)),
-            (None, Some(script)) if script != "-" => Ok(script.clone()),
-            (None, None) => Err(Failure::usage(
-                "there is no script: give it as an argument, in a file with -f FILE, or on standard input with -",
-            )),
-            (_, _standard_input) => {
-                let mut script = String::new();
-                std::io::stdin()
-                    .read_to_string(&mut script)
-                    .map_err(|error| unreadable("the script from standard input", error))?;
-                Ok(script)
+        Source::of(self.file.as_deref(), self.script.as_deref()).map_or_else(
+            || {
+                Err(Failure::usage(
+                    "there is no script: give it as an argument, in a file with -f FILE, or on standard input with -",
+                ))
+            },
+            |source| source.read("script"),
+        )
+    }
+
+    /// Returns the input; an empty one is none.
+    fn read_input(&self) -> Result<String, Failure> {
+        let source = Source::of(self.input_file.as_deref(), self.input.as_deref());
+        let script = Source::of(self.file.as_deref(), self.script.as_deref());
+        if (source, script) == (Some(Source::StandardInput), Some(Source::StandardInput)) {
+            return Err(Failure::usage(
+                "script and input cannot both come from standard input: give one in a file",
+            ));
+        }
+        source.map_or_else(|| Ok(String::new()), |source| source.read("input"))
+    }
+}
+
+/// The source of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source<'a> {
+    File(&'a Path),
+    Argument(&'a str),
+    StandardInput,
+}
+
+impl<'a> Source<'a> {
+    fn of(file: Option<&'a Path>, argument: Option<&'a str>) -> Option<Self> {
+        match (file, argument) {
+            (Some(file), _) if file.as_os_str() != "-" => Some(Self::File(file)),
+            (None, Some(text)) if text != "-" => Some(Self::Argument(text)),
+            (Some(_), _) | (None, Some(_)) => Some(Self::StandardInput),
+            (None, None) => None,
+        }
+    }
+
+    /// Reads the text; `what` names it in errors.
+    fn read(self, what: &str) -> Result<String, Failure> {
+        let unreadable = |from: &str, error: std::io::Error| {
+            Failure::usage(format!("cannot read the {what} {from}: {error}"))
+        };
+        match self {
+            Self::Argument(text) => Ok(text.to_owned()),
+            Self::File(file) => {
+                std::fs::read_to_string(file).map_err(|error| unreadable(&file.display().to_string(), error))
+            }
+            Self::StandardInput => {
+                let mut text = String::new();
+                let read = std::io::stdin().read_to_string(&mut text);
+                read.map_err(|error| unreadable("from standard input", error)).map(|_bytes| text)
             }
         }
     }

@@ -41,6 +41,10 @@ pub const MAX_ENV_VALUE_BYTES: usize = 32 * 1024;
 /// Most bytes of all names and values of a job's environment: with script and result at their limits the job still fits
 /// into one answer.
 pub const MAX_ENV_BYTES: usize = 1024 * 1024;
+/// Longest input, in bytes.
+pub const MAX_INPUT_BYTES: usize = 1024 * 1024;
+/// Most bytes of environment and input together, for the same reason.
+pub const MAX_ENV_AND_INPUT_BYTES: usize = 1280 * 1024;
 
 /// Purpose of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +78,9 @@ pub struct JobSpec {
     pub script_type: ScriptType,
     /// The text to run, 1 byte to 1 MiB.
     pub script: String,
+    /// JSON text that the script sees as `INPUT`, parsed; None for no input. Callers of the API are refused another text; here
+    /// it is not looked into, and a script that asks for one fails.
+    pub input: Option<String>,
     /// Caller; the script sees it as `CALLER_ID`.
     pub caller_id: String,
     /// Context; the script sees it as `CONTEXT_ID`.
@@ -108,6 +115,7 @@ impl JobSpec {
         Self {
             script_type,
             script: script.into(),
+            input: None,
             caller_id: String::new(),
             context_id: String::new(),
             env: BTreeMap::new(),
@@ -146,6 +154,7 @@ impl JobSpec {
             }
         }
         check_env("env", &self.env, &mut violations);
+        self.check_input(&mut violations);
         check_labels(&self.labels, &mut violations);
         check_span("run_timeout", self.run_timeout, Duration::from_millis(1), &mut violations);
         if let Some(queue_timeout) = self.queue_timeout {
@@ -160,6 +169,19 @@ impl JobSpec {
         }
         check_span("retry_policy.max_backoff", self.retry.backoff.max(), Duration::ZERO, &mut violations);
         violations.into_result()
+    }
+
+    fn check_input(&self, violations: &mut Violations) {
+        let Some(input) = self.input.as_ref().map(String::len) else { return };
+        let env: usize = self.env.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if input > MAX_INPUT_BYTES {
+            violations
+                .add("input", format!("has {input} bytes, more than the {MAX_INPUT_BYTES} that are allowed"));
+        } else if input + env > MAX_ENV_AND_INPUT_BYTES {
+            let bytes = input + env;
+            let message = format!("has {bytes} bytes together with env, more than {MAX_ENV_AND_INPUT_BYTES}");
+            violations.add("input", message);
+        }
     }
 
     /// Cuts all times to whole milliseconds, which is what is kept: what a caller is told is what he finds later.
@@ -251,7 +273,7 @@ pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut V
 pub struct Job {
     /// Id of the job.
     pub id: JobId,
-    /// Specification of the job. `script` is empty when it was read without ([`JobView::Basic`]).
+    /// Specification of the job. `script` is empty and `input` is None when it was read without ([`JobView::Basic`]).
     pub spec: JobSpec,
     /// State of the job.
     pub state: JobState,
@@ -326,9 +348,9 @@ impl Job {
 /// Parts of a job to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JobView {
-    /// All parts but the script.
+    /// All parts but the script and its input.
     #[default]
     Basic,
-    /// All parts, with the script.
+    /// All parts, with the script and its input.
     Full,
 }

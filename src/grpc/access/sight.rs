@@ -10,7 +10,7 @@ use crate::proto::event::Detail;
 pub(crate) struct Sight {
     /// Values that look secret.
     secrets: bool,
-    /// Scripts, environments, results and logs.
+    /// Scripts, inputs, environments, results and logs.
     payloads: bool,
     /// Definitions of actors.
     actors: bool,
@@ -101,6 +101,7 @@ pub(crate) fn visible_job(allowed: Allowed, mut job: pb::Job) -> pb::Job {
         }
         if let Some(spec) = &mut job.spec {
             spec.script.clear();
+            spec.input.clear();
             spec.env.clear();
         }
     }
@@ -139,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_job_without_its_payloads_is_still_a_job() {
-        let spec = pb::JobSpec { script: "s3cret".to_owned(), ..Default::default() };
+        let spec =
+            pb::JobSpec { script: "s3cret".to_owned(), input: "\"s3cret\"".to_owned(), ..Default::default() };
         let error = pb::JobError {
             message: "boom".to_owned(),
             log_tail: vec!["s3cret".to_owned()],

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::jobs::JobRequest;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
-use crate::domain::model::job::{JobQuota, JobSpec, JobState, JobView, RetryPolicy};
+use crate::domain::model::job::{JobQuota, JobSpec, JobState, JobView, MAX_INPUT_BYTES, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::violation::Violations;
@@ -175,6 +175,8 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
     let v = violations;
     let known = v.keep("script_type", script_type(job.script_type));
     let mut spec = JobSpec::new(known.unwrap_or(ScriptType::OSIS), job.script);
+    let input = given(job.input);
+    spec.input = optional(v, "input", input, json);
     spec.caller_id = job.caller_id;
     spec.context_id = job.context_id;
     spec.env = job.env;
@@ -198,6 +200,18 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
         v.append(checked.err().unwrap_or_default());
     }
     spec
+}
+
+/// Parses JSON that every engine can hold; it is passed on as it stands.
+fn json(text: String) -> Result<String, String> {
+    // A longer one is refused by its length, without a look into it.
+    if text.len() > MAX_INPUT_BYTES {
+        return Ok(text);
+    }
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(_value) => Ok(text),
+        Err(error) => Err(format!("is not JSON: {error}")),
+    }
 }
 
 pub(super) fn retry_policy(policy: pb::RetryPolicy, violations: &mut Violations) -> RetryPolicy {

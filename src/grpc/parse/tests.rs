@@ -30,6 +30,7 @@ fn every_wrong_field_of_a_job_is_named_as_the_caller_spelled_it() {
         job: Some(pb::JobSpec {
             script_type: 99,
             script: " ".to_owned(),
+            input: "{".to_owned(),
             run_timeout: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
             result_ttl: Some(prost_types::Duration { seconds: i64::MAX, nanos: 0 }),
             schedule_time: Some(prost_types::Timestamp { seconds: i64::MIN, nanos: -1 }),
@@ -50,6 +51,7 @@ fn every_wrong_field_of_a_job_is_named_as_the_caller_spelled_it() {
             "job_id",
             "request_id",
             "job.script_type",
+            "job.input",
             "job.run_timeout",
             "job.retry_policy.max_attempts",
             "job.result_ttl",

@@ -15,7 +15,7 @@ pub(crate) fn basic_job(basic: Job) -> pb::Job {
     job(basic, JobView::Basic)
 }
 
-/// Renders a job; script and environment only with the full view.
+/// Renders a job; script, input and environment only with the full view.
 pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
     let submitted_by = job.spec.submitted_by.take().unwrap_or_default();
     let run_duration = match (job.started_at, job.finished_at) {
@@ -49,13 +49,14 @@ pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
 }
 
 fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
-    let (script, env) = match view {
+    let (script, input, env) = match view {
         JobView::Basic => Default::default(),
-        JobView::Full => (spec.script, spec.env),
+        JobView::Full => (spec.script, spec.input.unwrap_or_default(), spec.env),
     };
     pb::JobSpec {
         script_type: script_type(spec.script_type).into(),
         script,
+        input,
         caller_id: spec.caller_id,
         context_id: spec.context_id,
         env,

@@ -8,7 +8,7 @@ use crate::descriptors::call_names;
 use crate::domain::access::{Identity, Target, decide};
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::job::{
-    MAX_ATTEMPTS, MAX_BATCH, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN,
+    MAX_ATTEMPTS, MAX_BATCH, MAX_INPUT_BYTES, MAX_PAIRS, MAX_RESULT_BYTES, MAX_SCRIPT_BYTES, MAX_SPAN,
 };
 use crate::grpc::deadline::MAX_WAIT;
 use crate::grpc::limits::MAX_MESSAGE_BYTES;
@@ -107,6 +107,7 @@ fn tls_status(status: TlsStatus) -> pb::TlsStatus {
 fn limits() -> pb::Limits {
     pb::Limits {
         max_script_bytes: render::count(MAX_SCRIPT_BYTES),
+        max_input_bytes: render::count(MAX_INPUT_BYTES),
         max_result_bytes: render::count(MAX_RESULT_BYTES),
         max_message_bytes: render::count(MAX_MESSAGE_BYTES),
         max_batch_jobs: render::count(MAX_BATCH),

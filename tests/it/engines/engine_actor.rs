@@ -131,6 +131,11 @@ impl EngineActor {
         (id, succeeded(script, outcome))
     }
 
+    pub(crate) async fn with_input(&self, script: &str, input: String) -> JobResult {
+        let spec = JobSpec { input: Some(input), ..self.spec(script) };
+        succeeded(script, self.run(spec).await.1)
+    }
+
     /// A job with its record after its end.
     pub(crate) async fn ended(&self, script: &str, run_timeout: Duration) -> (Job, Outcome) {
         let (id, outcome) = self.run(JobSpec { run_timeout, ..self.spec(script) }).await;

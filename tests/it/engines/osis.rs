@@ -34,6 +34,7 @@ pub(super) fn script(rule: Rule) -> Shown {
         Rule::Environment => "env(\"GREETING\") + \"|\" + CALLER_ID + \"|\" + CONTEXT_ID + \"|\" + env(\"HERO_JOB_ID\") + \"|\" + \
              env(\"HERO_ACTOR_ID\")"
             .into(),
+        Rule::Input => "fn all() { `${INPUT.name}|${INPUT.list[1]}|${INPUT.deep.ok}|${INPUT.pad.len}` } all()".into(),
         Rule::Secrets => "let all = \"\"; for name in ENV.keys() { all += name + \"=\" + ENV[name] + \"\\n\"; } all".into(),
         Rule::StackBomb => "fn f(x) { f(x + 1) } f(0)".into(),
         Rule::MemoryBomb => {

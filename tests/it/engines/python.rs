@@ -43,6 +43,9 @@ fn script(rule: Rule) -> Shown {
         Rule::Environment => "import os\n'|'.join([os.environ['GREETING'], CALLER_ID, CONTEXT_ID, \
              os.environ['HERO_JOB_ID'], os.environ['HERO_ACTOR_ID']])"
             .into(),
+        Rule::Input => "def all(): return [INPUT['name'], INPUT['list'][1], str(INPUT['deep']['ok']).lower(), len(INPUT['pad'])]\n\
+             '|'.join(str(one) for one in all())"
+            .into(),
         Rule::Secrets => "import os, glob\nseen = []\n\
              for path in ['/proc/self/environ', f'/proc/{os.getppid()}/environ', '/proc/self/cmdline']:\n    \
                  seen.append(open(path).read())\n\

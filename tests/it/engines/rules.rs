@@ -42,6 +42,8 @@ pub(crate) enum Rule {
     ResultTooBig,
     /// `GREETING|caller|context|job|actor`.
     Environment,
+    /// `name|the second of list|ok of deep|length of pad` of a large input.
+    Input,
     /// Nothing of the actor's own environment can be seen.
     Secrets,
     /// Endless recursion.
@@ -55,7 +57,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Value,
         Self::NoValue,
         Self::Unicode,
@@ -70,6 +72,7 @@ impl Rule {
         Self::Output,
         Self::ResultTooBig,
         Self::Environment,
+        Self::Input,
         Self::Secrets,
         Self::StackBomb,
         Self::MemoryBomb,
@@ -129,6 +132,13 @@ impl Rule {
                 let (job, result) = stage.with_environment(script).await;
                 let expected = format!("hello|alice|billing|{job}|{}", stage.actor_id);
                 assert_eq!(result.text, expected);
+            }
+            Self::Input => {
+                let pad = "x".repeat(1_000_000);
+                let input = format!(
+                    r#"{{"name": "ann é", "list": [1, 2.5], "deep": {{"ok": true, "no": null}}, "pad": "{pad}"}}"#
+                );
+                assert_eq!(stage.with_input(script, input).await.text, "ann é|2.5|true|1000000");
             }
             Self::Secrets => {
                 let seen = stage.result(script).await.text;

@@ -39,6 +39,7 @@ fn script(rule: Rule) -> Shown {
         | Rule::Output
         | Rule::ResultTooBig
         | Rule::Environment
+        | Rule::Input
         | Rule::StackBomb
         | Rule::MemoryBomb => osis::script(rule),
     }

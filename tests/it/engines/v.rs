@@ -56,6 +56,10 @@ fn script(rule: Rule) -> Shown {
             "{ printf '\"'; head -c 2097152 /dev/zero | tr '\\0' x; printf '\"'; } > \"$HERO_RESULT_FILE\""
         }
         Rule::Environment => r#"echo "$GREETING|$CALLER_ID|$CONTEXT_ID|$HERO_JOB_ID|$HERO_ACTOR_ID""#,
+        Rule::Input => {
+            "python3 -c 'import json, os\nwith open(os.environ[\"HERO_INPUT_FILE\"]) as file: i = json.load(file)\n\
+             print(i[\"name\"], i[\"list\"][1], str(i[\"deep\"][\"ok\"]).lower(), len(i[\"pad\"]), sep=\"|\")'"
+        }
         Rule::Secrets => {
             "env; for p in self $PPID; do tr '\\0' ' ' < /proc/$p/environ; tr '\\0' ' ' < /proc/$p/cmdline; done"
         }

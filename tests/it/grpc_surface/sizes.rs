@@ -283,18 +283,33 @@ async fn the_largest_job_that_is_accepted_can_be_read_back() {
     let env = |value: usize| (0..64).map(|n| (format!("E{n:02}"), "e".repeat(value))).collect();
     let labels: BTreeMap<String, String> = (0..64).map(|n| (format!("{n:063}"), "l".repeat(256))).collect();
     let script = format!("big{}", " ".repeat(1024 * 1024 - 3));
-    let job = |value| pb::JobSpec { env: env(value), labels: labels.clone(), ..osis(&script).unwrap() };
+    let input = |bytes: usize| format!("\"{}\"", "i".repeat(bytes - 2));
+    let room = 256 * 1024;
+    let job = |value, room| {
+        let input = input(room);
+        pb::JobSpec { env: env(value), input, labels: labels.clone(), ..osis(&script).unwrap() }
+    };
     let most = (1024 * 1024) / 64 - 3;
-    let refused = pb::SubmitJobRequest { job: Some(job(most + 1)), ..Default::default() };
-    let refused = client.submit_job(refused).await.unwrap_err();
-    assert_eq!(told(&refused).2, ["job.env"]);
-    let run = pb::RunJobRequest { job: Some(job(most)), job_id: "large".to_owned(), ..Default::default() };
+    let small = |input| pb::JobSpec { input, ..osis("1").unwrap() };
+    for (job, fields) in [
+        (job(most + 1, 2), vec!["job.env"]),
+        (job(most, room + 1), vec!["job.input"]),
+        (small(input(1024 * 1024 + 1)), vec!["job.input"]),
+        (small(format!("{}{}", "[".repeat(128), "]".repeat(128))), vec!["job.input"]),
+    ] {
+        let refused = pb::SubmitJobRequest { job: Some(job), ..Default::default() };
+        let refused = client.submit_job(refused).await.unwrap_err();
+        assert_eq!(told(&refused).2, fields);
+    }
+    let run =
+        pb::RunJobRequest { job: Some(job(most, room)), job_id: "large".to_owned(), ..Default::default() };
     let done = client.run_job(run).await.unwrap().into_inner();
     assert_eq!(done.job.unwrap().result.unwrap().len(), 1024 * 1024);
     let get = pb::GetJobRequest { job_id: "large".to_owned(), view: pb::JobView::Full.into() };
     let read = client.get_job(get).await.unwrap().into_inner().job.unwrap();
     let spec = read.spec.unwrap();
-    assert_eq!((spec.script.len(), spec.env.len(), read.result.unwrap().len()), (1 << 20, 64, 1 << 20));
+    assert_eq!((spec.script.len(), spec.env.len(), spec.input.len()), (1 << 20, 64, room));
+    assert_eq!(read.result.unwrap().len(), 1 << 20);
 }
 
 #[tokio::test]

@@ -2,14 +2,15 @@
 //!
 //! Built in are `!!play.echo content:` and `!!session.env_set key: val:`. What was set, and what the job's environment
 //! holds, replaces `${NAME}` and `{NAME}` in the arguments of later actions; a name that is not known stays as it is.
+//! `${INPUT}` is the input of the job as compact JSON, and `${INPUT.a.0}` a part of it: a string as it is, anything else as JSON.
 //! The result is a JSON array with what each action has answered, `null` for those that answer nothing; if none has
 //! answered anything, the result is what was printed.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::variables::Variables;
 use super::{Action, ActionKind, Place, parse};
 use crate::actor::engines::rhai::session::Session;
 use crate::actor::engines::{Limits, Script, Sink, failed, timed_out};
@@ -184,7 +185,10 @@ fn play(
     let invalid = |(place, message)| failed(at(place, JobError::new(JobErrorKind::ScriptInvalid, message)));
     let playbook = parse(text).map_err(|mistake| invalid((mistake.place, mistake.message)))?;
     let commands = playbooks.look_up(&playbook.actions).map_err(invalid)?;
-    let mut variables = session.variables();
+    let mut variables = match session.input_tree() {
+        Ok(input) => Variables::new(session.variables(), input),
+        Err(message) => return Err(failed(JobError::new(JobErrorKind::ScriptError, message))),
+    };
     let mut answers = Vec::with_capacity(commands.len());
     let mut size = 0;
     for (action, command) in playbook.actions.iter().zip(commands) {
@@ -192,12 +196,12 @@ fn play(
             return Err(session.explain(timed_out(session.timeout()).error));
         }
         let args =
-            action.args.iter().filter_map(|arg| Some((arg.key.as_deref()?, fill_in(&arg.value, &variables))));
+            action.args.iter().filter_map(|arg| Some((arg.key.as_deref()?, variables.fill_in(&arg.value))));
         let given = Given { args: args.collect(), session };
         let wrong = |kind, message| session.explain(at(action.place, JobError::new(kind, message)));
         let answer = (command.run)(&given).map_err(|message| wrong(JobErrorKind::ScriptError, message))?;
         if let (Some(key), Some(value), "session") = (given.get("key"), given.get("val"), command.actor) {
-            variables.insert(key.to_owned(), value.to_owned());
+            variables.set(key, value);
         }
         size += answer.as_ref().map_or(4, |answer| answer.to_string().len()) + 1;
         if size > limits.result {
@@ -218,50 +222,4 @@ fn play(
 
 fn at(place: Place, error: JobError) -> JobError {
     JobError { line: Some(place.line), column: Some(place.column), ..error }
-}
-
-/// Puts variables into a text, once: what they hold is not looked into.
-fn fill_in(text: &str, variables: &BTreeMap<String, String>) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let found = after.split_once('}').and_then(|(name, behind)| Some((variables.get(name)?, behind)));
-        match found {
-            Some((value, behind)) => {
-                filled.push_str(before.strip_suffix('$').unwrap_or(before));
-                filled.push_str(value);
-                rest = behind;
-            }
-            None => {
-                filled.push_str(before);
-                filled.push('{');
-                rest = after;
-            }
-        }
-    }
-    filled.push_str(rest);
-    filled
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_are_put_in_once_and_unknown_names_stay() {
-        let variables = BTreeMap::from(
-            [("A", "1"), ("B", "{A}"), ("é x", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())),
-        );
-        for (text, filled) in [
-            ("${A}/{A}", "1/1"),
-            ("${B}", "{A}"),
-            ("{é x}", "2"),
-            ("${C} {C} {} ${} $ { } {A", "${C} {C} {} ${} $ { } {A"),
-            ("{{A}}", "{1}"),
-            ("$${A}", "$1"),
-            (r#"{"a": {A}}"#, r#"{"a": 1}"#),
-        ] {
-            assert_eq!(fill_in(text, &variables), filled, "{text}");
-        }
-    }
 }

@@ -10,6 +10,7 @@ fn run_text(text: &str) -> Result<JobResult, AttemptError> {
         kind: JobKind::Script,
         job_id: "job-1",
         text,
+        input: None,
         caller_id: "ann",
         context_id: "ctx",
         actor_id: "osis_actor_0",

@@ -22,6 +22,8 @@ const MAX_PROGRESS: usize = 16 * 1024;
 pub(super) struct Request<'a> {
     pub(super) script: &'a str,
     pub(super) heroscript: bool,
+    /// JSON text; None for no input.
+    pub(super) input: Option<&'a str>,
     pub(super) folder: &'a Path,
     pub(super) env: BTreeMap<String, String>,
     pub(super) cpu: u64,

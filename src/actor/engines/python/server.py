@@ -82,6 +82,11 @@ def _compiled(text):
     return compile(tree, NAME, "exec", dont_inherit=True)
 
 
+def _input(job):
+    """The input of the job, parsed; None without one."""
+    return None if job["input"] is None else json.loads(job["input"])
+
+
 def _module(job, text):
     global NAMES
     main = types.ModuleType("__main__")
@@ -89,6 +94,7 @@ def _module(job, text):
     sys.argv[:] = [NAME]
     linecache.cache[NAME] = (len(text), None, text.splitlines(True), NAME)
     names = NAMES = main.__dict__
+    names["INPUT"] = _input(job)
     names["CALLER_ID"] = job["env"]["HERO_CALLER_ID"]
     names["CONTEXT_ID"] = job["env"]["HERO_CONTEXT_ID"]
     names["progress"] = streams.progress
@@ -101,6 +107,7 @@ def _value(job):
     if job["heroscript"]:
         import heroscript
 
+        heroscript.INPUT = _input(job)
         return heroscript.run(text)
     names = _module(job, text)
     try:

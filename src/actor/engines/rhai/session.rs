@@ -5,8 +5,10 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use rhai::{Dynamic, ImmutableString, Map, Position};
+use serde_json::Value;
 use tokio::time::Instant;
 
+use super::input::Input;
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::without_return;
 use crate::actor::engines::{Limits, Script, Sink, Unheard, failed};
@@ -39,6 +41,7 @@ struct State {
     actor_id: String,
     env: Vec<(String, String)>,
     env_map: Option<Dynamic>,
+    input: Input,
     sink: Arc<dyn Sink>,
 }
 
@@ -63,6 +66,7 @@ impl Session {
                 actor_id: String::new(),
                 env: Vec::new(),
                 env_map: None,
+                input: Input::default(),
                 sink: Arc::new(Unheard),
             }),
         }
@@ -76,6 +80,7 @@ impl Session {
         state.deadline = Instant::now() + script.timeout.min(FAR);
         state.caller_id = script.caller_id.into();
         state.context_id = script.context_id.into();
+        state.input = Input::new(script.input);
         state.job_id.push_str(script.job_id);
         state.actor_id.push_str(script.actor_id);
         let pairs = script.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -90,6 +95,7 @@ impl Session {
         state.recent.clear();
         state.env.clear();
         state.env_map = None;
+        state.input = Input::default();
         state.sink = Arc::new(Unheard);
         state.job_id.clear();
         state.actor_id.clear();
@@ -151,13 +157,25 @@ impl Session {
     }
 
     /// The constant of this name.
-    pub(in crate::actor::engines) fn constant(&self, name: &str) -> Option<Dynamic> {
-        match name {
+    ///
+    /// # Errors
+    /// Says why the input is not JSON.
+    pub(in crate::actor::engines) fn constant(&self, name: &str) -> Result<Option<Dynamic>, String> {
+        Ok(match name {
             "CALLER_ID" => Some(self.state().caller_id.clone().into()),
             "CONTEXT_ID" => Some(self.state().context_id.clone().into()),
             "ENV" => Some(self.state().env_map()),
+            "INPUT" => Some(self.state().input.value()?),
             _ => None,
-        }
+        })
+    }
+
+    /// The input of the job as a tree, null without one.
+    ///
+    /// # Errors
+    /// Says why it is not JSON.
+    pub(in crate::actor::engines) fn input_tree(&self) -> Result<Value, String> {
+        self.state().input.tree()
     }
 
     /// The environment variable of this name.

@@ -11,6 +11,7 @@ fn script(text: &str) -> Script<'_> {
         kind: JobKind::Script,
         job_id: "job-1",
         text,
+        input: None,
         caller_id: "ann",
         context_id: "ctx",
         actor_id: "osis_actor_0",
@@ -173,4 +174,29 @@ fn a_ping_is_answered_by_the_engine() {
     let mut engine = Rhai::new(Limits::default());
     let ping = Script { kind: JobKind::Ping, ..script("whatever") };
     assert_eq!(engine.run(&ping, &unheard()).unwrap().text, "pong");
+}
+
+#[test]
+fn the_input_is_parsed_and_a_constant() {
+    let with = |input: Option<&str>, source: &str| {
+        run_with(Limits::default(), &Script { input, ..script(source) }).map(|result| result.text)
+    };
+    let of = |input: &str, source: &str| {
+        with(Some(input), source).unwrap_or_else(|error| panic!("{source}: {error:?}"))
+    };
+    assert_eq!(with(None, "INPUT == ()").unwrap(), "true");
+    assert_eq!(of("null", "INPUT == ()"), "true");
+    let nested = r#"{"a": {"b": [1, 2.5, "x", null, true]}, "é": "ü"}"#;
+    assert_eq!(of(nested, "INPUT"), r#"{"a":{"b":[1,2.5,"x",null,true]},"é":"ü"}"#);
+    assert_eq!(of(nested, "fn f() { INPUT.a.b[2] + INPUT[\"é\"] } f()"), "xü");
+    assert_eq!(of(nested, "let mine = INPUT; mine.a.b = 7; `${mine.a.b} ${INPUT.a.b.len()}`"), "7 5");
+    assert_eq!(of(nested, "INPUT.a.b.filter(|x| type_of(x) == \"i64\").len()"), "1");
+    assert_eq!(of("-9223372036854775808", "INPUT"), "-9223372036854775808");
+    assert_eq!(of("1e3", "INPUT + 1"), "1001.0");
+    assert_eq!(of("18446744073709551615", "INPUT"), "1.8446744073709552e+19", "too large for an integer");
+    assert!(with(Some(nested), "INPUT = 1;").is_err());
+    let error = with(Some("{"), "INPUT").unwrap_err().error;
+    assert_eq!(error.kind, JobErrorKind::ScriptError);
+    assert!(error.message.contains("the input of the job is not JSON"), "{error:?}");
+    assert_eq!(with(Some("{"), "40 + 2").unwrap(), "42", "nobody has asked for it");
 }

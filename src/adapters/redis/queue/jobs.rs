@@ -215,7 +215,7 @@ pub(super) async fn read(
     let mut names = BASIC.to_vec();
     match view {
         JobView::Basic => {}
-        JobView::Full => names.push("script"),
+        JobView::Full => names.extend(["script", "input"]),
     }
     let mut pipeline = redis::pipe();
     for script_type in ScriptType::ALL {

@@ -162,7 +162,7 @@ impl RedisQueue {
             };
             match answer {
                 SubmitAnswer::Accepted(created_at) => {
-                    spec.script = String::new();
+                    (spec.script, spec.input) = (String::new(), None);
                     let job = Job::accepted(id, spec, created_at);
                     let completion = registrations.keep(index, &job.id, script_type);
                     submitted.push(Ok(Submitted { job, deduplicated: false, completion }));

@@ -32,6 +32,7 @@ fn text_bytes(job: &Job) -> usize {
     ];
     let past = job.past_attempts.iter().filter_map(|attempt| attempt.error.as_ref()).map(error_bytes);
     spec.script.len()
+        + spec.input.as_ref().map_or(0, String::len)
         + pairs.sum::<usize>()
         + names.iter().sum::<usize>()
         + ends.into_iter().flatten().sum::<usize>()

@@ -16,6 +16,7 @@ proptest::proptest! {
     #[test]
     fn a_spec_reads_as_it_was_written(
         script in ".{0,50}",
+        input in proptest::option::of(".{0,50}"),
         caller_id in ".{0,20}",
         run_ms in 1u64..=30 * 24 * 3_600_000,
         initial in 0u64..100_000,
@@ -28,6 +29,7 @@ proptest::proptest! {
         ping in proptest::bool::ANY,
     ) {
         let spec = JobSpec {
+            input,
             caller_id,
             env: env.clone(),
             labels: env,

@@ -15,7 +15,7 @@ use crate::adapters::redis::records::{Fields, TASK, decode_spec};
 use crate::adapters::redis::reply::{self, Streams as Read};
 use crate::domain::model::durability::Durability;
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{JobKind, JobSpec, MAX_SCRIPT_BYTES};
+use crate::domain::model::job::{JobKind, JobSpec, MAX_INPUT_BYTES, MAX_SCRIPT_BYTES};
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
@@ -131,6 +131,10 @@ impl RedisWorkQueue {
             match decode_spec(source, self.script_type) {
                 Ok(spec) if spec.script.len() > MAX_SCRIPT_BYTES => {
                     let why = format!("its script is longer than {MAX_SCRIPT_BYTES} bytes");
+                    malformed.push(Malformed { place, why });
+                }
+                Ok(spec) if spec.input.as_ref().is_some_and(|input| input.len() > MAX_INPUT_BYTES) => {
+                    let why = format!("its input is longer than {MAX_INPUT_BYTES} bytes");
                     malformed.push(Malformed { place, why });
                 }
                 Ok(spec) => {

@@ -30,6 +30,7 @@ prop_compose! {
     fn specs()(
         kind in 0usize..4,
         script in "[ -~]{0,40}x",
+        input in proptest::option::of("\\{ \"a\": [1-9]{1,9}\\}|\"[a-zé日]{0,9}\""),
         names in ("[ -~]{0,9}", "[ -~]{0,9}"),
         env in proptest::collection::btree_map("[a-z_][a-z0-9_]{0,9}", "[ -~]{0,9}", 0..4),
         labels in labels(),
@@ -41,6 +42,7 @@ prop_compose! {
         target in proptest::option::of("[a-z][a-z0-9_-]{0,62}"),
     ) -> JobSpec {
         let mut spec = JobSpec::new(ScriptType::ALL[kind], script);
+        spec.input = input;
         (spec.caller_id, spec.context_id) = names;
         (spec.env, spec.labels) = (env, labels);
         (spec.run_timeout, spec.queue_timeout) = times;

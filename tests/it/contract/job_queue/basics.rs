@@ -67,17 +67,26 @@ pub(super) async fn scripts_arrive_as_they_were_whatever_their_size(kind: Kind) 
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
-    for script in ["40 + 2", "let s = \"\u{1F980}\0\";\r\n", &"a".repeat(4096), &"b".repeat(1024 * 1024)] {
+    let long = |bytes: usize| format!("\"{}\"", "c".repeat(bytes - 2));
+    for (script, input) in [
+        ("40 + 2", None),
+        ("let s = \"\u{1F980}\0\";\r\n", Some("{\"a\": [\"\u{1F980}\", 1e3 ]}\r\n".to_owned())),
+        ("1", Some(String::new())),
+        (&"a".repeat(4096), Some(long(4096))),
+        ("2", Some(long(4097))),
+        (&"b".repeat(1024 * 1024), Some(long(1024 * 1024))),
+    ] {
         let mut sent = spec(script);
+        sent.input = input;
         sent.env.insert("KEY".to_owned(), "va lue\n".to_owned());
         sent.labels.insert("team".to_owned(), "blue".to_owned());
         sent.run_timeout = Duration::from_millis(1500);
         sent.result_ttl = Duration::from_secs(60);
         let job = submit(&queue, sent.clone()).await;
         let taken = take_one(&actor).await;
-        assert!(taken.spec == sent, "{:?}", JobSpec { script: String::new(), ..taken.spec });
+        assert!(taken.spec == sent, "{:?}", JobSpec { script: String::new(), input: None, ..taken.spec });
         let stored = queue.get(&job.id, JobView::Full).await.unwrap().unwrap();
-        assert!(stored.spec == sent, "{:?}", JobSpec { script: String::new(), ..stored.spec });
+        assert!(stored.spec == sent, "{:?}", JobSpec { script: String::new(), input: None, ..stored.spec });
         assert!(finish(&actor, success(&bench, &taken.lease, text(""))).await);
     }
     queue.close().await;

@@ -402,6 +402,11 @@ type JobSpec struct {
 	// INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
 	// actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
 	TargetActorId string `protobuf:"bytes,12,opt,name=target_actor_id,json=targetActorId,proto3" json:"target_actor_id,omitempty"`
+	// The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+	// environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+	// reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+	// JOB_VIEW_FULL. Default: no input.
+	Input         string `protobuf:"bytes,13,opt,name=input,proto3" json:"input,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -516,6 +521,13 @@ func (x *JobSpec) GetScheduleTime() *timestamppb.Timestamp {
 func (x *JobSpec) GetTargetActorId() string {
 	if x != nil {
 		return x.TargetActorId
+	}
+	return ""
+}
+
+func (x *JobSpec) GetInput() string {
+	if x != nil {
+		return x.Input
 	}
 	return ""
 }
@@ -1102,7 +1114,7 @@ var File_hero_supervisor_v1_job_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xed\x05\n" +
+	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\x83\x06\n" +
 	"\aJobSpec\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
@@ -1120,7 +1132,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"result_ttl\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\tresultTtl\x12?\n" +
 	"\rschedule_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\x12&\n" +
-	"\x0ftarget_actor_id\x18\f \x01(\tR\rtargetActorId\x1a6\n" +
+	"\x0ftarget_actor_id\x18\f \x01(\tR\rtargetActorId\x12\x14\n" +
+	"\x05input\x18\r \x01(\tR\x05input\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +

@@ -981,8 +981,10 @@ type Limits struct {
 	MaxJobSpan *durationpb.Duration `protobuf:"bytes,9,opt,name=max_job_span,json=maxJobSpan,proto3" json:"max_job_span,omitempty"`
 	// Time for which a request id is remembered.
 	RequestIdWindow *durationpb.Duration `protobuf:"bytes,10,opt,name=request_id_window,json=requestIdWindow,proto3" json:"request_id_window,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Largest input of a job, in bytes.
+	MaxInputBytes int32 `protobuf:"varint,11,opt,name=max_input_bytes,json=maxInputBytes,proto3" json:"max_input_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -1083,6 +1085,13 @@ func (x *Limits) GetRequestIdWindow() *durationpb.Duration {
 		return x.RequestIdWindow
 	}
 	return nil
+}
+
+func (x *Limits) GetMaxInputBytes() int32 {
+	if x != nil {
+		return x.MaxInputBytes
+	}
+	return 0
 }
 
 // Request of CreateActor.
@@ -6023,7 +6032,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x17CLIENT_AUTH_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CLIENT_AUTH_NONE\x10\x01\x12\x18\n" +
 	"\x14CLIENT_AUTH_OPTIONAL\x10\x02\x12\x18\n" +
-	"\x14CLIENT_AUTH_REQUIRED\x10\x03\"\xce\x03\n" +
+	"\x14CLIENT_AUTH_REQUIRED\x10\x03\"\xf6\x03\n" +
 	"\x06Limits\x12(\n" +
 	"\x10max_script_bytes\x18\x01 \x01(\x05R\x0emaxScriptBytes\x12(\n" +
 	"\x10max_result_bytes\x18\x02 \x01(\x05R\x0emaxResultBytes\x12*\n" +
@@ -6037,7 +6046,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\fmax_job_span\x18\t \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxJobSpan\x12E\n" +
 	"\x11request_id_window\x18\n" +
-	" \x01(\v2\x19.google.protobuf.DurationR\x0frequestIdWindow\"\xe8\x01\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x0frequestIdWindow\x12&\n" +
+	"\x0fmax_input_bytes\x18\v \x01(\x05R\rmaxInputBytes\"\xe8\x01\n" +
 	"\x12CreateActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x127\n" +
 	"\x06config\x18\x02 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\x06config\x12\x19\n" +

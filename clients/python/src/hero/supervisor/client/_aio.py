@@ -76,6 +76,7 @@ class AsyncClient:
         script: str,
         *,
         timeout: float | None = None,
+        input: object = None,
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
@@ -83,7 +84,7 @@ class AsyncClient:
     ) -> Job:
         """Runs a script and waits for its end; see `Client.run`. With `cancel_on_wait_end`, the job is cancelled
         with the task, too."""
-        request = run_request(script_type, script, spec, request_id, job_id)
+        request = run_request(script_type, script, input, spec, request_id, job_id)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         try:
             return await self._run(request, waiting)
@@ -126,12 +127,13 @@ class AsyncClient:
         script: str,
         *,
         timeout: float | None = None,
+        input: object = None,
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
     ) -> AsyncHandle:
         """Hands a job to the server and does not wait for its end; see `Client.submit`."""
-        request = submit_request(script_type, script, spec, request_id, job_id)
+        request = submit_request(script_type, script, input, spec, request_id, job_id)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         answer = await self._outlive(
             waiting,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -27,22 +28,34 @@ _MAX_BATCH_BYTES = 2 * 1024 * 1024
 
 
 def run_request(
-    script_type: ScriptType.ValueType, script: str, spec: JobSpec | None, request_id: str | None, job_id: str | None
+    script_type: ScriptType.ValueType,
+    script: str,
+    value: object,
+    spec: JobSpec | None,
+    request_id: str | None,
+    job_id: str | None,
 ) -> RunJobRequest:
-    """The request of a run; `spec` says what else the job has."""
+    """The request of a run; `value` is the input, and `spec` says what else the job has."""
     job = JobSpec()
     if spec is not None:
         job.CopyFrom(spec)
     job.script_type = script_type
     job.script = script
+    if value is not None:
+        job.input = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return RunJobRequest(job=job, job_id=job_id or "", request_id=request_id or str(uuid.uuid4()))
 
 
 def submit_request(
-    script_type: ScriptType.ValueType, script: str, spec: JobSpec | None, request_id: str | None, job_id: str | None
+    script_type: ScriptType.ValueType,
+    script: str,
+    value: object,
+    spec: JobSpec | None,
+    request_id: str | None,
+    job_id: str | None,
 ) -> SubmitJobRequest:
-    """The request of a submit; `spec` says what else the job has."""
-    run = run_request(script_type, script, spec, request_id, job_id)
+    """The request of a submit; `value` is the input, and `spec` says what else the job has."""
+    run = run_request(script_type, script, value, spec, request_id, job_id)
     return SubmitJobRequest(job=run.job, job_id=run.job_id, request_id=run.request_id)
 
 

@@ -91,6 +91,7 @@ class Client:
         script: str,
         *,
         timeout: float | None = None,
+        input: object = None,
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
@@ -99,9 +100,10 @@ class Client:
         """Runs a script and waits for its end, however often the connection is lost or the server restarted in between;
         the job is made once.
 
-        The job has ended, which is not to say that it succeeded: see `result`. `spec` says what else the job has:
-        caller, environment, labels, limits, retries. Whoever calls again with the same `request_id` and content
-        within 24 hours, even from another process, gets the same job. `job_id` names the job instead of the server.
+        The job has ended, which is not to say that it succeeded: see `result`. `input` is what the script sees as
+        INPUT: any value that `json` can write. `spec` says what else the job has: caller, environment, labels, limits,
+        retries. Whoever calls again with the same `request_id` and content within 24 hours, even from another process,
+        gets the same job. `job_id` names the job instead of the server.
 
         After `timeout` seconds WaitOverError is raised, a SupervisorError and a TimeoutError. Its reason is WAIT_OVER
         when the server has accepted the job, which then goes on: its id is in `metadata["job_id"]`, and `handle`
@@ -112,7 +114,7 @@ class Client:
         KeyboardInterrupt, or by `close`. That may take up to 3 seconds longer. Without an answer within this time the
         job may go on; the error says so.
         """
-        request = run_request(script_type, script, spec, request_id, job_id)
+        request = run_request(script_type, script, input, spec, request_id, job_id)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         if not cancel_on_wait_end:
             return self._run(request, waiting)
@@ -158,6 +160,7 @@ class Client:
         script: str,
         *,
         timeout: float | None = None,
+        input: object = None,
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
@@ -166,7 +169,7 @@ class Client:
 
         The arguments, the repeats and the errors are those of `run`; `timeout` is for the server to accept the job.
         """
-        request = submit_request(script_type, script, spec, request_id, job_id)
+        request = submit_request(script_type, script, input, spec, request_id, job_id)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         answer = self._outlive(
             waiting,

@@ -99,6 +99,7 @@ class JobSpec(google.protobuf.message.Message):
     RESULT_TTL_FIELD_NUMBER: builtins.int
     SCHEDULE_TIME_FIELD_NUMBER: builtins.int
     TARGET_ACTOR_ID_FIELD_NUMBER: builtins.int
+    INPUT_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The language of the script. It selects the queue and the kind of actor."""
     script: builtins.str
@@ -116,6 +117,12 @@ class JobSpec(google.protobuf.message.Message):
     The actor must exist and be of this script type: otherwise the job is refused with ACTOR_NOT_FOUND or
     INVALID_FIELD. While the actor is stopped, the job waits within queue_timeout and counts as queued. When the
     actor is deleted, the job fails with KIND_ACTOR_LOST, even before its schedule_time.
+    """
+    input: builtins.str
+    """The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+    environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+    reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+    JOB_VIEW_FULL. Default: no input.
     """
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
@@ -171,9 +178,10 @@ class JobSpec(google.protobuf.message.Message):
         result_ttl: google.protobuf.duration_pb2.Duration | None = ...,
         schedule_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         target_actor_id: builtins.str = ...,
+        input: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "labels", b"labels", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
 
 global___JobSpec = JobSpec
 

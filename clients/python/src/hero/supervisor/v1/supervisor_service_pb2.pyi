@@ -417,6 +417,7 @@ class Limits(google.protobuf.message.Message):
     MAX_WAIT_FIELD_NUMBER: builtins.int
     MAX_JOB_SPAN_FIELD_NUMBER: builtins.int
     REQUEST_ID_WINDOW_FIELD_NUMBER: builtins.int
+    MAX_INPUT_BYTES_FIELD_NUMBER: builtins.int
     max_script_bytes: builtins.int
     """Largest script, in bytes."""
     max_result_bytes: builtins.int
@@ -431,6 +432,8 @@ class Limits(google.protobuf.message.Message):
     """Most labels of a job or an actor."""
     max_attempts: builtins.int
     """Most attempts of a job."""
+    max_input_bytes: builtins.int
+    """Largest input of a job, in bytes."""
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
         """Longest wait of one call."""
@@ -456,9 +459,10 @@ class Limits(google.protobuf.message.Message):
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
         max_job_span: google.protobuf.duration_pb2.Duration | None = ...,
         request_id_window: google.protobuf.duration_pb2.Duration | None = ...,
+        max_input_bytes: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["max_job_span", b"max_job_span", "max_wait", b"max_wait", "request_id_window", b"request_id_window"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["max_attempts", b"max_attempts", "max_batch_jobs", b"max_batch_jobs", "max_job_span", b"max_job_span", "max_labels", b"max_labels", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_result_bytes", b"max_result_bytes", "max_script_bytes", b"max_script_bytes", "max_wait", b"max_wait", "request_id_window", b"request_id_window"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_attempts", b"max_attempts", "max_batch_jobs", b"max_batch_jobs", "max_input_bytes", b"max_input_bytes", "max_job_span", b"max_job_span", "max_labels", b"max_labels", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_result_bytes", b"max_result_bytes", "max_script_bytes", b"max_script_bytes", "max_wait", b"max_wait", "request_id_window", b"request_id_window"]) -> None: ...
 
 global___Limits = Limits
 

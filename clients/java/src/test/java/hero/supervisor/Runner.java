@@ -139,6 +139,9 @@ public final class Runner {
                                 timeout,
                                 request -> {
                                     parse(command.get("spec"), request.getJobBuilder());
+                                    if (command.has("input")) {
+                                        request.getJobBuilder().setInput(command.get("input").toString());
+                                    }
                                     if (command.has("requestId")) {
                                         request.setRequestId(text(command, "requestId"));
                                     }

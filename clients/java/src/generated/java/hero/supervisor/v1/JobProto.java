@@ -83,7 +83,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "\n\034hero/supervisor/v1/job.proto\022\022hero.sup" +
       "ervisor.v1\032\036google/protobuf/duration.pro" +
       "to\032\037google/protobuf/timestamp.proto\032$her" +
-      "o/supervisor/v1/script_type.proto\"\355\005\n\007Jo" +
+      "o/supervisor/v1/script_type.proto\"\203\006\n\007Jo" +
       "bSpec\022?\n\013script_type\030\001 \001(\0162\036.hero.superv" +
       "isor.v1.ScriptTypeR\nscriptType\022\026\n\006script" +
       "\030\002 \001(\tR\006script\022\033\n\tcaller_id\030\003 \001(\tR\010calle" +
@@ -99,80 +99,81 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "l\030\n \001(\0132\031.google.protobuf.DurationR\tresu" +
       "ltTtl\022?\n\rschedule_time\030\013 \001(\0132\032.google.pr" +
       "otobuf.TimestampR\014scheduleTime\022&\n\017target" +
-      "_actor_id\030\014 \001(\tR\rtargetActorId\0326\n\010EnvEnt" +
-      "ry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005val" +
-      "ue:\0028\001\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022" +
-      "\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\306\001\n\013RetryPolic" +
-      "y\022&\n\014max_attempts\030\001 \001(\005H\000R\013maxAttempts\210\001" +
-      "\001\022B\n\017initial_backoff\030\002 \001(\0132\031.google.prot" +
-      "obuf.DurationR\016initialBackoff\022:\n\013max_bac" +
-      "koff\030\003 \001(\0132\031.google.protobuf.DurationR\nm" +
-      "axBackoffB\017\n\r_max_attempts\"\273\t\n\003Job\022\025\n\006jo" +
-      "b_id\030\001 \001(\tR\005jobId\022/\n\004spec\030\002 \001(\0132\033.hero.s" +
-      "upervisor.v1.JobSpecR\004spec\0223\n\005state\030\003 \001(" +
-      "\0162\035.hero.supervisor.v1.Job.StateR\005state\022" +
-      "\033\n\006result\030\004 \001(\tH\000R\006result\210\001\001\022C\n\013result_k" +
-      "ind\030\005 \001(\0162\".hero.supervisor.v1.Job.Resul" +
-      "tKindR\nresultKind\0222\n\005error\030\006 \001(\0132\034.hero." +
-      "supervisor.v1.JobErrorR\005error\022\031\n\010actor_i" +
-      "d\030\007 \001(\tR\007actorId\022\030\n\007attempt\030\010 \001(\005R\007attem" +
-      "pt\022;\n\013create_time\030\t \001(\0132\032.google.protobu" +
-      "f.TimestampR\ncreateTime\0229\n\nstart_time\030\n " +
-      "\001(\0132\032.google.protobuf.TimestampR\tstartTi" +
-      "me\022;\n\013finish_time\030\013 \001(\0132\032.google.protobu" +
-      "f.TimestampR\nfinishTime\022F\n\021next_attempt_" +
-      "time\030\014 \001(\0132\032.google.protobuf.TimestampR\017" +
-      "nextAttemptTime\022<\n\014run_duration\030\r \001(\0132\031." +
-      "google.protobuf.DurationR\013runDuration\022#\n" +
-      "\rcancel_reason\030\017 \001(\tR\014cancelReason\022;\n\010pr" +
-      "ogress\030\021 \001(\0132\037.hero.supervisor.v1.JobPro" +
-      "gressR\010progress\022C\n\rpast_attempts\030\022 \003(\0132\036" +
-      ".hero.supervisor.v1.JobAttemptR\014pastAtte" +
-      "mpts\022!\n\014submitted_by\030\023 \001(\tR\013submittedBy\022" +
-      "/\n\004wait\030\024 \001(\0132\033.hero.supervisor.v1.JobWa" +
-      "itR\004wait\"\275\001\n\005State\022\025\n\021STATE_UNSPECIFIED\020" +
-      "\000\022\023\n\017STATE_SCHEDULED\020\001\022\021\n\rSTATE_BLOCKED\020" +
-      "\002\022\020\n\014STATE_QUEUED\020\003\022\021\n\rSTATE_RUNNING\020\004\022\024" +
-      "\n\020STATE_RETRY_WAIT\020\005\022\023\n\017STATE_SUCCEEDED\020" +
-      "\006\022\020\n\014STATE_FAILED\020\007\022\023\n\017STATE_CANCELLED\020\010" +
-      "\"k\n\nResultKind\022\033\n\027RESULT_KIND_UNSPECIFIE" +
-      "D\020\000\022\024\n\020RESULT_KIND_NONE\020\001\022\024\n\020RESULT_KIND" +
-      "_TEXT\020\002\022\024\n\020RESULT_KIND_JSON\020\003B\t\n\007_result" +
-      "\"\235\002\n\007JobWait\022:\n\006reason\030\001 \001(\0162\".hero.supe" +
-      "rvisor.v1.JobWait.ReasonR\006reason\022\030\n\007mess" +
-      "age\030\002 \001(\tR\007message\"\273\001\n\006Reason\022\026\n\022REASON_" +
-      "UNSPECIFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001\022\026\n\022R" +
-      "EASON_RETRY_DELAY\020\002\022\027\n\023REASON_QUEUE_PAUS" +
-      "ED\020\003\022\035\n\031REASON_TARGET_NOT_RUNNING\020\004\022\033\n\027R" +
-      "EASON_NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_ACTOR" +
-      "S_BUSY\020\006\"\202\001\n\013JobProgress\022\035\n\007percent\030\001 \001(" +
-      "\001H\000R\007percent\210\001\001\022\030\n\007message\030\002 \001(\tR\007messag" +
-      "e\022.\n\004time\030\003 \001(\0132\032.google.protobuf.Timest" +
-      "ampR\004timeB\n\n\010_percent\"\347\001\n\nJobAttempt\022\030\n\007" +
-      "attempt\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\t" +
-      "R\007actorId\0229\n\nstart_time\030\003 \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\tstartTime\0225\n\010end_time" +
-      "\030\004 \001(\0132\032.google.protobuf.TimestampR\007endT" +
-      "ime\0222\n\005error\030\005 \001(\0132\034.hero.supervisor.v1." +
-      "JobErrorR\005error\"\212\004\n\010JobError\0225\n\004kind\030\001 \001" +
-      "(\0162!.hero.supervisor.v1.JobError.KindR\004k" +
-      "ind\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004line\030\003 " +
-      "\001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006column" +
-      "\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode\210\001\001\022\033\n" +
-      "\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_tail\030\007" +
-      " \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNSPECIFI" +
-      "ED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIND_SCRI" +
-      "PT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003\022\026\n\022KI" +
-      "ND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_EXCEEDE" +
-      "D\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025\n\021KIND" +
-      "_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST\020\010\022\021\n\r" +
-      "KIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_columnB\014\n\n_" +
-      "exit_codeB\t\n\007_signal*J\n\007JobView\022\030\n\024JOB_V" +
-      "IEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASIC\020\001\022\021\n" +
-      "\rJOB_VIEW_FULL\020\002Bw\n\022hero.supervisor.v1B\010" +
-      "JobProtoP\001ZUgithub.com/hero-supervisor/h" +
-      "ero-supervisor/clients/go/hero/superviso" +
-      "r/v1;supervisorv1b\006proto3"
+      "_actor_id\030\014 \001(\tR\rtargetActorId\022\024\n\005input\030" +
+      "\r \001(\tR\005input\0326\n\010EnvEntry\022\020\n\003key\030\001 \001(\tR\003k" +
+      "ey\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\0329\n\013LabelsEn" +
+      "try\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005va" +
+      "lue:\0028\001\"\306\001\n\013RetryPolicy\022&\n\014max_attempts\030" +
+      "\001 \001(\005H\000R\013maxAttempts\210\001\001\022B\n\017initial_backo" +
+      "ff\030\002 \001(\0132\031.google.protobuf.DurationR\016ini" +
+      "tialBackoff\022:\n\013max_backoff\030\003 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\nmaxBackoffB\017\n\r_max_" +
+      "attempts\"\273\t\n\003Job\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
+      "/\n\004spec\030\002 \001(\0132\033.hero.supervisor.v1.JobSp" +
+      "ecR\004spec\0223\n\005state\030\003 \001(\0162\035.hero.superviso" +
+      "r.v1.Job.StateR\005state\022\033\n\006result\030\004 \001(\tH\000R" +
+      "\006result\210\001\001\022C\n\013result_kind\030\005 \001(\0162\".hero.s" +
+      "upervisor.v1.Job.ResultKindR\nresultKind\022" +
+      "2\n\005error\030\006 \001(\0132\034.hero.supervisor.v1.JobE" +
+      "rrorR\005error\022\031\n\010actor_id\030\007 \001(\tR\007actorId\022\030" +
+      "\n\007attempt\030\010 \001(\005R\007attempt\022;\n\013create_time\030" +
+      "\t \001(\0132\032.google.protobuf.TimestampR\ncreat" +
+      "eTime\0229\n\nstart_time\030\n \001(\0132\032.google.proto" +
+      "buf.TimestampR\tstartTime\022;\n\013finish_time\030" +
+      "\013 \001(\0132\032.google.protobuf.TimestampR\nfinis" +
+      "hTime\022F\n\021next_attempt_time\030\014 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\017nextAttemptTime\022<\n" +
+      "\014run_duration\030\r \001(\0132\031.google.protobuf.Du" +
+      "rationR\013runDuration\022#\n\rcancel_reason\030\017 \001" +
+      "(\tR\014cancelReason\022;\n\010progress\030\021 \001(\0132\037.her" +
+      "o.supervisor.v1.JobProgressR\010progress\022C\n" +
+      "\rpast_attempts\030\022 \003(\0132\036.hero.supervisor.v" +
+      "1.JobAttemptR\014pastAttempts\022!\n\014submitted_" +
+      "by\030\023 \001(\tR\013submittedBy\022/\n\004wait\030\024 \001(\0132\033.he" +
+      "ro.supervisor.v1.JobWaitR\004wait\"\275\001\n\005State" +
+      "\022\025\n\021STATE_UNSPECIFIED\020\000\022\023\n\017STATE_SCHEDUL" +
+      "ED\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\020\n\014STATE_QUEUED\020" +
+      "\003\022\021\n\rSTATE_RUNNING\020\004\022\024\n\020STATE_RETRY_WAIT" +
+      "\020\005\022\023\n\017STATE_SUCCEEDED\020\006\022\020\n\014STATE_FAILED\020" +
+      "\007\022\023\n\017STATE_CANCELLED\020\010\"k\n\nResultKind\022\033\n\027" +
+      "RESULT_KIND_UNSPECIFIED\020\000\022\024\n\020RESULT_KIND" +
+      "_NONE\020\001\022\024\n\020RESULT_KIND_TEXT\020\002\022\024\n\020RESULT_" +
+      "KIND_JSON\020\003B\t\n\007_result\"\235\002\n\007JobWait\022:\n\006re" +
+      "ason\030\001 \001(\0162\".hero.supervisor.v1.JobWait." +
+      "ReasonR\006reason\022\030\n\007message\030\002 \001(\tR\007message" +
+      "\"\273\001\n\006Reason\022\026\n\022REASON_UNSPECIFIED\020\000\022\024\n\020R" +
+      "EASON_SCHEDULED\020\001\022\026\n\022REASON_RETRY_DELAY\020" +
+      "\002\022\027\n\023REASON_QUEUE_PAUSED\020\003\022\035\n\031REASON_TAR" +
+      "GET_NOT_RUNNING\020\004\022\033\n\027REASON_NO_RUNNING_A" +
+      "CTOR\020\005\022\026\n\022REASON_ACTORS_BUSY\020\006\"\202\001\n\013JobPr" +
+      "ogress\022\035\n\007percent\030\001 \001(\001H\000R\007percent\210\001\001\022\030\n" +
+      "\007message\030\002 \001(\tR\007message\022.\n\004time\030\003 \001(\0132\032." +
+      "google.protobuf.TimestampR\004timeB\n\n\010_perc" +
+      "ent\"\347\001\n\nJobAttempt\022\030\n\007attempt\030\001 \001(\005R\007att" +
+      "empt\022\031\n\010actor_id\030\002 \001(\tR\007actorId\0229\n\nstart" +
+      "_time\030\003 \001(\0132\032.google.protobuf.TimestampR" +
+      "\tstartTime\0225\n\010end_time\030\004 \001(\0132\032.google.pr" +
+      "otobuf.TimestampR\007endTime\0222\n\005error\030\005 \001(\013" +
+      "2\034.hero.supervisor.v1.JobErrorR\005error\"\212\004" +
+      "\n\010JobError\0225\n\004kind\030\001 \001(\0162!.hero.supervis" +
+      "or.v1.JobError.KindR\004kind\022\030\n\007message\030\002 \001" +
+      "(\tR\007message\022\027\n\004line\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006" +
+      "column\030\004 \001(\005H\001R\006column\210\001\001\022 \n\texit_code\030\005" +
+      " \001(\005H\002R\010exitCode\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006s" +
+      "ignal\210\001\001\022\031\n\010log_tail\030\007 \003(\tR\007logTail\"\357\001\n\004" +
+      "Kind\022\024\n\020KIND_UNSPECIFIED\020\000\022\025\n\021KIND_SCRIP" +
+      "T_ERROR\020\001\022\027\n\023KIND_SCRIPT_INVALID\020\002\022\024\n\020KI" +
+      "ND_RUN_TIMEOUT\020\003\022\026\n\022KIND_QUEUE_TIMEOUT\020\004" +
+      "\022\027\n\023KIND_LIMIT_EXCEEDED\020\005\022\033\n\027KIND_ENGINE" +
+      "_UNAVAILABLE\020\006\022\025\n\021KIND_ENGINE_CRASH\020\007\022\023\n" +
+      "\017KIND_ACTOR_LOST\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n" +
+      "\005_lineB\t\n\007_columnB\014\n\n_exit_codeB\t\n\007_sign" +
+      "al*J\n\007JobView\022\030\n\024JOB_VIEW_UNSPECIFIED\020\000\022" +
+      "\022\n\016JOB_VIEW_BASIC\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw" +
+      "\n\022hero.supervisor.v1B\010JobProtoP\001ZUgithub" +
+      ".com/hero-supervisor/hero-supervisor/cli" +
+      "ents/go/hero/supervisor/v1;supervisorv1b" +
+      "\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -186,7 +187,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_JobSpec_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobSpec_descriptor,
-        new java.lang.String[] { "ScriptType", "Script", "CallerId", "ContextId", "Env", "Labels", "RunTimeout", "QueueTimeout", "RetryPolicy", "ResultTtl", "ScheduleTime", "TargetActorId", });
+        new java.lang.String[] { "ScriptType", "Script", "CallerId", "ContextId", "Env", "Labels", "RunTimeout", "QueueTimeout", "RetryPolicy", "ResultTtl", "ScheduleTime", "TargetActorId", "Input", });
     internal_static_hero_supervisor_v1_JobSpec_EnvEntry_descriptor =
       internal_static_hero_supervisor_v1_JobSpec_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_JobSpec_EnvEntry_fieldAccessorTable = new

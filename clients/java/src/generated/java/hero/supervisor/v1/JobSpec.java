@@ -39,6 +39,7 @@ private static final long serialVersionUID = 0L;
     callerId_ = "";
     contextId_ = "";
     targetActorId_ = "";
+    input_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -694,6 +695,59 @@ java.lang.String defaultValue) {
     }
   }
 
+  public static final int INPUT_FIELD_NUMBER = 13;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object input_ = "";
+  /**
+   * <pre>
+   * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+   * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+   * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+   * JOB_VIEW_FULL. Default: no input.
+   * </pre>
+   *
+   * <code>string input = 13 [json_name = "input"];</code>
+   * @return The input.
+   */
+  @java.lang.Override
+  public java.lang.String getInput() {
+    java.lang.Object ref = input_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      input_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+   * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+   * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+   * JOB_VIEW_FULL. Default: no input.
+   * </pre>
+   *
+   * <code>string input = 13 [json_name = "input"];</code>
+   * @return The bytes for input.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getInputBytes() {
+    java.lang.Object ref = input_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      input_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -749,6 +803,9 @@ java.lang.String defaultValue) {
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(targetActorId_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 12, targetActorId_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(input_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 13, input_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -815,6 +872,9 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(targetActorId_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(12, targetActorId_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(input_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(13, input_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -868,6 +928,8 @@ java.lang.String defaultValue) {
     }
     if (!getTargetActorId()
         .equals(other.getTargetActorId())) return false;
+    if (!getInput()
+        .equals(other.getInput())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -917,6 +979,8 @@ java.lang.String defaultValue) {
     }
     hash = (37 * hash) + TARGET_ACTOR_ID_FIELD_NUMBER;
     hash = (53 * hash) + getTargetActorId().hashCode();
+    hash = (37 * hash) + INPUT_FIELD_NUMBER;
+    hash = (53 * hash) + getInput().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1122,6 +1186,7 @@ java.lang.String defaultValue) {
         scheduleTimeBuilder_ = null;
       }
       targetActorId_ = "";
+      input_ = "";
       return this;
     }
 
@@ -1209,6 +1274,9 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000800) != 0)) {
         result.targetActorId_ = targetActorId_;
       }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.input_ = input_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1266,6 +1334,11 @@ java.lang.String defaultValue) {
       if (!other.getTargetActorId().isEmpty()) {
         targetActorId_ = other.targetActorId_;
         bitField0_ |= 0x00000800;
+        onChanged();
+      }
+      if (!other.getInput().isEmpty()) {
+        input_ = other.input_;
+        bitField0_ |= 0x00001000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1372,6 +1445,11 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000800;
               break;
             } // case 98
+            case 106: {
+              input_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 106
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2992,6 +3070,113 @@ java.lang.String defaultValue) {
       checkByteStringIsUtf8(value);
       targetActorId_ = value;
       bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object input_ = "";
+    /**
+     * <pre>
+     * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+     * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+     * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+     * JOB_VIEW_FULL. Default: no input.
+     * </pre>
+     *
+     * <code>string input = 13 [json_name = "input"];</code>
+     * @return The input.
+     */
+    public java.lang.String getInput() {
+      java.lang.Object ref = input_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        input_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+     * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+     * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+     * JOB_VIEW_FULL. Default: no input.
+     * </pre>
+     *
+     * <code>string input = 13 [json_name = "input"];</code>
+     * @return The bytes for input.
+     */
+    public com.google.protobuf.ByteString
+        getInputBytes() {
+      java.lang.Object ref = input_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        input_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+     * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+     * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+     * JOB_VIEW_FULL. Default: no input.
+     * </pre>
+     *
+     * <code>string input = 13 [json_name = "input"];</code>
+     * @param value The input to set.
+     * @return This builder for chaining.
+     */
+    public Builder setInput(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      input_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+     * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+     * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+     * JOB_VIEW_FULL. Default: no input.
+     * </pre>
+     *
+     * <code>string input = 13 [json_name = "input"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearInput() {
+      input_ = getDefaultInstance().getInput();
+      bitField0_ = (bitField0_ & ~0x00001000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+     * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+     * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+     * JOB_VIEW_FULL. Default: no input.
+     * </pre>
+     *
+     * <code>string input = 13 [json_name = "input"];</code>
+     * @param value The bytes for input to set.
+     * @return This builder for chaining.
+     */
+    public Builder setInputBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      input_ = value;
+      bitField0_ |= 0x00001000;
       onChanged();
       return this;
     }

@@ -385,4 +385,30 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getTargetActorIdBytes();
+
+  /**
+   * <pre>
+   * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+   * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+   * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+   * JOB_VIEW_FULL. Default: no input.
+   * </pre>
+   *
+   * <code>string input = 13 [json_name = "input"];</code>
+   * @return The input.
+   */
+  java.lang.String getInput();
+  /**
+   * <pre>
+   * The input of the script: JSON text, at most 1 MiB, with at most 127 arrays and objects in each other. The
+   * environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
+   * reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
+   * JOB_VIEW_FULL. Default: no input.
+   * </pre>
+   *
+   * <code>string input = 13 [json_name = "input"];</code>
+   * @return The bytes for input.
+   */
+  com.google.protobuf.ByteString
+      getInputBytes();
 }

@@ -267,6 +267,21 @@ private static final long serialVersionUID = 0L;
     return requestIdWindow_ == null ? com.google.protobuf.Duration.getDefaultInstance() : requestIdWindow_;
   }
 
+  public static final int MAX_INPUT_BYTES_FIELD_NUMBER = 11;
+  private int maxInputBytes_ = 0;
+  /**
+   * <pre>
+   * Largest input of a job, in bytes.
+   * </pre>
+   *
+   * <code>int32 max_input_bytes = 11 [json_name = "maxInputBytes"];</code>
+   * @return The maxInputBytes.
+   */
+  @java.lang.Override
+  public int getMaxInputBytes() {
+    return maxInputBytes_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -310,6 +325,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000004) != 0)) {
       output.writeMessage(10, getRequestIdWindow());
+    }
+    if (maxInputBytes_ != 0) {
+      output.writeInt32(11, maxInputBytes_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -360,6 +378,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(10, getRequestIdWindow());
     }
+    if (maxInputBytes_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(11, maxInputBytes_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -404,6 +426,8 @@ private static final long serialVersionUID = 0L;
       if (!getRequestIdWindow()
           .equals(other.getRequestIdWindow())) return false;
     }
+    if (getMaxInputBytes()
+        != other.getMaxInputBytes()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -441,6 +465,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + REQUEST_ID_WINDOW_FIELD_NUMBER;
       hash = (53 * hash) + getRequestIdWindow().hashCode();
     }
+    hash = (37 * hash) + MAX_INPUT_BYTES_FIELD_NUMBER;
+    hash = (53 * hash) + getMaxInputBytes();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -606,6 +632,7 @@ private static final long serialVersionUID = 0L;
         requestIdWindowBuilder_.dispose();
         requestIdWindowBuilder_ = null;
       }
+      maxInputBytes_ = 0;
       return this;
     }
 
@@ -679,6 +706,9 @@ private static final long serialVersionUID = 0L;
             : requestIdWindowBuilder_.build();
         to_bitField0_ |= 0x00000004;
       }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.maxInputBytes_ = maxInputBytes_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -723,6 +753,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasRequestIdWindow()) {
         mergeRequestIdWindow(other.getRequestIdWindow());
+      }
+      if (other.getMaxInputBytes() != 0) {
+        setMaxInputBytes(other.getMaxInputBytes());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -806,6 +839,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 82
+            case 88: {
+              maxInputBytes_ = input.readInt32();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 88
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1600,6 +1638,50 @@ private static final long serialVersionUID = 0L;
         requestIdWindow_ = null;
       }
       return requestIdWindowBuilder_;
+    }
+
+    private int maxInputBytes_ ;
+    /**
+     * <pre>
+     * Largest input of a job, in bytes.
+     * </pre>
+     *
+     * <code>int32 max_input_bytes = 11 [json_name = "maxInputBytes"];</code>
+     * @return The maxInputBytes.
+     */
+    @java.lang.Override
+    public int getMaxInputBytes() {
+      return maxInputBytes_;
+    }
+    /**
+     * <pre>
+     * Largest input of a job, in bytes.
+     * </pre>
+     *
+     * <code>int32 max_input_bytes = 11 [json_name = "maxInputBytes"];</code>
+     * @param value The maxInputBytes to set.
+     * @return This builder for chaining.
+     */
+    public Builder setMaxInputBytes(int value) {
+
+      maxInputBytes_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Largest input of a job, in bytes.
+     * </pre>
+     *
+     * <code>int32 max_input_bytes = 11 [json_name = "maxInputBytes"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearMaxInputBytes() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      maxInputBytes_ = 0;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Limits)

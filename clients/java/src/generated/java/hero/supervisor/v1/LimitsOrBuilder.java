@@ -160,4 +160,14 @@ public interface LimitsOrBuilder extends
    * <code>.google.protobuf.Duration request_id_window = 10 [json_name = "requestIdWindow"];</code>
    */
   com.google.protobuf.DurationOrBuilder getRequestIdWindowOrBuilder();
+
+  /**
+   * <pre>
+   * Largest input of a job, in bytes.
+   * </pre>
+   *
+   * <code>int32 max_input_bytes = 11 [json_name = "maxInputBytes"];</code>
+   * @return The maxInputBytes.
+   */
+  int getMaxInputBytes();
 }

@@ -508,7 +508,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       ".ClientAuthR\nclientAuth\"s\n\nClientAuth\022\033\n" +
       "\027CLIENT_AUTH_UNSPECIFIED\020\000\022\024\n\020CLIENT_AUT" +
       "H_NONE\020\001\022\030\n\024CLIENT_AUTH_OPTIONAL\020\002\022\030\n\024CL" +
-      "IENT_AUTH_REQUIRED\020\003\"\316\003\n\006Limits\022(\n\020max_s" +
+      "IENT_AUTH_REQUIRED\020\003\"\366\003\n\006Limits\022(\n\020max_s" +
       "cript_bytes\030\001 \001(\005R\016maxScriptBytes\022(\n\020max" +
       "_result_bytes\030\002 \001(\005R\016maxResultBytes\022*\n\021m" +
       "ax_message_bytes\030\003 \001(\005R\017maxMessageBytes\022" +
@@ -520,7 +520,8 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "_job_span\030\t \001(\0132\031.google.protobuf.Durati" +
       "onR\nmaxJobSpan\022E\n\021request_id_window\030\n \001(" +
       "\0132\031.google.protobuf.DurationR\017requestIdW" +
-      "indow\"\350\001\n\022CreateActorRequest\022\031\n\010actor_id" +
+      "indow\022&\n\017max_input_bytes\030\013 \001(\005R\rmaxInput" +
+      "Bytes\"\350\001\n\022CreateActorRequest\022\031\n\010actor_id" +
       "\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.s" +
       "upervisor.v1.ActorConfigR\006config\022\031\n\005star" +
       "t\030\003 \001(\010H\000R\005start\210\001\001\022#\n\rvalidate_only\030\004 \001" +
@@ -853,8 +854,8 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "ero.supervisor.v1.UpdateActorRequest\032\'.h" +
       "ero.supervisor.v1.UpdateActorResponse\022^\n" +
       "\013DeleteActor\022&.hero.supervisor.v1.Delete" +
-      "ActorRequest\032\'.hero.supervisor.v1.Delete" +
-      "ActorResponse\022[\n\nStartActor\022%.hero.super",
+      "ActorRequest\032\'.hero.supervisor.v1.Delete",
+      "ActorResponse\022[\n\nStartActor\022%.hero.super" +
       "visor.v1.StartActorRequest\032&.hero.superv" +
       "isor.v1.StartActorResponse\022X\n\tStopActor\022" +
       "$.hero.supervisor.v1.StopActorRequest\032%." +
@@ -996,7 +997,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_Limits_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Limits_descriptor,
-        new java.lang.String[] { "MaxScriptBytes", "MaxResultBytes", "MaxMessageBytes", "MaxBatchJobs", "MaxPageSize", "MaxLabels", "MaxAttempts", "MaxWait", "MaxJobSpan", "RequestIdWindow", });
+        new java.lang.String[] { "MaxScriptBytes", "MaxResultBytes", "MaxMessageBytes", "MaxBatchJobs", "MaxPageSize", "MaxLabels", "MaxAttempts", "MaxWait", "MaxJobSpan", "RequestIdWindow", "MaxInputBytes", });
     internal_static_hero_supervisor_v1_CreateActorRequest_descriptor =
       getDescriptor().getMessageType(9);
     internal_static_hero_supervisor_v1_CreateActorRequest_fieldAccessorTable = new
