@@ -88,7 +88,7 @@ async fn a_password_that_cannot_be_read_is_told_by_the_setting() {
     std::fs::write(&file, "s3cret").unwrap();
     let path = file.to_str().unwrap();
     for line in [["config", "check"], ["serve", "--process-manager=local"]] {
-        let ran = command(line.iter().chain(&["--redis-password-file", path]));
+        let ran = command(line.iter().chain(&["--listen=127.0.0.1:0", "--redis-password-file", path]));
         assert_ne!(ran.code, 0, "{ran:?}");
         assert!(ran.stderr.contains("redis_password_file") && ran.stderr.contains("chmod 600"), "{ran:?}");
         assert!(!ran.stderr.contains("s3cret"), "{ran:?}");
