@@ -71,6 +71,27 @@ export const STEPS = [
     await visit(page, "#/run", "Run");
     assert.equal(await page.locator("textarea").inputValue(), "1 + 1 // typed");
   }],
+  ["a script gets its input, and a job its options", async ({ page, server }) => {
+    await visit(page, "#/run?type=osis", "Run");
+    await page.locator("textarea").fill("`${INPUT.name}: ${INPUT.n[0] * INPUT.n[1]}`");
+    await page.getByLabel("Input", { exact: false }).first().fill("{name");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByText("The input is no JSON").waitFor();
+    await page.getByLabel("Input", { exact: false }).first().fill('{"name": "Zoë <b>", "n": [6, 7]}');
+    await page.getByText("Options, and the same as a command").click();
+    await page.getByLabel("Labels").fill("team=blue, step=2");
+    await page.getByLabel("Time limit of a run").fill("90s");
+    await page.getByLabel("Most attempts").fill("3");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.locator("section[aria-label=Outcome]").getByText("Zoë <b>: 42").first().waitFor();
+    const { jobs } = JSON.parse(await server.cli("job", "ls", "--label", "team=blue", "--label", "step=2", "-o", "json"));
+    assert.equal(jobs.length, 1, JSON.stringify(jobs));
+    const { spec } = jobs[0];
+    assert.deepEqual([spec.runTimeout, spec.retryPolicy.maxAttempts], ["90s", 3]);
+    await visit(page, `#/job/${jobs[0].jobId}`, jobs[0].jobId);
+    await page.getByText('{"name": "Zoë <b>", "n": [6, 7]}').first().waitFor();
+    await check(page, "input");
+  }],
   ["a job is run again with a changed script", async ({ page, made }) => {
     await visit(page, `#/job/${made.failed}`, made.failed);
     await page.getByRole("button", { name: "Run again with changes" }).click();

@@ -36,8 +36,10 @@ export const commands = {
     command(o, "CancelJob", { jobId, ...reasoned(reason) }, ["job", "cancel", jobId, ...why(reason), "--yes"]),
   retryJob: (o: string, jobId: string) => command(o, "RetryJob", { jobId }, ["job", "retry", jobId]),
   deleteJob: (o: string, jobId: string) => command(o, "DeleteJob", { jobId }, ["job", "delete", jobId, "--yes"]),
-  submitJob: (o: string, type: ScriptType, script: string) =>
-    command(o, "SubmitJob", { job: { scriptType: named(type), script } }, ["job", "submit", "--type", typeWord(type), script]),
+  submitJob: (o: string, type: ScriptType, script: string, input: string) =>
+    command(o, "SubmitJob", { job: { scriptType: named(type), script, ...(input !== "" && { input }) } }, [
+      "job", "submit", "--type", typeWord(type), ...(input === "" ? [] : ["--input", input]), script,
+    ]),
   pauseQueue: (o: string, type: ScriptType, reason: string) =>
     command(o, "PauseQueue", { scriptType: named(type), ...reasoned(reason) }, ["queue", "pause", typeWord(type), ...why(reason)]),
   resumeQueue: (o: string, type: ScriptType) =>

@@ -99,6 +99,7 @@ function Shown({ job, lines, failed }: { job: JobMessage; lines: readonly LogLin
           <Card title={T.script} side={<Copy text={job.spec?.script ?? ""} what={T.script} />}>
             <Script text={job.spec?.script ?? ""} mark={job.error?.line} />
           </Card>
+          {job.spec?.input && <Card title={T.input} side={<Copy text={job.spec.input} what={T.input} />}><Code text={job.spec.input} /></Card>}
           <Card title={T.log} pad={false}><Log lines={lines} empty={over ? T.noLog : T.noLogYet} name={T.log} /></Card>
         </div>
         <div class="stack">
@@ -106,7 +107,7 @@ function Shown({ job, lines, failed }: { job: JobMessage; lines: readonly LogLin
           <Card title={T.facts}><JobFacts job={job} /></Card>
           <Card title={T.asCommand}>
             <CommandLines command={command} />
-            <Snippets all={snippets(origin(), live.type, job.spec?.script ?? "")} />
+            <Snippets all={snippets(origin(), live.type, job.spec?.script ?? "", job.spec?.input ?? "")} />
             <details><summary>{T.rawJson}</summary><div class="row end"><Copy text={json} what={T.rawJson} /></div><Code text={json()} /></details>
           </Card>
         </div>

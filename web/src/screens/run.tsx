@@ -30,6 +30,7 @@ export function Run() {
   const kept = keptDraft();
   const word = useSignal(typeOf(query["type"] ?? "") ? query["type"]! : kept.type);
   const scripts = useSignal<Record<string, string>>(kept.scripts);
+  const input = useSignal("");
   const labels = useSignal("");
   const timeout = useSignal("");
   const attempts = useSignal("");
@@ -51,6 +52,7 @@ export function Run() {
       if (!spec) return;
       word.value = typeWord(spec.scriptType);
       set(spec.script);
+      input.value = spec.input;
       labels.value = Object.entries(spec.labels).map(([name, value]) => `${name}=${value}`).join(", ");
     }, (error: unknown) => (errors.value = { "": failureText(error) }));
   }, [query["from"], client]);
@@ -62,6 +64,7 @@ export function Run() {
       ...(pairs.some((pair) => !pair.includes("=")) && { labels: T.notLabels }),
       ...(timeout.value !== "" && !span && { timeout: T.notASpan }),
       ...(attempts.value !== "" && !/^\d+$/.test(attempts.value) && { attempts: T.notANumber }),
+      ...(input.value.trim() !== "" && !isJson(input.value) && { input: T.notJson }),
       ...(script.trim() === "" && { script: T.noScript }),
     };
     if (Object.keys(errors.value).length > 0) return;
@@ -69,13 +72,15 @@ export function Run() {
     try {
       const handle = await client.submit(type, script, {
         failFast: true,
-        labels: Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])),
-        job: {
+        spec: {
+          // The text as it was typed: another spelling of a number would be another number.
+          input: input.value.trim(),
+          labels: Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])),
           ...(span && { runTimeout: span }),
           ...(attempts.value !== "" && { retryPolicy: { maxAttempts: Number(attempts.value) } }),
           ...(actor.value !== "" && { targetActorId: actor.value }),
         },
-      } as Parameters<typeof client.submit>[2]);
+      });
       shown.value = handle.jobId;
     } catch (error) {
       errors.value = { "": failureText(error) };
@@ -104,6 +109,9 @@ export function Run() {
               if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); void submit(); }
             }}
           />
+          <div class="pad">
+            <Field label={T.input} hint={T.inputHint} error={errors.value["input"]}><input class="code" value={input} placeholder='{"name": "Ann"}' spellcheck={false} onInput={(event) => (input.value = event.currentTarget.value)} /></Field>
+          </div>
           {errors.value["script"] && <p class="failure pad" role="alert">{errors.value["script"]}</p>}
           {errors.value[""] && <p class="failure pad" role="alert"><Plain text={errors.value[""]} /></p>}
           <details class="pad">
@@ -119,8 +127,8 @@ export function Run() {
                 </select>
               </Field>
             </div>
-            <CommandLines command={commands.submitJob(origin(), type, script)} />
-            <Snippets all={snippets(origin(), type, script)} />
+            <CommandLines command={commands.submitJob(origin(), type, script, input.value.trim())} />
+            <Snippets all={snippets(origin(), type, script, input.value.trim())} />
           </details>
         </section>
         {shown.value === "" ? (
@@ -129,6 +137,15 @@ export function Run() {
       </div>
     </>
   );
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function keptDraft(): { type: string; scripts: Record<string, string> } {
