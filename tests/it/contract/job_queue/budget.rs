@@ -10,7 +10,7 @@ use super::redis_only::command;
 /// Jobs of a history.
 const JOBS: u64 = 100;
 /// Commands that stand for background work, which goes on by the clock and not by the job.
-const BACKGROUND: [&str; 8] = ["auth", "config", "hello", "hget", "info", "ping", "select", "time"];
+const BACKGROUND: [&str; 9] = ["auth", "config", "hello", "hget", "info", "ping", "select", "time", "xtrim"];
 /// Calls that the background may add to one command in the time of a history.
 const SLACK: u64 = 5;
 
