@@ -46,6 +46,7 @@ local WATCHED_MS = 1500
 local OUTAGE_MS = 2500
 local GAPS_KEPT = 16
 local INDEXED_PAGE = 200 -- jobs that one round adds to the index of unfinished jobs
+local REDATED_PAGE = 200 -- jobs that one round looks at after a step back of the clock
 
 -- The gaps as they are stored; those that are damaged are forgotten.
 local function decode_gaps(text)
@@ -80,7 +81,7 @@ local function advance_clock(clock, now, lease)
   local may_reset = not clock.reset or clock.watched - clock.reset >= 2 * lease
   if gap < 0 or (gap >= OUTAGE_MS and may_reset) then
     clock.reset_at, clock.reset, clock.gaps = now, clock.watched, {}
-    if gap < 0 then clock.cursor, clock.restamps = '0', true end
+    if gap < 0 then clock.cursor, clock.restamps, clock.redates = '0', true, 'retries 0' end
     return true
   end
   if gap > WATCHED_MS then
@@ -102,6 +103,7 @@ local function watch_clock(batch, lease)
     if clock.reset then
       redis.call('HSET', queue.clock, 'reset_at', text_of(clock.reset_at), 'reset', text_of(clock.reset))
     end
+    if clock.redates then redis.call('HSET', queue.clock, 'redates', clock.redates) end
   end
   return clock
 end
@@ -194,6 +196,35 @@ local function check_leases(batch, lease, limit)
   return expire_leases(batch, clock, lanes, lease, limit), clock.cursor
 end
 
+-- Sets a time of a job anew that was counted from a time that is the future now: what was left of it counts from now.
+local function redate_job(queue, id, index, status, field, now)
+  local key = queue.record .. id
+  local values = redis.call('HMGET', key, 'status', field, 'updated_at')
+  local due, counted_from = tonumber(values[2]), tonumber(values[3])
+  if values[1] ~= status or not due or not counted_from or counted_from <= now then return end
+  local anew = text_of(now + due - counted_from)
+  redis.call('HSET', key, field, anew, 'updated_at', text_of(now))
+  redis.call('ZADD', index, anew, id)
+end
+
+-- After a step back of the clock: delays of retries and queue timeouts that the clock before it has dated, page by page. The times
+-- of scheduled jobs are those of their callers and stay. Answers 1 while there is more to do.
+local function redate_jobs(queue, now)
+  local phase, cursor = string.match(redis.call('HGET', queue.clock, 'redates') or '', '^(%a+) (%d+)$')
+  if not phase then return 0 end
+  local index, status, field = queue.delayed, 'retry_wait', 'due_at'
+  if phase == 'timeouts' then index, status, field = queue.deadlines, 'queued', 'wait_until' end
+  local page, ids = redis.call('ZSCAN', index, cursor, 'COUNT', REDATED_PAGE), {}
+  for i = 1, #page[2], 2 do ids[#ids + 1] = page[2][i] end
+  for_each(queue, ids, function(id) redate_job(queue, id, index, status, field, now) end)
+  if page[1] == '0' and phase == 'timeouts' then
+    redis.call('HDEL', queue.clock, 'redates')
+    return 0
+  end
+  redis.call('HSET', queue.clock, 'redates', page[1] == '0' and 'timeouts 0' or phase .. ' ' .. page[1])
+  return 1
+end
+
 -- Adds jobs that were accepted below revision 11 to the index of unfinished jobs, page by page. The clock's field `indexed` has
 -- the cursor, and in the end `all`: from then on the index is complete. Who loads this library removes the field before, since an
 -- older library may have accepted jobs until then. Answers 1 while there is more to do.
@@ -214,16 +245,18 @@ end
 -- hero_tick q | lease_ms limit: one round of due jobs, leases and deadlines. Answers 1 while there is more to do.
 freeing('hero_tick', function(keys, args)
   local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
-  local promoted, expired, overdue, cursor, unindexed = 0, 0, 0, '0', 0
+  local promoted, expired, overdue, cursor, unindexed, undated = 0, 0, 0, '0', 0, 0
   local problem = run_steps({
     function() promoted = promote_due(batch, limit) end,
     function() expired, cursor = check_leases(batch, lease, limit) end,
     function() overdue = fail_overdue(batch, limit) end,
     function() close_batch(batch) end,
+    function() undated = redate_jobs(batch.queue, batch.now) end,
     function() unindexed = index_unfinished(batch.queue) end,
   })
   if problem then return redis.error_reply(error_text(problem)) end
-  local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0' or unindexed == 1
+  local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0'
+    or unindexed == 1 or undated == 1
   return has_more and 1 or 0
 end)
 

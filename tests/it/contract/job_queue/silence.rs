@@ -3,13 +3,15 @@
 use std::slice::from_ref;
 use std::time::Duration;
 
-use hero_supervisor::domain::model::job::{JobErrorKind, JobState};
+use hero_supervisor::domain::model::backoff::Backoff;
+use hero_supervisor::domain::model::id::ActorId;
+use hero_supervisor::domain::model::job::{JobErrorKind, JobSpec, JobState, RetryPolicy};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{Lease, Work};
 use tokio::time::sleep;
 
 use super::queue_contract::{
-    Kind, LIMIT, OSIS, QueueContract, Settings, finish, read, spec, submit, success, take_one, text,
+    Kind, LIMIT, OSIS, QueueContract, Settings, failure, finish, read, spec, submit, success, take_one, text,
     until_state,
 };
 
@@ -100,6 +102,59 @@ async fn a_dead_actor_loses_its_jobs_a_lease_after_the_outage() {
         assert!(begun.elapsed() > LEASE * 9 / 10, "{passed}: {:?}", begun.elapsed());
         queue.close().await;
     }
+}
+
+/// What the clock before it has dated is not put off by a step back: the delay of a retry, and a queue timeout.
+#[tokio::test]
+async fn a_step_back_of_the_clock_puts_no_retry_and_no_queue_timeout_off() {
+    const STEP: i64 = 3_600_000;
+    let mut bench = bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let span = Duration::from_millis(1_500);
+    let retry = RetryPolicy { max_attempts: 2, backoff: Backoff::new(span, span).unwrap() };
+    let failing = submit(&queue, JobSpec { retry, ..spec("1") }).await;
+    let taken = take_one(&actor).await;
+    assert!(finish(&actor, failure(&bench, &taken.lease, "no")).await);
+    assert_eq!(read(&queue, &failing.id).await.state, JobState::RetryWait);
+    let absent = Some(ActorId::parse("absent").unwrap());
+    let queue_timeout = Some(span);
+    let waiting = submit(&queue, JobSpec { queue_timeout, target_actor: absent, ..spec("1") }).await;
+    let scheduled = submit(&queue, JobSpec { run_at: Some(bench.now() + LIMIT * 100), ..spec("1") }).await;
+    queue.maintain().await.unwrap();
+
+    // As if all of it had happened by a clock that is an hour ahead.
+    for (id, index, field) in [
+        (&failing.id, "delayed", "due_at"),
+        (&waiting.id, "waits", "wait_until"),
+        (&scheduled.id, "delayed", "due_at"),
+    ] {
+        let record = format!("hero:job:{{osis}}:{id}");
+        ask::<i64>(&mut bench, &["HINCRBY", &record, "updated_at", &STEP.to_string()]).await;
+        if *id != scheduled.id {
+            let due: i64 = ask(&mut bench, &["HINCRBY", &record, field, &STEP.to_string()]).await;
+            ask::<i64>(
+                &mut bench,
+                &["ZADD", &format!("hero:{{osis}}:{index}"), &due.to_string(), id.as_str()],
+            )
+            .await;
+        }
+    }
+    let ahead = (clock(&mut bench).await + STEP).to_string();
+    ask::<i64>(&mut bench, &["HSET", TICK, "at", &ahead]).await;
+
+    let failed = until_state(&queue, &waiting.id, JobState::Failed).await;
+    assert_eq!(failed.error.unwrap().kind, JobErrorKind::QueueTimeout);
+    until_state(&queue, &failing.id, JobState::Queued).await;
+    let again = take_one(&actor).await;
+    assert_eq!((&again.lease.job_id, again.attempt), (&failing.id, 2));
+    let left = read(&queue, &scheduled.id).await;
+    assert_eq!(
+        (left.state, left.due_at),
+        (JobState::Scheduled, scheduled.due_at),
+        "its time is that of its caller"
+    );
+    queue.close().await;
 }
 
 /// A machine so busy that every round comes late must not keep the jobs of the dead for ever.
