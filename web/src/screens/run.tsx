@@ -46,6 +46,10 @@ export function Run() {
     sessionStorage.setItem(KEPT, JSON.stringify({ type: word.value, scripts: scripts.value }));
   };
   useEffect(() => {
+    const asked = query["type"];
+    if (asked !== undefined && typeOf(asked)) word.value = asked;
+  }, [query["type"]]);
+  useEffect(() => {
     const from = query["from"];
     if (!from) return;
     void client.getJob(from).then(({ spec }) => {
