@@ -29,6 +29,12 @@ impl JobBuilder {
         self
     }
 
+    /// Sets the input of the script: JSON text, which the script sees parsed, as `INPUT`.
+    pub fn input(mut self, json: impl Into<String>) -> Self {
+        self.spec.input = Some(json.into());
+        self
+    }
+
     /// Sets who asks, instead of the supervisor's own `caller_id`.
     pub fn caller_id(mut self, caller_id: impl Into<String>) -> Self {
         self.spec.caller_id = caller_id.into();
@@ -85,5 +91,22 @@ impl JobBuilder {
                 Err(violations.into())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::job::MAX_INPUT_BYTES;
+
+    #[test]
+    fn the_input_is_taken_as_it_is_and_bounded() {
+        let with = |input: &str| {
+            let spec = JobSpec::new(ScriptType::SAL, "1");
+            JobBuilder { script_type: Some(ScriptType::OSIS), spec }.input(input).build()
+        };
+        assert_eq!(with(r#"{"a": 1}"#).unwrap().input.as_deref(), Some(r#"{"a": 1}"#));
+        let error = with(&"1".repeat(MAX_INPUT_BYTES + 1)).unwrap_err().to_string();
+        assert!(error.contains("input") && error.contains("1048577 bytes"), "{error}");
     }
 }

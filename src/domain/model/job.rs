@@ -78,8 +78,8 @@ pub struct JobSpec {
     pub script_type: ScriptType,
     /// The text to run, 1 byte to 1 MiB.
     pub script: String,
-    /// JSON text that the script sees as `INPUT`, parsed; None for no input. Callers of the API are refused another text; here
-    /// it is not looked into, and a script that asks for one fails.
+    /// JSON text that the script sees as `INPUT`, parsed; None for no input. Callers of the API are refused another text. Here
+    /// the text is not looked into, and a script that uses one that is not JSON fails; HeroScript fails in any case.
     pub input: Option<String>,
     /// Caller; the script sees it as `CALLER_ID`.
     pub caller_id: String,
