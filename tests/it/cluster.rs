@@ -6,3 +6,4 @@ mod failover;
 mod migration;
 mod migration_load;
 mod refusals;
+mod tls;

@@ -11,7 +11,7 @@ use crate::support::load::{Load, MarkedService};
 /// Longest time without a completed job.
 const OUTAGE: Duration = Duration::from_secs(10);
 /// Slot of the queue of SAL.
-const SAL: u16 = 5225;
+pub(super) const SAL: u16 = 5225;
 
 /// A way to lose a primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

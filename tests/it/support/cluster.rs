@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use redis::aio::MultiplexedConnection;
 use tokio::time::timeout;
 
+use super::cluster_tls::ClusterTls;
 use super::redis::{access_of, redis_server, refused_to_users, write_users};
 use super::sentinels::free_ports;
 use super::wait::eventually;
@@ -40,6 +41,7 @@ struct Server {
 /// Three primaries, and perhaps a replica of each. Dropped, they are gone.
 pub(crate) struct PrivateCluster {
     dir: tempfile::TempDir,
+    tls: Option<ClusterTls>,
     primaries: usize,
     all: Vec<Server>,
 }
@@ -47,23 +49,29 @@ pub(crate) struct PrivateCluster {
 impl PrivateCluster {
     /// Three primaries alone.
     pub(crate) async fn start() -> Self {
-        Self::start_with(3, 0).await
+        Self::start_with(3, 0, false).await
     }
 
     /// Three primaries, each with a replica.
     pub(crate) async fn start_with_replicas() -> Self {
-        Self::start_with(3, 3).await
+        Self::start_with(3, 3, false).await
+    }
+
+    /// The same, which speak nothing but TLS: with each other, with their replicas and with their clients.
+    pub(crate) async fn start_with_tls() -> Self {
+        Self::start_with(3, 3, true).await
     }
 
     /// Starts them, and waits until they take their Cluster for whole. They know each other from the start.
-    async fn start_with(primaries: usize, replicas: usize) -> Self {
+    async fn start_with(primaries: usize, replicas: usize, encrypted: bool) -> Self {
         let dir = tempfile::Builder::new().prefix("hcl").tempdir_in("/tmp").unwrap();
         write_users(dir.path());
         let count = primaries + replicas;
         let ports = free_ports(2 * count);
         let all =
             (0..count).map(|place| Server { port: ports[place], bus: ports[count + place], child: None });
-        let mut cluster = Self { dir, primaries, all: all.collect() };
+        let tls = encrypted.then(|| ClusterTls::make(dir.path()));
+        let mut cluster = Self { dir, tls, primaries, all: all.collect() };
         for place in 0..count {
             std::fs::create_dir(cluster.folder(place)).unwrap();
             std::fs::write(cluster.folder(place).join("nodes.conf"), cluster.nodes_file(place)).unwrap();
@@ -107,7 +115,11 @@ impl PrivateCluster {
         let (port, bus) = (self.all[place].port.to_string(), self.all[place].bus.to_string());
         let mut command = Command::new("sh");
         command.args(["-c", ENDS_WITH_US]).arg(self.folder(place)).arg(redis_server());
-        command.args(["--port", &port, "--cluster-port", &bus, "--bind", "127.0.0.1"]);
+        match &self.tls {
+            Some(tls) => command.args(tls.server_args(&port)),
+            None => command.args(["--port", &port]),
+        };
+        command.args(["--cluster-port", &bus, "--bind", "127.0.0.1"]);
         command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", &NODE_TIMEOUT.to_string()]);
         command.args(["--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
         command.args(["--enable-debug-command", "yes", "--cluster-allow-replica-migration", "no"]);
@@ -154,7 +166,13 @@ impl PrivateCluster {
     pub(crate) fn url(&self) -> String {
         let at: Vec<String> =
             self.all[..self.primaries].iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
-        format!("redis+cluster://{}", at.join(","))
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}+cluster://{}", at.join(","))
+    }
+
+    /// The certificates, where there are some.
+    pub(crate) fn tls(&self) -> &ClusterTls {
+        self.tls.as_ref().expect("this Cluster speaks TLS")
     }
 
     /// The port of a server.
@@ -189,7 +207,11 @@ impl PrivateCluster {
 
     /// A plain connection to one of them; None if it does not answer.
     pub(crate) async fn connection(&self, place: usize) -> Option<MultiplexedConnection> {
-        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.all[place].port)).unwrap();
+        let port = self.all[place].port;
+        let client = match &self.tls {
+            Some(tls) => tls.client(port),
+            None => redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap(),
+        };
         let mut connection = client.get_multiplexed_async_connection().await.ok()?;
         redis::cmd("PING").query_async::<()>(&mut connection).await.ok()?;
         Some(connection)
