@@ -6,6 +6,7 @@ mod filter;
 mod find;
 mod follow;
 mod render;
+mod retry;
 mod run;
 mod spec;
 mod wait;
@@ -78,14 +79,8 @@ pub enum JobCommand {
     /// Remove finished jobs, their results and their output
     #[command(visible_alias = "rm")]
     Delete(cancel::DeleteArgs),
-    /// Put a failed or cancelled job into its queue once more, under its own id
-    Retry {
-        /// Id of the job, or at least 6 characters of its beginning
-        job: String,
-        /// Count attempts from the beginning, instead of allowing one more
-        #[arg(long)]
-        reset_attempts: bool,
-    },
+    /// Put a failed or cancelled job into its queue once more, under its own id; or run an ended one again with another input
+    Retry(retry::RetryArgs),
 }
 
 pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Failure> {
@@ -132,14 +127,7 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
         }
         JobCommand::Cancel(args) => cancel::run(&mut client.connect().await?, out, *args).await,
         JobCommand::Delete(args) => cancel::delete(&mut client.connect().await?, out, args).await,
-        JobCommand::Retry { job, reset_attempts } => {
-            let mut server = client.connect().await?;
-            let job_id = find::job_id(&mut server, job).await?;
-            let request = proto::RetryJobRequest { job_id, reset_attempts };
-            let answer = server.retry_job(client::call(request)).await?.into_inner();
-            out.listing(&answer, id(&answer.job), || rows(answer.job.as_slice(), &[]))?;
-            Ok(Exit::Ok)
-        }
+        JobCommand::Retry(args) => retry::run(&client, out, args).await,
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use actor::{
 pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
 pub(crate) use health::check_health;
 pub(crate) use job::{
-    Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
+    Changed, Retry, Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
 pub(crate) use script_type::{pause, purge};

@@ -414,12 +414,19 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn retry_job(&self, request: Request<pb::RetryJobRequest>) -> Answer<pb::RetryJobResponse> {
         self.gate.enter()?;
         let permit = permit(&request)?;
-        let (id, reset_attempts) = parse::retry_job(request.get_ref())?;
+        let (noted, traceparent) = (Noted::of(&request), metrics_layer::traceparent(&request));
+        let parse::Retry { id, reset_attempts, changed } = parse::retry_job(request.into_inner())?;
+        if let Some(changed) = changed {
+            let again = Box::pin(self.run_again(&permit, &id, changed, traceparent)).await?;
+            noted.job(again.job.id.as_str());
+            let job = Some(own_jobs::own_job(&permit, again.job));
+            return Ok(Response::new(pb::RetryJobResponse { job, deduplicated: again.deduplicated }));
+        }
         self.is_own(&permit, &id).await?;
         let quota = own_jobs::quota(&permit);
         let retried = self.supervisor.retry(&id, reset_attempts, quota.as_ref()).await?;
         let job = Some(own_jobs::own_job(&permit, retried));
-        Ok(Response::new(pb::RetryJobResponse { job }))
+        Ok(Response::new(pb::RetryJobResponse { job, deduplicated: false }))
     }
 
     async fn delete_job(&self, request: Request<pb::DeleteJobRequest>) -> Answer<pb::DeleteJobResponse> {

@@ -34,7 +34,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script and its input, in the order of the functions' answers.
-pub(super) const BASIC: [&str; 29] = [
+pub(super) const BASIC: [&str; 30] = [
     "id",
     "script_type",
     "status",
@@ -64,10 +64,11 @@ pub(super) const BASIC: [&str; 29] = [
     "progress",
     "attempts",
     "submitted_by",
+    "retry_of",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 16] = [
+pub(super) const TASK: [&str; 17] = [
     "id",
     "script",
     "input",
@@ -84,6 +85,7 @@ pub(super) const TASK: [&str; 16] = [
     "target_actor",
     "kind",
     "traceparent",
+    "retry_of",
 ];
 
 /// Bytes of the largest script and of the largest input in a queue entry; a larger one is read from the record.
@@ -129,6 +131,9 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     }
     if let Some(traceparent) = &spec.traceparent {
         fields.push(("traceparent", traceparent.as_str().into()));
+    }
+    if let Some(job) = &spec.retry_of {
+        fields.push(("retry_of", job.as_str().into()));
     }
     match spec.kind {
         JobKind::Script => {}
@@ -188,6 +193,10 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
         target_actor: fields.actor("target_actor")?,
         traceparent: fields.get("traceparent").map(str::to_owned),
         submitted_by: fields.get("submitted_by").map(str::to_owned),
+        retry_of: match fields.get("retry_of") {
+            None | Some("") => None,
+            Some(id) => Some(JobId::parse(id).map_err(|error| fields.corrupt("retry_of", &error))?),
+        },
         kind,
         ..JobSpec::new(script_type, fields.get("script").unwrap_or_default())
     })

@@ -76,6 +76,9 @@ pub(super) fn show(job: &Job) -> String {
     if let Some(wait) = &job.wait {
         facts.push(("waits", wait.message.clone()));
     }
+    if !job.retry_of.is_empty() {
+        facts.push(("retry of", job.retry_of.clone()));
+    }
     if !job.submitted_by.is_empty() {
         facts.push(("submitted by", job.submitted_by.clone()));
     }

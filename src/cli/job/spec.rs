@@ -161,14 +161,14 @@ impl SpecArgs {
 
 /// The source of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source<'a> {
+pub(super) enum Source<'a> {
     File(&'a Path),
     Argument(&'a str),
     StandardInput,
 }
 
 impl<'a> Source<'a> {
-    fn of(file: Option<&'a Path>, argument: Option<&'a str>) -> Option<Self> {
+    pub(super) fn of(file: Option<&'a Path>, argument: Option<&'a str>) -> Option<Self> {
         match (file, argument) {
             (Some(file), _) if file.as_os_str() != "-" => Some(Self::File(file)),
             (None, Some(text)) if text != "-" => Some(Self::Argument(text)),
@@ -178,7 +178,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the text; `what` names it in errors.
-    fn read(self, what: &str) -> Result<String, Failure> {
+    pub(super) fn read(self, what: &str) -> Result<String, Failure> {
         let unreadable = |from: &str, error: std::io::Error| {
             Failure::usage(format!("cannot read the {what} {from}: {error}"))
         };

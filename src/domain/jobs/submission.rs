@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobQuota, JobSpec};
+use crate::domain::model::job::{Job, JobKind, JobQuota, JobSpec};
 use crate::domain::model::settings::UnsetFields;
 use crate::error::SupervisorError;
 use crate::ports::job_submission::{RequestKey, Submission, SubmitRefused, Submitted};
@@ -26,6 +26,19 @@ impl JobRequest {
     /// A job with a fresh id that may be submitted twice.
     pub fn new(spec: JobSpec) -> Self {
         Self { spec, job_id: None, request: None, open: UnsetFields::default(), quota: JobQuota::default() }
+    }
+
+    /// Makes a new job of one that has ended, read in full, with another input. It starts at once.
+    ///
+    /// # Errors
+    /// `JobState` for a job that has not ended, or that is a ping.
+    pub fn again(old: Job, input: Option<String>) -> Result<Self, SupervisorError> {
+        let Job { id, state, spec, .. } = old;
+        if !state.is_terminal() || spec.kind == JobKind::Ping {
+            let hint = "only a job that has ended can be run again with another input: wait for its end, or cancel it";
+            return Err(SupervisorError::JobState { id, state, hint });
+        }
+        Ok(Self::new(JobSpec { input, run_at: None, retry_of: Some(id), ..spec }))
     }
 }
 

@@ -107,6 +107,8 @@ pub struct JobSpec {
     pub traceparent: Option<String>,
     /// The identity that submits it, `token:k3v9q2m7xa1c` for instance; None where nobody has to show who it is.
     pub submitted_by: Option<String>,
+    /// The job that this one runs again with another input.
+    pub retry_of: Option<JobId>,
 }
 
 impl JobSpec {
@@ -128,6 +130,7 @@ impl JobSpec {
             target_actor: None,
             traceparent: None,
             submitted_by: None,
+            retry_of: None,
             kind: JobKind::Script,
         }
     }

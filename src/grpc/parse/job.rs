@@ -72,9 +72,53 @@ pub(crate) fn cancel_job(request: pb::CancelJobRequest) -> Result<(JobId, String
     complete(id, violations).map(|id| (id, request.reason))
 }
 
-/// Parses a RetryJob request: id, and whether attempts count from 0.
-pub(crate) fn retry_job(request: &pb::RetryJobRequest) -> Result<(JobId, bool), Violations> {
-    job_id(&request.job_id).map(|id| (id, request.reset_attempts))
+/// A parsed RetryJob request.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    /// The job.
+    pub(crate) id: JobId,
+    /// Attempts count from 0.
+    pub(crate) reset_attempts: bool,
+    /// Changes that make it a new job; None queues the job itself.
+    pub(crate) changed: Option<Changed>,
+}
+
+/// Changes to a job that is run again, and the request that asks for them.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// The new input; None for no input.
+    pub(crate) input: Option<String>,
+    /// The request.
+    pub(crate) request: Option<RequestKey>,
+}
+
+/// Parses a RetryJob request.
+pub(crate) fn retry_job(request: pb::RetryJobRequest) -> Result<Retry, Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let fingerprint = retry_fingerprint(&request);
+    let id = v.keep("job_id", JobId::parse(&request.job_id));
+    let request_id = optional(v, "request_id", given(request.request_id), |raw| RequestId::parse(&raw));
+    if request_id.is_some() && request.input.is_none() {
+        v.add("request_id", "is set without input: leave it out, since a plain retry can be repeated");
+    }
+    let changed = request.input.map(|text| Changed {
+        input: optional(v, "input", given(text), json),
+        request: request_id.map(|id| RequestKey { id, fingerprint, owner: None }),
+    });
+    let reset_attempts = request.reset_attempts;
+    complete(id, violations).map(|id| Retry { id, reset_attempts, changed })
+}
+
+/// Returns a digest of what makes two retries with another input the same. No submission has the same one.
+fn retry_fingerprint(request: &pb::RetryJobRequest) -> String {
+    let mut hash = Sha256::new();
+    hash.update("retry");
+    hash.update([0]);
+    hash.update(&request.job_id);
+    hash.update([0]);
+    hash.update(request.input.as_deref().unwrap_or_default());
+    hex::encode(&hash.finalize())
 }
 
 /// Parses a GetJob request: id and view.

@@ -18,6 +18,7 @@ pub(crate) fn basic_job(basic: Job) -> pb::Job {
 /// Renders a job; script, input and environment only with the full view.
 pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
     let submitted_by = job.spec.submitted_by.take().unwrap_or_default();
+    let retry_of = job.spec.retry_of.take().map(|id| id.to_string()).unwrap_or_default();
     let run_duration = match (job.started_at, job.finished_at) {
         (Some(started), Some(finished)) => finished.duration_since(started).ok().map(duration),
         (_, _) => None,
@@ -45,6 +46,7 @@ pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
         past_attempts: job.past_attempts.into_iter().map(past_attempt).collect(),
         submitted_by,
         wait: None,
+        retry_of,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::SupervisorService;
 use crate::domain::access::{Allowed, Denied, Permit, Target};
-use crate::domain::jobs::JobRequest;
+use crate::domain::jobs::{Accepted, JobRequest};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{IdentityQuota, Job, JobView};
 use crate::error::{SupervisorError, chain};
 use crate::grpc::access::{decide, visible_job};
+use crate::grpc::parse::Changed;
 use crate::grpc::render;
 use crate::grpc::status::Failure;
 use crate::proto as pb;
@@ -66,6 +67,25 @@ impl SupervisorService {
         let job = self.supervisor.job(id, view).await?;
         let allowed = permit.job(&job.spec).ok_or_else(|| self.supervisor.unknown(id))?;
         Ok((job, allowed))
+    }
+
+    /// Submits a job anew, with changes.
+    ///
+    /// # Errors
+    /// INVALID_STATE before its end, and those of a submission.
+    pub(super) async fn run_again(
+        &self,
+        permit: &Permit,
+        id: &JobId,
+        changed: Changed,
+        traceparent: Option<String>,
+    ) -> Result<Accepted, Failure> {
+        let (old, _allowed) = self.own(permit, id, JobView::Full).await?;
+        let mut job = JobRequest::again(old, changed.input)?;
+        job.request = changed.request;
+        job.spec.traceparent = traceparent;
+        admit(permit, &mut job)?;
+        Ok(self.supervisor.submit(job).await?)
     }
 
     /// Finds out why a job waits; None for one that does not, or while that cannot be found out: the job itself is the answer.

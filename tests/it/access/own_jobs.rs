@@ -82,6 +82,14 @@ async fn a_job_of_another_caller_does_not_exist() {
         theirs.await_job(pb::AwaitJobRequest { job_id: id(), ..Default::default() }).await.err(),
         theirs.cancel_job(pb::CancelJobRequest { job_id: id(), ..Default::default() }).await.err(),
         theirs.retry_job(pb::RetryJobRequest { job_id: id(), ..Default::default() }).await.err(),
+        theirs
+            .retry_job(pb::RetryJobRequest {
+                job_id: id(),
+                input: Some("1".to_owned()),
+                ..Default::default()
+            })
+            .await
+            .err(),
         theirs.delete_job(pb::DeleteJobRequest { job_id: id(), allow_missing: false }).await.err(),
         theirs
             .watch_job(pb::WatchJobRequest { job_id: id(), include_logs: true, ..Default::default() })

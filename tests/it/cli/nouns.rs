@@ -105,6 +105,16 @@ async fn a_purge_counts_what_it_cancels_and_a_retry_runs_it_after_all() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
     let succeeded = service.run(["job", "retry", &first]);
     assert_eq!(succeeded.code, 5, "a job that succeeded is not run again: {succeeded:?}");
+    let file = service.dir().join("input.json");
+    std::fs::write(&file, "[4]").unwrap();
+    let again = fine(service.run(["job", "retry", &first, "--input-file", file.to_str().unwrap(), "-q"]));
+    let again = again.stdout.trim();
+    let ran = service.run(["job", "await", again, "--timeout", TIMEOUT]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "42\n"), "{ran:?}");
+    let new = fine(service.run(["-o", "json", "job", "get", again, "--script"])).json()["job"].clone();
+    assert_eq!((&new["retryOf"], &new["spec"]["input"]), (&first.as_str().into(), &"[4]".into()));
+    let shown = fine(service.run(["job", "get", again])).stdout;
+    assert!(shown.contains("retry of") && shown.contains(&first), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,7 +102,7 @@ async fn changes(client: &Client) -> Vec<(&'static str, Status)> {
     let submit = pb::SubmitJobRequest { job: spec(), ..Default::default() };
     let batch = pb::SubmitJobsRequest { requests: vec![submit.clone()] };
     let run = pb::RunJobRequest { job: spec(), max_wait: span(LIMIT), ..Default::default() };
-    let retry = pb::RetryJobRequest { job_id: "failed".to_owned(), reset_attempts: false };
+    let retry = pb::RetryJobRequest { job_id: "failed".to_owned(), ..Default::default() };
     vec![
         ("SubmitJob", c.submit_job(submit).await.unwrap_err()),
         ("SubmitJobs", c.submit_jobs(batch).await.unwrap_err()),

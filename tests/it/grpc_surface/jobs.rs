@@ -112,6 +112,76 @@ async fn one_request_id_is_one_job_however_it_is_asked_for() {
     assert_eq!(told(&refused), expected);
 }
 
+/// Asks for `job_id` once more, with this input.
+fn again(job_id: &str, input: &str, request_id: &str) -> pb::RetryJobRequest {
+    let (job_id, request_id) = (job_id.to_owned(), request_id.to_owned());
+    pb::RetryJobRequest { job_id, input: Some(input.to_owned()), request_id, ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_job_that_has_ended_is_run_again_as_a_new_one_with_another_input() {
+    let mut world = GrpcOnMemory::start();
+    world.start_osis_worker();
+    let mut client = world.client();
+    let labels = [("team".to_owned(), "a".to_owned())].into();
+    let spec = osis("40 + 2").map(|job| pb::JobSpec { input: "[1]".to_owned(), labels, ..job });
+    let run = pb::RunJobRequest { job: spec, max_wait: millis(20_000), ..Default::default() };
+    let old = soon("RunJob", client.run_job(run)).await.unwrap().into_inner().job.unwrap();
+    assert_eq!(old.state(), State::Succeeded);
+
+    let first = client.retry_job(again(&old.job_id, "[2]", "r1")).await.unwrap().into_inner();
+    let new = first.job.unwrap();
+    assert!(new.job_id != old.job_id && new.retry_of == old.job_id && !first.deduplicated);
+    let repeat = client.retry_job(again(&old.job_id, "[2]", "r1")).await.unwrap().into_inner();
+    assert!(repeat.deduplicated);
+    let same = repeat.job.unwrap();
+    assert_eq!((&same.job_id, &same.retry_of), (&new.job_id, &old.job_id));
+    let other = client.retry_job(again(&old.job_id, "[3]", "r1")).await.unwrap_err();
+    assert_eq!(told(&other).1, "REQUEST_ID_REUSED");
+
+    let end = pb::AwaitJobRequest { job_id: new.job_id, max_wait: millis(20_000) };
+    let ended = soon("AwaitJob", client.await_job(end)).await.unwrap().into_inner().job.unwrap();
+    assert_eq!((ended.result.as_deref(), &ended.retry_of), (Some("42"), &old.job_id));
+    let full = |id: &str| pb::GetJobRequest { job_id: id.to_owned(), view: pb::JobView::Full.into() };
+    let spec = client.get_job(full(&ended.job_id)).await.unwrap().into_inner().job.unwrap().spec.unwrap();
+    assert_eq!(
+        (spec.script.as_str(), spec.input.as_str(), spec.labels["team"].as_str()),
+        ("40 + 2", "[2]", "a")
+    );
+    let kept = client.get_job(full(&old.job_id)).await.unwrap().into_inner().job.unwrap();
+    assert_eq!((kept.spec.unwrap().input.as_str(), kept.retry_of.as_str()), ("[1]", ""));
+
+    let none = client.retry_job(again(&ended.job_id, "", "")).await.unwrap().into_inner().job.unwrap();
+    let spec = client.get_job(full(&none.job_id)).await.unwrap().into_inner().job.unwrap().spec.unwrap();
+    assert_eq!((spec.input.as_str(), none.retry_of), ("", ended.job_id));
+}
+
+#[tokio::test]
+async fn a_job_is_not_run_again_before_its_end_nor_with_a_bad_input() {
+    let world = GrpcOnMemory::start();
+    let mut client = world.client();
+    let submit = pb::SubmitJobRequest { job: osis("1"), job_id: "waits".to_owned(), ..Default::default() };
+    client.submit_job(submit).await.unwrap();
+    assert_eq!(told(&client.retry_job(again("waits", "1", "")).await.unwrap_err()).1, "INVALID_STATE");
+    assert_eq!(told(&client.retry_job(again("nothing", "1", "")).await.unwrap_err()).1, "JOB_NOT_FOUND");
+    let cancel = pb::CancelJobRequest { job_id: "waits".to_owned(), ..Default::default() };
+    client.cancel_job(cancel).await.unwrap();
+    let long = format!("\"{}\"", "x".repeat(1024 * 1024));
+    for (request, field) in [
+        (again("waits", "{", ""), "input"),
+        (again("waits", &long, ""), "input"),
+        (again("waits", "1", "two words"), "request_id"),
+        (pb::RetryJobRequest { input: None, ..again("waits", "", "r1") }, "request_id"),
+        (again("two words", "1", ""), "job_id"),
+    ] {
+        let (code, reason, fields) = told(&client.retry_job(request).await.unwrap_err());
+        assert_eq!(
+            (code, reason.as_str(), fields),
+            (Code::InvalidArgument, "INVALID_FIELD", vec![field.to_owned()])
+        );
+    }
+}
+
 #[tokio::test]
 async fn good_jobs_of_a_batch_are_accepted_whatever_the_others_are() {
     let world = GrpcOnMemory::start();

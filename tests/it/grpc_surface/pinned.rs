@@ -79,7 +79,7 @@ async fn a_job_for_an_actor_that_is_deleted_fails_whenever_it_is_due_and_is_not_
         })
         .await;
         assert_eq!(job.error.unwrap().kind(), Kind::ActorLost, "{id}");
-        let retry = pb::RetryJobRequest { job_id: id.to_owned(), reset_attempts: true };
+        let retry = pb::RetryJobRequest { job_id: id.to_owned(), reset_attempts: true, ..Default::default() };
         assert_eq!(told(&client.retry_job(retry).await.unwrap_err()).1, "ACTOR_NOT_FOUND");
     }
     let again = client.submit_job(request).await.unwrap().into_inner();

@@ -43,6 +43,7 @@ proptest::proptest! {
             run_at: run_at.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms)),
             target_actor: pinned.then(|| ActorId::parse("osis_actor_0").unwrap()),
             kind: if ping { JobKind::Ping } else { JobKind::Script },
+            retry_of: ping.then(|| JobId::parse("earlier-1").unwrap()),
             ..JobSpec::new(ScriptType::OSIS, script)
         };
         let id = JobId::mint();

@@ -647,7 +647,10 @@ type Job struct {
 	SubmittedBy string `protobuf:"bytes,19,opt,name=submitted_by,json=submittedBy,proto3" json:"submitted_by,omitempty"`
 	// Output only. The reason for which the job does not run yet. GetJob, RunJob and AwaitJob have it for a job that
 	// waits.
-	Wait          *JobWait `protobuf:"bytes,20,opt,name=wait,proto3" json:"wait,omitempty"`
+	Wait *JobWait `protobuf:"bytes,20,opt,name=wait,proto3" json:"wait,omitempty"`
+	// Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+	// job may be gone.
+	RetryOf       string `protobuf:"bytes,21,opt,name=retry_of,json=retryOf,proto3" json:"retry_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -806,6 +809,13 @@ func (x *Job) GetWait() *JobWait {
 		return x.Wait
 	}
 	return nil
+}
+
+func (x *Job) GetRetryOf() string {
+	if x != nil {
+		return x.RetryOf
+	}
+	return ""
 }
 
 // The reason for which a job waits.
@@ -1145,7 +1155,7 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxBackoffB\x0f\n" +
-	"\r_max_attempts\"\xbb\t\n" +
+	"\r_max_attempts\"\xd6\t\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04spec\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x04spec\x123\n" +
@@ -1169,7 +1179,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\bprogress\x18\x11 \x01(\v2\x1f.hero.supervisor.v1.JobProgressR\bprogress\x12C\n" +
 	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\x12!\n" +
 	"\fsubmitted_by\x18\x13 \x01(\tR\vsubmittedBy\x12/\n" +
-	"\x04wait\x18\x14 \x01(\v2\x1b.hero.supervisor.v1.JobWaitR\x04wait\"\xbd\x01\n" +
+	"\x04wait\x18\x14 \x01(\v2\x1b.hero.supervisor.v1.JobWaitR\x04wait\x12\x19\n" +
+	"\bretry_of\x18\x15 \x01(\tR\aretryOf\"\xbd\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATE_SCHEDULED\x10\x01\x12\x11\n" +

@@ -4895,10 +4895,17 @@ func (x *CancelJobResponse) GetChanged() bool {
 // Request of RetryJob.
 type RetryJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+	// Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// Counts attempts from 0 again. Default: false, which allows one more attempt.
+	// Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway.
 	ResetAttempts bool `protobuf:"varint,2,opt,name=reset_attempts,json=resetAttempts,proto3" json:"reset_attempts,omitempty"`
+	// Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+	// everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+	// one stays as it is. Default: the job itself is queued again, with its own input.
+	Input *string `protobuf:"bytes,3,opt,name=input,proto3,oneof" json:"input,omitempty"`
+	// Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+	// content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4947,11 +4954,27 @@ func (x *RetryJobRequest) GetResetAttempts() bool {
 	return false
 }
 
+func (x *RetryJobRequest) GetInput() string {
+	if x != nil && x.Input != nil {
+		return *x.Input
+	}
+	return ""
+}
+
+func (x *RetryJobRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // Response of RetryJob.
 type RetryJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job, without script and environment.
-	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// The job that is queued, without script and environment: with input the new one.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// True if an earlier request with this request_id has created the job.
+	Deduplicated  bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4991,6 +5014,13 @@ func (x *RetryJobResponse) GetJob() *Job {
 		return x.Job
 	}
 	return nil
+}
+
+func (x *RetryJobResponse) GetDeduplicated() bool {
+	if x != nil {
+		return x.Deduplicated
+	}
+	return false
 }
 
 // Request of DeleteJob.
@@ -6326,12 +6356,17 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"X\n" +
 	"\x11CancelJobResponse\x12)\n" +
 	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\x18\n" +
-	"\achanged\x18\x02 \x01(\bR\achanged\"O\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\"\x93\x01\n" +
 	"\x0fRetryJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12%\n" +
-	"\x0ereset_attempts\x18\x02 \x01(\bR\rresetAttempts\"=\n" +
+	"\x0ereset_attempts\x18\x02 \x01(\bR\rresetAttempts\x12\x19\n" +
+	"\x05input\x18\x03 \x01(\tH\x00R\x05input\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestIdB\b\n" +
+	"\x06_input\"a\n" +
 	"\x10RetryJobResponse\x12)\n" +
-	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"N\n" +
+	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\"\n" +
+	"\fdeduplicated\x18\x02 \x01(\bR\fdeduplicated\"N\n" +
 	"\x10DeleteJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12#\n" +
 	"\rallow_missing\x18\x02 \x01(\bR\fallowMissing\"-\n" +
@@ -6826,6 +6861,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67].OneofWrappers = []any{}
 	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),

@@ -328,6 +328,7 @@ class Job(google.protobuf.message.Message):
     PAST_ATTEMPTS_FIELD_NUMBER: builtins.int
     SUBMITTED_BY_FIELD_NUMBER: builtins.int
     WAIT_FIELD_NUMBER: builtins.int
+    RETRY_OF_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
     earlier ones.
@@ -349,6 +350,10 @@ class Job(google.protobuf.message.Message):
     submitted_by: builtins.str
     """Output only. The identity that submitted the job, for instance "token:k3v9q2m7xa1c": its kind (token, certificate,
     jwt or unix) and its id. Empty if the server demands none.
+    """
+    retry_of: builtins.str
+    """Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+    job may be gone.
     """
     @property
     def spec(self) -> global___JobSpec:
@@ -417,9 +422,10 @@ class Job(google.protobuf.message.Message):
         past_attempts: collections.abc.Iterable[global___JobAttempt] | None = ...,
         submitted_by: builtins.str = ...,
         wait: global___JobWait | None = ...,
+        retry_of: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "wait", b"wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "wait", b"wait"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "retry_of", b"retry_of", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "wait", b"wait"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
 global___Job = Job

@@ -2337,17 +2337,32 @@ class RetryJobRequest(google.protobuf.message.Message):
 
     JOB_ID_FIELD_NUMBER: builtins.int
     RESET_ATTEMPTS_FIELD_NUMBER: builtins.int
+    INPUT_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
     job_id: builtins.str
-    """Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED."""
+    """Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED."""
     reset_attempts: builtins.bool
-    """Counts attempts from 0 again. Default: false, which allows one more attempt."""
+    """Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway."""
+    input: builtins.str
+    """Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+    everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+    one stays as it is. Default: the job itself is queued again, with its own input.
+    """
+    request_id: builtins.str
+    """Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+    content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+    """
     def __init__(
         self,
         *,
         job_id: builtins.str = ...,
         reset_attempts: builtins.bool = ...,
+        input: builtins.str | None = ...,
+        request_id: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["job_id", b"job_id", "reset_attempts", b"reset_attempts"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_input", b"_input", "input", b"input"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_input", b"_input", "input", b"input", "job_id", b"job_id", "request_id", b"request_id", "reset_attempts", b"reset_attempts"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_input", b"_input"]) -> typing.Literal["input"] | None: ...
 
 global___RetryJobRequest = RetryJobRequest
 
@@ -2358,17 +2373,21 @@ class RetryJobResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     JOB_FIELD_NUMBER: builtins.int
+    DEDUPLICATED_FIELD_NUMBER: builtins.int
+    deduplicated: builtins.bool
+    """True if an earlier request with this request_id has created the job."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
-        """The job, without script and environment."""
+        """The job that is queued, without script and environment: with input the new one."""
 
     def __init__(
         self,
         *,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
+        deduplicated: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["job", b"job"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "job", b"job"]) -> None: ...
 
 global___RetryJobResponse = RetryJobResponse
 

@@ -42,6 +42,7 @@ private static final long serialVersionUID = 0L;
     cancelReason_ = "";
     pastAttempts_ = java.util.Collections.emptyList();
     submittedBy_ = "";
+    retryOf_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -1222,6 +1223,55 @@ private static final long serialVersionUID = 0L;
     return wait_ == null ? hero.supervisor.v1.JobWait.getDefaultInstance() : wait_;
   }
 
+  public static final int RETRY_OF_FIELD_NUMBER = 21;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object retryOf_ = "";
+  /**
+   * <pre>
+   * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+   * job may be gone.
+   * </pre>
+   *
+   * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+   * @return The retryOf.
+   */
+  @java.lang.Override
+  public java.lang.String getRetryOf() {
+    java.lang.Object ref = retryOf_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      retryOf_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+   * job may be gone.
+   * </pre>
+   *
+   * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+   * @return The bytes for retryOf.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRetryOfBytes() {
+    java.lang.Object ref = retryOf_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      retryOf_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1289,6 +1339,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000200) != 0)) {
       output.writeMessage(20, getWait());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(retryOf_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 21, retryOf_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1365,6 +1418,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000200) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(20, getWait());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(retryOf_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(21, retryOf_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -1445,6 +1501,8 @@ private static final long serialVersionUID = 0L;
       if (!getWait()
           .equals(other.getWait())) return false;
     }
+    if (!getRetryOf()
+        .equals(other.getRetryOf())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1514,6 +1572,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + WAIT_FIELD_NUMBER;
       hash = (53 * hash) + getWait().hashCode();
     }
+    hash = (37 * hash) + RETRY_OF_FIELD_NUMBER;
+    hash = (53 * hash) + getRetryOf().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1726,6 +1786,7 @@ private static final long serialVersionUID = 0L;
         waitBuilder_.dispose();
         waitBuilder_ = null;
       }
+      retryOf_ = "";
       return this;
     }
 
@@ -1852,6 +1913,9 @@ private static final long serialVersionUID = 0L;
             : waitBuilder_.build();
         to_bitField0_ |= 0x00000200;
       }
+      if (((from_bitField0_ & 0x00040000) != 0)) {
+        result.retryOf_ = retryOf_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1953,6 +2017,11 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasWait()) {
         mergeWait(other.getWait());
+      }
+      if (!other.getRetryOf().isEmpty()) {
+        retryOf_ = other.retryOf_;
+        bitField0_ |= 0x00040000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -2096,6 +2165,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00020000;
               break;
             } // case 162
+            case 170: {
+              retryOf_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00040000;
+              break;
+            } // case 170
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4545,6 +4619,103 @@ private static final long serialVersionUID = 0L;
         wait_ = null;
       }
       return waitBuilder_;
+    }
+
+    private java.lang.Object retryOf_ = "";
+    /**
+     * <pre>
+     * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+     * job may be gone.
+     * </pre>
+     *
+     * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+     * @return The retryOf.
+     */
+    public java.lang.String getRetryOf() {
+      java.lang.Object ref = retryOf_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        retryOf_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+     * job may be gone.
+     * </pre>
+     *
+     * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+     * @return The bytes for retryOf.
+     */
+    public com.google.protobuf.ByteString
+        getRetryOfBytes() {
+      java.lang.Object ref = retryOf_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        retryOf_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+     * job may be gone.
+     * </pre>
+     *
+     * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+     * @param value The retryOf to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRetryOf(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      retryOf_ = value;
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+     * job may be gone.
+     * </pre>
+     *
+     * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRetryOf() {
+      retryOf_ = getDefaultInstance().getRetryOf();
+      bitField0_ = (bitField0_ & ~0x00040000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+     * job may be gone.
+     * </pre>
+     *
+     * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+     * @param value The bytes for retryOf to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRetryOfBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      retryOf_ = value;
+      bitField0_ |= 0x00040000;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Job)

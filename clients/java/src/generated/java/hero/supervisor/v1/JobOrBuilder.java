@@ -471,4 +471,26 @@ public interface JobOrBuilder extends
    * <code>.hero.supervisor.v1.JobWait wait = 20 [json_name = "wait"];</code>
    */
   hero.supervisor.v1.JobWaitOrBuilder getWaitOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+   * job may be gone.
+   * </pre>
+   *
+   * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+   * @return The retryOf.
+   */
+  java.lang.String getRetryOf();
+  /**
+   * <pre>
+   * Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
+   * job may be gone.
+   * </pre>
+   *
+   * <code>string retry_of = 21 [json_name = "retryOf"];</code>
+   * @return The bytes for retryOf.
+   */
+  com.google.protobuf.ByteString
+      getRetryOfBytes();
 }

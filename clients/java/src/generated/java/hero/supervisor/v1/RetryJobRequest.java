@@ -33,6 +33,8 @@ private static final long serialVersionUID = 0L;
   }
   private RetryJobRequest() {
     jobId_ = "";
+    input_ = "";
+    requestId_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -48,12 +50,13 @@ private static final long serialVersionUID = 0L;
             hero.supervisor.v1.RetryJobRequest.class, hero.supervisor.v1.RetryJobRequest.Builder.class);
   }
 
+  private int bitField0_;
   public static final int JOB_ID_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private volatile java.lang.Object jobId_ = "";
   /**
    * <pre>
-   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -74,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -99,7 +102,7 @@ private static final long serialVersionUID = 0L;
   private boolean resetAttempts_ = false;
   /**
    * <pre>
-   * Counts attempts from 0 again. Default: false, which allows one more attempt.
+   * Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway.
    * </pre>
    *
    * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -108,6 +111,120 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public boolean getResetAttempts() {
     return resetAttempts_;
+  }
+
+  public static final int INPUT_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object input_ = "";
+  /**
+   * <pre>
+   * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+   * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+   * one stays as it is. Default: the job itself is queued again, with its own input.
+   * </pre>
+   *
+   * <code>optional string input = 3 [json_name = "input"];</code>
+   * @return Whether the input field is set.
+   */
+  @java.lang.Override
+  public boolean hasInput() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+   * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+   * one stays as it is. Default: the job itself is queued again, with its own input.
+   * </pre>
+   *
+   * <code>optional string input = 3 [json_name = "input"];</code>
+   * @return The input.
+   */
+  @java.lang.Override
+  public java.lang.String getInput() {
+    java.lang.Object ref = input_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      input_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+   * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+   * one stays as it is. Default: the job itself is queued again, with its own input.
+   * </pre>
+   *
+   * <code>optional string input = 3 [json_name = "input"];</code>
+   * @return The bytes for input.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getInputBytes() {
+    java.lang.Object ref = input_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      input_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int REQUEST_ID_FIELD_NUMBER = 4;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object requestId_ = "";
+  /**
+   * <pre>
+   * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+   * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+   * </pre>
+   *
+   * <code>string request_id = 4 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  @java.lang.Override
+  public java.lang.String getRequestId() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      requestId_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+   * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+   * </pre>
+   *
+   * <code>string request_id = 4 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRequestIdBytes() {
+    java.lang.Object ref = requestId_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      requestId_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
   }
 
   private byte memoizedIsInitialized = -1;
@@ -130,6 +247,12 @@ private static final long serialVersionUID = 0L;
     if (resetAttempts_ != false) {
       output.writeBool(2, resetAttempts_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 3, input_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(requestId_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 4, requestId_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -145,6 +268,12 @@ private static final long serialVersionUID = 0L;
     if (resetAttempts_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(2, resetAttempts_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(3, input_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(requestId_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(4, requestId_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -165,6 +294,13 @@ private static final long serialVersionUID = 0L;
         .equals(other.getJobId())) return false;
     if (getResetAttempts()
         != other.getResetAttempts()) return false;
+    if (hasInput() != other.hasInput()) return false;
+    if (hasInput()) {
+      if (!getInput()
+          .equals(other.getInput())) return false;
+    }
+    if (!getRequestId()
+        .equals(other.getRequestId())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -181,6 +317,12 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + RESET_ATTEMPTS_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getResetAttempts());
+    if (hasInput()) {
+      hash = (37 * hash) + INPUT_FIELD_NUMBER;
+      hash = (53 * hash) + getInput().hashCode();
+    }
+    hash = (37 * hash) + REQUEST_ID_FIELD_NUMBER;
+    hash = (53 * hash) + getRequestId().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -318,6 +460,8 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       jobId_ = "";
       resetAttempts_ = false;
+      input_ = "";
+      requestId_ = "";
       return this;
     }
 
@@ -357,6 +501,15 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.resetAttempts_ = resetAttempts_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.input_ = input_;
+        to_bitField0_ |= 0x00000001;
+      }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.requestId_ = requestId_;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -378,6 +531,16 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getResetAttempts() != false) {
         setResetAttempts(other.getResetAttempts());
+      }
+      if (other.hasInput()) {
+        input_ = other.input_;
+        bitField0_ |= 0x00000004;
+        onChanged();
+      }
+      if (!other.getRequestId().isEmpty()) {
+        requestId_ = other.requestId_;
+        bitField0_ |= 0x00000008;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -415,6 +578,16 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 16
+            case 26: {
+              input_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
+            case 34: {
+              requestId_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -435,7 +608,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object jobId_ = "";
     /**
      * <pre>
-     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -455,7 +628,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -476,7 +649,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -493,7 +666,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -507,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+     * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
      * </pre>
      *
      * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -527,7 +700,7 @@ private static final long serialVersionUID = 0L;
     private boolean resetAttempts_ ;
     /**
      * <pre>
-     * Counts attempts from 0 again. Default: false, which allows one more attempt.
+     * Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway.
      * </pre>
      *
      * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -539,7 +712,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Counts attempts from 0 again. Default: false, which allows one more attempt.
+     * Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway.
      * </pre>
      *
      * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -555,7 +728,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Counts attempts from 0 again. Default: false, which allows one more attempt.
+     * Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway.
      * </pre>
      *
      * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
@@ -564,6 +737,218 @@ private static final long serialVersionUID = 0L;
     public Builder clearResetAttempts() {
       bitField0_ = (bitField0_ & ~0x00000002);
       resetAttempts_ = false;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object input_ = "";
+    /**
+     * <pre>
+     * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+     * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+     * one stays as it is. Default: the job itself is queued again, with its own input.
+     * </pre>
+     *
+     * <code>optional string input = 3 [json_name = "input"];</code>
+     * @return Whether the input field is set.
+     */
+    public boolean hasInput() {
+      return ((bitField0_ & 0x00000004) != 0);
+    }
+    /**
+     * <pre>
+     * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+     * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+     * one stays as it is. Default: the job itself is queued again, with its own input.
+     * </pre>
+     *
+     * <code>optional string input = 3 [json_name = "input"];</code>
+     * @return The input.
+     */
+    public java.lang.String getInput() {
+      java.lang.Object ref = input_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        input_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+     * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+     * one stays as it is. Default: the job itself is queued again, with its own input.
+     * </pre>
+     *
+     * <code>optional string input = 3 [json_name = "input"];</code>
+     * @return The bytes for input.
+     */
+    public com.google.protobuf.ByteString
+        getInputBytes() {
+      java.lang.Object ref = input_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        input_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+     * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+     * one stays as it is. Default: the job itself is queued again, with its own input.
+     * </pre>
+     *
+     * <code>optional string input = 3 [json_name = "input"];</code>
+     * @param value The input to set.
+     * @return This builder for chaining.
+     */
+    public Builder setInput(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      input_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+     * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+     * one stays as it is. Default: the job itself is queued again, with its own input.
+     * </pre>
+     *
+     * <code>optional string input = 3 [json_name = "input"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearInput() {
+      input_ = getDefaultInstance().getInput();
+      bitField0_ = (bitField0_ & ~0x00000004);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+     * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+     * one stays as it is. Default: the job itself is queued again, with its own input.
+     * </pre>
+     *
+     * <code>optional string input = 3 [json_name = "input"];</code>
+     * @param value The bytes for input to set.
+     * @return This builder for chaining.
+     */
+    public Builder setInputBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      input_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object requestId_ = "";
+    /**
+     * <pre>
+     * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+     * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+     * </pre>
+     *
+     * <code>string request_id = 4 [json_name = "requestId"];</code>
+     * @return The requestId.
+     */
+    public java.lang.String getRequestId() {
+      java.lang.Object ref = requestId_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        requestId_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+     * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+     * </pre>
+     *
+     * <code>string request_id = 4 [json_name = "requestId"];</code>
+     * @return The bytes for requestId.
+     */
+    public com.google.protobuf.ByteString
+        getRequestIdBytes() {
+      java.lang.Object ref = requestId_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        requestId_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+     * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+     * </pre>
+     *
+     * <code>string request_id = 4 [json_name = "requestId"];</code>
+     * @param value The requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestId(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      requestId_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+     * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+     * </pre>
+     *
+     * <code>string request_id = 4 [json_name = "requestId"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRequestId() {
+      requestId_ = getDefaultInstance().getRequestId();
+      bitField0_ = (bitField0_ & ~0x00000008);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+     * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+     * </pre>
+     *
+     * <code>string request_id = 4 [json_name = "requestId"];</code>
+     * @param value The bytes for requestId to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRequestIdBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      requestId_ = value;
+      bitField0_ |= 0x00000008;
       onChanged();
       return this;
     }

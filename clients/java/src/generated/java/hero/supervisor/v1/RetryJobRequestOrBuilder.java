@@ -12,7 +12,7 @@ public interface RetryJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -21,7 +21,7 @@ public interface RetryJobRequestOrBuilder extends
   java.lang.String getJobId();
   /**
    * <pre>
-   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED.
+   * Required. The id of the job, which must be STATE_FAILED or STATE_CANCELLED, or with input also STATE_SUCCEEDED.
    * </pre>
    *
    * <code>string job_id = 1 [json_name = "jobId"];</code>
@@ -32,11 +32,68 @@ public interface RetryJobRequestOrBuilder extends
 
   /**
    * <pre>
-   * Counts attempts from 0 again. Default: false, which allows one more attempt.
+   * Counts attempts from 0 again. Default: false, which allows one more attempt. A new job counts from 0 anyway.
    * </pre>
    *
    * <code>bool reset_attempts = 2 [json_name = "resetAttempts"];</code>
    * @return The resetAttempts.
    */
   boolean getResetAttempts();
+
+  /**
+   * <pre>
+   * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+   * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+   * one stays as it is. Default: the job itself is queued again, with its own input.
+   * </pre>
+   *
+   * <code>optional string input = 3 [json_name = "input"];</code>
+   * @return Whether the input field is set.
+   */
+  boolean hasInput();
+  /**
+   * <pre>
+   * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+   * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+   * one stays as it is. Default: the job itself is queued again, with its own input.
+   * </pre>
+   *
+   * <code>optional string input = 3 [json_name = "input"];</code>
+   * @return The input.
+   */
+  java.lang.String getInput();
+  /**
+   * <pre>
+   * Runs the job again as a new job with this input, JSON text as in JobSpec or empty for no input. The new job has
+   * everything else of the old one's definition but its schedule_time, and the old one's id as its retry_of. The old
+   * one stays as it is. Default: the job itself is queued again, with its own input.
+   * </pre>
+   *
+   * <code>optional string input = 3 [json_name = "input"];</code>
+   * @return The bytes for input.
+   */
+  com.google.protobuf.ByteString
+      getInputBytes();
+
+  /**
+   * <pre>
+   * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+   * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+   * </pre>
+   *
+   * <code>string request_id = 4 [json_name = "requestId"];</code>
+   * @return The requestId.
+   */
+  java.lang.String getRequestId();
+  /**
+   * <pre>
+   * Makes a repeat harmless, as in SubmitJobRequest, whose ids it shares: a request with the same id and the same
+   * content returns the new job of the first request. Only with input, since a plain retry is harmless by itself.
+   * </pre>
+   *
+   * <code>string request_id = 4 [json_name = "requestId"];</code>
+   * @return The bytes for requestId.
+   */
+  com.google.protobuf.ByteString
+      getRequestIdBytes();
 }

@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.Job job_;
   /**
    * <pre>
-   * The job, without script and environment.
+   * The job that is queued, without script and environment: with input the new one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job, without script and environment.
+   * The job that is queued, without script and environment: with input the new one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The job, without script and environment.
+   * The job that is queued, without script and environment: with input the new one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -84,6 +84,21 @@ private static final long serialVersionUID = 0L;
   @java.lang.Override
   public hero.supervisor.v1.JobOrBuilder getJobOrBuilder() {
     return job_ == null ? hero.supervisor.v1.Job.getDefaultInstance() : job_;
+  }
+
+  public static final int DEDUPLICATED_FIELD_NUMBER = 2;
+  private boolean deduplicated_ = false;
+  /**
+   * <pre>
+   * True if an earlier request with this request_id has created the job.
+   * </pre>
+   *
+   * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
+   * @return The deduplicated.
+   */
+  @java.lang.Override
+  public boolean getDeduplicated() {
+    return deduplicated_;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -103,6 +118,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000001) != 0)) {
       output.writeMessage(1, getJob());
     }
+    if (deduplicated_ != false) {
+      output.writeBool(2, deduplicated_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -115,6 +133,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000001) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(1, getJob());
+    }
+    if (deduplicated_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(2, deduplicated_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -136,6 +158,8 @@ private static final long serialVersionUID = 0L;
       if (!getJob()
           .equals(other.getJob())) return false;
     }
+    if (getDeduplicated()
+        != other.getDeduplicated()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -151,6 +175,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + JOB_FIELD_NUMBER;
       hash = (53 * hash) + getJob().hashCode();
     }
+    hash = (37 * hash) + DEDUPLICATED_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getDeduplicated());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -297,6 +324,7 @@ private static final long serialVersionUID = 0L;
         jobBuilder_.dispose();
         jobBuilder_ = null;
       }
+      deduplicated_ = false;
       return this;
     }
 
@@ -337,6 +365,9 @@ private static final long serialVersionUID = 0L;
             : jobBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.deduplicated_ = deduplicated_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -354,6 +385,9 @@ private static final long serialVersionUID = 0L;
       if (other == hero.supervisor.v1.RetryJobResponse.getDefaultInstance()) return this;
       if (other.hasJob()) {
         mergeJob(other.getJob());
+      }
+      if (other.getDeduplicated() != false) {
+        setDeduplicated(other.getDeduplicated());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -388,6 +422,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 10
+            case 16: {
+              deduplicated_ = input.readBool();
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 16
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -410,7 +449,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.Job, hero.supervisor.v1.Job.Builder, hero.supervisor.v1.JobOrBuilder> jobBuilder_;
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -421,7 +460,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -436,7 +475,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -456,7 +495,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -474,7 +513,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -499,7 +538,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -516,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -528,7 +567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -543,7 +582,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The job, without script and environment.
+     * The job that is queued, without script and environment: with input the new one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -560,6 +599,50 @@ private static final long serialVersionUID = 0L;
         job_ = null;
       }
       return jobBuilder_;
+    }
+
+    private boolean deduplicated_ ;
+    /**
+     * <pre>
+     * True if an earlier request with this request_id has created the job.
+     * </pre>
+     *
+     * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
+     * @return The deduplicated.
+     */
+    @java.lang.Override
+    public boolean getDeduplicated() {
+      return deduplicated_;
+    }
+    /**
+     * <pre>
+     * True if an earlier request with this request_id has created the job.
+     * </pre>
+     *
+     * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
+     * @param value The deduplicated to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDeduplicated(boolean value) {
+
+      deduplicated_ = value;
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True if an earlier request with this request_id has created the job.
+     * </pre>
+     *
+     * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDeduplicated() {
+      bitField0_ = (bitField0_ & ~0x00000002);
+      deduplicated_ = false;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.RetryJobResponse)

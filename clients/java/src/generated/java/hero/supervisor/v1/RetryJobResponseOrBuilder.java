@@ -12,7 +12,7 @@ public interface RetryJobResponseOrBuilder extends
 
   /**
    * <pre>
-   * The job, without script and environment.
+   * The job that is queued, without script and environment: with input the new one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -21,7 +21,7 @@ public interface RetryJobResponseOrBuilder extends
   boolean hasJob();
   /**
    * <pre>
-   * The job, without script and environment.
+   * The job that is queued, without script and environment: with input the new one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
@@ -30,10 +30,20 @@ public interface RetryJobResponseOrBuilder extends
   hero.supervisor.v1.Job getJob();
   /**
    * <pre>
-   * The job, without script and environment.
+   * The job that is queued, without script and environment: with input the new one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.Job job = 1 [json_name = "job"];</code>
    */
   hero.supervisor.v1.JobOrBuilder getJobOrBuilder();
+
+  /**
+   * <pre>
+   * True if an earlier request with this request_id has created the job.
+   * </pre>
+   *
+   * <code>bool deduplicated = 2 [json_name = "deduplicated"];</code>
+   * @return The deduplicated.
+   */
+  boolean getDeduplicated();
 }

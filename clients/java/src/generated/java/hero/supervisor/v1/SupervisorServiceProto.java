@@ -768,163 +768,166 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Canc" +
       "elJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
       "isor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chang" +
-      "ed\"O\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
-      "obId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttem" +
-      "pts\"=\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
-      "ero.supervisor.v1.JobR\003job\"N\n\020DeleteJobR" +
-      "equest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_m" +
-      "issing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJobR" +
-      "esponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017Wa" +
-      "tchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014" +
-      "include_logs\030\002 \001(\010R\013includeLogs\022!\n\014resum" +
-      "e_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_" +
-      "interval\030\004 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\021heartbeatInterval\"\346\002\n\020WatchJobRespons" +
-      "e\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027" +
-      ".hero.supervisor.v1.JobH\000R\003job\022G\n\014state_" +
-      "change\030\003 \001(\0132\".hero.supervisor.v1.JobSta" +
-      "teChangeH\000R\013stateChange\022=\n\010progress\030\004 \001(" +
-      "\0132\037.hero.supervisor.v1.JobProgressH\000R\010pr" +
-      "ogress\022A\n\013log_entries\030\005 \001(\0132\036.hero.super" +
-      "visor.v1.LogEntriesH\000R\nlogEntries\022:\n\010boo" +
-      "kmark\030\006 \001(\0132\034.hero.supervisor.v1.Bookmar" +
-      "kH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n\007e" +
-      "ntries\030\001 \003(\0132\034.hero.supervisor.v1.LogEnt" +
-      "ryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014drop" +
-      "pedCount\"\201\004\n\022WatchEventsRequest\0227\n\006topic" +
-      "s\030\001 \003(\0162\037.hero.supervisor.v1.Event.Topic" +
-      "R\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.su" +
-      "pervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\ta" +
-      "ctor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(" +
-      "\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E" +
-      "\n\014min_severity\030\006 \001(\0162\".hero.supervisor.v" +
-      "1.Event.SeverityR\013minSeverity\022.\n\020include" +
-      "_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n" +
-      "\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022hear" +
-      "tbeat_interval\030\t \001(\0132\031.google.protobuf.D" +
-      "urationR\021heartbeatInterval\022#\n\rinclude_us" +
-      "age\030\n \001(\010R\014includeUsageB\023\n\021_include_snap" +
-      "shot\"\246\002\n\023WatchEventsResponse\022\026\n\006cursor\030\001" +
-      " \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .he" +
-      "ro.supervisor.v1.SnapshotItemH\000R\014snapsho" +
-      "tItem\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v" +
-      "1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.her" +
-      "o.supervisor.v1.BookmarkH\000R\010bookmark\0227\n\005" +
-      "usage\030\005 \001(\0132\037.hero.supervisor.v1.UsageUp" +
-      "dateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n" +
-      "\006actors\030\001 \003(\0132+.hero.supervisor.v1.Usage" +
-      "Update.ActorsEntryR\006actors\032Y\n\013ActorsEntr" +
-      "y\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.her" +
-      "o.supervisor.v1.ActorUsageR\005value:\0028\001\"\277\001" +
-      "\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.sup" +
-      "ervisor.v1.ActorH\000R\005actor\022G\n\013script_type" +
-      "\030\002 \001(\0132$.hero.supervisor.v1.ScriptTypeSt" +
-      "atusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.s" +
-      "upervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021List" +
-      "EventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.sup" +
-      "ervisor.v1.Event.TopicR\006topics\022A\n\014script" +
-      "_types\030\002 \003(\0162\036.hero.supervisor.v1.Script" +
-      "TypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010ac" +
-      "torIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcalle" +
-      "r_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001" +
-      "(\0162\".hero.supervisor.v1.Event.SeverityR\013" +
-      "minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.google" +
-      ".protobuf.TimestampR\ttimeAfter\022;\n\013time_b" +
-      "efore\030\010 \001(\0132\032.google.protobuf.TimestampR" +
-      "\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize" +
-      "\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022ListE" +
-      "ventsResponse\0221\n\006events\030\001 \003(\0132\031.hero.sup" +
-      "ervisor.v1.EventR\006events\022&\n\017next_page_to" +
-      "ken\030\002 \001(\tR\rnextPageToken*^\n\013WaitOutcome\022" +
-      "\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OU" +
-      "TCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\002" +
-      "2\204\032\n\nSupervisor\022d\n\rGetServerInfo\022(.hero." +
-      "supervisor.v1.GetServerInfoRequest\032).her" +
-      "o.supervisor.v1.GetServerInfoResponse\022j\n" +
-      "\017CreateLoginCode\022*.hero.supervisor.v1.Cr" +
-      "eateLoginCodeRequest\032+.hero.supervisor.v" +
-      "1.CreateLoginCodeResponse\022^\n\013CreateActor" +
-      "\022&.hero.supervisor.v1.CreateActorRequest" +
-      "\032\'.hero.supervisor.v1.CreateActorRespons" +
-      "e\022U\n\010GetActor\022#.hero.supervisor.v1.GetAc" +
-      "torRequest\032$.hero.supervisor.v1.GetActor" +
-      "Response\022[\n\nListActors\022%.hero.supervisor" +
-      ".v1.ListActorsRequest\032&.hero.supervisor." +
-      "v1.ListActorsResponse\022^\n\013UpdateActor\022&.h" +
-      "ero.supervisor.v1.UpdateActorRequest\032\'.h" +
-      "ero.supervisor.v1.UpdateActorResponse\022^\n" +
-      "\013DeleteActor\022&.hero.supervisor.v1.Delete" +
-      "ActorRequest\032\'.hero.supervisor.v1.Delete",
-      "ActorResponse\022[\n\nStartActor\022%.hero.super" +
-      "visor.v1.StartActorRequest\032&.hero.superv" +
-      "isor.v1.StartActorResponse\022X\n\tStopActor\022" +
-      "$.hero.supervisor.v1.StopActorRequest\032%." +
-      "hero.supervisor.v1.StopActorResponse\022a\n\014" +
-      "RestartActor\022\'.hero.supervisor.v1.Restar" +
-      "tActorRequest\032(.hero.supervisor.v1.Resta" +
-      "rtActorResponse\022^\n\013StartActors\022&.hero.su" +
-      "pervisor.v1.StartActorsRequest\032\'.hero.su" +
-      "pervisor.v1.StartActorsResponse\022[\n\nStopA" +
-      "ctors\022%.hero.supervisor.v1.StopActorsReq" +
-      "uest\032&.hero.supervisor.v1.StopActorsResp" +
-      "onse\022d\n\rRestartActors\022(.hero.supervisor." +
-      "v1.RestartActorsRequest\032).hero.superviso" +
-      "r.v1.RestartActorsResponse\022l\n\017StreamActo" +
-      "rLogs\022*.hero.supervisor.v1.StreamActorLo" +
-      "gsRequest\032+.hero.supervisor.v1.StreamAct" +
-      "orLogsResponse0\001\022j\n\017ListScriptTypes\022*.he" +
-      "ro.supervisor.v1.ListScriptTypesRequest\032" +
-      "+.hero.supervisor.v1.ListScriptTypesResp" +
-      "onse\022d\n\rGetScriptType\022(.hero.supervisor." +
-      "v1.GetScriptTypeRequest\032).hero.superviso" +
-      "r.v1.GetScriptTypeResponse\022m\n\020UpdateScri" +
-      "ptType\022+.hero.supervisor.v1.UpdateScript" +
-      "TypeRequest\032,.hero.supervisor.v1.UpdateS" +
-      "criptTypeResponse\022^\n\013ScaleActors\022&.hero." +
-      "supervisor.v1.ScaleActorsRequest\032\'.hero." +
-      "supervisor.v1.ScaleActorsResponse\022[\n\nPau" +
-      "seQueue\022%.hero.supervisor.v1.PauseQueueR" +
-      "equest\032&.hero.supervisor.v1.PauseQueueRe" +
-      "sponse\022^\n\013ResumeQueue\022&.hero.supervisor." +
-      "v1.ResumeQueueRequest\032\'.hero.supervisor." +
-      "v1.ResumeQueueResponse\022[\n\nPurgeQueue\022%.h" +
-      "ero.supervisor.v1.PurgeQueueRequest\032&.he" +
-      "ro.supervisor.v1.PurgeQueueResponse\022^\n\013C" +
-      "heckHealth\022&.hero.supervisor.v1.CheckHea" +
-      "lthRequest\032\'.hero.supervisor.v1.CheckHea" +
-      "lthResponse\022`\n\013WatchHealth\022&.hero.superv" +
-      "isor.v1.WatchHealthRequest\032\'.hero.superv" +
-      "isor.v1.WatchHealthResponse0\001\022X\n\tSubmitJ" +
-      "ob\022$.hero.supervisor.v1.SubmitJobRequest" +
-      "\032%.hero.supervisor.v1.SubmitJobResponse\022" +
-      "[\n\nSubmitJobs\022%.hero.supervisor.v1.Submi" +
-      "tJobsRequest\032&.hero.supervisor.v1.Submit" +
-      "JobsResponse\022O\n\006RunJob\022!.hero.supervisor" +
-      ".v1.RunJobRequest\032\".hero.supervisor.v1.R" +
-      "unJobResponse\022U\n\010AwaitJob\022#.hero.supervi" +
-      "sor.v1.AwaitJobRequest\032$.hero.supervisor" +
-      ".v1.AwaitJobResponse\022O\n\006GetJob\022!.hero.su" +
-      "pervisor.v1.GetJobRequest\032\".hero.supervi" +
-      "sor.v1.GetJobResponse\022U\n\010ListJobs\022#.hero" +
-      ".supervisor.v1.ListJobsRequest\032$.hero.su" +
-      "pervisor.v1.ListJobsResponse\022X\n\tCancelJo" +
-      "b\022$.hero.supervisor.v1.CancelJobRequest\032" +
-      "%.hero.supervisor.v1.CancelJobResponse\022U" +
-      "\n\010RetryJob\022#.hero.supervisor.v1.RetryJob" +
-      "Request\032$.hero.supervisor.v1.RetryJobRes" +
-      "ponse\022X\n\tDeleteJob\022$.hero.supervisor.v1." +
-      "DeleteJobRequest\032%.hero.supervisor.v1.De" +
-      "leteJobResponse\022W\n\010WatchJob\022#.hero.super" +
-      "visor.v1.WatchJobRequest\032$.hero.supervis" +
-      "or.v1.WatchJobResponse0\001\022`\n\013WatchEvents\022" +
-      "&.hero.supervisor.v1.WatchEventsRequest\032" +
-      "\'.hero.supervisor.v1.WatchEventsResponse" +
-      "0\001\022[\n\nListEvents\022%.hero.supervisor.v1.Li" +
-      "stEventsRequest\032&.hero.supervisor.v1.Lis" +
-      "tEventsResponseB\205\001\n\022hero.supervisor.v1B\026" +
-      "SupervisorServiceProtoP\001ZUgithub.com/her" +
-      "o-supervisor/hero-supervisor/clients/go/" +
-      "hero/supervisor/v1;supervisorv1b\006proto3"
+      "ed\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005" +
+      "jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAtte" +
+      "mpts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nreque" +
+      "st_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020Retr" +
+      "yJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
+      "sor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014d" +
+      "eduplicated\"N\n\020DeleteJobRequest\022\025\n\006job_i" +
+      "d\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014a" +
+      "llowMissing\"-\n\021DeleteJobResponse\022\030\n\007chan" +
+      "ged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022\025" +
+      "\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002 " +
+      "\001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(\tR\013" +
+      "resumeAfter\022H\n\022heartbeat_interval\030\004 \001(\0132" +
+      "\031.google.protobuf.DurationR\021heartbeatInt" +
+      "erval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 \001" +
+      "(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.superviso" +
+      "r.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\"." +
+      "hero.supervisor.v1.JobStateChangeH\000R\013sta" +
+      "teChange\022=\n\010progress\030\004 \001(\0132\037.hero.superv" +
+      "isor.v1.JobProgressH\000R\010progress\022A\n\013log_e" +
+      "ntries\030\005 \001(\0132\036.hero.supervisor.v1.LogEnt" +
+      "riesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034.h" +
+      "ero.supervisor.v1.BookmarkH\000R\010bookmarkB\006" +
+      "\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034." +
+      "hero.supervisor.v1.LogEntryR\007entries\022#\n\r" +
+      "dropped_count\030\002 \001(\005R\014droppedCount\"\201\004\n\022Wa" +
+      "tchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
+      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
+      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
+      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
+      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
+      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
+      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
+      "yR\013minSeverity\022.\n\020include_snapshot\030\007 \001(\010" +
+      "H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\010" +
+      " \001(\tR\013resumeAfter\022H\n\022heartbeat_interval\030" +
+      "\t \001(\0132\031.google.protobuf.DurationR\021heartb" +
+      "eatInterval\022#\n\rinclude_usage\030\n \001(\010R\014incl" +
+      "udeUsageB\023\n\021_include_snapshot\"\246\002\n\023WatchE" +
+      "ventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n" +
+      "\rsnapshot_item\030\002 \001(\0132 .hero.supervisor.v" +
+      "1.SnapshotItemH\000R\014snapshotItem\0221\n\005event\030" +
+      "\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005even" +
+      "t\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor.v1" +
+      ".BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037.h" +
+      "ero.supervisor.v1.UsageUpdateH\000R\005usageB\006" +
+      "\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\0132+" +
+      ".hero.supervisor.v1.UsageUpdate.ActorsEn" +
+      "tryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(\tR" +
+      "\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor.v1" +
+      ".ActorUsageR\005value:\0028\001\"\277\001\n\014SnapshotItem\022" +
+      "1\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Acto" +
+      "rH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero.s" +
+      "upervisor.v1.ScriptTypeStatusH\000R\nscriptT" +
+      "ype\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1.Jo" +
+      "bH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsRequest\0227" +
+      "\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Even" +
+      "t.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036." +
+      "hero.supervisor.v1.ScriptTypeR\013scriptTyp" +
+      "es\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_i" +
+      "ds\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010cal" +
+      "lerId\022E\n\014min_severity\030\006 \001(\0162\".hero.super" +
+      "visor.v1.Event.SeverityR\013minSeverity\0229\n\n" +
+      "time_after\030\007 \001(\0132\032.google.protobuf.Times" +
+      "tampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.g" +
+      "oogle.protobuf.TimestampR\ntimeBefore\022\033\n\t" +
+      "page_size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030" +
+      "\n \001(\tR\tpageToken\"o\n\022ListEventsResponse\0221" +
+      "\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.Even" +
+      "tR\006events\022&\n\017next_page_token\030\002 \001(\tR\rnext" +
+      "PageToken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME" +
+      "_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n" +
+      "\026WAIT_OUTCOME_TIMED_OUT\020\0022\204\032\n\nSupervisor" +
+      "\022d\n\rGetServerInfo\022(.hero.supervisor.v1.G" +
+      "etServerInfoRequest\032).hero.supervisor.v1" +
+      ".GetServerInfoResponse\022j\n\017CreateLoginCod" +
+      "e\022*.hero.supervisor.v1.CreateLoginCodeRe" +
+      "quest\032+.hero.supervisor.v1.CreateLoginCo" +
+      "deResponse\022^\n\013CreateActor\022&.hero.supervi" +
+      "sor.v1.CreateActorRequest\032\'.hero.supervi" +
+      "sor.v1.CreateActorResponse\022U\n\010GetActor\022#" +
+      ".hero.supervisor.v1.GetActorRequest\032$.he" +
+      "ro.supervisor.v1.GetActorResponse\022[\n\nLis" +
+      "tActors\022%.hero.supervisor.v1.ListActorsR" +
+      "equest\032&.hero.supervisor.v1.ListActorsRe" +
+      "sponse\022^\n\013UpdateActor\022&.hero.supervisor." +
+      "v1.UpdateActorRequest\032\'.hero.supervisor.",
+      "v1.UpdateActorResponse\022^\n\013DeleteActor\022&." +
+      "hero.supervisor.v1.DeleteActorRequest\032\'." +
+      "hero.supervisor.v1.DeleteActorResponse\022[" +
+      "\n\nStartActor\022%.hero.supervisor.v1.StartA" +
+      "ctorRequest\032&.hero.supervisor.v1.StartAc" +
+      "torResponse\022X\n\tStopActor\022$.hero.supervis" +
+      "or.v1.StopActorRequest\032%.hero.supervisor" +
+      ".v1.StopActorResponse\022a\n\014RestartActor\022\'." +
+      "hero.supervisor.v1.RestartActorRequest\032(" +
+      ".hero.supervisor.v1.RestartActorResponse" +
+      "\022^\n\013StartActors\022&.hero.supervisor.v1.Sta" +
+      "rtActorsRequest\032\'.hero.supervisor.v1.Sta" +
+      "rtActorsResponse\022[\n\nStopActors\022%.hero.su" +
+      "pervisor.v1.StopActorsRequest\032&.hero.sup" +
+      "ervisor.v1.StopActorsResponse\022d\n\rRestart" +
+      "Actors\022(.hero.supervisor.v1.RestartActor" +
+      "sRequest\032).hero.supervisor.v1.RestartAct" +
+      "orsResponse\022l\n\017StreamActorLogs\022*.hero.su" +
+      "pervisor.v1.StreamActorLogsRequest\032+.her" +
+      "o.supervisor.v1.StreamActorLogsResponse0" +
+      "\001\022j\n\017ListScriptTypes\022*.hero.supervisor.v" +
+      "1.ListScriptTypesRequest\032+.hero.supervis" +
+      "or.v1.ListScriptTypesResponse\022d\n\rGetScri" +
+      "ptType\022(.hero.supervisor.v1.GetScriptTyp" +
+      "eRequest\032).hero.supervisor.v1.GetScriptT" +
+      "ypeResponse\022m\n\020UpdateScriptType\022+.hero.s" +
+      "upervisor.v1.UpdateScriptTypeRequest\032,.h" +
+      "ero.supervisor.v1.UpdateScriptTypeRespon" +
+      "se\022^\n\013ScaleActors\022&.hero.supervisor.v1.S" +
+      "caleActorsRequest\032\'.hero.supervisor.v1.S" +
+      "caleActorsResponse\022[\n\nPauseQueue\022%.hero." +
+      "supervisor.v1.PauseQueueRequest\032&.hero.s" +
+      "upervisor.v1.PauseQueueResponse\022^\n\013Resum" +
+      "eQueue\022&.hero.supervisor.v1.ResumeQueueR" +
+      "equest\032\'.hero.supervisor.v1.ResumeQueueR" +
+      "esponse\022[\n\nPurgeQueue\022%.hero.supervisor." +
+      "v1.PurgeQueueRequest\032&.hero.supervisor.v" +
+      "1.PurgeQueueResponse\022^\n\013CheckHealth\022&.he" +
+      "ro.supervisor.v1.CheckHealthRequest\032\'.he" +
+      "ro.supervisor.v1.CheckHealthResponse\022`\n\013" +
+      "WatchHealth\022&.hero.supervisor.v1.WatchHe" +
+      "althRequest\032\'.hero.supervisor.v1.WatchHe" +
+      "althResponse0\001\022X\n\tSubmitJob\022$.hero.super" +
+      "visor.v1.SubmitJobRequest\032%.hero.supervi" +
+      "sor.v1.SubmitJobResponse\022[\n\nSubmitJobs\022%" +
+      ".hero.supervisor.v1.SubmitJobsRequest\032&." +
+      "hero.supervisor.v1.SubmitJobsResponse\022O\n" +
+      "\006RunJob\022!.hero.supervisor.v1.RunJobReque" +
+      "st\032\".hero.supervisor.v1.RunJobResponse\022U" +
+      "\n\010AwaitJob\022#.hero.supervisor.v1.AwaitJob" +
+      "Request\032$.hero.supervisor.v1.AwaitJobRes" +
+      "ponse\022O\n\006GetJob\022!.hero.supervisor.v1.Get" +
+      "JobRequest\032\".hero.supervisor.v1.GetJobRe" +
+      "sponse\022U\n\010ListJobs\022#.hero.supervisor.v1." +
+      "ListJobsRequest\032$.hero.supervisor.v1.Lis" +
+      "tJobsResponse\022X\n\tCancelJob\022$.hero.superv" +
+      "isor.v1.CancelJobRequest\032%.hero.supervis" +
+      "or.v1.CancelJobResponse\022U\n\010RetryJob\022#.he" +
+      "ro.supervisor.v1.RetryJobRequest\032$.hero." +
+      "supervisor.v1.RetryJobResponse\022X\n\tDelete" +
+      "Job\022$.hero.supervisor.v1.DeleteJobReques" +
+      "t\032%.hero.supervisor.v1.DeleteJobResponse" +
+      "\022W\n\010WatchJob\022#.hero.supervisor.v1.WatchJ" +
+      "obRequest\032$.hero.supervisor.v1.WatchJobR" +
+      "esponse0\001\022`\n\013WatchEvents\022&.hero.supervis" +
+      "or.v1.WatchEventsRequest\032\'.hero.supervis" +
+      "or.v1.WatchEventsResponse0\001\022[\n\nListEvent" +
+      "s\022%.hero.supervisor.v1.ListEventsRequest" +
+      "\032&.hero.supervisor.v1.ListEventsResponse" +
+      "B\205\001\n\022hero.supervisor.v1B\026SupervisorServi" +
+      "ceProtoP\001ZUgithub.com/hero-supervisor/he" +
+      "ro-supervisor/clients/go/hero/supervisor" +
+      "/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1363,13 +1366,13 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
-        new java.lang.String[] { "JobId", "ResetAttempts", });
+        new java.lang.String[] { "JobId", "ResetAttempts", "Input", "RequestId", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
       getDescriptor().getMessageType(68);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
-        new java.lang.String[] { "Job", });
+        new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
       getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
