@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
 use crate::domain::model::job::{JobError, JobState, QuotaReached};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::ports::Cause;
@@ -134,10 +135,10 @@ pub enum SupervisorError {
         reason: String,
     },
     /// The queue has as many waiting jobs as are allowed; try again later.
-    #[error("the {script_type} queue is full: {queued} jobs wait, {limit} are allowed")]
+    #[error("the {queue} queue is full: {queued} jobs wait, {limit} are allowed")]
     QueueFull {
-        /// Script type of the queue.
-        script_type: ScriptType,
+        /// Name of the queue.
+        queue: QueueName,
         /// Jobs that wait.
         queued: u64,
         /// Jobs that may wait.
@@ -292,9 +293,7 @@ impl From<ProcessError> for SupervisorError {
 impl From<SubmitRefused> for SupervisorError {
     fn from(refused: SubmitRefused) -> Self {
         match refused {
-            SubmitRefused::QueueFull { script_type, queued, limit } => {
-                Self::QueueFull { script_type, queued, limit }
-            }
+            SubmitRefused::QueueFull { queue, queued, limit } => Self::QueueFull { queue, queued, limit },
             SubmitRefused::QuotaReached(reached) => Self::QuotaReached(reached),
             SubmitRefused::JobExists { job_id } => Self::JobExists(job_id),
             SubmitRefused::RequestIdReused { request_id, first_use } => {

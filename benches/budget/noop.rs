@@ -19,7 +19,7 @@ pub(crate) fn run(redis_url: &str, id: &str) {
     runtime.block_on(async {
         let config = RedisConfig { url: redis_url.to_owned(), ..RedisConfig::default() };
         let actor = ActorId::parse(id).unwrap();
-        let queue = RedisWorkQueue::new(config, ScriptType::OSIS, actor, std::process::id()).unwrap();
+        let queue = RedisWorkQueue::new(config, ScriptType::OSIS.into(), actor, std::process::id()).unwrap();
         let config = WorkerConfig::one_after_another();
         let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), Nothing, config);
         worker.run(&Shutdown::new()).await;

@@ -103,7 +103,7 @@ async fn work<F: EngineFlags>(
             .map_err(|error| format!("--otlp-endpoint cannot be used: {}", chain(&error)))?;
     }
     let config = redis_config(args);
-    let queue = RedisWorkQueue::new(config, program.script_type, actor_id.clone(), std::process::id())
+    let queue = RedisWorkQueue::new(config, program.script_type.into(), actor_id.clone(), std::process::id())
         .map_err(|error| chain(&error))?;
     let hosts = hosts(program, args)?.sparing_hosts(!work.stop_grace.is_zero());
     let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), work);

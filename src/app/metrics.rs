@@ -168,7 +168,7 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
     let mut pending = OfActors::new(names::PENDING_ENDS, "gauge", names::PENDING_ENDS_HELP);
     let mut refused = OfActors::new(names::REFUSED_ENDS, "counter", names::REFUSED_ENDS_HELP);
     for script_type in ScriptType::ALL {
-        let queue = match readings.supervisor.queue().state(script_type).await {
+        let queue = match readings.supervisor.queue().state(script_type.into()).await {
             // It is counted by itself; the series of the other queues are there all the same.
             Err(error) if is_damage(&error) => continue,
             queue => queue?,
@@ -176,8 +176,8 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
         let depth = queue.depth;
         counter!(names::MALFORMED_ENTRIES, "script_type" => script_type.as_str()).absolute(queue.malformed);
         counter!(names::DAMAGED_RECORDS, "script_type" => script_type.as_str()).absolute(queue.damaged);
-        job_ends::set(script_type, &readings.supervisor.queue().ends(script_type).await?);
-        let present = match readings.supervisor.queue().presences(script_type).await {
+        job_ends::set(script_type, &readings.supervisor.queue().ends(script_type.into()).await?);
+        let present = match readings.supervisor.queue().presences(script_type.into()).await {
             Err(error) if is_damage(&error) => Vec::new(),
             present => present?,
         };

@@ -106,7 +106,7 @@ impl Supervisor {
         let (script_type, depth) = (settings.script_type, settings.max_queue_depth);
         if self.settings.store(settings) {
             let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
-            self.queue.limit_depth(script_type, depth.map(any));
+            self.queue.limit_depth(script_type.into(), depth.map(any));
         }
     }
 
@@ -210,7 +210,7 @@ impl Supervisor {
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, SupervisorError> {
-        Ok(self.queue.depth(script_type).await?)
+        Ok(self.queue.depth(script_type.into()).await?)
     }
 
     /// Measures the response time of the queue.

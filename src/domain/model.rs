@@ -10,7 +10,9 @@ pub mod id;
 pub mod job;
 pub mod limits;
 pub mod output;
+pub mod queue_name;
 pub mod scaling;
+
 pub mod script_type;
 pub(crate) mod secret;
 pub mod settings;

@@ -234,10 +234,10 @@ impl From<SupervisorError> for Failure {
                     .precondition("job_id", &id)
                     .with("state", "cancelled")
             }
-            E::QueueFull { script_type, queued, limit } => {
+            E::QueueFull { queue, queued, limit } => {
                 let message = format!("{text}; try again later, or start more actors");
                 Self::new(Code::ResourceExhausted, Reason::QueueFull, message)
-                    .with("script_type", script_type)
+                    .with("script_type", queue)
                     .with("queued", queued)
                     .with("limit", limit)
                     .retry(RETRY_AFTER)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::JobError;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
 
 /// An actor as it announced itself at its queue.
@@ -46,24 +46,24 @@ pub trait ActorPresence: Send + Sync {
     /// `error` becomes the error of jobs that have no attempt left.
     async fn reclaim(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         actor: &ActorId,
         pid: u32,
         error: &JobError,
     ) -> Result<Reclaimed, QueueError>;
 
-    /// Every actor of a script type that has announced itself and is not known to have gone since.
-    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError>;
+    /// Every actor of a queue that has announced itself and is not known to have gone since.
+    async fn presences(&self, queue: QueueName) -> Result<Vec<Presence>, QueueError>;
 
     /// Forgets an actor that is gone for good: its presence and what is for it alone, also what waits for its time: that
     /// fails as ACTOR_LOST.
-    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError>;
+    async fn forget_actor(&self, queue: QueueName, actor: &ActorId) -> Result<(), QueueError>;
 
     /// Asks an actor to take no new job. It takes up work again by itself after `resume_after`, in case whoever
     /// asked is gone by then.
     async fn request_drain(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         actor: &ActorId,
         resume_after: Duration,
     ) -> Result<(), QueueError>;

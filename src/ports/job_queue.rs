@@ -9,6 +9,7 @@ use crate::domain::access::Permit;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobState, JobView, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::store_error;
 
@@ -147,7 +148,7 @@ pub trait JobQueue: Send + Sync {
     /// the job, and bounded: of a job that says very much the oldest is removed.
     async fn output(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         id: &JobId,
         after: &OutputMark,
         limit: usize,

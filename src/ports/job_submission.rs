@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{Finished, Job, JobQuota, JobSpec, QuotaReached};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::Refusal;
 
@@ -70,10 +70,10 @@ pub struct Submitted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitRefused {
     /// The queue has as many waiting jobs as are allowed.
-    #[error("the {script_type} queue is full: {queued} jobs wait, {limit} are allowed")]
+    #[error("the {queue} queue is full: {queued} jobs wait, {limit} are allowed")]
     QueueFull {
-        /// Script type of the queue.
-        script_type: ScriptType,
+        /// Name of the queue.
+        queue: QueueName,
         /// Jobs that wait.
         queued: u64,
         /// Jobs that may wait.
@@ -165,7 +165,7 @@ impl Completion {
 /// Submits jobs and awaits their ends.
 #[async_trait]
 pub trait JobSubmission: Send + Sync {
-    /// Puts jobs into their queues; answers in the order of `submissions`. All of one script type are one atomic step.
+    /// Puts jobs into their queues; answers in the order of `submissions`. All of one queue are one atomic step.
     /// An error means that none was accepted.
     async fn submit(
         &self,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::domain::model::job::{JobErrorKind, JobState};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
 
 /// Number of jobs in a queue.
@@ -26,7 +26,7 @@ pub struct QueueState {
     pub depth: QueueDepth,
     /// Waiting time of the oldest job.
     pub oldest_age: Option<Duration>,
-    /// Waiting time of the oldest job that any actor of the type may take.
+    /// Waiting time of the oldest job that any actor of the queue may take.
     pub oldest_common_age: Option<Duration>,
     /// Jobs among those that wait for an actor which are for one that is not there.
     pub queued_for_absent: u64,
@@ -68,42 +68,37 @@ pub struct Paused {
 #[async_trait]
 pub trait QueueAdmin: Send + Sync {
     /// Counts the jobs in a queue.
-    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError>;
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError>;
 
     /// Reads the state of a queue.
-    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError>;
+    async fn state(&self, queue: QueueName) -> Result<QueueState, QueueError>;
 
     /// Counts the jobs that have ended since the queue is there, in each way in which some have; pings are not counted.
-    async fn ends(&self, script_type: ScriptType) -> Result<Vec<EndCount>, QueueError>;
+    async fn ends(&self, queue: QueueName) -> Result<Vec<EndCount>, QueueError>;
 
-    /// Stops to hand out jobs of this type, at once: what was submitted before and after waits, what actors have goes
+    /// Stops to hand out jobs of this queue, at once: what was submitted before and after waits, what actors have goes
     /// on. It holds until `resume`. False when it was so already.
-    async fn pause(
-        &self,
-        script_type: ScriptType,
-        reason: &str,
-        by: Option<&str>,
-    ) -> Result<bool, QueueError>;
+    async fn pause(&self, queue: QueueName, reason: &str, by: Option<&str>) -> Result<bool, QueueError>;
 
     /// Hands out jobs again; actors that wait get them at once. False when it was not paused.
-    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError>;
+    async fn resume(&self, queue: QueueName) -> Result<bool, QueueError>;
 
     /// Counts jobs in these states that are not in flight.
-    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError>;
+    async fn count(&self, queue: QueueName, states: &[JobState]) -> Result<u64, QueueError>;
 
     /// Ends jobs in these states that no actor has in hand as CANCELLED, oldest first and at most `most`; answers with
     /// how many. Others may submit meanwhile: what they submit may be cancelled or not.
     async fn purge(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         states: &[JobState],
         reason: &str,
         most: u64,
     ) -> Result<u64, QueueError>;
 
-    /// Sets the number of jobs of this type that may wait; None is the limit that the queue was made with.
-    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>);
+    /// Sets the number of jobs of this queue that may wait; None is the limit that the queue was made with.
+    fn limit_depth(&self, queue: QueueName, limit: Option<u64>);
 
-    /// Returns the number of jobs of this type that may wait; `u64::MAX` is any number.
-    fn depth_limit(&self, script_type: ScriptType) -> u64;
+    /// Returns the number of jobs of this queue that may wait; `u64::MAX` is any number.
+    fn depth_limit(&self, queue: QueueName) -> u64;
 }

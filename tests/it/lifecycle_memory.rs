@@ -96,7 +96,7 @@ impl LifecycleOnMemory {
                 self.manager.actor(&actor).await.ok().and_then(|status| status.pid.0)
             })
             .await;
-            let worker = self.broker.work_queue(config.script_type, actor.clone(), pid);
+            let worker = self.broker.work_queue(config.script_type.into(), actor.clone(), pid);
             worker.announce(false).await.unwrap();
             worker
         };
@@ -246,7 +246,7 @@ async fn an_end_that_nobody_asked_for_is_counted_and_its_jobs_come_back_at_once(
     let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
-    let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
+    let worker = world.broker.work_queue(ScriptType::OSIS.into(), a.clone(), pid);
     let supervisor = world.manager.supervisor();
     let job = supervisor.submit(JobRequest::new(JobSpec::new(ScriptType::OSIS, "1"))).await.unwrap().job;
     assert!(matches!(worker.take(1, WAIT).await.unwrap()[..], [Work::Job(_)]));

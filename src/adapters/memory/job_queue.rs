@@ -8,7 +8,7 @@ use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{IdentityQuota, Job, JobError, JobKind, JobState, JobView};
 use crate::domain::model::output::{OutputMark, StoredChunk};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
@@ -60,11 +60,11 @@ impl MemoryJobQueue {
             if let Some(identity) = &spec.submitted_by {
                 quota.check(state.unfinished_of(identity)).map_err(SubmitRefused::QuotaReached)?;
             }
-            let script_type = spec.script_type;
-            let limit = state.limit(script_type).unwrap_or(usual);
-            let queued = state.queued(script_type) + state.delayed(script_type);
+            let queue = spec.queue();
+            let limit = state.limit(queue).unwrap_or(usual);
+            let queued = state.queued(queue) + state.delayed(queue);
             if queued >= limit && spec.kind == JobKind::Script {
-                return Err(SubmitRefused::QueueFull { script_type, queued, limit });
+                return Err(SubmitRefused::QueueFull { queue, queued, limit });
             }
             let job = Job::accepted(id.clone(), spec, now);
             let shown = basic(&job);
@@ -106,7 +106,7 @@ impl JobQueue for MemoryJobQueue {
 
     async fn output(
         &self,
-        _script_type: ScriptType,
+        _script_type: QueueName,
         id: &JobId,
         after: &OutputMark,
         limit: usize,
@@ -178,60 +178,55 @@ impl JobQueue for MemoryJobQueue {
 
 #[async_trait]
 impl QueueAdmin for MemoryJobQueue {
-    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
         self.broker.with(|state| QueueDepth {
-            queued: state.queued(script_type),
-            running: state.running(script_type),
-            delayed: state.delayed(script_type),
+            queued: state.queued(queue),
+            running: state.running(queue),
+            delayed: state.delayed(queue),
         })
     }
 
-    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
-        self.broker.without_waking(|state| state.state_of(script_type))
+    async fn state(&self, queue: QueueName) -> Result<QueueState, QueueError> {
+        self.broker.without_waking(|state| state.state_of(queue))
     }
 
-    async fn ends(&self, script_type: ScriptType) -> Result<Vec<EndCount>, QueueError> {
-        self.broker.without_waking(|state| state.ends_of(script_type))
+    async fn ends(&self, queue: QueueName) -> Result<Vec<EndCount>, QueueError> {
+        self.broker.without_waking(|state| state.ends_of(queue))
     }
 
-    async fn pause(
-        &self,
-        script_type: ScriptType,
-        reason: &str,
-        by: Option<&str>,
-    ) -> Result<bool, QueueError> {
-        self.broker.with(|state| state.set_paused(script_type, Some((reason, by))))
+    async fn pause(&self, queue: QueueName, reason: &str, by: Option<&str>) -> Result<bool, QueueError> {
+        self.broker.with(|state| state.set_paused(queue, Some((reason, by))))
     }
 
-    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
-        self.broker.with(|state| state.set_paused(script_type, None))
+    async fn resume(&self, queue: QueueName) -> Result<bool, QueueError> {
+        self.broker.with(|state| state.set_paused(queue, None))
     }
 
-    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
-        self.broker.without_waking(|state| state.jobs_waiting_in(script_type, states).len() as u64)
+    async fn count(&self, queue: QueueName, states: &[JobState]) -> Result<u64, QueueError> {
+        self.broker.without_waking(|state| state.jobs_waiting_in(queue, states).len() as u64)
     }
 
     async fn purge(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         states: &[JobState],
         reason: &str,
         most: u64,
     ) -> Result<u64, QueueError> {
         self.broker.with(|state| {
-            let ids = state.jobs_waiting_in(script_type, states);
+            let ids = state.jobs_waiting_in(queue, states);
             let count = ids.len().min(usize::try_from(most).unwrap_or(usize::MAX));
             ids.iter().take(count).for_each(|id| state.cancel(id, reason));
             count as u64
         })
     }
 
-    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
-        let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_limit(script_type, limit));
+    fn limit_depth(&self, queue: QueueName, limit: Option<u64>) {
+        let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_limit(queue, limit));
     }
 
-    fn depth_limit(&self, script_type: ScriptType) -> u64 {
-        let set = self.broker.without_waking::<_, QueueError>(|state| state.limit(script_type));
+    fn depth_limit(&self, queue: QueueName) -> u64 {
+        let set = self.broker.without_waking::<_, QueueError>(|state| state.limit(queue));
         set.ok().flatten().unwrap_or(self.broker.config().queue_limit)
     }
 }
@@ -240,30 +235,30 @@ impl QueueAdmin for MemoryJobQueue {
 impl ActorPresence for MemoryJobQueue {
     async fn reclaim(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         actor: &ActorId,
         pid: u32,
         error: &JobError,
     ) -> Result<Reclaimed, QueueError> {
         let holder = Holder { actor_id: actor.clone(), pid };
-        self.broker.with(|state| state.reclaim(script_type, &holder, error))
+        self.broker.with(|state| state.reclaim(queue, &holder, error))
     }
 
-    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
-        self.broker.with(|state| state.presences(script_type))
+    async fn presences(&self, queue: QueueName) -> Result<Vec<Presence>, QueueError> {
+        self.broker.with(|state| state.presences(queue))
     }
 
-    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
-        self.broker.with(|state| state.forget_actor(script_type, actor))
+    async fn forget_actor(&self, queue: QueueName, actor: &ActorId) -> Result<(), QueueError> {
+        self.broker.with(|state| state.forget_actor(queue, actor))
     }
 
     async fn request_drain(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         actor: &ActorId,
         resume_after: Duration,
     ) -> Result<(), QueueError> {
-        self.broker.with(|state| state.message(script_type, actor, Work::Drain { resume_after }))
+        self.broker.with(|state| state.message(queue, actor, Work::Drain { resume_after }))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker, State};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 
@@ -16,23 +16,23 @@ use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 #[derive(Debug)]
 pub struct MemoryWorkQueue {
     broker: MemoryBroker,
-    script_type: ScriptType,
+    queue: QueueName,
     holder: Holder,
     interrupted: Notify,
 }
 
 impl MemoryBroker {
     /// The queue as one actor process sees it.
-    pub fn work_queue(&self, script_type: ScriptType, actor_id: ActorId, pid: u32) -> MemoryWorkQueue {
+    pub fn work_queue(&self, queue: QueueName, actor_id: ActorId, pid: u32) -> MemoryWorkQueue {
         let (broker, holder) = (self.clone(), Holder { actor_id, pid });
-        MemoryWorkQueue { broker, script_type, holder, interrupted: Notify::new() }
+        MemoryWorkQueue { broker, queue, holder, interrupted: Notify::new() }
     }
 }
 
 #[async_trait]
 impl WorkQueue for MemoryWorkQueue {
     async fn announce(&self, draining: bool) -> Result<(), QueueError> {
-        self.broker.with(|state| state.announce(self.script_type, &self.holder, draining))
+        self.broker.with(|state| state.announce(self.queue, &self.holder, draining))
     }
 
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {
@@ -40,7 +40,7 @@ impl WorkQueue for MemoryWorkQueue {
         let mut changes = self.broker.changes();
         loop {
             changes.mark_unchanged();
-            let take = |state: &mut State| state.take(self.script_type, &self.holder, max);
+            let take = |state: &mut State| state.take(self.queue, &self.holder, max);
             let work = self.broker.without_waking::<_, QueueError>(take)?;
             if !work.is_empty() {
                 return Ok(work);
@@ -62,17 +62,17 @@ impl WorkQueue for MemoryWorkQueue {
     }
 
     async fn recover(&self, known: &[Lease]) -> Result<Vec<Work>, QueueError> {
-        self.broker.with(|state| state.recover(self.script_type, &self.holder, known))
+        self.broker.with(|state| state.recover(self.queue, &self.holder, known))
     }
 
     async fn heartbeat(&self, leases: &[Lease]) -> Result<Vec<Lease>, QueueError> {
-        self.broker.with(|state| state.renew_leases(self.script_type, &self.holder, leases))
+        self.broker.with(|state| state.renew_leases(self.queue, &self.holder, leases))
     }
 
     async fn start(&self, started: &[(Lease, SystemTime)]) -> Result<Vec<Lease>, QueueError> {
         self.broker.with(|state| {
             let leases: Vec<Lease> = started.iter().map(|(lease, _at)| lease.clone()).collect();
-            let void = state.renew_leases(self.script_type, &self.holder, &leases);
+            let void = state.renew_leases(self.queue, &self.holder, &leases);
             for (lease, at) in started.iter().filter(|(lease, _at)| !void.contains(lease)) {
                 state.note_start(lease, *at);
             }
@@ -81,17 +81,16 @@ impl WorkQueue for MemoryWorkQueue {
     }
 
     async fn report_output(&self, output: &[LeaseOutput]) -> Result<Vec<Lease>, QueueError> {
-        self.broker.with(|state| state.report_output(self.script_type, &self.holder, output))
+        self.broker.with(|state| state.report_output(self.queue, &self.holder, output))
     }
 
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {
-        self.broker.with(|state| {
-            ends.into_iter().map(|end| state.finish(self.script_type, &self.holder, end)).collect()
-        })
+        self.broker
+            .with(|state| ends.into_iter().map(|end| state.finish(self.queue, &self.holder, end)).collect())
     }
 
     async fn release(&self, leases: &[Lease]) -> Result<(), QueueError> {
-        self.broker.with(|state| state.release(self.script_type, leases))
+        self.broker.with(|state| state.release(self.queue, leases))
     }
 
     fn lease(&self) -> Duration {
@@ -99,6 +98,6 @@ impl WorkQueue for MemoryWorkQueue {
     }
 
     async fn close(&self) {
-        let _away = self.broker.with::<_, QueueError>(|state| state.leave(self.script_type, &self.holder));
+        let _away = self.broker.with::<_, QueueError>(|state| state.leave(self.queue, &self.holder));
     }
 }

@@ -3,6 +3,7 @@
 //! Functions run with the rights of their caller, so a user has the commands of its functions beside those that it sends.
 
 use super::keys;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// Rights to what every client of Redis does: log in, choose a database, say its name, ask whether Redis is there.
@@ -114,7 +115,7 @@ pub struct AclUser {
 impl AclUser {
     /// Returns the user of supervisors.
     pub fn of_supervisors() -> Self {
-        let channels = ScriptType::ALL.map(|script_type| format!("&{}", keys::changes(script_type)));
+        let channels = QueueName::DEFAULTS.map(|queue| format!("&{}", keys::changes(queue)));
         Self {
             name: "hero-supervisor".to_owned(),
             rights: rights(keys::rights_of_supervisors(), channels.to_vec(), &[&OF_SUPERVISORS]),
@@ -123,7 +124,7 @@ impl AclUser {
 
     /// Returns the user of the actors of a script type.
     pub fn of_actors(script_type: ScriptType) -> Self {
-        let channels = vec![format!("&{}", keys::changes(script_type))];
+        let channels = vec![format!("&{}", keys::changes(script_type.into()))];
         let commands: &[&[&str]] = match script_type {
             ScriptType::OSIS => &[&OF_ACTORS, &OF_OBJECTS],
             ScriptType::SAL | ScriptType::V | ScriptType::Python => &[&OF_ACTORS],

@@ -272,7 +272,7 @@ fn decode(
                     None => event,
                 }
             }),
-            EventStream::Jobs(script_type) => decode_job_event(script_type, position.time(), get),
+            EventStream::Jobs(queue) => decode_job_event(queue, position.time(), get),
         };
         match event {
             Some(event) => into.push(Logged { stream, position, event }),

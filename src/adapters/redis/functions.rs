@@ -3,7 +3,7 @@
 use redis::{Cmd, ToRedisArgs};
 
 use super::keys;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 
 /// The library as Redis loads it: the files in the order in which they use each other. A changed function needs a higher
 /// `REVISION` in `common.lua`; a changed meaning of keys or arguments needs a new library beside this one, so that two versions
@@ -112,9 +112,9 @@ impl Function {
         command
     }
 
-    /// A call on the queue of a script type.
-    pub(super) fn on_queue(self, script_type: ScriptType) -> Cmd {
-        self.on(keys::queue(script_type))
+    /// A call on a queue.
+    pub(super) fn on_queue(self, queue: QueueName) -> Cmd {
+        self.on(keys::queue(queue))
     }
 
     /// A call without a key.

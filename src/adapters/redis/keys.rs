@@ -2,7 +2,7 @@
 //!
 //! | keys | slot in a Cluster |
 //! |---|---|
-//! | `hero:{T}:…`, `hero:job:{T}:…`, `hero:req:{T}:…` | one for each script type, so that each step of a job is one step: osis 13090, sal 5225, v 7761, python 7252 |
+//! | `hero:{Q}:…`, `hero:job:{Q}:…`, `hero:req:{Q}:…` | one for each queue, so that each step of a job is one step: osis 13090, sal 5225, v 7761, python 7252 |
 //! | [`CONTROL_EVENTS`], and what is below it | 9102 |
 //! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
 //! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
@@ -11,6 +11,7 @@
 
 use crate::domain::model::event::cursor::EventStream;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::object_store::Shelf;
 use crate::ports::work_queue::Lease;
@@ -36,8 +37,8 @@ pub(super) const EPOCH: &str = "hero:epoch";
 pub(super) const PROBE: &str = "hero:probe";
 
 /// The same in the slot of a queue.
-pub(super) fn probe(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:probe")
+pub(super) fn probe(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:probe")
 }
 
 /// Leader of a node: the supervisor that pings and scales its actors. The key expires.
@@ -55,60 +56,60 @@ pub(super) fn usage_of_actor(actor: &ActorId) -> String {
     format!("hero:usage:actor:{actor}")
 }
 
-/// The stream of jobs that any actor of the type may take.
-pub(super) fn queue(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:q")
+/// The stream of jobs that any actor of the queue may take.
+pub(super) fn queue(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:q")
 }
 
 /// The stream of retried, reclaimed and released jobs, which is read first.
-pub(super) fn front(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:front")
+pub(super) fn front(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:front")
 }
 
 /// The stream of jobs and pings for one actor only.
-pub(super) fn inbox(script_type: ScriptType, actor: &ActorId) -> String {
-    format!("hero:{{{script_type}}}:in:{actor}")
+pub(super) fn inbox(queue: QueueName, actor: &ActorId) -> String {
+    format!("hero:{{{queue}}}:in:{actor}")
 }
 
 /// The stream of messages for the process of one actor: drain, cancel, wake, pause.
-pub(super) fn control(script_type: ScriptType, actor: &ActorId) -> String {
-    format!("hero:{{{script_type}}}:ctl:{actor}")
+pub(super) fn control(queue: QueueName, actor: &ActorId) -> String {
+    format!("hero:{{{queue}}}:ctl:{actor}")
 }
 
 /// The record of a job, a hash.
-pub(super) fn job(script_type: ScriptType, id: &JobId) -> String {
-    format!("hero:job:{{{script_type}}}:{id}")
+pub(super) fn job(queue: QueueName, id: &JobId) -> String {
+    format!("hero:job:{{{queue}}}:{id}")
 }
 
 /// Output of a job, a stream.
-pub(super) fn output(script_type: ScriptType, id: &JobId) -> String {
-    format!("hero:{{{script_type}}}:log:{id}")
+pub(super) fn output(queue: QueueName, id: &JobId) -> String {
+    format!("hero:{{{queue}}}:log:{id}")
 }
 
 /// Ids of listed jobs by the time of their acceptance, a sorted set.
-pub(super) fn jobs(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:jobs")
+pub(super) fn jobs(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:jobs")
 }
 
 /// The same of those that have not ended.
-pub(super) fn unfinished(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:unfinished")
+pub(super) fn unfinished(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:unfinished")
 }
 
 /// Knowledge of the rounds of maintenance about the clock, and how far their scans have come: a hash. Its field `indexed` is `all`
 /// when [`unfinished`] has every such job, also those that were accepted before there was this index.
-pub(super) fn clock(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:tick")
+pub(super) fn clock(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:tick")
 }
 
 /// Replies about ended jobs that one supervisor awaits, a stream.
-pub(super) fn replies(script_type: ScriptType, instance: &str) -> String {
-    format!("hero:{{{script_type}}}:rep:{instance}")
+pub(super) fn replies(queue: QueueName, instance: &str) -> String {
+    format!("hero:{{{queue}}}:rep:{instance}")
 }
 
 /// Ids of changed jobs, a channel.
-pub(super) fn changes(script_type: ScriptType) -> String {
-    format!("hero:{{{script_type}}}:news")
+pub(super) fn changes(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:news")
 }
 
 /// The objects on a shelf, a hash; their indexes are kept below it. All keys of a context share one hash tag.
@@ -130,7 +131,7 @@ pub(super) fn objects(shelf: &Shelf) -> String {
 pub(super) fn events(stream: EventStream) -> String {
     match stream {
         EventStream::Control => CONTROL_EVENTS.to_owned(),
-        EventStream::Jobs(script_type) => format!("hero:{{{script_type}}}:events"),
+        EventStream::Jobs(queue) => format!("hero:{{{queue}}}:events"),
     }
 }
 
@@ -182,21 +183,22 @@ impl Rights {
 
 /// The rights of the actors of a type to keys, as Redis writes them.
 pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
+    let queue = QueueName::default_of(script_type);
     let mut all = Vec::new();
     all.extend(Rights::Read.to(EPOCH));
     // Nothing is ever stored there.
     all.extend(Rights::All.to(PROBE));
     for (part, _kind, rights) in PARTS {
-        all.extend(rights.to(&format!("hero:{{{script_type}}}:{part}")));
+        all.extend(rights.to(&format!("hero:{{{queue}}}:{part}")));
     }
     // Functions ask for keys that never exist, to see whether the slot is on its way to another server.
-    all.extend(Rights::Read.to(&format!("hero:{{{script_type}}}:q:~*")));
+    all.extend(Rights::Read.to(&format!("hero:{{{queue}}}:q:~*")));
     for (part, rights) in STREAMS {
-        all.extend(rights.to(&format!("hero:{{{script_type}}}:{part}:*")));
+        all.extend(rights.to(&format!("hero:{{{queue}}}:{part}:*")));
     }
-    all.extend(Rights::Write.to(&format!("hero:{{{script_type}}}:{OF_IDENTITY}:*")));
+    all.extend(Rights::Write.to(&format!("hero:{{{queue}}}:{OF_IDENTITY}:*")));
     for (record, rights) in RECORDS {
-        all.extend(rights.to(&format!("hero:{record}:{{{script_type}}}:*")));
+        all.extend(rights.to(&format!("hero:{record}:{{{queue}}}:*")));
     }
     if script_type == ScriptType::OSIS {
         all.extend(Rights::All.to("hero:obj:*"));
@@ -209,9 +211,9 @@ pub(super) fn rights_of_supervisors() -> Vec<String> {
     let shared = [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE];
     let mut patterns: Vec<String> = shared.map(str::to_owned).to_vec();
     patterns.extend(["hero:lead:*".to_owned(), "hero:usage:*".to_owned(), format!("{CONTROL_EVENTS}*")]);
-    for script_type in ScriptType::ALL {
-        patterns.push(format!("hero:{{{script_type}}}:*"));
-        patterns.extend(RECORDS.map(|(record, _)| format!("hero:{record}:{{{script_type}}}:*")));
+    for queue in QueueName::DEFAULTS {
+        patterns.push(format!("hero:{{{queue}}}:*"));
+        patterns.extend(RECORDS.map(|(record, _)| format!("hero:{record}:{{{queue}}}:*")));
     }
     patterns.iter().filter_map(|pattern| Rights::All.to(pattern)).collect()
 }
@@ -331,14 +333,14 @@ mod tests {
         let actor = ActorId::parse("osis_actor_0").unwrap();
         let id = JobId::parse("j1").unwrap();
         let keys = [
-            queue(ScriptType::OSIS),
-            front(ScriptType::OSIS),
-            inbox(ScriptType::OSIS, &actor),
-            job(ScriptType::OSIS, &id),
-            jobs(ScriptType::OSIS),
-            output(ScriptType::OSIS, &id),
-            replies(ScriptType::OSIS, "s1"),
-            control(ScriptType::OSIS, &actor),
+            queue(ScriptType::OSIS.into()),
+            front(ScriptType::OSIS.into()),
+            inbox(ScriptType::OSIS.into(), &actor),
+            job(ScriptType::OSIS.into(), &id),
+            jobs(ScriptType::OSIS.into()),
+            output(ScriptType::OSIS.into(), &id),
+            replies(ScriptType::OSIS.into(), "s1"),
+            control(ScriptType::OSIS.into(), &actor),
         ];
         assert!(keys.iter().all(|key| key.starts_with("hero:") && key.contains("{osis}:")), "{keys:?}");
     }

@@ -20,7 +20,7 @@ mod replies;
 mod submission;
 mod sweep;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use self::replies::Awaiters;
 use super::RedisConfig;
 use super::connection::Connection;
 use super::durability::Replicas;
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::queue_name::QueueName;
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::StoreFault;
@@ -50,11 +50,27 @@ pub struct RedisQueue {
     shared: Arc<Shared>,
     batchers: Batchers,
     /// Each set once the task runs that reads the replies of these queues.
-    reading: PerScriptType<OnceCell<()>>,
+    reading: PerQueue<OnceCell<()>>,
     /// Set once the task runs that finds the ends whose replies were lost.
     sweeping: Once,
     change_feed: ChangeFeed,
     swept_at: Lock<Option<Instant>>,
+}
+
+/// One value for each queue that was used.
+struct PerQueue<T>(Lock<BTreeMap<QueueName, Arc<T>>>);
+
+impl<T> Default for PerQueue<T> {
+    fn default() -> Self {
+        Self(Lock::default())
+    }
+}
+
+impl<T: Default> PerQueue<T> {
+    /// The value of a queue, made with its first use.
+    fn of(&self, queue: QueueName) -> Arc<T> {
+        self.0.lock().entry(queue).or_default().clone()
+    }
 }
 
 /// State that the tasks of a queue share.
@@ -63,24 +79,24 @@ struct Shared {
     connection: Arc<Connection>,
     awaiters: Awaiters,
     followers: Followers,
-    /// Jobs of each type that may wait.
-    limits: PerScriptType<AtomicU64>,
+    /// Jobs of a queue that may wait, where that is not the usual number.
+    limits: Lock<BTreeMap<QueueName, u64>>,
     replicas: Replicas,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
 
 impl Shared {
-    /// Jobs of this type that may wait.
-    fn limit(&self, script_type: ScriptType) -> u64 {
-        self.limits[script_type].load(Ordering::Relaxed)
+    /// Jobs of this queue that may wait.
+    fn limit(&self, queue: QueueName) -> u64 {
+        self.limits.lock().get(&queue).copied().unwrap_or(self.config.queue_limit)
     }
 
     /// The queues whose streams one read can have: all of them, but in a Cluster each has a slot of its own.
-    fn read_together_with(&self, script_type: ScriptType) -> Vec<ScriptType> {
+    fn read_together_with(&self, queue: QueueName) -> Vec<QueueName> {
         match self.connection.servers().are_many() {
-            true => vec![script_type],
-            false => ScriptType::ALL.to_vec(),
+            true => vec![queue],
+            false => QueueName::DEFAULTS.to_vec(),
         }
     }
 }
@@ -92,20 +108,19 @@ impl RedisQueue {
     /// `Rejected` for a URL, a lease or an instance name that cannot be used.
     pub fn new(config: RedisConfig) -> Result<Self, QueueError> {
         config.check()?;
-        let limit = config.queue_limit;
         let shared = Arc::new(Shared {
             connection: Arc::new(Connection::new(&config.url, &config.access)?),
             config,
             awaiters: Awaiters::default(),
             followers: Followers::default(),
-            limits: PerScriptType::from_fn(|_type| AtomicU64::new(limit)),
+            limits: Lock::default(),
             replicas: Replicas::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
         Ok(Self {
             batchers: Batchers::new(shared.clone()),
-            reading: PerScriptType::default(),
+            reading: PerQueue::default(),
             sweeping: Once::new(),
             change_feed: ChangeFeed::new(shared.clone()),
             shared,
@@ -113,9 +128,9 @@ impl RedisQueue {
         })
     }
 
-    /// Starts the tasks that find the ends of awaited jobs of a type, with the first call that waits.
-    async fn start_waiting(&self, script_type: ScriptType) -> Result<(), StoreFault> {
-        let queues = self.shared.read_together_with(script_type);
+    /// Starts the tasks that find the ends of awaited jobs of a queue, with the first call that waits.
+    async fn start_waiting(&self, queue: QueueName) -> Result<(), StoreFault> {
+        let queues = self.shared.read_together_with(queue);
         let Some(first) = queues.first() else { return Ok(()) };
         let start = async || {
             let positions = replies::refresh(&self.shared, &queues).await?;
@@ -126,7 +141,7 @@ impl RedisQueue {
             });
             Ok::<_, StoreFault>(())
         };
-        self.reading[*first].get_or_try_init(start).await?;
+        self.reading.of(*first).get_or_try_init(start).await?;
         self.sweeping.call_once(|| {
             let shared = self.shared.clone();
             self.shared.tasks.spawn(async move {

@@ -30,6 +30,7 @@ pub(super) use usage::{decode_usage, decode_usages, encode_usage, encode_usages}
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, ResultKind, RetryPolicy};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
@@ -161,7 +162,10 @@ pub(super) fn travels_inline(fields: &[(&'static str, Cow<'_, str>)]) -> bool {
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Decodes the spec of a job.
-pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<JobSpec, StoreFault> {
+pub(super) fn decode_spec(fields: &Fields, queue: QueueName) -> Result<JobSpec, StoreFault> {
+    let named = || fields.get("script_type").and_then(|word| ScriptType::parse(word).ok());
+    let script_type = queue.default_type().or_else(named);
+    let script_type = script_type.ok_or_else(|| fields.corrupt("script_type", "is not one of ours"))?;
     let defaults = RetryPolicy::default();
     let backoff = match fields.get("backoff") {
         None => defaults.backoff,
@@ -180,6 +184,7 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
         Some(_) => return Err(fields.corrupt("kind", "is not a word of ours")),
     };
     Ok(JobSpec {
+        queue: Some(queue).filter(|_queue| queue.default_type().is_none()),
         input: fields.get("input").map(str::to_owned),
         caller_id: fields.get("caller_id").unwrap_or_default().to_owned(),
         context_id: fields.get("context_id").unwrap_or_default().to_owned(),
@@ -203,8 +208,8 @@ pub(super) fn decode_spec(fields: &Fields, script_type: ScriptType) -> Result<Jo
 }
 
 /// Decodes a job. Its script is empty, and it has no input, when `fields` has none.
-pub(super) fn decode_job(id: &JobId, script_type: ScriptType, fields: &Fields) -> Result<Job, StoreFault> {
-    let spec = decode_spec(fields, script_type)?;
+pub(super) fn decode_job(id: &JobId, queue: QueueName, fields: &Fields) -> Result<Job, StoreFault> {
+    let spec = decode_spec(fields, queue)?;
     let state = decode_state(fields)?;
     let created_at = fields.time("created_at")?.ok_or_else(|| fields.corrupt("created_at", "is missing"))?;
     let mut job = Job {

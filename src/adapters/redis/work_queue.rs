@@ -20,7 +20,7 @@ use super::functions::Function;
 use super::keys::{self, GROUP, Lane, Place};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
@@ -36,7 +36,7 @@ const CALL_BYTES: usize = 4 * 1024 * 1024;
 pub struct RedisWorkQueue {
     connection: Connection,
     config: RedisConfig,
-    script_type: ScriptType,
+    queue: QueueName,
     actor: ActorId,
     pid: u32,
     consumer: String,
@@ -88,25 +88,20 @@ impl RedisWorkQueue {
     ///
     /// # Errors
     /// `Rejected` for a URL or a lease that cannot be used.
-    pub fn new(
-        config: RedisConfig,
-        script_type: ScriptType,
-        actor: ActorId,
-        pid: u32,
-    ) -> Result<Self, QueueError> {
+    pub fn new(config: RedisConfig, queue: QueueName, actor: ActorId, pid: u32) -> Result<Self, QueueError> {
         config.check()?;
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         Ok(Self {
             connection: Connection::new(&config.url, &config.access)?,
             consumer: format!("{actor}.{pid}.{}", &nonce[..8]),
             streams: Streams {
-                front: keys::front(script_type),
-                inbox: keys::inbox(script_type, &actor),
-                queue: keys::queue(script_type),
-                control: keys::control(script_type, &actor),
+                front: keys::front(queue),
+                inbox: keys::inbox(queue, &actor),
+                queue: keys::queue(queue),
+                control: keys::control(queue, &actor),
             },
             config,
-            script_type,
+            queue,
             actor,
             pid,
             reader: Lock::default(),
@@ -124,7 +119,7 @@ impl RedisWorkQueue {
 
     /// A call of a function on behalf of this actor.
     fn function(&self, function: Function) -> Cmd {
-        let mut command = function.on_queue(self.script_type);
+        let mut command = function.on_queue(self.queue);
         command.arg(self.actor.as_str());
         command
     }

@@ -73,7 +73,7 @@ mod tests {
         let mut read = redis::cmd("HGETALL");
         read.arg("hero:actors");
         assert_eq!(candidates(&words_of(&read)), ["hero:actors"]);
-        let mut cancel = Function::Cancel.on_queue(ScriptType::SAL);
+        let mut cancel = Function::Cancel.on_queue(ScriptType::SAL.into());
         cancel.arg("j1").arg("because");
         let found = candidates(&words_of(&cancel));
         for key in ["hero:{sal}:q", "hero:job:{sal}:j1", "hero:{sal}:done", "hero:{sal}:in:j1"] {

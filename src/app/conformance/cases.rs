@@ -114,12 +114,12 @@ async fn pause(kit: &Kit) -> Verdict {
     let first = kit.run(kit.spec(&kit.scripts.value)).await?;
     same("the result", succeeded(&first)?, "42")?;
     let failed = |error| format!("the queue: {}", chain(&error));
-    kit.queue.pause(kit.script_type, "a case", None).await.map_err(failed)?;
+    kit.queue.pause(kit.script_type.into(), "a case", None).await.map_err(failed)?;
     let (id, completion) = kit.submit(kit.spec(&kit.scripts.value)).await?;
     sleep(QUIET).await;
     let waiting = kit.job(&id).await?;
     same("the state of a job in the paused queue", (waiting.state, waiting.attempt), (JobState::Queued, 0))?;
-    kit.queue.resume(kit.script_type).await.map_err(failed)?;
+    kit.queue.resume(kit.script_type.into()).await.map_err(failed)?;
     same("the result after the pause", succeeded(&kit.end(completion).await?)?, "42")
 }
 

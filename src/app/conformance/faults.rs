@@ -71,7 +71,7 @@ async fn drain_message(kit: &Kit) -> Verdict {
     let _actor = kit.actor("one").await?;
     let resume = kit.within(Duration::from_secs(3));
     let begun = Instant::now();
-    let asked = kit.queue.request_drain(kit.script_type, &actor_id("one")?, resume).await;
+    let asked = kit.queue.request_drain(kit.script_type.into(), &actor_id("one")?, resume).await;
     asked.map_err(|error| error.to_string())?;
     kit.until("it announces that it drains", resume / 2, async || {
         Ok(kit.presence("one").await?.filter(|presence| presence.draining))

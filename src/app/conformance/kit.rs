@@ -94,8 +94,8 @@ impl Kit {
         for job in left.jobs.iter().filter(|job| !job.state.is_terminal()) {
             drop(self.queue.cancel(&job.id, "the case is over").await);
         }
-        for presence in self.queue.presences(self.script_type).await.unwrap_or_default() {
-            drop(self.queue.forget_actor(self.script_type, &presence.actor_id).await);
+        for presence in self.queue.presences(self.script_type.into()).await.unwrap_or_default() {
+            drop(self.queue.forget_actor(self.script_type.into(), &presence.actor_id).await);
         }
         self.queue.close().await;
     }
@@ -196,12 +196,12 @@ impl Kit {
     }
 
     pub(super) async fn presence(&self, name: &str) -> Result<Option<Presence>, String> {
-        let all = self.queue.presences(self.script_type).await.map_err(|error| chain(&error))?;
+        let all = self.queue.presences(self.script_type.into()).await.map_err(|error| chain(&error))?;
         Ok(all.into_iter().find(|presence| presence.actor_id.as_str() == name))
     }
 
     pub(super) async fn output(&self, id: &JobId) -> Result<Vec<StoredChunk>, String> {
-        let all = self.queue.output(self.script_type, id, &OutputMark::default(), 10_000).await;
+        let all = self.queue.output(self.script_type.into(), id, &OutputMark::default(), 10_000).await;
         all.map_err(|error| chain(&error))
     }
 

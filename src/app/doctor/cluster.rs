@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::adapters::redis::{ClusterSurvey, ServerFacts, SurveyedServer};
+use crate::domain::model::queue_name::QueueName;
 
 const CHECK: &str = "redis cluster";
 const FUNCTIONS: &str = "redis functions";
@@ -41,11 +42,14 @@ pub(super) fn judge(survey: &ClusterSurvey) -> Vec<Finding> {
     findings
 }
 
-fn of_server(server: &SurveyedServer, queues: &[&str]) -> Vec<Finding> {
+fn of_server(server: &SurveyedServer, queues: &[QueueName]) -> Vec<Finding> {
     let at = &server.at;
     let has = match queues {
         [] => "no queue lies there".to_owned(),
-        queues => format!("it has the queues of {}", queues.join(", ")),
+        queues => {
+            let names: Vec<&str> = queues.iter().map(QueueName::as_str).collect();
+            format!("it has the queues of {}", names.join(", "))
+        }
     };
     let facts = match &server.answer {
         Ok(facts) => facts,
@@ -90,6 +94,7 @@ mod tests {
     use super::super::Verdict::{Fail, Note, Ok as Fine, Warn};
     use super::*;
     use crate::adapters::redis::Address;
+    use crate::domain::model::script_type::ScriptType;
 
     fn at(port: u16) -> Address {
         Address { host: "h".to_owned(), port }
@@ -118,7 +123,7 @@ mod tests {
         let mut survey = survey(vec![Ok(alone), Ok(down), Err("no answer".to_owned())]);
         survey.uncovered = 9;
         survey.away = vec![(at(9), "connection refused".to_owned())];
-        survey.queues = vec![(at(3), vec!["sal", "v"])];
+        survey.queues = vec![(at(3), vec![ScriptType::SAL.into(), ScriptType::V.into()])];
         let found = judge(&survey);
         for (verdict, told) in [
             (Warn, "h:9 says nothing: connection refused"),

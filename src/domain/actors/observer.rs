@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::error::chain;
 use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::{Orphan, ProcessInfo, ProcessManager};
@@ -164,17 +164,17 @@ impl Observer {
     /// Reads all presences; None when the queue does not answer in time.
     async fn presences(&self) -> Option<BTreeMap<ActorId, Presence>> {
         let queue = &self.shared.queue;
-        let presences_of = |script_type| async move {
-            match queue.presences(script_type).await {
-                // The actors of the other types are to be seen all the same.
+        let presences_of = |name: QueueName| async move {
+            match queue.presences(name).await {
+                // The actors of the other queues are to be seen all the same.
                 Err(error) if matches!(error.fault(), StoreFault::Corrupt { .. }) => {
-                    tracing::debug!(%script_type, error = %chain(&error), "{script_type} actors: presences cannot be read");
+                    tracing::debug!(queue = %name, error = %chain(&error), "actors of {name}: presences cannot be read");
                     Ok(Vec::new())
                 }
                 presences => presences,
             }
         };
-        let all = futures::future::try_join_all(ScriptType::ALL.into_iter().map(presences_of));
+        let all = futures::future::try_join_all(QueueName::DEFAULTS.into_iter().map(presences_of));
         let all = tokio::time::timeout(PRESENCE_LIMIT, all).await.ok()?.ok()?;
         Some(all.into_iter().flatten().map(|presence| (presence.actor_id.clone(), presence)).collect())
     }

@@ -74,11 +74,11 @@ impl Operation {
                 | ProcessError::Corrupt(_)) => error.into(),
             });
         }
-        let (queue, script_type) = (self.parts.supervisor.queue(), self.config.script_type);
-        queue.forget_actor(script_type, &self.id).await?;
+        let (queue, name) = (self.parts.supervisor.queue(), self.config.queue());
+        queue.forget_actor(name, &self.id).await?;
         self.parts.store.remove(&self.id).await?;
         // Jobs were accepted for it as long as its record was there.
-        queue.forget_actor(script_type, &self.id).await?;
+        queue.forget_actor(name, &self.id).await?;
         Ok(())
     }
 

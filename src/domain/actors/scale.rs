@@ -75,7 +75,7 @@ impl ActorLifecycleManager {
         // Before any change: what cannot be done is not to be kept as a wish.
         self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
         self.store_replicas(&request).await?;
-        let state = self.supervisor().queue().state(script_type).await?;
+        let state = self.supervisor().queue().state(script_type.into()).await?;
         let load = load_on_node(&self.core.registry.statuses_of(script_type), &state);
         let reason = match self.cause.reason.as_str() {
             "" => format!("somebody asked for {replicas}"),

@@ -86,7 +86,7 @@ impl ActorLifecycleManager {
     ) -> Result<ScriptTypeStatus, SupervisorError> {
         let queue = self.supervisor().queue();
         let (state, template) =
-            tokio::join!(queue.state(script_type), self.parts().store.template(script_type));
+            tokio::join!(queue.state(script_type.into()), self.parts().store.template(script_type));
         let mut counts = ActorCounts::default();
         for actor in actors.iter().filter(|actor| actor.record.config.script_type == script_type) {
             let running = actor.state == ActorState::Running;
@@ -99,7 +99,7 @@ impl ActorLifecycleManager {
             settings: self.supervisor().settings().of(script_type),
             template: template?,
             queue: state?,
-            queue_limit: Some(queue.depth_limit(script_type)).filter(|limit| *limit != u64::MAX),
+            queue_limit: Some(queue.depth_limit(script_type.into())).filter(|limit| *limit != u64::MAX),
             rates: self.queue_stats().rates(script_type),
             actors: counts,
             last_decision: self.queue_stats().decision(script_type),

@@ -248,9 +248,9 @@ impl Calls {
                 self.observer.fresh().await;
                 Answer::Looked
             }
-            Call::Reclaim { script_type, pid, error } => {
+            Call::Reclaim { queue: name, pid, error } => {
                 let queue = self.parts.supervisor.queue();
-                Answer::Reclaimed(queue.reclaim(script_type, &self.id, pid, &error).await)
+                Answer::Reclaimed(queue.reclaim(name, &self.id, pid, &error).await)
             }
         }
     }

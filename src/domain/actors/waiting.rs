@@ -77,7 +77,7 @@ impl ActorLifecycleManager {
             return Ok(None);
         }
         let script_type = job.spec.script_type;
-        let queue = self.supervisor().queue().state(script_type).await?;
+        let queue = self.supervisor().queue().state(script_type.into()).await?;
         let target = match &job.spec.target_actor {
             None => None,
             Some(id) => match self.actor(id).await {

@@ -24,7 +24,7 @@ use crate::domain::model::health::{
     ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, Ping, PingOutcome, Scope, UnhealthyAction,
 };
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::scaling::queue_stats::QueueStats;
 use crate::error::{SupervisorError, chain};
 use crate::ports::actor_presence::{ActorPresence, Presence};
@@ -124,12 +124,9 @@ impl HealthMonitor {
     /// The actors with the jobs that they have in hand now: what is shown of them may be a second old, and who asks for a
     /// round wants to know about this moment. What the queue does not tell stays as it was seen last.
     async fn with_jobs_in_flight(&self, mut actors: Vec<ActorStatus>) -> Vec<ActorStatus> {
-        let types: BTreeSet<ScriptType> =
-            actors.iter().map(|actor| actor.record.config.script_type).collect();
+        let queues: BTreeSet<QueueName> = actors.iter().map(|actor| actor.record.config.queue()).collect();
         let queue = &self.presence;
-        let read =
-            futures::future::join_all(types.into_iter().map(|script_type| queue.presences(script_type)))
-                .await;
+        let read = futures::future::join_all(queues.into_iter().map(|name| queue.presences(name))).await;
         let present: BTreeMap<_, _> = read
             .into_iter()
             .flatten()
@@ -270,7 +267,7 @@ impl HealthMonitor {
     /// is killed, unless the queue says that it still holds a job. False when it was left alone.
     async fn restart(&self, actor: &ActorStatus, misses: u32) -> Result<bool, SupervisorError> {
         let (id, config) = (&actor.record.id, &actor.record.config);
-        self.presence.request_drain(config.script_type, id, RESUME_AFTER).await?;
+        self.presence.request_drain(config.queue(), id, RESUME_AFTER).await?;
         let deadline = Instant::now() + DEAF_AFTER;
         let heeded = loop {
             match self.presence_of(actor).await? {
@@ -292,7 +289,7 @@ impl HealthMonitor {
 
     /// Reads the queue's present entry of the process that was observed.
     async fn presence_of(&self, actor: &ActorStatus) -> Result<Option<Presence>, SupervisorError> {
-        let presences = self.presence.presences(actor.record.config.script_type).await?;
+        let presences = self.presence.presences(actor.record.config.queue()).await?;
         Ok(presences.into_iter().find(|presence| presence.actor_id == actor.record.id))
     }
 

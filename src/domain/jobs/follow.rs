@@ -242,8 +242,8 @@ impl JobWatch {
 
     /// Reads the output that was not sent before.
     async fn read_output(&mut self) -> Result<(), SupervisorError> {
-        let (script_type, mark) = (self.job.spec.script_type, &self.place.mark);
-        let page = self.supervisor.queue().output(script_type, &self.job.id, mark, PAGE).await?;
+        let (queue, mark) = (self.job.spec.queue(), &self.place.mark);
+        let page = self.supervisor.queue().output(queue, &self.job.id, mark, PAGE).await?;
         self.drained = page.len() < PAGE;
         self.page = page.into();
         Ok(())

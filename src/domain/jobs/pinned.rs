@@ -24,7 +24,7 @@ impl Supervisor {
         if known == Some(spec.script_type) {
             return Ok(None);
         }
-        let announced = self.queue.presences(spec.script_type).await?;
+        let announced = self.queue.presences(spec.queue()).await?;
         if announced.iter().any(|presence| presence.actor_id == *target) {
             return Ok(None);
         }
@@ -49,13 +49,16 @@ impl Supervisor {
         for submission in submissions {
             let spec = &submission.spec;
             let Some(target) = &spec.target_actor else { continue };
-            let key = (spec.script_type.index(), target.clone());
+            let key = (spec.queue(), target.clone());
             submission.unroutable = match targets.get(&key) {
                 Some((_spec, unroutable)) => *unroutable,
                 None => {
                     let unroutable = self.unroutable(spec).await?.is_some();
-                    let named =
-                        JobSpec { target_actor: Some(target.clone()), ..JobSpec::new(spec.script_type, "") };
+                    let named = JobSpec {
+                        queue: spec.queue,
+                        target_actor: Some(target.clone()),
+                        ..JobSpec::new(spec.script_type, "")
+                    };
                     targets.insert(key, (named, unroutable));
                     unroutable
                 }
@@ -73,7 +76,7 @@ impl Supervisor {
         let Some(target) = &spec.target_actor else { return };
         let lost = match self.unroutable(spec).await {
             Ok(None) => return,
-            Ok(Some(_gone)) => self.queue.forget_actor(spec.script_type, target).await.map_err(Into::into),
+            Ok(Some(_gone)) => self.queue.forget_actor(spec.queue(), target).await.map_err(Into::into),
             Err(error) => Err(error),
         };
         if let Err(error) = lost {

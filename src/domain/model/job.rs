@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::output::Progress;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::{has_hidden, quoted};
 use crate::domain::model::violation::Violations;
@@ -74,8 +75,10 @@ impl Default for RetryPolicy {
 /// Specification of a job, as its caller gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobSpec {
-    /// The queue and the kind of actor.
+    /// The language, and with it the kind of actor.
     pub script_type: ScriptType,
+    /// The queue that the job waits in; None for the default queue of its script type.
+    pub queue: Option<QueueName>,
     /// The text to run, 1 byte to 1 MiB.
     pub script: String,
     /// JSON text that the script sees as `INPUT`, parsed; None for no input. Callers of the API are refused another text. Here
@@ -116,6 +119,7 @@ impl JobSpec {
     pub fn new(script_type: ScriptType, script: impl Into<String>) -> Self {
         Self {
             script_type,
+            queue: None,
             script: script.into(),
             input: None,
             caller_id: String::new(),
@@ -133,6 +137,11 @@ impl JobSpec {
             retry_of: None,
             kind: JobKind::Script,
         }
+    }
+
+    /// Returns the queue that the job waits in.
+    pub fn queue(&self) -> QueueName {
+        self.queue.unwrap_or_else(|| self.script_type.into())
     }
 
     /// Checks every limit.

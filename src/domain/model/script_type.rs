@@ -21,7 +21,7 @@ impl ScriptType {
     pub const ALL: [ScriptType; 4] = [Self::OSIS, Self::SAL, Self::V, Self::Python];
 
     /// The word used in keys, flags and config: `osis`, `sal`, `v` or `python`.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::OSIS => "osis",
             Self::SAL => "sal",

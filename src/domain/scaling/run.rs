@@ -137,7 +137,7 @@ impl Scaler {
         } else {
             trigger.disarm(script_type);
         }
-        let state = self.queues.state(script_type).await?;
+        let state = self.queues.state(script_type.into()).await?;
         let now = Instant::now();
         self.queue_stats.note(script_type, &state, now);
         if !is_automatic {

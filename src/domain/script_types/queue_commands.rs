@@ -36,7 +36,7 @@ pub(crate) struct QueueCommands {
 impl QueueCommands {
     /// Hands out no job of a type any more; false when it was paused already.
     pub(crate) async fn pause(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
-        let changed = self.queues.pause(script_type, reason, self.cause.identity.as_deref()).await?;
+        let changed = self.queues.pause(script_type.into(), reason, self.cause.identity.as_deref()).await?;
         if changed {
             let message = format!("the {script_type} queue is paused{}", because(reason));
             self.emit(script_type, reason, message, EventKind::QueuePaused);
@@ -50,7 +50,7 @@ impl QueueCommands {
         script_type: ScriptType,
         reason: &str,
     ) -> Result<bool, SupervisorError> {
-        let changed = self.queues.resume(script_type).await?;
+        let changed = self.queues.resume(script_type.into()).await?;
         if changed {
             let message = format!("the {script_type} queue goes on{}", because(reason));
             self.emit(script_type, reason, message, EventKind::QueueResumed);
@@ -63,7 +63,7 @@ impl QueueCommands {
         let PurgeRequest { script_type, states, expected, trial, reason } = request;
         let mut most = u64::MAX;
         if trial || expected.is_some() {
-            let found = self.queues.count(script_type, &states).await?;
+            let found = self.queues.count(script_type.into(), &states).await?;
             if let Some(expected) = expected.filter(|expected| found > *expected) {
                 return Err(SupervisorError::PurgeRefused { script_type, found, expected });
             }
@@ -73,7 +73,7 @@ impl QueueCommands {
             // What comes after the count was not meant.
             most = found;
         }
-        let count = self.queues.purge(script_type, &states, &reason, most).await?;
+        let count = self.queues.purge(script_type.into(), &states, &reason, most).await?;
         if count > 0 {
             let message = format!("{count} waiting {script_type} jobs were cancelled{}", because(&reason));
             self.emit(script_type, &reason, message, EventKind::QueuePurged { count });

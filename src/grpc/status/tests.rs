@@ -131,7 +131,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::JobState { id: job(), state: JobState::Running, hint: "cancel it first" },
         E::JobFailed { id: job(), error: JobError::new(JobErrorKind::ScriptError, "boom") },
         E::JobCancelled { id: job(), reason: "no".to_owned() },
-        E::QueueFull { script_type: ScriptType::OSIS, queued: 5, limit: 5 },
+        E::QueueFull { queue: ScriptType::OSIS.into(), queued: 5, limit: 5 },
         E::QuotaReached(QuotaReached { is_running: true, used: 5, limit: 5 }),
         E::NoTemplate(ScriptType::V),
         E::CursorExpired { oldest: "1k1-0".to_owned() },

@@ -80,7 +80,7 @@ async fn fill(cluster: &PrivateCluster) {
     let config = || RedisConfig { url: cluster.url(), ..RedisConfig::default() };
     let queue = RedisQueue::new(config()).unwrap();
     let actor = ActorId::parse("osis_actor_0").unwrap();
-    let work = RedisWorkQueue::new(config(), ScriptType::OSIS, actor.clone(), 41).unwrap();
+    let work = RedisWorkQueue::new(config(), ScriptType::OSIS.into(), actor.clone(), 41).unwrap();
     work.announce(false).await.unwrap();
     let job = |target: Option<ActorId>| Submission {
         id: hero_supervisor::domain::model::id::JobId::mint(),

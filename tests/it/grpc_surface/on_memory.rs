@@ -187,7 +187,7 @@ impl GrpcOnMemory {
     /// An actor that serves the OSIS queue; see [`answer`] for what it makes of scripts.
     pub(crate) fn start_osis_worker(&mut self) {
         let actor = ActorId::parse("osis_actor_0").unwrap();
-        let queue = self.broker.work_queue(ScriptType::OSIS, actor, 1);
+        let queue = self.broker.work_queue(ScriptType::OSIS.into(), actor, 1);
         let clock = self.broker.clock();
         self.tasks.spawn(async move {
             queue.announce(false).await.unwrap();

@@ -367,7 +367,7 @@ async fn there_are_only_so_many_watches_and_a_place_that_is_left_is_free() {
 #[tokio::test]
 async fn lines_left_out_before_a_progress_are_told_with_the_next_lines() {
     let world = GrpcOnMemory::start();
-    let actor = world.broker.work_queue(ScriptType::OSIS, ActorId::parse("osis_actor_0").unwrap(), 1);
+    let actor = world.broker.work_queue(ScriptType::OSIS.into(), ActorId::parse("osis_actor_0").unwrap(), 1);
     actor.announce(false).await.unwrap();
     submit(&world, "j", "alice").await;
     let mut taken = actor.take(1, LIMIT).await.unwrap();

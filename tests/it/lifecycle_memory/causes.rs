@@ -112,7 +112,7 @@ async fn an_actor_that_misses_its_pings_is_restarted_by_health() {
             world.manager.actor(&actor).await.unwrap().pid.0.filter(|pid| Some(*pid) != first)
         })
         .await;
-        let worker = world.broker.work_queue(ScriptType::OSIS, actor.clone(), pid);
+        let worker = world.broker.work_queue(ScriptType::OSIS.into(), actor.clone(), pid);
         worker.announce(false).await.unwrap();
         worker
     };

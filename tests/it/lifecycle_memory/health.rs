@@ -98,7 +98,7 @@ async fn three_misses_a_pause_apart_lead_to_a_restart_after_which_nothing_is_hel
             world.manager.actor(&actor).await.unwrap().pid.0.filter(|pid| Some(*pid) != first)
         })
         .await;
-        let worker = world.broker.work_queue(ScriptType::OSIS, actor.clone(), pid);
+        let worker = world.broker.work_queue(ScriptType::OSIS.into(), actor.clone(), pid);
         worker.announce(false).await.unwrap();
         answer(&worker).await;
     };
@@ -251,7 +251,12 @@ async fn an_actor_that_heeds_its_drain_at_whatever_moment_is_restarted_and_not_l
                 world.manager.actor(&actor).await.unwrap().pid.0.filter(|pid| Some(*pid) != first)
             })
             .await;
-            world.broker.work_queue(ScriptType::OSIS, actor.clone(), pid).announce(false).await.unwrap();
+            world
+                .broker
+                .work_queue(ScriptType::OSIS.into(), actor.clone(), pid)
+                .announce(false)
+                .await
+                .unwrap();
         };
         let both = async {
             tokio::join!(heeds, reborn);
@@ -285,7 +290,7 @@ async fn an_idle_actor_is_pinged_and_restarted_after_three_misses_and_a_busy_one
             world.manager.actor(&idle).await.unwrap().pid.0.filter(|pid| Some(*pid) != first_pid)
         })
         .await;
-        world.broker.work_queue(ScriptType::OSIS, idle.clone(), pid).announce(false).await.unwrap();
+        world.broker.work_queue(ScriptType::OSIS.into(), idle.clone(), pid).announce(false).await.unwrap();
     });
     let third = &third.unwrap()[0];
     assert_eq!((third.health, third.action), (Health::Unhealthy, HealthAction::Restarted), "{third:?}");

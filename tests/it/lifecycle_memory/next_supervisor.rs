@@ -33,7 +33,7 @@ async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
     let world = LifecycleOnMemory::new();
     let a = world.start(config("a")).await.unwrap();
     let pid = world.manager.actor(&a).await.unwrap().pid.0.unwrap();
-    let worker = world.broker.work_queue(ScriptType::OSIS, a.clone(), pid);
+    let worker = world.broker.work_queue(ScriptType::OSIS.into(), a.clone(), pid);
     let job = world
         .manager
         .supervisor()

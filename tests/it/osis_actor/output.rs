@@ -13,7 +13,7 @@ use super::osis_program::{OsisProgram, SOON, end, script, script_for};
 use crate::support::wait::eventually;
 
 async fn output(rig: &OsisProgram, id: &JobId) -> Vec<StoredChunk> {
-    rig.queue.output(ScriptType::OSIS, id, &OutputMark::default(), 100_000).await.unwrap()
+    rig.queue.output(ScriptType::OSIS.into(), id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
 fn shown(kept: &[StoredChunk]) -> Vec<String> {

@@ -74,7 +74,7 @@ async fn what_ends_while_redis_refuses_has_run_once_and_its_end_is_told() {
         with_upkeep(&rig, sleep(LEASE * 2)).await;
         assert_eq!(runs(&rig, "a").await, "1");
         eventually("the refusal is counted", SOON, || async {
-            let presence = rig.queue.presences(ScriptType::OSIS).await.ok()?;
+            let presence = rig.queue.presences(ScriptType::OSIS.into()).await.ok()?;
             (presence[0].refused_ends > 0 && presence[0].pending_ends == 0).then_some(())
         })
         .await;

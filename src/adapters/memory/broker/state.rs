@@ -24,8 +24,9 @@ use crate::domain::model::job::{
     Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome,
     PastAttempt,
 };
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::actor_presence::{Presence, Reclaimed};
@@ -110,7 +111,9 @@ pub(in crate::adapters::memory) struct State {
     free_attempts: BTreeMap<JobId, u32>,
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,
-    queues: PerScriptType<Queue>,
+    queues: BTreeMap<QueueName, Queue>,
+    /// State of a queue that was not used yet.
+    unused: Queue,
     events: events::EventStreams,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
     pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
@@ -136,7 +139,8 @@ impl State {
             free_attempts: BTreeMap::new(),
             waiters: BTreeMap::new(),
             outputs: BTreeMap::new(),
-            queues: PerScriptType::default(),
+            queues: BTreeMap::new(),
+            unused: Queue::default(),
             events: events::EventStreams::default(),
             records: BTreeMap::new(),
             templates: BTreeMap::new(),
@@ -150,8 +154,12 @@ impl State {
         }
     }
 
-    fn queue(&mut self, script_type: ScriptType) -> &mut Queue {
-        &mut self.queues[script_type]
+    fn queue(&mut self, name: QueueName) -> &mut Queue {
+        self.queues.entry(name).or_default()
+    }
+
+    fn look_at(&self, name: QueueName) -> &Queue {
+        self.queues.get(&name).unwrap_or(&self.unused)
     }
 
     /// Queues a job. A `released` one keeps its position and its deadline.
@@ -160,7 +168,7 @@ impl State {
         let old = Some(job.state).filter(|old| *old != JobState::Queued);
         job.state = JobState::Queued;
         job.due_at = None;
-        let script_type = job.spec.script_type;
+        let name = job.spec.queue();
         let counted = job.spec.kind == JobKind::Script;
         // Only the wait for the first attempt is limited.
         let limit = job.spec.queue_timeout.filter(|_limit| job.attempt == 0);
@@ -171,19 +179,13 @@ impl State {
             None => (self.next_entry, expires),
         };
         let place = (lane, order, self.next_entry);
-        self.queue(script_type).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted });
+        self.queue(name).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted });
         self.emit_state(id, old);
     }
 
     /// Ends an attempt whose actor has gone.
-    fn reclaim_entry(
-        &mut self,
-        script_type: ScriptType,
-        entry: u64,
-        error: &JobError,
-        reclaimed: &mut Reclaimed,
-    ) {
-        let Some(held) = self.queue(script_type).held.remove(&entry) else { return };
+    fn reclaim_entry(&mut self, name: QueueName, entry: u64, error: &JobError, reclaimed: &mut Reclaimed) {
+        let Some(held) = self.queue(name).held.remove(&entry) else { return };
         let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return };
         if job.attempt < job.spec.retry.max_attempts {
@@ -209,13 +211,13 @@ impl State {
     fn finish_job(&mut self, id: &JobId, finished: Finished) {
         let Some(job) = self.jobs.get(id).filter(|job| !job.state.is_terminal()).cloned() else { return };
         self.free_attempts.remove(id);
-        self.queue(job.spec.script_type).finished += u64::from(job.spec.kind == JobKind::Script);
+        self.queue(job.spec.queue()).finished += u64::from(job.spec.kind == JobKind::Script);
         self.ended.push_back((id.clone(), Instant::now() + job.spec.result_ttl));
-        let (old, script_type, kind) = (job.state, job.spec.script_type, job.spec.kind);
+        let (old, name, kind) = (job.state, job.spec.queue(), job.spec.kind);
         let ended = job.finish(finished.clone());
         if kind == JobKind::Script {
             let way = (ended.state, ended.error.as_ref().map(|error| error.kind));
-            *self.queue(script_type).ends.entry(way).or_default() += 1;
+            *self.queue(name).ends.entry(way).or_default() += 1;
         }
         self.jobs.insert(id.clone(), ended);
         self.emit_state(id, Some(old));
@@ -224,9 +226,9 @@ impl State {
         }
     }
 
-    fn note_activity(&mut self, script_type: ScriptType, holder: &Holder) {
+    fn note_activity(&mut self, name: QueueName, holder: &Holder) {
         let now = self.clock.now();
-        if let Some(presence) = self.queue(script_type).presences.get_mut(&holder.actor_id) {
+        if let Some(presence) = self.queue(name).presences.get_mut(&holder.actor_id) {
             presence.last_job_at = Some(now);
         }
     }

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn each_command_has_its_key() {
         let key = |command: &Cmd| key_of(command).map(|key| String::from_utf8_lossy(key).into_owned());
-        assert_eq!(key(&Function::Tick.on_queue(ScriptType::OSIS)).as_deref(), Some("hero:{osis}:q"));
+        assert_eq!(key(&Function::Tick.on_queue(ScriptType::OSIS.into())).as_deref(), Some("hero:{osis}:q"));
         assert_eq!(key(&Function::Revision.without_key()), None);
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg("g").arg("c").arg("COUNT").arg(1).arg("STREAMS").arg("s1").arg("s2").arg(">");

@@ -13,7 +13,7 @@ use crate::adapters::redis::RedisAccess;
 use crate::adapters::redis::connection::refusal;
 use crate::adapters::redis::functions::{self, Function};
 use crate::adapters::redis::keys;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 
 /// A Cluster, as its servers describe it.
 #[derive(Debug, Default)]
@@ -24,8 +24,8 @@ pub(crate) struct ClusterSurvey {
     pub(crate) uncovered: usize,
     /// The primaries.
     pub(crate) primaries: Vec<SurveyedServer>,
-    /// The script types whose queues lie on each primary, by its address.
-    pub(crate) queues: Vec<(Address, Vec<&'static str>)>,
+    /// The queues that lie on each primary, by its address.
+    pub(crate) queues: Vec<(Address, Vec<QueueName>)>,
 }
 
 /// One primary.
@@ -52,8 +52,8 @@ pub(crate) struct ServerFacts {
 }
 
 impl ClusterSurvey {
-    /// The script types whose queues lie on this primary.
-    pub(crate) fn queues_at(&self, at: &Address) -> &[&'static str] {
+    /// The queues that lie on this primary.
+    pub(crate) fn queues_at(&self, at: &Address) -> &[QueueName] {
         self.queues.iter().find(|(of, _queues)| of == at).map_or(&[], |(_at, queues)| queues)
     }
 
@@ -80,10 +80,8 @@ impl ClusterSurvey {
             let answer =
                 asked.await.unwrap_or_else(|_| Err(format!("no answer within {:?}", ASK_TIMEOUT * 2)));
             survey.primaries.push(SurveyedServer { at: at.clone(), answer });
-            let has = |script_type: &ScriptType| {
-                map.primary_of(slot_of(keys::queue(*script_type).as_bytes())) == Some(at)
-            };
-            let queues = ScriptType::ALL.into_iter().filter(has).map(ScriptType::as_str).collect();
+            let has = |queue: &QueueName| map.primary_of(slot_of(keys::queue(*queue).as_bytes())) == Some(at);
+            let queues = QueueName::DEFAULTS.into_iter().filter(has).collect();
             survey.queues.push((at.clone(), queues));
         }
         Some(survey)

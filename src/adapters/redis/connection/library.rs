@@ -6,7 +6,7 @@ use redis::{RedisError, Value};
 use super::fault_of;
 use crate::adapters::redis::functions::{self, Function, OLDEST_USABLE};
 use crate::adapters::redis::keys;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::store_fault::{Refusal, StoreFault};
 use crate::telemetry::log_limiter::LogLimiter;
 
@@ -47,8 +47,8 @@ pub(in crate::adapters::redis) async fn load(
     connection: &mut MultiplexedConnection,
 ) -> Result<(), StoreFault> {
     let mut forget = redis::pipe();
-    for script_type in ScriptType::ALL {
-        forget.cmd("HDEL").arg(keys::clock(script_type)).arg("indexed");
+    for queue in QueueName::DEFAULTS {
+        forget.cmd("HDEL").arg(keys::clock(queue)).arg("indexed");
     }
     // A damaged key has no index, and who may not write there may not load either.
     forget.ignore_errors();

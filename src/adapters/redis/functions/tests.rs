@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::adapters::redis::records::{BASIC, decode_job_event};
 use crate::domain::model::job::{JobErrorKind, JobState};
+use crate::domain::model::script_type::ScriptType;
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
 const DIGEST: &str = "62a2581a5980933dc320a3b2affe358ce32a867660641fda117f19b4ed35f261";
@@ -164,7 +165,7 @@ fn events_of_jobs_have_the_fields_that_rust_reads() {
     }
     written.extend(["error", "reason"]);
     let read = RefCell::new(BTreeSet::new());
-    let event = decode_job_event(ScriptType::OSIS, SystemTime::UNIX_EPOCH, |name| {
+    let event = decode_job_event(ScriptType::OSIS.into(), SystemTime::UNIX_EPOCH, |name| {
         read.borrow_mut().insert(name.to_owned());
         match name {
             "id" => Some("j1"),

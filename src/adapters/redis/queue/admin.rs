@@ -1,6 +1,5 @@
 //! A queue as a whole: its depth, its state, pause, count and purge.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,27 +12,27 @@ use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::time_of;
 use crate::adapters::redis::reply::Parts;
 use crate::domain::model::job::{JobErrorKind, JobState};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
 use crate::ports::queue_admin::{EndCount, Paused, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::store_fault::StoreFault;
 
 #[async_trait]
 impl QueueAdmin for RedisQueue {
-    async fn depth(&self, script_type: ScriptType) -> Result<QueueDepth, QueueError> {
-        let command = Function::Depth.on_queue(script_type);
+    async fn depth(&self, queue: QueueName) -> Result<QueueDepth, QueueError> {
+        let command = Function::Depth.on_queue(queue);
         let answer: (u64, u64, u64, u64, String) =
             self.shared.connection.call(&command, "the depth of a queue").await?;
         let (queued, running, delayed, _absent, cursor) = answer;
-        let more = self.count_inboxes(script_type, cursor).await?;
+        let more = self.count_inboxes(queue, cursor).await?;
         Ok(QueueDepth { queued: queued + more.queued, running: running + more.running, delayed })
     }
 
-    async fn state(&self, script_type: ScriptType) -> Result<QueueState, QueueError> {
-        let command = Function::QueueState.on_queue(script_type);
+    async fn state(&self, queue: QueueName) -> Result<QueueState, QueueError> {
+        let command = Function::QueueState.on_queue(queue);
         let answer = self.shared.connection.call::<StateAnswer>(&command, "the state of a queue").await;
         let answer = answer.inspect_err(note_queue)?;
-        let more = self.count_inboxes(script_type, answer.cursor).await?;
+        let more = self.count_inboxes(queue, answer.cursor).await?;
         let age = |at: i64| Duration::from_millis(u64::try_from(answer.now - at).unwrap_or(0));
         let oldest = [answer.oldest, more.oldest].into_iter().flatten().min();
         let is_paused = answer.pause % 2 == 1;
@@ -58,50 +57,48 @@ impl QueueAdmin for RedisQueue {
         })
     }
 
-    async fn ends(&self, script_type: ScriptType) -> Result<Vec<EndCount>, QueueError> {
-        let command = Function::JobEnds.on_queue(script_type);
+    async fn ends(&self, queue: QueueName) -> Result<Vec<EndCount>, QueueError> {
+        let command = Function::JobEnds.on_queue(queue);
         let answer: Vec<(String, u64)> = self.shared.connection.call(&command, "the ends of jobs").await?;
         Ok(answer.into_iter().filter_map(|(word, jobs)| end_count(&word, jobs)).collect())
     }
 
-    async fn pause(
-        &self,
-        script_type: ScriptType,
-        reason: &str,
-        by: Option<&str>,
-    ) -> Result<bool, QueueError> {
-        let mut pause = Function::Pause.on_queue(script_type);
+    async fn pause(&self, queue: QueueName, reason: &str, by: Option<&str>) -> Result<bool, QueueError> {
+        let mut pause = Function::Pause.on_queue(queue);
         pause.arg(reason).arg(name_of_call()).arg(by.unwrap_or_default());
         Ok(self.shared.connection.call::<i64>(&pause, "a pause").await? == 1)
     }
 
-    async fn resume(&self, script_type: ScriptType) -> Result<bool, QueueError> {
-        let mut resume = Function::Resume.on_queue(script_type);
+    async fn resume(&self, queue: QueueName) -> Result<bool, QueueError> {
+        let mut resume = Function::Resume.on_queue(queue);
         resume.arg(name_of_call());
         Ok(self.shared.connection.call::<i64>(&resume, "the end of a pause").await? == 1)
     }
 
-    async fn count(&self, script_type: ScriptType, states: &[JobState]) -> Result<u64, QueueError> {
-        Ok(self.scan_jobs(script_type, states, None).await?)
+    async fn count(&self, queue: QueueName, states: &[JobState]) -> Result<u64, QueueError> {
+        Ok(self.scan_jobs(queue, states, None).await?)
     }
 
     async fn purge(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         states: &[JobState],
         reason: &str,
         most: u64,
     ) -> Result<u64, QueueError> {
-        Ok(self.scan_jobs(script_type, states, Some((reason, most))).await?)
+        Ok(self.scan_jobs(queue, states, Some((reason, most))).await?)
     }
 
-    fn limit_depth(&self, script_type: ScriptType, limit: Option<u64>) {
-        let limit = limit.unwrap_or(self.shared.config.queue_limit);
-        self.shared.limits[script_type].store(limit, Ordering::Relaxed);
+    fn limit_depth(&self, queue: QueueName, limit: Option<u64>) {
+        let mut limits = self.shared.limits.lock();
+        match limit {
+            Some(limit) => limits.insert(queue, limit),
+            None => limits.remove(&queue),
+        };
     }
 
-    fn depth_limit(&self, script_type: ScriptType) -> u64 {
-        self.shared.limit(script_type)
+    fn depth_limit(&self, queue: QueueName) -> u64 {
+        self.shared.limit(queue)
     }
 }
 
@@ -117,14 +114,10 @@ fn end_count(word: &str, jobs: u64) -> Option<EndCount> {
 
 impl RedisQueue {
     /// Counts the inboxes behind a cursor, page by page.
-    async fn count_inboxes(
-        &self,
-        script_type: ScriptType,
-        mut cursor: String,
-    ) -> Result<Inboxes, StoreFault> {
+    async fn count_inboxes(&self, queue: QueueName, mut cursor: String) -> Result<Inboxes, StoreFault> {
         let mut sum = Inboxes::default();
         while cursor != "0" {
-            let mut command = Function::Inboxes.on_queue(script_type);
+            let mut command = Function::Inboxes.on_queue(queue);
             command.arg(&cursor);
             let answer: (u64, u64, u64, i64, String) =
                 self.shared.connection.call(&command, "a page of inboxes").await?;
@@ -138,11 +131,11 @@ impl RedisQueue {
         Ok(sum)
     }
 
-    /// Goes through all jobs of a type in the order of their acceptance: counts those in these states, and cancels up to a number
+    /// Goes through all jobs of a queue in the order of their acceptance: counts those in these states, and cancels up to a number
     /// of them for a reason.
     async fn scan_jobs(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         states: &[JobState],
         cancel: Option<(&str, u64)>,
     ) -> Result<u64, StoreFault> {
@@ -155,7 +148,7 @@ impl RedisQueue {
             }
             let left = left.map_or(-1, |left| i64::try_from(left).unwrap_or(i64::MAX));
             let mode = cancel.map_or_else(|| "count".to_owned(), |_| format!("cancel:{}", name_of_call()));
-            let mut purge = Function::Purge.on_queue(script_type);
+            let mut purge = Function::Purge.on_queue(queue);
             purge.arg(mode).arg(ROUND).arg(left).arg(reason).arg(&after).arg(&score);
             for state in states {
                 purge.arg(state.as_str());

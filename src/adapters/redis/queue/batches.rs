@@ -1,4 +1,4 @@
-//! Puts jobs of one script type into their queue, in one call of `hero_submit` for all that wait at that moment.
+//! Puts jobs into their queue, in one call of `hero_submit` for all that wait at that moment.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::elsewhere::{self, Elsewhere};
 use super::jobs::job_of;
 use super::quotas::{limit_text, quota_reached};
-use super::{Shared, span_millis};
+use super::{PerQueue, Shared, span_millis};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
@@ -19,7 +19,7 @@ use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inli
 use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, QuotaReached};
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_submission::Submission;
 use crate::ports::store_fault::StoreFault;
 
@@ -59,7 +59,7 @@ impl SubmitAnswer {
 /// Jobs and their answers.
 type Answered = (Vec<Submission>, Result<Vec<SubmitAnswer>, Failed>);
 
-/// Jobs of one script type that are submitted together.
+/// Jobs of one queue that are submitted together.
 struct SubmitGroup {
     submissions: Vec<Submission>,
     answer: oneshot::Sender<Answered>,
@@ -67,28 +67,28 @@ struct SubmitGroup {
     sent: Arc<AtomicBool>,
 }
 
-/// One batching task for each script type, started with its first job.
+/// One batching task for each queue, started with its first job.
 pub(super) struct Batchers {
     shared: Arc<Shared>,
-    groups: PerScriptType<OnceLock<mpsc::Sender<SubmitGroup>>>,
+    groups: PerQueue<OnceLock<mpsc::Sender<SubmitGroup>>>,
 }
 
 impl Batchers {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, groups: PerScriptType::default() }
+        Self { shared, groups: PerQueue::default() }
     }
 
-    /// Submits jobs of one script type; returns them with one answer each.
+    /// Submits jobs of one queue; returns them with one answer each.
     pub(super) async fn submit(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         submissions: Vec<Submission>,
     ) -> Result<(Vec<Submission>, Vec<SubmitAnswer>), Failed> {
         let sent = Arc::new(AtomicBool::new(false));
         let (sender, mut receiver) = oneshot::channel();
         let group = SubmitGroup { submissions, answer: sender, sent: Arc::clone(&sent) };
         let exchange = async {
-            self.batcher(script_type).send(group).await.ok()?;
+            self.batcher(queue).send(group).await.ok()?;
             (&mut receiver).await.ok()
         };
         let answered = timeout(SUBMIT_TIMEOUT, exchange).await;
@@ -112,21 +112,22 @@ impl Batchers {
         Ok((submissions, answers?))
     }
 
-    fn batcher(&self, script_type: ScriptType) -> &mpsc::Sender<SubmitGroup> {
-        self.groups[script_type].get_or_init(|| {
+    fn batcher(&self, queue: QueueName) -> mpsc::Sender<SubmitGroup> {
+        let start = || {
             let (sender, receiver) = mpsc::channel(WAITING);
             let shared = self.shared.clone();
             self.shared.tasks.spawn(async move {
                 let closing = shared.closing.clone();
-                closing.run_until_cancelled(batch(&shared, script_type, receiver)).await;
+                closing.run_until_cancelled(batch(&shared, queue, receiver)).await;
             });
             sender
-        })
+        };
+        self.groups.of(queue).get_or_init(start).clone()
     }
 }
 
 /// Makes one call of all waiting groups, and the next call after its answer.
-async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Receiver<SubmitGroup>) {
+async fn batch(shared: &Shared, queue: QueueName, mut receiver: mpsc::Receiver<SubmitGroup>) {
     let mut groups = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut groups, BATCH).await > 0 {
         // Groups whose caller has gone are never sent. The caller closes first and then reads the mark, so one of both sees the
@@ -141,19 +142,19 @@ async fn batch(shared: &Shared, script_type: ScriptType, mut receiver: mpsc::Rec
             size += group.submissions.len();
             batch.push(group);
             if size >= BATCH {
-                send(shared, script_type, std::mem::take(&mut batch)).await;
+                send(shared, queue, std::mem::take(&mut batch)).await;
                 size = 0;
             }
         }
-        send(shared, script_type, batch).await;
+        send(shared, queue, batch).await;
     }
 }
 
-async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<SubmitGroup>) {
+async fn send(shared: &Shared, queue: QueueName, groups: Vec<SubmitGroup>) {
     if groups.is_empty() {
         return;
     }
-    let asked = ask(shared, script_type, &groups).await;
+    let asked = ask(shared, queue, &groups).await;
     match asked {
         Ok(answers) => {
             let mut answers = answers.into_iter();
@@ -171,22 +172,18 @@ async fn send(shared: &Shared, script_type: ScriptType, groups: Vec<SubmitGroup>
     }
 }
 
-async fn ask(
-    shared: &Shared,
-    script_type: ScriptType,
-    groups: &[SubmitGroup],
-) -> Result<Vec<SubmitAnswer>, Failed> {
+async fn ask(shared: &Shared, queue: QueueName, groups: &[SubmitGroup]) -> Result<Vec<SubmitAnswer>, Failed> {
     let config = &shared.config;
     let submissions: Vec<&Submission> = groups.iter().flat_map(|group| &group.submissions).collect();
     let command = if shared.connection.servers().are_many() {
         // The other queues lie in other slots, where the function cannot look.
-        let elsewhere = elsewhere::ask(&shared.connection, script_type, &submissions).await;
-        command_of(shared, script_type, &submissions, Some(&elsewhere))
+        let elsewhere = elsewhere::ask(&shared.connection, queue, &submissions).await;
+        command_of(shared, queue, &submissions, Some(&elsewhere))
     } else {
-        command_of(shared, script_type, &submissions, None)
+        command_of(shared, queue, &submissions, None)
     };
-    let queue = keys::queue(script_type);
-    let before = shared.connection.before(config.durability, &queue).await;
+    let stream = keys::queue(queue);
+    let before = shared.connection.before(config.durability, &stream).await;
     let generation = before.map_err(|error| Failed { error, sent: false })?;
     let (answer, repeated): (Accepted, bool) = match shared.connection.call_once(&command, SUBMIT).await {
         // The ids of the jobs tell whether the first call had its effect.
@@ -198,9 +195,9 @@ async fn ask(
         }
         other => (other?, false),
     };
-    let answers = answer.read(script_type, repeated).map_err(|error| Failed { error, sent: true })?;
+    let answers = answer.read(queue, repeated).map_err(|error| Failed { error, sent: true })?;
     if let Some(generation) = generation.filter(|_generation| answers.iter().any(SubmitAnswer::is_of_a_job)) {
-        let acknowledged = shared.replicas.acknowledge(&shared.connection, &queue, generation).await;
+        let acknowledged = shared.replicas.acknowledge(&shared.connection, &stream, generation).await;
         acknowledged.map_err(|error| Failed { error, sent: true })?;
     }
     Ok(answers)
@@ -209,12 +206,12 @@ async fn ask(
 /// The call of `hero_submit` for these jobs. With `elsewhere`, the function does not look at the other queues.
 fn command_of(
     shared: &Shared,
-    script_type: ScriptType,
+    queue: QueueName,
     submissions: &[&Submission],
     elsewhere: Option<&[Elsewhere]>,
 ) -> redis::Cmd {
-    let mut command = Function::Submit.on_queue(script_type);
-    command.arg(script_type.as_str()).arg(shared.limit(script_type)).arg(&shared.config.instance);
+    let mut command = Function::Submit.on_queue(queue);
+    command.arg(queue.as_str()).arg(shared.limit(queue)).arg(&shared.config.instance);
     command.arg(u8::from(elsewhere.is_none()));
     for (index, submission) in submissions.iter().enumerate() {
         write(&mut command, submission, elsewhere.and_then(|known| known.get(index)));
@@ -285,13 +282,13 @@ impl FromRedisValue for Accepted {
 
 impl Accepted {
     /// Reads the answers; `repeated` if the call was made once more after a lost connection.
-    fn read(self, script_type: ScriptType, repeated: bool) -> Result<Vec<SubmitAnswer>, StoreFault> {
-        self.answers.into_iter().map(|answer| read_one(script_type, answer, self.now, repeated)).collect()
+    fn read(self, queue: QueueName, repeated: bool) -> Result<Vec<SubmitAnswer>, StoreFault> {
+        self.answers.into_iter().map(|answer| read_one(queue, answer, self.now, repeated)).collect()
     }
 }
 
 fn read_one(
-    script_type: ScriptType,
+    queue: QueueName,
     answer: Value,
     now: SystemTime,
     repeated: bool,
@@ -316,7 +313,7 @@ fn read_one(
         "gone" => Ok(SubmitAnswer::Gone(job_id(parts.next().map_err(unreadable)?)?)),
         "dup" => {
             let id = job_id(parts.next().map_err(unreadable)?)?;
-            let job = job_of(&id, script_type, parts.next().map_err(unreadable)?)?;
+            let job = job_of(&id, queue, parts.next().map_err(unreadable)?)?;
             Ok(SubmitAnswer::Known(Box::new(job), repeated))
         }
         _other => Err(reply::corrupt(SUBMIT, &word)),

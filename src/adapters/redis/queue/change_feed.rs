@@ -13,7 +13,7 @@ use super::Shared;
 use crate::adapters::redis::connection::RECONNECT;
 use crate::adapters::redis::keys;
 use crate::domain::model::id::JobId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::lock::Lock;
 use crate::ports::job_queue::Changes;
 
@@ -75,7 +75,7 @@ impl Followers {
 }
 
 async fn listen(shared: &Shared) {
-    let channels = ScriptType::ALL.map(keys::changes);
+    let channels = QueueName::DEFAULTS.map(keys::changes);
     let mut failures: u32 = 0;
     loop {
         match shared.connection.subscription(&channels).await {
@@ -99,7 +99,7 @@ async fn listen(shared: &Shared) {
 /// Passes on published ids until the connection is lost, or may be.
 async fn receive(shared: &Shared, messages: PubSub) {
     // One server passes on what any has published (Connection::subscription).
-    let server = ScriptType::ALL.map(keys::changes).into_iter().next().unwrap_or_default();
+    let server = QueueName::DEFAULTS.map(keys::changes).into_iter().next().unwrap_or_default();
     let generation = shared.connection.generation(&server);
     let mut messages = messages.into_on_message();
     let mut heard = Instant::now();

@@ -1,4 +1,4 @@
-//! Knowledge of the queues of other script types about a job, where they lie in other slots of a Cluster and no function sees them all.
+//! Knowledge of other queues about a job, where they lie in other slots of a Cluster and no function sees them all.
 //!
 //! An id that a caller has chosen, a request id and the quotas of an identity count in all queues. They are asked for right before the
 //! submit, not in one step with it: two submits of one id to two queues in the same moment can both be accepted. A queue that does not
@@ -13,7 +13,7 @@ use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::reply::Parts;
 use crate::domain::model::job::JobQuota;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_submission::Submission;
 use crate::ports::store_fault::StoreFault;
 
@@ -57,7 +57,7 @@ impl Elsewhere {
 /// Asks the other queues about jobs that are to be submitted to one.
 pub(super) async fn ask(
     connection: &Connection,
-    script_type: ScriptType,
+    queue: QueueName,
     submissions: &[&Submission],
 ) -> Vec<Elsewhere> {
     let used = |quota: &JobQuota| quota.is_some().then_some((0, 0));
@@ -74,7 +74,7 @@ pub(super) async fn ask(
         let identity = job.spec.submitted_by.as_ref().filter(|_identity| job.quota.is_some());
         args.push(identity.map(ToString::to_string).unwrap_or_default());
     }
-    for answers in ask_others(connection, script_type, &args).await {
+    for answers in ask_others(connection, queue, &args).await {
         for (index, answer) in asked.iter().zip(answers) {
             known[*index].add(&answer);
         }
@@ -88,16 +88,16 @@ fn is_asked(job: &Submission) -> bool {
 }
 
 /// Counts the jobs of an identity in the other queues: those that wait, and those that run.
-pub(super) async fn used_by(connection: &Connection, script_type: ScriptType, identity: &str) -> (u64, u64) {
+pub(super) async fn used_by(connection: &Connection, queue: QueueName, identity: &str) -> (u64, u64) {
     let args = [String::new(), String::new(), identity.to_owned()];
-    let answers = ask_others(connection, script_type, &args).await;
+    let answers = ask_others(connection, queue, &args).await;
     let all = answers.iter().flatten();
     all.fold((0, 0), |(queued, running), answer| (queued + answer.queued, running + answer.running))
 }
 
-async fn ask_others(connection: &Connection, script_type: ScriptType, args: &[String]) -> Vec<Vec<Answer>> {
-    let others = ScriptType::ALL.into_iter().filter(|other| *other != script_type);
-    let ask = async |other: ScriptType| {
+async fn ask_others(connection: &Connection, queue: QueueName, args: &[String]) -> Vec<Vec<Answer>> {
+    let others = QueueName::DEFAULTS.into_iter().filter(|other| *other != queue);
+    let ask = async |other: QueueName| {
         let mut command = Function::Elsewhere.on_queue(other);
         command.arg(args);
         let asked = timeout(LIMIT, connection.call::<Vec<Answer>>(&command, "what a queue knows of a job"));

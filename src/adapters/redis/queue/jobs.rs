@@ -13,7 +13,7 @@ use crate::adapters::redis::reply::{self, Entry, Parts};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{IdentityQuota, Job, JobView, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
 };
@@ -27,12 +27,12 @@ impl JobQueue for RedisQueue {
 
     async fn output(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         id: &JobId,
         after: &OutputMark,
         limit: usize,
     ) -> Result<Vec<StoredChunk>, QueueError> {
-        let key = keys::output(script_type, id);
+        let key = keys::output(queue, id);
         let from = match after.0.as_str() {
             "" => "-".to_owned(),
             mark => format!("({mark}"),
@@ -63,8 +63,8 @@ impl JobQueue for RedisQueue {
         let call = name_of_call();
         let args = [id.as_str(), reason, &call];
         let answer = self.call_all_queues::<(i64, Vec<Value>)>(Function::Cancel, &args, "a cancel").await?;
-        let Some((script_type, (changed, fields))) = answer else { return Ok(None) };
-        Ok(Some(Cancelled { job: job_of(id, script_type, fields)?, changed: changed == 1 }))
+        let Some((queue, (changed, fields))) = answer else { return Ok(None) };
+        Ok(Some(Cancelled { job: job_of(id, queue, fields)?, changed: changed == 1 }))
     }
 
     /// Removes the record of an ended job.
@@ -78,9 +78,7 @@ impl JobQueue for RedisQueue {
         match self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await? {
             None => Ok(Deleted::Gone),
             Some((_script_type, word)) if word == "gone" => Ok(Deleted::Gone),
-            Some((script_type, word)) => {
-                Ok(Deleted::NotFinished(parse_state(&keys::job(script_type, id), &word)?))
-            }
+            Some((queue, word)) => Ok(Deleted::NotFinished(parse_state(&keys::job(queue, id), &word)?)),
         }
     }
 
@@ -94,7 +92,7 @@ impl JobQueue for RedisQueue {
         reset_attempts: bool,
         quota: Option<&IdentityQuota>,
     ) -> Result<Retried, QueueError> {
-        let Some((script_type, place)) = self.place_of(id).await? else { return Ok(Retried::Unknown) };
+        let Some((queue, place)) = self.place_of(id).await? else { return Ok(Retried::Unknown) };
         let reset = if reset_attempts { "1" } else { "0" };
         let (identity, [queued, running]) = match quota {
             Some(IdentityQuota { identity, quota }) => {
@@ -105,17 +103,17 @@ impl JobQueue for RedisQueue {
         let mut args = vec![id.as_str(), reset, &place, identity, &queued, &running];
         let elsewhere;
         if self.shared.connection.servers().are_many() && !identity.is_empty() {
-            let (queued, running) = elsewhere::used_by(&self.shared.connection, script_type, identity).await;
+            let (queued, running) = elsewhere::used_by(&self.shared.connection, queue, identity).await;
             elsewhere = [queued.to_string(), running.to_string()];
             args.extend(elsewhere.iter().map(String::as_str));
         }
         match self.call_all_queues(Function::Retry, &args, "a retry").await? {
             None => Ok(Retried::Unknown),
-            Some((script_type, RetryAnswer::Queued(fields))) => {
-                Ok(Retried::Queued(Box::new(job_of(id, script_type, fields)?)))
+            Some((queue, RetryAnswer::Queued(fields))) => {
+                Ok(Retried::Queued(Box::new(job_of(id, queue, fields)?)))
             }
-            Some((script_type, RetryAnswer::Refused(word))) => {
-                Ok(Retried::NotPossible(parse_state(&keys::job(script_type, id), &word)?))
+            Some((queue, RetryAnswer::Refused(word))) => {
+                Ok(Retried::NotPossible(parse_state(&keys::job(queue, id), &word)?))
             }
             Some((_script_type, RetryAnswer::QuotaReached(reached))) => Ok(Retried::QuotaReached(reached)),
             Some((_script_type, RetryAnswer::Damaged(key, why))) => Err(reply::corrupt(&key, &why).into()),
@@ -130,16 +128,16 @@ impl RedisQueue {
         function: Function,
         args: &[&str],
         what: &str,
-    ) -> Result<Option<(ScriptType, R)>, StoreFault> {
+    ) -> Result<Option<(QueueName, R)>, StoreFault> {
         first_answer(self.shared.connection.pipe_apart(on_all_queues(function, args), what).await)
     }
 
     /// The place at which a job was queued last, '' for none; None when there is no such job. It tells a job that was retried
     /// from one that was not.
-    async fn place_of(&self, id: &JobId) -> Result<Option<(ScriptType, String)>, StoreFault> {
+    async fn place_of(&self, id: &JobId) -> Result<Option<(QueueName, String)>, StoreFault> {
         let mut pipeline = redis::pipe();
-        for script_type in ScriptType::ALL {
-            pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&["status", "at"]);
+        for queue in QueueName::DEFAULTS {
+            pipeline.cmd("HMGET").arg(keys::job(queue, id)).arg(&["status", "at"]);
         }
         let answers = self.shared.connection.pipe_apart(pipeline, "the place of a job").await;
         let answers = answers.into_iter().map(|answer| {
@@ -158,8 +156,8 @@ pub(super) fn name_of_call() -> String {
 /// Calls a function on all four queues.
 fn on_all_queues(function: Function, args: &[&str]) -> Pipeline {
     let mut pipeline = redis::pipe();
-    for script_type in ScriptType::ALL {
-        pipeline.add_command(function.on_queue(script_type)).arg(args);
+    for queue in QueueName::DEFAULTS {
+        pipeline.add_command(function.on_queue(queue)).arg(args);
     }
     pipeline
 }
@@ -167,11 +165,11 @@ fn on_all_queues(function: Function, args: &[&str]) -> Pipeline {
 /// Returns the answer of the queue that has the job; the fault of another queue counts only when none has it.
 fn first_answer<R>(
     answers: Vec<Result<Option<R>, StoreFault>>,
-) -> Result<Option<(ScriptType, R)>, StoreFault> {
+) -> Result<Option<(QueueName, R)>, StoreFault> {
     let mut failure = None;
-    for (script_type, answer) in ScriptType::ALL.into_iter().zip(answers) {
+    for (queue, answer) in QueueName::DEFAULTS.into_iter().zip(answers) {
         match answer {
-            Ok(Some(answer)) => return Ok(Some((script_type, answer))),
+            Ok(Some(answer)) => return Ok(Some((queue, answer))),
             Ok(None) => {}
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -218,18 +216,17 @@ pub(super) async fn read(
         JobView::Full => names.extend(["script", "input"]),
     }
     let mut pipeline = redis::pipe();
-    for script_type in ScriptType::ALL {
-        pipeline.cmd("HMGET").arg(keys::job(script_type, id)).arg(&names);
+    for queue in QueueName::DEFAULTS {
+        pipeline.cmd("HMGET").arg(keys::job(queue, id)).arg(&names);
     }
     let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_apart(pipeline, "a job").await;
-    let types = ScriptType::ALL.into_iter().zip(answers);
-    let fields =
-        types.map(|(script_type, values)| Fields::from_known(keys::job(script_type, id), &names, values?));
+    let types = QueueName::DEFAULTS.into_iter().zip(answers);
+    let fields = types.map(|(queue, values)| Fields::from_known(keys::job(queue, id), &names, values?));
     let found = first_answer(fields.collect())?;
-    found.map(|(script_type, fields)| decode_job(id, script_type, &fields)).transpose()
+    found.map(|(queue, fields)| decode_job(id, queue, &fields)).transpose()
 }
 
 /// Reads a job from the flat list of names and values of a function's answer.
-pub(super) fn job_of(id: &JobId, script_type: ScriptType, flat: Vec<Value>) -> Result<Job, StoreFault> {
-    decode_job(id, script_type, &Fields::from_flat(keys::job(script_type, id), flat)?)
+pub(super) fn job_of(id: &JobId, queue: QueueName, flat: Vec<Value>) -> Result<Job, StoreFault> {
+    decode_job(id, queue, &Fields::from_flat(keys::job(queue, id), flat)?)
 }

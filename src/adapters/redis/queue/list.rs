@@ -11,7 +11,7 @@ use crate::adapters::redis::records::{BASIC, Fields, decode_job, millis, time_of
 use crate::adapters::redis::reply::Lossy;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::Job;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::{JobCursor, JobFilter, JobPage};
 use crate::ports::store_fault::StoreFault;
 
@@ -27,15 +27,13 @@ pub(super) async fn page(
     after: Option<&JobCursor>,
     limit: usize,
 ) -> Result<JobPage, StoreFault> {
-    let mut script_types = ScriptType::ALL.to_vec();
-    script_types
-        .retain(|script_type| filter.script_types.is_empty() || filter.script_types.contains(script_type));
-    let keys = index_keys(connection, &script_types, filter).await?;
-    let mut indexes: Vec<Index> = script_types
-        .into_iter()
-        .zip(keys)
-        .map(|(script_type, key)| Index::new(script_type, key, filter, after))
-        .collect();
+    let of_types =
+        |queue: &QueueName| queue.default_type().is_some_and(|each| filter.script_types.contains(&each));
+    let mut queues = QueueName::DEFAULTS.to_vec();
+    queues.retain(|queue| filter.script_types.is_empty() || of_types(queue));
+    let keys = index_keys(connection, &queues, filter).await?;
+    let mut indexes: Vec<Index> =
+        queues.into_iter().zip(keys).map(|(queue, key)| Index::new(queue, key, filter, after)).collect();
     let mut jobs = Vec::new();
     let mut last = None;
     let mut looked_at = 0;
@@ -66,29 +64,29 @@ pub(super) async fn page(
 /// The key of the shortest index of each queue that has all jobs of the filter.
 async fn index_keys(
     connection: &Connection,
-    script_types: &[ScriptType],
+    queues: &[QueueName],
     filter: &JobFilter,
 ) -> Result<Vec<String>, StoreFault> {
     if filter.states.is_empty() || filter.states.iter().any(|state| state.is_terminal()) {
-        return Ok(script_types.iter().map(|script_type| keys::jobs(*script_type)).collect());
+        return Ok(queues.iter().map(|queue| keys::jobs(*queue)).collect());
     }
     let mut pipeline = redis::pipe();
-    for script_type in script_types {
-        pipeline.cmd("HGET").arg(keys::clock(*script_type)).arg("indexed");
+    for queue in queues {
+        pipeline.cmd("HGET").arg(keys::clock(*queue)).arg("indexed");
     }
     let answers = connection.pipe_each::<Option<String>>(pipeline, "an index of jobs").await?;
     let is_complete =
         |answer: Result<Option<String>, StoreFault>| matches!(answer, Ok(Some(word)) if word == "all");
-    let chosen = script_types.iter().zip(answers).map(|(script_type, answer)| match is_complete(answer) {
-        true => keys::unfinished(*script_type),
-        false => keys::jobs(*script_type),
+    let chosen = queues.iter().zip(answers).map(|(queue, answer)| match is_complete(answer) {
+        true => keys::unfinished(*queue),
+        false => keys::jobs(*queue),
     });
     Ok(chosen.collect())
 }
 
 /// An index of one queue, read downwards.
 struct Index {
-    script_type: ScriptType,
+    queue: QueueName,
     key: String,
     /// No entry with a higher score is read; entries with this score are read behind `skip` others.
     max: i64,
@@ -101,12 +99,12 @@ struct Index {
 }
 
 impl Index {
-    fn new(script_type: ScriptType, key: String, filter: &JobFilter, after: Option<&JobCursor>) -> Self {
+    fn new(queue: QueueName, key: String, filter: &JobFilter, after: Option<&JobCursor>) -> Self {
         let before = filter.created_before.map_or(i64::MAX, |time| millis(time).saturating_sub(1));
         let max = after.map_or(before, |cursor| cursor.created_ms.min(before));
         let min = filter.created_after.map_or(0, millis);
         let after = after.cloned();
-        Self { script_type, key, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
+        Self { queue, key, max, skip: 0, min, after, buffer: Vec::new(), exhausted: max < min }
     }
 
     async fn fill(&mut self, connection: &Connection) -> Result<(), StoreFault> {
@@ -142,7 +140,7 @@ async fn newest(
     connection: &Connection,
     indexes: &mut [Index],
     count: usize,
-) -> Result<Vec<(ScriptType, JobCursor)>, StoreFault> {
+) -> Result<Vec<(QueueName, JobCursor)>, StoreFault> {
     let mut found = Vec::with_capacity(count);
     while found.len() < count {
         for index in indexes.iter_mut() {
@@ -154,7 +152,7 @@ async fn newest(
         });
         let Some(index) = newest else { break };
         let Some(cursor) = index.buffer.pop() else { break };
-        found.push((index.script_type, cursor));
+        found.push((index.queue, cursor));
     }
     Ok(found)
 }
@@ -163,12 +161,12 @@ async fn newest(
 async fn read(
     connection: &Connection,
     filter: &JobFilter,
-    found: &[(ScriptType, JobCursor)],
+    found: &[(QueueName, JobCursor)],
 ) -> Result<Vec<Option<Job>>, StoreFault> {
     let sought = |cursor: &JobCursor| filter.may_be(&cursor.job_id);
     let mut pipeline = redis::pipe();
-    for (script_type, cursor) in found.iter().filter(|(_, cursor)| sought(cursor)) {
-        pipeline.cmd("HMGET").arg(keys::job(*script_type, &cursor.job_id)).arg(&BASIC);
+    for (queue, cursor) in found.iter().filter(|(_, cursor)| sought(cursor)) {
+        pipeline.cmd("HMGET").arg(keys::job(*queue, &cursor.job_id)).arg(&BASIC);
     }
     if pipeline.is_empty() {
         return Ok(vec![None; found.len()]);
@@ -176,16 +174,15 @@ async fn read(
     let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_each(pipeline, "a job").await?;
     let mut answers = answers.into_iter();
     let mut jobs = Vec::with_capacity(found.len());
-    for (script_type, cursor) in found {
+    for (queue, cursor) in found {
         let Some(values) = sought(cursor).then(|| answers.next()).flatten() else {
             jobs.push(None);
             continue;
         };
-        let key = keys::job(*script_type, &cursor.job_id);
+        let key = keys::job(*queue, &cursor.job_id);
         let fields = values.and_then(|values| Fields::from_known(key, &BASIC, values));
-        let read = fields.and_then(|fields| {
-            fields.map(|fields| decode_job(&cursor.job_id, *script_type, &fields)).transpose()
-        });
+        let read = fields
+            .and_then(|fields| fields.map(|fields| decode_job(&cursor.job_id, *queue, &fields)).transpose());
         jobs.push(keep(RecordKind::Job, read).flatten());
     }
     Ok(jobs)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{ROUND, ROUNDS, RedisQueue, span_millis};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::store_fault::StoreFault;
@@ -27,8 +27,8 @@ impl QueueMaintenance for RedisQueue {
         let mut probes = redis::pipe();
         probes.add_command(Function::Probe.on(keys::PROBE));
         if self.shared.connection.servers().are_many() {
-            for script_type in ScriptType::ALL {
-                probes.add_command(Function::Probe.on(keys::probe(script_type)));
+            for queue in QueueName::DEFAULTS {
+                probes.add_command(Function::Probe.on(keys::probe(queue)));
             }
         }
         self.shared.connection.pipe::<()>(&probes, "a probe").await?;
@@ -48,7 +48,7 @@ impl QueueMaintenance for RedisQueue {
         }
         let sweeps = self.is_sweep_due();
         // A damaged key, or a server of a Cluster that is away, must not keep the other queues from their maintenance.
-        let rounds = ScriptType::ALL.map(|script_type| self.maintain_queue(script_type, sweeps));
+        let rounds = QueueName::DEFAULTS.map(|queue| self.maintain_queue(queue, sweeps));
         let done = join_all(rounds).await;
         done.into_iter().find(Result::is_err).unwrap_or(Ok(())).map_err(QueueError::from)
     }
@@ -68,15 +68,15 @@ impl QueueMaintenance for RedisQueue {
 
 impl RedisQueue {
     /// One round for one queue. A damaged key fails its step only.
-    async fn maintain_queue(&self, script_type: ScriptType, sweeps: bool) -> Result<(), StoreFault> {
+    async fn maintain_queue(&self, queue: QueueName, sweeps: bool) -> Result<(), StoreFault> {
         let config = &self.shared.config;
-        let mut tick = Function::Tick.on_queue(script_type);
+        let mut tick = Function::Tick.on_queue(queue);
         tick.arg(span_millis(config.lease)).arg(ROUND);
-        let mut trim = Function::Trim.on_queue(script_type);
+        let mut trim = Function::Trim.on_queue(queue);
         trim.arg(config.finished_limit).arg(ROUND);
         let mut steps = vec![(tick, "a round of maintenance"), (trim, "a round of retention")];
         if sweeps {
-            let mut sweep = Function::Sweep.on_queue(script_type);
+            let mut sweep = Function::Sweep.on_queue(queue);
             sweep.arg(span_millis(CONSUMER_IDLE));
             steps.push((sweep, "a sweep"));
         }

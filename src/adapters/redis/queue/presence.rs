@@ -13,7 +13,7 @@ use crate::adapters::redis::records::{encode_error, time_of};
 use crate::adapters::redis::reply::{Lossy, Parts};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::JobError;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::Cause;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::job_queue::QueueError;
@@ -21,12 +21,12 @@ use crate::ports::store_fault::StoreFault;
 
 #[async_trait]
 impl ActorPresence for RedisQueue {
-    async fn presences(&self, script_type: ScriptType) -> Result<Vec<Presence>, QueueError> {
+    async fn presences(&self, queue: QueueName) -> Result<Vec<Presence>, QueueError> {
         // While actors come and go, a scan may meet one of them twice; the later answer counts.
         let mut presences = BTreeMap::new();
         let mut cursor = "0".to_owned();
         loop {
-            let mut command = Function::PresencePage.on_queue(script_type);
+            let mut command = Function::PresencePage.on_queue(queue);
             command.arg(&cursor);
             let page = self.shared.connection.call::<PresencePage>(&command, "the presences").await;
             let page = page.inspect_err(note_queue)?;
@@ -42,41 +42,41 @@ impl ActorPresence for RedisQueue {
         }
     }
 
-    async fn forget_actor(&self, script_type: ScriptType, actor: &ActorId) -> Result<(), QueueError> {
+    async fn forget_actor(&self, queue: QueueName, actor: &ActorId) -> Result<(), QueueError> {
         // Delayed jobs first: those that become due meanwhile come into the inbox.
         let mut cursor = "0".to_owned();
         loop {
-            let mut delayed = Function::ForgetDelayed.on_queue(script_type);
+            let mut delayed = Function::ForgetDelayed.on_queue(queue);
             delayed.arg(actor.as_str()).arg(&cursor).arg(ROUND);
             cursor = self.shared.connection.call(&delayed, "a cursor").await?;
             if cursor == "0" {
                 break;
             }
         }
-        let mut command = Function::ForgetActor.on_queue(script_type);
+        let mut command = Function::ForgetActor.on_queue(queue);
         command.arg(actor.as_str()).arg(ROUND);
         Ok(self.repeat_until_done(&command, "the removal of an actor").await?)
     }
 
     async fn request_drain(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         actor: &ActorId,
         resume_after: Duration,
     ) -> Result<(), QueueError> {
-        let mut command = Function::Drain.on_queue(script_type);
+        let mut command = Function::Drain.on_queue(queue);
         command.arg(actor.as_str()).arg(span_millis(resume_after));
         Ok(self.shared.connection.call(&command, "a drain").await?)
     }
 
     async fn reclaim(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         actor: &ActorId,
         pid: u32,
         error: &JobError,
     ) -> Result<Reclaimed, QueueError> {
-        let mut command = Function::Reclaim.on_queue(script_type);
+        let mut command = Function::Reclaim.on_queue(queue);
         command.arg(actor.as_str()).arg(pid).arg(&error.message).arg(encode_error(error)).arg(ROUND);
         let mut reclaimed = Reclaimed::default();
         for _round in 0..ROUNDS {

@@ -19,7 +19,7 @@ use crate::adapters::redis::records::{BASIC, Fields, decode_error, decode_job, f
 use crate::adapters::redis::reply::{self, Streams};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Finished, JobResult, Outcome, ResultKind};
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::queue_name::QueueName;
 use crate::lock::Lock;
 use crate::ports::job_submission::Completion;
 use crate::ports::store_fault::StoreFault;
@@ -40,40 +40,48 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 const RECORDS_AT_ONCE: usize = 16;
 
 /// Id of the last entry read of each reply stream.
-pub(super) type Positions = PerScriptType<String>;
+pub(super) type Positions = BTreeMap<QueueName, String>;
+
+/// The position before the first entry.
+const START: &str = "0-0";
 
 /// Keys of the reply streams of one supervisor, by the queues of one reader.
-type Keys = BTreeMap<ScriptType, String>;
+type Keys = BTreeMap<QueueName, String>;
 
-/// Creates missing reply streams of these queues, keeps them from expiring, and returns their last ids; '' for other queues.
-pub(super) async fn refresh(shared: &Shared, queues: &[ScriptType]) -> Result<Positions, StoreFault> {
+/// Creates missing reply streams of these queues, keeps them from expiring, and returns their last ids.
+pub(super) async fn refresh(shared: &Shared, queues: &[QueueName]) -> Result<Positions, StoreFault> {
     let mut pipeline = redis::pipe();
-    for script_type in queues {
+    for queue in queues {
         pipeline
-            .add_command(Function::OpenReplies.on_queue(*script_type))
+            .add_command(Function::OpenReplies.on_queue(*queue))
             .arg(&shared.config.instance)
             .arg(span_millis(STREAM_TTL));
     }
     let mut ids = shared.connection.pipe(&pipeline, "a reply stream").await?.into_iter();
     let mut positions = Positions::default();
-    for script_type in queues {
-        positions[*script_type] = ids.next().unwrap_or_default();
+    for queue in queues {
+        positions.insert(*queue, ids.next().unwrap_or_default());
     }
     Ok(positions)
 }
 
+/// The last entry read of a queue's stream.
+fn position_in<'a>(positions: &'a Positions, queue: &QueueName) -> &'a str {
+    positions.get(queue).map_or(START, String::as_str)
+}
+
 /// Reads replies until it is cancelled. A lost connection is opened again, and reading goes on behind the last entry read.
-pub(super) async fn read(shared: &Shared, queues: &[ScriptType], mut positions: Positions) {
+pub(super) async fn read(shared: &Shared, queues: &[QueueName], mut positions: Positions) {
     loop {
         if let Err(error) = read_until_failure(shared, queues, &mut positions).await {
             tracing::debug!(%error, "replies: reader starts again");
             sleep(RETRY_DELAY).await;
         }
         if let Ok(last_ids) = refresh(shared, queues).await {
-            for script_type in queues {
+            for queue in queues {
                 // A stream that was created again may count from an earlier time.
-                if number_of(&last_ids[*script_type]) < number_of(&positions[*script_type]) {
-                    positions[*script_type] = "0-0".to_owned();
+                if number_of(position_in(&last_ids, queue)) < number_of(position_in(&positions, queue)) {
+                    positions.insert(*queue, START.to_owned());
                 }
             }
         }
@@ -83,7 +91,7 @@ pub(super) async fn read(shared: &Shared, queues: &[ScriptType], mut positions: 
 /// Reads until it fails, or until the shared connection is a new one.
 async fn read_until_failure(
     shared: &Shared,
-    queues: &[ScriptType],
+    queues: &[QueueName],
     positions: &mut Positions,
 ) -> Result<(), StoreFault> {
     let keys: Keys =
@@ -122,7 +130,7 @@ async fn read_once(
         read.arg(key);
     }
     for queue in keys.keys() {
-        read.arg(&positions[*queue]);
+        read.arg(position_in(positions, queue));
     }
     reply::read("replies", connection.query(&read, READ_WATCHDOG).await?)
 }
@@ -136,12 +144,12 @@ async fn process(
 ) -> Result<(), StoreFault> {
     let mut unresolved = Vec::new();
     for (key, entries) in streams {
-        let Some((script_type, _key)) = keys.iter().find(|(_script_type, known)| **known == key) else {
+        let Some((queue, _key)) = keys.iter().find(|(_script_type, known)| **known == key) else {
             continue;
         };
-        let script_type = *script_type;
+        let queue = *queue;
         for entry in entries {
-            positions[script_type] = entry.id;
+            positions.insert(queue, entry.id);
             let fields = Fields::from_flat(key.clone(), entry.fields.unwrap_or_default())?;
             for (job, text) in fields.iter() {
                 let Ok(job) = JobId::parse(job) else { continue };
@@ -149,7 +157,7 @@ async fn process(
                     Some(Reply::Ended(end)) => shared.awaiters.resolve(&job, &end),
                     Some(Reply::ReadRecord) | None => {
                         if shared.awaiters.has(&job) {
-                            unresolved.push((job, script_type));
+                            unresolved.push((job, queue));
                         }
                     }
                 }
@@ -162,8 +170,8 @@ async fn process(
 /// Removes the entries that were read.
 async fn trim(shared: &Shared, keys: &Keys, positions: &Positions) -> Result<(), StoreFault> {
     let mut pipeline = redis::pipe();
-    for (script_type, key) in keys.iter() {
-        pipeline.cmd("XTRIM").arg(key).arg("MINID").arg("~").arg(&positions[*script_type]);
+    for (queue, key) in keys.iter() {
+        pipeline.cmd("XTRIM").arg(key).arg("MINID").arg("~").arg(position_in(positions, queue));
     }
     shared.connection.pipe::<()>(&pipeline, "a trim").await.map(drop)
 }
@@ -171,7 +179,7 @@ async fn trim(shared: &Shared, keys: &Keys, positions: &Positions) -> Result<(),
 /// Reads the records of ended jobs and resolves their awaiters.
 pub(super) async fn resolve_from_records(
     shared: &Shared,
-    jobs: &[(JobId, ScriptType)],
+    jobs: &[(JobId, QueueName)],
 ) -> Result<(), StoreFault> {
     for chunk in jobs.chunks(RECORDS_AT_ONCE) {
         resolve_chunk(shared, chunk).await?;
@@ -179,17 +187,15 @@ pub(super) async fn resolve_from_records(
     Ok(())
 }
 
-async fn resolve_chunk(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), StoreFault> {
+async fn resolve_chunk(shared: &Shared, jobs: &[(JobId, QueueName)]) -> Result<(), StoreFault> {
     let mut pipeline = redis::pipe();
-    for (id, script_type) in jobs {
-        pipeline.cmd("HMGET").arg(keys::job(*script_type, id)).arg(&BASIC);
+    for (id, queue) in jobs {
+        pipeline.cmd("HMGET").arg(keys::job(*queue, id)).arg(&BASIC);
     }
     let answers = shared.connection.pipe_each::<Vec<Value>>(pipeline, "a job").await?;
-    for ((id, script_type), values) in jobs.iter().zip(answers) {
-        let fields =
-            values.and_then(|values| Fields::from_known(keys::job(*script_type, id), &BASIC, values));
-        let job =
-            fields.and_then(|fields| fields.map(|fields| decode_job(id, *script_type, &fields)).transpose());
+    for ((id, queue), values) in jobs.iter().zip(answers) {
+        let fields = values.and_then(|values| Fields::from_known(keys::job(*queue, id), &BASIC, values));
+        let job = fields.and_then(|fields| fields.map(|fields| decode_job(id, *queue, &fields)).transpose());
         match job {
             Ok(Some(job)) => {
                 if let Some(end) = finished_of(job) {
@@ -217,7 +223,7 @@ pub(super) struct Awaiters {
 struct Awaiting {
     since: Instant,
     /// The queue that has the job; None until the submit was answered.
-    script_type: Option<ScriptType>,
+    queue: Option<QueueName>,
     senders: Vec<oneshot::Sender<Finished>>,
 }
 
@@ -228,7 +234,7 @@ impl Awaiters {
         self.with(|awaited| {
             let awaiting = awaited.entry(id.clone()).or_insert_with(|| Awaiting {
                 since: Instant::now(),
-                script_type: None,
+                queue: None,
                 senders: Vec::with_capacity(1),
             });
             awaiting.senders.push(sender);
@@ -237,10 +243,10 @@ impl Awaiters {
     }
 
     /// Notes that the job is in this queue; from now on the sweep reads its record.
-    pub(super) fn confirm(&self, id: &JobId, script_type: ScriptType) {
+    pub(super) fn confirm(&self, id: &JobId, queue: QueueName) {
         self.with(|awaited| {
             if let Some(awaiting) = awaited.get_mut(id) {
-                awaiting.script_type = Some(script_type);
+                awaiting.queue = Some(queue);
             }
         });
     }
@@ -288,7 +294,7 @@ impl Awaiters {
         after: Option<&JobId>,
         age: Duration,
         limit: usize,
-    ) -> (Vec<(JobId, ScriptType)>, Option<JobId>) {
+    ) -> (Vec<(JobId, QueueName)>, Option<JobId>) {
         self.with(|awaited| {
             let start = after.map_or(Bound::Unbounded, Bound::Excluded);
             let mut due = Vec::new();
@@ -299,10 +305,10 @@ impl Awaiters {
                 seen += 1;
                 if awaiting.senders.iter().all(oneshot::Sender::is_closed) {
                     deserted.push(id.clone());
-                } else if let Some(script_type) = awaiting.script_type
+                } else if let Some(queue) = awaiting.queue
                     && awaiting.since.elapsed() >= age
                 {
-                    due.push((id.clone(), script_type));
+                    due.push((id.clone(), queue));
                 }
                 last = Some(id.clone());
             }

@@ -1,6 +1,6 @@
 //! Submits jobs to their queues and awaits their ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -15,7 +15,7 @@ use crate::adapters::redis::records::encode_spec;
 use crate::adapters::redis::reply;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobSpec, JobView};
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::queue_name::QueueName;
 use crate::error::chain;
 use crate::ports::job_queue::QueueError;
 use crate::ports::job_submission::{
@@ -29,23 +29,23 @@ type Results = Vec<Result<Submitted, SubmitRefused>>;
 impl JobSubmission for RedisQueue {
     async fn submit(&self, mut submissions: Vec<Submission>) -> Result<Results, QueueError> {
         let wanted = submissions.iter().filter(|submission| submission.wanted);
-        let wanted: BTreeSet<ScriptType> = wanted.map(|submission| submission.spec.script_type).collect();
-        for script_type in wanted {
-            self.start_waiting(script_type).await?;
+        let wanted: BTreeSet<QueueName> = wanted.map(|submission| submission.spec.queue()).collect();
+        for queue in wanted {
+            self.start_waiting(queue).await?;
         }
         for submission in &mut submissions {
             submission.spec.cut_to_millis();
         }
         // Most calls submit one job and need no sorting.
         match &submissions[..] {
-            [only] => Ok(self.submit_group(only.spec.script_type, submissions).await?),
+            [only] => Ok(self.submit_group(only.spec.queue(), submissions).await?),
             _many => Ok(Box::pin(self.submit_sorted(submissions)).await?),
         }
     }
 
     async fn attach(&self, id: &JobId) -> Result<Option<Attached>, QueueError> {
         // Of a queue that is away here the job cannot be read below either.
-        let started = join_all(ScriptType::ALL.map(|script_type| self.start_waiting(script_type))).await;
+        let started = join_all(QueueName::DEFAULTS.map(|queue| self.start_waiting(queue))).await;
         if let (true, Some(error)) =
             (started.iter().all(Result::is_err), started.into_iter().find_map(Result::err))
         {
@@ -56,7 +56,7 @@ impl JobSubmission for RedisQueue {
         let args = [id.as_str(), &self.shared.config.instance];
         let found = match self.call_all_queues::<Vec<Value>>(Function::Attach, &args, "an attached job").await
         {
-            Ok(Some((script_type, fields))) => job_of(id, script_type, fields).map(Some),
+            Ok(Some((queue, fields))) => job_of(id, queue, fields).map(Some),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         };
@@ -67,7 +67,7 @@ impl JobSubmission for RedisQueue {
                 Ok(Some(Attached { job, completion: None }))
             }
             Ok(Some(job)) => {
-                self.shared.awaiters.confirm(id, job.spec.script_type);
+                self.shared.awaiters.confirm(id, job.spec.queue());
                 Ok(Some(Attached { job, completion: Some(completion) }))
             }
             other => {
@@ -80,21 +80,18 @@ impl JobSubmission for RedisQueue {
 }
 
 impl RedisQueue {
-    /// Submits jobs of several script types. Script types behind one that failed are not tried.
+    /// Submits jobs of several queues. Queues behind one that failed are not tried.
     async fn submit_sorted(&self, submissions: Vec<Submission>) -> Result<Results, StoreFault> {
         let count = submissions.len();
-        let mut by_type: PerScriptType<Vec<(usize, Submission)>> = PerScriptType::default();
+        let mut by_queue: BTreeMap<QueueName, Vec<(usize, Submission)>> = BTreeMap::new();
         for (index, submission) in submissions.into_iter().enumerate() {
-            by_type[submission.spec.script_type].push((index, submission));
+            by_queue.entry(submission.spec.queue()).or_default().push((index, submission));
         }
         let mut answers: Vec<Option<Result<Submitted, SubmitRefused>>> = (0..count).map(|_| None).collect();
         let (mut answered, mut failure) = (0, None);
-        for (script_type, jobs) in by_type {
-            if jobs.is_empty() {
-                continue;
-            }
+        for (queue, jobs) in by_queue {
             let (indexes, submissions): (Vec<usize>, Vec<Submission>) = jobs.into_iter().unzip();
-            let submitted = match self.submit_group(script_type, submissions).await {
+            let submitted = match self.submit_group(queue, submissions).await {
                 Ok(submitted) => submitted,
                 Err(error) => {
                     failure = Some(error);
@@ -117,18 +114,18 @@ impl RedisQueue {
         }
     }
 
-    /// Submits jobs of one script type.
+    /// Submits jobs of one queue.
     async fn submit_group(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         submissions: Vec<Submission>,
     ) -> Result<Results, StoreFault> {
         // A reply can come before the answer to the submit, so the registrations come first.
         let registrations = Registrations::take(&self.shared, &submissions);
         let ids: Vec<JobId> = submissions.iter().map(|submission| submission.id.clone()).collect();
-        match self.batchers.submit(script_type, submissions).await {
+        match self.batchers.submit(queue, submissions).await {
             Ok((submissions, answers)) => {
-                Ok(self.finish_group(script_type, submissions, answers, registrations).await)
+                Ok(self.finish_group(queue, submissions, answers, registrations).await)
             }
             Err(Failed { error, sent: false }) => Err(error),
             Err(Failed { error, sent: true }) => {
@@ -140,12 +137,12 @@ impl RedisQueue {
     /// Turns the answers of the queue into results.
     async fn finish_group(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         submissions: Vec<Submission>,
         answers: Vec<SubmitAnswer>,
         mut registrations: Registrations<'_>,
     ) -> Results {
-        let limit = self.shared.limit(script_type);
+        let limit = self.shared.limit(queue);
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
             let Submission { id, mut spec, request, wanted, unroutable: _, quota: _ } = submission;
@@ -164,13 +161,13 @@ impl RedisQueue {
                 SubmitAnswer::Accepted(created_at) => {
                     (spec.script, spec.input) = (String::new(), None);
                     let job = Job::accepted(id, spec, created_at);
-                    let completion = registrations.keep(index, &job.id, script_type);
+                    let completion = registrations.keep(index, &job.id, queue);
                     submitted.push(Ok(Submitted { job, deduplicated: false, completion }));
                 }
                 SubmitAnswer::Known(job, _repeated) => {
                     let waits = wanted && !job.state.is_terminal();
                     let completion =
-                        if waits { Some(Box::pin(self.join(&job.id, script_type)).await) } else { None };
+                        if waits { Some(Box::pin(self.join(&job.id, queue)).await) } else { None };
                     submitted.push(Ok(Submitted { job: *job, deduplicated: true, completion }));
                 }
                 SubmitAnswer::Exists(_repeated) => submitted.push(Err(taken(id))),
@@ -181,7 +178,7 @@ impl RedisQueue {
                 })),
                 SubmitAnswer::Damaged(error) => submitted.push(Err(damaged(&error))),
                 SubmitAnswer::Full(queued) => {
-                    submitted.push(Err(SubmitRefused::QueueFull { script_type, queued, limit }));
+                    submitted.push(Err(SubmitRefused::QueueFull { queue, queued, limit }));
                 }
                 SubmitAnswer::QuotaReached(reached) => {
                     submitted.push(Err(SubmitRefused::QuotaReached(reached)));
@@ -197,10 +194,10 @@ impl RedisQueue {
 
     /// Awaits a job whose id became known with the answer. A reply may have come before this registration, so the record is
     /// read once.
-    async fn join(&self, id: &JobId, script_type: ScriptType) -> Completion {
+    async fn join(&self, id: &JobId, queue: QueueName) -> Completion {
         let completion = self.shared.awaiters.add(id);
-        self.shared.awaiters.confirm(id, script_type);
-        if let Err(error) = sweep::catch_up(&self.shared, id, script_type).await {
+        self.shared.awaiters.confirm(id, queue);
+        if let Err(error) = sweep::catch_up(&self.shared, id, queue).await {
             tracing::debug!(job.id = %id, %error, "job {id}: left to the sweep");
         }
         completion
@@ -229,9 +226,9 @@ impl<'a> Registrations<'a> {
         Self { shared, waiting: submissions.iter().map(place).collect() }
     }
 
-    fn keep(&mut self, index: usize, id: &JobId, script_type: ScriptType) -> Option<Completion> {
+    fn keep(&mut self, index: usize, id: &JobId, queue: QueueName) -> Option<Completion> {
         let (_id, completion) = self.waiting.get_mut(index)?.take()?;
-        self.shared.awaiters.confirm(id, script_type);
+        self.shared.awaiters.confirm(id, queue);
         Some(completion)
     }
 }

@@ -11,7 +11,7 @@ use super::replies::{refresh, resolve_from_records};
 use crate::adapters::redis::keys;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::JobState;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::store_fault::StoreFault;
 
 /// Time between two sweeps, and time for which a job must have been awaited until its record is read.
@@ -51,12 +51,12 @@ pub(super) async fn run(shared: &Shared) {
 }
 
 /// Resolves the awaiters of a job that may have ended before they were registered.
-pub(super) async fn catch_up(shared: &Shared, id: &JobId, script_type: ScriptType) -> Result<(), StoreFault> {
+pub(super) async fn catch_up(shared: &Shared, id: &JobId, queue: QueueName) -> Result<(), StoreFault> {
     let mut ask = redis::cmd("HGET");
-    ask.arg(keys::job(script_type, id)).arg("status");
+    ask.arg(keys::job(queue, id)).arg("status");
     let status: Option<String> = shared.connection.call(&ask, "the status of a job").await?;
     match status.is_some_and(|status| is_terminal(&status)) {
-        true => resolve_from_records(shared, &[(id.clone(), script_type)]).await,
+        true => resolve_from_records(shared, &[(id.clone(), queue)]).await,
         false => Ok(()),
     }
 }
@@ -66,8 +66,8 @@ fn is_terminal(status: &str) -> bool {
 }
 
 /// Looks at these jobs, in a Cluster at those of each server for themselves, so that one that is away keeps no other waiting.
-async fn check_all(shared: &Shared, due: Vec<(JobId, ScriptType)>) -> Result<(), StoreFault> {
-    let mut groups: BTreeMap<Option<ScriptType>, Vec<(JobId, ScriptType)>> = BTreeMap::new();
+async fn check_all(shared: &Shared, due: Vec<(JobId, QueueName)>) -> Result<(), StoreFault> {
+    let mut groups: BTreeMap<Option<QueueName>, Vec<(JobId, QueueName)>> = BTreeMap::new();
     let are_many = shared.connection.servers().are_many();
     for job in due {
         groups.entry(are_many.then_some(job.1)).or_default().push(job);
@@ -77,10 +77,10 @@ async fn check_all(shared: &Shared, due: Vec<(JobId, ScriptType)>) -> Result<(),
 }
 
 /// Resolves the awaiters of jobs that have ended, and breaks those of jobs whose record has gone.
-async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), StoreFault> {
+async fn check(shared: &Shared, jobs: &[(JobId, QueueName)]) -> Result<(), StoreFault> {
     let mut pipeline = redis::pipe();
-    for (id, script_type) in jobs {
-        pipeline.cmd("HGET").arg(keys::job(*script_type, id)).arg("status");
+    for (id, queue) in jobs {
+        pipeline.cmd("HGET").arg(keys::job(*queue, id)).arg("status");
     }
     let statuses = shared.connection.pipe_each::<Option<String>>(pipeline, "the status of a job").await?;
     let mut ended = Vec::new();
@@ -106,7 +106,7 @@ async fn check(shared: &Shared, jobs: &[(JobId, ScriptType)]) -> Result<(), Stor
     resolve_from_records(shared, &ended).await?;
     if !ended.is_empty() {
         // Replies were lost: the stream may have been removed.
-        let queues: BTreeSet<ScriptType> = ended.iter().map(|(_id, script_type)| *script_type).collect();
+        let queues: BTreeSet<QueueName> = ended.iter().map(|(_id, queue)| *queue).collect();
         refresh(shared, &queues.into_iter().collect::<Vec<_>>()).await?;
     }
     Ok(())

@@ -47,7 +47,7 @@ proptest::proptest! {
             ..JobSpec::new(ScriptType::OSIS, script)
         };
         let id = JobId::mint();
-        let read = decode_spec(&fields_of(&id, &spec), ScriptType::OSIS);
+        let read = decode_spec(&fields_of(&id, &spec), ScriptType::OSIS.into());
         proptest::prop_assert_eq!(read.unwrap(), spec);
     }
 
@@ -59,7 +59,7 @@ proptest::proptest! {
             flat.push(Value::BulkString(value.into_bytes()));
         }
         let fields = Fields::from_flat("hero:job:{osis}:j".to_owned(), flat).unwrap();
-        if let Err(error) = decode_job(&JobId::mint(), ScriptType::OSIS, &fields) {
+        if let Err(error) = decode_job(&JobId::mint(), ScriptType::OSIS.into(), &fields) {
             proptest::prop_assert!(error.to_string().contains("hero:job:{osis}:j"), "{}", error);
         }
     }
@@ -70,7 +70,7 @@ fn a_foreign_word_is_named_with_its_key() {
     let flat =
         ["status", "dispatched", "created_at", "1"].map(|text| Value::BulkString(text.as_bytes().to_vec()));
     let fields = Fields::from_flat("hero:job:{v}:j1".to_owned(), flat.to_vec()).unwrap();
-    let error = decode_job(&JobId::parse("j1").unwrap(), ScriptType::V, &fields).unwrap_err();
+    let error = decode_job(&JobId::parse("j1").unwrap(), ScriptType::V.into(), &fields).unwrap_err();
     assert_eq!(error.to_string(), "status of hero:job:{v}:j1 could not be read");
 }
 

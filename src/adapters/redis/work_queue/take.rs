@@ -128,7 +128,7 @@ impl RedisWorkQueue {
                     continue;
                 }
             };
-            match decode_spec(source, self.script_type) {
+            match decode_spec(source, self.queue) {
                 Ok(spec) if spec.script.len() > MAX_SCRIPT_BYTES => {
                     let why = format!("its script is longer than {MAX_SCRIPT_BYTES} bytes");
                     malformed.push(Malformed { place, why });
@@ -157,7 +157,7 @@ impl RedisWorkQueue {
             if fields.get("script").is_none()
                 && let Some(id) = fields.get("id").and_then(|id| JobId::parse(id).ok())
             {
-                let key = keys::job(self.script_type, &id);
+                let key = keys::job(self.queue, &id);
                 pipeline.cmd("HMGET").arg(&key).arg(&TASK);
                 asked.push((index, key));
             }

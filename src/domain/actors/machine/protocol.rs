@@ -12,7 +12,7 @@ use crate::domain::model::actor::{
 };
 use crate::domain::model::event::{Cause, Event};
 use crate::domain::model::job::JobError;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::error::SupervisorError;
 use crate::ports::actor_presence::Reclaimed;
 use crate::ports::actor_store::{StoreError, Stored};
@@ -126,7 +126,7 @@ pub(in crate::domain::actors) enum Call {
     /// Waits for an observation that begins now, two seconds at most: [`Answer::Looked`].
     Look,
     /// Reclaims the jobs of a process that is gone: [`Answer::Reclaimed`].
-    Reclaim { script_type: ScriptType, pid: u32, error: JobError },
+    Reclaim { queue: QueueName, pid: u32, error: JobError },
 }
 
 impl Call {

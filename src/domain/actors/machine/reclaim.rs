@@ -62,8 +62,8 @@ impl Machine {
         }
         match self.reclaims.pending.front() {
             Some(Reclaim { pid, error }) => {
-                let script_type = self.record.config.script_type;
-                let call = Call::Reclaim { script_type, pid: *pid, error: error.clone() };
+                let queue = self.record.config.queue();
+                let call = Call::Reclaim { queue, pid: *pid, error: error.clone() };
                 self.reclaims.sent = Some(self.call(call));
             }
             None => self.resume_operation(),

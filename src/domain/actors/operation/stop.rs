@@ -72,7 +72,7 @@ impl Operation {
         }
         self.phase(ActorState::Draining, "finishes what it has and takes no new job").await;
         let queue = self.parts.supervisor.queue();
-        let asked = queue.request_drain(self.config.script_type, &self.id, timeout + RESUME_MARGIN).await;
+        let asked = queue.request_drain(self.config.queue(), &self.id, timeout + RESUME_MARGIN).await;
         if let Err(error) = asked {
             tracing::warn!(actor.id = %self.id, error = %chain(&error), "actor {}: it is drained by SIGTERM (the queue did not take the request)", self.id);
             return timeout.max(SHORT_GRACE);

@@ -159,8 +159,8 @@ fn a_ring_knows_what_it_has() {
     ring.extend(&cursor(at(9)), vec![event(10)], &cursor(at(10)));
     assert_eq!(ring.reached(), cursor(at(7)));
 
-    ring.begin(EventStream::Jobs(ScriptType::SAL), at(1));
-    ring.keep_only(&BTreeSet::from([EventStream::Jobs(ScriptType::SAL)]));
+    ring.begin(EventStream::Jobs(ScriptType::SAL.into()), at(1));
+    ring.keep_only(&BTreeSet::from([EventStream::Jobs(ScriptType::SAL.into())]));
     assert!(matches!(ring.look_up(&mut place(at(7))), Lookup::Unread));
     assert!(ring.is_whole());
 }

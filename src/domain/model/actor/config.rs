@@ -11,6 +11,7 @@ use crate::domain::model::health::HealthSettings;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::check_labels;
 use crate::domain::model::limits::MAX_TIMEOUT;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
@@ -79,7 +80,7 @@ pub struct ActorConfig {
     pub name: String,
     /// Absolute path of the program; empty for the program that this machine has for the script type.
     pub binary: PathBuf,
-    /// The queue that it serves.
+    /// The language that it runs.
     pub script_type: ScriptType,
     /// Arguments, each passed on exactly as it stands.
     pub args: Vec<String>,
@@ -114,6 +115,11 @@ pub struct ActorConfig {
 }
 
 impl ActorConfig {
+    /// The queue that it takes jobs from.
+    pub fn queue(&self) -> QueueName {
+        self.script_type.into()
+    }
+
     /// An actor with all defaults.
     pub fn new(name: String, binary: PathBuf, script_type: ScriptType) -> Self {
         Self {

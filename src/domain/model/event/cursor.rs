@@ -6,10 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// The form of the text.
 const VERSION: char = '1';
+/// The letter of all queues that are not the default one of a script type, and the sign behind their names.
+const NAMED: char = 'q';
+const BEHIND_NAME: char = '~';
 /// A longer text is not ours.
 const LONGEST: usize = 512;
 
@@ -18,45 +22,63 @@ const LONGEST: usize = 512;
 pub enum EventStream {
     /// The stream of all events but those of jobs.
     Control,
-    /// The jobs of a script type.
-    Jobs(ScriptType),
+    /// The jobs of a queue.
+    Jobs(QueueName),
 }
 
 impl EventStream {
-    /// Every stream.
-    pub const ALL: [EventStream; 5] = [
-        Self::Control,
-        Self::Jobs(ScriptType::OSIS),
-        Self::Jobs(ScriptType::SAL),
-        Self::Jobs(ScriptType::V),
-        Self::Jobs(ScriptType::Python),
-    ];
-
+    /// The letter that stands for it in a cursor.
     fn letter(self) -> char {
         match self {
             Self::Control => 'k',
-            Self::Jobs(ScriptType::OSIS) => 'o',
-            Self::Jobs(ScriptType::SAL) => 's',
-            Self::Jobs(ScriptType::V) => 'v',
-            Self::Jobs(ScriptType::Python) => 'p',
+            Self::Jobs(queue) => queue.default_type().map_or(NAMED, letter_of),
+        }
+    }
+
+    fn of_letter(letter: char) -> Option<Self> {
+        let of_types = ScriptType::ALL.into_iter().find(|script_type| letter_of(*script_type) == letter);
+        match letter {
+            'k' => Some(Self::Control),
+            _letter_of_a_type => of_types.map(|script_type| Self::Jobs(script_type.into())),
         }
     }
 
     /// A place in it, as text.
     pub(crate) fn word(self, at: Position) -> String {
-        format!("{}{:x}-{:x}", self.letter(), at.millis, at.sequence)
+        let name = match self {
+            Self::Jobs(queue) if queue.default_type().is_none() => format!("{queue}{BEHIND_NAME}"),
+            Self::Control | Self::Jobs(_) => String::new(),
+        };
+        format!("{}{name}{:x}-{:x}", self.letter(), at.millis, at.sequence)
     }
 
     fn of_word(word: &str) -> Option<(Self, Position)> {
         let letter = word.chars().next()?;
-        let stream = Self::ALL.into_iter().find(|stream| stream.letter() == letter)?;
-        let (millis, sequence) = word[letter.len_utf8()..].split_once('-')?;
+        let (stream, place) = match (letter, &word[letter.len_utf8()..]) {
+            (NAMED, rest) => {
+                let (name, place) = rest.split_once(BEHIND_NAME)?;
+                let queue = QueueName::parse(name).ok().filter(|queue| queue.default_type().is_none())?;
+                (Self::Jobs(queue), place)
+            }
+            (letter, place) => (Self::of_letter(letter)?, place),
+        };
+        let (millis, sequence) = place.split_once('-')?;
         let number = |text: &str| {
             let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase());
             u64::from_str_radix(text, 16).ok().filter(|_number| plain)
         };
         let position = Position { millis: number(millis)?, sequence: number(sequence)? };
         (position <= Position::END).then_some((stream, position))
+    }
+}
+
+/// The letter of a default queue.
+fn letter_of(script_type: ScriptType) -> char {
+    match script_type {
+        ScriptType::OSIS => 'o',
+        ScriptType::SAL => 's',
+        ScriptType::V => 'v',
+        ScriptType::Python => 'p',
     }
 }
 
@@ -183,7 +205,8 @@ mod tests {
     fn cursor() -> Cursor {
         [
             (EventStream::Control, Position { millis: 1_763_942_400_123, sequence: 4 }),
-            (EventStream::Jobs(ScriptType::Python), Position::START),
+            (EventStream::Jobs(ScriptType::Python.into()), Position::START),
+            (EventStream::Jobs(QueueName::parse("python-gpu").unwrap()), Position { millis: 1, sequence: 2 }),
         ]
         .into_iter()
         .collect()
@@ -196,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_cursor_of_other_streams_is_not_taken_for_one_of_these() {
-        let all: BTreeSet<EventStream> = EventStream::ALL.into_iter().collect();
+        let all: BTreeSet<EventStream> =
+            [EventStream::Control, EventStream::Jobs(ScriptType::V.into())].into_iter().collect();
         assert_eq!(cursor().part(&all), None);
         let control = [EventStream::Control].into_iter().collect();
         assert!(cursor().part(&control).is_some());

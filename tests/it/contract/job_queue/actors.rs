@@ -22,12 +22,12 @@ use crate::support::wait::eventually;
 pub(super) async fn an_actor_is_there_until_it_leaves(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
-    assert_eq!(queue.presences(OSIS).await.unwrap(), []);
+    assert_eq!(queue.presences(OSIS.into()).await.unwrap(), []);
     let actor = bench.actor("osis_actor_0", 41).await;
     bench.actor("osis_actor_1", 42).await;
-    assert_eq!(queue.presences(ScriptType::SAL).await.unwrap(), []);
+    assert_eq!(queue.presences(ScriptType::SAL.into()).await.unwrap(), []);
     let presence = async || {
-        let all = queue.presences(OSIS).await.unwrap();
+        let all = queue.presences(OSIS.into()).await.unwrap();
         all.into_iter().find(|presence| presence.actor_id == actor_id("osis_actor_0"))
     };
     let first = presence().await.unwrap();
@@ -50,7 +50,7 @@ pub(super) async fn an_actor_is_there_until_it_leaves(kind: Kind) {
     assert_eq!(presence().await.unwrap().pid, 43, "the announcement of another process stays");
     reborn.close().await;
     assert_eq!(presence().await, None);
-    assert_eq!(queue.presences(OSIS).await.unwrap().len(), 1);
+    assert_eq!(queue.presences(OSIS.into()).await.unwrap().len(), 1);
     queue.close().await;
 }
 
@@ -58,10 +58,10 @@ pub(super) async fn a_dead_process_is_no_longer_there(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     bench.actor("osis_actor_0", 41).await;
-    queue.reclaim(OSIS, &actor_id("osis_actor_0"), 40, &killed()).await.unwrap();
-    assert_eq!(queue.presences(OSIS).await.unwrap().len(), 1);
-    queue.reclaim(OSIS, &actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
-    assert_eq!(queue.presences(OSIS).await.unwrap(), []);
+    queue.reclaim(OSIS.into(), &actor_id("osis_actor_0"), 40, &killed()).await.unwrap();
+    assert_eq!(queue.presences(OSIS.into()).await.unwrap().len(), 1);
+    queue.reclaim(OSIS.into(), &actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
+    assert_eq!(queue.presences(OSIS.into()).await.unwrap(), []);
     queue.close().await;
 }
 
@@ -69,10 +69,10 @@ pub(super) async fn a_drain_reaches_the_process_that_is_there(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     let id = actor_id("osis_actor_0");
-    queue.request_drain(OSIS, &id, Duration::from_secs(60)).await.unwrap();
+    queue.request_drain(OSIS.into(), &id, Duration::from_secs(60)).await.unwrap();
     let actor = bench.actor("osis_actor_0", 41).await;
     take_nothing(&actor).await;
-    queue.request_drain(OSIS, &id, Duration::from_secs(60)).await.unwrap();
+    queue.request_drain(OSIS.into(), &id, Duration::from_secs(60)).await.unwrap();
     let work = actor.take(0, LIMIT).await.unwrap();
     let [Work::Drain { resume_after }] = work[..] else { panic!("{work:?}") };
     assert!(
@@ -81,7 +81,7 @@ pub(super) async fn a_drain_reaches_the_process_that_is_there(kind: Kind) {
     );
     take_nothing(&actor).await;
 
-    queue.request_drain(OSIS, &id, Duration::from_secs(60)).await.unwrap();
+    queue.request_drain(OSIS.into(), &id, Duration::from_secs(60)).await.unwrap();
     let reborn = bench.actor("osis_actor_0", 42).await;
     take_nothing(&reborn).await;
     queue.close().await;
@@ -130,14 +130,14 @@ pub(super) async fn a_forgotten_actor_takes_its_own_jobs_with_it(kind: Kind) {
     let pinned = JobSpec { target_actor: Some(actor_id("osis_actor_0")), ..spec("pinned") };
     let (job, completion) = submit_wanted(&queue, pinned).await;
     let free = submit(&queue, spec("free")).await;
-    queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
+    queue.forget_actor(OSIS.into(), &actor_id("osis_actor_0")).await.unwrap();
     let Outcome::Failed(error) = completion.wait().await.unwrap().outcome else { panic!("it should fail") };
     assert_eq!(error.kind, JobErrorKind::ActorLost);
     assert_eq!(read(&queue, &job.id).await.state, JobState::Failed);
-    let left = queue.presences(OSIS).await.unwrap();
+    let left = queue.presences(OSIS.into()).await.unwrap();
     assert_eq!(left.iter().map(|presence| presence.pid).collect::<Vec<_>>(), [42]);
     assert_eq!(take_one(&other).await.lease.job_id, free.id);
-    queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
+    queue.forget_actor(OSIS.into(), &actor_id("osis_actor_0")).await.unwrap();
     queue.close().await;
 }
 

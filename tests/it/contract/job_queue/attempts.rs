@@ -30,7 +30,7 @@ pub(super) async fn earlier_attempts_are_remembered(kind: Kind) {
     until_state(&queue, &job.id, JobState::Queued).await;
     take_and_start(&bench, &actor).await;
     assert_eq!(read(&queue, &job.id).await.past_attempts.len(), 1);
-    let reclaimed = queue.reclaim(OSIS, &actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
+    let reclaimed = queue.reclaim(OSIS.into(), &actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
     assert_eq!((reclaimed.retried, reclaimed.failed), (1, 0));
     let other = bench.actor("osis_actor_1", 42).await;
     let third = take_and_start(&bench, &other).await;

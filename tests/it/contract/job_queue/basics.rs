@@ -19,12 +19,12 @@ pub(super) async fn a_job_is_submitted_taken_finished_and_awaited(kind: Kind) {
     let (job, completion) = submit_wanted(&queue, spec("40 + 2")).await;
     assert_eq!((job.state, job.attempt), (JobState::Queued, 0));
     assert_eq!(job.spec.script, "");
-    assert_eq!(queue.depth(OSIS).await.unwrap().queued, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().queued, 1);
 
     let taken = take_one(&actor).await;
     assert_eq!((&taken.lease.job_id, taken.attempt), (&job.id, 1));
     assert_eq!(taken.spec, spec("40 + 2"));
-    assert_eq!(queue.depth(OSIS).await.unwrap().running, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().running, 1);
 
     assert!(finish(&actor, success(&bench, &taken.lease, text("42"))).await);
     let end = completion.wait().await.unwrap();
@@ -34,7 +34,7 @@ pub(super) async fn a_job_is_submitted_taken_finished_and_awaited(kind: Kind) {
     let ended = read(&queue, &job.id).await;
     assert_eq!((ended.state, ended.result.as_ref()), (JobState::Succeeded, Some(&text("42"))));
     assert_eq!(ended, job.finish(end));
-    assert_eq!(queue.depth(OSIS).await.unwrap(), Default::default());
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap(), Default::default());
     queue.close().await;
     actor.close().await;
 }
@@ -122,7 +122,7 @@ pub(super) async fn a_batch_is_answered_in_its_order(kind: Kind) {
     let answered: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().job.id).collect();
     assert_eq!(answered, ids);
     for script_type in ScriptType::ALL {
-        assert_eq!(queue.depth(script_type).await.unwrap().queued, 10);
+        assert_eq!(queue.depth(script_type.into()).await.unwrap().queued, 10);
     }
     assert_eq!(queue.submit(Vec::new()).await.unwrap().len(), 0);
     queue.close().await;
@@ -215,7 +215,7 @@ pub(super) async fn many_callers_and_actors_lose_and_double_nothing(kind: Kind) 
     while let Some(done) = callers.join_next().await {
         done.unwrap();
     }
-    assert_eq!(queue.depth(OSIS).await.unwrap(), Default::default());
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap(), Default::default());
     queue.close().await;
 }
 

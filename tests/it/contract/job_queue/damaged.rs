@@ -160,9 +160,9 @@ async fn a_record_of_the_wrong_type_is_named_and_hides_no_other() {
     }
     let page = queue.list(&JobFilter::default(), None, 100).await.unwrap();
     assert_eq!(page.jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&last.id, &first.id]);
-    assert_eq!(queue.count(OSIS, &[JobState::Queued]).await.unwrap(), 2);
-    assert_eq!(queue.purge(OSIS, &[JobState::Queued], "", u64::MAX).await.unwrap(), 2);
-    assert!(queue.state(OSIS).await.unwrap().damaged >= 1, "it is counted");
+    assert_eq!(queue.count(OSIS.into(), &[JobState::Queued]).await.unwrap(), 2);
+    assert_eq!(queue.purge(OSIS.into(), &[JobState::Queued], "", u64::MAX).await.unwrap(), 2);
+    assert!(queue.state(OSIS.into()).await.unwrap().damaged >= 1, "it is counted");
     queue.close().await;
 }
 
@@ -245,11 +245,11 @@ async fn a_damaged_announcement_hides_no_actor_and_stops_no_pause() {
     for (name, value) in [("a", "{"), ("b", "[]"), ("c", "{\"consumer\":7,\"beat_ms\":\"x\"}")] {
         set(&mut bench, "hero:{osis}:actors", name, value).await;
     }
-    let there = queue.presences(OSIS).await.unwrap();
+    let there = queue.presences(OSIS.into()).await.unwrap();
     assert_eq!(there.iter().map(|actor| actor.actor_id.as_str()).collect::<Vec<_>>(), ["osis_actor_0"]);
-    assert!(queue.pause(OSIS, "", None).await.unwrap() && queue.resume(OSIS).await.unwrap());
+    assert!(queue.pause(OSIS.into(), "", None).await.unwrap() && queue.resume(OSIS.into()).await.unwrap());
     // Who announces itself mends its own.
     let _mended = bench.actor("a", 42).await;
-    assert_eq!(queue.presences(OSIS).await.unwrap().len(), 2);
+    assert_eq!(queue.presences(OSIS.into()).await.unwrap().len(), 2);
     queue.close().await;
 }

@@ -55,7 +55,7 @@ pub(super) async fn a_job_can_be_cancelled_in_every_state(kind: Kind) {
     }
     queue.maintain().await.unwrap();
     take_nothing(&actor).await;
-    assert_eq!(queue.depth(OSIS).await.unwrap(), Default::default());
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap(), Default::default());
 
     let done = submit(&queue, spec("done")).await;
     let attempt = take_one(&actor).await;
@@ -102,7 +102,7 @@ pub(super) async fn ends_in_any_order_leave_alone_what_is_held_and_what_waits(ki
         let ends = taken.iter().map(|job| success(&bench, &job.lease, text("")));
         assert_eq!(actor.finish(ends.collect()).await.unwrap(), vec![true; taken.len()]);
     };
-    let waiting = async |expected: u64| assert_eq!(queue.depth(OSIS).await.unwrap().queued, expected);
+    let waiting = async |expected: u64| assert_eq!(queue.depth(OSIS.into()).await.unwrap().queued, expected);
 
     let (first, theirs, second) = (take(&one, 20).await, take(&other, 10).await, take(&one, 20).await);
     waiting(20).await;
@@ -197,7 +197,7 @@ pub(super) async fn ended_jobs_are_counted_by_the_way_of_their_end(kind: Kind) {
     let bench = kind.bench().await;
     let queue = bench.supervisor();
     let actor = bench.actor("osis_actor_0", 41).await;
-    assert_eq!(queue.ends(OSIS).await.unwrap(), Vec::new());
+    assert_eq!(queue.ends(OSIS.into()).await.unwrap(), Vec::new());
     for (script, count) in [("good", 3), ("bad", 2)] {
         for _ in 0..count {
             submit(&queue, spec(script)).await;
@@ -217,7 +217,7 @@ pub(super) async fn ended_jobs_are_counted_by_the_way_of_their_end(kind: Kind) {
     let taken = take_one(&actor).await;
     assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
     let mut ends: Vec<_> = queue
-        .ends(OSIS)
+        .ends(OSIS.into())
         .await
         .unwrap()
         .into_iter()
@@ -230,6 +230,6 @@ pub(super) async fn ended_jobs_are_counted_by_the_way_of_their_end(kind: Kind) {
         (JobState::Cancelled, None, 1),
     ];
     assert_eq!(ends, expected);
-    assert_eq!(queue.ends(ScriptType::SAL).await.unwrap(), Vec::new());
+    assert_eq!(queue.ends(ScriptType::SAL.into()).await.unwrap(), Vec::new());
     queue.close().await;
 }

@@ -185,7 +185,7 @@ impl History {
     /// A process dies, its supervisor takes back what it had, and a new one starts.
     async fn crash(&mut self) {
         let dead = self.processes.swap_remove(self.random.usize(0..self.processes.len()));
-        self.queue.reclaim(OSIS, &actor_id(dead.name), dead.pid, &killed()).await.unwrap();
+        self.queue.reclaim(OSIS.into(), &actor_id(dead.name), dead.pid, &killed()).await.unwrap();
         for job in dead.held {
             let known = self.jobs.get_mut(&job.lease.job_id).unwrap();
             if !known.cancelled && job.attempt == known.max_attempts {
@@ -269,7 +269,7 @@ impl History {
         }
         assert_eq!(states.len(), 3, "the history was too tame: {states:?}");
         assert_eq!(unfinished(&self.queue, IDENTITY).await, UnfinishedJobs::default());
-        assert_eq!(self.queue.depth(OSIS).await.unwrap(), Default::default());
+        assert_eq!(self.queue.depth(OSIS.into()).await.unwrap(), Default::default());
         let extra = offer(&self.queue, submission(spec("after all"))).await;
         assert!(extra.is_ok());
         self.queue.close().await;

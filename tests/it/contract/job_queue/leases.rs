@@ -100,11 +100,15 @@ pub(super) async fn what_a_dead_process_had_is_taken_back_at_once(kind: Kind) {
     let thrice = submit(&queue, with_attempts("thrice", 3)).await;
     let later = submit(&queue, spec("later")).await;
     take(&dead, 2).await;
-    let nothing =
-        queue.reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), 4, &killed()).await.unwrap();
+    let nothing = queue
+        .reclaim(OSIS.into(), &super::queue_contract::actor_id("osis_actor_0"), 4, &killed())
+        .await
+        .unwrap();
     assert_eq!(nothing, Reclaimed::default(), "pid 4 is not pid 41");
-    let reclaimed =
-        queue.reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), 41, &killed()).await.unwrap();
+    let reclaimed = queue
+        .reclaim(OSIS.into(), &super::queue_contract::actor_id("osis_actor_0"), 41, &killed())
+        .await
+        .unwrap();
     assert_eq!(reclaimed, Reclaimed { retried: 1, failed: 1 });
 
     let failed = read(&queue, &once.id).await;
@@ -117,7 +121,10 @@ pub(super) async fn what_a_dead_process_had_is_taken_back_at_once(kind: Kind) {
     assert_eq!((&taken[0].lease.job_id, taken[0].attempt), (&thrice.id, 2), "before what came later");
     assert_eq!(taken[1].lease.job_id, later.id);
     assert_eq!(
-        queue.reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), 41, &killed()).await.unwrap(),
+        queue
+            .reclaim(OSIS.into(), &super::queue_contract::actor_id("osis_actor_0"), 41, &killed())
+            .await
+            .unwrap(),
         Reclaimed::default()
     );
     assert!(finish(&reborn, success(&bench, &taken[0].lease, text("at last"))).await);
@@ -133,7 +140,7 @@ pub(super) async fn a_job_that_kills_its_actors_ends(kind: Kind) {
         let actor = bench.actor("osis_actor_0", pid).await;
         assert_eq!(take_one(&actor).await.attempt, pid);
         let reclaimed = queue
-            .reclaim(OSIS, &super::queue_contract::actor_id("osis_actor_0"), pid, &killed())
+            .reclaim(OSIS.into(), &super::queue_contract::actor_id("osis_actor_0"), pid, &killed())
             .await
             .unwrap();
         assert_eq!((reclaimed.retried, reclaimed.failed), expected);
@@ -170,7 +177,7 @@ pub(super) async fn a_failed_attempt_is_tried_again_after_a_pause_until_none_is_
     assert_eq!((waiting.state, waiting.attempt), (JobState::RetryWait, 1));
     assert_eq!(waiting.error.map(|error| error.message).as_deref(), Some("first try"));
     assert!(waiting.due_at.is_some());
-    assert_eq!(queue.depth(OSIS).await.unwrap().delayed, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().delayed, 1);
     take_nothing(&actor).await;
 
     until_state(&queue, &job.id, JobState::Queued).await;

@@ -112,15 +112,19 @@ pub(super) async fn pings_are_neither_listed_nor_counted(kind: Kind) {
     let actor = bench.actor("osis_actor_0", 41).await;
     let ping = JobSpec { kind: JobKind::Ping, target_actor: Some(actor_id("osis_actor_0")), ..spec("ping") };
     let id = submit(&queue, ping.clone()).await.id;
-    assert_eq!(queue.depth(OSIS).await.unwrap(), Default::default());
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap(), Default::default());
     let taken = take(&actor, 1).await.remove(0);
     assert_eq!(taken.spec, ping);
-    assert_eq!(queue.depth(OSIS).await.unwrap(), Default::default());
-    assert_eq!(queue.presences(OSIS).await.unwrap()[0].in_flight, 0, "a ping does not make an actor busy");
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap(), Default::default());
+    assert_eq!(
+        queue.presences(OSIS.into()).await.unwrap()[0].in_flight,
+        0,
+        "a ping does not make an actor busy"
+    );
     assert!(finish(&actor, success(&bench, &taken.lease, text("pong"))).await);
     assert_eq!(read(&queue, &id).await.result, Some(text("pong")));
     assert_eq!(queue.list(&JobFilter::default(), None, 10).await.unwrap().jobs, []);
     actor.announce(false).await.unwrap();
-    assert_eq!(queue.presences(OSIS).await.unwrap()[0].last_job_at, None, "a ping is not a job");
+    assert_eq!(queue.presences(OSIS.into()).await.unwrap()[0].last_job_at, None, "a ping is not a job");
     queue.close().await;
 }

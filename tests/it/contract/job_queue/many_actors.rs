@@ -58,17 +58,17 @@ async fn all_of_them_are_shown_and_counted_once() {
     submit_pinned(&queue, &present).await;
     submit_pinned(&queue, &absent).await;
 
-    let state = queue.state(OSIS).await.unwrap();
+    let state = queue.state(OSIS.into()).await.unwrap();
     assert_eq!((state.depth.queued, state.depth.running), (2 * ACTORS as u64, 0));
     assert_eq!(state.queued_for_absent, ACTORS as u64);
     assert!(state.oldest_age.is_some() && state.oldest_common_age.is_none(), "{state:?}");
-    assert_eq!(queue.depth(OSIS).await.unwrap(), state.depth);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap(), state.depth);
 
     take_all(&mut bench, &present).await;
-    let presences = queue.presences(OSIS).await.unwrap();
+    let presences = queue.presences(OSIS.into()).await.unwrap();
     assert_eq!(presences.len(), ACTORS);
     assert!(presences.iter().all(|presence| presence.in_flight == 1));
-    let depth = queue.depth(OSIS).await.unwrap();
+    let depth = queue.depth(OSIS.into()).await.unwrap();
     assert_eq!((depth.queued, depth.running), (ACTORS as u64, ACTORS as u64));
 
     // A supervisor of an older revision asks once and knows of no pages.
@@ -110,7 +110,7 @@ async fn an_end_that_cannot_be_read_keeps_none_in_front_of_it_back() {
     assert!(!second.is_empty());
     let length: usize = redis::cmd("XLEN").arg(inbox).query_async(&mut connection).await.unwrap();
     assert_eq!(length, 0, "what is written with the last end of a call is written");
-    assert_eq!(queue.depth(OSIS).await.unwrap().running, 0);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().running, 0);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ fn of(lease: &Lease, chunks: &[OutputChunk]) -> LeaseOutput {
 }
 
 async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<StoredChunk> {
-    queue.output(OSIS, &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
+    queue.output(OSIS.into(), &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
 fn said(kept: &[StoredChunk]) -> Vec<(u32, u64, &OutputItem)> {
@@ -67,7 +67,7 @@ pub(super) async fn what_a_script_says_is_kept_in_order_with_its_job(kind: Kind)
     assert!(kept.iter().all(|kept| kept.chunk.at <= bench.now()));
     let mut gaps = Gaps::default();
     assert_eq!(kept.iter().map(|kept| gaps.before(kept)).sum::<u64>(), 3);
-    let rest = queue.output(OSIS, &job.id, &kept[1].mark, 2).await.unwrap();
+    let rest = queue.output(OSIS.into(), &job.id, &kept[1].mark, 2).await.unwrap();
     assert_eq!(rest, kept[2..4]);
     let ended = read(&queue, &job.id).await;
     assert_eq!(ended.progress.map(|progress| progress.message).as_deref(), Some("nearly"));

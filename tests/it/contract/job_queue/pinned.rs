@@ -25,20 +25,20 @@ pub(super) async fn what_is_for_an_absent_actor_is_counted_as_waiting(kind: Kind
     let queue = bench.supervisor();
     let job = submit(&queue, pinned("1")).await;
     let state = eventually("it has waited for a moment", super::queue_contract::LIMIT, || async {
-        let state = queue.state(OSIS).await.unwrap();
+        let state = queue.state(OSIS.into()).await.unwrap();
         state.oldest_age.is_some_and(|age| !age.is_zero()).then_some(state)
     })
     .await;
     assert_eq!((state.depth.queued, state.queued_for_absent, state.oldest_common_age), (1, 1, None));
-    assert_eq!(queue.depth(OSIS).await.unwrap().queued, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().queued, 1);
 
     let actor = bench.actor("osis_actor_0", 41).await;
-    let state = queue.state(OSIS).await.unwrap();
+    let state = queue.state(OSIS.into()).await.unwrap();
     assert_eq!((state.depth.queued, state.queued_for_absent), (1, 0), "the actor is there now");
     let taken = take_one(&actor).await;
     assert!(finish(&actor, success(&bench, &taken.lease, text("1"))).await);
     assert_eq!(read(&queue, &job.id).await.state, JobState::Succeeded);
-    let state = queue.state(OSIS).await.unwrap();
+    let state = queue.state(OSIS.into()).await.unwrap();
     assert_eq!((state.depth.queued, state.queued_for_absent, state.oldest_age), (0, 0, None));
     queue.close().await;
 }
@@ -57,14 +57,14 @@ pub(super) async fn what_waits_for_its_time_is_lost_with_its_actor(kind: Kind) {
     let many: Vec<JobId> =
         queue.submit(many).await.unwrap().into_iter().map(|submitted| submitted.unwrap().job.id).collect();
 
-    queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
+    queue.forget_actor(OSIS.into(), &actor_id("osis_actor_0")).await.unwrap();
     for id in many.iter().chain([&mine.id]) {
         let lost = read(&queue, id).await;
         let kind = lost.error.as_ref().map(|error| error.kind);
         assert_eq!((lost.state, kind), (JobState::Failed, Some(JobErrorKind::ActorLost)), "{lost:?}");
     }
     assert_eq!(read(&queue, &others.id).await.state, JobState::Scheduled);
-    let state = queue.state(OSIS).await.unwrap();
+    let state = queue.state(OSIS.into()).await.unwrap();
     assert_eq!((state.depth.delayed, state.depth.queued, state.queued_for_absent), (1, 0, 0));
     queue.close().await;
 }
@@ -80,7 +80,7 @@ pub(super) async fn what_waits_for_another_attempt_is_lost_with_its_actor(kind: 
     let taken = take_and_start(&bench, &actor).await;
     assert!(finish(&actor, super::queue_contract::failure(&bench, &taken.lease, "boom")).await);
     until_state(&queue, &job.id, JobState::RetryWait).await;
-    queue.forget_actor(OSIS, &actor_id("osis_actor_0")).await.unwrap();
+    queue.forget_actor(OSIS.into(), &actor_id("osis_actor_0")).await.unwrap();
     let lost = read(&queue, &job.id).await;
     assert_eq!((lost.state, lost.error.unwrap().kind), (JobState::Failed, JobErrorKind::ActorLost));
     queue.close().await;
@@ -112,9 +112,9 @@ async fn a_submit_beside_the_deletion_of_its_actor_leaves_no_job_that_waits_for_
     for round in 0..60 {
         store.insert(&record("osis_actor_0", &bench)).await.unwrap();
         let deletion = async {
-            queue.forget_actor(OSIS, &actor).await.unwrap();
+            queue.forget_actor(OSIS.into(), &actor).await.unwrap();
             store.remove(&actor).await.unwrap();
-            queue.forget_actor(OSIS, &actor).await.unwrap();
+            queue.forget_actor(OSIS.into(), &actor).await.unwrap();
         };
         let submits = async {
             let mut accepted = Vec::new();

@@ -157,11 +157,11 @@ impl QueueContract {
     /// The same, not announced.
     pub(super) fn silent_actor(&self, name: &str, pid: u32) -> Arc<dyn WorkQueue> {
         let config = match &self.place {
-            Place::Memory(broker) => return Arc::new(broker.work_queue(OSIS, actor_id(name), pid)),
+            Place::Memory(broker) => return Arc::new(broker.work_queue(OSIS.into(), actor_id(name), pid)),
             Place::Redis(redis) => self.config(redis.url(), redis.actors(OSIS)),
             Place::Cluster(cluster) => self.config(cluster.url(), cluster.actors(OSIS)),
         };
-        Arc::new(RedisWorkQueue::new(config, OSIS, actor_id(name), pid).unwrap())
+        Arc::new(RedisWorkQueue::new(config, OSIS.into(), actor_id(name), pid).unwrap())
     }
 
     /// The date as the queue sees it.

@@ -94,7 +94,7 @@ async fn an_actor_that_may_not_publish_ends_its_attempts_all_the_same() {
     let url = format!("{}?user=mute&pass=secret", bench.redis().url());
     let config = RedisConfig { url, ..RedisConfig::default() };
     let actor: Arc<dyn WorkQueue> =
-        Arc::new(RedisWorkQueue::new(config, OSIS, actor_id("osis_actor_0"), 41).unwrap());
+        Arc::new(RedisWorkQueue::new(config, OSIS.into(), actor_id("osis_actor_0"), 41).unwrap());
     actor.announce(false).await.unwrap();
     let taken = take_and_start(&bench, &actor).await;
     assert!(finish(&actor, failure(&bench, &taken.lease, "boom")).await);
@@ -127,7 +127,7 @@ async fn what_an_actor_says_beyond_the_limits_is_cut_and_costs_no_job_its_end() 
     let chunks = (1..).zip(said).map(chunk).collect();
     let void = actor.report_output(&[LeaseOutput { lease: taken.lease.clone(), chunks }]).await.unwrap();
     assert_eq!(void, []);
-    let kept = queue.output(OSIS, &talkative.id, &OutputMark::default(), 100).await.unwrap();
+    let kept = queue.output(OSIS.into(), &talkative.id, &OutputMark::default(), 100).await.unwrap();
     let percents = kept.iter().filter_map(|kept| match kept.chunk.item {
         OutputItem::Progress { percent, .. } => Some(percent),
         OutputItem::Line { .. } => None,
@@ -168,7 +168,7 @@ async fn a_foreign_record_is_an_error_that_names_it() {
     command(&mut bench, &["XADD", "hero:{osis}:q", "*", "id", "unknown"]).await;
     let job = submit(&queue, spec("1")).await;
     assert_eq!(take_one(&actor).await.lease.job_id, job.id);
-    assert_eq!(queue.depth(OSIS).await.unwrap().running, 1, "the others are gone");
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().running, 1, "the others are gone");
     queue.close().await;
 }
 

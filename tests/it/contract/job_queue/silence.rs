@@ -216,7 +216,7 @@ async fn an_entry_that_is_no_job_is_taken_out_and_stops_nobody() {
     let pending: PendingSummary = ask(&mut bench, &["XPENDING", "hero:{osis}:q", "g"]).await;
     assert_eq!(pending.0, 0, "nothing stays pending");
     assert_eq!(ask::<u64>(&mut bench, &["XLEN", "hero:{osis}:q"]).await, 0);
-    let state = queue.state(OSIS).await.unwrap();
+    let state = queue.state(OSIS.into()).await.unwrap();
     assert!(state.malformed >= 6, "{state:?}");
     assert_eq!(ask::<u64>(&mut bench, &["XLEN", "hero:{osis}:dlq"]).await, state.malformed);
     assert_eq!(read(&queue, &good.id).await.state, JobState::Succeeded);
@@ -246,7 +246,7 @@ async fn a_damaged_record_keeps_no_lease_and_no_retry_of_others() {
     let waits = submit(&queue, spec("3")).await;
     take_one(&actor).await;
     until_state_of(&queue, &waits.id).await;
-    assert!(queue.state(OSIS).await.unwrap().damaged > 0);
+    assert!(queue.state(OSIS.into()).await.unwrap().damaged > 0);
     queue.close().await;
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn one_request_is_one_job(kind: Kind) {
     let again = offer(&bench.supervisor(), again).await.unwrap();
     assert!(again.deduplicated);
     assert_eq!(again.job, first.job);
-    assert_eq!(queue.depth(OSIS).await.unwrap().queued, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().queued, 1);
 
     let refused = offer(&queue, request("r/1", "b", spec("2"))).await.unwrap_err();
     let SubmitRefused::RequestIdReused { request_id, first_use } = refused else { panic!("{refused:?}") };
@@ -64,7 +64,7 @@ pub(super) async fn one_request_twice_in_one_batch_is_one_job(kind: Kind) {
         [false, true, false],
         [answers[0].deduplicated, answers[1].deduplicated, answers[2].deduplicated]
     );
-    assert_eq!(queue.depth(OSIS).await.unwrap().queued, 2);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().queued, 2);
     queue.close().await;
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn a_full_queue_refuses_and_takes_again_when_there_is_room(kind
     let answers = queue.submit(batch).await.unwrap();
     let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(accepted, 3);
-    let full = SubmitRefused::QueueFull { script_type: OSIS, queued: 3, limit: 3 };
+    let full = SubmitRefused::QueueFull { queue: OSIS.into(), queued: 3, limit: 3 };
     assert_eq!(offer(&queue, submission(spec("5"))).await.unwrap_err(), full);
     offer(&queue, submission(JobSpec { script_type: ScriptType::SAL, ..spec("6") })).await.unwrap();
     let taken = take_one(&actor).await;
@@ -109,7 +109,7 @@ pub(super) async fn a_job_waits_for_its_time(kind: Kind) {
     assert_eq!(job.state, JobState::Scheduled);
     let scheduled = read(&queue, &job.id).await;
     assert_eq!(scheduled, job);
-    assert_eq!(queue.depth(OSIS).await.unwrap().delayed, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().delayed, 1);
     take_nothing(&actor).await;
     until_state(&queue, &job.id, JobState::Queued).await;
     assert!(bench.now() >= run_at);
@@ -149,11 +149,11 @@ pub(super) async fn a_pinned_job_is_only_for_its_actor(kind: Kind) {
     let (one, two) = (bench.actor("osis_actor_0", 41).await, bench.actor("osis_actor_1", 42).await);
     let pinned = JobSpec { target_actor: Some(actor_id("osis_actor_1")), ..spec("for one") };
     let job = submit(&queue, pinned.clone()).await;
-    assert_eq!(queue.depth(OSIS).await.unwrap().queued, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().queued, 1);
     take_nothing(&one).await;
     let taken = take_one(&two).await;
     assert_eq!((taken.lease.job_id.clone(), taken.spec), (job.id.clone(), pinned.clone()));
-    assert_eq!(queue.depth(OSIS).await.unwrap().running, 1);
+    assert_eq!(queue.depth(OSIS.into()).await.unwrap().running, 1);
     two.release(&[taken.lease]).await.unwrap();
     take_nothing(&one).await;
     let again = take_one(&two).await;

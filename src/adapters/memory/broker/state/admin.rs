@@ -3,45 +3,45 @@
 use super::State;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobKind, JobState};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::clock::Clock;
 use crate::ports::queue_admin::{EndCount, Paused, QueueDepth, QueueState};
 
 impl State {
-    pub(in crate::adapters::memory) fn queued(&self, script_type: ScriptType) -> u64 {
-        self.queues[script_type].waiting.values().filter(|waiting| waiting.counted).count() as u64
+    pub(in crate::adapters::memory) fn queued(&self, name: QueueName) -> u64 {
+        self.look_at(name).waiting.values().filter(|waiting| waiting.counted).count() as u64
     }
 
-    pub(in crate::adapters::memory) fn running(&self, script_type: ScriptType) -> u64 {
-        self.queues[script_type].held.values().filter(|held| held.counted).count() as u64
+    pub(in crate::adapters::memory) fn running(&self, name: QueueName) -> u64 {
+        self.look_at(name).held.values().filter(|held| held.counted).count() as u64
     }
 
-    pub(in crate::adapters::memory) fn delayed(&self, script_type: ScriptType) -> u64 {
-        self.queues[script_type].delayed.len() as u64
+    pub(in crate::adapters::memory) fn delayed(&self, name: QueueName) -> u64 {
+        self.look_at(name).delayed.len() as u64
     }
 
     /// Jobs that may wait, where that is set.
-    pub(in crate::adapters::memory) fn limit(&self, script_type: ScriptType) -> Option<u64> {
-        self.queues[script_type].limit
+    pub(in crate::adapters::memory) fn limit(&self, name: QueueName) -> Option<u64> {
+        self.look_at(name).limit
     }
 
-    pub(in crate::adapters::memory) fn set_limit(&mut self, script_type: ScriptType, limit: Option<u64>) {
-        self.queue(script_type).limit = limit;
+    pub(in crate::adapters::memory) fn set_limit(&mut self, name: QueueName, limit: Option<u64>) {
+        self.queue(name).limit = limit;
     }
 
-    pub(in crate::adapters::memory) fn state_of(&self, script_type: ScriptType) -> QueueState {
+    pub(in crate::adapters::memory) fn state_of(&self, name: QueueName) -> QueueState {
         let now = self.clock.now();
         let age = |job: &Job| now.duration_since(job.created_at).unwrap_or_default();
-        let of_type = |job: &&Job| job.spec.script_type == script_type && job.spec.kind == JobKind::Script;
+        let of_type = |job: &&Job| job.spec.queue() == name && job.spec.kind == JobKind::Script;
         let waits = self.jobs.values().filter(of_type).filter(|job| job.state == JobState::Queued);
-        let queue = &self.queues[script_type];
+        let queue = self.look_at(name);
         let is_absent = |actor: &ActorId| !queue.presences.contains_key(actor);
         let is_for_absent = |job: &&Job| job.spec.target_actor.as_ref().is_some_and(is_absent);
         QueueState {
             depth: QueueDepth {
-                queued: self.queued(script_type),
-                running: self.running(script_type),
-                delayed: self.delayed(script_type),
+                queued: self.queued(name),
+                running: self.running(name),
+                delayed: self.delayed(name),
             },
             oldest_age: waits.clone().map(age).max(),
             oldest_common_age: waits.clone().filter(|job| job.spec.target_actor.is_none()).map(age).max(),
@@ -54,19 +54,19 @@ impl State {
         }
     }
 
-    pub(in crate::adapters::memory) fn ends_of(&self, script_type: ScriptType) -> Vec<EndCount> {
-        let ends = self.queues[script_type].ends.iter();
+    pub(in crate::adapters::memory) fn ends_of(&self, name: QueueName) -> Vec<EndCount> {
+        let ends = self.look_at(name).ends.iter();
         ends.map(|(&(state, error_kind), &jobs)| EndCount { state, error_kind, jobs }).collect()
     }
 
     /// Pauses the queue for a reason and on behalf of an identity, or resumes it; false when it was so already.
     pub(in crate::adapters::memory) fn set_paused(
         &mut self,
-        script_type: ScriptType,
+        name: QueueName,
         pause: Option<(&str, Option<&str>)>,
     ) -> bool {
         let since = self.clock.now();
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         let changed = queue.paused.is_some() != pause.is_some();
         if changed {
             queue.paused = pause.map(|(reason, by)| Paused {
@@ -81,10 +81,10 @@ impl State {
     /// The jobs in these states that no actor has.
     pub(in crate::adapters::memory) fn jobs_waiting_in(
         &self,
-        script_type: ScriptType,
+        name: QueueName,
         states: &[JobState],
     ) -> Vec<JobId> {
-        let wanted = |job: &&Job| job.spec.script_type == script_type && states.contains(&job.state);
+        let wanted = |job: &&Job| job.spec.queue() == name && states.contains(&job.state);
         let mut jobs: Vec<_> = self.jobs().filter(wanted).collect();
         jobs.sort_by_key(|job| (job.created_at, job.id.clone()));
         jobs.into_iter().map(|job| job.id.clone()).collect()

@@ -109,7 +109,7 @@ impl State {
         let what = EventKind::JobStateChanged { old, new: job.state, attempt: job.attempt, error };
         let cause = Cause { reason, ..Cause::from(source) };
         let event = of_job(Event::new(self.clock.now(), cause, what, message), job);
-        self.append(EventStream::Jobs(job.spec.script_type), event);
+        self.append(EventStream::Jobs(job.spec.queue()), event);
     }
 
     /// Emits the removal of a job, before its record goes.
@@ -117,7 +117,7 @@ impl State {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let message = message::of_deleted_job(id);
         let event = Event::new(self.clock.now(), Source::Caller, EventKind::JobDeleted, message);
-        let (stream, event) = (EventStream::Jobs(job.spec.script_type), of_job(event, job));
+        let (stream, event) = (EventStream::Jobs(job.spec.queue()), of_job(event, job));
         self.append(stream, event);
     }
 

@@ -45,8 +45,8 @@ impl State {
     }
 
     pub(in crate::adapters::memory) fn accept(&mut self, job: Job) {
-        let (id, script_type) = (job.id.clone(), job.spec.script_type);
-        self.queue(script_type).submitted += u64::from(job.spec.kind == JobKind::Script);
+        let (id, name) = (job.id.clone(), job.spec.queue());
+        self.queue(name).submitted += u64::from(job.spec.kind == JobKind::Script);
         let lane = match &job.spec.target_actor {
             Some(actor) => Lane::Inbox(actor.clone()),
             None => Lane::Queue,
@@ -56,7 +56,7 @@ impl State {
         match due {
             Some(delay) => {
                 self.emit_state(&id, None);
-                self.queue(script_type).delayed.insert(id, (Instant::now() + delay, lane));
+                self.queue(name).delayed.insert(id, (Instant::now() + delay, lane));
             }
             None => self.enqueue(&id, lane, None),
         }
@@ -76,7 +76,7 @@ impl State {
     pub(in crate::adapters::memory) fn cancel(&mut self, id: &JobId, reason: &str) {
         let Some(job) = self.jobs.get(id) else { return };
         let finished = finished(job, Outcome::Cancelled(reason.to_owned()), self.clock.now());
-        let queue = self.queue(job.spec.script_type);
+        let queue = self.queue(job.spec.queue());
         queue.delayed.remove(id);
         queue.waiting.retain(|_place, waiting| waiting.job_id != *id);
         let held = queue.held.iter().find(|(_entry, held)| held.job_id == *id).map(|(entry, _held)| *entry);

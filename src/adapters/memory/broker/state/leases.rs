@@ -9,7 +9,7 @@ use super::{
     remember,
 };
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobState, MAX_RESULT_BYTES, Outcome};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::Presence;
 use crate::ports::clock::Clock;
 use crate::ports::work_queue::{AttemptEnd, AttemptError, Lease, Retryability, TakenJob, Work};
@@ -22,14 +22,9 @@ fn too_long(result: &JobResult) -> AttemptError {
 }
 
 impl State {
-    pub(in crate::adapters::memory) fn announce(
-        &mut self,
-        script_type: ScriptType,
-        holder: &Holder,
-        draining: bool,
-    ) {
+    pub(in crate::adapters::memory) fn announce(&mut self, name: QueueName, holder: &Holder, draining: bool) {
         let heartbeat_at = self.clock.now();
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         let last_job_at = queue.presences.get(&holder.actor_id).and_then(|presence| presence.last_job_at);
         let presence = Presence {
             actor_id: holder.actor_id.clone(),
@@ -44,8 +39,8 @@ impl State {
         queue.presences.insert(holder.actor_id.clone(), presence);
     }
 
-    pub(in crate::adapters::memory) fn leave(&mut self, script_type: ScriptType, holder: &Holder) {
-        let queue = self.queue(script_type);
+    pub(in crate::adapters::memory) fn leave(&mut self, name: QueueName, holder: &Holder) {
+        let queue = self.queue(name);
         if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
             queue.presences.remove(&holder.actor_id);
         }
@@ -54,12 +49,12 @@ impl State {
     /// Takes messages, and up to `max` jobs: pinned ones first.
     pub(in crate::adapters::memory) fn take(
         &mut self,
-        script_type: ScriptType,
+        name: QueueName,
         holder: &Holder,
         max: usize,
     ) -> Vec<Work> {
         let until = Instant::now() + self.config.lease;
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         let mut work: Vec<Work> =
             queue.messages.get_mut(holder).map(|messages| messages.drain(..).collect()).unwrap_or_default();
         let inbox = Lane::Inbox(holder.actor_id.clone());
@@ -68,7 +63,7 @@ impl State {
         let open = queue.waiting.keys().filter(|(lane, _, _)| for_me(lane));
         let places: Vec<Place> = open.take(max).cloned().collect();
         for place in places {
-            let queue = self.queue(script_type);
+            let queue = self.queue(name);
             let Some(waiting) = queue.waiting.remove(&place) else { continue };
             let (lane, order, entry) = place;
             let Waiting { job_id: id, expires, counted } = waiting;
@@ -76,7 +71,7 @@ impl State {
                 InFlight { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
             queue.held.insert(entry, held);
             if counted {
-                self.note_activity(script_type, holder);
+                self.note_activity(name, holder);
             }
             let now = self.clock.now();
             if let Some(job) = self.jobs.get_mut(&id) {
@@ -96,11 +91,11 @@ impl State {
     /// Finds the jobs that this process holds without knowing them.
     pub(in crate::adapters::memory) fn recover(
         &self,
-        script_type: ScriptType,
+        name: QueueName,
         holder: &Holder,
         known: &[Lease],
     ) -> Vec<Work> {
-        let queue = &self.queues[script_type];
+        let queue = self.look_at(name);
         let held = queue.held.iter().filter(|(_, held)| held.holder == *holder);
         held.filter_map(|(entry, held)| {
             let lease = lease(*entry, &held.job_id);
@@ -113,12 +108,12 @@ impl State {
     /// Renews the leases that stand; returns the void ones.
     pub(in crate::adapters::memory) fn renew_leases(
         &mut self,
-        script_type: ScriptType,
+        name: QueueName,
         holder: &Holder,
         leases: &[Lease],
     ) -> Vec<Lease> {
         let until = Instant::now() + self.config.lease;
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         let mut void = Vec::new();
         for lease in leases {
             let held = entry_of(lease).and_then(|entry| queue.held.get_mut(&entry));
@@ -138,14 +133,14 @@ impl State {
 
     pub(in crate::adapters::memory) fn finish(
         &mut self,
-        script_type: ScriptType,
+        name: QueueName,
         holder: &Holder,
         end: AttemptEnd,
     ) -> bool {
         let Some(entry) = entry_of(&end.lease) else { return false };
-        let Some(held) = self.queue(script_type).held.remove(&entry) else { return false };
+        let Some(held) = self.queue(name).held.remove(&entry) else { return false };
         if held.counted {
-            self.note_activity(script_type, holder);
+            self.note_activity(name, holder);
         }
         self.keep_output(&held.job_id, &end.output);
         let now = self.clock.now();
@@ -177,7 +172,7 @@ impl State {
             job.due_at = Some(now + delay);
             let due = (Instant::now() + delay, front_of(held.lane));
             self.emit_state(&held.job_id, Some(JobState::Running));
-            self.queue(script_type).delayed.insert(held.job_id, due);
+            self.queue(name).delayed.insert(held.job_id, due);
         } else {
             self.fail_job(&held.job_id, failed.error);
         }
@@ -185,11 +180,11 @@ impl State {
     }
 
     /// Puts untouched jobs back, in their order, before all that waits.
-    pub(in crate::adapters::memory) fn release(&mut self, script_type: ScriptType, leases: &[Lease]) {
+    pub(in crate::adapters::memory) fn release(&mut self, name: QueueName, leases: &[Lease]) {
         let mut entries: Vec<u64> = leases.iter().filter_map(entry_of).collect();
         entries.sort_unstable();
         for entry in entries {
-            let Some(held) = self.queue(script_type).held.remove(&entry) else { continue };
+            let Some(held) = self.queue(name).held.remove(&entry) else { continue };
             if let Some(job) = self.jobs.get_mut(&held.job_id) {
                 job.attempt = job.attempt.saturating_sub(1);
                 job.started_at = None;

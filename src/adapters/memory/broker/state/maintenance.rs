@@ -5,36 +5,36 @@ use tokio::time::Instant;
 use super::{Lane, State};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{JobError, JobErrorKind};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::Reclaimed;
 
 impl State {
     pub(in crate::adapters::memory) fn maintain(&mut self) {
         let now = Instant::now();
-        for script_type in ScriptType::ALL {
-            self.promote_due(script_type, now);
-            self.expire_leases(script_type, now);
-            self.fail_overdue(script_type, now);
+        for name in QueueName::DEFAULTS {
+            self.promote_due(name, now);
+            self.expire_leases(name, now);
+            self.fail_overdue(name, now);
         }
         self.remove_ended(now);
     }
 
     /// Queues the delayed jobs whose time has come.
-    fn promote_due(&mut self, script_type: ScriptType, now: Instant) {
-        let delayed = self.queue(script_type).delayed.iter();
+    fn promote_due(&mut self, name: QueueName, now: Instant) {
+        let delayed = self.queue(name).delayed.iter();
         let due: Vec<(JobId, Lane)> = delayed
             .filter(|(_id, (at, _lane))| *at <= now)
             .map(|(id, (_at, lane))| (id.clone(), lane.clone()))
             .collect();
         for (id, lane) in due {
-            self.queue(script_type).delayed.remove(&id);
+            self.queue(name).delayed.remove(&id);
             self.enqueue(&id, lane, None);
         }
     }
 
     /// Reclaims the jobs whose lease has expired.
-    fn expire_leases(&mut self, script_type: ScriptType, now: Instant) {
-        let held = self.queue(script_type).held.iter();
+    fn expire_leases(&mut self, name: QueueName, now: Instant) {
+        let held = self.queue(name).held.iter();
         let expired: Vec<(u64, ActorId)> = held
             .filter(|(_entry, held)| held.until <= now)
             .map(|(entry, held)| (*entry, held.holder.actor_id.clone()))
@@ -42,14 +42,14 @@ impl State {
         for (entry, actor) in expired {
             let message = format!("the lease of actor {actor} expired: it gave no sign of life");
             let error = JobError::new(JobErrorKind::ActorLost, message);
-            self.reclaim_entry(script_type, entry, &error, &mut Reclaimed::default());
+            self.reclaim_entry(name, entry, &error, &mut Reclaimed::default());
         }
     }
 
     /// Fails the jobs that wait for their first attempt beyond their queue timeout.
-    fn fail_overdue(&mut self, script_type: ScriptType, now: Instant) {
+    fn fail_overdue(&mut self, name: QueueName, now: Instant) {
         let mut overdue = Vec::new();
-        self.queue(script_type).waiting.retain(|_place, waiting| {
+        self.queue(name).waiting.retain(|_place, waiting| {
             let late = waiting.expires.is_some_and(|expires| expires <= now);
             if late {
                 overdue.push(waiting.job_id.clone());

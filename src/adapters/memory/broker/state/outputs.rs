@@ -6,7 +6,7 @@ use super::{Holder, State, entry_of};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::JobKind;
 use crate::domain::model::output::{OutputChunk, OutputItem, OutputMark, Progress, StoredChunk};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::work_queue::{Lease, LeaseOutput};
 
 /// Chunks kept of one job.
@@ -33,13 +33,13 @@ impl State {
     /// Keeps the output under leases that stand; returns the void leases.
     pub(in crate::adapters::memory) fn report_output(
         &mut self,
-        script_type: ScriptType,
+        name: QueueName,
         holder: &Holder,
         output: &[LeaseOutput],
     ) -> Vec<Lease> {
         let mut void = Vec::new();
         for LeaseOutput { lease, chunks } in output {
-            let queue = self.queue(script_type);
+            let queue = self.queue(name);
             let held = entry_of(lease).and_then(|entry| queue.held.get(&entry));
             match held.filter(|held| held.holder == *holder) {
                 Some(_held) => self.keep_output(&lease.job_id, chunks),

@@ -3,25 +3,25 @@
 use super::{Holder, InFlight, Lane, State};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{JobError, JobErrorKind};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::{Presence, Reclaimed};
 use crate::ports::work_queue::Work;
 
 impl State {
     pub(in crate::adapters::memory) fn reclaim(
         &mut self,
-        script_type: ScriptType,
+        name: QueueName,
         holder: &Holder,
         error: &JobError,
     ) -> Reclaimed {
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         let lost: Vec<u64> =
             queue.held.iter().filter(|(_, held)| held.holder == *holder).map(|(entry, _)| *entry).collect();
         let mut reclaimed = Reclaimed::default();
         for entry in lost {
-            self.reclaim_entry(script_type, entry, error, &mut reclaimed);
+            self.reclaim_entry(name, entry, error, &mut reclaimed);
         }
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         queue.messages.remove(holder);
         if queue.presences.get(&holder.actor_id).is_some_and(|presence| presence.pid == holder.pid) {
             queue.presences.remove(&holder.actor_id);
@@ -29,8 +29,8 @@ impl State {
         reclaimed
     }
 
-    pub(in crate::adapters::memory) fn presences(&self, script_type: ScriptType) -> Vec<Presence> {
-        let queue = &self.queues[script_type];
+    pub(in crate::adapters::memory) fn presences(&self, name: QueueName) -> Vec<Presence> {
+        let queue = self.look_at(name);
         let counted = |presence: &Presence| {
             let of_it = |held: &&InFlight| {
                 held.counted && held.holder.actor_id == presence.actor_id && held.holder.pid == presence.pid
@@ -41,8 +41,8 @@ impl State {
         queue.presences.values().map(counted).collect()
     }
 
-    pub(in crate::adapters::memory) fn forget_actor(&mut self, script_type: ScriptType, actor: &ActorId) {
-        let queue = self.queue(script_type);
+    pub(in crate::adapters::memory) fn forget_actor(&mut self, name: QueueName, actor: &ActorId) {
+        let queue = self.queue(name);
         queue.presences.remove(actor);
         queue.messages.retain(|holder, _hints| holder.actor_id != *actor);
         let pinned = |lane: &Lane| matches!(lane, Lane::Inbox(of) if of == actor);
@@ -68,14 +68,9 @@ impl State {
         }
     }
 
-    pub(in crate::adapters::memory) fn message(
-        &mut self,
-        script_type: ScriptType,
-        actor: &ActorId,
-        message: Work,
-    ) {
+    pub(in crate::adapters::memory) fn message(&mut self, name: QueueName, actor: &ActorId, message: Work) {
         // A message is for the process that is there now; the next one of this name has nothing to do with it.
-        let queue = self.queue(script_type);
+        let queue = self.queue(name);
         let Some(presence) = queue.presences.get(actor) else { return };
         let holder = Holder { actor_id: actor.clone(), pid: presence.pid };
         queue.messages.entry(holder).or_default().push_back(message);

@@ -6,11 +6,11 @@ use super::error_of;
 use crate::domain::model::event::{Cause, Event, EventKind, Source, message};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::JobState;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 
 /// Decodes an event of a job from its fields; see `emit_job_event` in `lua/records.lua`.
 pub(in crate::adapters::redis) fn decode_job_event<'a>(
-    script_type: ScriptType,
+    queue: QueueName,
     at: SystemTime,
     get: impl Fn(&str) -> Option<&'a str>,
 ) -> Option<Event> {
@@ -32,7 +32,8 @@ pub(in crate::adapters::redis) fn decode_job_event<'a>(
         }
     };
     let cause = Cause { reason, ..Cause::from(source) };
-    let mut event = Event::new(at, cause, what, message).of_type(script_type);
+    let mut event = Event::new(at, cause, what, message);
+    event.script_type = queue.default_type();
     event.actor_id = actor_id;
     event.job_id = Some(id);
     event.caller_id = get("caller").unwrap_or_default().to_owned();

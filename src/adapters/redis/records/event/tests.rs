@@ -156,7 +156,7 @@ fn the_event_of_a_job_says_what_happened_to_whom_and_why() {
         ("error", r#"{"kind":"script_error","message":"boom","log_tail":["x"]}"#),
     ];
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    let event = decode_job_event(ScriptType::OSIS, at(), get).unwrap();
+    let event = decode_job_event(ScriptType::OSIS.into(), at(), get).unwrap();
     assert_eq!(event.message, "job j1 failed on osis_actor_0: boom");
     assert_eq!((event.caller_id.as_str(), event.at, event.cause.source), ("billing", at(), Source::Queue));
     let error = Some(JobError::new(JobErrorKind::ScriptError, "boom"));

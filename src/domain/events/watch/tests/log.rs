@@ -17,7 +17,7 @@ use crate::ports::store_fault::StoreFault;
 pub(super) fn event(stream: EventStream, position: Position) -> Logged {
     let (what, script_type) = match stream {
         EventStream::Control => (EventKind::QueuePaused, None),
-        EventStream::Jobs(script_type) => (EventKind::JobDeleted, Some(script_type)),
+        EventStream::Jobs(queue) => (EventKind::JobDeleted, queue.default_type()),
     };
     let mut event = Event::new(SystemTime::UNIX_EPOCH, Source::Caller, what, "m");
     event.script_type = script_type;

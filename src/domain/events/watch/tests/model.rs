@@ -14,12 +14,16 @@ use super::{EventHub, EventWatch, hub};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::event::{Severity, Topic};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::ports::event_log::Logged;
 
-const STREAMS: [EventStream; 3] =
-    [EventStream::Control, EventStream::Jobs(ScriptType::OSIS), EventStream::Jobs(ScriptType::SAL)];
+const STREAMS: [EventStream; 3] = [
+    EventStream::Control,
+    EventStream::Jobs(QueueName::DEFAULTS[0]),
+    EventStream::Jobs(QueueName::DEFAULTS[1]),
+];
 /// After this long without an event nothing is on its way any more.
 const QUIET: Duration = Duration::from_secs(10);
 
