@@ -4,12 +4,14 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use super::heads::Heads;
 
@@ -31,9 +33,14 @@ pub(super) struct Line {
     orders: mpsc::Sender<Order>,
     /// Whether the next connection that brings an answer ends between the head of the answer and its message.
     behead: Arc<AtomicBool>,
+    /// When the server last wrote more than a sign of life.
+    carried: Arc<watch::Sender<Instant>>,
     _task: JoinSet<()>,
     _folder: Option<TempDir>,
 }
+
+/// Most bytes of what a server writes by itself or about a connection: an answer to a ping of HTTP/2, a heartbeat.
+const SIGN_OF_LIFE: usize = 256;
 
 /// What clients are given to connect to.
 #[derive(Debug, Clone, Copy)]
@@ -127,8 +134,21 @@ impl Line {
         let (orders, inbox) = mpsc::channel(4);
         let behead = Arc::new(AtomicBool::new(false));
         let mut task = JoinSet::new();
-        task.spawn(carry(door, end, inbox, Arc::clone(&behead)));
-        Self { address, orders, behead, _task: task, _folder: folder }
+        let carried = Arc::new(watch::Sender::new(Instant::now()));
+        let way = Carrier { end, behead: Arc::clone(&behead), carried: Arc::clone(&carried) };
+        task.spawn(carry(door, way, inbox));
+        Self { address, orders, behead, carried, _task: task, _folder: folder }
+    }
+
+    /// Waits until the server was not able to write anything for so long.
+    pub(super) async fn quiet_for(&self, time: Duration) {
+        loop {
+            let quiet = *self.carried.borrow() + time;
+            if quiet <= Instant::now() {
+                return;
+            }
+            sleep_until(quiet).await;
+        }
     }
 
     /// Does what a scenario calls it.
@@ -144,14 +164,22 @@ impl Line {
     }
 }
 
-async fn carry(door: Door, end: End, mut inbox: mpsc::Receiver<Order>, behead: Arc<AtomicBool>) {
+/// What each connection needs.
+#[derive(Clone)]
+struct Carrier {
+    end: End,
+    behead: Arc<AtomicBool>,
+    carried: Arc<watch::Sender<Instant>>,
+}
+
+async fn carry(door: Door, carrier: Carrier, mut inbox: mpsc::Receiver<Order>) {
     let mut connections = JoinSet::new();
     let (up, is_up) = watch::channel(true);
     loop {
         tokio::select! {
             client = door.accept() => {
                 if *is_up.borrow() {
-                    connections.spawn(join(client, end.clone(), Arc::clone(&behead)));
+                    connections.spawn(join(client, carrier.clone()));
                 }
             }
             Some(order) = inbox.recv() => {
@@ -164,8 +192,8 @@ async fn carry(door: Door, end: End, mut inbox: mpsc::Receiver<Order>, behead: A
 }
 
 /// Both directions until both have ended. A server that is away is a connection that ends at once.
-async fn join(client: Box<dyn Way>, end: End, behead: Arc<AtomicBool>) {
-    let Some(server) = end.connect().await else { return };
+async fn join(client: Box<dyn Way>, carrier: Carrier) {
+    let Some(server) = carrier.end.connect().await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let there = async {
@@ -173,7 +201,7 @@ async fn join(client: Box<dyn Way>, end: End, behead: Arc<AtomicBool>) {
         let _ended = to_server.shutdown().await;
     };
     let back = async {
-        let _ended = answers(&mut from_server, &mut to_client, &behead).await;
+        let _ended = answers(&mut from_server, &mut to_client, &carrier).await;
         let _ended = to_client.shutdown().await;
     };
     tokio::join!(there, back);
@@ -183,7 +211,7 @@ async fn join(client: Box<dyn Way>, end: End, behead: Arc<AtomicBool>) {
 async fn answers(
     server: &mut (impl AsyncRead + Unpin),
     client: &mut (impl AsyncWrite + Unpin),
-    behead: &AtomicBool,
+    carrier: &Carrier,
 ) -> io::Result<()> {
     let (mut heads, mut buffer) = (Heads::default(), vec![0; 64 * 1024]);
     loop {
@@ -191,8 +219,11 @@ async fn answers(
         if length == 0 {
             return Ok(());
         }
+        if length > SIGN_OF_LIFE {
+            carrier.carried.send_replace(Instant::now());
+        }
         match heads.end_in(&buffer[..length]) {
-            Some(end) if behead.swap(false, Ordering::SeqCst) => {
+            Some(end) if carrier.behead.swap(false, Ordering::SeqCst) => {
                 return client.write_all(&buffer[..end]).await;
             }
             Some(_) | None => client.write_all(&buffer[..length]).await?,

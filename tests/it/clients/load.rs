@@ -1,10 +1,6 @@
-//! What makes watches fall behind: more events than anything holds for a reader, time, and a log that forgets.
+//! What makes watches fall behind: more events than anything holds for a reader, and a log that forgets.
 
-use std::time::Duration;
-
-use hero_supervisor::domain::events::watch::STALL_LIMIT;
 use hero_supervisor::proto as pb;
-use tokio::time::sleep;
 
 use crate::support::full_service::patient_client;
 use crate::support::redis::PrivateRedis;
@@ -43,11 +39,6 @@ pub(super) async fn flood(service: &Service, caller: &str, jobs: usize) {
     };
     let purged = client.purge_queue(request).await.unwrap().into_inner().purged_count;
     assert_eq!(usize::try_from(purged), Ok(jobs));
-}
-
-/// Waits for as long as makes a reader that takes nothing too slow. That time goes by is what happens here.
-pub(super) async fn stall() {
-    sleep(STALL_LIMIT + Duration::from_secs(1)).await;
 }
 
 /// Trims every stream of events, as their bounds do when much more happens than here.

@@ -60,7 +60,7 @@ pub(super) enum Step {
     },
     /// So many jobs of one caller, submitted and cancelled.
     Flood { flood: usize, caller: String },
-    /// Nothing happens for longer than the server lets a reader be that takes nothing.
+    /// The server can write nothing for longer than it lets a reader be that takes nothing.
     Stall {
         #[expect(dead_code, reason = "the word is all that is said")]
         stall: bool,

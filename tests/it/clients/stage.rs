@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use hero_supervisor::domain::events::watch::STALL_LIMIT;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
@@ -18,6 +19,8 @@ use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::zinit::PrivateZinit;
 
+/// Time that the server is stuck longer than it puts up with, for it notices that a moment later.
+const STUCK: Duration = Duration::from_secs(1);
 /// Between two looks at a fact.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -204,7 +207,8 @@ impl Play<'_> {
                 Ok(())
             }
             Step::Stall { stall: _ } => {
-                load::stall().await;
+                // Whatever buffers between it and the server took, the server is stuck from then on.
+                self.stage.line.quiet_for(STALL_LIMIT + STUCK).await;
                 Ok(())
             }
             Step::Answered { answered, code, count } => self.answered(answered, code, *count).await,
