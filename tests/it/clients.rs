@@ -134,6 +134,8 @@ static STAGES: Semaphore = Semaphore::const_new(2);
 /// Every scenario that this server can play, one after the other; what fails is told together.
 async fn passes(language: &str, over: Over) {
     let _turn = STAGES.acquire().await.unwrap();
+    // Declared first, so that it is dropped last: behind the logs of the stage, which can be long.
+    let mut last = LastWords(format!("{language}: while the stage was set"));
     let mut stage = Stage::set(language, over).await;
     let info = stage.call("GetServerInfo", serde_json::json!({})).await;
     let can = |call: &str| {
@@ -151,13 +153,29 @@ async fn passes(language: &str, over: Over) {
         if beside_the_way {
             continue;
         }
+        last.0 = format!("{language}: in {}, after {failed:?}", scenario.name);
         if let Err(why) = stage.play(&scenario).await {
             failed.push(format!("{}: {why}", scenario.name));
+            last.0 = format!("{language}: while the stage was set again, after {failed:?}");
             stage = Stage::set(language, over).await;
         }
     }
+    last.0 = format!("{language}: in the golden files, after {failed:?}");
     failed.extend(golden::differences(&mut stage).await);
-    assert!(failed.is_empty(), "{language} fails in {}:\n\n{}", failed.len(), failed.join("\n\n"));
+    last.0 = format!("{language} fails in {}:\n\n{}", failed.len(), failed.join("\n\n"));
+    assert!(failed.is_empty(), "{}", last.0);
+}
+
+/// What went wrong, told once more when a test fails, at the end of what it prints.
+struct LastWords(String);
+
+impl Drop for LastWords {
+    #[expect(clippy::print_stderr, reason = "a failed test says why")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
 }
 
 /// A value as it is shown in a failure: enough to see what is wrong.
