@@ -22,6 +22,7 @@ pub mod host_calls;
 pub mod hosts;
 pub mod launcher;
 mod log_tail;
+mod meter;
 pub mod objects;
 mod orphans;
 mod output_writer;

@@ -47,7 +47,13 @@ struct Nowhere {
 impl Host for Nowhere {
     fn submit(&mut self, seq: u64, _job: &TakenJob, _start_by: Instant) {
         let result = JobResult { text: "42".to_owned(), kind: ResultKind::Json };
-        self.said.push(Reply::Done(Done { seq, wall_us: 0, retiring: false, outcome: Ok(result) }));
+        self.said.push(Reply::Done(Done {
+            seq,
+            wall_us: 0,
+            retiring: false,
+            usage: None,
+            outcome: Ok(result),
+        }));
     }
 
     fn flush(&mut self) {

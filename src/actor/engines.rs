@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actor::host_calls::Caller;
-use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult, JobUsage};
 use crate::domain::model::output::LogStream;
 use crate::ports::work_queue::{AttemptError, Retryability};
 
@@ -40,6 +40,9 @@ pub trait Engine {
     /// True for an engine that bounds the memory of its scripts itself; the host is not bounded then.
     const LIMITS_MEMORY: bool = false;
 
+    /// True for an engine that runs each script in a process of its own: what its host uses does not count as the job's.
+    const SCRIPTS_ARE_PROCESSES: bool = false;
+
     /// Gives the engine a way to ask its actor for something; called once, before anything else.
     fn connect(&mut self, _actor: Caller) {}
 
@@ -55,6 +58,11 @@ pub trait Engine {
     /// # Errors
     /// How the attempt failed.
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError>;
+
+    /// Takes what the processes that the last script has started have used; None if there were none, or if it is not known.
+    fn take_usage(&mut self) -> Option<JobUsage> {
+        None
+    }
 }
 
 /// Takes what a script says while it runs, line by line and in order. Never blocks for long and never fails: what

@@ -29,6 +29,7 @@ use crate::actor::engines::{BYTE_ORDER_MARK, Engine, Limits, Script, Sink};
 use crate::actor::frame::{FromHost, Run, ToHost, body_length, decode_run, decode_to_host, uptime_us};
 use crate::actor::host_calls::{Caller, ControlSocket, ReplySender};
 use crate::actor::hosts::{Done, Reply};
+use crate::actor::meter::HostMeter;
 use crate::actor::orphans::PARENT_MARK;
 use crate::actor::output_writer::OutputWriter;
 use crate::actor::process_tree;
@@ -160,6 +161,7 @@ impl Scripts<'_> {
             self.limit_memory()?;
         }
         output_writer.reply(&ready)?;
+        let mut meter = HostMeter::new();
         let mut body = Vec::new();
         while read_frame(&mut jobs, &mut body)? {
             let run = decode_run(&body).map_err(io::Error::other)?;
@@ -167,7 +169,7 @@ impl Scripts<'_> {
             match self.gate.start(run.seq, uptime_us() >= run.start_by_us) {
                 Start::Go => {
                     output_writer.begin(run.seq);
-                    let done = self.attempt(&mut engine, &run, &sink);
+                    let done = self.attempt(&mut engine, &run, &sink, &mut meter);
                     let retiring = done.retiring;
                     output_writer.reply(&Reply::Done(done))?;
                     if retiring {
@@ -182,9 +184,16 @@ impl Scripts<'_> {
         Ok(())
     }
 
-    fn attempt<E: Engine>(&self, engine: &mut E, run: &Run<'_>, sink: &Arc<dyn Sink>) -> Done {
+    fn attempt<E: Engine>(
+        &self,
+        engine: &mut E,
+        run: &Run<'_>,
+        sink: &Arc<dyn Sink>,
+        meter: &mut HostMeter,
+    ) -> Done {
         self.caller.begin(run.seq);
         let begin = Instant::now();
+        meter.begin();
         let script = Script {
             kind: run.kind,
             job_id: run.job_id,
@@ -199,8 +208,14 @@ impl Scripts<'_> {
         let outcome = engine.run(&script, sink);
         let wall = begin.elapsed();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        let (own, started) = (meter.end(wall), engine.take_usage());
+        let usage = match started {
+            started if E::SCRIPTS_ARE_PROCESSES => started,
+            Some(started) => Some(own.and(started)),
+            None => Some(own),
+        };
         let retiring = wall >= LOOK_AT_MEMORY_AFTER && self.has_grown();
-        Done { seq: run.seq, wall_us, retiring, outcome }
+        Done { seq: run.seq, wall_us, retiring, usage, outcome }
     }
 
     /// Whatever a script does, it gets only so much memory; then the allocator ends this process.

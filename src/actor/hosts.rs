@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::domain::model::job::JobResult;
+use crate::domain::model::job::{JobResult, JobUsage};
 use crate::domain::model::output::OutputItem;
 use crate::ports::work_queue::{AttemptError, TakenJob};
 
@@ -94,6 +94,8 @@ pub struct Done {
     pub wall_us: u64,
     /// The host ends now, without having started anything else, because its memory has grown.
     pub retiring: bool,
+    /// Resources that the job has used; None if they are not known.
+    pub usage: Option<JobUsage>,
     /// Result or error.
     pub outcome: Result<JobResult, AttemptError>,
 }

@@ -1,6 +1,7 @@
 //! Usage of actors for people.
 
-use crate::proto::ActorUsage;
+use crate::cli::values::duration;
+use crate::proto::{ActorUsage, JobUsage};
 
 const NONE: &str = "-";
 
@@ -38,6 +39,15 @@ pub(super) fn sentence(usage: Option<&ActorUsage>) -> String {
         files(usage),
         of.threads
     )
+}
+
+/// Renders what an attempt of a job has used: `310ms of CPU, at most 52.1 MiB of memory`.
+pub(super) fn usage_of_job(usage: &JobUsage) -> String {
+    let cpu = format!("{} of CPU", duration(usage.cpu_time));
+    match usage.peak_memory_bytes {
+        Some(peak) => format!("{cpu}, at most {} of memory", bytes(peak)),
+        None => cpu,
+    }
 }
 
 /// Renders a number of bytes with the unit that leaves one to three digits before the point.
@@ -81,5 +91,14 @@ mod tests {
         };
         assert_eq!(sentence(Some(&usage)), "cpu 12.5%, memory 1.0 MiB, - open files, 5 threads in 1 process");
         assert_eq!(sentence(None), "-");
+    }
+
+    #[test]
+    fn a_job_says_what_it_has_used_as_far_as_that_is_known() {
+        let cpu_time = Some(prost_types::Duration { seconds: 0, nanos: 310_400_000 });
+        let usage = JobUsage { cpu_time, peak_memory_bytes: None };
+        assert_eq!(usage_of_job(&usage), "310ms of CPU");
+        let usage = JobUsage { peak_memory_bytes: Some(50 << 20), ..usage };
+        assert_eq!(usage_of_job(&usage), "310ms of CPU, at most 50.0 MiB of memory");
     }
 }

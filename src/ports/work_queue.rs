@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{JobError, JobResult, JobSpec};
+use crate::domain::model::job::{JobError, JobResult, JobSpec, JobUsage};
 use crate::domain::model::output::OutputChunk;
 use crate::ports::job_queue::QueueError;
 
@@ -55,6 +55,8 @@ pub struct AttemptEnd {
     pub started_at: SystemTime,
     /// Result or error. [`AttemptError::retry`] says whether an error leads to another attempt.
     pub outcome: Result<JobResult, AttemptError>,
+    /// Resources that the attempt has used; None if they are not known.
+    pub usage: Option<JobUsage>,
     /// Output that was not reported before; refused together with the end.
     pub output: Vec<OutputChunk>,
 }

@@ -28,6 +28,7 @@ export const STEPS = [
     await visit(page, `#/job/${made.failed}`, made.failed);
     await page.locator(".script .marked", { hasText: "10 / row" }).waitFor();
     await page.getByText("script error").first().waitFor();
+    await page.locator(".timeline").getByText(/^\d.* of CPU(, at most .* of memory)?$/).waitFor();
     await check(page, "failed job");
     await visit(page, `#/job/${made.tree}`, made.tree);
     await page.getByRole("heading", { name: "Result" }).waitFor();

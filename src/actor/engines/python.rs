@@ -30,7 +30,7 @@ use crate::actor::engines::sandbox::{self, Reach, Sandbox};
 use crate::actor::engines::work::{WorkFolder, remove_own};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
 use crate::actor::process_tree;
-use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult, JobUsage};
 use crate::ports::work_queue::AttemptError;
 use job::Attempt;
 use server::Server;
@@ -121,6 +121,7 @@ impl Engine for Python {
     const STARTS_PROCESSES: bool = true;
     const STOPS_SCRIPTS: bool = true;
     const LIMITS_MEMORY: bool = true;
+    const SCRIPTS_ARE_PROCESSES: bool = true;
 
     fn probe(&mut self) -> Result<String, String> {
         let work = self.flags.work.dir.open()?;
@@ -137,5 +138,9 @@ impl Engine for Python {
 
     fn run(&mut self, script: &Script<'_>, sink: &Arc<dyn Sink>) -> Result<JobResult, AttemptError> {
         self.attempt(script, sink)
+    }
+
+    fn take_usage(&mut self) -> Option<JobUsage> {
+        self.server.as_mut().and_then(Server::take_usage)
     }
 }

@@ -29,9 +29,10 @@ use nix::sys::prctl::set_child_subreaper;
 use crate::actor::engines::rhai::Rhai;
 use crate::actor::engines::work::{WorkDir, WorkFolder};
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed};
+use crate::actor::meter::ChildrenMeter;
 use crate::actor::process_tree;
 use crate::actor::program::EngineFlags;
-use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobUsage};
 use crate::ports::script_redis::ScriptRedis;
 use crate::ports::work_queue::AttemptError;
 use context::Context;
@@ -46,6 +47,9 @@ pub struct Sal {
     dir: WorkDir,
     /// Parent of the folders of jobs.
     work: Option<WorkFolder>,
+    children: ChildrenMeter,
+    /// Resources that the commands of the last job have used.
+    usage: Option<JobUsage>,
 }
 
 /// Flags of the SAL actor.
@@ -105,7 +109,15 @@ impl Sal {
             let reference = registry.reference();
             (registry.module(), (context, reference))
         });
-        Self { rhai, context, reference, dir: flags.dir.clone(), work: None }
+        Self {
+            rhai,
+            context,
+            reference,
+            dir: flags.dir.clone(),
+            work: None,
+            children: ChildrenMeter::default(),
+            usage: None,
+        }
     }
 
     /// Every function with its signature and what it does, as a page in Markdown.
@@ -149,12 +161,19 @@ impl Engine for Sal {
         });
         folder.map_err(|reason| failed(JobError::new(JobErrorKind::Internal, reason)))?;
         let ended = self.rhai.run(script, sink);
-        if self.context.has_spawned() && !process_tree::sweep(|_all| true) {
-            tracing::warn!("orphans: processes that a script has left behind do not end");
+        if self.context.has_spawned() {
+            if !process_tree::sweep(|_all| true) {
+                tracing::warn!("orphans: processes that a script has left behind do not end");
+            }
+            self.usage = Some(self.children.end(self.context.take_peak()));
         }
         self.context.leave();
         work.clear();
         ended
+    }
+
+    fn take_usage(&mut self) -> Option<JobUsage> {
+        self.usage.take()
     }
 }
 

@@ -30,7 +30,8 @@ use tokio::time::Instant;
 use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFolder;
 use crate::actor::engines::{Engine, Limits, Script, Sink, failed, is_heroscript};
-use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult};
+use crate::actor::meter::ChildrenMeter;
+use crate::domain::model::job::{JobError, JobErrorKind, JobKind, JobResult, JobUsage};
 use crate::ports::work_queue::{AttemptError, Retryability};
 use compiler::{Compiler, Program};
 use end_report::EndListener;
@@ -47,6 +48,9 @@ pub struct V {
     compiler: Option<Compiler>,
     /// Parent of the folders of jobs.
     work: Option<WorkFolder>,
+    children: ChildrenMeter,
+    /// Largest resident memory of a process of the last job, in bytes.
+    peak: u64,
 }
 
 /// The process of a job.
@@ -58,7 +62,14 @@ enum Started {
 impl V {
     /// An engine that has looked for nothing yet.
     pub fn new(flags: &VFlags, limits: Limits) -> Self {
-        Self { limits, flags: flags.clone(), compiler: None, work: None }
+        Self {
+            limits,
+            flags: flags.clone(),
+            compiler: None,
+            work: None,
+            children: ChildrenMeter::default(),
+            peak: 0,
+        }
     }
 
     fn attempt(
@@ -92,6 +103,7 @@ impl V {
         let mut output = Output::new(&self.limits, &heard);
         let ended =
             run::run(&task, &self.flags.work, &mut output).map_err(|error| internal(&error, folder))?;
+        self.peak = self.peak.max(ended.peak);
         if let (Started::Compiled(program), Some(compiler)) = (&started, &self.compiler) {
             compiler.has_ended(program, &ended);
         }
@@ -117,6 +129,7 @@ impl V {
         }
         let flags = self.flags.clone();
         let program = self.compiler(folder)?.program(text, folder, limit, &flags)?;
+        self.peak = self.peak.max(program.peak);
         Ok(Started::Compiled(program))
     }
 
@@ -147,6 +160,7 @@ impl V {
 impl Engine for V {
     const STARTS_PROCESSES: bool = true;
     const STOPS_SCRIPTS: bool = true;
+    const SCRIPTS_ARE_PROCESSES: bool = true;
 
     fn probe(&mut self) -> Result<String, String> {
         // What jobs leave behind becomes a child of this process, which finds it then.
@@ -169,6 +183,10 @@ impl Engine for V {
         work.clear();
         self.work = Some(work);
         ended
+    }
+
+    fn take_usage(&mut self) -> Option<JobUsage> {
+        Some(self.children.end(std::mem::take(&mut self.peak)))
     }
 }
 

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use super::Malformed;
 use crate::actor::hosts::{Done, HostOutput};
-use crate::domain::model::job::{JobError, JobErrorKind, JobResult, ResultKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobUsage, ResultKind};
 use crate::domain::model::output::{LogStream, OutputItem};
 use crate::ports::work_queue::{AttemptError, Retryability};
+
+/// Number that stands for one that is not known.
+const NOT_KNOWN: u64 = u64::MAX;
 
 pub(super) fn put_output(out: &mut Vec<u8>, HostOutput { number, ago, item }: &HostOutput) {
     put_u64(out, *number);
@@ -32,6 +35,9 @@ pub(super) fn put_done(out: &mut Vec<u8>, done: &Done) {
     put_u64(out, done.seq);
     put_u64(out, done.wall_us);
     out.push(u8::from(done.retiring));
+    // No time and no memory is as much as `NOT_KNOWN`.
+    put_u64(out, done.usage.map_or(NOT_KNOWN, |usage| micros(usage.cpu)));
+    put_u64(out, done.usage.and_then(|usage| usage.peak_memory).unwrap_or(NOT_KNOWN));
     match &done.outcome {
         Ok(result) => {
             out.push(match result.kind {
@@ -139,15 +145,22 @@ impl<'a> Body<'a> {
 
     pub(super) fn done(&mut self) -> Result<Done, Malformed> {
         let (seq, wall_us, retiring) = (self.u64()?, self.u64()?, self.u8()? != 0);
+        let usage = self.usage()?;
         let kind = match self.u8()? {
             0 => ResultKind::None,
             1 => ResultKind::Text,
             2 => ResultKind::Json,
-            3 => return Ok(Done { seq, wall_us, retiring, outcome: Err(self.error()?) }),
+            3 => return Ok(Done { seq, wall_us, retiring, usage, outcome: Err(self.error()?) }),
             _ => return Err(Malformed),
         };
         let text = self.text()?.to_owned();
-        Ok(Done { seq, wall_us, retiring, outcome: Ok(JobResult { text, kind }) })
+        Ok(Done { seq, wall_us, retiring, usage, outcome: Ok(JobResult { text, kind }) })
+    }
+
+    fn usage(&mut self) -> Result<Option<JobUsage>, Malformed> {
+        let (cpu, peak) = (self.u64()?, self.u64()?);
+        let known = |number: u64| Some(number).filter(|number| *number != NOT_KNOWN);
+        Ok(known(cpu).map(|cpu| JobUsage { cpu: Duration::from_micros(cpu), peak_memory: known(peak) }))
     }
 
     fn error(&mut self) -> Result<AttemptError, Malformed> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::actor::hosts::{Done, HostOutput};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobSpec, ResultKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobSpec, JobUsage, ResultKind};
 use crate::domain::model::output::{LogStream, OutputItem};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::work_queue::{AttemptError, Lease, Retryability};
@@ -62,8 +62,11 @@ fn every_reply_arrives_as_it_was_sent() {
         (1..).zip(saids).map(|(number, item)| HostOutput { number, ago: Duration::from_micros(3), item });
     replies.push(Reply::Output { seq: 9, output: output.collect() });
     replies.push(Reply::Stale { seq: 8 });
-    for outcome in [failed, bare, worked] {
-        replies.push(Reply::Done(Done { seq: 1, wall_us: 2, retiring: true, outcome }));
+    let cpu = Duration::from_micros(7);
+    let usages =
+        [None, Some(JobUsage { cpu, peak_memory: None }), Some(JobUsage { cpu, peak_memory: Some(4096) })];
+    for (usage, outcome) in usages.into_iter().zip([failed, bare, worked]) {
+        replies.push(Reply::Done(Done { seq: 1, wall_us: 2, retiring: true, usage, outcome }));
     }
     let mut bytes = Vec::new();
     for reply in &replies {

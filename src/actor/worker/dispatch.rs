@@ -61,8 +61,10 @@ impl<L: Launcher> WorkerLoop<L> {
         tracing::error!(job.id = %lease.job_id, "job {}: the queue has lost its end (not run again)", lease.job_id);
         let why = "the script has run on this actor, and the queue has lost how it ended";
         let outcome = Err(failed(JobError::new(JobErrorKind::ActorLost, why)));
-        self.pending
-            .push(AttemptEnd { lease, started_at: self.clock.now(), outcome, output: Vec::new() }, self.now);
+        self.pending.push(
+            AttemptEnd { lease, started_at: self.clock.now(), outcome, usage: None, output: Vec::new() },
+            self.now,
+        );
     }
 
     /// Writes waiting jobs to hosts, the oldest first, each to the host with the fewest. One whose lease may be over is

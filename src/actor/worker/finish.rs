@@ -6,7 +6,7 @@ use super::slot::{KillReason, SentJob};
 use super::{HeldJob, WorkerLoop};
 use crate::actor::engines::{failed, timed_out};
 use crate::actor::hosts::{Death, Done, Host, Launcher};
-use crate::domain::model::job::{JobError, JobErrorKind, JobResult};
+use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobUsage};
 use crate::ports::work_queue::{AttemptEnd, AttemptError, Retryability};
 use crate::telemetry::traces;
 
@@ -34,7 +34,7 @@ impl<L: Launcher> WorkerLoop<L> {
         slot.terminate_if_void(self.now);
         let wall = Duration::from_micros(done.wall_us);
         self.run_times.note(wall);
-        self.end(held, wall, done.outcome);
+        self.end(held, wall, done.usage, done.outcome);
     }
 
     /// A host is gone.
@@ -61,17 +61,17 @@ impl<L: Launcher> WorkerLoop<L> {
                 }
                 Some(KillReason::Overrun) => {
                     let timeout = held.job.spec.run_timeout;
-                    self.end(held, wall, Err(timed_out(timeout)));
+                    self.end(held, wall, None, Err(timed_out(timeout)));
                 }
                 Some(KillReason::QueueUnreachable) => {
                     let why = "the actor could not reach the queue and killed the script, since its lease was running out";
-                    self.end(held, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
+                    self.end(held, wall, None, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
                 }
                 Some(KillReason::Stopped) => {
                     let why = "the actor was told to end at once and killed the script";
-                    self.end(held, wall, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
+                    self.end(held, wall, None, Err(failed(JobError::new(JobErrorKind::ActorLost, why))));
                 }
-                None => self.end(held, wall, Err(crash(death))),
+                None => self.end(held, wall, None, Err(crash(death))),
             }
         }
     }
@@ -81,6 +81,7 @@ impl<L: Launcher> WorkerLoop<L> {
         &mut self,
         held: HeldJob,
         wall: Duration,
+        usage: Option<JobUsage>,
         mut outcome: Result<JobResult, AttemptError>,
     ) {
         let HeldJob { job, reported, void, mut output, .. } = held;
@@ -110,7 +111,7 @@ impl<L: Launcher> WorkerLoop<L> {
                 error: outcome.as_ref().err().map(|failed| failed.error.message.as_str()),
             });
         }
-        self.end_in_order(AttemptEnd { lease: job.lease, started_at, outcome, output: output.take() });
+        self.end_in_order(AttemptEnd { lease: job.lease, started_at, outcome, usage, output: output.take() });
     }
 
     /// Fails jobs at once while there is no engine.
@@ -121,7 +122,7 @@ impl<L: Launcher> WorkerLoop<L> {
         let Some(reason) = self.slots.first().and_then(|slot| slot.missing.clone()) else { return };
         for held in std::mem::take(&mut self.waiting) {
             let error = JobError::new(JobErrorKind::EngineUnavailable, reason.clone());
-            self.end(held, Duration::ZERO, Err(AttemptError { error, retry: Retryability::Final }));
+            self.end(held, Duration::ZERO, None, Err(AttemptError { error, retry: Retryability::Final }));
         }
     }
 }

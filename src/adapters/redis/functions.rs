@@ -69,6 +69,7 @@ functions! {
     Drain = "hero_drain",
     Elsewhere = "hero_elsewhere",
     Emit = "hero_emit",
+    End = "hero_end",
     Epoch = "hero_epoch",
     Extent = "hero_extent",
     Finish = "hero_finish",

@@ -6,6 +6,7 @@ mod confinement;
 mod end;
 mod event;
 mod fields;
+mod job_usage;
 mod json;
 mod output;
 mod shared;
@@ -21,6 +22,7 @@ pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config}
 pub(super) use end::{decode_error, encode_error, finished_of};
 pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
+pub(super) use job_usage::{decode_job_usage, encode_job_usage};
 pub(super) use output::{decode_output, encode_output};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
@@ -35,7 +37,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script and its input, in the order of the functions' answers.
-pub(super) const BASIC: [&str; 30] = [
+pub(super) const BASIC: [&str; 31] = [
     "id",
     "script_type",
     "status",
@@ -66,6 +68,7 @@ pub(super) const BASIC: [&str; 30] = [
     "attempts",
     "submitted_by",
     "retry_of",
+    "usage",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
@@ -227,6 +230,7 @@ pub(super) fn decode_job(id: &JobId, queue: QueueName, fields: &Fields) -> Resul
         cancel_reason: None,
         progress: output::decode_progress(fields)?,
         past_attempts: attempts::decode(fields)?,
+        usage: fields.get("usage").and_then(decode_job_usage),
     };
     match state {
         JobState::Queued | JobState::Running => {}

@@ -4,6 +4,7 @@ use super::{run, state_word};
 use crate::adapters::system_clock::SystemClock;
 use crate::cli::table;
 use crate::cli::table::{Cell, Column, Table, short_ids};
+use crate::cli::usage::usage_of_job;
 use crate::cli::values::{age, brief, duration, or_dash, script_type_word, short as cut, time};
 use crate::ports::clock::Clock;
 use crate::proto::Job;
@@ -72,6 +73,7 @@ pub(super) fn show(job: &Job) -> String {
         ("finished", time(job.finish_time)),
         ("ran", duration(job.run_duration)),
     ];
+    facts.extend(job.usage.as_ref().map(|usage| ("used", usage_of_job(usage))));
     facts.extend(spec.labels.iter().map(|(name, value)| ("label", format!("{name}={value}"))));
     if let Some(wait) = &job.wait {
         facts.push(("waits", wait.message.clone()));

@@ -5,6 +5,7 @@ mod end;
 mod error;
 mod quota;
 mod state;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -22,6 +23,7 @@ pub use end::{Finished, History, JobResult, Outcome, ResultKind};
 pub use error::{JobError, JobErrorKind};
 pub use quota::{IdentityQuota, JobQuota, QuotaReached, UnfinishedJobs};
 pub use state::JobState;
+pub use usage::JobUsage;
 
 /// Longest accepted script, in bytes.
 pub const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
@@ -311,6 +313,8 @@ pub struct Job {
     pub progress: Option<Progress>,
     /// The attempts before the latest one, oldest first, the last [`MAX_PAST_ATTEMPTS`] of them.
     pub past_attempts: Vec<PastAttempt>,
+    /// Resources that the latest attempt has used, once the job has ended; None if they are not known.
+    pub usage: Option<JobUsage>,
 }
 
 impl Job {
@@ -333,6 +337,7 @@ impl Job {
             cancel_reason: None,
             progress: None,
             past_attempts: Vec::new(),
+            usage: None,
         }
     }
 
@@ -345,6 +350,7 @@ impl Job {
         self.finished_at = Some(end.finished_at);
         self.due_at = None;
         self.error = None;
+        self.usage = end.usage;
         if let Some(history) = end.history {
             (self.progress, self.past_attempts) = (history.progress, history.past_attempts);
         }

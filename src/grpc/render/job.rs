@@ -3,7 +3,7 @@
 use crate::domain::jobs::follow::Change;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{
-    Job, JobError, JobErrorKind, JobSpec, JobState, JobView, PastAttempt, ResultKind, RetryPolicy,
+    Job, JobError, JobErrorKind, JobSpec, JobState, JobUsage, JobView, PastAttempt, ResultKind, RetryPolicy,
 };
 use crate::domain::model::output::LogStream;
 use crate::domain::model::output::{OutputChunk, OutputItem, Progress};
@@ -47,6 +47,7 @@ pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
         submitted_by,
         wait: None,
         retry_of,
+        usage: job.usage.map(usage),
     }
 }
 
@@ -110,6 +111,15 @@ fn past_attempt(past: PastAttempt) -> pb::JobAttempt {
         start_time: past.started_at.map(timestamp),
         end_time: Some(timestamp(past.ended_at)),
         error: past.error.map(error),
+        usage: past.usage.map(usage),
+    }
+}
+
+/// Renders the resources that an attempt has used.
+fn usage(usage: JobUsage) -> pb::JobUsage {
+    pb::JobUsage {
+        cpu_time: Some(duration(usage.cpu)),
+        peak_memory_bytes: usage.peak_memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
     }
 }
 

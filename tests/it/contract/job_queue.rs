@@ -107,6 +107,7 @@ on_every_queue! {
     output::several_jobs_are_reported_in_one_call,
     output::output_is_bounded_and_goes_with_its_job,
     attempts::earlier_attempts_are_remembered,
+    attempts::what_an_attempt_has_used_is_told_with_its_end,
     attempts::only_the_last_attempts_are_remembered_and_one_more_try_adds_to_them,
     attempts::a_job_cancelled_between_two_attempts_has_one_past_attempt,
     attempts::what_is_remembered_of_an_error_is_all_but_its_last_words,

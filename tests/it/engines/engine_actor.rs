@@ -8,7 +8,7 @@ use std::time::Duration;
 use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
 use hero_supervisor::domain::model::id::JobId;
 use hero_supervisor::domain::model::job::{
-    Job, JobError, JobQuota, JobResult, JobSpec, JobState, JobView, Outcome,
+    Job, JobError, JobQuota, JobResult, JobSpec, JobState, JobUsage, JobView, Outcome,
 };
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::ports::job_queue::JobQueue;
@@ -140,6 +140,21 @@ impl EngineActor {
     pub(crate) async fn ended(&self, script: &str, run_timeout: Duration) -> (Job, Outcome) {
         let (id, outcome) = self.run(JobSpec { run_timeout, ..self.spec(script) }).await;
         (self.job(&id).await, outcome)
+    }
+
+    /// What a job has used, as its record and who has waited for it say.
+    pub(crate) async fn used(&self, script: &str) -> JobUsage {
+        let (id, completion) = self.submit(script, SOON).await;
+        let finished = timeout(SOON * 2, completion.wait()).await.unwrap().unwrap();
+        let usage = self.job(&id).await.usage.unwrap_or_else(|| panic!("{script}: no usage"));
+        assert_eq!(finished.usage, Some(usage));
+        succeeded(script, finished.outcome);
+        usage
+    }
+
+    /// A script that gives this number back.
+    pub(crate) fn number(&self, number: u32) -> String {
+        (self.number)(number)
     }
 
     async fn job(&self, id: &JobId) -> Job {

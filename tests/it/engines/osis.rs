@@ -41,6 +41,11 @@ pub(super) fn script(rule: Rule) -> Shown {
             let strings: String = (0..60).map(|i| format!("let s{i} = s + \"{i}\";\n")).collect();
             format!("let s = \"x\"; for i in 0..23 {{ s += s; }}\n{strings}").into()
         }
+        Rule::Usage => {
+            let strings: String = (0..52).map(|i| format!("let s{i} = s + \"{i}\";\n")).collect();
+            let busy = "let begun = timestamp(); while begun.elapsed < 1.0 {}";
+            format!("let s = \"x\"; for i in 0..20 {{ s += s; }}\n{strings}{busy}").into()
+        }
         Rule::Crash => Shown::Not("no function that Rhai has ends its process; MemoryBomb does"),
     }
 }

@@ -54,6 +54,7 @@ fn script(rule: Rule) -> Shown {
         Rule::StackBomb => "def f(x): return f(x + 1)\nf(0)".into(),
         Rule::MemoryBomb => "keep = []\nwhile True: keep.append('x' * (1 << 20))".into(),
         Rule::ForkBomb => "import os, time\nwhile True:\n    os.fork()\n    time.sleep(0.05)".into(),
+        Rule::Usage => "import time; kept = bytearray(b'x') * 60_000_000\nwhile time.process_time() < 0.4: pass".into(),
         Rule::Crash => "import ctypes\nctypes.string_at(0)".into(),
     }
 }

@@ -54,10 +54,12 @@ pub(crate) enum Rule {
     ForkBomb,
     /// A script that brings its process down.
     Crash,
+    /// 0.3 seconds of processor time and 50 MB of memory are told with the end of the job.
+    Usage,
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Value,
         Self::NoValue,
         Self::Unicode,
@@ -78,6 +80,7 @@ impl Rule {
         Self::MemoryBomb,
         Self::ForkBomb,
         Self::Crash,
+        Self::Usage,
     ];
 
     pub(crate) async fn check(self, stage: &EngineActor, script: &str) {
@@ -113,6 +116,7 @@ impl Rule {
                 assert_eq!(error.exit_code, Some(7), "{error:?}");
             }
             Self::Timeout => timeout(stage, script).await,
+            Self::Usage => usage(stage, script).await,
             Self::Cancel => cancel(stage, script).await,
             Self::Grandchildren | Self::Daemon => {
                 let pid: i32 = stage.result(script).await.text.trim().parse().unwrap();
@@ -178,6 +182,25 @@ async fn timeout(stage: &EngineActor, script: &str) {
     );
     let took = lasted(&job);
     assert!(took >= LIMIT && took <= LIMIT + LIMIT / 10, "{took:?}");
+    let used = job.usage.unwrap();
+    assert!(used.cpu >= LIMIT / 10 && used.cpu <= LIMIT * 2, "an endless script is busy: {used:?}");
+}
+
+async fn usage(stage: &EngineActor, script: &str) {
+    const LITTLE: Duration = Duration::from_millis(250);
+    let idle = stage.used(&stage.number(3)).await;
+    let busy = stage.used(script).await;
+    let again = stage.used(&stage.number(3)).await;
+    assert!(busy.cpu >= Duration::from_millis(300) && busy.cpu < Duration::from_secs(30), "{busy:?}");
+    let peak = busy.peak_memory.unwrap();
+    assert!((50_000_000..250_000_000).contains(&peak), "{busy:?}");
+    for idle in [idle, again] {
+        assert!(idle.cpu < LITTLE, "{idle:?}");
+        assert!(
+            idle.peak_memory.is_none_or(|idle| (1_000_000..peak - 20_000_000).contains(&idle)),
+            "{idle:?}"
+        );
+    }
 }
 
 /// From its start to its end, as they are recorded.

@@ -27,6 +27,9 @@ fn script(rule: Rule) -> Shown {
                 .into()
         }
         Rule::ForkBomb => Shown::Not("sal_actor bounds memory and time of commands, not their number"),
+        Rule::Usage => "sh(`python3 -c \"import time; kept = bytearray(b'x') * 60_000_000; \
+             list(iter(lambda: time.process_time() < 0.4, False))\"; true`)"
+            .into(),
         Rule::Crash => "sh(\"kill -ABRT $PPID; sleep 600\")".into(),
         Rule::Value
         | Rule::NoValue

@@ -66,6 +66,9 @@ fn script(rule: Rule) -> Shown {
         Rule::StackBomb => return Shown::Not("the shells of the stand-in count their depth; see Crash"),
         Rule::MemoryBomb => return Shown::Not("a program that gets no more memory ends in its own words"),
         Rule::ForkBomb => "while :; do sleep 600 & done",
+        Rule::Usage => {
+            "python3 -c \"import time; kept = bytearray(b'x') * 60_000_000\nwhile time.process_time() < 0.4: pass\"; true"
+        }
         Rule::Crash => "kill -SEGV $$",
     };
     Shown::By(sh(script))

@@ -202,8 +202,13 @@ async fn work(queue: &MemoryWorkQueue, clock: &impl Clock) -> io::Result<()> {
             if let Work::Job(job) = work
                 && let Some(outcome) = answer(&job)
             {
-                let end =
-                    AttemptEnd { lease: job.lease, started_at: clock.now(), outcome, output: Vec::new() };
+                let end = AttemptEnd {
+                    lease: job.lease,
+                    started_at: clock.now(),
+                    outcome,
+                    usage: None,
+                    output: Vec::new(),
+                };
                 queue.finish(vec![end]).await.unwrap();
             }
         }

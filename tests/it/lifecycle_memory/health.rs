@@ -58,6 +58,7 @@ async fn answer_with(worker: &MemoryWorkQueue, outcome: Result<JobResult, Attemp
                     lease: job.lease,
                     started_at: std::time::SystemTime::UNIX_EPOCH,
                     outcome: outcome.clone(),
+                    usage: None,
                     output: Default::default(),
                 };
                 worker.finish(vec![end]).await.unwrap();
@@ -205,6 +206,7 @@ async fn an_actor_that_has_just_ended_its_job_is_idle_for_a_check() {
         lease: job.lease.clone(),
         started_at: std::time::SystemTime::UNIX_EPOCH,
         outcome: Ok(Default::default()),
+        usage: None,
         output: Default::default(),
     };
     worker.finish(vec![end]).await.unwrap();

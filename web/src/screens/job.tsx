@@ -1,10 +1,10 @@
 import { toJsonString } from "@bufbuild/protobuf";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { JobSchema, Job_ResultKind, Job_State, JobView, type Job as JobMessage, type JobAttempt } from "hero-supervisor/web";
+import { JobSchema, Job_ResultKind, Job_State, JobView, type Job as JobMessage, type JobAttempt, type JobUsage } from "hero-supervisor/web";
 import { cancelJob, deleteJob, origin, retryJob } from "../actions";
 import { commands } from "../commands";
-import { ended, errorKind, ms, plain, scriptType, span, spanMs } from "../format";
+import { bytes, ended, errorKind, ms, plain, scriptType, span, spanMs } from "../format";
 import { go, href } from "../router";
 import * as session from "../session";
 import { liveJob } from "../store/job";
@@ -203,6 +203,7 @@ function Timeline({ job }: { job: JobMessage }) {
         <li class={job.state === Job_State.SUCCEEDED ? "ok" : job.state === Job_State.FAILED ? "bad" : "calm"}>
           <strong><JobPill state={job.state} /></strong><Clock time={finished} />
           {job.runDuration && <span class="muted">{T.ranFor(span(spanMs(job.runDuration) ?? 0))}</span>}
+          {job.usage && <span class="muted">{used(job.usage)}</span>}
         </li>
       ) : (
         <li class="busy">
@@ -214,6 +215,12 @@ function Timeline({ job }: { job: JobMessage }) {
   );
 }
 
+/** Processor time, and the peak of memory where it is known. */
+function used({ cpuTime, peakMemoryBytes }: JobUsage): string {
+  const cpu = T.usedCpu(span(spanMs(cpuTime) ?? 0));
+  return peakMemoryBytes === undefined ? cpu : `${cpu}, ${T.usedMemory(bytes(Number(peakMemoryBytes)))}`;
+}
+
 function Past({ attempt }: { attempt: JobAttempt }) {
   const started = ms(attempt.startTime);
   const over = ms(attempt.endTime);
@@ -221,6 +228,7 @@ function Past({ attempt }: { attempt: JobAttempt }) {
     <li class="bad">
       <strong>{T.attemptFailed(attempt.attempt)}</strong><Clock time={over} /><ActorLink id={attempt.actorId} />
       {started !== undefined && over !== undefined && <span class="muted">{T.ranFor(span(over - started))}</span>}
+      {attempt.usage && <span class="muted">{used(attempt.usage)}</span>}
       {attempt.error && <span class="clamp muted"><Plain text={attempt.error.message} /></span>}
     </li>
   );
@@ -237,6 +245,7 @@ function JobFacts({ job }: { job: JobMessage }) {
     [T.queueTimeout, spec?.queueTimeout ? span(spanMs(spec.queueTimeout) ?? 0) : T.noLimit],
     [T.keptFor, span(spanMs(spec?.resultTtl) ?? 0)],
   ];
+  if (job.usage) facts.push([T.used, used(job.usage)]);
   if (spec?.targetActorId) facts.push([T.onlyActor, <ActorLink id={spec.targetActorId} />]);
   if (job.submittedBy) facts.push([T.submittedBy, <Plain text={job.submittedBy} />]);
   if (spec && Object.keys(spec.labels).length > 0) facts.push([T.col.labels, pairs(spec.labels)]);

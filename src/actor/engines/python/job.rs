@@ -90,10 +90,9 @@ impl<'a> Attempt<'a> {
             let [out, err, results, control] = ready.map(|fd| fd.any().unwrap_or(false));
             self.read(out, err, results)?;
             if control {
-                let mut status = [0; 4];
-                self.server.control.read_exact(&mut status)?;
+                let end = self.server.end()?;
                 self.clean_up()?;
-                return Ok(i32::from_le_bytes(status));
+                return Ok(end);
             }
             self.climb();
         }

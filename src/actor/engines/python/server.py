@@ -33,6 +33,8 @@ MAIN = None
 NAMES = {}
 # Processes that handlers have started for all jobs.
 KEPT = frozenset()
+# Processor time in microseconds of the processes of a job that have ended, and the largest resident memory of one in KiB.
+USED = [0, 0]
 # What is left of a job after a SIGKILL is gone at once, unless the kernel itself is stuck.
 SWEEP_LIMIT = 2.0
 
@@ -225,12 +227,21 @@ def _kill(call, pid):
         pass
 
 
+def _waited(ended):
+    """The pid and the status of a process that was waited for, after a note of what it and its own have used."""
+    pid, status, used = ended
+    if pid:
+        USED[0] += int((used.ru_utime + used.ru_stime) * 1e6)
+        USED[1] = max(USED[1], used.ru_maxrss)
+    return pid, status
+
+
 def _sweep():
     """Ends what a job has left behind: it has come to this process. Nothing left costs one call."""
     until = time.monotonic() + SWEEP_LIMIT
     while time.monotonic() < until:
         try:
-            while not KEPT and os.waitpid(-1, os.WNOHANG)[0]:
+            while not KEPT and _waited(os.wait4(-1, os.WNOHANG))[0]:
                 pass
         except ChildProcessError:
             return
@@ -240,7 +251,7 @@ def _sweep():
         for pid in left:
             _kill(os.kill, pid)
             if KEPT:
-                os.waitpid(pid, os.WNOHANG)
+                _waited(os.wait4(pid, os.WNOHANG))
         time.sleep(0.0002)
 
 
@@ -257,7 +268,8 @@ def _await(child):
     os.close(ended)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     _kill(os.killpg, child)
-    status = os.waitpid(child, 0)[1]
+    USED[:] = 0, 0
+    status = _waited(os.wait4(child, 0))[1]
     _sweep()
     return status
 
@@ -348,7 +360,7 @@ def _serve():
             _restore(*shared)
         child = _hand_over(message, spare)
         del message
-        os.write(CONTROL, struct.pack("<i", _await(child)))
+        os.write(CONTROL, struct.pack("<iQQ", _await(child), *USED))
         try:
             restored = _restore(*shared)
             spare = _spare()

@@ -15,6 +15,7 @@ use super::flags::PythonFlags;
 use super::messages::{Hello, Request, Settings, Start};
 use crate::actor::engines::Limits;
 use crate::actor::engines::sandbox::Sandbox;
+use crate::domain::model::job::JobUsage;
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
 const REPORT: &str = include_str!("report.py");
@@ -32,6 +33,7 @@ pub(super) struct Server {
     child: Child,
     program: PathBuf,
     version: String,
+    usage: Option<JobUsage>,
     pub(super) control: UnixStream,
     pub(super) out: PipeReader,
     pub(super) err: PipeReader,
@@ -81,6 +83,7 @@ impl Server {
             child,
             program: fs::canonicalize(program.parent().unwrap_or(program)).unwrap_or_default(),
             version: String::new(),
+            usage: None,
             control,
             out,
             err,
@@ -127,6 +130,22 @@ impl Server {
         let length = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
         bytes[..4].copy_from_slice(&length.to_le_bytes());
         self.control.write_all(&bytes)
+    }
+
+    /// Reads the end of a job. Returns the wait status of its process.
+    pub(super) fn end(&mut self) -> io::Result<i32> {
+        let (mut status, mut micros, mut peak) = ([0; 4], [0; 8], [0; 8]);
+        for part in [&mut status[..], &mut micros, &mut peak] {
+            self.control.read_exact(part)?;
+        }
+        let (cpu, peak) = (Duration::from_micros(u64::from_le_bytes(micros)), u64::from_le_bytes(peak));
+        self.usage = Some(JobUsage { cpu, peak_memory: Some(peak.saturating_mul(1024)) });
+        Ok(i32::from_le_bytes(status))
+    }
+
+    /// Takes what the processes of the last job have used.
+    pub(super) fn take_usage(&mut self) -> Option<JobUsage> {
+        self.usage.take()
     }
 
     /// Returns the exit status of the server; None while it runs.

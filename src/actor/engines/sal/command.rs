@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::context::{Called, Context, failed};
 use super::registry::Registry;
 use crate::actor::engines::capture::Capture;
 use crate::actor::engines::lines::{Lines, without_return};
+use crate::actor::meter::MeasuredChild;
 use crate::actor::process_tree;
 use crate::domain::model::output::LogStream;
 
@@ -187,31 +188,31 @@ fn run(context: &Context, mut command: Command, title: &str, options: Options) -
     command.env_clear().envs(context.env());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     context.note_spawn();
-    let mut child = command.spawn().map_err(|error| failed(title, &error))?;
+    let mut child = MeasuredChild::new(command.spawn().map_err(|error| failed(title, &error))?);
     let mut pipes: Vec<Pipe> = [
-        Pipe::new(LogStream::Stdout, child.stdout.take()),
-        Pipe::new(LogStream::Stderr, child.stderr.take()),
+        Pipe::new(LogStream::Stdout, child.child.stdout.take()),
+        Pipe::new(LogStream::Stderr, child.child.stderr.take()),
     ]
     .into_iter()
     .flatten()
     .collect();
     let mut written = Written::new(context, options);
-    let status =
-        follow(context, &mut child, &mut pipes, &mut written).map_err(|error| failed(title, &error))?;
-    let Some(status) = status else {
+    let followed = follow(context, &mut child, &mut pipes, &mut written);
+    if let Ok(None) = followed {
         // Whatever else it has started ends with the job.
-        process_tree::below(child.id().cast_signed()).into_iter().for_each(process_tree::kill_one);
+        process_tree::below(child.pid()).into_iter().for_each(process_tree::kill_one);
         drop(child.kill());
         drop(child.wait());
-        return Err(Context::over());
-    };
+    }
+    context.note_peak(child.peak());
+    let Some(status) = followed.map_err(|error| failed(title, &error))? else { return Err(Context::over()) };
     written.result(title, status)
 }
 
 /// Takes what a command writes until it has ended; None when the job is over first.
 fn follow(
     context: &Context,
-    child: &mut Child,
+    child: &mut MeasuredChild,
     pipes: &mut Vec<Pipe>,
     written: &mut Written<'_>,
 ) -> io::Result<Option<ExitStatus>> {

@@ -1,7 +1,7 @@
 //! The context that the functions of a script share: job, folder, environment, limits.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -30,6 +30,8 @@ pub(super) struct Context {
     outside: OnceLock<PathBuf>,
     env: Lock<Vec<(String, String)>>,
     spawned: AtomicBool,
+    /// Highest peak of memory of a command of this job, in bytes.
+    peak: AtomicU64,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
             outside: OnceLock::new(),
             env: Lock::default(),
             spawned: AtomicBool::new(false),
+            peak: AtomicU64::new(0),
         }
     }
 
@@ -103,6 +106,16 @@ impl Context {
 
     pub(super) fn has_spawned(&self) -> bool {
         self.spawned.load(Ordering::Relaxed)
+    }
+
+    /// A command has ended that has needed so much memory.
+    pub(super) fn note_peak(&self, bytes: u64) {
+        self.peak.fetch_max(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes the highest peak of the commands of this job.
+    pub(super) fn take_peak(&self) -> u64 {
+        self.peak.swap(0, Ordering::Relaxed)
     }
 
     /// Undoes what a job has changed here.

@@ -43,6 +43,8 @@ pub(super) struct Compiler {
 pub(super) struct Program {
     pub(super) path: PathBuf,
     key: String,
+    /// Largest resident memory of the compiler in bytes, 0 for a program that was kept.
+    pub(super) peak: u64,
 }
 
 impl Compiler {
@@ -67,13 +69,14 @@ impl Compiler {
         limit: Duration,
         flags: &VFlags,
     ) -> Result<Program, AttemptError> {
-        let program = Program { path: folder.join("script"), key: self.key(text, flags) };
+        let mut program = Program { path: folder.join("script"), key: self.key(text, flags), peak: 0 };
         if let Some(kept) = self.cache.fetch(&program.key) {
             put(&program.path, &kept).map_err(|error| internal(&error, folder))?;
             return Ok(program);
         }
         fs::write(folder.join(SOURCE), text).map_err(|error| internal(&error, folder))?;
-        let made = self.compile(folder, &program.path, limit, flags)?;
+        let (made, peak) = self.compile(folder, &program.path, limit, flags)?;
+        program.peak = peak;
         if let Err(error) = self.cache.keep(&program.key, &made) {
             tracing::warn!(%error, "v cache: cannot keep a compiled script");
         }
@@ -100,14 +103,14 @@ impl Compiler {
         format!("{:x}", hash.finalize())
     }
 
-    /// Makes the program. Returns its content.
+    /// Makes the program. Returns its content, and the memory that the compiler has needed.
     fn compile(
         &self,
         folder: &Path,
         program: &Path,
         limit: Duration,
         flags: &VFlags,
-    ) -> Result<Vec<u8>, AttemptError> {
+    ) -> Result<(Vec<u8>, u64), AttemptError> {
         let env = self.environment(folder, flags).map_err(|error| internal(&error, folder))?;
         let mut args: Vec<_> = LIVE.iter().map(Into::into).collect();
         args.extend(flags.v_flag.iter().map(Into::into));
@@ -115,7 +118,7 @@ impl Compiler {
         let task = Task { program: &self.program, args, env, folder, timeout: limit };
         let (ended, said) = CaptureSink::run(&task, &flags.work).map_err(|error| internal(&error, folder))?;
         if ended.stop_reason == StopReason::None && ended.status.success() && program.is_file() {
-            return made(program, folder);
+            return made(program, folder).map(|content| (content, ended.peak));
         }
         Err(self.failure(
             &ended,

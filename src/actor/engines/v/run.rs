@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::actor::engines::kill_ladder::{KillLadder, StopReason};
 use crate::actor::engines::output::Output;
 use crate::actor::engines::work::WorkFlags;
 use crate::actor::engines::{Limits, Sink};
+use crate::actor::meter::MeasuredChild;
 use crate::actor::process_tree::{children_of, signal_group, sweep};
 use crate::domain::model::output::LogStream;
 use crate::lock::Lock;
@@ -51,6 +52,8 @@ pub(super) struct Task<'a> {
 pub(super) struct Ended {
     pub(super) status: ExitStatus,
     pub(super) stop_reason: StopReason,
+    /// Largest resident memory of a process of the program, in bytes.
+    pub(super) peak: u64,
 }
 
 /// Runs it; what it leaves behind is ended.
@@ -67,7 +70,7 @@ pub(super) fn run(task: &Task<'_>, work: &WorkFlags, output: &mut Output<'_>) ->
     ended
 }
 
-fn spawn(task: &Task<'_>, work: &WorkFlags) -> io::Result<Child> {
+fn spawn(task: &Task<'_>, work: &WorkFlags) -> io::Result<MeasuredChild> {
     let cpu = work.cpu_seconds(task.timeout);
     let limits = [
         allowed(Resource::RLIMIT_FSIZE, work.max_file) / BLOCK,
@@ -85,7 +88,7 @@ fn spawn(task: &Task<'_>, work: &WorkFlags) -> io::Result<Child> {
     term.thread_unblock()?;
     let child = command.spawn();
     term.thread_block()?;
-    child
+    child.map(MeasuredChild::new)
 }
 
 /// Returns the limit that may be set: nobody may raise what somebody else has limited.
@@ -93,10 +96,10 @@ fn allowed(resource: Resource, wanted: u64) -> u64 {
     getrlimit(resource).map_or(wanted, |(_, hard)| wanted.min(hard))
 }
 
-fn follow(child: &mut Child, mut ladder: KillLadder, output: &mut Output<'_>) -> io::Result<Ended> {
+fn follow(child: &mut MeasuredChild, mut ladder: KillLadder, output: &mut Output<'_>) -> io::Result<Ended> {
     let mut pipes = vec![
-        (LogStream::Stdout, pipe(child.stdout.take())?),
-        (LogStream::Stderr, pipe(child.stderr.take())?),
+        (LogStream::Stdout, pipe(child.child.stdout.take())?),
+        (LogStream::Stderr, pipe(child.child.stderr.take())?),
     ];
     loop {
         let look = if pipes.is_empty() { LOOK_AT_THE_END } else { LOOK };
@@ -107,9 +110,9 @@ fn follow(child: &mut Child, mut ladder: KillLadder, output: &mut Output<'_>) ->
             }
             // As much as the pipes can hold; one read takes more.
             read(&mut pipes, Duration::ZERO, output)?;
-            return Ok(Ended { status, stop_reason: ladder.stop_reason() });
+            return Ok(Ended { status, stop_reason: ladder.stop_reason(), peak: child.peak() });
         }
-        climb(&mut ladder, child.id().cast_signed());
+        climb(&mut ladder, child.pid());
     }
 }
 

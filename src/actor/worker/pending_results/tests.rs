@@ -12,6 +12,7 @@ fn end(name: &str) -> AttemptEnd {
         lease: lease(name),
         started_at: SystemTime::UNIX_EPOCH,
         outcome: Ok(JobResult { text: "x".repeat(10), kind: ResultKind::Text }),
+        usage: None,
         output: Vec::new(),
     }
 }

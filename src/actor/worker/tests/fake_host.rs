@@ -205,7 +205,7 @@ impl Life<'_> {
         let (retiring, leaves) = (script == "retire", script == "leave");
         let script_says = script.starts_with("say");
         let result = JobResult { text: script, kind: ResultKind::Text };
-        let done = Done { seq, wall_us: 1, retiring, outcome: Ok(result) };
+        let done = Done { seq, wall_us: 1, retiring, usage: None, outcome: Ok(result) };
         let mut replies = vec![Reply::Done(done)];
         if script_says {
             replies.insert(0, words(seq, 2, "ends"));

@@ -58,7 +58,11 @@ impl Launcher for RacingHosts {
                 let time = script.split(' ').nth(1).unwrap().parse().unwrap();
                 sleep(Duration::from_millis(time)).await;
                 let outcome = Ok(JobResult { text: script, kind: ResultKind::Text });
-                drop(replies.send(Reply::Done(Done { seq, wall_us: 1, retiring: false, outcome })).await);
+                drop(
+                    replies
+                        .send(Reply::Done(Done { seq, wall_us: 1, retiring: false, usage: None, outcome }))
+                        .await,
+                );
             }
         });
         let answers = report.clone();

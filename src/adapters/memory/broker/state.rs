@@ -246,7 +246,8 @@ fn remember(job: &mut Job, left: JobState, error: Option<&JobError>, ended_at: S
         JobError { message, log_tail: Vec::new(), ..error.clone() }
     });
     let (attempt, actor_id, started_at) = (job.attempt, job.actor_id.clone(), job.started_at);
-    job.past_attempts.push(PastAttempt { attempt, actor_id, started_at, ended_at, left, error });
+    let usage = job.usage.take();
+    job.past_attempts.push(PastAttempt { attempt, actor_id, started_at, ended_at, left, error, usage });
     let excess = job.past_attempts.len().saturating_sub(MAX_PAST_ATTEMPTS);
     job.past_attempts.drain(..excess);
 }
@@ -258,6 +259,7 @@ fn finished(job: &Job, outcome: Outcome, finished_at: SystemTime) -> Finished {
         actor_id: job.actor_id.clone(),
         started_at: job.started_at,
         finished_at,
+        usage: job.usage,
         history: History::of(job.progress.clone(), job.past_attempts.clone()),
     }
 }

@@ -82,7 +82,7 @@ local function reopen_record(queue, job, finished, reset)
   redis.call('ZREM', queue.ended, job.id)
   redis.call('ZADD', queue.unfinished, redis.call('ZSCORE', queue.jobs, job.id) or finished.at, job.id)
   redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'cancelled_by',
-    'finished_at', 'started_at', 'due_at', 'free', 'wait_until')
+    'finished_at', 'started_at', 'due_at', 'free', 'wait_until', 'usage')
   if reset then
     redis.call('UNLINK', queue.output .. job.id)
     redis.call('HDEL', job.key, 'progress', 'log_bytes', 'attempts')
@@ -91,7 +91,7 @@ local function reopen_record(queue, job, finished, reset)
   local used = job.attempt
   if used >= job.max_attempts then redis.call('HSET', job.key, 'retries', used) end
   if used > 0 then
-    local attempt = { number = used, actor = finished.actor, started = job.started }
+    local attempt = { number = used, actor = finished.actor, started = job.started, usage = finished.usage }
     remember_attempt(job, attempt, finished.at, job.status, job.status == 'failed' and finished.detail or '')
   end
   return used
@@ -122,8 +122,8 @@ writing('hero_retry', function(keys, args)
   local refused = quotas.refusal_of_retry(queue, job, args[4] or '', most, elsewhere)
   if refused then return refused end
   load_attempts(job)
-  local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout')
-  local finished = { actor = values[1] or '', at = tonumber(values[2]) or now, detail = values[3] }
+  local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout', 'usage')
+  local finished = { actor = values[1] or '', at = tonumber(values[2]) or now, detail = values[3], usage = values[5] or nil }
   local used = reopen_record(queue, job, finished, args[2] == '1')
   local place = enqueue_again(queue, job, used + 1)
   redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', used, 'updated_at', now)

@@ -8,6 +8,7 @@ local LINE_BYTES = 65536       -- bytes of a line, and of the text of a progress
 local OUTPUT_ENTRIES = 10000   -- output lines kept of one job
 local OUTPUT_BYTES = 2097152   -- about this many bytes of output are kept of one job
 local OUTPUT_SPARE = 2764800000 -- milliseconds by which output outlives its record if both are not removed together; longer than any run
+local USAGE_BYTES = 32         -- bytes of what an attempt has used
 local FREE_ATTEMPTS = 10       -- how often one job may come back without its attempt being counted
 local REORDERED = 500          -- entries at the front that a release puts in order
 
@@ -126,6 +127,11 @@ freeing('hero_start', function(keys, args)
   return answers
 end)
 
+-- What an attempt has used: microseconds of processor time, and perhaps a space and KiB of memory. Nil for another text.
+local function known_usage(text)
+  return text and #text <= USAGE_BYTES and string.find(text, '^%d+ ?%d*$') and text or nil
+end
+
 -- Reads the end of one attempt, with the output in front of it if there is any, into a table that serves as lease and attempt;
 -- answers with the index behind it.
 local function parse_end(queue, finish, args, i)
@@ -136,7 +142,9 @@ local function parse_end(queue, finish, args, i)
   finish.place, finish.stream = letter .. ':' .. entry, lane_stream(queue, letter, finish.actor)
   finish.number, finish.started, finish.verdict = args[i + 3], args[i + 4], args[i + 5]
   finish.text, finish.detail, finish.delay = args[i + 6], args[i + 7], args[i + 8]
-  return i + 9
+  if not finish.has_usage then return i + 9 end
+  finish.usage = known_usage(args[i + 9])
+  return i + 10
 end
 
 -- Queues a job again after a failed attempt, or makes it wait for its delay. A free attempt does not count.
@@ -209,15 +217,10 @@ local function end_attempt(batch, finish)
   return 1
 end
 
--- hero_finish q | actor, per end: lane entry id attempt started_ms verdict a b delay_ms
---   verdict ok: a = text, b = none, text or json; error: a = message, b = JSON, not to be tried again;
---   retry: as error, tried again while attempts are left; free: as retry, and the attempt does not count
---   In front of an end perhaps: log, and one job of hero_log, the last output of the same job
--- Answers with 1, 0 or a text an end; 0: the lease was void and nothing was written; a text: why this end could not be
--- written, while the others were.
-freeing('hero_finish', function(keys, args)
+-- Ends attempts; `has_usage` says that what each has used follows it.
+local function end_attempts(keys, args, has_usage)
   local batch, answers, i = open_batch(keys[1]), {}, 2
-  local finish = { actor = args[1] } -- one table for all: nothing keeps it
+  local finish = { actor = args[1], has_usage = has_usage } -- one table for all: nothing keeps it
   while i <= #args do
     -- An end that cannot be read is answered like one that cannot be written, and nothing behind it can be read either.
     local read, next_end = pcall(parse_end, batch.queue, finish, args, i)
@@ -228,7 +231,20 @@ freeing('hero_finish', function(keys, args)
   end
   close_batch(batch)
   return answers
-end)
+end
+
+-- hero_finish q | actor, per end: lane entry id attempt started_ms verdict a b delay_ms
+--   verdict ok: a = text, b = none, text or json; error: a = message, b = JSON, not to be tried again;
+--   retry: as error, tried again while attempts are left; free: as retry, and the attempt does not count
+--   In front of an end perhaps: log, and one job of hero_log, the last output of the same job
+-- Answers with 1, 0 or a text an end; 0: the lease was void and nothing was written; a text: why this end could not be
+-- written, while the others were.
+freeing('hero_finish', function(keys, args) return end_attempts(keys, args, false) end)
+
+-- hero_end q | actor, per end: as in hero_finish, and usage
+--   usage: microseconds of processor time, perhaps a space and KiB of memory; '' if it is not known
+-- Answers as hero_finish does.
+freeing('hero_end', function(keys, args) return end_attempts(keys, args, true) end)
 
 -- Notes in each entry where it stood at first.
 local function with_order(entry)

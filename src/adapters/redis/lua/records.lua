@@ -136,7 +136,7 @@ local function announce_change(queue, job, attempt, change)
   publish_change(queue, job.id)
 end
 
--- Adds an attempt that is not the last one to the record, once. `attempt` has number, actor and started; `left` is the state
+-- Adds an attempt that is not the last one to the record, once. `attempt` has number, actor, started and perhaps usage; `left` is the state
 -- in which it left the job, `detail` the error as JSON ('' for none).
 local function remember_attempt(job, attempt, ended, left, detail)
   local all = redis.call('HGET', job.key, 'attempts')
@@ -148,6 +148,7 @@ local function remember_attempt(job, attempt, ended, left, detail)
     n = tonumber(attempt.number), actor = attempt.actor, started = tonumber(attempt.started), ended = ended, left = left,
   }
   if detail ~= '' then past.error = short_error(detail) end
+  past.usage = attempt.usage or nil
   list[#list + 1] = past
   while #list > ATTEMPTS_KEPT do table.remove(list, 1) end
   redis.call('HSET', job.key, 'attempts', cjson.encode(list))
@@ -172,7 +173,8 @@ local function failed_with(kind, message)
   return failed(message, cjson.encode({ kind = kind, message = message }))
 end
 
--- The reply about an ended job: `state attempt started finished actor word`, a line feed, and the body.
+-- The reply about an ended job: `state attempt started finished actor word`, perhaps a space and the usage, a line feed, and the
+-- body.
 local function reply_of(batch, job, attempt, outcome)
   local word, body = outcome.word, outcome.body
   -- A long result, past attempts and progress are read from the record. A job that ends while it waits, after an attempt,
@@ -183,7 +185,8 @@ local function reply_of(batch, job, attempt, outcome)
   end
   -- Not string.format: it ends a text at its first NUL.
   return outcome.state .. ' ' .. attempt.number .. ' ' .. (attempt.started == '' and '-' or attempt.started) .. ' '
-    .. batch.now_text .. ' ' .. (attempt.actor == '' and '-' or attempt.actor) .. ' ' .. word .. '\n' .. body
+    .. batch.now_text .. ' ' .. (attempt.actor == '' and '-' or attempt.actor) .. ' ' .. word
+    .. (attempt.usage and ' ' .. attempt.usage or '') .. '\n' .. body
 end
 
 local function reply_to_waiters(batch, job, attempt, outcome)
@@ -216,9 +219,11 @@ local function count_end(batch, outcome)
   batch.counts[field] = (batch.counts[field] or 0) + 1
 end
 
--- Writes the terminal state of a job. `attempt` is the last one: number, actor, started ('' where there is none).
+-- Writes the terminal state of a job. `attempt` is the last one: number, actor, started ('' where there is none), and perhaps
+-- usage.
 local function finish_job(batch, job, attempt, outcome)
   local queue, at = batch.queue, batch.now_text
+  if attempt.usage then outcome[#outcome + 1], outcome[#outcome + 2] = 'usage', attempt.usage end
   redis.call('HSET', job.key, 'status', outcome.state, 'attempt', attempt.number, 'actor_id', attempt.actor, 'started_at',
     attempt.started, 'finished_at', at, 'updated_at', at, unpack(outcome))
   redis.call('PEXPIRE', job.key, job.ttl)

@@ -15,7 +15,9 @@ use super::{Shared, span_millis};
 use crate::adapters::redis::connection::OwnConnection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
-use crate::adapters::redis::records::{BASIC, Fields, decode_error, decode_job, finished_of, time_of};
+use crate::adapters::redis::records::{
+    BASIC, Fields, decode_error, decode_job, decode_job_usage, finished_of, time_of,
+};
 use crate::adapters::redis::reply::{self, Streams};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Finished, JobResult, Outcome, ResultKind};
@@ -333,10 +335,10 @@ enum Reply {
     ReadRecord,
 }
 
-/// Decodes a reply: `state attempt started finished actor word`, a line feed, and the body.
+/// Decodes a reply: `state attempt started finished actor word`, perhaps a space and the usage, a line feed, and the body.
 fn decode_reply(text: &str) -> Option<Reply> {
     let (head, body) = text.split_once('\n')?;
-    let mut words = head.split(' ');
+    let mut words = head.splitn(7, ' ');
     let _state = words.next()?;
     let attempt = words.next()?.parse().ok()?;
     let started_at = match words.next()? {
@@ -354,8 +356,10 @@ fn decode_reply(text: &str) -> Option<Reply> {
         "reason" => Outcome::Cancelled(body.to_owned()),
         word => Outcome::Succeeded(JobResult { text: body.to_owned(), kind: ResultKind::parse(word)? }),
     };
+    let usage = words.next().and_then(decode_job_usage);
     // The reply of a job with a history has the word `see`.
-    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at, history: None }))
+    let history = None;
+    Some(Reply::Ended(Finished { outcome, attempt, actor_id, started_at, finished_at, usage, history }))
 }
 
 /// The two numbers of an entry id.

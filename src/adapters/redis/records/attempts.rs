@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::end::ErrorRecord;
-use super::{Fields, time_of};
+use super::{Fields, decode_job_usage, time_of};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{JobState, PastAttempt};
 use crate::ports::store_fault::StoreFault;
@@ -16,6 +16,8 @@ struct AttemptRecord {
     ended: i64,
     left: String,
     error: Option<ErrorRecord>,
+    #[serde(default)]
+    usage: Option<String>,
 }
 
 /// Longest text. Ten attempts with errors of 2 KiB need a fraction of it; to read more would only keep a thread busy.
@@ -31,7 +33,7 @@ pub(super) fn decode(fields: &Fields) -> Result<Vec<PastAttempt>, StoreFault> {
     let records: Vec<AttemptRecord> =
         serde_json::from_str(json).map_err(|error| corrupt(&error.to_string()))?;
     let past = |record: AttemptRecord| {
-        let AttemptRecord { n, actor, started, ended, left, error } = record;
+        let AttemptRecord { n, actor, started, ended, left, error, usage } = record;
         Ok(PastAttempt {
             attempt: n,
             actor_id: Some(actor)
@@ -42,6 +44,7 @@ pub(super) fn decode(fields: &Fields) -> Result<Vec<PastAttempt>, StoreFault> {
             ended_at: time_of(ended),
             left: JobState::parse(&left).ok_or_else(|| format!("{left:?} is not a state of a job"))?,
             error: error.map(ErrorRecord::into_error).transpose()?,
+            usage: usage.as_deref().and_then(decode_job_usage),
         })
     };
     records.into_iter().map(past).collect::<Result<_, String>>().map_err(|cause| corrupt(&cause))

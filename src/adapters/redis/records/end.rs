@@ -47,7 +47,7 @@ impl ErrorRecord {
 /// The end of a job from its record; None when it has not ended.
 pub(in super::super) fn finished_of(job: Job) -> Option<Finished> {
     let Job { attempt, actor_id, started_at, finished_at, result, error, cancel_reason, .. } = job;
-    let (progress, past_attempts) = (job.progress, job.past_attempts);
+    let (progress, past_attempts, usage) = (job.progress, job.past_attempts, job.usage);
     let finished_at = finished_at?;
     let outcome = match (result, error, cancel_reason) {
         (Some(result), _, _) => Outcome::Succeeded(result),
@@ -55,5 +55,5 @@ pub(in super::super) fn finished_of(job: Job) -> Option<Finished> {
         (None, None, reason) => Outcome::Cancelled(reason?),
     };
     let history = History::of(progress, past_attempts);
-    Some(Finished { outcome, attempt, actor_id, started_at, finished_at, history })
+    Some(Finished { outcome, attempt, actor_id, started_at, finished_at, usage, history })
 }

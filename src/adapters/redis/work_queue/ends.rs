@@ -1,14 +1,14 @@
 //! Ends of attempts, written in batches.
 
-use redis::{FromRedisValue, ParsingError, Value};
+use redis::{Cmd, FromRedisValue, ParsingError, Value};
 
 use super::leases::{add_lease, add_output};
 use super::{CALL_BYTES, HeldJob, RedisWorkQueue};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys::Place;
-use crate::adapters::redis::records::{encode_error, millis};
+use crate::adapters::redis::records::{encode_error, encode_job_usage, millis};
 use crate::adapters::redis::reply::Lossy;
-use crate::ports::store_fault::StoreFault;
+use crate::ports::store_fault::{Refusal, StoreFault};
 use crate::ports::work_queue::{AttemptEnd, Retryability};
 
 /// Most ends in one call.
@@ -60,8 +60,32 @@ impl RedisWorkQueue {
 
     /// Writes a batch of ends and empties it.
     async fn send_ends(&self, batch: &mut Vec<Ending<'_>>, accepted: &mut [bool]) -> Result<(), StoreFault> {
-        let mut finish = self.function(Function::Finish);
-        for Ending { place, held, end, .. } in batch.iter() {
+        for (ending, answer) in batch.iter().zip(self.call_end(batch).await?) {
+            accepted[ending.index] = match answer {
+                EndAnswer::Accepted(accepted) => accepted,
+                EndAnswer::NotWritten(reason) => return Err(StoreFault::Rejected { reason }),
+            };
+        }
+        batch.clear();
+        Ok(())
+    }
+
+    /// Has ends written, with what they have used. Functions of an older supervisor take only the ends: they serve while ours cannot
+    /// be loaded.
+    async fn call_end(&self, batch: &[Ending<'_>]) -> Result<Vec<EndAnswer>, StoreFault> {
+        const WHAT: &str = "the end of attempts";
+        match self.connection.call(&self.ends(Function::End, batch), WHAT).await {
+            Err(StoreFault::Refused { refusal: Refusal::Full | Refusal::AccessDenied, .. }) => {
+                self.connection.call(&self.ends(Function::Finish, batch), WHAT).await
+            }
+            answered => answered,
+        }
+    }
+
+    /// A call with ends, of the function that takes their usage or of the one that does not.
+    fn ends(&self, function: Function, batch: &[Ending<'_>]) -> Cmd {
+        let mut finish = self.function(function);
+        for Ending { place, held, end, .. } in batch {
             if !end.output.is_empty() {
                 finish.arg("log");
                 add_output(&mut finish, *place, held.attempt, &end.lease, &end.output);
@@ -82,15 +106,11 @@ impl RedisWorkQueue {
                     finish.arg(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
                 }
             }
+            if function == Function::End {
+                finish.arg(encode_job_usage(end.usage.as_ref()));
+            }
         }
-        let answers: Vec<EndAnswer> = self.connection.call(&finish, "the end of attempts").await?;
-        for (ending, answer) in batch.drain(..).zip(answers) {
-            accepted[ending.index] = match answer {
-                EndAnswer::Accepted(accepted) => accepted,
-                EndAnswer::NotWritten(reason) => return Err(StoreFault::Rejected { reason }),
-            };
-        }
-        Ok(())
+        finish
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{JobError, JobState};
+use super::{JobError, JobState, JobUsage};
 use crate::domain::model::id::ActorId;
 
 /// Past attempts that are remembered of a job; the oldest are forgotten first.
@@ -23,4 +23,6 @@ pub struct PastAttempt {
     pub left: JobState,
     /// Error of the attempt, without log lines and cut to 2 KiB; None if it was cancelled.
     pub error: Option<JobError>,
+    /// Resources that the attempt has used; None if they are not known.
+    pub usage: Option<JobUsage>,
 }

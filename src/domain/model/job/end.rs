@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{JobError, JobState, PastAttempt};
+use super::{JobError, JobState, JobUsage, PastAttempt};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::output::Progress;
 
@@ -78,6 +78,8 @@ pub struct Finished {
     pub started_at: Option<SystemTime>,
     /// Time at which the terminal state was written.
     pub finished_at: SystemTime,
+    /// Resources that the last attempt has used; None if they are not known.
+    pub usage: Option<JobUsage>,
     /// Earlier attempts and progress, if there are any; boxed, because there mostly are none, and many may wait.
     pub history: Option<Box<History>>,
 }

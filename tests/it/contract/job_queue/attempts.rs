@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use hero_supervisor::domain::model::job::{JobState, MAX_PAST_ATTEMPTS, PastAttempt};
+use hero_supervisor::domain::model::job::{JobState, JobUsage, MAX_PAST_ATTEMPTS, PastAttempt};
 use hero_supervisor::domain::model::output::LogStream;
 use hero_supervisor::domain::model::output::{OutputChunk, OutputItem};
 use hero_supervisor::ports::job_queue::{Changes, Retried};
-use hero_supervisor::ports::work_queue::LeaseOutput;
+use hero_supervisor::ports::work_queue::{AttemptEnd, LeaseOutput};
 use tokio::time::timeout;
 
 use super::queue_contract::{
-    Kind, LIMIT, OSIS, actor_id, failure, finish, killed, read, submit, submit_wanted, success,
+    Kind, LIMIT, OSIS, actor_id, failure, finish, killed, read, spec, submit, submit_wanted, success,
     take_and_start, take_one, text, until_state, with_attempts,
 };
 
@@ -55,6 +55,43 @@ pub(super) async fn earlier_attempts_are_remembered(kind: Kind) {
     assert!(error.message.starts_with("grüße grüße") && error.message.len() <= 2048, "{error:?}");
     assert_eq!((error.line, error.log_tail.len()), (Some(3), 0));
     assert_eq!(two.error.as_ref().map(|error| error.message.as_str()), Some("the actor was killed"));
+    queue.close().await;
+}
+
+pub(super) async fn what_an_attempt_has_used_is_told_with_its_end(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let used = |micros, peak_memory| Some(JobUsage { cpu: Duration::from_micros(micros), peak_memory });
+    let (job, completion) = submit_wanted(&queue, with_attempts("boom", 2)).await;
+    let first = take_one(&actor).await;
+    let end = failure(&bench, &first.lease, "boom");
+    assert!(finish(&actor, AttemptEnd { usage: used(300_001, Some(50 << 20)), ..end }).await);
+    let waits = until_state(&queue, &job.id, JobState::Queued).await;
+    assert_eq!((waits.usage, waits.past_attempts[0].usage), (None, used(300_001, Some(50 << 20))));
+    let second = take_one(&actor).await;
+    let end = failure(&bench, &second.lease, "boom");
+    assert!(finish(&actor, AttemptEnd { usage: used(7, None), ..end }).await);
+    let told = timeout(LIMIT, completion.wait()).await.unwrap().unwrap();
+    assert_eq!((told.usage, read(&queue, &job.id).await.usage), (used(7, None), used(7, None)));
+    let Retried::Queued(again) = queue.retry(&job.id, false, None).await.unwrap() else {
+        panic!("not retried")
+    };
+    assert_eq!((again.usage, again.past_attempts[1].usage), (None, used(7, None)));
+    let third = take_one(&actor).await;
+    assert!(finish(&actor, success(&bench, &third.lease, text("1"))).await);
+    assert_eq!(read(&queue, &job.id).await.usage, None, "it is not known of the last attempt");
+
+    let large = text(&"x".repeat(100_000));
+    for result in [text("1"), large] {
+        let (job, completion) = submit_wanted(&queue, spec("1")).await;
+        let taken = take_one(&actor).await;
+        let end = success(&bench, &taken.lease, result);
+        assert!(finish(&actor, AttemptEnd { usage: used(0, Some(0)), ..end }).await);
+        let told = timeout(LIMIT, completion.wait()).await.unwrap().unwrap();
+        assert_eq!(told.usage, used(0, Some(0)));
+        assert_eq!(job.finish(told), read(&queue, &taken.lease.job_id).await);
+    }
     queue.close().await;
 }
 

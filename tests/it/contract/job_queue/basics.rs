@@ -193,6 +193,7 @@ pub(super) async fn many_callers_and_actors_lose_and_double_nothing(kind: Kind) 
                         lease,
                         started_at: now,
                         outcome: Ok(result),
+                        usage: None,
                         output: Vec::new(),
                     });
                 }

@@ -256,13 +256,19 @@ pub(super) fn text(text: &str) -> JobResult {
 }
 
 pub(super) fn success(bench: &QueueContract, lease: &Lease, result: JobResult) -> AttemptEnd {
-    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome: Ok(result), output: Vec::new() }
+    AttemptEnd {
+        lease: lease.clone(),
+        started_at: bench.now(),
+        outcome: Ok(result),
+        usage: None,
+        output: Vec::new(),
+    }
 }
 
 pub(super) fn failure(bench: &QueueContract, lease: &Lease, message: &str) -> AttemptEnd {
     let error = JobError::new(JobErrorKind::ScriptError, message);
     let outcome = Err(AttemptError { error, retry: Retryability::Retry });
-    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome, output: Vec::new() }
+    AttemptEnd { lease: lease.clone(), started_at: bench.now(), outcome, usage: None, output: Vec::new() }
 }
 
 /// Ends one attempt; whether that was accepted.

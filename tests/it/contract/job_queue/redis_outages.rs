@@ -145,6 +145,7 @@ pub(super) async fn complete(actor: &dyn WorkQueue, work: Vec<Work>, started_at:
                 lease: job.lease,
                 started_at,
                 outcome: Ok(text("1")),
+                usage: None,
                 output: Vec::new(),
             });
         }

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::JobState;
+use hero_supervisor::domain::model::job::{JobState, JobUsage};
 use hero_supervisor::ports::job_queue::JobFilter;
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::store_fault::{Refusal, StoreFault};
+use hero_supervisor::ports::work_queue::AttemptEnd;
 
 use super::queue_contract::{
-    Kind, QueueContract, finish, ids, spec, submission, submit, success, take, text, with_attempts,
+    Kind, QueueContract, finish, ids, read, spec, submission, submit, success, take, text, with_attempts,
 };
 use super::redis_only::command;
 
@@ -116,6 +118,61 @@ async fn jobs_that_an_older_library_has_accepted_are_listed_once_ours_is_loaded_
     assert!(revision(&mut bench).await > 11, "ours is there again");
     assert_eq!(unfinished(&queue).await, std::slice::from_ref(&old));
     assert_eq!(indexed(&mut bench).await, [old]);
+    queue.close().await;
+}
+
+/// Functions of before revision 18 do not know what an attempt has used, and cannot be replaced while the memory is full.
+#[tokio::test]
+async fn ends_are_written_by_older_functions_until_there_is_memory_for_ours() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        jobs.push(submit(&queue, spec("1")).await.id);
+    }
+    let held = take(&actor, 2).await;
+    let older = older_library(&mut bench, 17).await.replace("freeing('hero_end'", "freeing('hero_later'");
+    command(&mut bench, &["FUNCTION", "LOAD", "REPLACE", &older]).await;
+    command(&mut bench, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    let usage = Some(JobUsage { cpu: Duration::from_micros(7), peak_memory: None });
+    let end = |lease| AttemptEnd { usage, ..success(&bench, lease, text("1")) };
+    let ends = [end(&held[0].lease), end(&held[1].lease)];
+    assert!(finish(&actor, ends[0].clone()).await);
+    assert!(read(&queue, &jobs[0]).await.usage.is_none());
+    assert_eq!(revision(&mut bench).await, 17);
+
+    command(&mut bench, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    queue.maintain().await.unwrap();
+    assert!(finish(&actor, ends[1].clone()).await);
+    assert_eq!(read(&queue, &jobs[1]).await.usage, usage);
+    // The actor has tried to load ours.
+    command(&mut bench, &["ACL", "LOG", "RESET"]).await;
+    queue.close().await;
+}
+
+/// An actor of before revision 18 tells nothing of what an attempt has used.
+#[tokio::test]
+async fn an_end_without_usage_is_an_end_and_rubbish_is_no_usage() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let rubbish = ["12;", "-", "1 2 3", &"9".repeat(40), "1\n2"];
+    for usage in [None].into_iter().chain(rubbish.map(Some)) {
+        let job = submit(&queue, spec("1")).await.id;
+        let taken = take(&actor, 1).await.remove(0);
+        let place =
+            command(&mut bench, &["HGET", &format!("hero:job:{{osis}}:{}", taken.lease.job_id), "at"]).await;
+        let place: String = redis::from_redis_value(place).unwrap();
+        let entry = place.split_once(':').unwrap().1;
+        let name = if usage.is_some() { "hero_end" } else { "hero_finish" };
+        let begin = ["FCALL", name, "1", "hero:{osis}:q", "osis_actor_0", "q", entry, job.as_str(), "1", "5"];
+        let call: Vec<&str> = begin.into_iter().chain(["ok", "42", "json", "0"]).chain(usage).collect();
+        let answer: Vec<i64> = redis::from_redis_value(command(&mut bench, &call).await).unwrap();
+        assert_eq!(answer, [1], "{usage:?}");
+        let ended = read(&queue, &job).await;
+        assert_eq!((ended.state, ended.usage), (JobState::Succeeded, None), "{usage:?}");
+    }
     queue.close().await;
 }
 

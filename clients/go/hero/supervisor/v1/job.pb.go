@@ -278,7 +278,7 @@ func (x JobWait_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobWait_Reason.Descriptor instead.
 func (JobWait_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // The class of an error, for programs. More kinds may be added.
@@ -359,7 +359,7 @@ func (x JobError_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobError_Kind.Descriptor instead.
 func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // The definition of a job.
@@ -650,7 +650,10 @@ type Job struct {
 	Wait *JobWait `protobuf:"bytes,20,opt,name=wait,proto3" json:"wait,omitempty"`
 	// Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
 	// job may be gone.
-	RetryOf       string `protobuf:"bytes,21,opt,name=retry_of,json=retryOf,proto3" json:"retry_of,omitempty"`
+	RetryOf string `protobuf:"bytes,21,opt,name=retry_of,json=retryOf,proto3" json:"retry_of,omitempty"`
+	// Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+	// them: not after a cancel, nor if the actor or its engine host was lost or killed.
+	Usage         *JobUsage `protobuf:"bytes,40,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -818,6 +821,75 @@ func (x *Job) GetRetryOf() string {
 	return ""
 }
 
+func (x *Job) GetUsage() *JobUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+// The resources that one attempt has used.
+//
+// Measured is the process that ran the script, with all that it has started: in Python and V a process for each
+// attempt, for V with its compiler. OSIS and SAL run scripts inside of an engine host that outlives them: the processor
+// time is that of the thread of the script, and the memory that of the whole host while the script ran, with what
+// earlier scripts have left in its heap. Commands of a SAL script count with all that they have started.
+type JobUsage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Processor time, user and system, of all processes together.
+	CpuTime *durationpb.Duration `protobuf:"bytes,1,opt,name=cpu_time,json=cpuTime,proto3" json:"cpu_time,omitempty"`
+	// Largest resident memory that one of the processes has had, in bytes; not the sum of processes beside each other.
+	// It includes the engine and what is shared with other processes. Absent if it is not known: the attempt took less
+	// than 2 milliseconds in OSIS or SAL, or the machine does not tell it.
+	PeakMemoryBytes *int64 `protobuf:"varint,2,opt,name=peak_memory_bytes,json=peakMemoryBytes,proto3,oneof" json:"peak_memory_bytes,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *JobUsage) Reset() {
+	*x = JobUsage{}
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobUsage) ProtoMessage() {}
+
+func (x *JobUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobUsage.ProtoReflect.Descriptor instead.
+func (*JobUsage) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JobUsage) GetCpuTime() *durationpb.Duration {
+	if x != nil {
+		return x.CpuTime
+	}
+	return nil
+}
+
+func (x *JobUsage) GetPeakMemoryBytes() int64 {
+	if x != nil && x.PeakMemoryBytes != nil {
+		return *x.PeakMemoryBytes
+	}
+	return 0
+}
+
 // The reason for which a job waits.
 type JobWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -832,7 +904,7 @@ type JobWait struct {
 
 func (x *JobWait) Reset() {
 	*x = JobWait{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +916,7 @@ func (x *JobWait) String() string {
 func (*JobWait) ProtoMessage() {}
 
 func (x *JobWait) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +929,7 @@ func (x *JobWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobWait.ProtoReflect.Descriptor instead.
 func (*JobWait) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobWait) GetReason() JobWait_Reason {
@@ -889,7 +961,7 @@ type JobProgress struct {
 
 func (x *JobProgress) Reset() {
 	*x = JobProgress{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +973,7 @@ func (x *JobProgress) String() string {
 func (*JobProgress) ProtoMessage() {}
 
 func (x *JobProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +986,7 @@ func (x *JobProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
 func (*JobProgress) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobProgress) GetPercent() float64 {
@@ -950,14 +1022,16 @@ type JobAttempt struct {
 	// End time.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried.
-	Error         *JobError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	Error *JobError `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
+	// The resources that the attempt has used; absent if they are not known.
+	Usage         *JobUsage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobAttempt) Reset() {
 	*x = JobAttempt{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1043,7 @@ func (x *JobAttempt) String() string {
 func (*JobAttempt) ProtoMessage() {}
 
 func (x *JobAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1056,7 @@ func (x *JobAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAttempt.ProtoReflect.Descriptor instead.
 func (*JobAttempt) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobAttempt) GetAttempt() int32 {
@@ -1020,6 +1094,13 @@ func (x *JobAttempt) GetError() *JobError {
 	return nil
 }
 
+func (x *JobAttempt) GetUsage() *JobUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
 // The error of a job. It is data about the script and never an error of the call that returns it.
 type JobError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1043,7 +1124,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1136,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1149,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JobError) GetKind() JobError_Kind {
@@ -1155,7 +1236,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxBackoffB\x0f\n" +
-	"\r_max_attempts\"\xd6\t\n" +
+	"\r_max_attempts\"\x8a\n" +
+	"\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04spec\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x04spec\x123\n" +
@@ -1180,7 +1262,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\x12!\n" +
 	"\fsubmitted_by\x18\x13 \x01(\tR\vsubmittedBy\x12/\n" +
 	"\x04wait\x18\x14 \x01(\v2\x1b.hero.supervisor.v1.JobWaitR\x04wait\x12\x19\n" +
-	"\bretry_of\x18\x15 \x01(\tR\aretryOf\"\xbd\x01\n" +
+	"\bretry_of\x18\x15 \x01(\tR\aretryOf\x122\n" +
+	"\x05usage\x18( \x01(\v2\x1c.hero.supervisor.v1.JobUsageR\x05usage\"\xbd\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATE_SCHEDULED\x10\x01\x12\x11\n" +
@@ -1197,7 +1280,11 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x10RESULT_KIND_NONE\x10\x01\x12\x14\n" +
 	"\x10RESULT_KIND_TEXT\x10\x02\x12\x14\n" +
 	"\x10RESULT_KIND_JSON\x10\x03B\t\n" +
-	"\a_result\"\x9d\x02\n" +
+	"\a_result\"\x87\x01\n" +
+	"\bJobUsage\x124\n" +
+	"\bcpu_time\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12/\n" +
+	"\x11peak_memory_bytes\x18\x02 \x01(\x03H\x00R\x0fpeakMemoryBytes\x88\x01\x01B\x14\n" +
+	"\x12_peak_memory_bytes\"\x9d\x02\n" +
 	"\aJobWait\x12:\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\".hero.supervisor.v1.JobWait.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\xbb\x01\n" +
@@ -1214,7 +1301,7 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12.\n" +
 	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04timeB\n" +
 	"\n" +
-	"\b_percent\"\xe7\x01\n" +
+	"\b_percent\"\x9b\x02\n" +
 	"\n" +
 	"JobAttempt\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\x05R\aattempt\x12\x19\n" +
@@ -1222,7 +1309,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x122\n" +
-	"\x05error\x18\x05 \x01(\v2\x1c.hero.supervisor.v1.JobErrorR\x05error\"\x8a\x04\n" +
+	"\x05error\x18\x05 \x01(\v2\x1c.hero.supervisor.v1.JobErrorR\x05error\x122\n" +
+	"\x05usage\x18\x06 \x01(\v2\x1c.hero.supervisor.v1.JobUsageR\x05usage\"\x8a\x04\n" +
 	"\bJobError\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.hero.supervisor.v1.JobError.KindR\x04kind\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x17\n" +
@@ -1266,7 +1354,7 @@ func file_hero_supervisor_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_hero_supervisor_v1_job_proto_goTypes = []any{
 	(JobView)(0),                  // 0: hero.supervisor.v1.JobView
 	(Job_State)(0),                // 1: hero.supervisor.v1.Job.State
@@ -1276,50 +1364,54 @@ var file_hero_supervisor_v1_job_proto_goTypes = []any{
 	(*JobSpec)(nil),               // 5: hero.supervisor.v1.JobSpec
 	(*RetryPolicy)(nil),           // 6: hero.supervisor.v1.RetryPolicy
 	(*Job)(nil),                   // 7: hero.supervisor.v1.Job
-	(*JobWait)(nil),               // 8: hero.supervisor.v1.JobWait
-	(*JobProgress)(nil),           // 9: hero.supervisor.v1.JobProgress
-	(*JobAttempt)(nil),            // 10: hero.supervisor.v1.JobAttempt
-	(*JobError)(nil),              // 11: hero.supervisor.v1.JobError
-	nil,                           // 12: hero.supervisor.v1.JobSpec.EnvEntry
-	nil,                           // 13: hero.supervisor.v1.JobSpec.LabelsEntry
-	(ScriptType)(0),               // 14: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*JobUsage)(nil),              // 8: hero.supervisor.v1.JobUsage
+	(*JobWait)(nil),               // 9: hero.supervisor.v1.JobWait
+	(*JobProgress)(nil),           // 10: hero.supervisor.v1.JobProgress
+	(*JobAttempt)(nil),            // 11: hero.supervisor.v1.JobAttempt
+	(*JobError)(nil),              // 12: hero.supervisor.v1.JobError
+	nil,                           // 13: hero.supervisor.v1.JobSpec.EnvEntry
+	nil,                           // 14: hero.supervisor.v1.JobSpec.LabelsEntry
+	(ScriptType)(0),               // 15: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_job_proto_depIdxs = []int32{
-	14, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
-	12, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
-	13, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
-	15, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
-	15, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
+	15, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
+	13, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
+	14, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
+	16, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
+	16, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
 	6,  // 5: hero.supervisor.v1.JobSpec.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	15, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
-	16, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
-	15, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	15, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	16, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
+	17, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
+	16, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	16, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
 	5,  // 10: hero.supervisor.v1.Job.spec:type_name -> hero.supervisor.v1.JobSpec
 	1,  // 11: hero.supervisor.v1.Job.state:type_name -> hero.supervisor.v1.Job.State
 	2,  // 12: hero.supervisor.v1.Job.result_kind:type_name -> hero.supervisor.v1.Job.ResultKind
-	11, // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
-	16, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	16, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	16, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	16, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
-	15, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
-	9,  // 19: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
-	10, // 20: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
-	8,  // 21: hero.supervisor.v1.Job.wait:type_name -> hero.supervisor.v1.JobWait
-	3,  // 22: hero.supervisor.v1.JobWait.reason:type_name -> hero.supervisor.v1.JobWait.Reason
-	16, // 23: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
-	16, // 24: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
-	16, // 25: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
-	11, // 26: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
-	4,  // 27: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	12, // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
+	17, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	17, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	17, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	17, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
+	16, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
+	10, // 19: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
+	11, // 20: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
+	9,  // 21: hero.supervisor.v1.Job.wait:type_name -> hero.supervisor.v1.JobWait
+	8,  // 22: hero.supervisor.v1.Job.usage:type_name -> hero.supervisor.v1.JobUsage
+	16, // 23: hero.supervisor.v1.JobUsage.cpu_time:type_name -> google.protobuf.Duration
+	3,  // 24: hero.supervisor.v1.JobWait.reason:type_name -> hero.supervisor.v1.JobWait.Reason
+	17, // 25: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
+	17, // 26: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
+	17, // 27: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
+	12, // 28: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
+	8,  // 29: hero.supervisor.v1.JobAttempt.usage:type_name -> hero.supervisor.v1.JobUsage
+	4,  // 30: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_job_proto_init() }
@@ -1330,15 +1422,16 @@ func file_hero_supervisor_v1_job_proto_init() {
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_job_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[2].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_job_proto_rawDesc), len(file_hero_supervisor_v1_job_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -125,6 +125,7 @@ impl State {
         job.cancel_reason = None;
         job.finished_at = None;
         job.started_at = None;
+        job.usage = None;
         if reset_attempts {
             job.attempt = 0;
             job.past_attempts.clear();

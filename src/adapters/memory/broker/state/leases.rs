@@ -146,6 +146,7 @@ impl State {
         let now = self.clock.now();
         let Some(job) = self.jobs.get_mut(&held.job_id) else { return false };
         job.started_at = Some(end.started_at);
+        job.usage = end.usage;
         let failed = match end.outcome {
             Ok(result) if result.text.len() > MAX_RESULT_BYTES => too_long(&result),
             Ok(result) => {
@@ -164,6 +165,7 @@ impl State {
             let delay = job.spec.retry.backoff.delay(job.attempt, 1.0);
             if free {
                 job.attempt = job.attempt.saturating_sub(1);
+                job.usage = None;
             } else {
                 remember(job, JobState::RetryWait, Some(&failed.error), now);
             }

@@ -14,7 +14,15 @@ fn failure(attempt: u32) -> JobError {
 
 fn past(attempt: u32, left: JobState) -> PastAttempt {
     let ended_at = SystemTime::UNIX_EPOCH;
-    PastAttempt { attempt, actor_id: None, started_at: None, ended_at, left, error: Some(failure(attempt)) }
+    PastAttempt {
+        attempt,
+        actor_id: None,
+        started_at: None,
+        ended_at,
+        left,
+        error: Some(failure(attempt)),
+        usage: None,
+    }
 }
 
 fn job(state: JobState, attempt: u32, past_attempts: Vec<PastAttempt>) -> Job {

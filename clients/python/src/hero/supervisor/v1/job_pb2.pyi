@@ -329,6 +329,7 @@ class Job(google.protobuf.message.Message):
     SUBMITTED_BY_FIELD_NUMBER: builtins.int
     WAIT_FIELD_NUMBER: builtins.int
     RETRY_OF_FIELD_NUMBER: builtins.int
+    USAGE_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
     earlier ones.
@@ -401,6 +402,12 @@ class Job(google.protobuf.message.Message):
         waits.
         """
 
+    @property
+    def usage(self) -> global___JobUsage:
+        """Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+        them: not after a cancel, nor if the actor or its engine host was lost or killed.
+        """
+
     def __init__(
         self,
         *,
@@ -423,12 +430,48 @@ class Job(google.protobuf.message.Message):
         submitted_by: builtins.str = ...,
         wait: global___JobWait | None = ...,
         retry_of: builtins.str = ...,
+        usage: global___JobUsage | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "wait", b"wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "retry_of", b"retry_of", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "wait", b"wait"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "usage", b"usage", "wait", b"wait"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "retry_of", b"retry_of", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "usage", b"usage", "wait", b"wait"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
 global___Job = Job
+
+@typing.final
+class JobUsage(google.protobuf.message.Message):
+    """The resources that one attempt has used.
+
+    Measured is the process that ran the script, with all that it has started: in Python and V a process for each
+    attempt, for V with its compiler. OSIS and SAL run scripts inside of an engine host that outlives them: the processor
+    time is that of the thread of the script, and the memory that of the whole host while the script ran, with what
+    earlier scripts have left in its heap. Commands of a SAL script count with all that they have started.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CPU_TIME_FIELD_NUMBER: builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: builtins.int
+    peak_memory_bytes: builtins.int
+    """Largest resident memory that one of the processes has had, in bytes; not the sum of processes beside each other.
+    It includes the engine and what is shared with other processes. Absent if it is not known: the attempt took less
+    than 2 milliseconds in OSIS or SAL, or the machine does not tell it.
+    """
+    @property
+    def cpu_time(self) -> google.protobuf.duration_pb2.Duration:
+        """Processor time, user and system, of all processes together."""
+
+    def __init__(
+        self,
+        *,
+        cpu_time: google.protobuf.duration_pb2.Duration | None = ...,
+        peak_memory_bytes: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_peak_memory_bytes", b"_peak_memory_bytes", "cpu_time", b"cpu_time", "peak_memory_bytes", b"peak_memory_bytes"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_peak_memory_bytes", b"_peak_memory_bytes", "cpu_time", b"cpu_time", "peak_memory_bytes", b"peak_memory_bytes"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_peak_memory_bytes", b"_peak_memory_bytes"]) -> typing.Literal["peak_memory_bytes"] | None: ...
+
+global___JobUsage = JobUsage
 
 @typing.final
 class JobWait(google.protobuf.message.Message):
@@ -534,6 +577,7 @@ class JobAttempt(google.protobuf.message.Message):
     START_TIME_FIELD_NUMBER: builtins.int
     END_TIME_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    USAGE_FIELD_NUMBER: builtins.int
     attempt: builtins.int
     """Number of the attempt, counted from 1."""
     actor_id: builtins.str
@@ -550,6 +594,10 @@ class JobAttempt(google.protobuf.message.Message):
     def error(self) -> global___JobError:
         """The error, without log_tail and cut to about 2 KiB. Absent if the attempt was cancelled and the job was retried."""
 
+    @property
+    def usage(self) -> global___JobUsage:
+        """The resources that the attempt has used; absent if they are not known."""
+
     def __init__(
         self,
         *,
@@ -558,9 +606,10 @@ class JobAttempt(google.protobuf.message.Message):
         start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         error: global___JobError | None = ...,
+        usage: global___JobUsage | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "error", b"error", "start_time", b"start_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "attempt", b"attempt", "end_time", b"end_time", "error", b"error", "start_time", b"start_time"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "error", b"error", "start_time", b"start_time", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "attempt", b"attempt", "end_time", b"end_time", "error", b"error", "start_time", b"start_time", "usage", b"usage"]) -> None: ...
 
 global___JobAttempt = JobAttempt
 

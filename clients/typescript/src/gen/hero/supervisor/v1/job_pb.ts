@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/job.proto.
  */
 export const file_hero_supervisor_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi3wQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkSDQoFaW5wdXQYDSABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyKSCAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0EhQKDHN1Ym1pdHRlZF9ieRgTIAEoCRIpCgR3YWl0GBQgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQSEAoIcmV0cnlfb2YYFSABKAkivQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfU0NIRURVTEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhAKDFNUQVRFX1FVRVVFRBADEhEKDVNUQVRFX1JVTk5JTkcQBBIUChBTVEFURV9SRVRSWV9XQUlUEAUSEwoPU1RBVEVfU1VDQ0VFREVEEAYSEAoMU1RBVEVfRkFJTEVEEAcSEwoPU1RBVEVfQ0FOQ0VMTEVEEAgiawoKUmVzdWx0S2luZBIbChdSRVNVTFRfS0lORF9VTlNQRUNJRklFRBAAEhQKEFJFU1VMVF9LSU5EX05PTkUQARIUChBSRVNVTFRfS0lORF9URVhUEAISFAoQUkVTVUxUX0tJTkRfSlNPThADQgkKB19yZXN1bHQijAIKB0pvYldhaXQSMgoGcmVhc29uGAEgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkiuwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fU0NIRURVTEVEEAESFgoSUkVBU09OX1JFVFJZX0RFTEFZEAISFwoTUkVBU09OX1FVRVVFX1BBVVNFRBADEh0KGVJFQVNPTl9UQVJHRVRfTk9UX1JVTk5JTkcQBBIbChdSRUFTT05fTk9fUlVOTklOR19BQ1RPUhAFEhYKElJFQVNPTl9BQ1RPUlNfQlVTWRAGImoKC0pvYlByb2dyZXNzEhQKB3BlcmNlbnQYASABKAFIAIgBARIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgoKCF9wZXJjZW50IroBCgpKb2JBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEAoIYWN0b3JfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAUgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yItIDCghKb2JFcnJvchIvCgRraW5kGAEgASgOMiEuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yLktpbmQSDwoHbWVzc2FnZRgCIAEoCRIRCgRsaW5lGAMgASgFSACIAQESEwoGY29sdW1uGAQgASgFSAGIAQESFgoJZXhpdF9jb2RlGAUgASgFSAKIAQESEwoGc2lnbmFsGAYgASgFSAOIAQESEAoIbG9nX3RhaWwYByADKAki7wEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhUKEUtJTkRfU0NSSVBUX0VSUk9SEAESFwoTS0lORF9TQ1JJUFRfSU5WQUxJRBACEhQKEEtJTkRfUlVOX1RJTUVPVVQQAxIWChJLSU5EX1FVRVVFX1RJTUVPVVQQBBIXChNLSU5EX0xJTUlUX0VYQ0VFREVEEAUSGwoXS0lORF9FTkdJTkVfVU5BVkFJTEFCTEUQBhIVChFLSU5EX0VOR0lORV9DUkFTSBAHEhMKD0tJTkRfQUNUT1JfTE9TVBAIEhEKDUtJTkRfSU5URVJOQUwQCUIHCgVfbGluZUIJCgdfY29sdW1uQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbCpKCgdKb2JWaWV3EhgKFEpPQl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOSk9CX1ZJRVdfQkFTSUMQARIRCg1KT0JfVklFV19GVUxMEAJCdwoSaGVyby5zdXBlcnZpc29yLnYxQghKb2JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
+  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEi3wQKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkSDQoFaW5wdXQYDSABKAkaKgoIRW52RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIp0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyK/CAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0EhQKDHN1Ym1pdHRlZF9ieRgTIAEoCRIpCgR3YWl0GBQgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQSEAoIcmV0cnlfb2YYFSABKAkSKwoFdXNhZ2UYKCABKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuSm9iVXNhZ2UivQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfU0NIRURVTEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhAKDFNUQVRFX1FVRVVFRBADEhEKDVNUQVRFX1JVTk5JTkcQBBIUChBTVEFURV9SRVRSWV9XQUlUEAUSEwoPU1RBVEVfU1VDQ0VFREVEEAYSEAoMU1RBVEVfRkFJTEVEEAcSEwoPU1RBVEVfQ0FOQ0VMTEVEEAgiawoKUmVzdWx0S2luZBIbChdSRVNVTFRfS0lORF9VTlNQRUNJRklFRBAAEhQKEFJFU1VMVF9LSU5EX05PTkUQARIUChBSRVNVTFRfS0lORF9URVhUEAISFAoQUkVTVUxUX0tJTkRfSlNPThADQgkKB19yZXN1bHQibQoISm9iVXNhZ2USKwoIY3B1X3RpbWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHgoRcGVha19tZW1vcnlfYnl0ZXMYAiABKANIAIgBAUIUChJfcGVha19tZW1vcnlfYnl0ZXMijAIKB0pvYldhaXQSMgoGcmVhc29uGAEgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkiuwEKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIUChBSRUFTT05fU0NIRURVTEVEEAESFgoSUkVBU09OX1JFVFJZX0RFTEFZEAISFwoTUkVBU09OX1FVRVVFX1BBVVNFRBADEh0KGVJFQVNPTl9UQVJHRVRfTk9UX1JVTk5JTkcQBBIbChdSRUFTT05fTk9fUlVOTklOR19BQ1RPUhAFEhYKElJFQVNPTl9BQ1RPUlNfQlVTWRAGImoKC0pvYlByb2dyZXNzEhQKB3BlcmNlbnQYASABKAFIAIgBARIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgoKCF9wZXJjZW50IucBCgpKb2JBdHRlbXB0Eg8KB2F0dGVtcHQYASABKAUSEAoIYWN0b3JfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKBWVycm9yGAUgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEisKBXVzYWdlGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYlVzYWdlItIDCghKb2JFcnJvchIvCgRraW5kGAEgASgOMiEuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yLktpbmQSDwoHbWVzc2FnZRgCIAEoCRIRCgRsaW5lGAMgASgFSACIAQESEwoGY29sdW1uGAQgASgFSAGIAQESFgoJZXhpdF9jb2RlGAUgASgFSAKIAQESEwoGc2lnbmFsGAYgASgFSAOIAQESEAoIbG9nX3RhaWwYByADKAki7wEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEhUKEUtJTkRfU0NSSVBUX0VSUk9SEAESFwoTS0lORF9TQ1JJUFRfSU5WQUxJRBACEhQKEEtJTkRfUlVOX1RJTUVPVVQQAxIWChJLSU5EX1FVRVVFX1RJTUVPVVQQBBIXChNLSU5EX0xJTUlUX0VYQ0VFREVEEAUSGwoXS0lORF9FTkdJTkVfVU5BVkFJTEFCTEUQBhIVChFLSU5EX0VOR0lORV9DUkFTSBAHEhMKD0tJTkRfQUNUT1JfTE9TVBAIEhEKDUtJTkRfSU5URVJOQUwQCUIHCgVfbGluZUIJCgdfY29sdW1uQgwKCl9leGl0X2NvZGVCCQoHX3NpZ25hbCpKCgdKb2JWaWV3EhgKFEpPQl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOSk9CX1ZJRVdfQkFTSUMQARIRCg1KT0JfVklFV19GVUxMEAJCdwoSaGVyby5zdXBlcnZpc29yLnYxQghKb2JQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
  * The definition of a job.
@@ -324,6 +324,14 @@ export type Job = Message<"hero.supervisor.v1.Job"> & {
    * @generated from field: string retry_of = 21;
    */
   retryOf: string;
+
+  /**
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   *
+   * @generated from field: hero.supervisor.v1.JobUsage usage = 40;
+   */
+  usage?: JobUsage;
 };
 
 /**
@@ -453,6 +461,41 @@ export const Job_ResultKindSchema: GenEnum<Job_ResultKind> = /*@__PURE__*/
   enumDesc(file_hero_supervisor_v1_job, 2, 1);
 
 /**
+ * The resources that one attempt has used.
+ *
+ * Measured is the process that ran the script, with all that it has started: in Python and V a process for each
+ * attempt, for V with its compiler. OSIS and SAL run scripts inside of an engine host that outlives them: the processor
+ * time is that of the thread of the script, and the memory that of the whole host while the script ran, with what
+ * earlier scripts have left in its heap. Commands of a SAL script count with all that they have started.
+ *
+ * @generated from message hero.supervisor.v1.JobUsage
+ */
+export type JobUsage = Message<"hero.supervisor.v1.JobUsage"> & {
+  /**
+   * Processor time, user and system, of all processes together.
+   *
+   * @generated from field: google.protobuf.Duration cpu_time = 1;
+   */
+  cpuTime?: Duration;
+
+  /**
+   * Largest resident memory that one of the processes has had, in bytes; not the sum of processes beside each other.
+   * It includes the engine and what is shared with other processes. Absent if it is not known: the attempt took less
+   * than 2 milliseconds in OSIS or SAL, or the machine does not tell it.
+   *
+   * @generated from field: optional int64 peak_memory_bytes = 2;
+   */
+  peakMemoryBytes?: bigint;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.JobUsage.
+ * Use `create(JobUsageSchema)` to create a new message.
+ */
+export const JobUsageSchema: GenMessage<JobUsage> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_job, 3);
+
+/**
  * The reason for which a job waits.
  *
  * @generated from message hero.supervisor.v1.JobWait
@@ -479,7 +522,7 @@ export type JobWait = Message<"hero.supervisor.v1.JobWait"> & {
  * Use `create(JobWaitSchema)` to create a new message.
  */
 export const JobWaitSchema: GenMessage<JobWait> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 3);
+  messageDesc(file_hero_supervisor_v1_job, 4);
 
 /**
  * The kind of a reason. If several hold, the first one in this order is given.
@@ -541,7 +584,7 @@ export enum JobWait_Reason {
  * Describes the enum hero.supervisor.v1.JobWait.Reason.
  */
 export const JobWait_ReasonSchema: GenEnum<JobWait_Reason> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 3, 0);
+  enumDesc(file_hero_supervisor_v1_job, 4, 0);
 
 /**
  * The progress of a job, as its script reports it.
@@ -576,7 +619,7 @@ export type JobProgress = Message<"hero.supervisor.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 4);
+  messageDesc(file_hero_supervisor_v1_job, 5);
 
 /**
  * An attempt before the latest one.
@@ -618,6 +661,13 @@ export type JobAttempt = Message<"hero.supervisor.v1.JobAttempt"> & {
    * @generated from field: hero.supervisor.v1.JobError error = 5;
    */
   error?: JobError;
+
+  /**
+   * The resources that the attempt has used; absent if they are not known.
+   *
+   * @generated from field: hero.supervisor.v1.JobUsage usage = 6;
+   */
+  usage?: JobUsage;
 };
 
 /**
@@ -625,7 +675,7 @@ export type JobAttempt = Message<"hero.supervisor.v1.JobAttempt"> & {
  * Use `create(JobAttemptSchema)` to create a new message.
  */
 export const JobAttemptSchema: GenMessage<JobAttempt> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 5);
+  messageDesc(file_hero_supervisor_v1_job, 6);
 
 /**
  * The error of a job. It is data about the script and never an error of the call that returns it.
@@ -688,7 +738,7 @@ export type JobError = Message<"hero.supervisor.v1.JobError"> & {
  * Use `create(JobErrorSchema)` to create a new message.
  */
 export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 6);
+  messageDesc(file_hero_supervisor_v1_job, 7);
 
 /**
  * The class of an error, for programs. More kinds may be added.
@@ -771,7 +821,7 @@ export enum JobError_Kind {
  * Describes the enum hero.supervisor.v1.JobError.Kind.
  */
 export const JobError_KindSchema: GenEnum<JobError_Kind> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 6, 0);
+  enumDesc(file_hero_supervisor_v1_job, 7, 0);
 
 /**
  * The parts of a job that a response has.

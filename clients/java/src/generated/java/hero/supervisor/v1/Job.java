@@ -1272,6 +1272,47 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int USAGE_FIELD_NUMBER = 40;
+  private hero.supervisor.v1.JobUsage usage_;
+  /**
+   * <pre>
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  @java.lang.Override
+  public boolean hasUsage() {
+    return ((bitField0_ & 0x00000400) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobUsage getUsage() {
+    return usage_ == null ? hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+  }
+  /**
+   * <pre>
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobUsageOrBuilder getUsageOrBuilder() {
+    return usage_ == null ? hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1342,6 +1383,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(retryOf_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 21, retryOf_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      output.writeMessage(40, getUsage());
     }
     getUnknownFields().writeTo(output);
   }
@@ -1421,6 +1465,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(retryOf_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(21, retryOf_);
+    }
+    if (((bitField0_ & 0x00000400) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(40, getUsage());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -1503,6 +1551,11 @@ private static final long serialVersionUID = 0L;
     }
     if (!getRetryOf()
         .equals(other.getRetryOf())) return false;
+    if (hasUsage() != other.hasUsage()) return false;
+    if (hasUsage()) {
+      if (!getUsage()
+          .equals(other.getUsage())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1574,6 +1627,10 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + RETRY_OF_FIELD_NUMBER;
     hash = (53 * hash) + getRetryOf().hashCode();
+    if (hasUsage()) {
+      hash = (37 * hash) + USAGE_FIELD_NUMBER;
+      hash = (53 * hash) + getUsage().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1720,6 +1777,7 @@ private static final long serialVersionUID = 0L;
         internalGetProgressFieldBuilder();
         internalGetPastAttemptsFieldBuilder();
         internalGetWaitFieldBuilder();
+        internalGetUsageFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1787,6 +1845,11 @@ private static final long serialVersionUID = 0L;
         waitBuilder_ = null;
       }
       retryOf_ = "";
+      usage_ = null;
+      if (usageBuilder_ != null) {
+        usageBuilder_.dispose();
+        usageBuilder_ = null;
+      }
       return this;
     }
 
@@ -1916,6 +1979,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00040000) != 0)) {
         result.retryOf_ = retryOf_;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.usage_ = usageBuilder_ == null
+            ? usage_
+            : usageBuilder_.build();
+        to_bitField0_ |= 0x00000400;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -2022,6 +2091,9 @@ private static final long serialVersionUID = 0L;
         retryOf_ = other.retryOf_;
         bitField0_ |= 0x00040000;
         onChanged();
+      }
+      if (other.hasUsage()) {
+        mergeUsage(other.getUsage());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -2170,6 +2242,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 170
+            case 322: {
+              input.readMessage(
+                  internalGetUsageFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 322
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4716,6 +4795,172 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00040000;
       onChanged();
       return this;
+    }
+
+    private hero.supervisor.v1.JobUsage usage_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder> usageBuilder_;
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     * @return Whether the usage field is set.
+     */
+    public boolean hasUsage() {
+      return ((bitField0_ & 0x00080000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     * @return The usage.
+     */
+    public hero.supervisor.v1.JobUsage getUsage() {
+      if (usageBuilder_ == null) {
+        return usage_ == null ? hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+      } else {
+        return usageBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(hero.supervisor.v1.JobUsage value) {
+      if (usageBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        usage_ = value;
+      } else {
+        usageBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(
+        hero.supervisor.v1.JobUsage.Builder builderForValue) {
+      if (usageBuilder_ == null) {
+        usage_ = builderForValue.build();
+      } else {
+        usageBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    public Builder mergeUsage(hero.supervisor.v1.JobUsage value) {
+      if (usageBuilder_ == null) {
+        if (((bitField0_ & 0x00080000) != 0) &&
+          usage_ != null &&
+          usage_ != hero.supervisor.v1.JobUsage.getDefaultInstance()) {
+          getUsageBuilder().mergeFrom(value);
+        } else {
+          usage_ = value;
+        }
+      } else {
+        usageBuilder_.mergeFrom(value);
+      }
+      if (usage_ != null) {
+        bitField0_ |= 0x00080000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    public Builder clearUsage() {
+      bitField0_ = (bitField0_ & ~0x00080000);
+      usage_ = null;
+      if (usageBuilder_ != null) {
+        usageBuilder_.dispose();
+        usageBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.JobUsage.Builder getUsageBuilder() {
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return internalGetUsageFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.JobUsageOrBuilder getUsageOrBuilder() {
+      if (usageBuilder_ != null) {
+        return usageBuilder_.getMessageOrBuilder();
+      } else {
+        return usage_ == null ?
+            hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+     * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder> 
+        internalGetUsageFieldBuilder() {
+      if (usageBuilder_ == null) {
+        usageBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder>(
+                getUsage(),
+                getParentForChildren(),
+                isClean());
+        usage_ = null;
+      }
+      return usageBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Job)

@@ -225,6 +225,44 @@ private static final long serialVersionUID = 0L;
     return error_ == null ? hero.supervisor.v1.JobError.getDefaultInstance() : error_;
   }
 
+  public static final int USAGE_FIELD_NUMBER = 6;
+  private hero.supervisor.v1.JobUsage usage_;
+  /**
+   * <pre>
+   * The resources that the attempt has used; absent if they are not known.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  @java.lang.Override
+  public boolean hasUsage() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * The resources that the attempt has used; absent if they are not known.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobUsage getUsage() {
+    return usage_ == null ? hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+  }
+  /**
+   * <pre>
+   * The resources that the attempt has used; absent if they are not known.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobUsageOrBuilder getUsageOrBuilder() {
+    return usage_ == null ? hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -254,6 +292,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       output.writeMessage(5, getError());
     }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeMessage(6, getUsage());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -281,6 +322,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(5, getError());
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(6, getUsage());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -316,6 +361,11 @@ private static final long serialVersionUID = 0L;
       if (!getError()
           .equals(other.getError())) return false;
     }
+    if (hasUsage() != other.hasUsage()) return false;
+    if (hasUsage()) {
+      if (!getUsage()
+          .equals(other.getUsage())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -342,6 +392,10 @@ private static final long serialVersionUID = 0L;
     if (hasError()) {
       hash = (37 * hash) + ERROR_FIELD_NUMBER;
       hash = (53 * hash) + getError().hashCode();
+    }
+    if (hasUsage()) {
+      hash = (37 * hash) + USAGE_FIELD_NUMBER;
+      hash = (53 * hash) + getUsage().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -480,6 +534,7 @@ private static final long serialVersionUID = 0L;
         internalGetStartTimeFieldBuilder();
         internalGetEndTimeFieldBuilder();
         internalGetErrorFieldBuilder();
+        internalGetUsageFieldBuilder();
       }
     }
     @java.lang.Override
@@ -502,6 +557,11 @@ private static final long serialVersionUID = 0L;
       if (errorBuilder_ != null) {
         errorBuilder_.dispose();
         errorBuilder_ = null;
+      }
+      usage_ = null;
+      if (usageBuilder_ != null) {
+        usageBuilder_.dispose();
+        usageBuilder_ = null;
       }
       return this;
     }
@@ -561,6 +621,12 @@ private static final long serialVersionUID = 0L;
             : errorBuilder_.build();
         to_bitField0_ |= 0x00000004;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.usage_ = usageBuilder_ == null
+            ? usage_
+            : usageBuilder_.build();
+        to_bitField0_ |= 0x00000008;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -592,6 +658,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasError()) {
         mergeError(other.getError());
+      }
+      if (other.hasUsage()) {
+        mergeUsage(other.getUsage());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -650,6 +719,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 50: {
+              input.readMessage(
+                  internalGetUsageFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1272,6 +1348,163 @@ private static final long serialVersionUID = 0L;
         error_ = null;
       }
       return errorBuilder_;
+    }
+
+    private hero.supervisor.v1.JobUsage usage_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder> usageBuilder_;
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     * @return Whether the usage field is set.
+     */
+    public boolean hasUsage() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     * @return The usage.
+     */
+    public hero.supervisor.v1.JobUsage getUsage() {
+      if (usageBuilder_ == null) {
+        return usage_ == null ? hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+      } else {
+        return usageBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(hero.supervisor.v1.JobUsage value) {
+      if (usageBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        usage_ = value;
+      } else {
+        usageBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    public Builder setUsage(
+        hero.supervisor.v1.JobUsage.Builder builderForValue) {
+      if (usageBuilder_ == null) {
+        usage_ = builderForValue.build();
+      } else {
+        usageBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    public Builder mergeUsage(hero.supervisor.v1.JobUsage value) {
+      if (usageBuilder_ == null) {
+        if (((bitField0_ & 0x00000020) != 0) &&
+          usage_ != null &&
+          usage_ != hero.supervisor.v1.JobUsage.getDefaultInstance()) {
+          getUsageBuilder().mergeFrom(value);
+        } else {
+          usage_ = value;
+        }
+      } else {
+        usageBuilder_.mergeFrom(value);
+      }
+      if (usage_ != null) {
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    public Builder clearUsage() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      usage_ = null;
+      if (usageBuilder_ != null) {
+        usageBuilder_.dispose();
+        usageBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.JobUsage.Builder getUsageBuilder() {
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return internalGetUsageFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    public hero.supervisor.v1.JobUsageOrBuilder getUsageOrBuilder() {
+      if (usageBuilder_ != null) {
+        return usageBuilder_.getMessageOrBuilder();
+      } else {
+        return usage_ == null ?
+            hero.supervisor.v1.JobUsage.getDefaultInstance() : usage_;
+      }
+    }
+    /**
+     * <pre>
+     * The resources that the attempt has used; absent if they are not known.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder> 
+        internalGetUsageFieldBuilder() {
+      if (usageBuilder_ == null) {
+        usageBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder>(
+                getUsage(),
+                getParentForChildren(),
+                isClean());
+        usage_ = null;
+      }
+      return usageBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.JobAttempt)

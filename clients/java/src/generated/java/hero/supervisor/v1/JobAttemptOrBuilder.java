@@ -120,4 +120,31 @@ public interface JobAttemptOrBuilder extends
    * <code>.hero.supervisor.v1.JobError error = 5 [json_name = "error"];</code>
    */
   hero.supervisor.v1.JobErrorOrBuilder getErrorOrBuilder();
+
+  /**
+   * <pre>
+   * The resources that the attempt has used; absent if they are not known.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  boolean hasUsage();
+  /**
+   * <pre>
+   * The resources that the attempt has used; absent if they are not known.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  hero.supervisor.v1.JobUsage getUsage();
+  /**
+   * <pre>
+   * The resources that the attempt has used; absent if they are not known.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 6 [json_name = "usage"];</code>
+   */
+  hero.supervisor.v1.JobUsageOrBuilder getUsageOrBuilder();
 }

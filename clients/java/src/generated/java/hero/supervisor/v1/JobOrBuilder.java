@@ -493,4 +493,34 @@ public interface JobOrBuilder extends
    */
   com.google.protobuf.ByteString
       getRetryOfBytes();
+
+  /**
+   * <pre>
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+   * @return Whether the usage field is set.
+   */
+  boolean hasUsage();
+  /**
+   * <pre>
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+   * @return The usage.
+   */
+  hero.supervisor.v1.JobUsage getUsage();
+  /**
+   * <pre>
+   * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
+   * them: not after a cancel, nor if the actor or its engine host was lost or killed.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
+   */
+  hero.supervisor.v1.JobUsageOrBuilder getUsageOrBuilder();
 }

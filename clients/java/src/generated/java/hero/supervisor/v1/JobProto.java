@@ -52,6 +52,11 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_Job_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_JobUsage_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_JobUsage_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_JobWait_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -108,7 +113,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "ff\030\002 \001(\0132\031.google.protobuf.DurationR\016ini" +
       "tialBackoff\022:\n\013max_backoff\030\003 \001(\0132\031.googl" +
       "e.protobuf.DurationR\nmaxBackoffB\017\n\r_max_" +
-      "attempts\"\326\t\n\003Job\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
+      "attempts\"\212\n\n\003Job\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
       "/\n\004spec\030\002 \001(\0132\033.hero.supervisor.v1.JobSp" +
       "ecR\004spec\0223\n\005state\030\003 \001(\0162\035.hero.superviso" +
       "r.v1.Job.StateR\005state\022\033\n\006result\030\004 \001(\tH\000R" +
@@ -131,49 +136,55 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "1.JobAttemptR\014pastAttempts\022!\n\014submitted_" +
       "by\030\023 \001(\tR\013submittedBy\022/\n\004wait\030\024 \001(\0132\033.he" +
       "ro.supervisor.v1.JobWaitR\004wait\022\031\n\010retry_" +
-      "of\030\025 \001(\tR\007retryOf\"\275\001\n\005State\022\025\n\021STATE_UNS" +
-      "PECIFIED\020\000\022\023\n\017STATE_SCHEDULED\020\001\022\021\n\rSTATE" +
-      "_BLOCKED\020\002\022\020\n\014STATE_QUEUED\020\003\022\021\n\rSTATE_RU" +
-      "NNING\020\004\022\024\n\020STATE_RETRY_WAIT\020\005\022\023\n\017STATE_S" +
-      "UCCEEDED\020\006\022\020\n\014STATE_FAILED\020\007\022\023\n\017STATE_CA" +
-      "NCELLED\020\010\"k\n\nResultKind\022\033\n\027RESULT_KIND_U" +
-      "NSPECIFIED\020\000\022\024\n\020RESULT_KIND_NONE\020\001\022\024\n\020RE" +
-      "SULT_KIND_TEXT\020\002\022\024\n\020RESULT_KIND_JSON\020\003B\t" +
-      "\n\007_result\"\235\002\n\007JobWait\022:\n\006reason\030\001 \001(\0162\"." +
-      "hero.supervisor.v1.JobWait.ReasonR\006reaso" +
-      "n\022\030\n\007message\030\002 \001(\tR\007message\"\273\001\n\006Reason\022\026" +
-      "\n\022REASON_UNSPECIFIED\020\000\022\024\n\020REASON_SCHEDUL" +
-      "ED\020\001\022\026\n\022REASON_RETRY_DELAY\020\002\022\027\n\023REASON_Q" +
-      "UEUE_PAUSED\020\003\022\035\n\031REASON_TARGET_NOT_RUNNI" +
-      "NG\020\004\022\033\n\027REASON_NO_RUNNING_ACTOR\020\005\022\026\n\022REA" +
-      "SON_ACTORS_BUSY\020\006\"\202\001\n\013JobProgress\022\035\n\007per" +
-      "cent\030\001 \001(\001H\000R\007percent\210\001\001\022\030\n\007message\030\002 \001(" +
-      "\tR\007message\022.\n\004time\030\003 \001(\0132\032.google.protob" +
-      "uf.TimestampR\004timeB\n\n\010_percent\"\347\001\n\nJobAt" +
-      "tempt\022\030\n\007attempt\030\001 \001(\005R\007attempt\022\031\n\010actor" +
-      "_id\030\002 \001(\tR\007actorId\0229\n\nstart_time\030\003 \001(\0132\032" +
-      ".google.protobuf.TimestampR\tstartTime\0225\n" +
-      "\010end_time\030\004 \001(\0132\032.google.protobuf.Timest" +
-      "ampR\007endTime\0222\n\005error\030\005 \001(\0132\034.hero.super" +
-      "visor.v1.JobErrorR\005error\"\212\004\n\010JobError\0225\n" +
-      "\004kind\030\001 \001(\0162!.hero.supervisor.v1.JobErro" +
-      "r.KindR\004kind\022\030\n\007message\030\002 \001(\tR\007message\022\027" +
-      "\n\004line\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H" +
-      "\001R\006column\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitC" +
-      "ode\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010l" +
-      "og_tail\030\007 \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_" +
-      "UNSPECIFIED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023" +
-      "KIND_SCRIPT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOU" +
-      "T\020\003\022\026\n\022KIND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMI" +
-      "T_EXCEEDED\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020" +
-      "\006\022\025\n\021KIND_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_L" +
-      "OST\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_co" +
-      "lumnB\014\n\n_exit_codeB\t\n\007_signal*J\n\007JobView" +
-      "\022\030\n\024JOB_VIEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_B" +
-      "ASIC\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw\n\022hero.superv" +
-      "isor.v1B\010JobProtoP\001ZUgithub.com/hero-sup" +
-      "ervisor/hero-supervisor/clients/go/hero/" +
-      "supervisor/v1;supervisorv1b\006proto3"
+      "of\030\025 \001(\tR\007retryOf\0222\n\005usage\030( \001(\0132\034.hero." +
+      "supervisor.v1.JobUsageR\005usage\"\275\001\n\005State\022" +
+      "\025\n\021STATE_UNSPECIFIED\020\000\022\023\n\017STATE_SCHEDULE" +
+      "D\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\020\n\014STATE_QUEUED\020\003" +
+      "\022\021\n\rSTATE_RUNNING\020\004\022\024\n\020STATE_RETRY_WAIT\020" +
+      "\005\022\023\n\017STATE_SUCCEEDED\020\006\022\020\n\014STATE_FAILED\020\007" +
+      "\022\023\n\017STATE_CANCELLED\020\010\"k\n\nResultKind\022\033\n\027R" +
+      "ESULT_KIND_UNSPECIFIED\020\000\022\024\n\020RESULT_KIND_" +
+      "NONE\020\001\022\024\n\020RESULT_KIND_TEXT\020\002\022\024\n\020RESULT_K" +
+      "IND_JSON\020\003B\t\n\007_result\"\207\001\n\010JobUsage\0224\n\010cp" +
+      "u_time\030\001 \001(\0132\031.google.protobuf.DurationR" +
+      "\007cpuTime\022/\n\021peak_memory_bytes\030\002 \001(\003H\000R\017p" +
+      "eakMemoryBytes\210\001\001B\024\n\022_peak_memory_bytes\"" +
+      "\235\002\n\007JobWait\022:\n\006reason\030\001 \001(\0162\".hero.super" +
+      "visor.v1.JobWait.ReasonR\006reason\022\030\n\007messa" +
+      "ge\030\002 \001(\tR\007message\"\273\001\n\006Reason\022\026\n\022REASON_U" +
+      "NSPECIFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001\022\026\n\022RE" +
+      "ASON_RETRY_DELAY\020\002\022\027\n\023REASON_QUEUE_PAUSE" +
+      "D\020\003\022\035\n\031REASON_TARGET_NOT_RUNNING\020\004\022\033\n\027RE" +
+      "ASON_NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_ACTORS" +
+      "_BUSY\020\006\"\202\001\n\013JobProgress\022\035\n\007percent\030\001 \001(\001" +
+      "H\000R\007percent\210\001\001\022\030\n\007message\030\002 \001(\tR\007message" +
+      "\022.\n\004time\030\003 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\004timeB\n\n\010_percent\"\233\002\n\nJobAttempt\022\030\n\007a" +
+      "ttempt\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\tR" +
+      "\007actorId\0229\n\nstart_time\030\003 \001(\0132\032.google.pr" +
+      "otobuf.TimestampR\tstartTime\0225\n\010end_time\030" +
+      "\004 \001(\0132\032.google.protobuf.TimestampR\007endTi" +
+      "me\0222\n\005error\030\005 \001(\0132\034.hero.supervisor.v1.J" +
+      "obErrorR\005error\0222\n\005usage\030\006 \001(\0132\034.hero.sup" +
+      "ervisor.v1.JobUsageR\005usage\"\212\004\n\010JobError\022" +
+      "5\n\004kind\030\001 \001(\0162!.hero.supervisor.v1.JobEr" +
+      "ror.KindR\004kind\022\030\n\007message\030\002 \001(\tR\007message" +
+      "\022\027\n\004line\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(" +
+      "\005H\001R\006column\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exi" +
+      "tCode\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n" +
+      "\010log_tail\030\007 \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIN" +
+      "D_UNSPECIFIED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027" +
+      "\n\023KIND_SCRIPT_INVALID\020\002\022\024\n\020KIND_RUN_TIME" +
+      "OUT\020\003\022\026\n\022KIND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LI" +
+      "MIT_EXCEEDED\020\005\022\033\n\027KIND_ENGINE_UNAVAILABL" +
+      "E\020\006\022\025\n\021KIND_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR" +
+      "_LOST\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_" +
+      "columnB\014\n\n_exit_codeB\t\n\007_signal*J\n\007JobVi" +
+      "ew\022\030\n\024JOB_VIEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW" +
+      "_BASIC\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw\n\022hero.supe" +
+      "rvisor.v1B\010JobProtoP\001ZUgithub.com/hero-s" +
+      "upervisor/hero-supervisor/clients/go/her" +
+      "o/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -211,27 +222,33 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_Job_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Job_descriptor,
-        new java.lang.String[] { "JobId", "Spec", "State", "Result", "ResultKind", "Error", "ActorId", "Attempt", "CreateTime", "StartTime", "FinishTime", "NextAttemptTime", "RunDuration", "CancelReason", "Progress", "PastAttempts", "SubmittedBy", "Wait", "RetryOf", });
-    internal_static_hero_supervisor_v1_JobWait_descriptor =
+        new java.lang.String[] { "JobId", "Spec", "State", "Result", "ResultKind", "Error", "ActorId", "Attempt", "CreateTime", "StartTime", "FinishTime", "NextAttemptTime", "RunDuration", "CancelReason", "Progress", "PastAttempts", "SubmittedBy", "Wait", "RetryOf", "Usage", });
+    internal_static_hero_supervisor_v1_JobUsage_descriptor =
       getDescriptor().getMessageType(3);
+    internal_static_hero_supervisor_v1_JobUsage_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_JobUsage_descriptor,
+        new java.lang.String[] { "CpuTime", "PeakMemoryBytes", });
+    internal_static_hero_supervisor_v1_JobWait_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_hero_supervisor_v1_JobWait_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobWait_descriptor,
         new java.lang.String[] { "Reason", "Message", });
     internal_static_hero_supervisor_v1_JobProgress_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_JobProgress_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobProgress_descriptor,
         new java.lang.String[] { "Percent", "Message", "Time", });
     internal_static_hero_supervisor_v1_JobAttempt_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_JobAttempt_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobAttempt_descriptor,
-        new java.lang.String[] { "Attempt", "ActorId", "StartTime", "EndTime", "Error", });
+        new java.lang.String[] { "Attempt", "ActorId", "StartTime", "EndTime", "Error", "Usage", });
     internal_static_hero_supervisor_v1_JobError_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_JobError_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobError_descriptor,
