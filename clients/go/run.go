@@ -52,7 +52,12 @@ func WithInput(value any) RunOption {
 	}
 }
 
-// WithSpec changes what else a job has: caller, environment, labels, limits, retries.
+// WithPriority sets the priority: 1 runs first, 5 last, and 3 is the default.
+func WithPriority(level int32) RunOption {
+	return WithSpec(func(job *pb.JobSpec) { job.Priority = &level })
+}
+
+// WithSpec changes what else a job has: caller, environment, labels, limits, retries, priority.
 func WithSpec(change func(*pb.JobSpec)) RunOption {
 	return func(r *run) { change(r.request.GetJob()) }
 }

@@ -113,6 +113,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ],
     ),
     ("job delete", ["job delete JOB", "job delete JOB JOB2 --yes", "job rm JOB --allow-missing"]),
+    ("job update", ["job update JOB --priority 1", "job update JOB -p 5", "job update JOB -p 1 -q"]),
     ("job retry", ["job retry JOB", "job retry JOB --reset-attempts", "job retry JOB --input '{\"n\": 2}'"]),
     ("queue", ["queue ls", "queue pause osis --reason maintenance", "queue purge osis --dry-run"]),
     ("queue ls", ["queue ls", "queue ls -o json", "queue ls -q"]),

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use prost_types::FieldMask;
 
 use super::client::Server;
 use super::values::span;
@@ -79,6 +80,14 @@ pub enum JobCommand {
     /// Remove finished jobs, their results and their output
     #[command(visible_alias = "rm")]
     Delete(cancel::DeleteArgs),
+    /// Change a job that waits: its priority
+    Update {
+        /// Id of the job, or at least 6 characters of its beginning
+        job: String,
+        /// New priority: 1 runs first, 5 last
+        #[arg(short, long, value_name = "N")]
+        priority: i32,
+    },
     /// Put a failed or cancelled job into its queue once more, under its own id; or run an ended one again with another input
     Retry(retry::RetryArgs),
 }
@@ -127,6 +136,16 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
         }
         JobCommand::Cancel(args) => cancel::run(&mut client.connect().await?, out, *args).await,
         JobCommand::Delete(args) => cancel::delete(&mut client.connect().await?, out, args).await,
+        JobCommand::Update { job, priority } => {
+            let mut server = client.connect().await?;
+            let job_id = find::job_id(&mut server, job).await?;
+            let job = proto::JobSpec { priority: Some(priority), ..Default::default() };
+            let update_mask = Some(FieldMask { paths: vec!["priority".to_owned()] });
+            let request = proto::UpdateJobRequest { job_id, job: Some(job), update_mask };
+            let answer = server.update_job(client::call(request)).await?.into_inner();
+            out.listing(&answer, id(&answer.job), || rows(answer.job.as_slice(), &[]))?;
+            Ok(Exit::Ok)
+        }
         JobCommand::Retry(args) => retry::run(&client, out, args).await,
     }
 }

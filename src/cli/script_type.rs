@@ -90,6 +90,7 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
         ("scale-out delay", duration(scaling.scale_out_delay)),
         ("scale-in delay", duration(scaling.scale_in_delay)),
         ("scale-to-zero delay", duration(scaling.scale_to_zero_delay)),
+        ("priority ageing", duration(settings.priority_ageing)),
         ("queue limit", depth(settings.max_queue_depth, status.queue_limit)),
         ("idle after", duration(health.idle_after)),
         ("ping timeout", duration(health.ping_timeout)),

@@ -57,6 +57,11 @@ impl Run {
         self
     }
 
+    /// Sets the priority: 1 runs first, 5 last, and 3 is the default.
+    pub fn priority(self, level: i32) -> Self {
+        self.spec(|job| job.priority = Some(level))
+    }
+
     /// Sets the input of the script: JSON text, which the script sees parsed, as `INPUT`.
     pub fn input(self, json: impl Into<String>) -> Self {
         self.spec(|job| job.input = json.into())

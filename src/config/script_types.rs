@@ -1,10 +1,11 @@
 //! `[script_type.osis]` of the configuration file: declared settings of script types.
 //!
 //! The keys are the fields of `ScriptTypeSettings` in the contract. A part that the file has (`scaling_policy`,
-//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`) replaces the whole stored part. A part that
+//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`, `priority_ageing`) replaces the whole stored part. A part that
 //! the file lacks stays as it is stored.
 
 use std::path::Path;
+use std::time::Duration;
 
 use figment::value::{Dict, Value};
 
@@ -12,7 +13,7 @@ use super::table::Table;
 use super::{Problem, actors};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::HealthPolicy;
-use crate::domain::model::job::{JobSpec, RetryPolicy};
+use crate::domain::model::job::{JobSpec, RetryPolicy, check_ageing};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
@@ -34,6 +35,8 @@ pub struct FileScriptType {
     pub job_defaults: Option<JobSettings>,
     /// Most waiting jobs.
     pub max_queue_depth: Option<u32>,
+    /// Time by which a waiting job gains a level of priority.
+    pub priority_ageing: Option<Duration>,
     /// The definition from which scaling creates actors.
     pub template: Option<ActorConfig>,
 }
@@ -50,6 +53,7 @@ impl FileScriptType {
         rules.health = self.health.unwrap_or(rules.health);
         rules.job_defaults = self.job_defaults.unwrap_or(rules.job_defaults);
         rules.max_queue_depth = self.max_queue_depth.or(rules.max_queue_depth);
+        rules.priority_ageing = self.priority_ageing.or(rules.priority_ageing);
         rules
     }
 }
@@ -102,6 +106,7 @@ fn one(script_type: ScriptType, table: &Dict, violations: &mut Violations) -> Fi
         }),
         job_defaults: table.part("job_defaults", |table| job_defaults(script_type, table)),
         max_queue_depth: table.get("max_queue_depth"),
+        priority_ageing: priority_ageing(&mut table),
         template: table.part("actor_template", |table| {
             // Scaling replaces this name by that of the new actor in arguments and variables.
             let config = actors::definition(table, format!("{script_type}_actor_0"), script_type);
@@ -113,6 +118,11 @@ fn one(script_type: ScriptType, table: &Dict, violations: &mut Violations) -> Fi
     };
     table.refuse_unknown();
     rules
+}
+
+fn priority_ageing(table: &mut Table<'_>) -> Option<Duration> {
+    let span = table.span("priority_ageing")?;
+    table.keep("priority_ageing", check_ageing(span))
 }
 
 fn scaling_policy(table: &mut Table<'_>) -> ScalingPolicy {

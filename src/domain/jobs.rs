@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobView};
+use crate::domain::model::job::{DEFAULT_AGEING, IdentityQuota, Job, JobSpec, JobView, Priority};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::scaling::trigger::ScaleTrigger;
@@ -33,7 +33,7 @@ use crate::domain::script_types::settings_cache::SettingsCache;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::ActorStore;
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::{Cancelled, Deleted, JobCursor, JobFilter, JobPage, Retried};
+use crate::ports::job_queue::{Cancelled, Deleted, JobCursor, JobFilter, JobPage, Reprioritized, Retried};
 use crate::ports::queue::Queue;
 use crate::ports::queue_admin::QueueDepth;
 use follow::MOST_FOLLOWED;
@@ -104,9 +104,11 @@ impl Supervisor {
     /// Takes over rules that somebody has made.
     pub(crate) fn apply_settings(&self, settings: ScriptTypeSettings) {
         let (script_type, depth) = (settings.script_type, settings.max_queue_depth);
+        let ageing = settings.priority_ageing;
         if self.settings.store(settings) {
             let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
             self.queue.limit_depth(script_type.into(), depth.map(any));
+            self.queue.set_ageing(script_type.into(), ageing.unwrap_or(DEFAULT_AGEING));
         }
     }
 
@@ -154,6 +156,21 @@ impl Supervisor {
     /// `JobNotFound`, `JobExpired`, `QueueUnavailable`.
     pub async fn cancel(&self, id: &JobId, reason: &str) -> Result<Cancelled, SupervisorError> {
         self.queue.cancel(id, reason).await?.ok_or_else(|| self.unknown(id))
+    }
+
+    /// Gives a job that waits another priority; answers with it, and whether that changed it.
+    ///
+    /// # Errors
+    /// `JobState` once an actor has it or it has ended, `JobNotFound`, `JobExpired`, `QueueUnavailable`.
+    pub async fn reprioritize(&self, id: &JobId, priority: Priority) -> Result<(Job, bool), SupervisorError> {
+        match self.queue.reprioritize(id, priority).await? {
+            Reprioritized::Done { job, changed } => Ok((*job, changed)),
+            Reprioritized::Unknown => Err(self.unknown(id)),
+            Reprioritized::NotWaiting(state) => {
+                let hint = "only a job that waits can be changed";
+                Err(SupervisorError::JobState { id: id.clone(), state, hint })
+            }
+        }
     }
 
     /// Puts a job that failed or was cancelled into its queue once more; its attempts count from 0 again, or it gets one

@@ -411,6 +411,16 @@ impl supervisor_server::Supervisor for SupervisorService {
         Ok(Response::new(pb::CancelJobResponse { job, changed: cancelled.changed }))
     }
 
+    async fn update_job(&self, request: Request<pb::UpdateJobRequest>) -> Answer<pb::UpdateJobResponse> {
+        self.gate.enter()?;
+        let permit = permit(&request)?;
+        let (id, priority) = parse::update_job(request.into_inner())?;
+        self.is_own(&permit, &id).await?;
+        let (job, changed) = self.supervisor.reprioritize(&id, priority).await?;
+        let job = Some(own_jobs::own_job(&permit, job));
+        Ok(Response::new(pb::UpdateJobResponse { job, changed }))
+    }
+
     async fn retry_job(&self, request: Request<pb::RetryJobRequest>) -> Answer<pb::RetryJobResponse> {
         self.gate.enter()?;
         let permit = permit(&request)?;

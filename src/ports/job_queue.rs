@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::domain::access::Permit;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobState, JobView, QuotaReached};
+use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobState, JobView, Priority, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
@@ -125,6 +125,22 @@ pub struct JobPage {
     pub next: Option<JobCursor>,
 }
 
+/// Outcome of a request to give a job another priority.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reprioritized {
+    /// The job has the priority.
+    Done {
+        /// The job, without its script.
+        job: Box<Job>,
+        /// False when it had the priority before.
+        changed: bool,
+    },
+    /// There is no such job.
+    Unknown,
+    /// The job is in this state, or an actor has just taken it (RUNNING).
+    NotWaiting(JobState),
+}
+
 /// Outcome of a request to retry a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Retried {
@@ -170,6 +186,10 @@ pub trait JobQueue: Send + Sync {
 
     /// Removes the record of an ended job.
     async fn delete(&self, id: &JobId) -> Result<Deleted, QueueError>;
+
+    /// Gives a job that waits another priority, and the place in its queue that it would have had with it from the start. A second
+    /// call changes nothing.
+    async fn reprioritize(&self, id: &JobId, priority: Priority) -> Result<Reprioritized, QueueError>;
 
     /// Puts a job that failed or was cancelled into its queue once more: with its attempts counted from 0 again, or with
     /// one more allowed than it has had. The quota is the caller's; a job that another identity has submitted is not under it.

@@ -99,6 +99,9 @@ pub trait QueueAdmin: Send + Sync {
     /// Sets the number of jobs of this queue that may wait; None is the limit that the queue was made with.
     fn limit_depth(&self, queue: QueueName, limit: Option<u64>);
 
+    /// Sets the time by which a waiting job of this queue gains a level of priority, for jobs from now on; zero is never.
+    fn set_ageing(&self, queue: QueueName, ageing: Duration);
+
     /// Returns the number of jobs of this queue that may wait; `u64::MAX` is any number.
     fn depth_limit(&self, queue: QueueName) -> u64;
 }

@@ -220,6 +220,7 @@ impl Caller {
             run_timeout: span(Duration::from_secs(20)),
             result_ttl: span(Duration::from_secs(7200)),
             retry_policy: Some(retry_policy),
+            priority: self.rng.bool().then(|| self.rng.i32(1..=5)),
             ..Default::default()
         };
         let marks = script_type != pb::ScriptType::Osis;

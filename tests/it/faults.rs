@@ -6,6 +6,7 @@ mod clock;
 mod damaged;
 mod disk;
 mod frozen;
+mod priorities;
 mod redis;
 mod refusals;
 mod replies;

@@ -98,6 +98,13 @@ export function retryJob(job: LiveJob): void {
   }, { label: T.undoRetry, run: () => cancelJob(job) });
 }
 
+export function changePriority(jobId: string, priority: number, before: number): void {
+  void act(async () => {
+    await calls().updateJob({ jobId, job: { priority }, updateMask: { paths: ["priority"] } });
+    return T.priorityChanged(shortId(jobId), priority);
+  }, { label: T.undo, run: () => changePriority(jobId, before, priority) });
+}
+
 export function deleteJob(job: LiveJob): void {
   ask({
     title: T.deleteTitle(shortId(job.id)),

@@ -25,7 +25,7 @@ export interface Submission {
   requestId?: string;
   /** Names the job instead of the server. */
   jobId?: string;
-  /** Caller, environment, labels, limits, retries. */
+  /** Caller, environment, labels, limits, retries, priority. */
   spec?: MessageInitShape<typeof JobSpecSchema>;
 }
 

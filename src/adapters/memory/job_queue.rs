@@ -6,13 +6,13 @@ use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{IdentityQuota, Job, JobError, JobKind, JobState, JobView};
+use crate::domain::model::job::{IdentityQuota, Job, JobError, JobKind, JobState, JobView, Priority};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
-    Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
+    Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
 };
 use crate::ports::job_submission::{Attached, JobSubmission, Submission, SubmitRefused, Submitted};
 use crate::ports::queue_admin::{EndCount, QueueAdmin, QueueDepth, QueueState};
@@ -163,6 +163,15 @@ impl JobQueue for MemoryJobQueue {
         })
     }
 
+    async fn reprioritize(&self, id: &JobId, priority: Priority) -> Result<Reprioritized, QueueError> {
+        self.broker.with(|state| match state.reprioritize(id, priority) {
+            Reprioritized::Done { job, changed } => {
+                Reprioritized::Done { job: Box::new(basic(&job)), changed }
+            }
+            other @ (Reprioritized::Unknown | Reprioritized::NotWaiting(_)) => other,
+        })
+    }
+
     async fn retry(
         &self,
         id: &JobId,
@@ -223,6 +232,10 @@ impl QueueAdmin for MemoryJobQueue {
 
     fn limit_depth(&self, queue: QueueName, limit: Option<u64>) {
         let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_limit(queue, limit));
+    }
+
+    fn set_ageing(&self, queue: QueueName, ageing: Duration) {
+        let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_ageing(queue, ageing));
     }
 
     fn depth_limit(&self, queue: QueueName) -> u64 {

@@ -10,7 +10,7 @@ use crate::domain::model::script_type::ScriptType;
 const OF_CONNECTIONS: [&str; 2] = ["+@connection", "-@dangerous"];
 
 /// Commands of actors. They cannot load functions: whoever can, runs code with the rights of all who call them.
-const OF_ACTORS: [&str; 30] = [
+const OF_ACTORS: [&str; 32] = [
     "cluster|nodes",
     "cluster|slots",
     "del",
@@ -40,7 +40,9 @@ const OF_ACTORS: [&str; 30] = [
     "xrevrange",
     "xtrim",
     "zadd",
+    "zrange",
     "zrem",
+    "zscore",
 ];
 
 /// Further commands of actors whose scripts store objects.

@@ -12,6 +12,7 @@ use crate::domain::model::queue_name::QueueName;
 /// A chunk of Lua can have 200 locals at once. So what no later file uses stands in a block of its own.
 pub(super) const LIBRARY: &str = concat!(
     include_str!("lua/common.lua"),
+    include_str!("lua/backlog.lua"),
     include_str!("lua/quotas.lua"),
     include_str!("lua/records.lua"),
     include_str!("lua/jobs.lua"),
@@ -102,6 +103,7 @@ functions! {
     Sweep = "hero_sweep",
     Tick = "hero_tick",
     Trim = "hero_trim",
+    Update = "hero_update",
     Wake = "hero_wake",
 }
 

@@ -136,9 +136,10 @@ pub(super) fn events(stream: EventStream) -> String {
 }
 
 /// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
-const PARTS: [(&str, &str, Rights); 14] = [
+const PARTS: [(&str, &str, Rights); 15] = [
     ("q", "stream", Rights::All),
     ("front", "stream", Rights::All),
+    ("backlog", "zset", Rights::All),
     ("events", "stream", Rights::Write),
     ("dlq", "stream", Rights::Write),
     ("jobs", "zset", Rights::None),

@@ -35,6 +35,7 @@ use self::replies::Awaiters;
 use super::RedisConfig;
 use super::connection::Connection;
 use super::durability::Replicas;
+use crate::domain::model::job::DEFAULT_AGEING;
 use crate::domain::model::queue_name::QueueName;
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
@@ -81,6 +82,8 @@ struct Shared {
     followers: Followers,
     /// Jobs of a queue that may wait, where that is not the usual number.
     limits: Lock<BTreeMap<QueueName, u64>>,
+    /// Time by which a waiting job of a queue gains a level of priority, where that is not the usual one; zero is never.
+    ageings: Lock<BTreeMap<QueueName, Duration>>,
     replicas: Replicas,
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -90,6 +93,10 @@ impl Shared {
     /// Jobs of this queue that may wait.
     fn limit(&self, queue: QueueName) -> u64 {
         self.limits.lock().get(&queue).copied().unwrap_or(self.config.queue_limit)
+    }
+
+    fn ageing(&self, queue: QueueName) -> Duration {
+        self.ageings.lock().get(&queue).copied().unwrap_or(DEFAULT_AGEING)
     }
 
     /// The queues whose streams one read can have: all of them, but in a Cluster each has a slot of its own.
@@ -114,6 +121,7 @@ impl RedisQueue {
             awaiters: Awaiters::default(),
             followers: Followers::default(),
             limits: Lock::default(),
+            ageings: Lock::default(),
             replicas: Replicas::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),

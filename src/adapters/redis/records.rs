@@ -31,13 +31,15 @@ pub(super) use usage::{decode_usage, decode_usages, encode_usage, encode_usages}
 
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Job, JobKind, JobResult, JobSpec, JobState, ResultKind, RetryPolicy};
+use crate::domain::model::job::{
+    Job, JobKind, JobResult, JobSpec, JobState, Priority, ResultKind, RetryPolicy,
+};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script and its input, in the order of the functions' answers.
-pub(super) const BASIC: [&str; 31] = [
+pub(super) const BASIC: [&str; 32] = [
     "id",
     "script_type",
     "status",
@@ -69,10 +71,11 @@ pub(super) const BASIC: [&str; 31] = [
     "submitted_by",
     "retry_of",
     "usage",
+    "priority",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 17] = [
+pub(super) const TASK: [&str; 18] = [
     "id",
     "script",
     "input",
@@ -90,6 +93,7 @@ pub(super) const TASK: [&str; 17] = [
     "kind",
     "traceparent",
     "retry_of",
+    "priority",
 ];
 
 /// Bytes of the largest script and of the largest input in a queue entry; a larger one is read from the record.
@@ -135,6 +139,9 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     }
     if let Some(traceparent) = &spec.traceparent {
         fields.push(("traceparent", traceparent.as_str().into()));
+    }
+    if spec.priority != Priority::default() {
+        fields.push(("priority", spec.priority.to_string().into()));
     }
     if let Some(job) = &spec.retry_of {
         fields.push(("retry_of", job.as_str().into()));
@@ -201,6 +208,10 @@ pub(super) fn decode_spec(fields: &Fields, queue: QueueName) -> Result<JobSpec, 
         target_actor: fields.actor("target_actor")?,
         traceparent: fields.get("traceparent").map(str::to_owned),
         submitted_by: fields.get("submitted_by").map(str::to_owned),
+        priority: match fields.number("priority")? {
+            None => Priority::default(),
+            Some(level) => Priority::new(level).map_err(|error| fields.corrupt("priority", &error))?,
+        },
         retry_of: match fields.get("retry_of") {
             None | Some("") => None,
             Some(id) => Some(JobId::parse(id).map_err(|error| fields.corrupt("retry_of", &error))?),

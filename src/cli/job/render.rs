@@ -22,6 +22,9 @@ const COLUMNS: [Column; 9] = [
     Column::cut("OUTCOME"),
 ];
 
+/// The priority that most jobs have.
+const DEFAULT_PRIORITY: i32 = 3;
+
 /// Renders a table of jobs, with a column for each of these labels.
 pub(super) fn rows(jobs: &[Job], labels: &[String]) -> Table {
     let now = SystemClock.now();
@@ -77,6 +80,9 @@ pub(super) fn show(job: &Job) -> String {
     facts.extend(spec.labels.iter().map(|(name, value)| ("label", format!("{name}={value}"))));
     if let Some(wait) = &job.wait {
         facts.push(("waits", wait.message.clone()));
+    }
+    if let Some(priority) = spec.priority.filter(|priority| *priority != DEFAULT_PRIORITY) {
+        facts.push(("priority", priority.to_string()));
     }
     if !job.retry_of.is_empty() {
         facts.push(("retry of", job.retry_of.clone()));

@@ -14,7 +14,7 @@ use crate::ports::clock::Clock;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
 /// The options of a single job, by their ids.
-pub(super) const OPTIONS: [&str; 18] = [
+pub(super) const OPTIONS: [&str; 19] = [
     "script",
     "file",
     "input",
@@ -27,6 +27,7 @@ pub(super) const OPTIONS: [&str; 18] = [
     "run_timeout",
     "queue_timeout",
     "max_attempts",
+    "priority",
     "result_ttl",
     "actor",
     "delay",
@@ -74,6 +75,9 @@ pub(super) struct SpecArgs {
     /// Most attempts in all; 1 runs the script at most once [default: 1]
     #[arg(long, value_name = "N")]
     max_attempts: Option<i32>,
+    /// Priority: 1 runs first, 5 last [default: 3]
+    #[arg(short, long, value_name = "N")]
+    priority: Option<i32>,
     /// Time for which the job is kept after its end [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = span)]
     result_ttl: Option<Duration>,
@@ -124,6 +128,7 @@ impl SpecArgs {
             result_ttl: self.result_ttl.and_then(to_proto),
             schedule_time: start.map(Into::into),
             target_actor_id: self.actor.unwrap_or_default(),
+            priority: self.priority,
         };
         let request_id = self.request_id.unwrap_or_else(|| job_id.clone());
         Ok(SubmitJobRequest { job: Some(job), job_id, request_id })

@@ -57,6 +57,9 @@ pub struct SetArgs {
     /// Most waiting jobs; 0 means no limit
     #[arg(long, value_name = "N")]
     queue_limit: Option<i32>,
+    /// Time by which a waiting job gains a level of priority; 0s means never
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    priority_ageing: Option<Duration>,
     /// Time without a job after which an actor is pinged
     #[arg(long, value_name = "TIME", value_parser = span)]
     idle_after: Option<Duration>,
@@ -111,7 +114,7 @@ pub struct SetArgs {
 }
 
 /// The settings: name of the flag, and field of the API.
-const RULES: [(&str, &str); 23] = [
+const RULES: [(&str, &str); 24] = [
     ("mode", "scaling_policy.mode"),
     ("min", "scaling_policy.min_replicas"),
     ("max", "scaling_policy.max_replicas"),
@@ -124,6 +127,7 @@ const RULES: [(&str, &str); 23] = [
     ("max-step-in", "scaling_policy.max_step_in"),
     ("scale-drain-timeout", "scaling_policy.drain_timeout"),
     ("queue-limit", "max_queue_depth"),
+    ("priority-ageing", "priority_ageing"),
     ("idle-after", "health_policy.idle_after"),
     ("ping-timeout", "health_policy.ping_timeout"),
     ("ping-retry", "health_policy.ping_interval_after_failure"),
@@ -192,6 +196,7 @@ impl SetArgs {
                 }),
             }),
             max_queue_depth: self.queue_limit,
+            priority_ageing: self.priority_ageing.and_then(to_proto),
             actor_template,
         };
         Ok(UpdateScriptTypeRequest {
@@ -217,6 +222,7 @@ impl SetArgs {
             self.max_step_in.is_some(),
             self.scale_drain_timeout.is_some(),
             self.queue_limit.is_some(),
+            self.priority_ageing.is_some(),
             self.idle_after.is_some(),
             self.ping_timeout.is_some(),
             self.ping_retry.is_some(),

@@ -146,6 +146,7 @@ impl Overview {
             | Type::PingSent
             | Type::PingOk
             | Type::PingFailed
+            | Type::JobUpdated
             | Type::QueuePurged
             | Type::DependencyDown
             | Type::DependencyUp
@@ -201,6 +202,7 @@ impl Overview {
                     Detail::ActorExit(_)
                     | Detail::Ping(_)
                     | Detail::JobStateChange(_)
+                    | Detail::JobUpdate(_)
                     | Detail::ScalingDecision(_)
                     | Detail::Dependency(_)
                     | Detail::Reload(_),

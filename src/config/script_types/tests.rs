@@ -19,6 +19,7 @@ lease = "20s"
 
 [script_type.osis]
 max_queue_depth = 1000
+priority_ageing = "10m"
 
 [script_type.osis.scaling_policy]
 mode = "auto"
@@ -66,6 +67,7 @@ fn every_key_is_read() {
     assert_eq!(loaded.config.lease, second(20));
     let [osis, sal] = loaded.script_types.as_slice() else { panic!("{loaded:?}") };
     assert_eq!((osis.script_type, osis.max_queue_depth), (ScriptType::OSIS, Some(1000)));
+    assert_eq!(osis.priority_ageing, Some(second(600)));
     let scaling = ScalingPolicy {
         mode: ScalingMode::Auto,
         replicas: Some(2),
@@ -137,6 +139,7 @@ fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
         [script_type.osis.actor_template]
         script_type = "sal"
         [script_type.sal]
+        priority_ageing = "1ms"
         scaling_policy = { min_replicas = 5, max_replicas = 2 }
         health_policy = { failure_threshold = 0, ping_timeout = "48h" }
         "#,
@@ -154,6 +157,8 @@ fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
         "script_type.osis.job_defaults.run_timeout (",
         "script_type.osis.job_defaults.retry_policy.max_attempts (",
         "script_type.osis.actor_template.script_type (",
+        "script_type.sal.priority_ageing (",
+        "or 0 for a strict order",
         "script_type.sal.scaling_policy.min_replicas (",
         "script_type.sal.health_policy.failure_threshold (",
         "script_type.sal.health_policy.ping_timeout (",

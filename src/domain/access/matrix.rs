@@ -81,7 +81,7 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 39] = [
+pub const RULES: [Rule; 40] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
     row("CreateLoginCode",      Yes,      Yes,       Yes),
@@ -113,6 +113,7 @@ pub const RULES: [Rule; 39] = [
     row("GetJob",               Basic,    Own,       Yes),
     row("ListJobs",             Basic,    Own,       Yes),
     row("CancelJob",            No,       Own,       Yes),
+    row("UpdateJob",            No,       Own,       Yes),
     row("RetryJob",             No,       Own,       Yes),
     row("DeleteJob",            No,       Own,       Yes),
     row("WatchJob",             Basic,    Own,       Yes),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::model::actor::{ActorRecord, ActorState, Desired, LastExit};
 use crate::domain::model::health::{Health, HealthAction};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
-use crate::domain::model::job::{JobError, JobState};
+use crate::domain::model::job::{JobError, JobState, Priority};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 
@@ -217,6 +217,13 @@ pub enum EventKind {
     },
     /// The record of a job was removed.
     JobDeleted,
+    /// A job that waits has got another priority.
+    JobUpdated {
+        /// Priority before.
+        old: Priority,
+        /// Priority after.
+        new: Priority,
+    },
     /// Scaling decided.
     ScalingDecided(ScalingDecision),
     /// A queue was paused.
@@ -285,6 +292,7 @@ impl EventKind {
             | Self::HealthChanged { .. }
             | Self::JobStateChanged { .. }
             | Self::JobDeleted
+            | Self::JobUpdated { .. }
             | Self::ScalingDecided(_)
             | Self::QueuePaused
             | Self::QueueResumed
@@ -308,7 +316,7 @@ impl EventKind {
             Self::PingSent | Self::PingOk { .. } | Self::PingFailed { .. } | Self::HealthChanged { .. } => {
                 Topic::Health
             }
-            Self::JobStateChanged { .. } | Self::JobDeleted => Topic::Job,
+            Self::JobStateChanged { .. } | Self::JobDeleted | Self::JobUpdated { .. } => Topic::Job,
             Self::ScalingDecided(_) => Topic::Scaling,
             Self::QueuePaused | Self::QueueResumed | Self::QueuePurged { .. } => Topic::Queue,
             Self::DependencyDown { .. }
@@ -334,6 +342,7 @@ impl EventKind {
             | Self::HealthChanged { .. }
             | Self::JobStateChanged { .. }
             | Self::JobDeleted
+            | Self::JobUpdated { .. }
             | Self::ScalingDecided(_)
             | Self::QueuePaused
             | Self::QueueResumed

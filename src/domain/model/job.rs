@@ -3,6 +3,7 @@
 mod attempt;
 mod end;
 mod error;
+mod priority;
 mod quota;
 mod state;
 mod usage;
@@ -21,6 +22,7 @@ use crate::domain::model::violation::Violations;
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
 pub use end::{Finished, History, JobResult, Outcome, ResultKind};
 pub use error::{JobError, JobErrorKind};
+pub use priority::{DEFAULT_AGEING, MIN_AGEING, Priority, check_ageing};
 pub use quota::{IdentityQuota, JobQuota, QuotaReached, UnfinishedJobs};
 pub use state::JobState;
 pub use usage::JobUsage;
@@ -114,6 +116,8 @@ pub struct JobSpec {
     pub submitted_by: Option<String>,
     /// The job that this one runs again with another input.
     pub retry_of: Option<JobId>,
+    /// Place in the order of its queue.
+    pub priority: Priority,
 }
 
 impl JobSpec {
@@ -137,6 +141,7 @@ impl JobSpec {
             traceparent: None,
             submitted_by: None,
             retry_of: None,
+            priority: Priority::default(),
             kind: JobKind::Script,
         }
     }

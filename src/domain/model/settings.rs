@@ -22,6 +22,8 @@ pub struct ScriptTypeSettings {
     pub job_defaults: JobSettings,
     /// Jobs that may wait; 0 is any number, None is the limit that the supervisor was started with.
     pub max_queue_depth: Option<u32>,
+    /// Time by which a waiting job gains a level of priority; zero is never, None is [`DEFAULT_AGEING`](crate::domain::model::job::DEFAULT_AGEING).
+    pub priority_ageing: Option<Duration>,
     /// Grows by one with every change; a writer names the one it has read. 0 when nothing is kept yet.
     pub generation: u64,
 }
@@ -35,6 +37,7 @@ impl ScriptTypeSettings {
             health: HealthPolicy::default(),
             job_defaults: JobSettings::default(),
             max_queue_depth: None,
+            priority_ageing: None,
             generation: 0,
         }
     }

@@ -7,10 +7,14 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::jobs::JobRequest;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
-use crate::domain::model::job::{JobQuota, JobSpec, JobState, JobView, MAX_INPUT_BYTES, RetryPolicy};
+use crate::domain::model::job::{
+    JobQuota, JobSpec, JobState, JobView, MAX_INPUT_BYTES, Priority, RetryPolicy,
+};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
+use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
+use crate::grpc::mask::Mask;
 use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
     ListRequest, backoff, check_reason, count, duration, each, given, optional, page_size, script_type,
@@ -119,6 +123,33 @@ fn retry_fingerprint(request: &pb::RetryJobRequest) -> String {
     hash.update([0]);
     hash.update(request.input.as_deref().unwrap_or_default());
     hex::encode(&hash.finalize())
+}
+
+/// Parses an UpdateJob request: id and new priority.
+pub(crate) fn update_job(request: pb::UpdateJobRequest) -> Result<(JobId, Priority), Violations> {
+    let mut violations = Violations::new();
+    let v = &mut violations;
+    let id = v.keep("job_id", JobId::parse(&request.job_id));
+    let paths = request.update_mask.unwrap_or_default().paths;
+    if paths.is_empty() {
+        v.add("update_mask.paths", "is empty: name what to change, which is \"priority\"");
+    }
+    if let Err(found) = Mask::parse::<pb::JobSpec>(&paths, "job") {
+        v.append(found);
+    } else {
+        for (index, path) in paths.iter().enumerate().filter(|(_index, path)| *path != "priority") {
+            let told = format!("is {}, which cannot be changed: use \"priority\"", quoted(path));
+            v.add(format!("update_mask.paths[{index}]"), told);
+        }
+    }
+    let given = match request.job {
+        Some(job) => optional(v, "job.priority", job.priority, priority),
+        None => {
+            v.add("job", "is missing: give the new priority in job.priority");
+            None
+        }
+    };
+    complete(id, violations).map(|id| (id, given.unwrap_or_default()))
 }
 
 /// Parses a GetJob request: id and view.
@@ -238,12 +269,20 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
         spec.result_ttl = ttl;
     }
     spec.run_at = optional(v, "schedule_time", job.schedule_time, timestamp);
+    if let Some(priority) = optional(v, "priority", job.priority, priority) {
+        spec.priority = priority;
+    }
     let target = given(job.target_actor_id);
     spec.target_actor = optional(v, "target_actor_id", target, |raw| ActorId::parse(&raw));
     for checked in [spec.validate(), spec.validate_run_at(now)] {
         v.append(checked.err().unwrap_or_default());
     }
     spec
+}
+
+/// Parses a priority.
+fn priority(level: i32) -> Result<Priority, String> {
+    Priority::new(level.into())
 }
 
 /// Parses JSON that every engine can hold; it is passed on as it stands.

@@ -3,7 +3,7 @@
 use crate::domain::actors::PurgeRequest;
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::HealthPolicy;
-use crate::domain::model::job::{JobSpec, JobState};
+use crate::domain::model::job::{JobSpec, JobState, check_ageing};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
@@ -89,6 +89,8 @@ pub(crate) fn settings(
         template
     });
     let max_queue_depth = optional(&mut violations, "max_queue_depth", settings.max_queue_depth, count);
+    let ageing = |span| duration(span).and_then(check_ageing);
+    let priority_ageing = optional(&mut violations, "priority_ageing", settings.priority_ageing, ageing);
     violations.into_result().map_err(|part| {
         let mut nested = Violations::new();
         nested.nest("settings", part);
@@ -96,7 +98,15 @@ pub(crate) fn settings(
     })?;
     let health = health.over(HealthPolicy::default());
     Ok((
-        ScriptTypeSettings { script_type, scaling, health, job_defaults, max_queue_depth, generation },
+        ScriptTypeSettings {
+            script_type,
+            scaling,
+            health,
+            job_defaults,
+            max_queue_depth,
+            priority_ageing,
+            generation,
+        },
         template,
     ))
 }

@@ -37,6 +37,7 @@ fn every_wrong_field_of_a_job_is_named_as_the_caller_spelled_it() {
             retry_policy: Some(pb::RetryPolicy { max_attempts: Some(-1), ..Default::default() }),
             env: BTreeMap::from([("LD_PRELOAD".to_owned(), String::new())]),
             target_actor_id: "No Actor".to_owned(),
+            priority: Some(6),
             ..Default::default()
         }),
         job_id: "no id".to_owned(),
@@ -56,6 +57,7 @@ fn every_wrong_field_of_a_job_is_named_as_the_caller_spelled_it() {
             "job.retry_policy.max_attempts",
             "job.result_ttl",
             "job.schedule_time",
+            "job.priority",
             "job.target_actor_id",
             "job.script",
             "job.env[\"LD_PRELOAD\"]",

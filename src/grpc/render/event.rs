@@ -87,6 +87,10 @@ fn detail(event: &Event) -> Option<Detail> {
             latency: Some(duration(*latency)),
             ..dependency(name, pb::dependency::State::Up, who)
         }),
+        EventKind::JobUpdated { old, new } => Detail::JobUpdate(pb::JobUpdate {
+            old_priority: old.level().into(),
+            new_priority: new.level().into(),
+        }),
         EventKind::ServerReloaded { subject } => {
             Detail::Reload(pb::Reload { subject: subject.clone(), ..Default::default() })
         }
@@ -192,6 +196,7 @@ fn of_type(kind: &EventKind) -> of_event::Type {
         EventKind::HealthChanged { .. } => Type::HealthChanged,
         EventKind::JobStateChanged { .. } => Type::JobStateChanged,
         EventKind::JobDeleted => Type::JobDeleted,
+        EventKind::JobUpdated { .. } => Type::JobUpdated,
         EventKind::ScalingDecided(_) => Type::ScalingDecided,
         EventKind::QueuePaused => Type::QueuePaused,
         EventKind::QueueResumed => Type::QueueResumed,

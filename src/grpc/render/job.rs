@@ -69,6 +69,7 @@ fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
         retry_policy: Some(retry_policy(spec.retry)),
         result_ttl: Some(duration(spec.result_ttl)),
         schedule_time: spec.run_at.map(timestamp),
+        priority: Some(spec.priority.level().into()),
         target_actor_id: spec.target_actor.as_ref().map(ActorId::to_string).unwrap_or_default(),
     }
 }

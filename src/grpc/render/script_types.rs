@@ -4,6 +4,7 @@ use crate::domain::actors::ScriptTypeStatus;
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::{HealthPolicy, HealthSettings};
 use crate::domain::model::id::ActorId;
+use crate::domain::model::job::DEFAULT_AGEING;
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::grpc::render::actor::{ActorView, config};
@@ -64,6 +65,7 @@ pub(crate) fn settings(
         actor_template: template.map(|template| config(template, view)),
         job_defaults: Some(job_defaults(&rules.job_defaults)),
         max_queue_depth: rules.max_queue_depth.map(count),
+        priority_ageing: Some(duration(rules.priority_ageing.unwrap_or(DEFAULT_AGEING))),
     }
 }
 

@@ -7,6 +7,7 @@ use hero_supervisor::domain::access::{NewToken, Role, Scopes, TokenTable};
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::proto as pb;
 use prost::Message;
+use prost_types::FieldMask;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataMap;
@@ -41,7 +42,7 @@ const COLUMNS: [&str; 10] = [
 /// T FAILED_PRECONDITION NO_ACTORS_FOR_SCRIPT_TYPE             B FAILED_PRECONDITION BINARY_INVALID
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 39] = [
+const TABLE: [(&str, &str); 40] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
     ("CreateLoginCode",       "UUUUU....."),
@@ -73,6 +74,7 @@ const TABLE: [(&str, &str); 39] = [
     ("GetJob",                "UUUUUPJ..."),
     ("ListJobs",              "UUUUU....."),
     ("CancelJob",             "UUUUUPJ..."),
+    ("UpdateJob",             "UUUUUPJ..."),
     ("RetryJob",              "UUUUUPJSSS"),
     ("DeleteJob",             "UUUUUPJSSS"),
     ("WatchJob",              "UUUUUPJ..."),
@@ -156,6 +158,10 @@ fn request(rpc: &str, job_id: &str) -> Vec<u8> {
         "AwaitJob" => pb::AwaitJobRequest { job_id, max_wait: none }.encode_to_vec(),
         "GetJob" => pb::GetJobRequest { job_id, view: pb::JobView::Full.into() }.encode_to_vec(),
         "CancelJob" => pb::CancelJobRequest { job_id, ..Default::default() }.encode_to_vec(),
+        "UpdateJob" => {
+            let update_mask = Some(FieldMask { paths: vec!["priority".to_owned()] });
+            pb::UpdateJobRequest { job_id, job: job.clone(), update_mask }.encode_to_vec()
+        }
         "RetryJob" => pb::RetryJobRequest { job_id, ..Default::default() }.encode_to_vec(),
         "DeleteJob" => pb::DeleteJobRequest { job_id, ..Default::default() }.encode_to_vec(),
         "WatchJob" => {

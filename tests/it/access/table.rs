@@ -42,7 +42,7 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 39] = [
+const EXPECTED: [(&str, &str); 40] = [
     ("GetServerInfo", "nvpsoa"),
     ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
@@ -73,6 +73,7 @@ const EXPECTED: [(&str, &str); 39] = [
     ("GetJob", "vpsoa"),
     ("ListJobs", "vpsoa"),
     ("CancelJob", "soa"),
+    ("UpdateJob", "soa"),
     ("RetryJob", "soa"),
     ("DeleteJob", "soa"),
     ("WatchJob", "vpsoa"),

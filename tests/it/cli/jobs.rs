@@ -78,6 +78,30 @@ async fn a_job_starts_later_and_its_type_is_that_of_its_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_has_a_priority_that_can_be_changed_while_it_waits() {
+    let redis = PrivateRedis::start().await;
+    let service = service(&redis).await;
+    let id = submit(&service, &["1", "--priority", "5"]);
+    assert_eq!(job(&service, &id)["spec"]["priority"], 5);
+    let changed = fine(service.run(["job", "update", &id, "-p", "1", "-q"]));
+    assert_eq!(changed.stdout.trim(), id);
+    assert_eq!(job(&service, &id)["spec"]["priority"], 1);
+    let shown = fine(service.run(["job", "get", &id])).stdout;
+    assert!(shown.lines().any(|line| line.starts_with("priority") && line.ends_with('1')), "{shown}");
+    for args in [vec!["job", "update", &id, "--priority", "6"], vec!["job", "submit", "1", "--priority", "0"]]
+    {
+        let refused = service.run(&args);
+        assert!(refused.code == 2 && refused.stderr.contains("--priority"), "{refused:?}");
+        assert!(refused.stderr.contains("1 (first) to 5 (last)"), "{refused:?}");
+    }
+    fine(service.run(["script-type", "set", "osis", "--priority-ageing", "10m"]));
+    let set = fine(service.run(["script-type", "get", "osis", "-o", "json"])).json();
+    assert_eq!(set["status"]["settings"]["priorityAgeing"], "600s", "{set}");
+    let refused = service.run(["script-type", "set", "osis", "--priority-ageing", "10ms"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--priority-ageing"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_jobs_come_from_a_file_and_are_cancelled_by_condition() {
     let redis = PrivateRedis::start().await;
     let service = service(&redis).await;

@@ -12,6 +12,9 @@ mod lists;
 mod many_actors;
 mod output;
 mod pinned;
+mod priorities;
+mod priorities_redis;
+mod priority_model;
 mod queue_contract;
 mod queues;
 mod quotas;
@@ -98,6 +101,13 @@ on_every_queue! {
     queues::a_purge_stops_at_its_limit,
     queues::what_failed_or_was_cancelled_can_be_tried_again,
     queues::the_depth_of_a_queue_can_be_limited_while_it_works,
+    priorities::the_first_priority_comes_first_and_equals_in_their_order,
+    priorities::jobs_that_waited_before_keep_their_order_around_urgent_and_lazy_ones,
+    priorities::a_waiting_job_gains_a_level_with_each_span_of_ageing,
+    priorities::a_job_that_waits_gets_another_priority,
+    priorities::what_has_begun_comes_before_every_priority,
+    priorities::what_is_released_returns_to_its_place,
+    priorities::the_backlog_is_counted_limited_cancelled_and_timed_out_like_all_that_waits,
     lists::pages_show_every_job_once_newest_first,
     lists::every_filter_does_what_it_says,
     lists::pings_are_neither_listed_nor_counted,

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use hero_supervisor::proto as pb;
 use hero_supervisor::proto::job::State;
+use prost_types::FieldMask;
 use tokio::time::Instant;
 use tonic::{Code, Request};
+use tonic_types::StatusExt;
 
 use super::on_memory::{GrpcOnMemory, millis, osis, soon, told};
 
@@ -180,6 +182,88 @@ async fn a_job_is_not_run_again_before_its_end_nor_with_a_bad_input() {
             (Code::InvalidArgument, "INVALID_FIELD", vec![field.to_owned()])
         );
     }
+}
+
+fn update(job_id: &str, priority: Option<i32>, paths: &[&str]) -> pb::UpdateJobRequest {
+    let job = Some(pb::JobSpec { priority, ..Default::default() });
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    pb::UpdateJobRequest { job_id: job_id.to_owned(), job, update_mask: Some(FieldMask { paths }) }
+}
+
+#[tokio::test]
+async fn a_waiting_job_gets_another_priority_and_an_event_says_so() {
+    let mut world = GrpcOnMemory::start();
+    let mut client = world.client();
+    for (id, priority) in [("usual", None), ("lazy", Some(5)), ("urgent", Some(1))] {
+        let job = osis("40 + 2").map(|job| pb::JobSpec { priority, ..job });
+        let submit = pb::SubmitJobRequest { job, job_id: id.to_owned(), ..Default::default() };
+        let job = client.submit_job(submit).await.unwrap().into_inner().job.unwrap();
+        assert_eq!(job.spec.unwrap().priority, Some(priority.unwrap_or(3)), "defaults are filled in");
+    }
+    let changed = client.update_job(update("lazy", Some(2), &["priority"])).await.unwrap().into_inner();
+    assert!(changed.changed);
+    assert_eq!(changed.job.unwrap().spec.unwrap().priority, Some(2));
+    let again = client.update_job(update("lazy", Some(2), &["priority"])).await.unwrap().into_inner();
+    assert!(!again.changed);
+    let usual = client.update_job(update("urgent", None, &["priority"])).await.unwrap().into_inner();
+    assert_eq!(usual.job.unwrap().spec.unwrap().priority, Some(3), "an unset field becomes the default");
+    let events =
+        client.list_events(pb::ListEventsRequest { job_ids: vec!["lazy".to_owned()], ..Default::default() });
+    let events = events.await.unwrap().into_inner().events;
+    let told = events.iter().find(|event| event.r#type() == pb::event::Type::JobUpdated).unwrap();
+    let change = pb::JobUpdate { old_priority: 5, new_priority: 2 };
+    assert_eq!(told.detail, Some(pb::event::Detail::JobUpdate(change)));
+    assert_eq!(told.message, "job lazy has priority 2 instead of 5");
+
+    world.start_osis_worker();
+    let end = pb::AwaitJobRequest { job_id: "usual".to_owned(), max_wait: millis(20_000) };
+    soon("AwaitJob", client.await_job(end)).await.unwrap();
+    let ended = client.update_job(update("usual", Some(1), &["priority"])).await.unwrap_err();
+    assert_eq!(told_of(&ended), "INVALID_STATE");
+}
+
+fn told_of(status: &tonic::Status) -> String {
+    told(status).1
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_is_refused_with_its_field_and_the_remedy() {
+    let world = GrpcOnMemory::start();
+    let mut client = world.client();
+    let table = [
+        (update("j", Some(0), &["priority"]), "job.priority", "is 0: use 1 (first) to 5 (last)"),
+        (update("j", Some(6), &["priority"]), "job.priority", "is 6: use 1 (first) to 5 (last)"),
+        (update("j", Some(-1), &["priority"]), "job.priority", "is -1: use 1 (first) to 5 (last)"),
+        (update("j", Some(1), &[]), "update_mask.paths", "name what to change"),
+        (update("j", Some(1), &["nope"]), "update_mask.paths[0]", "no field of JobSpec"),
+        (
+            update("j", Some(1), &["priority", "script"]),
+            "update_mask.paths[1]",
+            "cannot be changed: use \"priority\"",
+        ),
+        (update("j", Some(1), &["*"]), "update_mask.paths[0]", "cannot be changed"),
+        (update("two words", Some(1), &["priority"]), "job_id", "use 1 to 64"),
+        (pb::UpdateJobRequest { job: None, ..update("j", None, &["priority"]) }, "job", "is missing"),
+    ];
+    for (request, field, remedy) in table {
+        let refused = client.update_job(request).await.unwrap_err();
+        let details = refused.get_error_details();
+        let violations = &details.bad_request().unwrap().field_violations;
+        assert!(
+            violations.iter().any(|one| one.field == field && one.description.contains(remedy)),
+            "{violations:?}"
+        );
+    }
+    assert_eq!(
+        told_of(&client.update_job(update("j", Some(1), &["priority"])).await.unwrap_err()),
+        "JOB_NOT_FOUND"
+    );
+    let job = osis("1").map(|job| pb::JobSpec { priority: Some(9), ..job });
+    let refused = client.submit_job(pb::SubmitJobRequest { job, ..Default::default() }).await.unwrap_err();
+    assert_eq!(
+        told(&refused),
+        (Code::InvalidArgument, "INVALID_FIELD".to_owned(), vec!["job.priority".to_owned()])
+    );
 }
 
 #[tokio::test]

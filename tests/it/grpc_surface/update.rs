@@ -118,10 +118,11 @@ async fn a_template_whose_program_is_not_there_is_refused_at_once() {
         let script_type = pb::ScriptType::Sal.into();
         pb::UpdateScriptTypeRequest { script_type, settings: Some(settings), ..Default::default() }
     };
-    let refused = soon("UpdateScriptType", client.update_script_type(with("/missing"))).await.unwrap_err();
+    let refused =
+        Box::pin(soon("UpdateScriptType", client.update_script_type(with("/missing")))).await.unwrap_err();
     let (code, reason, _) = told(&refused);
     assert_eq!((code, reason.as_str()), (Code::FailedPrecondition, "BINARY_INVALID"));
-    soon("UpdateScriptType", client.update_script_type(with("/bin/sal_actor"))).await.unwrap();
+    Box::pin(soon("UpdateScriptType", client.update_script_type(with("/bin/sal_actor")))).await.unwrap();
 }
 
 #[tokio::test]

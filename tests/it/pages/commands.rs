@@ -32,6 +32,7 @@ macro_rules! pages {
 pages! {
     dashboard: "docs/dashboard.md",
     fleet: "docs/fleet.md",
+    jobs: "docs/jobs.md",
     lifecycle_today: "docs/lifecycle-today.md",
     operations: "docs/operations.md",
     readme: "README.md",

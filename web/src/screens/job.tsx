@@ -2,7 +2,7 @@ import { toJsonString } from "@bufbuild/protobuf";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { JobSchema, Job_ResultKind, Job_State, JobView, type Job as JobMessage, type JobAttempt, type JobUsage } from "hero-supervisor/web";
-import { cancelJob, deleteJob, origin, retryJob } from "../actions";
+import { cancelJob, changePriority, deleteJob, origin, retryJob } from "../actions";
 import { commands } from "../commands";
 import { bytes, ended, errorKind, ms, plain, scriptType, span, spanMs } from "../format";
 import { go, href } from "../router";
@@ -10,7 +10,7 @@ import * as session from "../session";
 import { liveJob } from "../store/job";
 import { now, onEvent, tick } from "../store/live";
 import { T } from "../texts";
-import { ActorLink, Ago, Card, Clock, Code, Copy, Empty, Facts, Heading, JobPill, Plain } from "../ui/basics";
+import { ActorLink, Ago, Card, Clock, Code, Copy, Empty, Facts, Heading, JobLink, JobPill, Plain } from "../ui/basics";
 import { snippets } from "../snippets";
 import { CommandLines, failureText, Snippets } from "../ui/dialog";
 import { added, Log, type LogLine } from "../ui/log";
@@ -234,6 +234,21 @@ function Past({ attempt }: { attempt: JobAttempt }) {
   );
 }
 
+/** The levels of priority, the first one first. */
+export const PRIORITIES = [1, 2, 3, 4, 5];
+
+/** The priority of a job, which can be changed while it waits. */
+function Priority({ job }: { job: JobMessage }) {
+  const level = job.spec?.priority ?? 3;
+  const waits = job.state === Job_State.QUEUED || job.state === Job_State.SCHEDULED || job.state === Job_State.RETRY_WAIT;
+  if (!waits || !session.may("UpdateJob")) return <>{T.priorityOf(level)}</>;
+  return (
+    <select aria-label={T.changePriority} title={T.priorityHint} value={level} onChange={(event) => changePriority(job.jobId, Number(event.currentTarget.value), level)}>
+      {PRIORITIES.map((one) => <option key={one} value={one}>{T.priorityOf(one)}</option>)}
+    </select>
+  );
+}
+
 function JobFacts({ job }: { job: JobMessage }) {
   const { spec } = job;
   const pairs = (all: { [name: string]: string }) => Object.entries(all).map(([name, value]) => <span class="chip" key={name}><Plain text={`${name}=${value}`} /></span>);
@@ -246,6 +261,8 @@ function JobFacts({ job }: { job: JobMessage }) {
     [T.keptFor, span(spanMs(spec?.resultTtl) ?? 0)],
   ];
   if (job.usage) facts.push([T.used, used(job.usage)]);
+  if (spec) facts.push([T.priority, <Priority job={job} />]);
+  if (job.retryOf) facts.push([T.retryOf, <JobLink id={job.retryOf} />]);
   if (spec?.targetActorId) facts.push([T.onlyActor, <ActorLink id={spec.targetActorId} />]);
   if (job.submittedBy) facts.push([T.submittedBy, <Plain text={job.submittedBy} />]);
   if (spec && Object.keys(spec.labels).length > 0) facts.push([T.col.labels, pairs(spec.labels)]);

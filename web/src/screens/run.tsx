@@ -12,7 +12,7 @@ import { Code, Field, Heading, JobLink, JobPill, Plain } from "../ui/basics";
 import { snippets } from "../snippets";
 import { CommandLines, failureText, Snippets } from "../ui/dialog";
 import { added, Log, type LogLine } from "../ui/log";
-import { Script } from "./job";
+import { PRIORITIES, Script } from "./job";
 import { parseSpan } from "./settings";
 
 /** What was typed stays for this tab, also while the server is away or somebody signs in. */
@@ -35,6 +35,7 @@ export function Run() {
   const timeout = useSignal("");
   const attempts = useSignal("");
   const actor = useSignal("");
+  const priority = useSignal(3);
   const errors = useSignal<Record<string, string>>({});
   const busy = useSignal(false);
   const shown = useSignal("");
@@ -57,6 +58,7 @@ export function Run() {
       word.value = typeWord(spec.scriptType);
       set(spec.script);
       input.value = spec.input;
+      priority.value = spec.priority ?? 3;
       labels.value = Object.entries(spec.labels).map(([name, value]) => `${name}=${value}`).join(", ");
     }, (error: unknown) => (errors.value = { "": failureText(error) }));
   }, [query["from"], client]);
@@ -83,6 +85,7 @@ export function Run() {
           ...(span && { runTimeout: span }),
           ...(attempts.value !== "" && { retryPolicy: { maxAttempts: Number(attempts.value) } }),
           ...(actor.value !== "" && { targetActorId: actor.value }),
+          ...(priority.value !== 3 && { priority: priority.value }),
         },
       });
       shown.value = handle.jobId;
@@ -124,6 +127,11 @@ export function Run() {
               <Field label={T.col.labels} hint={T.labelsHint} error={errors.value["labels"]}><input value={labels} placeholder="team=blue" onInput={(event) => (labels.value = event.currentTarget.value)} /></Field>
               <Field label={T.runTimeout} hint={T.spanHint} error={errors.value["timeout"]}><input value={timeout} placeholder="5m" onInput={(event) => (timeout.value = event.currentTarget.value)} /></Field>
               <Field label={T.attempts} hint={T.attemptsHint} error={errors.value["attempts"]}><input value={attempts} placeholder="1" onInput={(event) => (attempts.value = event.currentTarget.value)} /></Field>
+              <Field label={T.priority} hint={T.priorityHint}>
+                <select value={priority} onChange={(event) => (priority.value = Number(event.currentTarget.value))}>
+                  {PRIORITIES.map((one) => <option key={one} value={one}>{T.priorityOf(one)}</option>)}
+                </select>
+              </Field>
               <Field label={T.onlyActor}>
                 <select value={actor} onChange={(event) => (actor.value = event.currentTarget.value)}>
                   <option value="">{T.anyActor}</option>

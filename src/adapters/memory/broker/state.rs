@@ -21,8 +21,8 @@ use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{
-    Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS, Outcome,
-    PastAttempt,
+    DEFAULT_AGEING, Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS,
+    Outcome, PastAttempt,
 };
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
@@ -61,8 +61,9 @@ enum Lane {
     Queue,
 }
 
-/// Position of a waiting job: its lane, its first entry, its entry.
-type Place = (Lane, u64, u64);
+/// Position of a waiting job: its lane, its rank there, its entry. In the queue, ranks are microseconds of the clock, moved by
+/// priorities; elsewhere a rank is the first entry.
+type Place = (Lane, i64, u64);
 
 /// A job that waits.
 #[derive(Debug)]
@@ -70,6 +71,8 @@ struct Waiting {
     job_id: JobId,
     expires: Option<Instant>,
     counted: bool,
+    /// Microseconds by which its priority has moved its rank.
+    shift: i64,
 }
 
 /// A job that an actor holds.
@@ -77,23 +80,28 @@ struct Waiting {
 struct InFlight {
     job_id: JobId,
     lane: Lane,
-    order: u64,
+    order: i64,
     holder: Holder,
     until: Instant,
     expires: Option<Instant>,
     /// False for a ping.
     counted: bool,
+    /// As it was while the job waited.
+    shift: i64,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: BTreeMap<Place, Waiting>,
+    /// The last rank that was given, without the shift of a priority.
+    last_rank: i64,
     held: BTreeMap<u64, InFlight>,
     delayed: BTreeMap<JobId, (Instant, Lane)>,
     messages: BTreeMap<Holder, VecDeque<Work>>,
     presences: BTreeMap<ActorId, Presence>,
     paused: Option<Paused>,
     limit: Option<u64>,
+    ageing: Option<Duration>,
     submitted: u64,
     finished: u64,
     /// Ended jobs by state and kind of error.
@@ -169,17 +177,26 @@ impl State {
         job.state = JobState::Queued;
         job.due_at = None;
         let name = job.spec.queue();
-        let counted = job.spec.kind == JobKind::Script;
+        let (counted, priority) = (job.spec.kind == JobKind::Script, job.spec.priority);
         // Only the wait for the first attempt is limited.
         let limit = job.spec.queue_timeout.filter(|_limit| job.attempt == 0);
         let expires = limit.map(|limit| Instant::now() + limit);
+        let shift = priority.shift(self.look_at(name).ageing.unwrap_or(DEFAULT_AGEING));
         self.next_entry += 1;
-        let (order, expires) = match released {
-            Some(held) => (held.order, held.expires),
-            None => (self.next_entry, expires),
+        let (order, expires, shift) = match (released, &lane) {
+            (Some(held), _lane) => (held.order, held.expires, held.shift),
+            (None, Lane::Queue) => {
+                let now = micros(self.clock.now());
+                let queue = self.queue(name);
+                queue.last_rank = now.max(queue.last_rank + 1);
+                (queue.last_rank + shift, expires, shift)
+            }
+            (None, Lane::Inbox(_) | Lane::Front) => {
+                (i64::try_from(self.next_entry).unwrap_or(i64::MAX), expires, shift)
+            }
         };
         let place = (lane, order, self.next_entry);
-        self.queue(name).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted });
+        self.queue(name).waiting.insert(place, Waiting { job_id: id.clone(), expires, counted, shift });
         self.emit_state(id, old);
     }
 
@@ -270,6 +287,11 @@ fn lease(entry: u64, job_id: &JobId) -> Lease {
 
 fn entry_of(lease: &Lease) -> Option<u64> {
     lease.token.parse().ok()
+}
+
+fn micros(at: SystemTime) -> i64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX / 2)
 }
 
 /// The lane in which a job waits again; a pinned job stays in its inbox.

@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 18
+local REVISION = 19
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -21,6 +21,7 @@ local WAITERS = 8              -- supervisors that can wait for one job by reply
 local REQUEST_KEPT = 86400000  -- milliseconds for which a request id stands for its job
 local STRAYS_SAMPLE = 100      -- jobs of a set whose records are looked at together
 local ACTORS_PAGE = 200        -- actors that one call looks at
+local DEFAULT_PRIORITY = '3'
 local SCRIPT_TYPES = { 'osis', 'sal', 'v', 'python' }
 local ERROR_KINDS = {
   'script_error', 'script_invalid', 'run_timeout', 'queue_timeout', 'limit_exceeded', 'engine_unavailable', 'engine_crash',
@@ -33,7 +34,7 @@ local BASIC = {
   'id', 'script_type', 'status', 'caller_id', 'context_id', 'env_vars', 'labels', 'timeout', 'retries', 'backoff',
   'queue_timeout', 'result_ttl', 'run_at', 'target_actor', 'kind', 'attempt', 'actor_id', 'created_at', 'started_at',
   'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
-  'attempts', 'submitted_by', 'retry_of', 'usage',
+  'attempts', 'submitted_by', 'retry_of', 'usage', 'priority',
 }
 
 -- The script types besides this one.
@@ -50,14 +51,29 @@ local function is_denied(problem)
   return string.find(problem, 'permission', 1, true) or string.find(problem, 'The user executing', 1, true)
 end
 
+-- True while the queue of this call has a backlog; see backlog.lua.
+local has_backlog = false
+
+-- Looks for two keys that never exist, and in the same step for the backlog of a queue. A user of Redis of an older version may not
+-- touch the backlog: its calls do without.
+local function look_for(key)
+  local base = string.match(key, '^(hero:{.-}:)q$')
+  local found = redis.pcall('EXISTS', key .. ':~1', key .. ':~2', base and base .. 'backlog' or key .. ':~3')
+  if type(found) == 'table' and base and is_denied(found.err) then
+    return redis.pcall('EXISTS', key .. ':~1', key .. ':~2'), false
+  end
+  return found, base and found == 1 or false
+end
+
 -- Keeps a function on several keys from doing half of its work. In a Cluster, the keys of a slot go to another server one by one, and a
 -- function breaks off at the first key that is not here. On both sides of such a move Redis refuses to look for two keys
 -- that never exist. So that is asked for first, and nothing is done until the move is over.
 local function undivided(callback)
   return function(keys, args)
-    local key = keys[1]
+    local key, found = keys[1], nil
+    has_backlog = false
     if key and string.find(key, '{', 1, true) then
-      local found = redis.pcall('EXISTS', key .. ':~1', key .. ':~2')
+      found, has_backlog = look_for(key)
       if type(found) == 'table' and not is_denied(found.err) then
         return redis.error_reply('TRYAGAIN the slot of ' .. key .. ' is on its way to another server; nothing was done')
       end
@@ -113,7 +129,7 @@ local function derive_keys(stream)
     events = base .. 'events', changes = base .. 'news', jobs = base .. 'jobs', unfinished = base .. 'unfinished',
     ended = base .. 'done', delayed = base .. 'delayed', deadlines = base .. 'waits', dead_letters = base .. 'dlq',
     actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause', counts = base .. 'counts',
-    clock = base .. 'tick',
+    clock = base .. 'tick', backlog = base .. 'backlog',
   }
 end
 
@@ -196,6 +212,17 @@ local function set_field(fields, name, value)
   end
   fields[#fields + 1] = name
   fields[#fields + 1] = value
+end
+
+-- Removes one name from a flat list of names and values.
+local function remove_field(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then
+      table.remove(fields, i + 1)
+      table.remove(fields, i)
+      return
+    end
+  end
 end
 
 -- The text of an error that pcall has caught; errors of Redis are tables.

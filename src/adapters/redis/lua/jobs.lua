@@ -10,19 +10,17 @@ end
 -- the actor, '' when no actor has it.
 local function withdraw_entry(batch, job)
   local queue = batch.queue
-  local letter, entry = split_place(job.place)
-  local stream = lane_stream(queue, letter, job.target or '')
   local number, actor = job.attempt, ''
-  local consumer = holder_of(stream, entry)
+  local consumer = holder_of_job(queue, job)
   if consumer then
-    local fields = read_entry(stream, entry)
+    local letter, entry = split_place(job.place)
+    local fields = read_entry(lane_stream(queue, letter, job.target or ''), entry)
     actor = actor_of(consumer)
     number = tonumber(fields and get_field(fields, 'attempt')) or number
     -- A hint; the next heartbeat of the actor tells it as well.
     send_control(queue, actor, 'x', 'cancel', 'for', consumer, 'lease', job.place, 'job', job.id)
   end
-  redis.call('XACK', stream, GROUP, entry)
-  remove_later(batch, stream, entry)
+  remove_waiting(batch, job)
   return number, actor
 end
 
@@ -97,11 +95,12 @@ local function reopen_record(queue, job, finished, reset)
   return used
 end
 
--- Adds the entry of a job that is tried again by hand; answers with its place.
-local function enqueue_again(queue, job, number)
+-- Adds the entry of a job that is tried again by hand, `shift` being that of its priority; answers with its place.
+local function enqueue_again(queue, job, number, shift)
   if job.target and job.target ~= '' then
     return 'i:' .. add_pinned(queue, job.target, 'attempt', number, 'id', job.id)
   end
+  if has_backlog or shift then return backlog.add(queue, job.id, backlog.new_rank(queue, shift)) end
   return 'q:' .. redis.call('XADD', queue.stream, '*', 'attempt', number, 'id', job.id)
 end
 
@@ -122,16 +121,61 @@ writing('hero_retry', function(keys, args)
   local refused = quotas.refusal_of_retry(queue, job, args[4] or '', most, elsewhere)
   if refused then return refused end
   load_attempts(job)
-  local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout', 'usage')
+  local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout', 'usage',
+    'rank_shift')
   local finished = { actor = values[1] or '', at = tonumber(values[2]) or now, detail = values[3], usage = values[5] or nil }
   local used = reopen_record(queue, job, finished, args[2] == '1')
-  local place = enqueue_again(queue, job, used + 1)
+  local place = enqueue_again(queue, job, used + 1, values[6])
   redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', used, 'updated_at', now)
   if used == 0 and values[4] then
     redis.call('HSET', job.key, 'wait_until', set_deadline(queue, id, now, tonumber(values[4])))
   end
+  backlog.settle(queue)
   announce_change(queue, job, { number = used, actor = finished.actor }, QUEUED)
   return basic_fields(queue, id)
+end)
+
+-- Moves a job that waits for its first attempt to the rank of another priority. What has begun comes first as it is, and what is for
+-- one actor only waits in the order of its inbox.
+local function move_to_rank(queue, job, shift)
+  local letter, entry = split_place(job.place)
+  local old_shift = tonumber(redis.call('HGET', job.key, 'rank_shift')) or 0
+  local rank = letter == 'b' and tonumber(entry)
+  if letter == 'i' then return end
+  if not rank then
+    local stream = lane_stream(queue, letter)
+    local fields = read_entry(stream, entry)
+    if not fields or get_field(fields, 'begun') then return end
+    rank = backlog.rank_in(entry, fields)
+    redis.call('XDEL', stream, entry)
+  end
+  redis.call('HSET', job.key, 'at', backlog.add(queue, job.id, rank - old_shift + shift))
+end
+
+-- hero_update q | id priority shift: gives a job that waits another priority, the rank of which is moved by `shift`. Answers {1 if that
+-- changed it, basic fields}, or with the state that forbids it; nil when there is no such job. A job that an actor has is running.
+freeing('hero_update', function(keys, args)
+  local queue, id, priority, shift = queue_of(keys[1]), args[1], args[2], tonumber(args[3])
+  local job = load_job(queue, id)
+  if not job or job.is_ping then return nil end
+  if has_ended(job.status) or job.status == 'running' then return job.status end
+  load_attempts(job)
+  if job.status == 'queued' and holder_of_job(queue, job) then return 'running' end
+  local values = redis.call('HMGET', job.key, 'priority', 'actor_id')
+  local old = values[1] or DEFAULT_PRIORITY
+  if old == priority then return { 0, basic_fields(queue, id) } end
+  if job.status == 'queued' then move_to_rank(queue, job, shift) end
+  if priority == DEFAULT_PRIORITY then
+    redis.call('HDEL', job.key, 'priority', 'rank_shift')
+  else
+    redis.call('HSET', job.key, 'priority', priority, 'rank_shift', text_of(shift))
+  end
+  redis.call('HSET', job.key, 'updated_at', text_of(now_ms()))
+  backlog.settle(queue)
+  emit_job_event(queue, job, { number = job.attempt, actor = values[2] or '' },
+    { state = 'updated', word = 'priority', body = old .. ' ' .. priority })
+  publish_change(queue, id)
+  return { 1, basic_fields(queue, id) }
 end)
 
 -- Takes one pending entry from an actor that is gone; its job is tried again or fails. `lease` has letter, entry and stream;

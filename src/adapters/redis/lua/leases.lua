@@ -124,6 +124,7 @@ freeing('hero_start', function(keys, args)
     if not ok then note_damage(queue, stands) end
     answers[#answers + 1] = ok and stands and 1 or 0
   end
+  backlog.settle(queue, #answers)
   return answers
 end)
 
@@ -302,21 +303,37 @@ local function release_job(batch, lease)
   return { id = lease.entry, fields = fields }
 end
 
+-- Returns a released job to its rank in the backlog, where there is one; false where there is none.
+local function return_to_rank(queue, entry)
+  local fields = entry.fields
+  if get_field(fields, 'begun') or not (has_backlog or get_field(fields, 'rank')) then return false end
+  local id = get_field(fields, 'id')
+  local ok, place = pcall(backlog.add, queue, id, backlog.rank_in(entry.id, fields))
+  if ok then redis.call('HSET', queue.record .. id, 'at', place) else note_damage(queue, place) end
+  return ok
+end
+
 -- hero_release q | actor, per job: lane entry id
 -- Releases jobs that were not started; their attempts do not count. Answers with how many leases stood.
 freeing('hero_release', function(keys, args)
   local batch, actor = open_batch(keys[1]), args[1]
-  local queue, front, pinned = batch.queue, {}, {}
+  local queue, front, pinned, ranked = batch.queue, {}, {}, 0
   for i = 2, #args, 3 do
     local lease = parse_lease(queue, actor, args, i)
     local ok, entry = pcall(release_job, batch, lease)
     if not ok then note_damage(queue, entry) end
     if ok and entry then
-      local list = lease.letter == 'i' and pinned or front
-      list[#list + 1] = entry
+      if lease.letter == 'i' then
+        pinned[#pinned + 1] = entry
+      elseif return_to_rank(queue, entry) then
+        ranked = ranked + 1
+      else
+        front[#front + 1] = entry
+      end
     end
   end
-  local released = #front + #pinned
+  local released = #front + #pinned + ranked
+  if #front > 0 then backlog.clear_window(queue) end
   put_back(queue, 'f', queue.front, front)
   put_back(queue, 'i', inbox_of(queue, actor), pinned)
   close_batch(batch)

@@ -2,12 +2,18 @@
 --
 -- Scans over actors go on where the last call of any supervisor stopped; their cursors are fields of the queue's clock.
 
--- Adds the entry of a delayed job to its inbox, the front (after an attempt) or the queue; answers with its place.
+-- Adds the entry of a delayed job to its inbox, the front (after an attempt), the backlog or the queue; answers with its place.
 local function enqueue_due(queue, job, target)
   local entry = { 'attempt', job.attempt + 1, 'id', job.id }
   if job.is_ping then set_field(entry, 'kind', 'ping') end
   if target then return 'i:' .. add_pinned(queue, target, unpack(entry)) end
-  if job.status == 'retry_wait' then return 'f:' .. redis.call('XADD', queue.front, '*', unpack(entry)) end
+  if job.status == 'retry_wait' then
+    backlog.clear_window(queue)
+    return 'f:' .. redis.call('XADD', queue.front, '*', 'begun', '1', unpack(entry))
+  end
+  if (has_backlog or job.shift) and not job.is_ping then
+    return backlog.add(queue, job.id, backlog.new_rank(queue, job.shift))
+  end
   return 'q:' .. redis.call('XADD', queue.stream, '*', unpack(entry))
 end
 
@@ -15,9 +21,11 @@ end
 local function promote_job(batch, id)
   local queue, key = batch.queue, batch.queue.record .. id
   redis.call('ZREM', queue.delayed, id)
-  local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id')
+  local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id',
+    'rank_shift')
   local job = {
     id = id, status = values[1], attempt = tonumber(values[3]) or 0, is_ping = values[4] == 'ping', caller = values[7] or '',
+    shift = values[8],
   }
   if job.status ~= 'scheduled' and job.status ~= 'retry_wait' then return end
   local place = enqueue_due(queue, job, values[2])
@@ -171,10 +179,8 @@ local function fail_overdue_job(batch, id)
   redis.call('ZREM', queue.deadlines, id)
   local job = load_job(queue, id)
   if not job or job.status ~= 'queued' or not job.place or load_attempts(job).attempt > 0 then return end
-  local letter, entry = split_place(job.place)
-  local stream = lane_stream(queue, letter, job.target or '')
-  if holder_of(stream, entry) then return end
-  remove_later(batch, stream, entry)
+  if holder_of_job(queue, job) then return end
+  remove_waiting(batch, job)
   local outcome = failed_with('queue_timeout', 'no actor took it within its queue timeout')
   finish_job(batch, job, { number = 0, actor = '', started = '' }, outcome)
 end
@@ -312,8 +318,24 @@ local function sweep_inboxes(queue, cursor)
   return page[1]
 end
 
+local STRAYS_PAGE = 500 -- unfinished jobs that one sweep looks at
+
+-- Adds jobs to the backlog whose records say that they wait there, among the next unfinished ones: somebody has removed the key.
+local function restore_backlog(queue)
+  local cursor = redis.call('HGET', queue.clock, 'backlog') or '0'
+  local page, ids = redis.call('ZSCAN', queue.unfinished, cursor, 'COUNT', STRAYS_PAGE), {}
+  for i = 1, #page[2], 2 do ids[#ids + 1] = page[2][i] end
+  for_each(queue, ids, function(id)
+    local values = redis.call('HMGET', queue.record .. id, 'status', 'at')
+    local rank = values[1] == 'queued' and string.match(values[2] or '', '^b:(%d+)$')
+    if rank and not redis.call('ZSCORE', queue.backlog, id) then backlog.add(queue, id, tonumber(rank)) end
+  end)
+  if page[1] ~= cursor then redis.call('HSET', queue.clock, 'backlog', page[1]) end
+  backlog.settle(queue)
+end
+
 -- hero_sweep q | idle_ms: drops consumers of processes that are long gone, and forgets empty inboxes: the next page of each. Also
--- drops strays of the index of unfinished jobs.
+-- drops strays of the index of unfinished jobs, and restores what is missing in the backlog.
 -- Answers 1 while there are more pages.
 freeing('hero_sweep', function(keys, args)
   local queue, idle = queue_of(keys[1]), tonumber(args[1])
@@ -321,7 +343,10 @@ freeing('hero_sweep', function(keys, args)
   local phase, cursor = string.match(stored, '^(%a+) (%d+)$')
   if not phase then phase, cursor = 'actors', '0' end
   if phase == 'actors' then
-    if cursor == '0' then drop_strays(queue.unfinished, queue.record) end
+    if cursor == '0' then
+      drop_strays(queue.unfinished, queue.record)
+      restore_backlog(queue)
+    end
     cursor = sweep_actors(queue, cursor, idle)
     if cursor == '0' then phase = 'inboxes' end
   end

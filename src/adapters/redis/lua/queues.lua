@@ -65,7 +65,7 @@ end
 
 -- Counts the streams that all actors read.
 local function count_common(queue)
-  local queued, running = 0, 0
+  local queued, running = backlog.count(queue), 0
   for _, stream in ipairs({ queue.stream, queue.front }) do
     local held = pending_count(stream)
     queued, running = queued + redis.call('XLEN', stream) - held, running + held
@@ -117,7 +117,7 @@ end
 
 local function state_of(queue, sum, cursor)
   local queued, running = count_common(queue)
-  local common = earlier(oldest_in(queue.stream), oldest_in(queue.front))
+  local common = earlier(earlier(oldest_in(queue.stream), oldest_in(queue.front)), backlog.oldest(queue))
   local pause = redis.call('HMGET', queue.pause, 'since', 'reason', 'who')
   local counts = redis.call('HMGET', queue.counts, 'submitted', 'finished', 'malformed', 'damaged')
   return {
@@ -204,13 +204,10 @@ local function purge_job(batch, id, states, reason, call)
   if not job then return false end
   if not states[job.status] then return was_cancelled_by(job, call) end
   load_attempts(job)
-  local stream, letter, entry = nil, split_place(job.status == 'queued' and job.place or '')
-  if letter then
-    stream = lane_stream(queue, letter, job.target or '')
-    if holder_of(stream, entry) then return false end
-  end
+  local waits = job.status == 'queued' and job.place and split_place(job.place)
+  if waits and holder_of_job(queue, job) then return false end
   if reason then
-    if stream then remove_later(batch, stream, entry) else redis.call('ZREM', queue.delayed, id) end
+    if waits then remove_waiting(batch, job) else redis.call('ZREM', queue.delayed, id) end
     cancel_job(batch, job, known_attempt(job, job.attempt, ''), reason, call)
   end
   return true

@@ -42,6 +42,7 @@ local function close_batch(batch)
   for instance, replies in pairs(batch.replies) do
     redis.call('XADD', queue.replies .. instance, 'NOMKSTREAM', 'MAXLEN', '~', REPLIES_KEPT, '*', unpack(replies))
   end
+  backlog.settle(queue, #batch.ended_ids)
 end
 
 local function has_ended(status)
@@ -113,7 +114,7 @@ local RUNNING = { state = 'running' }
 -- possible, because a stream then stores the names once.
 local function emit_job_event(queue, job, attempt, change)
   local word, body = change.word, change.body
-  if (word == 'error' or word == 'reason') and body ~= '' then
+  if (word == 'error' or word == 'reason' or word == 'priority') and body ~= '' then
     redis.call('XADD', queue.events, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', job.id, 'state', change.state, 'attempt',
       attempt.number, 'actor', attempt.actor, 'old', job.status or '', 'caller', job.caller, word, event_text(word, body))
   else
@@ -246,14 +247,35 @@ local function add_dead_letter(queue, job, attempt, message)
     'actor', attempt.actor, 'error', message)
 end
 
--- Queues a job again, at the front or in its inbox, and answers with its place. `fields` are those of its old entry, nil when
--- that is gone. The field `order` keeps the first entry id, so that released jobs can be put in order again.
+-- Queues a job again, at the front before all that have not begun, or in its inbox, and answers with its place. `fields` are those of
+-- its old entry, nil when that is gone. The field `order` keeps the first entry id, so that released jobs can be put in order again.
 local function requeue(queue, lease, fields, number)
   local entry = fields or { 'id', lease.id }
   set_field(entry, 'attempt', number)
   if not get_field(entry, 'order') then set_field(entry, 'order', lease.entry) end
   if lease.letter == 'i' then return 'i:' .. redis.call('XADD', lease.stream, '*', unpack(entry)) end
+  remove_field(entry, 'rank')
+  set_field(entry, 'begun', '1')
+  backlog.clear_window(queue)
   return 'f:' .. redis.call('XADD', queue.front, '*', unpack(entry))
+end
+
+-- Takes a job that no actor has out of the place in which it waits, now or at the end of the batch. An actor that has it no longer
+-- may end it.
+local function remove_waiting(batch, job)
+  local queue = batch.queue
+  local letter, entry = split_place(job.place)
+  if letter == 'b' then return backlog.remove(queue, job.id) end
+  local stream = lane_stream(queue, letter, job.target or '')
+  redis.call('XACK', stream, GROUP, entry)
+  remove_later(batch, stream, entry)
+end
+
+-- The consumer that holds a job that is queued or running; nil when no consumer does.
+local function holder_of_job(queue, job)
+  local letter, entry = split_place(job.place)
+  if letter == 'b' then return nil end
+  return holder_of(lane_stream(queue, letter, job.target or ''), entry)
 end
 
 -- Limits the wait of a job for its first attempt.

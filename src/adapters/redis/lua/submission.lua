@@ -12,6 +12,7 @@ local function parse_flags(call, text)
   local queued, running = string.match(text, 'l(%d*),(%d*)')
   if queued then flags.most = { queued = tonumber(queued), running = tonumber(running) } end
   queued, running = string.match(text, 'o(%d+),(%d+)')
+  flags.shift = string.match(text, 'y(%-?%d+)')
   if queued then flags.elsewhere = { queued = tonumber(queued), running = tonumber(running) } end
   call.flags[text] = flags
   return flags
@@ -33,6 +34,7 @@ end
 -- entries are counted only then.
 local function room_for(queue, limit, count)
   local length = redis.call('XLEN', queue.stream) + redis.call('XLEN', queue.front) + redis.call('ZCARD', queue.delayed)
+    + backlog.count(queue)
   if length + count <= limit then return nil end
   return limit - (length - pending_count(queue.stream) - pending_count(queue.front))
 end
@@ -115,8 +117,12 @@ local function refusal_of(call, job)
   return quotas.refusal(call, job) or take_room(call, job)
 end
 
--- Adds the entry of a new job to its queue or inbox, and answers with its place.
+-- Adds a new job to its queue, its backlog or its inbox, and answers with its place.
 local function enqueue(queue, job)
+  local shift = job.flags.shift
+  if (has_backlog or shift) and job.target == '' and not job.flags.ping then
+    return backlog.add(queue, job.id, backlog.new_rank(queue, shift))
+  end
   local stream, letter = queue.stream, 'q:'
   if job.target ~= '' then
     redis.call('SADD', queue.inboxes, job.target)
@@ -134,6 +140,7 @@ end
 local function write_record(call, job, state, name, value)
   redis.call('HSET', call.queue.record .. job.id, 'status', state, name, value, 'rep', job.flags.wanted and call.instance or '',
     'created_at', call.now_text, 'updated_at', call.now_text, unpack(job.args, job.first, job.last))
+  if job.flags.shift then redis.call('HSET', call.queue.record .. job.id, 'rank_shift', job.flags.shift) end
 end
 
 local SCHEDULED = { state = 'scheduled' }
@@ -181,7 +188,11 @@ local function retract(call)
     local place = redis.call('HGET', queue.record .. job.id, 'at')
     if place then
       local letter, entry = split_place(place)
-      redis.call('XDEL', lane_stream(queue, letter, job.target), entry)
+      if letter == 'b' then
+        backlog.remove(queue, job.id)
+      else
+        redis.call('XDEL', lane_stream(queue, letter, job.target), entry)
+      end
     end
     redis.call('UNLINK', queue.record .. job.id)
     if job.request ~= '' then redis.call('UNLINK', queue.request .. job.request) end
@@ -206,6 +217,7 @@ local function submit_jobs(call, args, answers)
     redis.call('ZADD', queue.unfinished, unpack(call.accepted))
     redis.call('HINCRBY', queue.counts, 'submitted', #call.accepted / 2)
   end
+  backlog.settle(queue)
 end
 
 -- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
@@ -214,6 +226,7 @@ end
 --   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
 --   u there is no such target, t another queue has the id, rTIME another queue had the request then,
 --   oQUEUED,RUNNING the jobs of its identity in other queues,
+--   ySHIFT the rank of its priority, which is not the default one, is moved by so many microseconds,
 --   b the last value is the identity that submits it, lQUEUED,RUNNING the most jobs that it may have (a number or nothing)
 --   n: number of names and values that follow
 -- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length,

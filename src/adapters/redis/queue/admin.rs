@@ -97,6 +97,10 @@ impl QueueAdmin for RedisQueue {
         };
     }
 
+    fn set_ageing(&self, queue: QueueName, ageing: Duration) {
+        self.shared.ageings.lock().insert(queue, ageing);
+    }
+
     fn depth_limit(&self, queue: QueueName) -> u64 {
         self.shared.limit(queue)
     }

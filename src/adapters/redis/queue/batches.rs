@@ -18,7 +18,7 @@ use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobKind, QuotaReached};
+use crate::domain::model::job::{Job, JobKind, Priority, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_submission::Submission;
 use crate::ports::store_fault::StoreFault;
@@ -213,14 +213,15 @@ fn command_of(
     let mut command = Function::Submit.on_queue(queue);
     command.arg(queue.as_str()).arg(shared.limit(queue)).arg(&shared.config.instance);
     command.arg(u8::from(elsewhere.is_none()));
+    let ageing = shared.ageing(queue);
     for (index, submission) in submissions.iter().enumerate() {
-        write(&mut command, submission, elsewhere.and_then(|known| known.get(index)));
+        write(&mut command, submission, ageing, elsewhere.and_then(|known| known.get(index)));
     }
     command
 }
 
 /// Adds one job to a call of `hero_submit`.
-fn write(command: &mut redis::Cmd, submission: &Submission, elsewhere: Option<&Elsewhere>) {
+fn write(command: &mut redis::Cmd, submission: &Submission, ageing: Duration, elsewhere: Option<&Elsewhere>) {
     let Submission { id, spec, request, wanted, unroutable, quota } = submission;
     let fields = encode_spec(id, spec);
     let mut flags = String::with_capacity(4);
@@ -242,6 +243,9 @@ fn write(command: &mut redis::Cmd, submission: &Submission, elsewhere: Option<&E
     }
     if spec.submitted_by.is_some() {
         flags.push('b');
+    }
+    if spec.priority != Priority::default() {
+        flags.push_str(&format!("y{}", spec.priority.shift(ageing)));
     }
     if quota.is_some() {
         flags.push_str(&format!("l{},{}", limit_text(quota.max_queued), limit_text(quota.max_running)));

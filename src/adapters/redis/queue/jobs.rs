@@ -11,11 +11,11 @@ use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{BASIC, Fields, decode_job, decode_output, parse_state};
 use crate::adapters::redis::reply::{self, Entry, Parts};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{IdentityQuota, Job, JobView, QuotaReached};
+use crate::domain::model::job::{IdentityQuota, Job, JobView, Priority, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::{
-    Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Retried,
+    Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
 };
 use crate::ports::store_fault::StoreFault;
 
@@ -77,8 +77,24 @@ impl JobQueue for RedisQueue {
         }
         match self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await? {
             None => Ok(Deleted::Gone),
-            Some((_script_type, word)) if word == "gone" => Ok(Deleted::Gone),
+            Some((_queue, word)) if word == "gone" => Ok(Deleted::Gone),
             Some((queue, word)) => Ok(Deleted::NotFinished(parse_state(&keys::job(queue, id), &word)?)),
+        }
+    }
+
+    async fn reprioritize(&self, id: &JobId, priority: Priority) -> Result<Reprioritized, QueueError> {
+        let Some((queue, _place)) = self.place_of(id).await? else { return Ok(Reprioritized::Unknown) };
+        let mut update = Function::Update.on_queue(queue);
+        let shift = priority.shift(self.shared.ageing(queue));
+        update.arg(id.as_str()).arg(priority.level()).arg(shift);
+        match self.shared.connection.call(&update, "another priority").await? {
+            None => Ok(Reprioritized::Unknown),
+            Some(UpdateAnswer::Refused(word)) => {
+                Ok(Reprioritized::NotWaiting(parse_state(&keys::job(queue, id), &word)?))
+            }
+            Some(UpdateAnswer::Done(changed, fields)) => {
+                Ok(Reprioritized::Done { job: Box::new(job_of(id, queue, fields)?), changed })
+            }
         }
     }
 
@@ -200,6 +216,24 @@ impl FromRedisValue for RetryAnswer {
                 Ok(Self::Damaged(key, why))
             }
             _others => Ok(Self::Queued(fields)),
+        }
+    }
+}
+
+/// The answer of `hero_update`: whether it changed the job, and basic fields; or the state that forbids it.
+enum UpdateAnswer {
+    Done(bool, Vec<Value>),
+    Refused(String),
+}
+
+impl FromRedisValue for UpdateAnswer {
+    fn from_redis_value(answer: Value) -> Result<Self, ParsingError> {
+        match answer {
+            Value::Array(_) => {
+                let (changed, fields): (i64, Vec<Value>) = FromRedisValue::from_redis_value(answer)?;
+                Ok(Self::Done(changed == 1, fields))
+            }
+            word => String::from_redis_value(word).map(Self::Refused),
         }
     }
 }

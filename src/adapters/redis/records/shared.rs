@@ -27,6 +27,8 @@ struct SettingsRecord {
     #[serde(default)]
     job_defaults: JobSettingsRecord,
     max_queue_depth: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priority_ageing_ms: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -138,8 +140,15 @@ pub(in super::super) fn encode_settings(
     settings: &ScriptTypeSettings,
     generation: u64,
 ) -> Result<String, StoreFault> {
-    let ScriptTypeSettings { script_type, scaling, health, job_defaults, max_queue_depth, generation: _ } =
-        settings;
+    let ScriptTypeSettings {
+        script_type,
+        scaling,
+        health,
+        job_defaults,
+        max_queue_depth,
+        priority_ageing,
+        generation: _,
+    } = settings;
     let HealthPolicy { idle_after, ping_timeout, retry_after, failure_threshold, action } = *health;
     let health = HealthSettings {
         idle_after: Some(idle_after),
@@ -177,6 +186,7 @@ pub(in super::super) fn encode_settings(
             }),
         },
         max_queue_depth: *max_queue_depth,
+        priority_ageing_ms: priority_ageing.map(span_millis),
     };
     encode(&what_settings(script_type.as_str()), &record)
 }
@@ -218,6 +228,7 @@ pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<Script
             }),
         },
         max_queue_depth: record.max_queue_depth,
+        priority_ageing: record.priority_ageing_ms.map(Duration::from_millis),
         generation: record.generation,
     })
 }

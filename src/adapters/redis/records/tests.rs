@@ -27,6 +27,7 @@ proptest::proptest! {
         env in proptest::collection::btree_map("[A-Z_]{1,8}", ".{0,20}", 0..4),
         pinned in proptest::bool::ANY,
         ping in proptest::bool::ANY,
+        priority in 1i64..=5,
     ) {
         let spec = JobSpec {
             input,
@@ -43,6 +44,7 @@ proptest::proptest! {
             run_at: run_at.map(|ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms)),
             target_actor: pinned.then(|| ActorId::parse("osis_actor_0").unwrap()),
             kind: if ping { JobKind::Ping } else { JobKind::Script },
+            priority: Priority::new(priority).unwrap(),
             retry_of: ping.then(|| JobId::parse("earlier-1").unwrap()),
             ..JobSpec::new(ScriptType::OSIS, script)
         };

@@ -1,7 +1,7 @@
 //! Default messages for events whose emitter supplies none.
 
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::JobState;
+use crate::domain::model::job::{JobState, Priority};
 
 /// Describes a change of a job. `why` may be empty.
 pub fn of_job(
@@ -26,6 +26,11 @@ pub fn of_job(
         (_, JobState::Cancelled) => format!("job {id} was cancelled"),
     };
     if why.is_empty() { told } else { format!("{told}: {why}") }
+}
+
+/// A job that waits has got another priority.
+pub fn of_updated_job(id: &JobId, old: Priority, new: Priority) -> String {
+    format!("job {id} has priority {new} instead of {old}")
 }
 
 /// The record of a job was removed.

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::model::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Job, JobSpec, JobView, RetryPolicy};
+use crate::domain::model::job::{Job, JobSpec, JobView, Priority, RetryPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::grpc::render;
 use crate::proto as pb;
@@ -40,9 +40,11 @@ prop_compose! {
         backoff in (spans(1_000_000), spans(1_000_000)),
         run_at in proptest::option::of(spans(4_000_000_000_000)),
         target in proptest::option::of("[a-z][a-z0-9_-]{0,62}"),
+        priority in 1i64..=5,
     ) -> JobSpec {
         let mut spec = JobSpec::new(ScriptType::ALL[kind], script);
         spec.input = input;
+        spec.priority = Priority::new(priority).unwrap();
         (spec.caller_id, spec.context_id) = names;
         (spec.env, spec.labels) = (env, labels);
         (spec.run_timeout, spec.queue_timeout) = times;

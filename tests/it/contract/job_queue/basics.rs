@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::{JobResult, JobSpec, JobState, JobView, Outcome, ResultKind};
+use hero_supervisor::domain::model::job::{
+    JobResult, JobSpec, JobState, JobView, Outcome, Priority, ResultKind,
+};
 
 use super::queue_contract::{
     Kind, LIMIT, OSIS, finish, offer, read, scripts, spec, submission, submit, submit_wanted, success, take,
@@ -79,6 +81,7 @@ pub(super) async fn scripts_arrive_as_they_were_whatever_their_size(kind: Kind) 
     ] {
         let mut sent = spec(script);
         sent.input = input;
+        sent.priority = Priority::LAST;
         sent.retry_of = Some(JobId::parse("earlier-1").unwrap());
         sent.env.insert("KEY".to_owned(), "va lue\n".to_owned());
         sent.labels.insert("team".to_owned(), "blue".to_owned());

@@ -11,6 +11,7 @@ use hero_supervisor::ports::job_submission::{Completion, Submission};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
 
+use super::priorities::level;
 use super::queue_contract::{
     Kind, LIMIT, OSIS, QueueContract, actor_id, failure, finish, killed, offer, spec, submission, success,
     text, with_attempts,
@@ -98,7 +99,8 @@ impl History {
             75..80 => self.crash().await,
             80..86 => self.cancel().await,
             86..91 => self.finish_stale().await,
-            91..95 => self.release().await,
+            91..94 => self.release().await,
+            94..97 => self.reprioritize().await,
             _ => self.queue.maintain().await.unwrap(),
         }
     }
@@ -108,6 +110,9 @@ impl History {
         let wanted = self.random.bool();
         let mut job = with_attempts("1", max_attempts);
         job.submitted_by = Some(IDENTITY.to_owned());
+        if self.random.bool() {
+            job.priority = level(self.random.i64(1..=5));
+        }
         if self.random.u32(0..10) == 0 {
             job.target_actor = Some(actor_id("osis_actor_0"));
         }
@@ -194,6 +199,11 @@ impl History {
             self.stale.push((dead.queue.clone(), job));
         }
         self.spawn(dead.name).await;
+    }
+
+    async fn reprioritize(&mut self) {
+        let Some(id) = self.random.choice(self.jobs.keys().cloned().collect::<Vec<_>>()) else { return };
+        self.queue.reprioritize(&id, level(self.random.i64(1..=5))).await.unwrap();
     }
 
     async fn cancel(&mut self) {

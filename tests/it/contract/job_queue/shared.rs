@@ -58,6 +58,7 @@ pub(super) async fn rules_are_kept_by_who_has_read_them_last(kind: Kind) {
             retry: Some(RetryPolicy { max_attempts: 5, backoff }),
         },
         max_queue_depth: Some(0),
+        priority_ageing: Some(seconds(6)),
         ..ScriptTypeSettings::new(OSIS)
     };
     assert!(store.put_settings(&rules).await.unwrap());

@@ -122,6 +122,8 @@ const (
 	Event_TYPE_JOB_STATE_CHANGED Event_Type = 20
 	// The record of a job was removed.
 	Event_TYPE_JOB_DELETED Event_Type = 21
+	// The priority of a waiting job was changed; see job_update.
+	Event_TYPE_JOB_UPDATED Event_Type = 22
 	// Scaling has decided; see scaling_decision.
 	Event_TYPE_SCALING_DECIDED Event_Type = 30
 	// A queue was paused.
@@ -160,6 +162,7 @@ var (
 		13: "TYPE_HEALTH_CHANGED",
 		20: "TYPE_JOB_STATE_CHANGED",
 		21: "TYPE_JOB_DELETED",
+		22: "TYPE_JOB_UPDATED",
 		30: "TYPE_SCALING_DECIDED",
 		40: "TYPE_QUEUE_PAUSED",
 		41: "TYPE_QUEUE_RESUMED",
@@ -185,6 +188,7 @@ var (
 		"TYPE_HEALTH_CHANGED":       13,
 		"TYPE_JOB_STATE_CHANGED":    20,
 		"TYPE_JOB_DELETED":          21,
+		"TYPE_JOB_UPDATED":          22,
 		"TYPE_SCALING_DECIDED":      30,
 		"TYPE_QUEUE_PAUSED":         40,
 		"TYPE_QUEUE_RESUMED":        41,
@@ -409,7 +413,7 @@ func (x HealthEvent_Action) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use HealthEvent_Action.Descriptor instead.
 func (HealthEvent_Action) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{4, 0}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // The occasion of a bookmark.
@@ -466,7 +470,7 @@ func (x Bookmark_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Bookmark_Kind.Descriptor instead.
 func (Bookmark_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{6, 0}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // The state of a dependency.
@@ -524,7 +528,7 @@ func (x Dependency_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Dependency_State.Descriptor instead.
 func (Dependency_State) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{8, 0}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{9, 0}
 }
 
 // A recorded change. The log keeps a limited number of events; see WatchEvents and ListEvents.
@@ -564,6 +568,7 @@ type Event struct {
 	//	*Event_ScalingDecision
 	//	*Event_Dependency
 	//	*Event_Reload
+	//	*Event_JobUpdate
 	Detail        isEvent_Detail `protobuf_oneof:"detail"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -755,6 +760,15 @@ func (x *Event) GetReload() *Reload {
 	return nil
 }
 
+func (x *Event) GetJobUpdate() *JobUpdate {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_JobUpdate); ok {
+			return x.JobUpdate
+		}
+	}
+	return nil
+}
+
 type isEvent_Detail interface {
 	isEvent_Detail()
 }
@@ -799,6 +813,11 @@ type Event_Reload struct {
 	Reload *Reload `protobuf:"bytes,27,opt,name=reload,proto3,oneof"`
 }
 
+type Event_JobUpdate struct {
+	// With TYPE_JOB_UPDATED.
+	JobUpdate *JobUpdate `protobuf:"bytes,28,opt,name=job_update,json=jobUpdate,proto3,oneof"`
+}
+
 func (*Event_ActorStateChange) isEvent_Detail() {}
 
 func (*Event_ActorExit) isEvent_Detail() {}
@@ -814,6 +833,8 @@ func (*Event_ScalingDecision) isEvent_Detail() {}
 func (*Event_Dependency) isEvent_Detail() {}
 
 func (*Event_Reload) isEvent_Detail() {}
+
+func (*Event_JobUpdate) isEvent_Detail() {}
 
 // The cause of an event.
 type EventCause struct {
@@ -1035,6 +1056,61 @@ func (x *JobStateChange) GetError() *JobError {
 	return nil
 }
 
+// A change of a waiting job.
+type JobUpdate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The priority before.
+	OldPriority int32 `protobuf:"varint,1,opt,name=old_priority,json=oldPriority,proto3" json:"old_priority,omitempty"`
+	// The priority after.
+	NewPriority   int32 `protobuf:"varint,2,opt,name=new_priority,json=newPriority,proto3" json:"new_priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobUpdate) Reset() {
+	*x = JobUpdate{}
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobUpdate) ProtoMessage() {}
+
+func (x *JobUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobUpdate.ProtoReflect.Descriptor instead.
+func (*JobUpdate) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *JobUpdate) GetOldPriority() int32 {
+	if x != nil {
+		return x.OldPriority
+	}
+	return 0
+}
+
+func (x *JobUpdate) GetNewPriority() int32 {
+	if x != nil {
+		return x.NewPriority
+	}
+	return 0
+}
+
 // An event about the health of an actor.
 type HealthEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1060,7 +1136,7 @@ type HealthEvent struct {
 
 func (x *HealthEvent) Reset() {
 	*x = HealthEvent{}
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1148,7 @@ func (x *HealthEvent) String() string {
 func (*HealthEvent) ProtoMessage() {}
 
 func (x *HealthEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1161,7 @@ func (x *HealthEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthEvent.ProtoReflect.Descriptor instead.
 func (*HealthEvent) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *HealthEvent) GetActorId() string {
@@ -1169,7 +1245,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1257,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1270,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *HealthReport) GetActorId() string {
@@ -1266,7 +1342,7 @@ type Bookmark struct {
 
 func (x *Bookmark) Reset() {
 	*x = Bookmark{}
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1354,7 @@ func (x *Bookmark) String() string {
 func (*Bookmark) ProtoMessage() {}
 
 func (x *Bookmark) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1367,7 @@ func (x *Bookmark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bookmark.ProtoReflect.Descriptor instead.
 func (*Bookmark) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Bookmark) GetKind() Bookmark_Kind {
@@ -1321,7 +1397,7 @@ type Reload struct {
 
 func (x *Reload) Reset() {
 	*x = Reload{}
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1333,7 +1409,7 @@ func (x *Reload) String() string {
 func (*Reload) ProtoMessage() {}
 
 func (x *Reload) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1346,7 +1422,7 @@ func (x *Reload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reload.ProtoReflect.Descriptor instead.
 func (*Reload) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Reload) GetSubject() string {
@@ -1382,7 +1458,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1470,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_event_proto_msgTypes[8]
+	mi := &file_hero_supervisor_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1483,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_hero_supervisor_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Dependency) GetName() string {
@@ -1449,7 +1525,7 @@ var File_hero_supervisor_v1_event_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/event.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xb4\x0e\n" +
+	"\x1ehero/supervisor/v1/event.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\x8a\x0f\n" +
 	"\x05Event\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
@@ -1474,7 +1550,9 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"dependency\x18\x1a \x01(\v2\x1e.hero.supervisor.v1.DependencyH\x00R\n" +
 	"dependency\x124\n" +
-	"\x06reload\x18\x1b \x01(\v2\x1a.hero.supervisor.v1.ReloadH\x00R\x06reload\"\x86\x01\n" +
+	"\x06reload\x18\x1b \x01(\v2\x1a.hero.supervisor.v1.ReloadH\x00R\x06reload\x12>\n" +
+	"\n" +
+	"job_update\x18\x1c \x01(\v2\x1d.hero.supervisor.v1.JobUpdateH\x00R\tjobUpdate\"\x86\x01\n" +
 	"\x05Topic\x12\x15\n" +
 	"\x11TOPIC_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vTOPIC_ACTOR\x10\x01\x12\x10\n" +
@@ -1482,7 +1560,7 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\tTOPIC_JOB\x10\x03\x12\x11\n" +
 	"\rTOPIC_SCALING\x10\x04\x12\x0f\n" +
 	"\vTOPIC_QUEUE\x10\x05\x12\x10\n" +
-	"\fTOPIC_SERVER\x10\x06\"\xb8\x04\n" +
+	"\fTOPIC_SERVER\x10\x06\"\xce\x04\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TYPE_ACTOR_CREATED\x10\x01\x12\x16\n" +
@@ -1497,7 +1575,8 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\x10TYPE_PING_FAILED\x10\f\x12\x17\n" +
 	"\x13TYPE_HEALTH_CHANGED\x10\r\x12\x1a\n" +
 	"\x16TYPE_JOB_STATE_CHANGED\x10\x14\x12\x14\n" +
-	"\x10TYPE_JOB_DELETED\x10\x15\x12\x18\n" +
+	"\x10TYPE_JOB_DELETED\x10\x15\x12\x14\n" +
+	"\x10TYPE_JOB_UPDATED\x10\x16\x12\x18\n" +
 	"\x14TYPE_SCALING_DECIDED\x10\x1e\x12\x15\n" +
 	"\x11TYPE_QUEUE_PAUSED\x10(\x12\x16\n" +
 	"\x12TYPE_QUEUE_RESUMED\x10)\x12\x15\n" +
@@ -1540,7 +1619,10 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\told_state\x18\x01 \x01(\x0e2\x1d.hero.supervisor.v1.Job.StateR\boldState\x12:\n" +
 	"\tnew_state\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.Job.StateR\bnewState\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\x05R\aattempt\x122\n" +
-	"\x05error\x18\x04 \x01(\v2\x1c.hero.supervisor.v1.JobErrorR\x05error\"\x84\x04\n" +
+	"\x05error\x18\x04 \x01(\v2\x1c.hero.supervisor.v1.JobErrorR\x05error\"Q\n" +
+	"\tJobUpdate\x12!\n" +
+	"\fold_priority\x18\x01 \x01(\x05R\voldPriority\x12!\n" +
+	"\fnew_priority\x18\x02 \x01(\x05R\vnewPriority\"\x84\x04\n" +
 	"\vHealthEvent\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12?\n" +
 	"\n" +
@@ -1607,7 +1689,7 @@ func file_hero_supervisor_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_hero_supervisor_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_hero_supervisor_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_hero_supervisor_v1_event_proto_goTypes = []any{
 	(Event_Topic)(0),              // 0: hero.supervisor.v1.Event.Topic
 	(Event_Type)(0),               // 1: hero.supervisor.v1.Event.Type
@@ -1620,65 +1702,67 @@ var file_hero_supervisor_v1_event_proto_goTypes = []any{
 	(*EventCause)(nil),            // 8: hero.supervisor.v1.EventCause
 	(*ActorStateChange)(nil),      // 9: hero.supervisor.v1.ActorStateChange
 	(*JobStateChange)(nil),        // 10: hero.supervisor.v1.JobStateChange
-	(*HealthEvent)(nil),           // 11: hero.supervisor.v1.HealthEvent
-	(*HealthReport)(nil),          // 12: hero.supervisor.v1.HealthReport
-	(*Bookmark)(nil),              // 13: hero.supervisor.v1.Bookmark
-	(*Reload)(nil),                // 14: hero.supervisor.v1.Reload
-	(*Dependency)(nil),            // 15: hero.supervisor.v1.Dependency
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
-	(ScriptType)(0),               // 17: hero.supervisor.v1.ScriptType
-	(*ActorExit)(nil),             // 18: hero.supervisor.v1.ActorExit
-	(*Ping)(nil),                  // 19: hero.supervisor.v1.Ping
-	(*ScalingDecision)(nil),       // 20: hero.supervisor.v1.ScalingDecision
-	(Actor_State)(0),              // 21: hero.supervisor.v1.Actor.State
-	(Actor_DesiredState)(0),       // 22: hero.supervisor.v1.Actor.DesiredState
-	(Job_State)(0),                // 23: hero.supervisor.v1.Job.State
-	(*JobError)(nil),              // 24: hero.supervisor.v1.JobError
-	(Actor_Health)(0),             // 25: hero.supervisor.v1.Actor.Health
-	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*JobUpdate)(nil),             // 11: hero.supervisor.v1.JobUpdate
+	(*HealthEvent)(nil),           // 12: hero.supervisor.v1.HealthEvent
+	(*HealthReport)(nil),          // 13: hero.supervisor.v1.HealthReport
+	(*Bookmark)(nil),              // 14: hero.supervisor.v1.Bookmark
+	(*Reload)(nil),                // 15: hero.supervisor.v1.Reload
+	(*Dependency)(nil),            // 16: hero.supervisor.v1.Dependency
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(ScriptType)(0),               // 18: hero.supervisor.v1.ScriptType
+	(*ActorExit)(nil),             // 19: hero.supervisor.v1.ActorExit
+	(*Ping)(nil),                  // 20: hero.supervisor.v1.Ping
+	(*ScalingDecision)(nil),       // 21: hero.supervisor.v1.ScalingDecision
+	(Actor_State)(0),              // 22: hero.supervisor.v1.Actor.State
+	(Actor_DesiredState)(0),       // 23: hero.supervisor.v1.Actor.DesiredState
+	(Job_State)(0),                // 24: hero.supervisor.v1.Job.State
+	(*JobError)(nil),              // 25: hero.supervisor.v1.JobError
+	(Actor_Health)(0),             // 26: hero.supervisor.v1.Actor.Health
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
 }
 var file_hero_supervisor_v1_event_proto_depIdxs = []int32{
-	16, // 0: hero.supervisor.v1.Event.time:type_name -> google.protobuf.Timestamp
+	17, // 0: hero.supervisor.v1.Event.time:type_name -> google.protobuf.Timestamp
 	0,  // 1: hero.supervisor.v1.Event.topic:type_name -> hero.supervisor.v1.Event.Topic
 	1,  // 2: hero.supervisor.v1.Event.type:type_name -> hero.supervisor.v1.Event.Type
 	2,  // 3: hero.supervisor.v1.Event.severity:type_name -> hero.supervisor.v1.Event.Severity
-	17, // 4: hero.supervisor.v1.Event.script_type:type_name -> hero.supervisor.v1.ScriptType
+	18, // 4: hero.supervisor.v1.Event.script_type:type_name -> hero.supervisor.v1.ScriptType
 	8,  // 5: hero.supervisor.v1.Event.cause:type_name -> hero.supervisor.v1.EventCause
 	9,  // 6: hero.supervisor.v1.Event.actor_state_change:type_name -> hero.supervisor.v1.ActorStateChange
-	18, // 7: hero.supervisor.v1.Event.actor_exit:type_name -> hero.supervisor.v1.ActorExit
-	19, // 8: hero.supervisor.v1.Event.ping:type_name -> hero.supervisor.v1.Ping
-	11, // 9: hero.supervisor.v1.Event.health:type_name -> hero.supervisor.v1.HealthEvent
+	19, // 7: hero.supervisor.v1.Event.actor_exit:type_name -> hero.supervisor.v1.ActorExit
+	20, // 8: hero.supervisor.v1.Event.ping:type_name -> hero.supervisor.v1.Ping
+	12, // 9: hero.supervisor.v1.Event.health:type_name -> hero.supervisor.v1.HealthEvent
 	10, // 10: hero.supervisor.v1.Event.job_state_change:type_name -> hero.supervisor.v1.JobStateChange
-	20, // 11: hero.supervisor.v1.Event.scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
-	15, // 12: hero.supervisor.v1.Event.dependency:type_name -> hero.supervisor.v1.Dependency
-	14, // 13: hero.supervisor.v1.Event.reload:type_name -> hero.supervisor.v1.Reload
-	3,  // 14: hero.supervisor.v1.EventCause.source:type_name -> hero.supervisor.v1.EventCause.Source
-	21, // 15: hero.supervisor.v1.ActorStateChange.old_state:type_name -> hero.supervisor.v1.Actor.State
-	21, // 16: hero.supervisor.v1.ActorStateChange.new_state:type_name -> hero.supervisor.v1.Actor.State
-	22, // 17: hero.supervisor.v1.ActorStateChange.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
-	23, // 18: hero.supervisor.v1.JobStateChange.old_state:type_name -> hero.supervisor.v1.Job.State
-	23, // 19: hero.supervisor.v1.JobStateChange.new_state:type_name -> hero.supervisor.v1.Job.State
-	24, // 20: hero.supervisor.v1.JobStateChange.error:type_name -> hero.supervisor.v1.JobError
-	25, // 21: hero.supervisor.v1.HealthEvent.old_health:type_name -> hero.supervisor.v1.Actor.Health
-	25, // 22: hero.supervisor.v1.HealthEvent.new_health:type_name -> hero.supervisor.v1.Actor.Health
-	26, // 23: hero.supervisor.v1.HealthEvent.ping_round_trip:type_name -> google.protobuf.Duration
-	4,  // 24: hero.supervisor.v1.HealthEvent.action:type_name -> hero.supervisor.v1.HealthEvent.Action
-	16, // 25: hero.supervisor.v1.HealthEvent.time:type_name -> google.protobuf.Timestamp
-	25, // 26: hero.supervisor.v1.HealthReport.health:type_name -> hero.supervisor.v1.Actor.Health
-	19, // 27: hero.supervisor.v1.HealthReport.last_ping:type_name -> hero.supervisor.v1.Ping
-	4,  // 28: hero.supervisor.v1.HealthReport.action_taken:type_name -> hero.supervisor.v1.HealthEvent.Action
-	21, // 29: hero.supervisor.v1.HealthReport.state:type_name -> hero.supervisor.v1.Actor.State
-	16, // 30: hero.supervisor.v1.HealthReport.last_job_time:type_name -> google.protobuf.Timestamp
-	5,  // 31: hero.supervisor.v1.Bookmark.kind:type_name -> hero.supervisor.v1.Bookmark.Kind
-	16, // 32: hero.supervisor.v1.Bookmark.time:type_name -> google.protobuf.Timestamp
-	6,  // 33: hero.supervisor.v1.Dependency.state:type_name -> hero.supervisor.v1.Dependency.State
-	26, // 34: hero.supervisor.v1.Dependency.latency:type_name -> google.protobuf.Duration
-	16, // 35: hero.supervisor.v1.Dependency.check_time:type_name -> google.protobuf.Timestamp
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	21, // 11: hero.supervisor.v1.Event.scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
+	16, // 12: hero.supervisor.v1.Event.dependency:type_name -> hero.supervisor.v1.Dependency
+	15, // 13: hero.supervisor.v1.Event.reload:type_name -> hero.supervisor.v1.Reload
+	11, // 14: hero.supervisor.v1.Event.job_update:type_name -> hero.supervisor.v1.JobUpdate
+	3,  // 15: hero.supervisor.v1.EventCause.source:type_name -> hero.supervisor.v1.EventCause.Source
+	22, // 16: hero.supervisor.v1.ActorStateChange.old_state:type_name -> hero.supervisor.v1.Actor.State
+	22, // 17: hero.supervisor.v1.ActorStateChange.new_state:type_name -> hero.supervisor.v1.Actor.State
+	23, // 18: hero.supervisor.v1.ActorStateChange.desired_state:type_name -> hero.supervisor.v1.Actor.DesiredState
+	24, // 19: hero.supervisor.v1.JobStateChange.old_state:type_name -> hero.supervisor.v1.Job.State
+	24, // 20: hero.supervisor.v1.JobStateChange.new_state:type_name -> hero.supervisor.v1.Job.State
+	25, // 21: hero.supervisor.v1.JobStateChange.error:type_name -> hero.supervisor.v1.JobError
+	26, // 22: hero.supervisor.v1.HealthEvent.old_health:type_name -> hero.supervisor.v1.Actor.Health
+	26, // 23: hero.supervisor.v1.HealthEvent.new_health:type_name -> hero.supervisor.v1.Actor.Health
+	27, // 24: hero.supervisor.v1.HealthEvent.ping_round_trip:type_name -> google.protobuf.Duration
+	4,  // 25: hero.supervisor.v1.HealthEvent.action:type_name -> hero.supervisor.v1.HealthEvent.Action
+	17, // 26: hero.supervisor.v1.HealthEvent.time:type_name -> google.protobuf.Timestamp
+	26, // 27: hero.supervisor.v1.HealthReport.health:type_name -> hero.supervisor.v1.Actor.Health
+	20, // 28: hero.supervisor.v1.HealthReport.last_ping:type_name -> hero.supervisor.v1.Ping
+	4,  // 29: hero.supervisor.v1.HealthReport.action_taken:type_name -> hero.supervisor.v1.HealthEvent.Action
+	22, // 30: hero.supervisor.v1.HealthReport.state:type_name -> hero.supervisor.v1.Actor.State
+	17, // 31: hero.supervisor.v1.HealthReport.last_job_time:type_name -> google.protobuf.Timestamp
+	5,  // 32: hero.supervisor.v1.Bookmark.kind:type_name -> hero.supervisor.v1.Bookmark.Kind
+	17, // 33: hero.supervisor.v1.Bookmark.time:type_name -> google.protobuf.Timestamp
+	6,  // 34: hero.supervisor.v1.Dependency.state:type_name -> hero.supervisor.v1.Dependency.State
+	27, // 35: hero.supervisor.v1.Dependency.latency:type_name -> google.protobuf.Duration
+	17, // 36: hero.supervisor.v1.Dependency.check_time:type_name -> google.protobuf.Timestamp
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_event_proto_init() }
@@ -1699,6 +1783,7 @@ func file_hero_supervisor_v1_event_proto_init() {
 		(*Event_ScalingDecision)(nil),
 		(*Event_Dependency)(nil),
 		(*Event_Reload)(nil),
+		(*Event_JobUpdate)(nil),
 	}
 	file_hero_supervisor_v1_event_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
@@ -1707,7 +1792,7 @@ func file_hero_supervisor_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_event_proto_rawDesc), len(file_hero_supervisor_v1_event_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -364,7 +364,7 @@ func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
 
 // The definition of a job.
 //
-// Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
+// Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The language of the script. It selects the queue and the kind of actor.
@@ -406,7 +406,12 @@ type JobSpec struct {
 	// environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
 	// reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
 	// JOB_VIEW_FULL. Default: no input.
-	Input         string `protobuf:"bytes,13,opt,name=input,proto3" json:"input,omitempty"`
+	Input string `protobuf:"bytes,13,opt,name=input,proto3" json:"input,omitempty"`
+	// The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+	// their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+	// its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+	// wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+	Priority      *int32 `protobuf:"varint,14,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -530,6 +535,13 @@ func (x *JobSpec) GetInput() string {
 		return x.Input
 	}
 	return ""
+}
+
+func (x *JobSpec) GetPriority() int32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
 }
 
 // The attempts of a job.
@@ -1205,7 +1217,7 @@ var File_hero_supervisor_v1_job_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\x83\x06\n" +
+	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xb1\x06\n" +
 	"\aJobSpec\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
@@ -1224,13 +1236,15 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\tresultTtl\x12?\n" +
 	"\rschedule_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\x12&\n" +
 	"\x0ftarget_actor_id\x18\f \x01(\tR\rtargetActorId\x12\x14\n" +
-	"\x05input\x18\r \x01(\tR\x05input\x1a6\n" +
+	"\x05input\x18\r \x01(\tR\x05input\x12\x1f\n" +
+	"\bpriority\x18\x0e \x01(\x05H\x00R\bpriority\x88\x01\x01\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_priority\"\xc6\x01\n" +
 	"\vRetryPolicy\x12&\n" +
 	"\fmax_attempts\x18\x01 \x01(\x05H\x00R\vmaxAttempts\x88\x01\x01\x12B\n" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
@@ -1420,6 +1434,7 @@ func file_hero_supervisor_v1_job_proto_init() {
 		return
 	}
 	file_hero_supervisor_v1_script_type_proto_init()
+	file_hero_supervisor_v1_job_proto_msgTypes[0].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[2].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}

@@ -305,8 +305,11 @@ type ScriptTypeSettings struct {
 	// Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
 	// Default: the queue_limit of the server.
 	MaxQueueDepth *int32 `protobuf:"varint,5,opt,name=max_queue_depth,json=maxQueueDepth,proto3,oneof" json:"max_queue_depth,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+	// never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+	PriorityAgeing *durationpb.Duration `protobuf:"bytes,20,opt,name=priority_ageing,json=priorityAgeing,proto3" json:"priority_ageing,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ScriptTypeSettings) Reset() {
@@ -372,6 +375,13 @@ func (x *ScriptTypeSettings) GetMaxQueueDepth() int32 {
 		return *x.MaxQueueDepth
 	}
 	return 0
+}
+
+func (x *ScriptTypeSettings) GetPriorityAgeing() *durationpb.Duration {
+	if x != nil {
+		return x.PriorityAgeing
+	}
+	return nil
 }
 
 // Values for fields that a job leaves unset.
@@ -742,13 +752,14 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\vqueue_limit\x18\x1e \x01(\x03H\x01R\n" +
 	"queueLimit\x88\x01\x01B\x13\n" +
 	"\x11_desired_replicasB\x0e\n" +
-	"\f_queue_limit\"\xf2\x02\n" +
+	"\f_queue_limit\"\xb6\x03\n" +
 	"\x12ScriptTypeSettings\x12H\n" +
 	"\x0escaling_policy\x18\x01 \x01(\v2!.hero.supervisor.v1.ScalingPolicyR\rscalingPolicy\x12E\n" +
 	"\rhealth_policy\x18\x02 \x01(\v2 .hero.supervisor.v1.HealthPolicyR\fhealthPolicy\x12F\n" +
 	"\x0eactor_template\x18\x03 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\ractorTemplate\x12B\n" +
 	"\fjob_defaults\x18\x04 \x01(\v2\x1f.hero.supervisor.v1.JobDefaultsR\vjobDefaults\x12+\n" +
-	"\x0fmax_queue_depth\x18\x05 \x01(\x05H\x00R\rmaxQueueDepth\x88\x01\x01B\x12\n" +
+	"\x0fmax_queue_depth\x18\x05 \x01(\x05H\x00R\rmaxQueueDepth\x88\x01\x01\x12B\n" +
+	"\x0fpriority_ageing\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\x0epriorityAgeingB\x12\n" +
 	"\x10_max_queue_depth\"\x87\x02\n" +
 	"\vJobDefaults\x12:\n" +
 	"\vrun_timeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\n" +
@@ -835,23 +846,24 @@ var file_hero_supervisor_v1_script_type_status_proto_depIdxs = []int32{
 	9,  // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
 	10, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
 	3,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
-	7,  // 10: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
-	7,  // 11: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
-	7,  // 12: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
-	11, // 13: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	0,  // 14: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
-	7,  // 15: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
-	7,  // 16: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
-	7,  // 17: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
-	7,  // 18: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
-	7,  // 19: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
-	8,  // 20: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
-	7,  // 21: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	7,  // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
+	7,  // 11: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
+	7,  // 12: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
+	7,  // 13: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
+	11, // 14: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	0,  // 15: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
+	7,  // 16: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
+	7,  // 17: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
+	7,  // 18: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
+	7,  // 19: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
+	7,  // 20: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
+	8,  // 21: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
+	7,  // 22: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_script_type_status_proto_init() }

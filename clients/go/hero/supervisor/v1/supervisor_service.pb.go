@@ -4892,6 +4892,126 @@ func (x *CancelJobResponse) GetChanged() bool {
 	return false
 }
 
+// Request of UpdateJob.
+type UpdateJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The id of the job, which must wait: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. A job that an
+	// actor has taken is refused with INVALID_STATE.
+	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Required. The new values of the fields that update_mask names.
+	Job *JobSpec `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
+	// Required. The fields to change. Only priority can be changed; a priority that job leaves unset becomes 3.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJobRequest) Reset() {
+	*x = UpdateJobRequest{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJobRequest) ProtoMessage() {}
+
+func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
+func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *UpdateJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *UpdateJobRequest) GetJob() *JobSpec {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *UpdateJobRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// Response of UpdateJob.
+type UpdateJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job, without script and environment.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// False if the job had these values already.
+	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJobResponse) Reset() {
+	*x = UpdateJobResponse{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJobResponse) ProtoMessage() {}
+
+func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
+func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *UpdateJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *UpdateJobResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
 // Request of RetryJob.
 type RetryJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4912,7 +5032,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4924,7 +5044,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4937,7 +5057,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -4981,7 +5101,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4993,7 +5113,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5006,7 +5126,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -5036,7 +5156,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5048,7 +5168,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5061,7 +5181,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -5089,7 +5209,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5101,7 +5221,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5114,7 +5234,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -5141,7 +5261,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5153,7 +5273,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5166,7 +5286,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -5219,7 +5339,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5231,7 +5351,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5244,7 +5364,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -5358,7 +5478,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5370,7 +5490,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5383,7 +5503,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -5431,7 +5551,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5443,7 +5563,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5456,7 +5576,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -5553,7 +5673,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5565,7 +5685,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5578,7 +5698,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -5674,7 +5794,7 @@ type UsageUpdate struct {
 
 func (x *UsageUpdate) Reset() {
 	*x = UsageUpdate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5686,7 +5806,7 @@ func (x *UsageUpdate) String() string {
 func (*UsageUpdate) ProtoMessage() {}
 
 func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5699,7 +5819,7 @@ func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageUpdate.ProtoReflect.Descriptor instead.
 func (*UsageUpdate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *UsageUpdate) GetActors() map[string]*ActorUsage {
@@ -5726,7 +5846,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5738,7 +5858,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5751,7 +5871,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -5842,7 +5962,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5854,7 +5974,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5867,7 +5987,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -5953,7 +6073,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5965,7 +6085,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5978,7 +6098,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -6356,6 +6476,14 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"X\n" +
 	"\x11CancelJobResponse\x12)\n" +
 	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\"\x95\x01\n" +
+	"\x10UpdateJobRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12-\n" +
+	"\x03job\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x03job\x12;\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\"X\n" +
+	"\x11UpdateJobResponse\x12)\n" +
+	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\"\x93\x01\n" +
 	"\x0fRetryJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12%\n" +
@@ -6442,7 +6570,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\vWaitOutcome\x12\x1c\n" +
 	"\x18WAIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WAIT_OUTCOME_DONE\x10\x01\x12\x1a\n" +
-	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\x84\x1a\n" +
+	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\xde\x1a\n" +
 	"\n" +
 	"Supervisor\x12d\n" +
 	"\rGetServerInfo\x12(.hero.supervisor.v1.GetServerInfoRequest\x1a).hero.supervisor.v1.GetServerInfoResponse\x12j\n" +
@@ -6480,7 +6608,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\bAwaitJob\x12#.hero.supervisor.v1.AwaitJobRequest\x1a$.hero.supervisor.v1.AwaitJobResponse\x12O\n" +
 	"\x06GetJob\x12!.hero.supervisor.v1.GetJobRequest\x1a\".hero.supervisor.v1.GetJobResponse\x12U\n" +
 	"\bListJobs\x12#.hero.supervisor.v1.ListJobsRequest\x1a$.hero.supervisor.v1.ListJobsResponse\x12X\n" +
-	"\tCancelJob\x12$.hero.supervisor.v1.CancelJobRequest\x1a%.hero.supervisor.v1.CancelJobResponse\x12U\n" +
+	"\tCancelJob\x12$.hero.supervisor.v1.CancelJobRequest\x1a%.hero.supervisor.v1.CancelJobResponse\x12X\n" +
+	"\tUpdateJob\x12$.hero.supervisor.v1.UpdateJobRequest\x1a%.hero.supervisor.v1.UpdateJobResponse\x12U\n" +
 	"\bRetryJob\x12#.hero.supervisor.v1.RetryJobRequest\x1a$.hero.supervisor.v1.RetryJobResponse\x12X\n" +
 	"\tDeleteJob\x12$.hero.supervisor.v1.DeleteJobRequest\x1a%.hero.supervisor.v1.DeleteJobResponse\x12W\n" +
 	"\bWatchJob\x12#.hero.supervisor.v1.WatchJobRequest\x1a$.hero.supervisor.v1.WatchJobResponse0\x01\x12`\n" +
@@ -6502,7 +6631,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 84)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 86)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                 // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),  // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
@@ -6577,268 +6706,275 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*ListJobsResponse)(nil),         // 70: hero.supervisor.v1.ListJobsResponse
 	(*CancelJobRequest)(nil),         // 71: hero.supervisor.v1.CancelJobRequest
 	(*CancelJobResponse)(nil),        // 72: hero.supervisor.v1.CancelJobResponse
-	(*RetryJobRequest)(nil),          // 73: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),         // 74: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),         // 75: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),        // 76: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),          // 77: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 78: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),               // 79: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),       // 80: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),      // 81: hero.supervisor.v1.WatchEventsResponse
-	(*UsageUpdate)(nil),              // 82: hero.supervisor.v1.UsageUpdate
-	(*SnapshotItem)(nil),             // 83: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),        // 84: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 85: hero.supervisor.v1.ListEventsResponse
-	nil,                              // 86: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                              // 87: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                              // 88: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	nil,                              // 89: hero.supervisor.v1.UsageUpdate.ActorsEntry
-	(*timestamppb.Timestamp)(nil),    // 90: google.protobuf.Timestamp
-	(*Dependency)(nil),               // 91: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),      // 92: google.protobuf.Duration
-	(*ActorConfig)(nil),              // 93: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                    // 94: hero.supervisor.v1.Actor
-	(ActorView)(0),                   // 95: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                  // 96: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 97: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 98: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 99: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 100: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 101: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 102: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 103: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 104: hero.supervisor.v1.Job.State
-	(*HealthReport)(nil),             // 105: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 106: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 107: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 108: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 109: hero.supervisor.v1.Job
-	(JobView)(0),                     // 110: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 111: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 112: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 113: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 114: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 115: hero.supervisor.v1.Event
-	(*ActorUsage)(nil),               // 116: hero.supervisor.v1.ActorUsage
+	(*UpdateJobRequest)(nil),         // 73: hero.supervisor.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),        // 74: hero.supervisor.v1.UpdateJobResponse
+	(*RetryJobRequest)(nil),          // 75: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),         // 76: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),         // 77: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),        // 78: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),          // 79: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 80: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),               // 81: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),       // 82: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),      // 83: hero.supervisor.v1.WatchEventsResponse
+	(*UsageUpdate)(nil),              // 84: hero.supervisor.v1.UsageUpdate
+	(*SnapshotItem)(nil),             // 85: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),        // 86: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 87: hero.supervisor.v1.ListEventsResponse
+	nil,                              // 88: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                              // 89: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                              // 90: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	nil,                              // 91: hero.supervisor.v1.UsageUpdate.ActorsEntry
+	(*timestamppb.Timestamp)(nil),    // 92: google.protobuf.Timestamp
+	(*Dependency)(nil),               // 93: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),      // 94: google.protobuf.Duration
+	(*ActorConfig)(nil),              // 95: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                    // 96: hero.supervisor.v1.Actor
+	(ActorView)(0),                   // 97: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                  // 98: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                 // 99: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),    // 100: google.protobuf.FieldMask
+	(*ActorSelector)(nil),            // 101: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),             // 102: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                 // 103: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),         // 104: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),       // 105: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                   // 106: hero.supervisor.v1.Job.State
+	(*HealthReport)(nil),             // 107: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),              // 108: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                 // 109: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                  // 110: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                      // 111: hero.supervisor.v1.Job
+	(JobView)(0),                     // 112: hero.supervisor.v1.JobView
+	(*JobStateChange)(nil),           // 113: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),              // 114: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                 // 115: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),              // 116: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                    // 117: hero.supervisor.v1.Event
+	(*ActorUsage)(nil),               // 118: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	86,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	88,  // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	90,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	92,  // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
 	14,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	91,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	93,  // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
 	13,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
 	12,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
-	90,  // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
-	90,  // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
-	90,  // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	92,  // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
+	92,  // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	92,  // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
 	2,   // 11: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	92,  // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	92,  // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	92,  // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	93,  // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	92,  // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	94,  // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	94,  // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	94,  // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	95,  // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	94,  // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	96,  // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 18: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	95,  // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	92,  // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
-	94,  // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	96,  // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	97,  // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	87,  // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	95,  // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	94,  // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	93,  // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	98,  // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	97,  // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	94,  // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
+	96,  // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	98,  // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	99,  // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	89,  // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	97,  // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	96,  // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	95,  // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	100, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,   // 29: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	92,  // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	94,  // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	92,  // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	94,  // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	92,  // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	94,  // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	96,  // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	96,  // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	96,  // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 37: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	92,  // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	94,  // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	96,  // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 41: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	92,  // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	94,  // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	94,  // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	96,  // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 45: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	94,  // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	96,  // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 47: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
 	6,   // 48: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	99,  // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	92,  // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	101, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	94,  // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 51: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	99,  // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	92,  // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	101, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	94,  // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 55: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	99,  // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	92,  // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	101, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	94,  // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 59: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	90,  // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	100, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	101, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	102, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	96,  // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	95,  // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	102, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	96,  // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	103, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	98,  // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	102, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	96,  // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	92,  // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	92,  // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	102, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	92,  // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	102, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	103, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	104, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	98,  // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	97,  // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	104, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	98,  // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	105, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	100, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	104, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	98,  // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	94,  // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	94,  // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	104, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
 	0,   // 75: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	96,  // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	102, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	96,  // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	102, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	96,  // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	104, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	99,  // 82: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	98,  // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	104, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	98,  // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	104, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	98,  // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	106, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	101, // 82: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
 	4,   // 83: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	92,  // 84: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	105, // 85: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	99,  // 86: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	92,  // 87: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	105, // 88: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	106, // 89: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	107, // 90: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	108, // 91: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	109, // 92: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	94,  // 84: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	107, // 85: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	101, // 86: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	94,  // 87: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	107, // 88: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	108, // 89: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	109, // 90: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	110, // 91: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	111, // 92: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
 	58,  // 93: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
 	62,  // 94: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	109, // 95: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	111, // 95: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
 	6,   // 96: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	108, // 97: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	92,  // 98: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	110, // 97: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	94,  // 98: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
 	5,   // 99: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	109, // 100: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	111, // 100: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
 	0,   // 101: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	92,  // 102: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	109, // 103: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	94,  // 102: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	111, // 103: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
 	0,   // 104: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	110, // 105: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	109, // 106: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	96,  // 107: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	104, // 108: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	90,  // 109: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	90,  // 110: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	88,  // 111: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	109, // 112: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	109, // 113: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	109, // 114: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	92,  // 115: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	109, // 116: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	111, // 117: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	112, // 118: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	79,  // 119: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	107, // 120: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	101, // 121: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	113, // 122: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	96,  // 123: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	114, // 124: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	92,  // 125: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	83,  // 126: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	115, // 127: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	107, // 128: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	82,  // 129: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	89,  // 130: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	94,  // 131: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	102, // 132: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	109, // 133: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	113, // 134: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	96,  // 135: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	114, // 136: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	90,  // 137: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	90,  // 138: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	115, // 139: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	116, // 140: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 141: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 142: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 143: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 144: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 145: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 146: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 147: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 148: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 149: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 150: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 151: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 152: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 153: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 154: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 155: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	42,  // 156: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	44,  // 157: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	46,  // 158: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	48,  // 159: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	50,  // 160: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	52,  // 161: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	54,  // 162: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	56,  // 163: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	58,  // 164: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	60,  // 165: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	63,  // 166: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	65,  // 167: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	67,  // 168: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	69,  // 169: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	71,  // 170: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	73,  // 171: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	75,  // 172: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	77,  // 173: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	80,  // 174: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	84,  // 175: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	9,   // 176: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 177: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 178: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 179: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 180: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 181: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 182: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 183: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 184: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 185: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 186: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 187: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 188: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 189: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 190: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	43,  // 191: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	45,  // 192: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	47,  // 193: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	49,  // 194: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	51,  // 195: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	53,  // 196: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	55,  // 197: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	57,  // 198: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	59,  // 199: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	61,  // 200: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	64,  // 201: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	66,  // 202: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	68,  // 203: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	70,  // 204: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	72,  // 205: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	74,  // 206: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	76,  // 207: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	78,  // 208: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	81,  // 209: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	85,  // 210: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	176, // [176:211] is the sub-list for method output_type
-	141, // [141:176] is the sub-list for method input_type
-	141, // [141:141] is the sub-list for extension type_name
-	141, // [141:141] is the sub-list for extension extendee
-	0,   // [0:141] is the sub-list for field type_name
+	112, // 105: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	111, // 106: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	98,  // 107: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	106, // 108: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	92,  // 109: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	92,  // 110: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	90,  // 111: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	111, // 112: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	111, // 113: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	110, // 114: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	100, // 115: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	111, // 116: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
+	111, // 117: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	94,  // 118: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	111, // 119: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	113, // 120: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	114, // 121: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	81,  // 122: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	109, // 123: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	103, // 124: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	115, // 125: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	98,  // 126: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	116, // 127: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	94,  // 128: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	85,  // 129: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	117, // 130: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	109, // 131: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	84,  // 132: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	91,  // 133: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	96,  // 134: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	104, // 135: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	111, // 136: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	115, // 137: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	98,  // 138: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	116, // 139: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	92,  // 140: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	92,  // 141: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	117, // 142: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	118, // 143: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 144: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 145: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 146: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 147: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 148: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 149: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 150: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 151: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 152: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 153: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 154: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 155: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 156: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 157: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 158: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	42,  // 159: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	44,  // 160: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	46,  // 161: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	48,  // 162: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	50,  // 163: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	52,  // 164: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	54,  // 165: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	56,  // 166: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	58,  // 167: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	60,  // 168: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	63,  // 169: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	65,  // 170: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	67,  // 171: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	69,  // 172: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	71,  // 173: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	73,  // 174: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	75,  // 175: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	77,  // 176: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	79,  // 177: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	82,  // 178: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	86,  // 179: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	9,   // 180: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 181: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 182: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 183: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 184: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 185: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 186: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 187: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 188: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 189: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 190: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 191: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 192: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 193: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 194: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	43,  // 195: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	45,  // 196: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	47,  // 197: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	49,  // 198: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	51,  // 199: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	53,  // 200: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	55,  // 201: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	57,  // 202: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	59,  // 203: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	61,  // 204: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	64,  // 205: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	66,  // 206: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	68,  // 207: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	70,  // 208: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	72,  // 209: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	74,  // 210: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	76,  // 211: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	78,  // 212: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	80,  // 213: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	83,  // 214: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	87,  // 215: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	180, // [180:216] is the sub-list for method output_type
+	144, // [144:180] is the sub-list for method input_type
+	144, // [144:144] is the sub-list for extension type_name
+	144, // [144:144] is the sub-list for extension extendee
+	0,   // [0:144] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -6861,22 +6997,22 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 		(*WatchEventsResponse_Usage)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -6887,7 +7023,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   84,
+			NumMessages:   86,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -49,6 +49,7 @@ const (
 	Supervisor_GetJob_FullMethodName           = "/hero.supervisor.v1.Supervisor/GetJob"
 	Supervisor_ListJobs_FullMethodName         = "/hero.supervisor.v1.Supervisor/ListJobs"
 	Supervisor_CancelJob_FullMethodName        = "/hero.supervisor.v1.Supervisor/CancelJob"
+	Supervisor_UpdateJob_FullMethodName        = "/hero.supervisor.v1.Supervisor/UpdateJob"
 	Supervisor_RetryJob_FullMethodName         = "/hero.supervisor.v1.Supervisor/RetryJob"
 	Supervisor_DeleteJob_FullMethodName        = "/hero.supervisor.v1.Supervisor/DeleteJob"
 	Supervisor_WatchJob_FullMethodName         = "/hero.supervisor.v1.Supervisor/WatchJob"
@@ -142,7 +143,9 @@ type SupervisorClient interface {
 	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
 	// Cancels a waiting or a running job. The script of a running job is killed.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
-	// Puts a failed or cancelled job into its queue once more.
+	// Changes a job that waits: its priority.
+	UpdateJob(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*UpdateJobResponse, error)
+	// Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
 	RetryJob(ctx context.Context, in *RetryJobRequest, opts ...grpc.CallOption) (*RetryJobResponse, error)
 	// Removes the record of a finished job.
 	DeleteJob(ctx context.Context, in *DeleteJobRequest, opts ...grpc.CallOption) (*DeleteJobResponse, error)
@@ -480,6 +483,16 @@ func (c *supervisorClient) CancelJob(ctx context.Context, in *CancelJobRequest, 
 	return out, nil
 }
 
+func (c *supervisorClient) UpdateJob(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*UpdateJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateJobResponse)
+	err := c.cc.Invoke(ctx, Supervisor_UpdateJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *supervisorClient) RetryJob(ctx context.Context, in *RetryJobRequest, opts ...grpc.CallOption) (*RetryJobResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RetryJobResponse)
@@ -634,7 +647,9 @@ type SupervisorServer interface {
 	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)
 	// Cancels a waiting or a running job. The script of a running job is killed.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
-	// Puts a failed or cancelled job into its queue once more.
+	// Changes a job that waits: its priority.
+	UpdateJob(context.Context, *UpdateJobRequest) (*UpdateJobResponse, error)
+	// Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
 	RetryJob(context.Context, *RetryJobRequest) (*RetryJobResponse, error)
 	// Removes the record of a finished job.
 	DeleteJob(context.Context, *DeleteJobRequest) (*DeleteJobResponse, error)
@@ -743,6 +758,9 @@ func (UnimplementedSupervisorServer) ListJobs(context.Context, *ListJobsRequest)
 }
 func (UnimplementedSupervisorServer) CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelJob not implemented")
+}
+func (UnimplementedSupervisorServer) UpdateJob(context.Context, *UpdateJobRequest) (*UpdateJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateJob not implemented")
 }
 func (UnimplementedSupervisorServer) RetryJob(context.Context, *RetryJobRequest) (*RetryJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryJob not implemented")
@@ -1306,6 +1324,24 @@ func _Supervisor_CancelJob_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Supervisor_UpdateJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SupervisorServer).UpdateJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Supervisor_UpdateJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SupervisorServer).UpdateJob(ctx, req.(*UpdateJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Supervisor_RetryJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RetryJobRequest)
 	if err := dec(in); err != nil {
@@ -1500,6 +1536,10 @@ var Supervisor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelJob",
 			Handler:    _Supervisor_CancelJob_Handler,
+		},
+		{
+			MethodName: "UpdateJob",
+			Handler:    _Supervisor_UpdateJob_Handler,
 		},
 		{
 			MethodName: "RetryJob",

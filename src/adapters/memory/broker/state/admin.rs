@@ -1,5 +1,7 @@
 //! A queue as a whole: its depth, its state, its pause.
 
+use std::time::Duration;
+
 use super::State;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobKind, JobState};
@@ -27,6 +29,10 @@ impl State {
 
     pub(in crate::adapters::memory) fn set_limit(&mut self, name: QueueName, limit: Option<u64>) {
         self.queue(name).limit = limit;
+    }
+
+    pub(in crate::adapters::memory) fn set_ageing(&mut self, name: QueueName, ageing: Duration) {
+        self.queue(name).ageing = Some(ageing);
     }
 
     pub(in crate::adapters::memory) fn state_of(&self, name: QueueName) -> QueueState {

@@ -9,7 +9,7 @@ use crate::domain::model::event::{Cause, Event, EventKind, Repeat, Source};
 
 use crate::domain::model::event::message;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{Job, JobKind, JobState};
+use crate::domain::model::job::{Job, JobKind, JobState, Priority};
 use crate::ports::clock::Clock;
 use crate::ports::event_log::{Earlier, Extent, Logged, Read};
 
@@ -110,6 +110,15 @@ impl State {
         let cause = Cause { reason, ..Cause::from(source) };
         let event = of_job(Event::new(self.clock.now(), cause, what, message), job);
         self.append(EventStream::Jobs(job.spec.queue()), event);
+    }
+
+    /// Emits a change of the priority of a job.
+    pub(super) fn emit_updated(&mut self, id: &JobId, old: Priority, new: Priority) {
+        let Some(job) = self.jobs.get(id) else { return };
+        let message = message::of_updated_job(id, old, new);
+        let event = Event::new(self.clock.now(), Source::Caller, EventKind::JobUpdated { old, new }, message);
+        let (stream, event) = (EventStream::Jobs(job.spec.queue()), of_job(event, job));
+        self.append(stream, event);
     }
 
     /// Emits the removal of a job, before its record goes.

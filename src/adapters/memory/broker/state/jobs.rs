@@ -4,11 +4,13 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::{Lane, REQUEST_WINDOW, State, finished, lease, remember};
+use super::{Lane, REQUEST_WINDOW, State, Waiting, finished, lease, remember};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{IdentityQuota, Job, JobKind, JobState, Outcome, UnfinishedJobs};
+use crate::domain::model::job::{
+    DEFAULT_AGEING, IdentityQuota, Job, JobKind, JobState, Outcome, Priority, UnfinishedJobs,
+};
 use crate::ports::clock::Clock;
-use crate::ports::job_queue::Retried;
+use crate::ports::job_queue::{Reprioritized, Retried};
 use crate::ports::job_submission::Completion;
 use crate::ports::work_queue::Work;
 
@@ -93,6 +95,39 @@ impl State {
         self.jobs.remove(id);
         self.outputs.remove(id);
         self.waiters.remove(id);
+    }
+
+    /// Gives a job that waits another priority.
+    pub(in crate::adapters::memory) fn reprioritize(
+        &mut self,
+        id: &JobId,
+        priority: Priority,
+    ) -> Reprioritized {
+        let Some(job) = self.jobs.get_mut(id).filter(|job| job.spec.kind == JobKind::Script) else {
+            return Reprioritized::Unknown;
+        };
+        if job.state == JobState::Running || job.state.is_terminal() {
+            return Reprioritized::NotWaiting(job.state);
+        }
+        let (old, name) = (job.spec.priority, job.spec.queue());
+        job.spec.priority = priority;
+        let job = Box::new(job.clone());
+        if old == priority {
+            return Reprioritized::Done { job, changed: false };
+        }
+        let queue = self.queue(name);
+        let ageing = queue.ageing.unwrap_or(DEFAULT_AGEING);
+        let mut places = queue.waiting.iter();
+        let place = places.find(|((lane, ..), waiting)| waiting.job_id == *id && *lane == Lane::Queue);
+        if let Some(place) = place.map(|(place, _waiting)| place.clone())
+            && let Some(waiting) = queue.waiting.remove(&place)
+        {
+            let (lane, order, entry) = place;
+            let shift = priority.shift(ageing);
+            queue.waiting.insert((lane, order - waiting.shift + shift, entry), Waiting { shift, ..waiting });
+        }
+        self.emit_updated(id, old, priority);
+        Reprioritized::Done { job, changed: true }
     }
 
     /// Returns why a job cannot be retried by the identity that has this quota.

@@ -66,9 +66,10 @@ impl State {
             let queue = self.queue(name);
             let Some(waiting) = queue.waiting.remove(&place) else { continue };
             let (lane, order, entry) = place;
-            let Waiting { job_id: id, expires, counted } = waiting;
+            let Waiting { job_id: id, expires, counted, shift } = waiting;
+            let job_id = id.clone();
             let held =
-                InFlight { job_id: id.clone(), lane, order, holder: holder.clone(), until, expires, counted };
+                InFlight { job_id, lane, order, holder: holder.clone(), until, expires, counted, shift };
             queue.held.insert(entry, held);
             if counted {
                 self.note_activity(name, holder);
@@ -181,7 +182,7 @@ impl State {
         true
     }
 
-    /// Puts untouched jobs back, in their order, before all that waits.
+    /// Puts untouched jobs back to where they were.
     pub(in crate::adapters::memory) fn release(&mut self, name: QueueName, leases: &[Lease]) {
         let mut entries: Vec<u64> = leases.iter().filter_map(entry_of).collect();
         entries.sort_unstable();
@@ -191,7 +192,7 @@ impl State {
                 job.attempt = job.attempt.saturating_sub(1);
                 job.started_at = None;
             }
-            self.enqueue(&held.job_id, front_of(held.lane.clone()), Some(&held));
+            self.enqueue(&held.job_id, held.lane.clone(), Some(&held));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::error_of;
 use crate::domain::model::event::{Cause, Event, EventKind, Source, message};
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::JobState;
+use crate::domain::model::job::{JobState, Priority};
 use crate::domain::model::queue_name::QueueName;
 
 /// Decodes an event of a job from its fields; see `emit_job_event` in `lua/records.lua`.
@@ -19,6 +19,13 @@ pub(in crate::adapters::redis) fn decode_job_event<'a>(
     let old = get("old").and_then(JobState::parse);
     let (what, source, reason, message) = match get("state")? {
         "deleted" => (EventKind::JobDeleted, Source::Caller, String::new(), message::of_deleted_job(&id)),
+        "updated" => {
+            let (old, new) = get("priority")?.split_once(' ')?;
+            let level = |text: &str| Priority::new(text.parse().ok()?).ok();
+            let (old, new) = (level(old)?, level(new)?);
+            let message = message::of_updated_job(&id, old, new);
+            (EventKind::JobUpdated { old, new }, Source::Caller, String::new(), message)
+        }
         state => {
             let new = JobState::parse(state)?;
             let attempt = get("attempt").and_then(|attempt| attempt.parse().ok()).unwrap_or(0);

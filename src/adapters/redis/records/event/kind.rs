@@ -12,7 +12,7 @@ use crate::adapters::redis::records::{encode_error, millis, time_of};
 use crate::domain::model::actor::{ActorState, Desired, LastExit};
 use crate::domain::model::event::EventKind;
 use crate::domain::model::id::ActorId;
-use crate::domain::model::job::JobState;
+use crate::domain::model::job::{JobState, Priority};
 use crate::domain::model::scaling::ScalingDecision;
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +61,10 @@ pub(super) enum KindRecord {
         error: Option<String>,
     },
     JobDeleted,
+    JobUpdated {
+        old: u8,
+        new: u8,
+    },
     ScalingDecided {
         at_ms: i64,
         current: u32,
@@ -142,6 +146,7 @@ pub(super) fn encode_kind(kind: &EventKind) -> KindRecord {
             error: error.as_ref().map(encode_error),
         },
         EventKind::JobDeleted => KindRecord::JobDeleted,
+        EventKind::JobUpdated { old, new } => KindRecord::JobUpdated { old: old.level(), new: new.level() },
         EventKind::ScalingDecided(decision) => KindRecord::ScalingDecided {
             at_ms: millis(decision.at),
             current: decision.current,
@@ -213,6 +218,10 @@ pub(super) fn decode_kind(record: KindRecord) -> Option<EventKind> {
             error: error.as_deref().map(error_of),
         },
         KindRecord::JobDeleted => EventKind::JobDeleted,
+        KindRecord::JobUpdated { old, new } => EventKind::JobUpdated {
+            old: Priority::new(old.into()).ok()?,
+            new: Priority::new(new.into()).ok()?,
+        },
         KindRecord::ScalingDecided {
             at_ms,
             current,

@@ -5,7 +5,7 @@ use crate::domain::model::actor::{ActorState, Desired, ExitStatus, LastExit};
 use crate::domain::model::event::{Cause, Event, EventKind, Severity, Source};
 use crate::domain::model::health::{Health, HealthAction};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
-use crate::domain::model::job::{JobError, JobErrorKind, JobState};
+use crate::domain::model::job::{JobError, JobErrorKind, JobState, Priority};
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 
@@ -66,6 +66,7 @@ fn everything() -> Vec<EventKind> {
             error: Some(JobError::new(JobErrorKind::ScriptError, "boom")),
         },
         EventKind::JobDeleted,
+        EventKind::JobUpdated { old: Priority::LAST, new: Priority::FIRST },
         EventKind::ScalingDecided(decision),
         EventKind::QueuePaused,
         EventKind::QueueResumed,
@@ -95,6 +96,7 @@ fn everything() -> Vec<EventKind> {
             | EventKind::HealthChanged { .. }
             | EventKind::JobStateChanged { .. }
             | EventKind::JobDeleted
+            | EventKind::JobUpdated { .. }
             | EventKind::ScalingDecided(_)
             | EventKind::QueuePaused
             | EventKind::QueueResumed

@@ -100,6 +100,8 @@ class Event(google.protobuf.message.Message):
         """The state of a job has changed; see job_state_change."""
         TYPE_JOB_DELETED: Event._Type.ValueType  # 21
         """The record of a job was removed."""
+        TYPE_JOB_UPDATED: Event._Type.ValueType  # 22
+        """The priority of a waiting job was changed; see job_update."""
         TYPE_SCALING_DECIDED: Event._Type.ValueType  # 30
         """Scaling has decided; see scaling_decision."""
         TYPE_QUEUE_PAUSED: Event._Type.ValueType  # 40
@@ -150,6 +152,8 @@ class Event(google.protobuf.message.Message):
     """The state of a job has changed; see job_state_change."""
     TYPE_JOB_DELETED: Event.Type.ValueType  # 21
     """The record of a job was removed."""
+    TYPE_JOB_UPDATED: Event.Type.ValueType  # 22
+    """The priority of a waiting job was changed; see job_update."""
     TYPE_SCALING_DECIDED: Event.Type.ValueType  # 30
     """Scaling has decided; see scaling_decision."""
     TYPE_QUEUE_PAUSED: Event.Type.ValueType  # 40
@@ -221,6 +225,7 @@ class Event(google.protobuf.message.Message):
     SCALING_DECISION_FIELD_NUMBER: builtins.int
     DEPENDENCY_FIELD_NUMBER: builtins.int
     RELOAD_FIELD_NUMBER: builtins.int
+    JOB_UPDATE_FIELD_NUMBER: builtins.int
     event_id: builtins.str
     """The id of the event, the same for every reader. Opaque. To resume after the event, use the cursor of its message."""
     topic: global___Event.Topic.ValueType
@@ -279,6 +284,10 @@ class Event(google.protobuf.message.Message):
     def reload(self) -> global___Reload:
         """With TYPE_SERVER_RELOADED and TYPE_SERVER_RELOAD_FAILED."""
 
+    @property
+    def job_update(self) -> global___JobUpdate:
+        """With TYPE_JOB_UPDATED."""
+
     def __init__(
         self,
         *,
@@ -301,10 +310,11 @@ class Event(google.protobuf.message.Message):
         scaling_decision: hero.supervisor.v1.script_type_status_pb2.ScalingDecision | None = ...,
         dependency: global___Dependency | None = ...,
         reload: global___Reload | None = ...,
+        job_update: global___JobUpdate | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "health", b"health", "job_state_change", b"job_state_change", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "message", b"message", "node", b"node", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["detail", b"detail"]) -> typing.Literal["actor_state_change", "actor_exit", "ping", "health", "job_state_change", "scaling_decision", "dependency", "reload"] | None: ...
+    def HasField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "health", b"health", "job_state_change", b"job_state_change", "job_update", b"job_update", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "job_update", b"job_update", "message", b"message", "node", b"node", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["detail", b"detail"]) -> typing.Literal["actor_state_change", "actor_exit", "ping", "health", "job_state_change", "scaling_decision", "dependency", "reload", "job_update"] | None: ...
 
 global___Event = Event
 
@@ -443,6 +453,28 @@ class JobStateChange(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["attempt", b"attempt", "error", b"error", "new_state", b"new_state", "old_state", b"old_state"]) -> None: ...
 
 global___JobStateChange = JobStateChange
+
+@typing.final
+class JobUpdate(google.protobuf.message.Message):
+    """A change of a waiting job."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OLD_PRIORITY_FIELD_NUMBER: builtins.int
+    NEW_PRIORITY_FIELD_NUMBER: builtins.int
+    old_priority: builtins.int
+    """The priority before."""
+    new_priority: builtins.int
+    """The priority after."""
+    def __init__(
+        self,
+        *,
+        old_priority: builtins.int = ...,
+        new_priority: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["new_priority", b"new_priority", "old_priority", b"old_priority"]) -> None: ...
+
+global___JobUpdate = JobUpdate
 
 @typing.final
 class HealthEvent(google.protobuf.message.Message):

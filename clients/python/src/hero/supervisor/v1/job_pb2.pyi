@@ -50,7 +50,7 @@ global___JobView = JobView
 class JobSpec(google.protobuf.message.Message):
     """The definition of a job.
 
-    Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
+    Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -100,6 +100,7 @@ class JobSpec(google.protobuf.message.Message):
     SCHEDULE_TIME_FIELD_NUMBER: builtins.int
     TARGET_ACTOR_ID_FIELD_NUMBER: builtins.int
     INPUT_FIELD_NUMBER: builtins.int
+    PRIORITY_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The language of the script. It selects the queue and the kind of actor."""
     script: builtins.str
@@ -123,6 +124,12 @@ class JobSpec(google.protobuf.message.Message):
     environment and the input together have at most 1.25 MiB. The script has the parsed value as INPUT; a V program
     reads the text from the file that the variable HERO_INPUT_FILE names. Responses leave the input out except with
     JOB_VIEW_FULL. Default: no input.
+    """
+    priority: builtins.int
+    """The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+    their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+    its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+    wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
     """
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
@@ -179,9 +186,11 @@ class JobSpec(google.protobuf.message.Message):
         schedule_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         target_actor_id: builtins.str = ...,
         input: builtins.str = ...,
+        priority: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_priority", b"_priority", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_priority", b"_priority"]) -> typing.Literal["priority"] | None: ...
 
 global___JobSpec = JobSpec
 

@@ -145,6 +145,7 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     ACTOR_TEMPLATE_FIELD_NUMBER: builtins.int
     JOB_DEFAULTS_FIELD_NUMBER: builtins.int
     MAX_QUEUE_DEPTH_FIELD_NUMBER: builtins.int
+    PRIORITY_AGEING_FIELD_NUMBER: builtins.int
     max_queue_depth: builtins.int
     """Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
     Default: the queue_limit of the server.
@@ -169,6 +170,12 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     def job_defaults(self) -> global___JobDefaults:
         """Defaults of the jobs."""
 
+    @property
+    def priority_ageing(self) -> google.protobuf.duration_pb2.Duration:
+        """Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+        never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+        """
+
     def __init__(
         self,
         *,
@@ -177,9 +184,10 @@ class ScriptTypeSettings(google.protobuf.message.Message):
         actor_template: hero.supervisor.v1.actor_pb2.ActorConfig | None = ...,
         job_defaults: global___JobDefaults | None = ...,
         max_queue_depth: builtins.int | None = ...,
+        priority_ageing: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "scaling_policy", b"scaling_policy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "scaling_policy", b"scaling_policy"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "priority_ageing", b"priority_ageing", "scaling_policy", b"scaling_policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "priority_ageing", b"priority_ageing", "scaling_policy", b"scaling_policy"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_max_queue_depth", b"_max_queue_depth"]) -> typing.Literal["max_queue_depth"] | None: ...
 
 global___ScriptTypeSettings = ScriptTypeSettings

@@ -2330,6 +2330,64 @@ class CancelJobResponse(google.protobuf.message.Message):
 global___CancelJobResponse = CancelJobResponse
 
 @typing.final
+class UpdateJobRequest(google.protobuf.message.Message):
+    """Request of UpdateJob."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    JOB_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    """Required. The id of the job, which must wait: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. A job that an
+    actor has taken is refused with INVALID_STATE.
+    """
+    @property
+    def job(self) -> hero.supervisor.v1.job_pb2.JobSpec:
+        """Required. The new values of the fields that update_mask names."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """Required. The fields to change. Only priority can be changed; a priority that job leaves unset becomes 3."""
+
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+        job: hero.supervisor.v1.job_pb2.JobSpec | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["job", b"job", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["job", b"job", "job_id", b"job_id", "update_mask", b"update_mask"]) -> None: ...
+
+global___UpdateJobRequest = UpdateJobRequest
+
+@typing.final
+class UpdateJobResponse(google.protobuf.message.Message):
+    """Response of UpdateJob."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: builtins.int
+    CHANGED_FIELD_NUMBER: builtins.int
+    changed: builtins.bool
+    """False if the job had these values already."""
+    @property
+    def job(self) -> hero.supervisor.v1.job_pb2.Job:
+        """The job, without script and environment."""
+
+    def __init__(
+        self,
+        *,
+        job: hero.supervisor.v1.job_pb2.Job | None = ...,
+        changed: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["changed", b"changed", "job", b"job"]) -> None: ...
+
+global___UpdateJobResponse = UpdateJobResponse
+
+@typing.final
 class RetryJobRequest(google.protobuf.message.Message):
     """Request of RetryJob."""
 

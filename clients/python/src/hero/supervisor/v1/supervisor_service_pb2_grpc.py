@@ -203,6 +203,11 @@ class SupervisorStub(object):
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/UpdateJob',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
         self.RetryJob = channel.unary_unary(
                 '/hero.supervisor.v1.Supervisor/RetryJob',
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.RetryJobRequest.SerializeToString,
@@ -464,8 +469,15 @@ class SupervisorServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateJob(self, request, context):
+        """Changes a job that waits: its priority.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RetryJob(self, request, context):
-        """Puts a failed or cancelled job into its queue once more.
+        """Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -651,6 +663,11 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobRequest.FromString,
                     response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateJobRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateJobResponse.SerializeToString,
             ),
             'RetryJob': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryJob,
@@ -1507,6 +1524,33 @@ class Supervisor(object):
             '/hero.supervisor.v1.Supervisor/CancelJob',
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobRequest.SerializeToString,
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/UpdateJob',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateJobRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -224,11 +224,17 @@ class SupervisorStub:
     ]
     """Cancels a waiting or a running job. The script of a running job is killed."""
 
+    UpdateJob: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateJobResponse,
+    ]
+    """Changes a job that waits: its priority."""
+
     RetryJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
     ]
-    """Puts a failed or cancelled job into its queue once more."""
+    """Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input."""
 
     DeleteJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
@@ -460,11 +466,17 @@ class SupervisorAsyncStub:
     ]
     """Cancels a waiting or a running job. The script of a running job is killed."""
 
+    UpdateJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateJobResponse,
+    ]
+    """Changes a job that waits: its priority."""
+
     RetryJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse,
     ]
-    """Puts a failed or cancelled job into its queue once more."""
+    """Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input."""
 
     DeleteJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.DeleteJobRequest,
@@ -757,12 +769,20 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         """Cancels a waiting or a running job. The script of a running job is killed."""
 
     @abc.abstractmethod
+    def UpdateJob(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.UpdateJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.UpdateJobResponse]]:
+        """Changes a job that waits: its priority."""
+
+    @abc.abstractmethod
     def RetryJob(
         self,
         request: hero.supervisor.v1.supervisor_service_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.RetryJobResponse]]:
-        """Puts a failed or cancelled job into its queue once more."""
+        """Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input."""
 
     @abc.abstractmethod
     def DeleteJob(

@@ -393,6 +393,14 @@ private static final long serialVersionUID = 0L;
     TYPE_JOB_DELETED(21),
     /**
      * <pre>
+     * The priority of a waiting job was changed; see job_update.
+     * </pre>
+     *
+     * <code>TYPE_JOB_UPDATED = 22;</code>
+     */
+    TYPE_JOB_UPDATED(22),
+    /**
+     * <pre>
      * Scaling has decided; see scaling_decision.
      * </pre>
      *
@@ -589,6 +597,14 @@ private static final long serialVersionUID = 0L;
     public static final int TYPE_JOB_DELETED_VALUE = 21;
     /**
      * <pre>
+     * The priority of a waiting job was changed; see job_update.
+     * </pre>
+     *
+     * <code>TYPE_JOB_UPDATED = 22;</code>
+     */
+    public static final int TYPE_JOB_UPDATED_VALUE = 22;
+    /**
+     * <pre>
      * Scaling has decided; see scaling_decision.
      * </pre>
      *
@@ -706,6 +722,7 @@ private static final long serialVersionUID = 0L;
         case 13: return TYPE_HEALTH_CHANGED;
         case 20: return TYPE_JOB_STATE_CHANGED;
         case 21: return TYPE_JOB_DELETED;
+        case 22: return TYPE_JOB_UPDATED;
         case 30: return TYPE_SCALING_DECIDED;
         case 40: return TYPE_QUEUE_PAUSED;
         case 41: return TYPE_QUEUE_RESUMED;
@@ -975,6 +992,7 @@ private static final long serialVersionUID = 0L;
     SCALING_DECISION(25),
     DEPENDENCY(26),
     RELOAD(27),
+    JOB_UPDATE(28),
     DETAIL_NOT_SET(0);
     private final int value;
     private DetailCase(int value) {
@@ -1000,6 +1018,7 @@ private static final long serialVersionUID = 0L;
         case 25: return SCALING_DECISION;
         case 26: return DEPENDENCY;
         case 27: return RELOAD;
+        case 28: return JOB_UPDATE;
         case 0: return DETAIL_NOT_SET;
         default: return null;
       }
@@ -1774,6 +1793,49 @@ private static final long serialVersionUID = 0L;
     return hero.supervisor.v1.Reload.getDefaultInstance();
   }
 
+  public static final int JOB_UPDATE_FIELD_NUMBER = 28;
+  /**
+   * <pre>
+   * With TYPE_JOB_UPDATED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+   * @return Whether the jobUpdate field is set.
+   */
+  @java.lang.Override
+  public boolean hasJobUpdate() {
+    return detailCase_ == 28;
+  }
+  /**
+   * <pre>
+   * With TYPE_JOB_UPDATED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+   * @return The jobUpdate.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobUpdate getJobUpdate() {
+    if (detailCase_ == 28) {
+       return (hero.supervisor.v1.JobUpdate) detail_;
+    }
+    return hero.supervisor.v1.JobUpdate.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * With TYPE_JOB_UPDATED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobUpdateOrBuilder getJobUpdateOrBuilder() {
+    if (detailCase_ == 28) {
+       return (hero.supervisor.v1.JobUpdate) detail_;
+    }
+    return hero.supervisor.v1.JobUpdate.getDefaultInstance();
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1844,6 +1906,9 @@ private static final long serialVersionUID = 0L;
     }
     if (detailCase_ == 27) {
       output.writeMessage(27, (hero.supervisor.v1.Reload) detail_);
+    }
+    if (detailCase_ == 28) {
+      output.writeMessage(28, (hero.supervisor.v1.JobUpdate) detail_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1925,6 +1990,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(27, (hero.supervisor.v1.Reload) detail_);
     }
+    if (detailCase_ == 28) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(28, (hero.supervisor.v1.JobUpdate) detail_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1998,6 +2067,10 @@ private static final long serialVersionUID = 0L;
         if (!getReload()
             .equals(other.getReload())) return false;
         break;
+      case 28:
+        if (!getJobUpdate()
+            .equals(other.getJobUpdate())) return false;
+        break;
       case 0:
       default:
     }
@@ -2070,6 +2143,10 @@ private static final long serialVersionUID = 0L;
       case 27:
         hash = (37 * hash) + RELOAD_FIELD_NUMBER;
         hash = (53 * hash) + getReload().hashCode();
+        break;
+      case 28:
+        hash = (37 * hash) + JOB_UPDATE_FIELD_NUMBER;
+        hash = (53 * hash) + getJobUpdate().hashCode();
         break;
       case 0:
       default:
@@ -2259,6 +2336,9 @@ private static final long serialVersionUID = 0L;
       if (reloadBuilder_ != null) {
         reloadBuilder_.clear();
       }
+      if (jobUpdateBuilder_ != null) {
+        jobUpdateBuilder_.clear();
+      }
       detailCase_ = 0;
       detail_ = null;
       return this;
@@ -2373,6 +2453,10 @@ private static final long serialVersionUID = 0L;
           reloadBuilder_ != null) {
         result.detail_ = reloadBuilder_.build();
       }
+      if (detailCase_ == 28 &&
+          jobUpdateBuilder_ != null) {
+        result.detail_ = jobUpdateBuilder_.build();
+      }
     }
 
     @java.lang.Override
@@ -2461,6 +2545,10 @@ private static final long serialVersionUID = 0L;
         }
         case RELOAD: {
           mergeReload(other.getReload());
+          break;
+        }
+        case JOB_UPDATE: {
+          mergeJobUpdate(other.getJobUpdate());
           break;
         }
         case DETAIL_NOT_SET: {
@@ -2608,6 +2696,13 @@ private static final long serialVersionUID = 0L;
               detailCase_ = 27;
               break;
             } // case 218
+            case 226: {
+              input.readMessage(
+                  internalGetJobUpdateFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              detailCase_ = 28;
+              break;
+            } // case 226
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -5120,6 +5215,184 @@ private static final long serialVersionUID = 0L;
       detailCase_ = 27;
       onChanged();
       return reloadBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobUpdate, hero.supervisor.v1.JobUpdate.Builder, hero.supervisor.v1.JobUpdateOrBuilder> jobUpdateBuilder_;
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     * @return Whether the jobUpdate field is set.
+     */
+    @java.lang.Override
+    public boolean hasJobUpdate() {
+      return detailCase_ == 28;
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     * @return The jobUpdate.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.JobUpdate getJobUpdate() {
+      if (jobUpdateBuilder_ == null) {
+        if (detailCase_ == 28) {
+          return (hero.supervisor.v1.JobUpdate) detail_;
+        }
+        return hero.supervisor.v1.JobUpdate.getDefaultInstance();
+      } else {
+        if (detailCase_ == 28) {
+          return jobUpdateBuilder_.getMessage();
+        }
+        return hero.supervisor.v1.JobUpdate.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    public Builder setJobUpdate(hero.supervisor.v1.JobUpdate value) {
+      if (jobUpdateBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        detail_ = value;
+        onChanged();
+      } else {
+        jobUpdateBuilder_.setMessage(value);
+      }
+      detailCase_ = 28;
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    public Builder setJobUpdate(
+        hero.supervisor.v1.JobUpdate.Builder builderForValue) {
+      if (jobUpdateBuilder_ == null) {
+        detail_ = builderForValue.build();
+        onChanged();
+      } else {
+        jobUpdateBuilder_.setMessage(builderForValue.build());
+      }
+      detailCase_ = 28;
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    public Builder mergeJobUpdate(hero.supervisor.v1.JobUpdate value) {
+      if (jobUpdateBuilder_ == null) {
+        if (detailCase_ == 28 &&
+            detail_ != hero.supervisor.v1.JobUpdate.getDefaultInstance()) {
+          detail_ = hero.supervisor.v1.JobUpdate.newBuilder((hero.supervisor.v1.JobUpdate) detail_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          detail_ = value;
+        }
+        onChanged();
+      } else {
+        if (detailCase_ == 28) {
+          jobUpdateBuilder_.mergeFrom(value);
+        } else {
+          jobUpdateBuilder_.setMessage(value);
+        }
+      }
+      detailCase_ = 28;
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    public Builder clearJobUpdate() {
+      if (jobUpdateBuilder_ == null) {
+        if (detailCase_ == 28) {
+          detailCase_ = 0;
+          detail_ = null;
+          onChanged();
+        }
+      } else {
+        if (detailCase_ == 28) {
+          detailCase_ = 0;
+          detail_ = null;
+        }
+        jobUpdateBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    public hero.supervisor.v1.JobUpdate.Builder getJobUpdateBuilder() {
+      return internalGetJobUpdateFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.JobUpdateOrBuilder getJobUpdateOrBuilder() {
+      if ((detailCase_ == 28) && (jobUpdateBuilder_ != null)) {
+        return jobUpdateBuilder_.getMessageOrBuilder();
+      } else {
+        if (detailCase_ == 28) {
+          return (hero.supervisor.v1.JobUpdate) detail_;
+        }
+        return hero.supervisor.v1.JobUpdate.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * With TYPE_JOB_UPDATED.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.JobUpdate, hero.supervisor.v1.JobUpdate.Builder, hero.supervisor.v1.JobUpdateOrBuilder> 
+        internalGetJobUpdateFieldBuilder() {
+      if (jobUpdateBuilder_ == null) {
+        if (!(detailCase_ == 28)) {
+          detail_ = hero.supervisor.v1.JobUpdate.getDefaultInstance();
+        }
+        jobUpdateBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.JobUpdate, hero.supervisor.v1.JobUpdate.Builder, hero.supervisor.v1.JobUpdateOrBuilder>(
+                (hero.supervisor.v1.JobUpdate) detail_,
+                getParentForChildren(),
+                isClean());
+        detail_ = null;
+      }
+      detailCase_ = 28;
+      onChanged();
+      return jobUpdateBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Event)

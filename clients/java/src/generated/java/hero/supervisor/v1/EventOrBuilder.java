@@ -456,5 +456,32 @@ public interface EventOrBuilder extends
    */
   hero.supervisor.v1.ReloadOrBuilder getReloadOrBuilder();
 
+  /**
+   * <pre>
+   * With TYPE_JOB_UPDATED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+   * @return Whether the jobUpdate field is set.
+   */
+  boolean hasJobUpdate();
+  /**
+   * <pre>
+   * With TYPE_JOB_UPDATED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+   * @return The jobUpdate.
+   */
+  hero.supervisor.v1.JobUpdate getJobUpdate();
+  /**
+   * <pre>
+   * With TYPE_JOB_UPDATED.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.JobUpdate job_update = 28 [json_name = "jobUpdate"];</code>
+   */
+  hero.supervisor.v1.JobUpdateOrBuilder getJobUpdateOrBuilder();
+
   hero.supervisor.v1.Event.DetailCase getDetailCase();
 }

@@ -47,6 +47,11 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_JobStateChange_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_JobUpdate_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_JobUpdate_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_HealthEvent_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -86,7 +91,7 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
       "ero/supervisor/v1/actor.proto\032\034hero/supe" +
       "rvisor/v1/job.proto\032$hero/supervisor/v1/" +
       "script_type.proto\032+hero/supervisor/v1/sc" +
-      "ript_type_status.proto\"\264\016\n\005Event\022\031\n\010even" +
+      "ript_type_status.proto\"\212\017\n\005Event\022\031\n\010even" +
       "t_id\030\001 \001(\tR\007eventId\022.\n\004time\030\002 \001(\0132\032.goog" +
       "le.protobuf.TimestampR\004time\0225\n\005topic\030\003 \001" +
       "(\0162\037.hero.supervisor.v1.Event.TopicR\005top" +
@@ -111,89 +116,94 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
       "alingDecisionH\000R\017scalingDecision\022@\n\ndepe" +
       "ndency\030\032 \001(\0132\036.hero.supervisor.v1.Depend" +
       "encyH\000R\ndependency\0224\n\006reload\030\033 \001(\0132\032.her" +
-      "o.supervisor.v1.ReloadH\000R\006reload\"\206\001\n\005Top" +
-      "ic\022\025\n\021TOPIC_UNSPECIFIED\020\000\022\017\n\013TOPIC_ACTOR" +
-      "\020\001\022\020\n\014TOPIC_HEALTH\020\002\022\r\n\tTOPIC_JOB\020\003\022\021\n\rT" +
-      "OPIC_SCALING\020\004\022\017\n\013TOPIC_QUEUE\020\005\022\020\n\014TOPIC" +
-      "_SERVER\020\006\"\270\004\n\004Type\022\024\n\020TYPE_UNSPECIFIED\020\000" +
-      "\022\026\n\022TYPE_ACTOR_CREATED\020\001\022\026\n\022TYPE_ACTOR_U" +
-      "PDATED\020\002\022\026\n\022TYPE_ACTOR_DELETED\020\003\022\034\n\030TYPE" +
-      "_ACTOR_STATE_CHANGED\020\004\022\025\n\021TYPE_ACTOR_EXI" +
-      "TED\020\005\022\030\n\024TYPE_ACTOR_RESTARTED\020\006\022\022\n\016TYPE_" +
-      "PING_SENT\020\n\022\020\n\014TYPE_PING_OK\020\013\022\024\n\020TYPE_PI" +
-      "NG_FAILED\020\014\022\027\n\023TYPE_HEALTH_CHANGED\020\r\022\032\n\026" +
-      "TYPE_JOB_STATE_CHANGED\020\024\022\024\n\020TYPE_JOB_DEL" +
-      "ETED\020\025\022\030\n\024TYPE_SCALING_DECIDED\020\036\022\025\n\021TYPE" +
-      "_QUEUE_PAUSED\020(\022\026\n\022TYPE_QUEUE_RESUMED\020)\022" +
-      "\025\n\021TYPE_QUEUE_PURGED\020*\022\030\n\024TYPE_DEPENDENC" +
-      "Y_DOWN\0202\022\026\n\022TYPE_DEPENDENCY_UP\0203\022\027\n\023TYPE" +
-      "_SERVER_STARTED\0204\022\030\n\024TYPE_SERVER_DRAININ" +
-      "G\0205\022\030\n\024TYPE_SERVER_RELOADED\0206\022\035\n\031TYPE_SE" +
-      "RVER_RELOAD_FAILED\0207\"u\n\010Severity\022\030\n\024SEVE" +
-      "RITY_UNSPECIFIED\020\000\022\022\n\016SEVERITY_DEBUG\020\001\022\021" +
-      "\n\rSEVERITY_INFO\020\002\022\024\n\020SEVERITY_WARNING\020\003\022" +
-      "\022\n\016SEVERITY_ERROR\020\004B\010\n\006detail\"\277\002\n\nEventC" +
-      "ause\022=\n\006source\030\001 \001(\0162%.hero.supervisor.v" +
-      "1.EventCause.SourceR\006source\022\035\n\nrequest_i" +
-      "d\030\002 \001(\tR\trequestId\022\026\n\006reason\030\003 \001(\tR\006reas" +
-      "on\022\032\n\010identity\030\004 \001(\tR\010identity\"\236\001\n\006Sourc" +
-      "e\022\026\n\022SOURCE_UNSPECIFIED\020\000\022\021\n\rSOURCE_CALL" +
-      "ER\020\001\022\021\n\rSOURCE_HEALTH\020\002\022\021\n\rSOURCE_SCALER" +
-      "\020\003\022\032\n\026SOURCE_PROCESS_MANAGER\020\004\022\020\n\014SOURCE" +
-      "_QUEUE\020\005\022\025\n\021SOURCE_SUPERVISOR\020\006\"\372\001\n\020Acto" +
-      "rStateChange\022<\n\told_state\030\001 \001(\0162\037.hero.s" +
-      "upervisor.v1.Actor.StateR\010oldState\022<\n\tne" +
-      "w_state\030\002 \001(\0162\037.hero.supervisor.v1.Actor" +
-      ".StateR\010newState\022K\n\rdesired_state\030\003 \001(\0162" +
-      "&.hero.supervisor.v1.Actor.DesiredStateR" +
-      "\014desiredState\022\025\n\003pid\030\004 \001(\005H\000R\003pid\210\001\001B\006\n\004" +
-      "_pid\"\326\001\n\016JobStateChange\022:\n\told_state\030\001 \001" +
-      "(\0162\035.hero.supervisor.v1.Job.StateR\010oldSt" +
-      "ate\022:\n\tnew_state\030\002 \001(\0162\035.hero.supervisor" +
-      ".v1.Job.StateR\010newState\022\030\n\007attempt\030\003 \001(\005" +
-      "R\007attempt\0222\n\005error\030\004 \001(\0132\034.hero.supervis" +
-      "or.v1.JobErrorR\005error\"\204\004\n\013HealthEvent\022\031\n" +
-      "\010actor_id\030\001 \001(\tR\007actorId\022?\n\nold_health\030\002" +
-      " \001(\0162 .hero.supervisor.v1.Actor.HealthR\t" +
-      "oldHealth\022?\n\nnew_health\030\003 \001(\0162 .hero.sup" +
-      "ervisor.v1.Actor.HealthR\tnewHealth\0221\n\024co" +
-      "nsecutive_failures\030\004 \001(\005R\023consecutiveFai" +
-      "lures\022A\n\017ping_round_trip\030\005 \001(\0132\031.google." +
-      "protobuf.DurationR\rpingRoundTrip\022>\n\006acti" +
-      "on\030\006 \001(\0162&.hero.supervisor.v1.HealthEven" +
-      "t.ActionR\006action\022\026\n\006reason\030\007 \001(\tR\006reason" +
-      "\022.\n\004time\030\010 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\004time\"Z\n\006Action\022\026\n\022ACTION_UNSPECIFIED" +
-      "\020\000\022\017\n\013ACTION_NONE\020\001\022\021\n\rACTION_PINGED\020\002\022\024" +
-      "\n\020ACTION_RESTARTED\020\003\"\247\003\n\014HealthReport\022\031\n" +
-      "\010actor_id\030\001 \001(\tR\007actorId\0228\n\006health\030\002 \001(\016" +
-      "2 .hero.supervisor.v1.Actor.HealthR\006heal" +
-      "th\0225\n\tlast_ping\030\003 \001(\0132\030.hero.supervisor." +
-      "v1.PingR\010lastPing\0221\n\024consecutive_failure" +
-      "s\030\004 \001(\005R\023consecutiveFailures\022\026\n\006reason\030\005" +
-      " \001(\tR\006reason\022I\n\014action_taken\030\006 \001(\0162&.her" +
-      "o.supervisor.v1.HealthEvent.ActionR\013acti" +
-      "onTaken\0225\n\005state\030\007 \001(\0162\037.hero.supervisor" +
-      ".v1.Actor.StateR\005state\022>\n\rlast_job_time\030" +
-      "\010 \001(\0132\032.google.protobuf.TimestampR\013lastJ" +
-      "obTime\"\314\001\n\010Bookmark\0225\n\004kind\030\001 \001(\0162!.hero" +
-      ".supervisor.v1.Bookmark.KindR\004kind\022.\n\004ti" +
-      "me\030\002 \001(\0132\032.google.protobuf.TimestampR\004ti" +
-      "me\"Y\n\004Kind\022\024\n\020KIND_UNSPECIFIED\020\000\022\025\n\021KIND" +
-      "_SNAPSHOT_END\020\001\022\022\n\016KIND_HEARTBEAT\020\002\022\020\n\014K" +
-      "IND_CLOSING\020\003\"8\n\006Reload\022\030\n\007subject\030\001 \001(\t" +
-      "R\007subject\022\024\n\005error\030\002 \001(\tR\005error\"\267\002\n\nDepe" +
-      "ndency\022\022\n\004name\030\001 \001(\tR\004name\022:\n\005state\030\002 \001(" +
-      "\0162$.hero.supervisor.v1.Dependency.StateR" +
-      "\005state\022\030\n\007message\030\003 \001(\tR\007message\0223\n\007late" +
-      "ncy\030\004 \001(\0132\031.google.protobuf.DurationR\007la" +
-      "tency\0229\n\ncheck_time\030\005 \001(\0132\032.google.proto" +
-      "buf.TimestampR\tcheckTime\"O\n\005State\022\025\n\021STA" +
-      "TE_UNSPECIFIED\020\000\022\014\n\010STATE_UP\020\001\022\016\n\nSTATE_" +
-      "DOWN\020\002\022\021\n\rSTATE_UNKNOWN\020\003By\n\022hero.superv" +
-      "isor.v1B\nEventProtoP\001ZUgithub.com/hero-s" +
-      "upervisor/hero-supervisor/clients/go/her" +
-      "o/supervisor/v1;supervisorv1b\006proto3"
+      "o.supervisor.v1.ReloadH\000R\006reload\022>\n\njob_" +
+      "update\030\034 \001(\0132\035.hero.supervisor.v1.JobUpd" +
+      "ateH\000R\tjobUpdate\"\206\001\n\005Topic\022\025\n\021TOPIC_UNSP" +
+      "ECIFIED\020\000\022\017\n\013TOPIC_ACTOR\020\001\022\020\n\014TOPIC_HEAL" +
+      "TH\020\002\022\r\n\tTOPIC_JOB\020\003\022\021\n\rTOPIC_SCALING\020\004\022\017" +
+      "\n\013TOPIC_QUEUE\020\005\022\020\n\014TOPIC_SERVER\020\006\"\316\004\n\004Ty" +
+      "pe\022\024\n\020TYPE_UNSPECIFIED\020\000\022\026\n\022TYPE_ACTOR_C" +
+      "REATED\020\001\022\026\n\022TYPE_ACTOR_UPDATED\020\002\022\026\n\022TYPE" +
+      "_ACTOR_DELETED\020\003\022\034\n\030TYPE_ACTOR_STATE_CHA" +
+      "NGED\020\004\022\025\n\021TYPE_ACTOR_EXITED\020\005\022\030\n\024TYPE_AC" +
+      "TOR_RESTARTED\020\006\022\022\n\016TYPE_PING_SENT\020\n\022\020\n\014T" +
+      "YPE_PING_OK\020\013\022\024\n\020TYPE_PING_FAILED\020\014\022\027\n\023T" +
+      "YPE_HEALTH_CHANGED\020\r\022\032\n\026TYPE_JOB_STATE_C" +
+      "HANGED\020\024\022\024\n\020TYPE_JOB_DELETED\020\025\022\024\n\020TYPE_J" +
+      "OB_UPDATED\020\026\022\030\n\024TYPE_SCALING_DECIDED\020\036\022\025" +
+      "\n\021TYPE_QUEUE_PAUSED\020(\022\026\n\022TYPE_QUEUE_RESU" +
+      "MED\020)\022\025\n\021TYPE_QUEUE_PURGED\020*\022\030\n\024TYPE_DEP" +
+      "ENDENCY_DOWN\0202\022\026\n\022TYPE_DEPENDENCY_UP\0203\022\027" +
+      "\n\023TYPE_SERVER_STARTED\0204\022\030\n\024TYPE_SERVER_D" +
+      "RAINING\0205\022\030\n\024TYPE_SERVER_RELOADED\0206\022\035\n\031T" +
+      "YPE_SERVER_RELOAD_FAILED\0207\"u\n\010Severity\022\030" +
+      "\n\024SEVERITY_UNSPECIFIED\020\000\022\022\n\016SEVERITY_DEB" +
+      "UG\020\001\022\021\n\rSEVERITY_INFO\020\002\022\024\n\020SEVERITY_WARN" +
+      "ING\020\003\022\022\n\016SEVERITY_ERROR\020\004B\010\n\006detail\"\277\002\n\n" +
+      "EventCause\022=\n\006source\030\001 \001(\0162%.hero.superv" +
+      "isor.v1.EventCause.SourceR\006source\022\035\n\nreq" +
+      "uest_id\030\002 \001(\tR\trequestId\022\026\n\006reason\030\003 \001(\t" +
+      "R\006reason\022\032\n\010identity\030\004 \001(\tR\010identity\"\236\001\n" +
+      "\006Source\022\026\n\022SOURCE_UNSPECIFIED\020\000\022\021\n\rSOURC" +
+      "E_CALLER\020\001\022\021\n\rSOURCE_HEALTH\020\002\022\021\n\rSOURCE_" +
+      "SCALER\020\003\022\032\n\026SOURCE_PROCESS_MANAGER\020\004\022\020\n\014" +
+      "SOURCE_QUEUE\020\005\022\025\n\021SOURCE_SUPERVISOR\020\006\"\372\001" +
+      "\n\020ActorStateChange\022<\n\told_state\030\001 \001(\0162\037." +
+      "hero.supervisor.v1.Actor.StateR\010oldState" +
+      "\022<\n\tnew_state\030\002 \001(\0162\037.hero.supervisor.v1" +
+      ".Actor.StateR\010newState\022K\n\rdesired_state\030" +
+      "\003 \001(\0162&.hero.supervisor.v1.Actor.Desired" +
+      "StateR\014desiredState\022\025\n\003pid\030\004 \001(\005H\000R\003pid\210" +
+      "\001\001B\006\n\004_pid\"\326\001\n\016JobStateChange\022:\n\told_sta" +
+      "te\030\001 \001(\0162\035.hero.supervisor.v1.Job.StateR" +
+      "\010oldState\022:\n\tnew_state\030\002 \001(\0162\035.hero.supe" +
+      "rvisor.v1.Job.StateR\010newState\022\030\n\007attempt" +
+      "\030\003 \001(\005R\007attempt\0222\n\005error\030\004 \001(\0132\034.hero.su" +
+      "pervisor.v1.JobErrorR\005error\"Q\n\tJobUpdate" +
+      "\022!\n\014old_priority\030\001 \001(\005R\013oldPriority\022!\n\014n" +
+      "ew_priority\030\002 \001(\005R\013newPriority\"\204\004\n\013Healt" +
+      "hEvent\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022?\n\nold" +
+      "_health\030\002 \001(\0162 .hero.supervisor.v1.Actor" +
+      ".HealthR\toldHealth\022?\n\nnew_health\030\003 \001(\0162 " +
+      ".hero.supervisor.v1.Actor.HealthR\tnewHea" +
+      "lth\0221\n\024consecutive_failures\030\004 \001(\005R\023conse" +
+      "cutiveFailures\022A\n\017ping_round_trip\030\005 \001(\0132" +
+      "\031.google.protobuf.DurationR\rpingRoundTri" +
+      "p\022>\n\006action\030\006 \001(\0162&.hero.supervisor.v1.H" +
+      "ealthEvent.ActionR\006action\022\026\n\006reason\030\007 \001(" +
+      "\tR\006reason\022.\n\004time\030\010 \001(\0132\032.google.protobu" +
+      "f.TimestampR\004time\"Z\n\006Action\022\026\n\022ACTION_UN" +
+      "SPECIFIED\020\000\022\017\n\013ACTION_NONE\020\001\022\021\n\rACTION_P" +
+      "INGED\020\002\022\024\n\020ACTION_RESTARTED\020\003\"\247\003\n\014Health" +
+      "Report\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0228\n\006hea" +
+      "lth\030\002 \001(\0162 .hero.supervisor.v1.Actor.Hea" +
+      "lthR\006health\0225\n\tlast_ping\030\003 \001(\0132\030.hero.su" +
+      "pervisor.v1.PingR\010lastPing\0221\n\024consecutiv" +
+      "e_failures\030\004 \001(\005R\023consecutiveFailures\022\026\n" +
+      "\006reason\030\005 \001(\tR\006reason\022I\n\014action_taken\030\006 " +
+      "\001(\0162&.hero.supervisor.v1.HealthEvent.Act" +
+      "ionR\013actionTaken\0225\n\005state\030\007 \001(\0162\037.hero.s" +
+      "upervisor.v1.Actor.StateR\005state\022>\n\rlast_" +
+      "job_time\030\010 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\013lastJobTime\"\314\001\n\010Bookmark\0225\n\004kind\030\001 \001" +
+      "(\0162!.hero.supervisor.v1.Bookmark.KindR\004k" +
+      "ind\022.\n\004time\030\002 \001(\0132\032.google.protobuf.Time" +
+      "stampR\004time\"Y\n\004Kind\022\024\n\020KIND_UNSPECIFIED\020" +
+      "\000\022\025\n\021KIND_SNAPSHOT_END\020\001\022\022\n\016KIND_HEARTBE" +
+      "AT\020\002\022\020\n\014KIND_CLOSING\020\003\"8\n\006Reload\022\030\n\007subj" +
+      "ect\030\001 \001(\tR\007subject\022\024\n\005error\030\002 \001(\tR\005error" +
+      "\"\267\002\n\nDependency\022\022\n\004name\030\001 \001(\tR\004name\022:\n\005s" +
+      "tate\030\002 \001(\0162$.hero.supervisor.v1.Dependen" +
+      "cy.StateR\005state\022\030\n\007message\030\003 \001(\tR\007messag" +
+      "e\0223\n\007latency\030\004 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\007latency\0229\n\ncheck_time\030\005 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\tcheckTime\"O\n\005Sta" +
+      "te\022\025\n\021STATE_UNSPECIFIED\020\000\022\014\n\010STATE_UP\020\001\022" +
+      "\016\n\nSTATE_DOWN\020\002\022\021\n\rSTATE_UNKNOWN\020\003By\n\022he" +
+      "ro.supervisor.v1B\nEventProtoP\001ZUgithub.c" +
+      "om/hero-supervisor/hero-supervisor/clien" +
+      "ts/go/hero/supervisor/v1;supervisorv1b\006p" +
+      "roto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -210,7 +220,7 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_Event_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Event_descriptor,
-        new java.lang.String[] { "EventId", "Time", "Topic", "Type", "Severity", "Message", "ActorId", "JobId", "ScriptType", "Node", "Cause", "ActorStateChange", "ActorExit", "Ping", "Health", "JobStateChange", "ScalingDecision", "Dependency", "Reload", "Detail", });
+        new java.lang.String[] { "EventId", "Time", "Topic", "Type", "Severity", "Message", "ActorId", "JobId", "ScriptType", "Node", "Cause", "ActorStateChange", "ActorExit", "Ping", "Health", "JobStateChange", "ScalingDecision", "Dependency", "Reload", "JobUpdate", "Detail", });
     internal_static_hero_supervisor_v1_EventCause_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_hero_supervisor_v1_EventCause_fieldAccessorTable = new
@@ -229,32 +239,38 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobStateChange_descriptor,
         new java.lang.String[] { "OldState", "NewState", "Attempt", "Error", });
-    internal_static_hero_supervisor_v1_HealthEvent_descriptor =
+    internal_static_hero_supervisor_v1_JobUpdate_descriptor =
       getDescriptor().getMessageType(4);
+    internal_static_hero_supervisor_v1_JobUpdate_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_JobUpdate_descriptor,
+        new java.lang.String[] { "OldPriority", "NewPriority", });
+    internal_static_hero_supervisor_v1_HealthEvent_descriptor =
+      getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_HealthEvent_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_HealthEvent_descriptor,
         new java.lang.String[] { "ActorId", "OldHealth", "NewHealth", "ConsecutiveFailures", "PingRoundTrip", "Action", "Reason", "Time", });
     internal_static_hero_supervisor_v1_HealthReport_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_HealthReport_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_HealthReport_descriptor,
         new java.lang.String[] { "ActorId", "Health", "LastPing", "ConsecutiveFailures", "Reason", "ActionTaken", "State", "LastJobTime", });
     internal_static_hero_supervisor_v1_Bookmark_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_Bookmark_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Bookmark_descriptor,
         new java.lang.String[] { "Kind", "Time", });
     internal_static_hero_supervisor_v1_Reload_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(8);
     internal_static_hero_supervisor_v1_Reload_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Reload_descriptor,
         new java.lang.String[] { "Subject", "Error", });
     internal_static_hero_supervisor_v1_Dependency_descriptor =
-      getDescriptor().getMessageType(8);
+      getDescriptor().getMessageType(9);
     internal_static_hero_supervisor_v1_Dependency_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Dependency_descriptor,

@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * The definition of a job.
  *
- * Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
+ * Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobSpec}
@@ -748,6 +748,39 @@ java.lang.String defaultValue) {
     }
   }
 
+  public static final int PRIORITY_FIELD_NUMBER = 14;
+  private int priority_ = 0;
+  /**
+   * <pre>
+   * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+   * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+   * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+   * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+   * </pre>
+   *
+   * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+   * @return Whether the priority field is set.
+   */
+  @java.lang.Override
+  public boolean hasPriority() {
+    return ((bitField0_ & 0x00000020) != 0);
+  }
+  /**
+   * <pre>
+   * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+   * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+   * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+   * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+   * </pre>
+   *
+   * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+   * @return The priority.
+   */
+  @java.lang.Override
+  public int getPriority() {
+    return priority_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -806,6 +839,9 @@ java.lang.String defaultValue) {
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(input_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 13, input_);
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      output.writeInt32(14, priority_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -875,6 +911,10 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(input_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(13, input_);
     }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(14, priority_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -930,6 +970,11 @@ java.lang.String defaultValue) {
         .equals(other.getTargetActorId())) return false;
     if (!getInput()
         .equals(other.getInput())) return false;
+    if (hasPriority() != other.hasPriority()) return false;
+    if (hasPriority()) {
+      if (getPriority()
+          != other.getPriority()) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -981,6 +1026,10 @@ java.lang.String defaultValue) {
     hash = (53 * hash) + getTargetActorId().hashCode();
     hash = (37 * hash) + INPUT_FIELD_NUMBER;
     hash = (53 * hash) + getInput().hashCode();
+    if (hasPriority()) {
+      hash = (37 * hash) + PRIORITY_FIELD_NUMBER;
+      hash = (53 * hash) + getPriority();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1082,7 +1131,7 @@ java.lang.String defaultValue) {
    * <pre>
    * The definition of a job.
    *
-   * Numbers 16 to 29 are kept free for priority, prerequisites and a total time limit.
+   * Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobSpec}
@@ -1187,6 +1236,7 @@ java.lang.String defaultValue) {
       }
       targetActorId_ = "";
       input_ = "";
+      priority_ = 0;
       return this;
     }
 
@@ -1277,6 +1327,10 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00001000) != 0)) {
         result.input_ = input_;
       }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.priority_ = priority_;
+        to_bitField0_ |= 0x00000020;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1340,6 +1394,9 @@ java.lang.String defaultValue) {
         input_ = other.input_;
         bitField0_ |= 0x00001000;
         onChanged();
+      }
+      if (other.hasPriority()) {
+        setPriority(other.getPriority());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1450,6 +1507,11 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00001000;
               break;
             } // case 106
+            case 112: {
+              priority_ = input.readInt32();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 112
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3177,6 +3239,74 @@ java.lang.String defaultValue) {
       checkByteStringIsUtf8(value);
       input_ = value;
       bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+
+    private int priority_ ;
+    /**
+     * <pre>
+     * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+     * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+     * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+     * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+     * </pre>
+     *
+     * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+     * @return Whether the priority field is set.
+     */
+    @java.lang.Override
+    public boolean hasPriority() {
+      return ((bitField0_ & 0x00002000) != 0);
+    }
+    /**
+     * <pre>
+     * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+     * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+     * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+     * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+     * </pre>
+     *
+     * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+     * @return The priority.
+     */
+    @java.lang.Override
+    public int getPriority() {
+      return priority_;
+    }
+    /**
+     * <pre>
+     * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+     * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+     * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+     * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+     * </pre>
+     *
+     * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+     * @param value The priority to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPriority(int value) {
+
+      priority_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+     * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+     * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+     * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+     * </pre>
+     *
+     * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPriority() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      priority_ = 0;
       onChanged();
       return this;
     }

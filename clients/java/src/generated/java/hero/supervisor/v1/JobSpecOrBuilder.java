@@ -411,4 +411,29 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getInputBytes();
+
+  /**
+   * <pre>
+   * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+   * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+   * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+   * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+   * </pre>
+   *
+   * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+   * @return Whether the priority field is set.
+   */
+  boolean hasPriority();
+  /**
+   * <pre>
+   * The priority, 1 to 5: jobs with 1 are handed out first, jobs with 5 last, and jobs of one priority in the order of
+   * their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
+   * its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
+   * wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+   * </pre>
+   *
+   * <code>optional int32 priority = 14 [json_name = "priority"];</code>
+   * @return The priority.
+   */
+  int getPriority();
 }

@@ -238,6 +238,47 @@ private static final long serialVersionUID = 0L;
     return maxQueueDepth_;
   }
 
+  public static final int PRIORITY_AGEING_FIELD_NUMBER = 20;
+  private com.google.protobuf.Duration priorityAgeing_;
+  /**
+   * <pre>
+   * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+   * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+   * @return Whether the priorityAgeing field is set.
+   */
+  @java.lang.Override
+  public boolean hasPriorityAgeing() {
+    return ((bitField0_ & 0x00000020) != 0);
+  }
+  /**
+   * <pre>
+   * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+   * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+   * @return The priorityAgeing.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Duration getPriorityAgeing() {
+    return priorityAgeing_ == null ? com.google.protobuf.Duration.getDefaultInstance() : priorityAgeing_;
+  }
+  /**
+   * <pre>
+   * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+   * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.DurationOrBuilder getPriorityAgeingOrBuilder() {
+    return priorityAgeing_ == null ? com.google.protobuf.Duration.getDefaultInstance() : priorityAgeing_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -267,6 +308,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000010) != 0)) {
       output.writeInt32(5, maxQueueDepth_);
     }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      output.writeMessage(20, getPriorityAgeing());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -295,6 +339,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000010) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(5, maxQueueDepth_);
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(20, getPriorityAgeing());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -336,6 +384,11 @@ private static final long serialVersionUID = 0L;
       if (getMaxQueueDepth()
           != other.getMaxQueueDepth()) return false;
     }
+    if (hasPriorityAgeing() != other.hasPriorityAgeing()) return false;
+    if (hasPriorityAgeing()) {
+      if (!getPriorityAgeing()
+          .equals(other.getPriorityAgeing())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -366,6 +419,10 @@ private static final long serialVersionUID = 0L;
     if (hasMaxQueueDepth()) {
       hash = (37 * hash) + MAX_QUEUE_DEPTH_FIELD_NUMBER;
       hash = (53 * hash) + getMaxQueueDepth();
+    }
+    if (hasPriorityAgeing()) {
+      hash = (37 * hash) + PRIORITY_AGEING_FIELD_NUMBER;
+      hash = (53 * hash) + getPriorityAgeing().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -505,6 +562,7 @@ private static final long serialVersionUID = 0L;
         internalGetHealthPolicyFieldBuilder();
         internalGetActorTemplateFieldBuilder();
         internalGetJobDefaultsFieldBuilder();
+        internalGetPriorityAgeingFieldBuilder();
       }
     }
     @java.lang.Override
@@ -532,6 +590,11 @@ private static final long serialVersionUID = 0L;
         jobDefaultsBuilder_ = null;
       }
       maxQueueDepth_ = 0;
+      priorityAgeing_ = null;
+      if (priorityAgeingBuilder_ != null) {
+        priorityAgeingBuilder_.dispose();
+        priorityAgeingBuilder_ = null;
+      }
       return this;
     }
 
@@ -594,6 +657,12 @@ private static final long serialVersionUID = 0L;
         result.maxQueueDepth_ = maxQueueDepth_;
         to_bitField0_ |= 0x00000010;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.priorityAgeing_ = priorityAgeingBuilder_ == null
+            ? priorityAgeing_
+            : priorityAgeingBuilder_.build();
+        to_bitField0_ |= 0x00000020;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -623,6 +692,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasMaxQueueDepth()) {
         setMaxQueueDepth(other.getMaxQueueDepth());
+      }
+      if (other.hasPriorityAgeing()) {
+        mergePriorityAgeing(other.getPriorityAgeing());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -683,6 +755,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 40
+            case 162: {
+              input.readMessage(
+                  internalGetPriorityAgeingFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 162
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1413,6 +1492,172 @@ private static final long serialVersionUID = 0L;
       maxQueueDepth_ = 0;
       onChanged();
       return this;
+    }
+
+    private com.google.protobuf.Duration priorityAgeing_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> priorityAgeingBuilder_;
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     * @return Whether the priorityAgeing field is set.
+     */
+    public boolean hasPriorityAgeing() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     * @return The priorityAgeing.
+     */
+    public com.google.protobuf.Duration getPriorityAgeing() {
+      if (priorityAgeingBuilder_ == null) {
+        return priorityAgeing_ == null ? com.google.protobuf.Duration.getDefaultInstance() : priorityAgeing_;
+      } else {
+        return priorityAgeingBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    public Builder setPriorityAgeing(com.google.protobuf.Duration value) {
+      if (priorityAgeingBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        priorityAgeing_ = value;
+      } else {
+        priorityAgeingBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    public Builder setPriorityAgeing(
+        com.google.protobuf.Duration.Builder builderForValue) {
+      if (priorityAgeingBuilder_ == null) {
+        priorityAgeing_ = builderForValue.build();
+      } else {
+        priorityAgeingBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    public Builder mergePriorityAgeing(com.google.protobuf.Duration value) {
+      if (priorityAgeingBuilder_ == null) {
+        if (((bitField0_ & 0x00000020) != 0) &&
+          priorityAgeing_ != null &&
+          priorityAgeing_ != com.google.protobuf.Duration.getDefaultInstance()) {
+          getPriorityAgeingBuilder().mergeFrom(value);
+        } else {
+          priorityAgeing_ = value;
+        }
+      } else {
+        priorityAgeingBuilder_.mergeFrom(value);
+      }
+      if (priorityAgeing_ != null) {
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    public Builder clearPriorityAgeing() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      priorityAgeing_ = null;
+      if (priorityAgeingBuilder_ != null) {
+        priorityAgeingBuilder_.dispose();
+        priorityAgeingBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    public com.google.protobuf.Duration.Builder getPriorityAgeingBuilder() {
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return internalGetPriorityAgeingFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    public com.google.protobuf.DurationOrBuilder getPriorityAgeingOrBuilder() {
+      if (priorityAgeingBuilder_ != null) {
+        return priorityAgeingBuilder_.getMessageOrBuilder();
+      } else {
+        return priorityAgeing_ == null ?
+            com.google.protobuf.Duration.getDefaultInstance() : priorityAgeing_;
+      }
+    }
+    /**
+     * <pre>
+     * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+     * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+     * </pre>
+     *
+     * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> 
+        internalGetPriorityAgeingFieldBuilder() {
+      if (priorityAgeingBuilder_ == null) {
+        priorityAgeingBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder>(
+                getPriorityAgeing(),
+                getParentForChildren(),
+                isClean());
+        priorityAgeing_ = null;
+      }
+      return priorityAgeingBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.ScriptTypeSettings)

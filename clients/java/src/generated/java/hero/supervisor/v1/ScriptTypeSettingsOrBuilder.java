@@ -147,4 +147,34 @@ public interface ScriptTypeSettingsOrBuilder extends
    * @return The maxQueueDepth.
    */
   int getMaxQueueDepth();
+
+  /**
+   * <pre>
+   * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+   * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+   * @return Whether the priorityAgeing field is set.
+   */
+  boolean hasPriorityAgeing();
+  /**
+   * <pre>
+   * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+   * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+   * @return The priorityAgeing.
+   */
+  com.google.protobuf.Duration getPriorityAgeing();
+  /**
+   * <pre>
+   * Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
+   * never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
+   * </pre>
+   *
+   * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
+   */
+  com.google.protobuf.DurationOrBuilder getPriorityAgeingOrBuilder();
 }

@@ -957,6 +957,37 @@ public final class SupervisorGrpc {
     return getCancelJobMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateJobRequest,
+      hero.supervisor.v1.UpdateJobResponse> getUpdateJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "UpdateJob",
+      requestType = hero.supervisor.v1.UpdateJobRequest.class,
+      responseType = hero.supervisor.v1.UpdateJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateJobRequest,
+      hero.supervisor.v1.UpdateJobResponse> getUpdateJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateJobRequest, hero.supervisor.v1.UpdateJobResponse> getUpdateJobMethod;
+    if ((getUpdateJobMethod = SupervisorGrpc.getUpdateJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getUpdateJobMethod = SupervisorGrpc.getUpdateJobMethod) == null) {
+          SupervisorGrpc.getUpdateJobMethod = getUpdateJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.UpdateJobRequest, hero.supervisor.v1.UpdateJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "UpdateJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("UpdateJob"))
+              .build();
+        }
+      }
+    }
+    return getUpdateJobMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.RetryJobRequest,
       hero.supervisor.v1.RetryJobResponse> getRetryJobMethod;
 
@@ -1494,7 +1525,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a failed or cancelled job into its queue once more.
+     * Changes a job that waits: its priority.
+     * </pre>
+     */
+    default void updateJob(hero.supervisor.v1.UpdateJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getUpdateJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
      * </pre>
      */
     default void retryJob(hero.supervisor.v1.RetryJobRequest request,
@@ -1934,7 +1975,18 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a failed or cancelled job into its queue once more.
+     * Changes a job that waits: its priority.
+     * </pre>
+     */
+    public void updateJob(hero.supervisor.v1.UpdateJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getUpdateJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
      * </pre>
      */
     public void retryJob(hero.supervisor.v1.RetryJobRequest request,
@@ -2327,7 +2379,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a failed or cancelled job into its queue once more.
+     * Changes a job that waits: its priority.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateJobResponse updateJob(hero.supervisor.v1.UpdateJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getUpdateJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
      * </pre>
      */
     public hero.supervisor.v1.RetryJobResponse retryJob(hero.supervisor.v1.RetryJobRequest request) throws io.grpc.StatusException {
@@ -2717,7 +2779,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a failed or cancelled job into its queue once more.
+     * Changes a job that waits: its priority.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateJobResponse updateJob(hero.supervisor.v1.UpdateJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getUpdateJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
      * </pre>
      */
     public hero.supervisor.v1.RetryJobResponse retryJob(hero.supervisor.v1.RetryJobRequest request) {
@@ -3111,7 +3183,18 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Puts a failed or cancelled job into its queue once more.
+     * Changes a job that waits: its priority.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.UpdateJobResponse> updateJob(
+        hero.supervisor.v1.UpdateJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getUpdateJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Puts a failed or cancelled job into its queue once more, or runs an ended one again with another input.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.RetryJobResponse> retryJob(
@@ -3173,11 +3256,12 @@ public final class SupervisorGrpc {
   private static final int METHODID_GET_JOB = 27;
   private static final int METHODID_LIST_JOBS = 28;
   private static final int METHODID_CANCEL_JOB = 29;
-  private static final int METHODID_RETRY_JOB = 30;
-  private static final int METHODID_DELETE_JOB = 31;
-  private static final int METHODID_WATCH_JOB = 32;
-  private static final int METHODID_WATCH_EVENTS = 33;
-  private static final int METHODID_LIST_EVENTS = 34;
+  private static final int METHODID_UPDATE_JOB = 30;
+  private static final int METHODID_RETRY_JOB = 31;
+  private static final int METHODID_DELETE_JOB = 32;
+  private static final int METHODID_WATCH_JOB = 33;
+  private static final int METHODID_WATCH_EVENTS = 34;
+  private static final int METHODID_LIST_EVENTS = 35;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -3315,6 +3399,10 @@ public final class SupervisorGrpc {
         case METHODID_CANCEL_JOB:
           serviceImpl.cancelJob((hero.supervisor.v1.CancelJobRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.CancelJobResponse>) responseObserver);
+          break;
+        case METHODID_UPDATE_JOB:
+          serviceImpl.updateJob((hero.supervisor.v1.UpdateJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateJobResponse>) responseObserver);
           break;
         case METHODID_RETRY_JOB:
           serviceImpl.retryJob((hero.supervisor.v1.RetryJobRequest) request,
@@ -3565,6 +3653,13 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.CancelJobResponse>(
                 service, METHODID_CANCEL_JOB)))
         .addMethod(
+          getUpdateJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.UpdateJobRequest,
+              hero.supervisor.v1.UpdateJobResponse>(
+                service, METHODID_UPDATE_JOB)))
+        .addMethod(
           getRetryJobMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
             new MethodHandlers<
@@ -3677,6 +3772,7 @@ public final class SupervisorGrpc {
               .addMethod(getGetJobMethod())
               .addMethod(getListJobsMethod())
               .addMethod(getCancelJobMethod())
+              .addMethod(getUpdateJobMethod())
               .addMethod(getRetryJobMethod())
               .addMethod(getDeleteJobMethod())
               .addMethod(getWatchJobMethod())

@@ -377,6 +377,16 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_UpdateJobRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_UpdateJobResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -768,166 +778,174 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Canc" +
       "elJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
       "isor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chang" +
-      "ed\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005" +
-      "jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAtte" +
-      "mpts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nreque" +
-      "st_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020Retr" +
-      "yJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
-      "sor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014d" +
-      "eduplicated\"N\n\020DeleteJobRequest\022\025\n\006job_i" +
-      "d\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014a" +
-      "llowMissing\"-\n\021DeleteJobResponse\022\030\n\007chan" +
-      "ged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022\025" +
-      "\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002 " +
-      "\001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(\tR\013" +
-      "resumeAfter\022H\n\022heartbeat_interval\030\004 \001(\0132" +
-      "\031.google.protobuf.DurationR\021heartbeatInt" +
-      "erval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 \001" +
-      "(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.superviso" +
-      "r.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\"." +
-      "hero.supervisor.v1.JobStateChangeH\000R\013sta" +
-      "teChange\022=\n\010progress\030\004 \001(\0132\037.hero.superv" +
-      "isor.v1.JobProgressH\000R\010progress\022A\n\013log_e" +
-      "ntries\030\005 \001(\0132\036.hero.supervisor.v1.LogEnt" +
-      "riesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034.h" +
-      "ero.supervisor.v1.BookmarkH\000R\010bookmarkB\006" +
-      "\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034." +
-      "hero.supervisor.v1.LogEntryR\007entries\022#\n\r" +
-      "dropped_count\030\002 \001(\005R\014droppedCount\"\201\004\n\022Wa" +
-      "tchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
-      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
-      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
-      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
-      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
-      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
-      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
-      "yR\013minSeverity\022.\n\020include_snapshot\030\007 \001(\010" +
-      "H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\010" +
-      " \001(\tR\013resumeAfter\022H\n\022heartbeat_interval\030" +
-      "\t \001(\0132\031.google.protobuf.DurationR\021heartb" +
-      "eatInterval\022#\n\rinclude_usage\030\n \001(\010R\014incl" +
-      "udeUsageB\023\n\021_include_snapshot\"\246\002\n\023WatchE" +
-      "ventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n" +
-      "\rsnapshot_item\030\002 \001(\0132 .hero.supervisor.v" +
-      "1.SnapshotItemH\000R\014snapshotItem\0221\n\005event\030" +
-      "\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005even" +
-      "t\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor.v1" +
-      ".BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037.h" +
-      "ero.supervisor.v1.UsageUpdateH\000R\005usageB\006" +
-      "\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\0132+" +
-      ".hero.supervisor.v1.UsageUpdate.ActorsEn" +
-      "tryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(\tR" +
-      "\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor.v1" +
-      ".ActorUsageR\005value:\0028\001\"\277\001\n\014SnapshotItem\022" +
-      "1\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Acto" +
-      "rH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero.s" +
-      "upervisor.v1.ScriptTypeStatusH\000R\nscriptT" +
-      "ype\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1.Jo" +
-      "bH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsRequest\0227" +
-      "\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Even" +
-      "t.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036." +
-      "hero.supervisor.v1.ScriptTypeR\013scriptTyp" +
-      "es\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_i" +
-      "ds\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010cal" +
-      "lerId\022E\n\014min_severity\030\006 \001(\0162\".hero.super" +
-      "visor.v1.Event.SeverityR\013minSeverity\0229\n\n" +
-      "time_after\030\007 \001(\0132\032.google.protobuf.Times" +
-      "tampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.g" +
-      "oogle.protobuf.TimestampR\ntimeBefore\022\033\n\t" +
-      "page_size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030" +
-      "\n \001(\tR\tpageToken\"o\n\022ListEventsResponse\0221" +
-      "\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.Even" +
-      "tR\006events\022&\n\017next_page_token\030\002 \001(\tR\rnext" +
-      "PageToken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME" +
-      "_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n" +
-      "\026WAIT_OUTCOME_TIMED_OUT\020\0022\204\032\n\nSupervisor" +
-      "\022d\n\rGetServerInfo\022(.hero.supervisor.v1.G" +
-      "etServerInfoRequest\032).hero.supervisor.v1" +
-      ".GetServerInfoResponse\022j\n\017CreateLoginCod" +
-      "e\022*.hero.supervisor.v1.CreateLoginCodeRe" +
-      "quest\032+.hero.supervisor.v1.CreateLoginCo" +
-      "deResponse\022^\n\013CreateActor\022&.hero.supervi" +
-      "sor.v1.CreateActorRequest\032\'.hero.supervi" +
-      "sor.v1.CreateActorResponse\022U\n\010GetActor\022#" +
-      ".hero.supervisor.v1.GetActorRequest\032$.he" +
-      "ro.supervisor.v1.GetActorResponse\022[\n\nLis" +
-      "tActors\022%.hero.supervisor.v1.ListActorsR" +
-      "equest\032&.hero.supervisor.v1.ListActorsRe" +
-      "sponse\022^\n\013UpdateActor\022&.hero.supervisor." +
-      "v1.UpdateActorRequest\032\'.hero.supervisor.",
-      "v1.UpdateActorResponse\022^\n\013DeleteActor\022&." +
-      "hero.supervisor.v1.DeleteActorRequest\032\'." +
-      "hero.supervisor.v1.DeleteActorResponse\022[" +
-      "\n\nStartActor\022%.hero.supervisor.v1.StartA" +
-      "ctorRequest\032&.hero.supervisor.v1.StartAc" +
-      "torResponse\022X\n\tStopActor\022$.hero.supervis" +
-      "or.v1.StopActorRequest\032%.hero.supervisor" +
-      ".v1.StopActorResponse\022a\n\014RestartActor\022\'." +
-      "hero.supervisor.v1.RestartActorRequest\032(" +
-      ".hero.supervisor.v1.RestartActorResponse" +
-      "\022^\n\013StartActors\022&.hero.supervisor.v1.Sta" +
-      "rtActorsRequest\032\'.hero.supervisor.v1.Sta" +
-      "rtActorsResponse\022[\n\nStopActors\022%.hero.su" +
-      "pervisor.v1.StopActorsRequest\032&.hero.sup" +
-      "ervisor.v1.StopActorsResponse\022d\n\rRestart" +
-      "Actors\022(.hero.supervisor.v1.RestartActor" +
-      "sRequest\032).hero.supervisor.v1.RestartAct" +
-      "orsResponse\022l\n\017StreamActorLogs\022*.hero.su" +
-      "pervisor.v1.StreamActorLogsRequest\032+.her" +
-      "o.supervisor.v1.StreamActorLogsResponse0" +
-      "\001\022j\n\017ListScriptTypes\022*.hero.supervisor.v" +
-      "1.ListScriptTypesRequest\032+.hero.supervis" +
-      "or.v1.ListScriptTypesResponse\022d\n\rGetScri" +
-      "ptType\022(.hero.supervisor.v1.GetScriptTyp" +
-      "eRequest\032).hero.supervisor.v1.GetScriptT" +
-      "ypeResponse\022m\n\020UpdateScriptType\022+.hero.s" +
-      "upervisor.v1.UpdateScriptTypeRequest\032,.h" +
-      "ero.supervisor.v1.UpdateScriptTypeRespon" +
-      "se\022^\n\013ScaleActors\022&.hero.supervisor.v1.S" +
-      "caleActorsRequest\032\'.hero.supervisor.v1.S" +
-      "caleActorsResponse\022[\n\nPauseQueue\022%.hero." +
-      "supervisor.v1.PauseQueueRequest\032&.hero.s" +
-      "upervisor.v1.PauseQueueResponse\022^\n\013Resum" +
-      "eQueue\022&.hero.supervisor.v1.ResumeQueueR" +
-      "equest\032\'.hero.supervisor.v1.ResumeQueueR" +
-      "esponse\022[\n\nPurgeQueue\022%.hero.supervisor." +
-      "v1.PurgeQueueRequest\032&.hero.supervisor.v" +
-      "1.PurgeQueueResponse\022^\n\013CheckHealth\022&.he" +
-      "ro.supervisor.v1.CheckHealthRequest\032\'.he" +
-      "ro.supervisor.v1.CheckHealthResponse\022`\n\013" +
-      "WatchHealth\022&.hero.supervisor.v1.WatchHe" +
-      "althRequest\032\'.hero.supervisor.v1.WatchHe" +
-      "althResponse0\001\022X\n\tSubmitJob\022$.hero.super" +
-      "visor.v1.SubmitJobRequest\032%.hero.supervi" +
-      "sor.v1.SubmitJobResponse\022[\n\nSubmitJobs\022%" +
-      ".hero.supervisor.v1.SubmitJobsRequest\032&." +
-      "hero.supervisor.v1.SubmitJobsResponse\022O\n" +
-      "\006RunJob\022!.hero.supervisor.v1.RunJobReque" +
-      "st\032\".hero.supervisor.v1.RunJobResponse\022U" +
-      "\n\010AwaitJob\022#.hero.supervisor.v1.AwaitJob" +
-      "Request\032$.hero.supervisor.v1.AwaitJobRes" +
-      "ponse\022O\n\006GetJob\022!.hero.supervisor.v1.Get" +
-      "JobRequest\032\".hero.supervisor.v1.GetJobRe" +
-      "sponse\022U\n\010ListJobs\022#.hero.supervisor.v1." +
-      "ListJobsRequest\032$.hero.supervisor.v1.Lis" +
-      "tJobsResponse\022X\n\tCancelJob\022$.hero.superv" +
-      "isor.v1.CancelJobRequest\032%.hero.supervis" +
-      "or.v1.CancelJobResponse\022U\n\010RetryJob\022#.he" +
-      "ro.supervisor.v1.RetryJobRequest\032$.hero." +
-      "supervisor.v1.RetryJobResponse\022X\n\tDelete" +
-      "Job\022$.hero.supervisor.v1.DeleteJobReques" +
-      "t\032%.hero.supervisor.v1.DeleteJobResponse" +
-      "\022W\n\010WatchJob\022#.hero.supervisor.v1.WatchJ" +
-      "obRequest\032$.hero.supervisor.v1.WatchJobR" +
-      "esponse0\001\022`\n\013WatchEvents\022&.hero.supervis" +
-      "or.v1.WatchEventsRequest\032\'.hero.supervis" +
-      "or.v1.WatchEventsResponse0\001\022[\n\nListEvent" +
-      "s\022%.hero.supervisor.v1.ListEventsRequest" +
-      "\032&.hero.supervisor.v1.ListEventsResponse" +
-      "B\205\001\n\022hero.supervisor.v1B\026SupervisorServi" +
-      "ceProtoP\001ZUgithub.com/hero-supervisor/he" +
-      "ro-supervisor/clients/go/hero/supervisor" +
-      "/v1;supervisorv1b\006proto3"
+      "ed\"\225\001\n\020UpdateJobRequest\022\025\n\006job_id\030\001 \001(\tR" +
+      "\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.supervisor.v1" +
+      ".JobSpecR\003job\022;\n\013update_mask\030\003 \001(\0132\032.goo" +
+      "gle.protobuf.FieldMaskR\nupdateMask\"X\n\021Up" +
+      "dateJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007cha" +
+      "nged\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAt" +
+      "tempts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nreq" +
+      "uest_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020Re" +
+      "tryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
+      "visor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R" +
+      "\014deduplicated\"N\n\020DeleteJobRequest\022\025\n\006job" +
+      "_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R" +
+      "\014allowMissing\"-\n\021DeleteJobResponse\022\030\n\007ch" +
+      "anged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest" +
+      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030" +
+      "\002 \001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(\t" +
+      "R\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001(" +
+      "\0132\031.google.protobuf.DurationR\021heartbeatI" +
+      "nterval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001" +
+      " \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.supervi" +
+      "sor.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132" +
+      "\".hero.supervisor.v1.JobStateChangeH\000R\013s" +
+      "tateChange\022=\n\010progress\030\004 \001(\0132\037.hero.supe" +
+      "rvisor.v1.JobProgressH\000R\010progress\022A\n\013log" +
+      "_entries\030\005 \001(\0132\036.hero.supervisor.v1.LogE" +
+      "ntriesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034" +
+      ".hero.supervisor.v1.BookmarkH\000R\010bookmark" +
+      "B\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132" +
+      "\034.hero.supervisor.v1.LogEntryR\007entries\022#" +
+      "\n\rdropped_count\030\002 \001(\005R\014droppedCount\"\201\004\n\022" +
+      "WatchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.her" +
+      "o.supervisor.v1.Event.TopicR\006topics\022A\n\014s" +
+      "cript_types\030\002 \003(\0162\036.hero.supervisor.v1.S" +
+      "criptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(" +
+      "\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\t" +
+      "caller_id\030\005 \001(\tR\010callerId\022E\n\014min_severit" +
+      "y\030\006 \001(\0162\".hero.supervisor.v1.Event.Sever" +
+      "ityR\013minSeverity\022.\n\020include_snapshot\030\007 \001" +
+      "(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after" +
+      "\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_interva" +
+      "l\030\t \001(\0132\031.google.protobuf.DurationR\021hear" +
+      "tbeatInterval\022#\n\rinclude_usage\030\n \001(\010R\014in" +
+      "cludeUsageB\023\n\021_include_snapshot\"\246\002\n\023Watc" +
+      "hEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022" +
+      "G\n\rsnapshot_item\030\002 \001(\0132 .hero.supervisor" +
+      ".v1.SnapshotItemH\000R\014snapshotItem\0221\n\005even" +
+      "t\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005ev" +
+      "ent\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor." +
+      "v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037" +
+      ".hero.supervisor.v1.UsageUpdateH\000R\005usage" +
+      "B\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\013" +
+      "2+.hero.supervisor.v1.UsageUpdate.Actors" +
+      "EntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(" +
+      "\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor." +
+      "v1.ActorUsageR\005value:\0028\001\"\277\001\n\014SnapshotIte" +
+      "m\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Ac" +
+      "torH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero" +
+      ".supervisor.v1.ScriptTypeStatusH\000R\nscrip" +
+      "tType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1." +
+      "JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsRequest" +
+      "\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Ev" +
+      "ent.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
+      "ypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job" +
+      "_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010c" +
+      "allerId\022E\n\014min_severity\030\006 \001(\0162\".hero.sup" +
+      "ervisor.v1.Event.SeverityR\013minSeverity\0229" +
+      "\n\ntime_after\030\007 \001(\0132\032.google.protobuf.Tim" +
+      "estampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032" +
+      ".google.protobuf.TimestampR\ntimeBefore\022\033" +
+      "\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_toke" +
+      "n\030\n \001(\tR\tpageToken\"o\n\022ListEventsResponse" +
+      "\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.Ev" +
+      "entR\006events\022&\n\017next_page_token\030\002 \001(\tR\rne" +
+      "xtPageToken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCO" +
+      "ME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022" +
+      "\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\336\032\n\nSupervis" +
+      "or\022d\n\rGetServerInfo\022(.hero.supervisor.v1" +
+      ".GetServerInfoRequest\032).hero.supervisor." +
+      "v1.GetServerInfoResponse\022j\n\017CreateLoginC" +
+      "ode\022*.hero.supervisor.v1.CreateLoginCode" +
+      "Request\032+.hero.supervisor.v1.CreateLogin" +
+      "CodeResponse\022^\n\013CreateActor\022&.hero.super" +
+      "visor.v1.CreateActorRequest\032\'.hero.super" +
+      "visor.v1.CreateActorResponse\022U\n\010GetActor",
+      "\022#.hero.supervisor.v1.GetActorRequest\032$." +
+      "hero.supervisor.v1.GetActorResponse\022[\n\nL" +
+      "istActors\022%.hero.supervisor.v1.ListActor" +
+      "sRequest\032&.hero.supervisor.v1.ListActors" +
+      "Response\022^\n\013UpdateActor\022&.hero.superviso" +
+      "r.v1.UpdateActorRequest\032\'.hero.superviso" +
+      "r.v1.UpdateActorResponse\022^\n\013DeleteActor\022" +
+      "&.hero.supervisor.v1.DeleteActorRequest\032" +
+      "\'.hero.supervisor.v1.DeleteActorResponse" +
+      "\022[\n\nStartActor\022%.hero.supervisor.v1.Star" +
+      "tActorRequest\032&.hero.supervisor.v1.Start" +
+      "ActorResponse\022X\n\tStopActor\022$.hero.superv" +
+      "isor.v1.StopActorRequest\032%.hero.supervis" +
+      "or.v1.StopActorResponse\022a\n\014RestartActor\022" +
+      "\'.hero.supervisor.v1.RestartActorRequest" +
+      "\032(.hero.supervisor.v1.RestartActorRespon" +
+      "se\022^\n\013StartActors\022&.hero.supervisor.v1.S" +
+      "tartActorsRequest\032\'.hero.supervisor.v1.S" +
+      "tartActorsResponse\022[\n\nStopActors\022%.hero." +
+      "supervisor.v1.StopActorsRequest\032&.hero.s" +
+      "upervisor.v1.StopActorsResponse\022d\n\rResta" +
+      "rtActors\022(.hero.supervisor.v1.RestartAct" +
+      "orsRequest\032).hero.supervisor.v1.RestartA" +
+      "ctorsResponse\022l\n\017StreamActorLogs\022*.hero." +
+      "supervisor.v1.StreamActorLogsRequest\032+.h" +
+      "ero.supervisor.v1.StreamActorLogsRespons" +
+      "e0\001\022j\n\017ListScriptTypes\022*.hero.supervisor" +
+      ".v1.ListScriptTypesRequest\032+.hero.superv" +
+      "isor.v1.ListScriptTypesResponse\022d\n\rGetSc" +
+      "riptType\022(.hero.supervisor.v1.GetScriptT" +
+      "ypeRequest\032).hero.supervisor.v1.GetScrip" +
+      "tTypeResponse\022m\n\020UpdateScriptType\022+.hero" +
+      ".supervisor.v1.UpdateScriptTypeRequest\032," +
+      ".hero.supervisor.v1.UpdateScriptTypeResp" +
+      "onse\022^\n\013ScaleActors\022&.hero.supervisor.v1" +
+      ".ScaleActorsRequest\032\'.hero.supervisor.v1" +
+      ".ScaleActorsResponse\022[\n\nPauseQueue\022%.her" +
+      "o.supervisor.v1.PauseQueueRequest\032&.hero" +
+      ".supervisor.v1.PauseQueueResponse\022^\n\013Res" +
+      "umeQueue\022&.hero.supervisor.v1.ResumeQueu" +
+      "eRequest\032\'.hero.supervisor.v1.ResumeQueu" +
+      "eResponse\022[\n\nPurgeQueue\022%.hero.superviso" +
+      "r.v1.PurgeQueueRequest\032&.hero.supervisor" +
+      ".v1.PurgeQueueResponse\022^\n\013CheckHealth\022&." +
+      "hero.supervisor.v1.CheckHealthRequest\032\'." +
+      "hero.supervisor.v1.CheckHealthResponse\022`" +
+      "\n\013WatchHealth\022&.hero.supervisor.v1.Watch" +
+      "HealthRequest\032\'.hero.supervisor.v1.Watch" +
+      "HealthResponse0\001\022X\n\tSubmitJob\022$.hero.sup" +
+      "ervisor.v1.SubmitJobRequest\032%.hero.super" +
+      "visor.v1.SubmitJobResponse\022[\n\nSubmitJobs" +
+      "\022%.hero.supervisor.v1.SubmitJobsRequest\032" +
+      "&.hero.supervisor.v1.SubmitJobsResponse\022" +
+      "O\n\006RunJob\022!.hero.supervisor.v1.RunJobReq" +
+      "uest\032\".hero.supervisor.v1.RunJobResponse" +
+      "\022U\n\010AwaitJob\022#.hero.supervisor.v1.AwaitJ" +
+      "obRequest\032$.hero.supervisor.v1.AwaitJobR" +
+      "esponse\022O\n\006GetJob\022!.hero.supervisor.v1.G" +
+      "etJobRequest\032\".hero.supervisor.v1.GetJob" +
+      "Response\022U\n\010ListJobs\022#.hero.supervisor.v" +
+      "1.ListJobsRequest\032$.hero.supervisor.v1.L" +
+      "istJobsResponse\022X\n\tCancelJob\022$.hero.supe" +
+      "rvisor.v1.CancelJobRequest\032%.hero.superv" +
+      "isor.v1.CancelJobResponse\022X\n\tUpdateJob\022$" +
+      ".hero.supervisor.v1.UpdateJobRequest\032%.h" +
+      "ero.supervisor.v1.UpdateJobResponse\022U\n\010R" +
+      "etryJob\022#.hero.supervisor.v1.RetryJobReq" +
+      "uest\032$.hero.supervisor.v1.RetryJobRespon" +
+      "se\022X\n\tDeleteJob\022$.hero.supervisor.v1.Del" +
+      "eteJobRequest\032%.hero.supervisor.v1.Delet" +
+      "eJobResponse\022W\n\010WatchJob\022#.hero.supervis" +
+      "or.v1.WatchJobRequest\032$.hero.supervisor." +
+      "v1.WatchJobResponse0\001\022`\n\013WatchEvents\022&.h" +
+      "ero.supervisor.v1.WatchEventsRequest\032\'.h" +
+      "ero.supervisor.v1.WatchEventsResponse0\001\022" +
+      "[\n\nListEvents\022%.hero.supervisor.v1.ListE" +
+      "ventsRequest\032&.hero.supervisor.v1.ListEv" +
+      "entsResponseB\205\001\n\022hero.supervisor.v1B\026Sup" +
+      "ervisorServiceProtoP\001ZUgithub.com/hero-s" +
+      "upervisor/hero-supervisor/clients/go/her" +
+      "o/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1361,62 +1379,74 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
-    internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
+    internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor =
       getDescriptor().getMessageType(67);
+    internal_static_hero_supervisor_v1_UpdateJobRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor,
+        new java.lang.String[] { "JobId", "Job", "UpdateMask", });
+    internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor =
+      getDescriptor().getMessageType(68);
+    internal_static_hero_supervisor_v1_UpdateJobResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor,
+        new java.lang.String[] { "Job", "Changed", });
+    internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", "Input", "RequestId", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(68);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(69);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
     internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(78);
     internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
@@ -1428,19 +1458,19 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(77);
+      getDescriptor().getMessageType(79);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(78);
+      getDescriptor().getMessageType(80);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(79);
+      getDescriptor().getMessageType(81);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
