@@ -131,13 +131,12 @@ impl App {
         let (audit, writer) = audit::open(&config, &events)?;
         let addresses = listeners.iter().map(Listener::address).collect();
 
-        let redis = adapters::redis_config(&config);
-        let (supervisor, log) =
-            adapters::supervisor(redis, JobDefaults::default()).map_err(AppError::Redis)?;
+        let (supervisor, log) = adapters::supervisor(adapters::redis_config(&config), JobDefaults::default())
+            .map_err(AppError::Redis)?;
         let processes = adapters::process_manager(&config);
         let lifecycle = manager(&config, &setup, &supervisor, &processes, &events);
         let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
-        let mut reloadables = identity_files::identity_files(&config, identities)?;
+        let mut reloadables = identity_files::identity_files(&config, identities.clone())?;
         reloadables.extend(tls.iter().map(|tls| Arc::clone(tls) as Arc<dyn Reloadable>));
         let scrape_access = config.metrics_need_auth().then(|| ScrapeAccess::new(Arc::clone(&authenticator)));
         let dashboard_url = dashboard.as_ref().and_then(|listener| dashboard_url(listener, tls.is_some()));
@@ -158,7 +157,8 @@ impl App {
         .for_browsers(config.grpc_web_origins.clone())
         .with_dashboard(dashboard.is_some().then(|| Hosts(named_hosts(&config, &config.dashboard_hosts))))
         .with_authenticator(authenticator)
-        .with_audit(audit);
+        .with_audit(audit)
+        .with_access_lists(identities.map(|known| known as _), audit::reader(&config));
         Ok(Self {
             config,
             setup,

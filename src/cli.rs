@@ -7,6 +7,7 @@
 //! domain.
 
 mod access;
+mod access_command;
 mod actor;
 mod audit;
 mod client;
@@ -42,6 +43,7 @@ mod yaml;
 use clap::{Parser, Subcommand};
 
 pub use access::{AccessArgs, Header, TokenText};
+pub use access_command::{AccessCommand, AuditLines};
 pub use actor::{ActorCommand, ConformanceArgs, ScaleArgs};
 pub use audit::{AuditArgs, AuditCommand, Filter as AuditFilter};
 pub use client::ClientArgs;
@@ -135,6 +137,9 @@ pub enum CallCommand {
     /// Show the identity, the limits and the dependencies of the server
     #[command(visible_alias = "status")]
     Info,
+    /// Show who may call the server, and who has called it
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Show where the dashboard of the server is, and open it in a browser
     Dashboard(DashboardArgs),
 }
@@ -189,6 +194,7 @@ async fn call(client: ClientArgs, command: CallCommand) -> Result<Exit, Failure>
         CallCommand::Wait(verb) => wait::run(client, verb).await,
         CallCommand::Events(args) => events::run(client, args).await,
         CallCommand::Info => info::run(client).await,
+        CallCommand::Access(verb) => access_command::run(client, verb).await,
         CallCommand::Dashboard(args) => dashboard::run(client, args).await,
     }
 }

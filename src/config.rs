@@ -49,7 +49,7 @@ pub use secret::RedisUrl;
 pub use show::{Setting, render_json, render_toml};
 pub use tls::{ClientAuth, MinVersion, TlsFiles, TlsFlags, TlsSettings};
 pub(crate) use token_file::write::{WriteLock, replace};
-pub use token_file::{FileToken, TokenFileEdit, TokenFileError, TokenGrant, read_tokens};
+pub use token_file::{TokenFileEdit, TokenFileError, TokenGrant, read_tokens};
 
 use crate::domain::model::durability::Durability;
 use crate::domain::model::id::NodeName;

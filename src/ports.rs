@@ -9,10 +9,12 @@
 pub mod actor_presence;
 pub mod actor_store;
 pub mod audit;
+pub mod audit_reader;
 pub mod authenticator;
 pub mod clock;
 pub mod event_log;
 pub mod event_meter;
+pub mod identity_directory;
 pub mod job_queue;
 pub mod job_submission;
 pub mod object_store;

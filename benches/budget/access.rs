@@ -193,6 +193,7 @@ fn check_rows() {
             identity: Identity::new(IdentityKind::Token, token.id.clone(), Role::Operator),
             digest: token.digest,
             previous: None,
+            created_at: None,
         })));
         let begun = Instant::now();
         for (_, token) in (0..CHECKS).zip(tokens.iter().cycle()) {

@@ -13,15 +13,17 @@ import (
 // Reads may be repeated without harm, so they are. Calls that change something are repeated by Run and its like, which
 // give them a request id, and by nobody else.
 var reads = map[string]bool{
-	"GetServerInfo":   true,
-	"GetActor":        true,
-	"ListActors":      true,
-	"GetScriptType":   true,
-	"ListScriptTypes": true,
-	"AwaitJob":        true,
-	"GetJob":          true,
-	"ListJobs":        true,
-	"ListEvents":      true,
+	"GetServerInfo":    true,
+	"GetActor":         true,
+	"ListActors":       true,
+	"GetScriptType":    true,
+	"ListScriptTypes":  true,
+	"AwaitJob":         true,
+	"GetJob":           true,
+	"ListJobs":         true,
+	"ListEvents":       true,
+	"ListIdentities":   true,
+	"ListAuditEntries": true,
 }
 
 const (

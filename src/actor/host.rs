@@ -208,11 +208,10 @@ impl Scripts<'_> {
         let outcome = engine.run(&script, sink);
         let wall = begin.elapsed();
         let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
-        let (own, started) = (meter.end(wall), engine.take_usage());
-        let usage = match started {
-            started if E::SCRIPTS_ARE_PROCESSES => started,
-            Some(started) => Some(own.and(started)),
-            None => Some(own),
+        let (own, started) = ((!E::SCRIPTS_ARE_PROCESSES).then(|| meter.end(wall)), engine.take_usage());
+        let usage = match (own, started) {
+            (Some(own), Some(started)) => Some(own.and(started)),
+            (own, started) => own.or(started),
         };
         let retiring = wall >= LOOK_AT_MEMORY_AFTER && self.has_grown();
         Done { seq: run.seq, wall_us, retiring, usage, outcome }

@@ -7,13 +7,14 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::audit::{Audit, AuditError, AuditOptions, AuditWriter, OnState};
+use crate::adapters::audit::{Audit, AuditError, AuditFiles, AuditOptions, AuditWriter, OnState};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{AuditSettings, Config, Delivery};
 use crate::domain::events::Events;
 use crate::domain::model::event::{Event, EventKind, Source};
 use crate::domain::model::id::NodeName;
 use crate::ports::audit::AuditLog;
+use crate::ports::audit_reader::AuditReader;
 use crate::ports::clock::Clock;
 
 /// Name in events.
@@ -33,6 +34,12 @@ pub(super) fn open(config: &Config, events: &Events) -> Result<Opened, AuditErro
     let on_state = emit_states(events.clone(), config.node.clone());
     let (log, writer) = Audit::open(&options, Arc::new(SystemClock), on_state)?;
     Ok((Some(Arc::new(log)), Some(writer)))
+}
+
+/// Returns a reader of the log of a configuration, if it names one.
+pub(super) fn reader(config: &Config) -> Option<Arc<dyn AuditReader>> {
+    let path = config.audit.path.clone()?;
+    Some(Arc::new(AuditFiles::new(path)))
 }
 
 fn options(settings: &AuditSettings, node: &NodeName) -> Option<AuditOptions> {

@@ -1,5 +1,6 @@
 //! Finds out who calls, by everything that the configuration knows: tokens, certificates, users of this machine.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,11 +10,13 @@ use tokio::sync::watch;
 use crate::adapters::jwks::Jwks;
 use crate::config::Config;
 use crate::domain::access::{
-    CertificateRule, Identity, TokenFault, TokenTable, UnixRule, by_certificate, by_permissions, by_user,
+    CertificateRule, Identity, IdentityKind, Roles, TokenFault, TokenTable, UnixRule, by_certificate,
+    by_permissions, by_user,
 };
 use crate::lock::Lock;
 use crate::ports::authenticator::{Authenticator, Credentials, Everybody, Proof, Rejection, Verified};
 use crate::ports::clock::Clock;
+use crate::ports::identity_directory::{IdentityDirectory, KnownIdentity};
 use crate::tls::caller_of_certificate;
 
 /// The identities that a supervisor knows.
@@ -25,6 +28,10 @@ pub struct Identities {
     /// The user that runs this process.
     own_uid: u32,
     tokens: Lock<Arc<TokenTable>>,
+    /// Time of the latest call with each token, by its id.
+    used: Lock<BTreeMap<String, SystemTime>>,
+    /// The issuer of JWTs, if they are accepted.
+    issuer: Option<String>,
     /// The keys of the identity provider, if its tokens are accepted.
     keys: Lock<Option<Arc<Jwks>>>,
     /// The claim that has roles and scopes.
@@ -43,6 +50,8 @@ impl Identities {
             unix: config.auth.unix.clone(),
             own_uid: nix::unistd::geteuid().as_raw(),
             tokens: Lock::default(),
+            used: Lock::default(),
+            issuer: config.auth.jwt().map(|jwt| jwt.issuer.to_owned()),
             keys: Lock::default(),
             permissions_claim: config.auth.permissions_claim.clone(),
             changes: watch::Sender::new(0),
@@ -51,6 +60,7 @@ impl Identities {
 
     /// Takes other tokens from now on. Calls under way end if their token is gone or means something else.
     pub fn set_tokens(&self, tokens: TokenTable) {
+        self.used.lock().retain(|id, _at| tokens.has(id));
         *self.tokens.lock() = Arc::new(tokens);
         self.changes.send_modify(|number| *number += 1);
     }
@@ -70,6 +80,14 @@ impl Identities {
         Arc::clone(&self.tokens.lock())
     }
 
+    fn note_use(&self, id: &str, now: SystemTime) {
+        let mut used = self.used.lock();
+        match used.get_mut(id) {
+            Some(at) => *at = now,
+            None => drop(used.insert(id.to_owned(), now)),
+        }
+    }
+
     fn by_bearer(&self, text: &str) -> Result<Verified, Rejection> {
         // A token of the file has no dot, and a JWT has two.
         if text.contains('.')
@@ -77,7 +95,9 @@ impl Identities {
         {
             return self.by_jwt(&keys, text);
         }
-        let (identity, digest) = self.tokens().check(text, self.clock.now()).map_err(rejection)?;
+        let now = self.clock.now();
+        let (identity, digest) = self.tokens().check(text, now).map_err(rejection)?;
+        self.note_use(&identity.id, now);
         Ok(Verified { identity, proof: Proof::Secret(digest) })
     }
 
@@ -153,6 +173,43 @@ impl Authenticator for Identities {
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
+}
+
+impl IdentityDirectory for Identities {
+    fn known(&self) -> Vec<KnownIdentity> {
+        let (tokens, used) = (self.tokens(), self.used.lock().clone());
+        let mut known: Vec<KnownIdentity> = tokens
+            .entries()
+            .map(|(identity, created_at, old_secret_not_after)| KnownIdentity {
+                identity: identity.clone(),
+                subject: identity.id.clone(),
+                created_at,
+                old_secret_not_after,
+                last_used_at: used.get(&identity.id).copied(),
+            })
+            .collect();
+        known.sort_by(|a, b| a.subject.cmp(&b.subject));
+        let certificates = self.certificates.iter().map(|rule| (rule.san.to_string(), rule.identity.clone()));
+        let unix = self.unix.iter().map(|rule| (users_of(rule), rule.identity.clone()));
+        let provider = |issuer: &String| (issuer.clone(), Identity::new(IdentityKind::Jwt, "", Roles::NONE));
+        let anonymous = (String::new(), Identity::clone(&self.anonymous.identity));
+        let rules = certificates.chain(unix).chain(self.issuer.as_ref().map(provider)).chain([anonymous]);
+        known.extend(rules.map(|(subject, identity)| KnownIdentity {
+            identity,
+            subject,
+            created_at: None,
+            old_secret_not_after: None,
+            last_used_at: None,
+        }));
+        known
+    }
+}
+
+/// Numbers of the users and the group of a rule: `uid 7, uid 8, gid 50`.
+fn users_of(rule: &UnixRule) -> String {
+    let users = rule.uids.iter().map(|uid| format!("uid {uid}"));
+    let group = rule.gid.map(|gid| format!("gid {gid}"));
+    users.chain(group).collect::<Vec<_>>().join(", ")
 }
 
 fn lasting(identity: Identity) -> Verified {

@@ -43,7 +43,7 @@ struct TokenFile {
 impl TokenFile {
     /// Puts the tokens of the file in force, and returns their number.
     fn load(&self) -> Result<usize, TokenFileError> {
-        let tokens = TokenTable::new(read_tokens(&self.path)?.into_iter().map(|token| token.stored));
+        let tokens = TokenTable::new(read_tokens(&self.path)?);
         let count = tokens.len();
         self.identities.set_tokens(tokens);
         Ok(count)

@@ -1,25 +1,22 @@
 //! `audit`: checks the audit log, and shows what is in it. It reads files, and asks no server.
 
-mod entry;
-
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::table::{Cell, Column, Table};
 use super::values::span;
 use super::{Exit, Failure, Format, Output};
-use crate::adapters::audit::{Head, Report, all_files, verify};
+use crate::adapters::audit::{Head, Report, all_files, read_line, verify};
 use crate::adapters::system_clock::SystemClock;
 use crate::config::{Config, Env, Flags};
+use crate::ports::audit_reader::{AuditFilter, AuditLine, AuditStage};
 use crate::ports::clock::Clock;
-use crate::printable::{printable, printable_json};
-
-use entry::Entry;
+use crate::printable::{one_line, printable, printable_json};
 
 /// The columns of a list of lines.
 const COLUMNS: [Column; 9] = [
@@ -171,8 +168,8 @@ fn list(path: &std::path::Path, filter: &Filter, format: Format) -> Result<(), F
     if files.is_empty() {
         return Err(Failure::new(Exit::NotFound, format!("there is no log {}", path.display())));
     }
-    let since = filter.since.and_then(|span| SystemClock.now().checked_sub(span));
-    let mut found: VecDeque<(String, Entry)> = VecDeque::new();
+    let conditions = filter.conditions();
+    let mut found: VecDeque<(String, AuditLine)> = VecDeque::new();
     for file in files {
         let lines = match File::open(&file) {
             Ok(lines) => BufReader::new(lines),
@@ -184,8 +181,8 @@ fn list(path: &std::path::Path, filter: &Filter, format: Format) -> Result<(), F
             let line = line.map_err(|error| unreadable(&file, &error))?;
             // A damaged line is passed over; `verify` tells where it is.
             let Ok(line) = String::from_utf8(line) else { continue };
-            let Ok(entry) = serde_json::from_str::<Entry>(&line) else { continue };
-            if matches(filter, since, &entry) {
+            let Some(entry) = read_line(&line) else { continue };
+            if conditions.lets_through(&entry) {
                 found.push_back((line, entry));
             }
             if filter.tail > 0 && found.len() > filter.tail {
@@ -206,24 +203,51 @@ fn list(path: &std::path::Path, filter: &Filter, format: Format) -> Result<(), F
             }
             Ok(())
         }
-        Format::Table => {
-            out.table(&Table::new(COLUMNS, found.iter().map(|(_, entry)| entry.row().map(Cell::from))))
+        Format::Table => out.table(&Table::new(COLUMNS, found.iter().map(|(_, entry)| row(entry)))),
+    }
+}
+
+impl Filter {
+    fn conditions(&self) -> AuditFilter {
+        AuditFilter {
+            identity: self.identity.clone(),
+            rpc: self.rpc.clone(),
+            target: self.target.clone(),
+            code: self.code.clone(),
+            refused: self.refused,
+            stage: None,
+            since: self.since.and_then(|span| SystemClock.now().checked_sub(span)),
+            until: None,
         }
     }
 }
 
-fn matches(filter: &Filter, since: Option<SystemTime>, entry: &Entry) -> bool {
-    let same = |wanted: &Option<String>, is: &str| {
-        wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(is))
+/// Returns the cells of a line.
+fn row(line: &AuditLine) -> [Cell; 9] {
+    let mut about: Vec<&str> = line.targets.iter().map(String::as_str).collect();
+    if line.all_actors {
+        about.push("all actors");
+    }
+    let stage = match line.stage {
+        AuditStage::Received => "received",
+        AuditStage::Done => "done",
+        AuditStage::Note => "note",
     };
-    let by_identity = filter.identity.as_ref().is_none_or(|wanted| entry.is_by(wanted));
-    let about = filter.target.as_ref().is_none_or(|wanted| entry.is_about(wanted));
-    let late = since.is_none_or(|since| entry.at().is_some_and(|at| at >= since));
-    let refused = !filter.refused || matches!(entry.code.as_str(), "UNAUTHENTICATED" | "PERMISSION_DENIED");
-    by_identity
-        && about
-        && late
-        && refused
-        && same(&filter.rpc, &entry.rpc)
-        && same(&filter.code, &entry.code)
+    let reason = match (line.reason.as_str(), line.cause.as_str()) {
+        (reason, "") => reason.to_owned(),
+        (reason, cause) => format!("{reason} ({cause})"),
+    };
+    let what = if line.note.is_empty() { &line.rpc } else { &line.note };
+    let cells = [
+        line.number.to_string(),
+        humantime::format_rfc3339_micros(line.at).to_string(),
+        stage.to_owned(),
+        line.identity.clone(),
+        line.peer.clone(),
+        what.clone(),
+        about.join(" "),
+        line.code.clone(),
+        reason,
+    ];
+    cells.map(|cell| Cell::from(one_line(&cell).into_owned()))
 }

@@ -162,6 +162,12 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "events",
         ["events", "events --follow --topic actor --severity warning", "events --job JOB --since 2h -o json"],
     ),
+    ("access", ["access ls", "access audit --refused", "access audit --identity token:ci --since 2h"]),
+    ("access ls", ["access ls", "access ls -o json", "--server https://host:50051 access ls"]),
+    (
+        "access audit",
+        ["access audit", "access audit --refused --since 1d", "access audit --rpc DeleteActor -n 10 -o json"],
+    ),
     ("dashboard", ["dashboard", "dashboard --no-open", "--server https://host:50051 dashboard --no-open -q"]),
     ("info", ["info", "info -o json", "--server https://host:50051 info"]),
     (

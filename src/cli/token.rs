@@ -16,8 +16,10 @@ use super::table::{Cell, Column, Table};
 use super::values::span;
 use super::{Exit, Failure, Format, Output};
 use crate::adapters::system_clock::SystemClock;
-use crate::config::{Config, Env, FileToken, Flags, TokenFileEdit, TokenFileError, read_tokens};
-use crate::domain::access::{ID_BYTES, Identity, NewToken, Pattern, SECRET_BYTES, is_id, new_id};
+use crate::config::{Config, Env, Flags, TokenFileEdit, TokenFileError, read_tokens};
+use crate::domain::access::{
+    ID_BYTES, Identity, NewToken, Pattern, SECRET_BYTES, StoredToken, is_id, new_id,
+};
 use crate::ports::clock::Clock;
 use crate::private_file::PrivateFileError;
 
@@ -115,7 +117,7 @@ fn create(file: &Path, args: &GrantArgs, quiet: bool) -> Result<(), Failure> {
         Some(id) if !is_id(id) => {
             return Err(Failure::usage(format!("--id {id:?} is no id: use 1 to 64 of a-z, 0-9 and -")));
         }
-        Some(id) if taken.iter().any(|token| token.stored.identity.id == *id) => {
+        Some(id) if taken.iter().any(|token| token.identity.id == *id) => {
             let message = format!("there is a token {id} already: choose another id, or rotate that one");
             return Err(Failure::new(Exit::Refused, message));
         }
@@ -149,7 +151,7 @@ fn list(file: &Path, format: Format, quiet: bool) -> Result<(), Failure> {
     let tokens = read_tokens(file)?;
     let out = Output::new(format, quiet);
     if quiet {
-        let ids: Vec<String> = tokens.iter().map(|token| token.stored.identity.id.clone()).collect();
+        let ids: Vec<String> = tokens.iter().map(|token| token.identity.id.clone()).collect();
         return out.data(&ids.join("\n"));
     }
     match format {
@@ -163,16 +165,16 @@ fn list(file: &Path, format: Format, quiet: bool) -> Result<(), Failure> {
     }
 }
 
-fn row(token: &FileToken) -> [String; 6] {
-    let Identity { id, name, roles, scopes, not_after, .. } = &token.stored.identity;
+fn row(token: &StoredToken) -> [String; 6] {
+    let Identity { id, name, roles, scopes, not_after, .. } = &token.identity;
     let callers = scopes.callers.as_deref().map_or_else(|| "-".to_owned(), words);
     let end = |end: Option<SystemTime>| end.map_or_else(|| "-".to_owned(), time);
-    let previous = token.stored.previous.map(|previous| previous.not_after);
+    let previous = token.previous.map(|previous| previous.not_after);
     [id.clone(), name.clone(), roles.to_string(), callers, end(*not_after), end(previous)]
 }
 
-fn json(token: &FileToken) -> serde_json::Value {
-    let Identity { id, name, roles, scopes, quotas, not_after, .. } = &token.stored.identity;
+fn json(token: &StoredToken) -> serde_json::Value {
+    let Identity { id, name, roles, scopes, quotas, not_after, .. } = &token.identity;
     let list = |patterns: &Option<Vec<Pattern>>| {
         patterns.as_ref().map(|all| all.iter().map(Pattern::to_string).collect::<Vec<_>>())
     };
@@ -190,7 +192,7 @@ fn json(token: &FileToken) -> serde_json::Value {
         "max_running": quotas.jobs.max_running,
         "created_at": token.created_at.map(time),
         "not_after": not_after.map(time),
-        "previous_not_after": token.stored.previous.map(|previous| time(previous.not_after)),
+        "previous_not_after": token.previous.map(|previous| time(previous.not_after)),
     })
 }
 

@@ -24,7 +24,7 @@ use super::error::is_timeout;
 use crate::grpc_timeout;
 
 /// Calls that can be repeated without harm; the clients of all languages repeat the same ones.
-const READS: [&str; 9] = [
+const READS: [&str; 11] = [
     "/hero.supervisor.v1.Supervisor/GetServerInfo",
     "/hero.supervisor.v1.Supervisor/GetActor",
     "/hero.supervisor.v1.Supervisor/ListActors",
@@ -34,6 +34,8 @@ const READS: [&str; 9] = [
     "/hero.supervisor.v1.Supervisor/GetJob",
     "/hero.supervisor.v1.Supervisor/ListJobs",
     "/hero.supervisor.v1.Supervisor/ListEvents",
+    "/hero.supervisor.v1.Supervisor/ListIdentities",
+    "/hero.supervisor.v1.Supervisor/ListAuditEntries",
 ];
 /// Delays between four attempts.
 const REPEATS: ExponentialBuilder = ExponentialBuilder::new()

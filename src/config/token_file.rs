@@ -54,20 +54,11 @@ pub enum TokenFileError {
     NotFound(String),
 }
 
-/// One token of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileToken {
-    /// Digests, identity and end.
-    pub stored: StoredToken,
-    /// Time of creation, if the file has it.
-    pub created_at: Option<SystemTime>,
-}
-
 /// Reads the tokens of a file.
 ///
 /// # Errors
 /// A file that cannot be read, that others can read, or that has any mistake; all mistakes are named.
-pub fn read_tokens(path: &Path) -> Result<Vec<FileToken>, TokenFileError> {
+pub fn read_tokens(path: &Path) -> Result<Vec<StoredToken>, TokenFileError> {
     parse(path, &read(path)?)
 }
 
@@ -78,7 +69,7 @@ fn read(path: &Path) -> Result<String, TokenFileError> {
 }
 
 /// Parses the text of a file.
-fn parse(path: &Path, text: &str) -> Result<Vec<FileToken>, TokenFileError> {
+fn parse(path: &Path, text: &str) -> Result<Vec<StoredToken>, TokenFileError> {
     let invalid = |what: String| TokenFileError::Invalid { path: path.to_owned(), what };
     // The error of the parser quotes a line, which may have a digest, but never a secret.
     let values: Dict = Toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
@@ -92,9 +83,9 @@ fn parse(path: &Path, text: &str) -> Result<Vec<FileToken>, TokenFileError> {
         let mut part = Violations::new();
         let token = one(table, &mut part);
         if let Some(token) = &token
-            && !ids.insert(token.stored.identity.id.clone())
+            && !ids.insert(token.identity.id.clone())
         {
-            part.add("id", format!("is {:?}, and so is that of another one", token.stored.identity.id));
+            part.add("id", format!("is {:?}, and so is that of another one", token.identity.id));
         }
         violations.nest(&format!("{KEY}[{index}]"), part);
         tokens.extend(token);
@@ -105,7 +96,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<FileToken>, TokenFileError> {
     }
 }
 
-fn one(table: &Dict, violations: &mut Violations) -> Option<FileToken> {
+fn one(table: &Dict, violations: &mut Violations) -> Option<StoredToken> {
     let mut table = Table::new(table, violations);
     let id: String = table.required("id");
     if !id.is_empty() && !is_id(&id) {
@@ -123,7 +114,7 @@ fn one(table: &Dict, violations: &mut Violations) -> Option<FileToken> {
         not_after,
         ..Identity::new(IdentityKind::Token, id, grant.roles)
     };
-    Some(FileToken { stored: StoredToken { identity, digest: digest?, previous }, created_at })
+    Some(StoredToken { identity, digest: digest?, previous, created_at })
 }
 
 /// Reads a digest, which is required.

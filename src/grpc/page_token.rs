@@ -55,6 +55,24 @@ impl PageRequest for pb::ListEventsRequest {
     }
 }
 
+impl PageRequest for pb::ListIdentitiesRequest {
+    const CALL: &'static str = "ListIdentities";
+
+    fn strip(&mut self) -> String {
+        self.page_size = 0;
+        std::mem::take(&mut self.page_token)
+    }
+}
+
+impl PageRequest for pb::ListAuditEntriesRequest {
+    const CALL: &'static str = "ListAuditEntries";
+
+    fn strip(&mut self) -> String {
+        self.page_size = 0;
+        std::mem::take(&mut self.page_token)
+    }
+}
+
 /// The token of a request, and the digest of its call and filters.
 #[derive(Debug, Clone)]
 pub(crate) struct PageToken {

@@ -2,6 +2,7 @@
 //!
 //! Field paths are those of the proto (`job.script`, `config.args[3]`), as the caller knows them.
 
+mod access;
 mod actor;
 mod confinement;
 pub(crate) mod event;
@@ -15,6 +16,7 @@ mod update_script_type;
 mod value;
 mod watch_job;
 
+pub(crate) use access::{list_audit_entries, list_identities};
 pub(crate) use actor::{
     actor_view, create_actor, get_actor, list_actors, restart_actors, scale_actors, stop_options,
     wait_for_actor,

@@ -1,5 +1,6 @@
 //! Responses: from domain to proto. Rendering cannot fail.
 
+mod access;
 mod actor;
 mod actor_state;
 mod event;
@@ -11,6 +12,7 @@ mod script_types;
 
 use std::time::{Duration, SystemTime};
 
+pub(crate) use access::{audit_entry, known_identity};
 pub(crate) use actor::{ActorView, actor, basic_actor, changed, config as actor_config, results, usage};
 pub(crate) use event::{SNAPSHOT_MARK, bookmark, event, health_event};
 pub(crate) use health::{health_report, health_reports};

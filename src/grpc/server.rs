@@ -40,8 +40,10 @@ use crate::grpc::serving_status::ServingStatus;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
 use crate::ports::audit::AuditLog;
+use crate::ports::audit_reader::AuditReader;
 use crate::ports::authenticator::{Authenticator, Everybody};
 use crate::ports::event_log::EventLog;
+use crate::ports::identity_directory::IdentityDirectory;
 use crate::proto;
 use crate::proto::supervisor_server::SupervisorServer;
 use crate::shutdown::Shutdown;
@@ -68,6 +70,8 @@ pub struct GrpcServer {
     dashboard: Option<Hosts>,
     authenticator: Arc<dyn Authenticator>,
     audit: Option<Arc<dyn AuditLog>>,
+    identities: Option<Arc<dyn IdentityDirectory>>,
+    audit_reader: Option<Arc<dyn AuditReader>>,
 }
 
 impl GrpcServer {
@@ -81,8 +85,19 @@ impl GrpcServer {
     ) -> Self {
         let (hub, web_origins) = (EventHub::new(log), Vec::new());
         let authenticator = Arc::new(Everybody::default());
-        let (dashboard, audit) = (None, None);
-        Self { supervisor, lifecycle, hub, info, drain_delay, web_origins, dashboard, authenticator, audit }
+        Self {
+            supervisor,
+            lifecycle,
+            hub,
+            info,
+            drain_delay,
+            web_origins,
+            dashboard: None,
+            authenticator,
+            audit: None,
+            identities: None,
+            audit_reader: None,
+        }
     }
 
     /// Also serves gRPC-Web to pages of these origins; `*` means any origin.
@@ -106,6 +121,16 @@ impl GrpcServer {
     #[must_use]
     pub fn with_audit(self, audit: Option<Arc<dyn AuditLog>>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// Tells admins who may call and who has called; without them, that everybody may, and that no log is kept.
+    #[must_use]
+    pub fn with_access_lists(
+        self,
+        identities: Option<Arc<dyn IdentityDirectory>>,
+        audit_reader: Option<Arc<dyn AuditReader>>,
+    ) -> Self {
+        Self { identities, audit_reader, ..self }
     }
 
     /// Serves connections until `shutdown`; see the module for the stages of the end.
@@ -198,6 +223,8 @@ impl GrpcServer {
             gate,
             hub: Some(self.hub),
             sessions,
+            identities: self.identities,
+            audit_reader: self.audit_reader,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The handlers of all calls, a few lines each: parse, call the domain, render.
 
+mod access_lists;
 mod actor_logs;
 mod call;
 mod events;
@@ -13,6 +14,8 @@ mod snapshot;
 mod usage;
 mod watch_health;
 mod watch_job;
+
+use std::sync::Arc;
 
 use call::no_reason;
 use futures::stream::BoxStream;
@@ -40,6 +43,8 @@ use crate::grpc::render::{self, ActorView};
 use crate::grpc::server_info::ServerInfo;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::status::Failure;
+use crate::ports::audit_reader::AuditReader;
+use crate::ports::identity_directory::IdentityDirectory;
 use crate::proto as pb;
 use crate::proto::supervisor_server;
 
@@ -47,7 +52,6 @@ type Answer<T> = Result<Response<T>, Status>;
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
 
 /// The service of the contract.
-#[derive(Debug)]
 pub(crate) struct SupervisorService {
     pub(crate) supervisor: Supervisor,
     pub(crate) lifecycle: ActorLifecycleManager,
@@ -57,6 +61,10 @@ pub(crate) struct SupervisorService {
     /// Source of events for watches; None when no event log is kept.
     pub(crate) hub: Option<EventHub>,
     pub(crate) sessions: Sessions,
+    /// Identities that may call; None if everybody may.
+    pub(crate) identities: Option<Arc<dyn IdentityDirectory>>,
+    /// The audit log, if there is one.
+    pub(crate) audit_reader: Option<Arc<dyn AuditReader>>,
 }
 
 #[tonic::async_trait]
@@ -478,6 +486,24 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn list_events(&self, request: Request<pb::ListEventsRequest>) -> Answer<pb::ListEventsResponse> {
         let permit = permit(&request)?;
         Ok(Response::new(self.event_page(&permit, request.into_inner()).await?))
+    }
+
+    // Access
+
+    async fn list_identities(
+        &self,
+        request: Request<pb::ListIdentitiesRequest>,
+    ) -> Answer<pb::ListIdentitiesResponse> {
+        decide(&permit(&request)?, Target::Whole)?;
+        Ok(Response::new(self.identity_page(request.get_ref())?))
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<pb::ListAuditEntriesRequest>,
+    ) -> Answer<pb::ListAuditEntriesResponse> {
+        decide(&permit(&request)?, Target::Whole)?;
+        Ok(Response::new(self.audit_page(request.into_inner()).await?))
     }
 }
 

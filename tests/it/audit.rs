@@ -4,4 +4,5 @@ mod chain;
 mod disk;
 mod file;
 mod log;
+mod pages;
 mod service;

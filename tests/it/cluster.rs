@@ -7,3 +7,4 @@ mod migration;
 mod migration_load;
 mod refusals;
 mod tls;
+mod usage;

@@ -287,12 +287,13 @@ export const STEPS = [
     await page.keyboard.press("Enter");
     await page.locator("main h1", { hasText: "osis_actor_0" }).waitFor();
   }],
-  ["a viewer signs in, is offered no action, and is signed out when the token ends", async ({ browser, server, dist }) => {
+  ["a viewer signs in, is offered no action, and is signed out when the token ends", async ({ browser, server, dist, made }) => {
     const guarded = new GuardedServer(server);
     try {
       const viewer = await guarded.token("viewer", "Eve");
       const operator = await guarded.token("operator", "Olaf");
-      const own = await guarded.start();
+      const admin = await guarded.token("admin", "Ada");
+      const own = await guarded.start({ more: ["--audit-log", `${server.dir}/audit.ndjson`] });
       const url = dist ? await serveFiles(dist, guarded) : own;
       const page = await open(browser, url, { signIn: true });
       await page.getByRole("heading", { name: "Hero Supervisor" }).waitFor();
@@ -313,6 +314,16 @@ export const STEPS = [
         assert.equal(await page.locator("main input[type=checkbox][aria-label^=Select]").count(), 0);
       }
       await check(page, "viewer");
+      await visit(page, `#/job/${made.failed}`, made.failed);
+      await page.getByText("Your roles do not show scripts, environments, results and logs.").waitFor();
+      await page.locator("main h1 .pill", { hasText: "failed" }).waitFor();
+      assert.equal(await page.locator(".script").count(), 0);
+      await check(page, "job of a viewer");
+      await visit(page, "#/access", "Access");
+      await page.getByText("Only admins see who may call, and who has called").waitFor();
+      assert.equal(await page.getByRole("region", { name: "Audit log" }).count(), 0);
+      await check(page, "access of a viewer");
+      await visit(page, "#/jobs", "Jobs");
       await page.reload();
       await live(page);
       assert.equal(await page.evaluate(() => JSON.stringify([document.cookie, sessionStorage.length, localStorage.getItem("hero-supervisor.token")])), '["",0,null]', "no script sees who it is");
@@ -326,6 +337,25 @@ export const STEPS = [
       await visit(page, "#/access", "Access");
       await page.getByRole("button", { name: "Sign out" }).click();
       await page.getByText("hero-supervisor dashboard opens this page").waitFor();
+      await guarded.cli("queue", "pause", "v", "--token", viewer.text).then(() => assert.fail("a revoked token is taken"), () => undefined);
+      await guarded.cli("queue", "pause", "v", "--token", operator.text);
+      await guarded.cli("queue", "resume", "v", "--token", operator.text);
+      await page.getByLabel("Token").fill(admin.text);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await live(page);
+      await visit(page, "#/access", "Access");
+      const known = page.locator(".scroll-x[aria-label='Who may call']");
+      await known.locator("tr", { hasText: admin.id }).filter({ hasText: "Ada" }).waitFor();
+      assert.ok(!(await known.innerText()).includes(viewer.id), "a revoked token is not there");
+      const log = page.locator(".scroll-x[aria-label='Audit log']");
+      await log.locator("tr", { hasText: "ResumeQueue" }).filter({ hasText: "Olaf" }).first().waitFor();
+      await page.getByLabel("refused only").check();
+      await page.getByRole("button", { name: "Filter", exact: true }).click();
+      await log.locator("tr", { hasText: "UNAUTHENTICATED" }).first().waitFor();
+      assert.equal(await log.locator("tr", { hasText: "ResumeQueue" }).count(), 0);
+      const denied = await log.locator("tr", { hasText: "GetJob" }).filter({ hasText: "Eve" }).count();
+      assert.ok(denied <= 8, `the page of a viewer has asked ${denied} times for what it may not see`);
+      await check(page, "access of an admin");
       await page.context().close();
       // A code of the command line signs in by itself, once.
       const code = (await guarded.cli("dashboard", "--token", operator.text)).trim().split("#")[1];

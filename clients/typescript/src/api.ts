@@ -7,6 +7,7 @@ export {
 } from "./errors.js";
 export type { ClientOptions, WaitOptions } from "./wait.js";
 export { VERSION } from "./version.js";
+export * from "./gen/hero/supervisor/v1/access_pb.js";
 export * from "./gen/hero/supervisor/v1/actor_pb.js";
 export * from "./gen/hero/supervisor/v1/error_reason_pb.js";
 export * from "./gen/hero/supervisor/v1/event_pb.js";

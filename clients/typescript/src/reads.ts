@@ -7,6 +7,7 @@ import { parseError } from "./errors.js";
 // give them a request id, and by nobody else.
 const READS = new Set([
   "GetServerInfo", "GetActor", "ListActors", "GetScriptType", "ListScriptTypes", "AwaitJob", "GetJob", "ListJobs", "ListEvents",
+  "ListIdentities", "ListAuditEntries",
 ]);
 const MOST_ATTEMPTS = 4;
 const FIRST_DELAY_MS = 200;

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::write::{WriteLock, replace};
-use super::{FileToken, KEY, TokenFileError, parse, read};
-use crate::domain::access::NewToken;
+use super::{KEY, TokenFileError, parse, read};
+use crate::domain::access::{NewToken, StoredToken};
 use crate::hex;
 use crate::private_file::PrivateFileError;
 
@@ -78,7 +78,7 @@ impl TokenFileEdit {
     ///
     /// # Errors
     /// A change that broke a rule.
-    pub fn tokens(&self) -> Result<Vec<FileToken>, TokenFileError> {
+    pub fn tokens(&self) -> Result<Vec<StoredToken>, TokenFileError> {
         parse(&self.path, &self.document.to_string())
     }
 

@@ -39,12 +39,12 @@ fn what_is_written_is_read_and_the_secret_is_not_in_the_file() {
     assert!(text.starts_with('#') && !text.contains(secret), "{text}");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let tokens = read_tokens(&path).unwrap();
-    let identity = &tokens[0].stored.identity;
+    let identity = &tokens[0].identity;
     assert_eq!((identity.id.as_str(), identity.name.as_str()), ("k3v9", "billing backend"));
     assert_eq!((identity.roles, identity.quotas.rps), (Role::Submitter.into(), Some(200)));
     let jobs = JobQuota { max_queued: Some(100), max_running: Some(5) };
     assert_eq!(identity.quotas.jobs, jobs);
-    let table = TokenTable::new(tokens.into_iter().map(|token| token.stored));
+    let table = TokenTable::new(tokens);
     assert!(table.check(&token.text, NOW).is_ok());
     assert!(table.check(&token.text, NOW + Duration::from_secs(3600)).is_err());
 }
@@ -66,7 +66,7 @@ fn comments_and_other_tokens_stay_when_one_is_rotated_or_removed() {
     let mut edit = TokenFileEdit::open(&path).unwrap();
     edit.rotate(&fresh, Some(NOW + Duration::from_secs(60))).unwrap();
     edit.save().unwrap();
-    let table = || TokenTable::new(read_tokens(&path).unwrap().into_iter().map(|token| token.stored));
+    let table = || TokenTable::new(read_tokens(&path).unwrap());
     assert!(table().check(&fresh.text, NOW).is_ok() && table().check(&one.text, NOW).is_ok());
     assert!(table().check(&one.text, NOW + Duration::from_secs(61)).is_err());
     let again = NewToken::new("one", &[4; 32]);
@@ -149,7 +149,7 @@ fn a_time_after_the_year_9999_is_written_as_the_last_one() {
     edit.add(&token, &TokenGrant { not_after: Some(far), ..grant(&["viewer"]) }, NOW);
     edit.rotate(&NewToken::new("k3v9", &[8; 32]), Some(far)).unwrap();
     edit.save().unwrap();
-    let end = read_tokens(&path).unwrap()[0].stored.identity.not_after.unwrap();
+    let end = read_tokens(&path).unwrap()[0].identity.not_after.unwrap();
     assert_eq!(humantime::format_rfc3339_seconds(end).to_string(), "9999-12-31T23:59:59Z");
 }
 

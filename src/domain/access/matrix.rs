@@ -81,7 +81,7 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 40] = [
+pub const RULES: [Rule; 42] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
     row("CreateLoginCode",      Yes,      Yes,       Yes),
@@ -119,6 +119,8 @@ pub const RULES: [Rule; 40] = [
     row("WatchJob",             Basic,    Own,       Yes),
     row("WatchEvents",          Basic,    Own,       Yes),
     row("ListEvents",           Basic,    Own,       Yes),
+    row("ListIdentities",       No,       No,        No),
+    row("ListAuditEntries",     No,       No,        No),
     // Calls of other services.
     open("grpc.health.v1.Health/Check",                                 Anonymous::Always),
     open("grpc.health.v1.Health/Watch",                                 Anonymous::Always),

@@ -17,6 +17,8 @@ pub struct StoredToken {
     pub digest: [u8; 32],
     /// The secret before the last rotation, which stays valid for a while.
     pub previous: Option<PreviousSecret>,
+    /// Time of creation, if the file has it.
+    pub created_at: Option<SystemTime>,
 }
 
 /// A secret that was replaced.
@@ -47,6 +49,8 @@ pub struct TokenTable(HashMap<String, Entry>);
 
 #[derive(Debug)]
 struct Entry {
+    created_at: Option<SystemTime>,
+    previous_not_after: Option<SystemTime>,
     /// Each digest with the identity that it proves: that of the previous secret ends earlier.
     secrets: Vec<([u8; 32], Arc<Identity>)>,
 }
@@ -55,14 +59,16 @@ impl TokenTable {
     /// Makes a table. Of two tokens with one id the later one counts; whoever reads them has refused that before.
     pub fn new(tokens: impl IntoIterator<Item = StoredToken>) -> Self {
         let entry = |token: StoredToken| {
+            let (created_at, previous) = (token.created_at, token.previous);
+            let previous_not_after = previous.map(|previous| previous.not_after);
             let identity = Arc::new(token.identity);
             let mut secrets = vec![(token.digest, Arc::clone(&identity))];
-            if let Some(previous) = token.previous {
+            if let Some(previous) = previous {
                 let end = identity.not_after.map_or(previous.not_after, |end| end.min(previous.not_after));
                 let earlier = Identity { not_after: Some(end), ..Identity::clone(&identity) };
                 secrets.push((previous.digest, Arc::new(earlier)));
             }
-            (identity.id.clone(), Entry { secrets })
+            (identity.id.clone(), Entry { created_at, previous_not_after, secrets })
         };
         Self(tokens.into_iter().map(entry).collect())
     }
@@ -75,6 +81,19 @@ impl TokenTable {
     /// Returns true without any token.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns each token without its secrets: its identity, its time of creation, and the end of its previous secret.
+    pub fn entries(&self) -> impl Iterator<Item = (&Identity, Option<SystemTime>, Option<SystemTime>)> {
+        self.0.values().filter_map(|entry| {
+            let (_digest, identity) = entry.secrets.first()?;
+            Some((identity.as_ref(), entry.created_at, entry.previous_not_after))
+        })
+    }
+
+    /// Returns true for the id of a token.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains_key(id)
     }
 
     /// Returns whose token it is, and the digest of its secret.
@@ -116,7 +135,7 @@ mod tests {
 
     fn stored(token: &NewToken) -> StoredToken {
         let identity = Identity::new(IdentityKind::Token, &token.id, Role::Viewer);
-        StoredToken { identity, digest: token.digest, previous: None }
+        StoredToken { identity, digest: token.digest, previous: None, created_at: None }
     }
 
     #[test]

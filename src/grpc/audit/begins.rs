@@ -25,7 +25,7 @@ use crate::ports::audit::{AuditLog, AuditTarget, AuditedCall};
 const PREFIX: usize = 5;
 
 /// Calls that change nothing. Every other one is a change, also one that this list does not know yet.
-const READS: [&str; 14] = [
+const READS: [&str; 16] = [
     "GetServerInfo",
     "GetActor",
     "ListActors",
@@ -40,6 +40,8 @@ const READS: [&str; 14] = [
     "WatchJob",
     "WatchEvents",
     "ListEvents",
+    "ListIdentities",
+    "ListAuditEntries",
 ];
 
 /// Notes calls that are let through.

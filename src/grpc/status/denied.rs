@@ -40,6 +40,13 @@ impl Failure {
             .retry(AUDIT_RETRY)
     }
 
+    /// The audit log cannot be read.
+    pub(crate) fn audit_unreadable(cause: &str) -> Self {
+        Self::new(Code::Unavailable, Reason::AuditUnavailable, cause.to_owned())
+            .with("cause", cause)
+            .retry(AUDIT_RETRY)
+    }
+
     /// The caller may not do it.
     pub(crate) fn denied(permit: &Permit, denied: Denied) -> Self {
         let rpc = permit.rpc();

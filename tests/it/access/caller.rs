@@ -63,7 +63,12 @@ impl Caller {
 
     /// The entry of the token file.
     pub(crate) fn stored(&self) -> StoredToken {
-        StoredToken { identity: self.identity.clone(), digest: self.token.digest, previous: None }
+        StoredToken {
+            identity: self.identity.clone(),
+            digest: self.token.digest,
+            previous: None,
+            created_at: None,
+        }
     }
 }
 

@@ -42,7 +42,7 @@ const COLUMNS: [&str; 10] = [
 /// T FAILED_PRECONDITION NO_ACTORS_FOR_SCRIPT_TYPE             B FAILED_PRECONDITION BINARY_INVALID
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 40] = [
+const TABLE: [(&str, &str); 42] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
     ("CreateLoginCode",       "UUUUU....."),
@@ -80,6 +80,8 @@ const TABLE: [(&str, &str); 40] = [
     ("WatchJob",              "UUUUUPJ..."),
     ("WatchEvents",           "UUUUU....."),
     ("ListEvents",            "UUUUU....."),
+    ("ListIdentities",        "UUUUUPPPP."),
+    ("ListAuditEntries",      "UUUUUPPPP."),
     ("grpc.health.v1.Health/Check", ".........."),
     ("grpc.health.v1.Health/Watch", ".........."),
     ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo",      "UUUUU....."),

@@ -42,7 +42,7 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 40] = [
+const EXPECTED: [(&str, &str); 42] = [
     ("GetServerInfo", "nvpsoa"),
     ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
@@ -79,6 +79,8 @@ const EXPECTED: [(&str, &str); 40] = [
     ("WatchJob", "vpsoa"),
     ("WatchEvents", "vpsoa"),
     ("ListEvents", "vpsoa"),
+    ("ListIdentities", "a"),
+    ("ListAuditEntries", "a"),
     ("grpc.health.v1.Health/Check", "nvpsoa"),
     ("grpc.health.v1.Health/Watch", "nvpsoa"),
     ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "vpsoa"),

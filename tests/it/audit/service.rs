@@ -229,6 +229,88 @@ async fn reads_and_watches_are_noted_where_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn an_admin_sees_who_may_call_and_nobody_else_does() {
+    let mut stage = Stage::start(&["--audit-reads"]).await;
+    let mut admin = stage.client(&stage.admin);
+    let asked = pb::ListIdentitiesRequest { page_size: 2, ..Default::default() };
+    for token in [&stage.viewer, &stage.submitter] {
+        let refused = stage.client(token).list_identities(asked.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+    }
+    stage.until("ListIdentities", &["done", "done"]).await;
+    let page = admin.list_identities(asked.clone()).await.unwrap().into_inner();
+    assert!(page.authentication_required);
+    let next = pb::ListIdentitiesRequest { page_token: page.next_page_token.clone(), ..asked };
+    let rest = admin.list_identities(next).await.unwrap().into_inner();
+    let known: Vec<_> = page.identities.into_iter().chain(rest.identities).collect();
+    let subjects: Vec<&str> = known.iter().map(|known| known.subject.as_str()).collect();
+    assert_eq!(subjects, ["billing", "boss", "reader", ""]);
+    let [billing, boss, reader, anonymous] = &known[..] else { panic!("{known:?}") };
+    assert_eq!((boss.name.as_str(), &boss.roles[..]), ("the boss", &["admin".to_owned()][..]));
+    assert_eq!(billing.scopes.as_ref().unwrap().callers, ["billing"]);
+    assert!(boss.last_used_time.is_some() && reader.last_used_time.is_some() && boss.create_time.is_some());
+    assert_eq!(anonymous.kind(), pb::known_identity::Kind::Anonymous);
+    assert_eq!(anonymous.allowed_calls, ["GetServerInfo"]);
+
+    let server = format!("http://{}", stage.service.address());
+    let ran = run(["--server", &server, "--token", &stage.admin, "access", "ls", "-o", "json"]);
+    assert!(
+        ran.code == 0 && ran.stdout.contains("\"the boss\"") && !ran.stdout.contains("sha256"),
+        "{ran:?}"
+    );
+    let ran = run(["--server", &server, "--token", &stage.viewer, "access", "ls"]);
+    assert!(ran.code != 0 && ran.stderr.contains("admin"), "{ran:?}");
+    stage.end().await;
+    let noted = stage.noted();
+    let reads = noted.iter().filter(|line| line["rpc"] == "ListIdentities" && line["code"] == "OK");
+    assert_eq!(reads.count(), 3, "reads are noted where that is asked for");
+}
+
+#[tokio::test]
+async fn an_admin_sees_who_has_called_and_nobody_else_does() {
+    let mut stage = Stage::start(&[]).await;
+    let mut admin = stage.client(&stage.admin);
+    admin.pause_queue(pause()).await.unwrap();
+    stage.until("PauseQueue", &["received", "done"]).await;
+    let ends: [&[&str]; 2] = [&["done"], &["done", "done"]];
+    for (token, ends) in [&stage.viewer, &stage.submitter].into_iter().zip(ends) {
+        let request = pb::ListAuditEntriesRequest::default();
+        let refused = stage.client(token).list_audit_entries(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied);
+        stage.until("ListAuditEntries", ends).await;
+    }
+    let asked = pb::ListAuditEntriesRequest { refused_only: true, page_size: 1, ..Default::default() };
+    let page = admin.list_audit_entries(asked.clone()).await.unwrap().into_inner();
+    assert!(page.log_enabled);
+    let [entry] = &page.entries[..] else { panic!("{page:?}") };
+    assert_eq!((entry.rpc.as_str(), entry.code.as_str()), ("ListAuditEntries", "PERMISSION_DENIED"));
+    assert_eq!((entry.identity.as_str(), entry.cause.as_str()), ("token:billing", "role"));
+    let next = pb::ListAuditEntriesRequest { page_token: page.next_page_token, ..asked };
+    let older = admin.list_audit_entries(next.clone()).await.unwrap().into_inner();
+    assert_eq!(older.entries[0].identity, "token:reader");
+    let foreign = pb::ListAuditEntriesRequest { refused_only: false, ..next };
+    let refused = admin.list_audit_entries(foreign).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let rpc = "x".repeat(2000);
+    let wrong = pb::ListAuditEntriesRequest { stage: 99, page_size: -1, rpc, ..Default::default() };
+    let refused = admin.list_audit_entries(wrong).await.unwrap_err();
+    for field in ["stage", "page_size", "rpc"] {
+        assert!(format!("{refused:?}").contains(field), "{refused:?}");
+    }
+
+    let server = format!("http://{}", stage.service.address());
+    let ran = run(["--server", &server, "--token", &stage.admin, "access", "audit", "--rpc", "pausequeue"]);
+    assert!(ran.code == 0 && ran.stdout.contains("token:boss") && ran.stdout.contains("OK"), "{ran:?}");
+    let path = stage.path();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let refused = admin.list_audit_entries(pb::ListAuditEntriesRequest::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.message().contains("cannot be read"), "{refused:?}");
+    stage.service.signal(Signal::SIGKILL);
+}
+
+#[tokio::test]
 async fn a_supervisor_that_was_killed_goes_on_where_it_was_and_no_second_one_writes_beside_it() {
     let mut stage = Stage::start(&[]).await;
     stage.client(&stage.admin).pause_queue(pause()).await.unwrap();

@@ -4,6 +4,7 @@ import { ms, span } from "../format";
 import * as session from "../session";
 import { now, start, tick } from "../store/live";
 import { T } from "../texts";
+import { AuditLines, Identities } from "./access-lists";
 import { Ago, Card, Copy, Facts, Field, Heading, Plain } from "../ui/basics";
 
 /** Who may do what is decided by files of the server; this shows what the server tells of it. */
@@ -36,9 +37,11 @@ export function Access() {
           ]} />
         </Card>
       </div>
+      <Identities />
+      <AuditLines />
       <Card title={T.tokens}>
         <p>{T.tokensMore}</p>
-        {([["token create --role operator --name ci", T.tokenCreate], ["token ls", T.tokenList], ["token revoke ID", T.tokenRevoke], ["audit ls", T.auditList]] as const).map(([line, what]) => (
+        {([["token create --role operator --name ci", T.tokenCreate], ["token ls", T.tokenList], ["token revoke ID", T.tokenRevoke], ["access audit", T.auditList]] as const).map(([line, what]) => (
           <div key={line}><p class="muted">{what}</p><div class="copy-line"><code tabIndex={0}>hero-supervisor {line}</code><Copy text={`hero-supervisor ${line}`} what={what} /></div></div>
         ))}
       </Card>

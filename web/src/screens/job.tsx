@@ -1,13 +1,14 @@
 import { toJsonString } from "@bufbuild/protobuf";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { JobSchema, Job_ResultKind, Job_State, JobView, type Job as JobMessage, type JobAttempt, type JobUsage } from "hero-supervisor/web";
+import { JobSchema, Job_ResultKind, Job_State, type Job as JobMessage, type JobAttempt, type JobUsage } from "hero-supervisor/web";
 import { cancelJob, changePriority, deleteJob, origin, retryJob } from "../actions";
 import { commands } from "../commands";
 import { bytes, ended, errorKind, ms, plain, scriptType, span, spanMs } from "../format";
 import { go, href } from "../router";
 import * as session from "../session";
 import { liveJob } from "../store/job";
+import { readJob } from "../store/readjob";
 import { now, onEvent, tick } from "../store/live";
 import { T } from "../texts";
 import { ActorLink, Ago, Card, Clock, Code, Copy, Empty, Facts, Heading, JobLink, JobPill, Plain } from "../ui/basics";
@@ -29,7 +30,7 @@ export function Job({ id }: { id: string }) {
     let following = false;
     const read = async (): Promise<void> => {
       try {
-        job.value = (await client.calls.getJob({ jobId: id, view: JobView.FULL }, { signal: stop.signal })).job;
+        job.value = await readJob(client, id, stop.signal);
         failed.value = "";
       } catch (error) {
         if (!stop.signal.aborted) failed.value = failureText(error);
@@ -96,9 +97,10 @@ function Shown({ job, lines, failed }: { job: JobMessage; lines: readonly LogLin
         <div class="stack">
           {job.error && <Failure job={job} />}
           {job.result !== undefined && <Result text={job.result} kind={job.resultKind} />}
-          <Card title={T.script} side={<Copy text={job.spec?.script ?? ""} what={T.script} />}>
-            <Script text={job.spec?.script ?? ""} mark={job.error?.line} />
-          </Card>
+          {/* Every job has a script; without one, the caller may not see it. */}
+          {job.spec?.script
+            ? <Card title={T.script} side={<Copy text={job.spec.script} what={T.script} />}><Script text={job.spec.script} mark={job.error?.line} /></Card>
+            : <p class="note">{T.noPayloads}</p>}
           {job.spec?.input && <Card title={T.input} side={<Copy text={job.spec.input} what={T.input} />}><Code text={job.spec.input} /></Card>}
           <Card title={T.log} pad={false}><Log lines={lines} empty={over ? T.noLog : T.noLogYet} name={T.log} /></Card>
         </div>

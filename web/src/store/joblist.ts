@@ -1,8 +1,9 @@
 /** The jobs that match a filter: pages of a list, kept as it is now by events. */
-import { Event_Type, Job_State, JobView, type Event, type SupervisorClient } from "hero-supervisor/web";
+import { Event_Type, Job_State, type Event, type SupervisorClient } from "hero-supervisor/web";
 import { line, typeOf, typeWord } from "../format";
 import { changedJob } from "./fold";
 import { liveJob, type LiveJob } from "./job";
+import { readJob } from "./readjob";
 
 /** What is asked for. It is in the address of the page. */
 export interface Filter {
@@ -199,7 +200,7 @@ export class Peeks {
     for (let id = this.#queue.shift(); id !== undefined; id = this.#queue.shift()) {
       this.#asked.add(id);
       try {
-        const { job } = await this.client.calls.getJob({ jobId: id, view: JobView.FULL });
+        const job = await readJob(this.client, id);
         if (!job) continue;
         this.#lines.set(id, line(job.spec?.script ?? "", 120));
         if (this.#lines.size > 3000) this.#lines.delete(this.#lines.keys().next().value!);

@@ -142,6 +142,7 @@ const (
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 71
 	// UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
 	// because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+	// The same for ListAuditEntries when the log cannot be read.
 	// Metadata: cause.
 	ErrorReason_ERROR_REASON_AUDIT_UNAVAILABLE ErrorReason = 72
 	// UNIMPLEMENTED: this version or this process manager does not support the call. GetServerInfo lists the calls that

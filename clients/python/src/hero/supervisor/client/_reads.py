@@ -28,6 +28,8 @@ _READS = frozenset(
         "GetJob",
         "ListJobs",
         "ListEvents",
+        "ListIdentities",
+        "ListAuditEntries",
     )
 )
 _MOST_ATTEMPTS = 5

@@ -152,6 +152,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 72
     """UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
     because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+    The same for ListAuditEntries when the log cannot be read.
     Metadata: cause.
     """
     ERROR_REASON_NOT_SUPPORTED: _ErrorReason.ValueType  # 80
@@ -305,6 +306,7 @@ Metadata: rpc, role (of the caller), needed; for a value outside of the scopes: 
 ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 72
 """UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
 because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+The same for ListAuditEntries when the log cannot be read.
 Metadata: cause.
 """
 ERROR_REASON_NOT_SUPPORTED: ErrorReason.ValueType  # 80

@@ -12,6 +12,7 @@ import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import hero.supervisor.v1.access_pb2
 import hero.supervisor.v1.actor_pb2
 import hero.supervisor.v1.event_pb2
 import hero.supervisor.v1.job_pb2
@@ -2879,3 +2880,142 @@ class ListEventsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["events", b"events", "next_page_token", b"next_page_token"]) -> None: ...
 
 global___ListEventsResponse = ListEventsResponse
+
+@typing.final
+class ListIdentitiesRequest(google.protobuf.message.Message):
+    """Request of ListIdentities."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most identities on a page, 0 to 1000. Default: 0, which means 100."""
+    page_token: builtins.str
+    """The next_page_token of the previous page; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+global___ListIdentitiesRequest = ListIdentitiesRequest
+
+@typing.final
+class ListIdentitiesResponse(google.protobuf.message.Message):
+    """Response of ListIdentities."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    AUTHENTICATION_REQUIRED_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """The page_token of the next page; empty on the last page."""
+    authentication_required: builtins.bool
+    """False if the server demands no identity: then everybody may make every call, and there are no identities."""
+    @property
+    def identities(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.access_pb2.KnownIdentity]:
+        """Tokens by their ids, then rules in the order of the configuration."""
+
+    def __init__(
+        self,
+        *,
+        identities: collections.abc.Iterable[hero.supervisor.v1.access_pb2.KnownIdentity] | None = ...,
+        next_page_token: builtins.str = ...,
+        authentication_required: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["authentication_required", b"authentication_required", "identities", b"identities", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListIdentitiesResponse = ListIdentitiesResponse
+
+@typing.final
+class ListAuditEntriesRequest(google.protobuf.message.Message):
+    """Request of ListAuditEntries. All filters must match."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: builtins.int
+    RPC_FIELD_NUMBER: builtins.int
+    TARGET_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
+    REFUSED_ONLY_FIELD_NUMBER: builtins.int
+    STAGE_FIELD_NUMBER: builtins.int
+    TIME_AFTER_FIELD_NUMBER: builtins.int
+    TIME_BEFORE_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    identity: builtins.str
+    """Matches lines of this caller: kind and id, or id."""
+    rpc: builtins.str
+    """Matches lines of this call."""
+    target: builtins.str
+    """Matches lines about an actor, a job, a script type or a caller of this name."""
+    code: builtins.str
+    """Matches ends with this gRPC code, for instance "OK" or "PERMISSION_DENIED"."""
+    refused_only: builtins.bool
+    """Matches only calls that were refused because of who calls."""
+    stage: hero.supervisor.v1.access_pb2.AuditEntry.Stage.ValueType
+    """Matches lines of this kind. Default: every line."""
+    page_size: builtins.int
+    """Most lines on a page, 0 to 1000. Default: 0, which means 100."""
+    page_token: builtins.str
+    """The next_page_token of the previous page; empty for the first page. The filters must be the same on every page."""
+    @property
+    def time_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Matches lines at or after this time."""
+
+    @property
+    def time_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Matches lines before this time."""
+
+    def __init__(
+        self,
+        *,
+        identity: builtins.str = ...,
+        rpc: builtins.str = ...,
+        target: builtins.str = ...,
+        code: builtins.str = ...,
+        refused_only: builtins.bool = ...,
+        stage: hero.supervisor.v1.access_pb2.AuditEntry.Stage.ValueType = ...,
+        time_after: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        time_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time_after", b"time_after", "time_before", b"time_before"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["code", b"code", "identity", b"identity", "page_size", b"page_size", "page_token", b"page_token", "refused_only", b"refused_only", "rpc", b"rpc", "stage", b"stage", "target", b"target", "time_after", b"time_after", "time_before", b"time_before"]) -> None: ...
+
+global___ListAuditEntriesRequest = ListAuditEntriesRequest
+
+@typing.final
+class ListAuditEntriesResponse(google.protobuf.message.Message):
+    """Response of ListAuditEntries."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    LOG_ENABLED_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """The page_token of the next page; empty on the last page."""
+    log_enabled: builtins.bool
+    """False if the server keeps no audit log."""
+    @property
+    def entries(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.access_pb2.AuditEntry]:
+        """The lines, the newest first. A page looks through 16 MiB of the log at most: with filters it may have few lines, or
+        none, and be followed by others.
+        """
+
+    def __init__(
+        self,
+        *,
+        entries: collections.abc.Iterable[hero.supervisor.v1.access_pb2.AuditEntry] | None = ...,
+        next_page_token: builtins.str = ...,
+        log_enabled: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["entries", b"entries", "log_enabled", b"log_enabled", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListAuditEntriesResponse = ListAuditEntriesResponse

@@ -233,6 +233,16 @@ class SupervisorStub(object):
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListEventsRequest.SerializeToString,
                 response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListEventsResponse.FromString,
                 _registered_method=True)
+        self.ListIdentities = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/ListIdentities',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListIdentitiesRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/ListAuditEntries',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class SupervisorServicer(object):
@@ -511,6 +521,20 @@ class SupervisorServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListIdentities(self, request, context):
+        """Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEntries(self, request, context):
+        """Lists lines of the audit log of this server, the newest first. For admins.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SupervisorServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -693,6 +717,16 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.ListEvents,
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListEventsRequest.FromString,
                     response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIdentities,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListIdentitiesRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListIdentitiesResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListAuditEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1686,6 +1720,60 @@ class Supervisor(object):
             '/hero.supervisor.v1.Supervisor/ListEvents',
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListEventsRequest.SerializeToString,
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/ListIdentities',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListIdentitiesRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/ListAuditEntries',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListAuditEntriesRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -260,6 +260,18 @@ class SupervisorStub:
     ]
     """Lists past events, the newest first."""
 
+    ListIdentities: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesResponse,
+    ]
+    """Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins."""
+
+    ListAuditEntries: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesResponse,
+    ]
+    """Lists lines of the audit log of this server, the newest first. For admins."""
+
 class SupervisorAsyncStub:
     """Keeps script actors alive and gives them jobs.
 
@@ -501,6 +513,18 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse,
     ]
     """Lists past events, the newest first."""
+
+    ListIdentities: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesResponse,
+    ]
+    """Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins."""
+
+    ListAuditEntries: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesResponse,
+    ]
+    """Lists lines of the audit log of this server, the newest first. For admins."""
 
 class SupervisorServicer(metaclass=abc.ABCMeta):
     """Keeps script actors alive and gives them jobs.
@@ -815,5 +839,21 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListEventsResponse]]:
         """Lists past events, the newest first."""
+
+    @abc.abstractmethod
+    def ListIdentities(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListIdentitiesResponse]]:
+        """Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins."""
+
+    @abc.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListAuditEntriesResponse]]:
+        """Lists lines of the audit log of this server, the newest first. For admins."""
 
 def add_SupervisorServicer_to_server(servicer: SupervisorServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

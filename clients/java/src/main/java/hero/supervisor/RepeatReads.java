@@ -37,7 +37,9 @@ final class RepeatReads implements ClientInterceptor {
                     "AwaitJob",
                     "GetJob",
                     "ListJobs",
-                    "ListEvents");
+                    "ListEvents",
+                    "ListIdentities",
+                    "ListAuditEntries");
 
     private static final int MOST_ATTEMPTS = 4;
     private static final Duration FIRST_DELAY = Duration.ofMillis(200);

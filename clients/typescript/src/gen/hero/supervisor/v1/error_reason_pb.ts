@@ -335,6 +335,7 @@ export enum ErrorReason {
   /**
    * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
    * because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+   * The same for ListAuditEntries when the log cannot be read.
    * Metadata: cause.
    *
    * @generated from enum value: ERROR_REASON_AUDIT_UNAVAILABLE = 72;

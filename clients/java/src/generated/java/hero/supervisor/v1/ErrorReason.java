@@ -374,6 +374,7 @@ public enum ErrorReason
    * <pre>
    * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
    * because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+   * The same for ListAuditEntries when the log cannot be read.
    * Metadata: cause.
    * </pre>
    *
@@ -768,6 +769,7 @@ public enum ErrorReason
    * <pre>
    * UNAVAILABLE: the call changes something, and the audit log of this supervisor cannot be written, for instance
    * because its disk is full. The call had no effect. Calls that only read work. Repeat as google.rpc.RetryInfo says.
+   * The same for ListAuditEntries when the log cannot be read.
    * Metadata: cause.
    * </pre>
    *

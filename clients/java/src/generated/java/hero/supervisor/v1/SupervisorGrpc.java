@@ -1143,6 +1143,68 @@ public final class SupervisorGrpc {
     return getListEventsMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListIdentitiesRequest,
+      hero.supervisor.v1.ListIdentitiesResponse> getListIdentitiesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListIdentities",
+      requestType = hero.supervisor.v1.ListIdentitiesRequest.class,
+      responseType = hero.supervisor.v1.ListIdentitiesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListIdentitiesRequest,
+      hero.supervisor.v1.ListIdentitiesResponse> getListIdentitiesMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListIdentitiesRequest, hero.supervisor.v1.ListIdentitiesResponse> getListIdentitiesMethod;
+    if ((getListIdentitiesMethod = SupervisorGrpc.getListIdentitiesMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListIdentitiesMethod = SupervisorGrpc.getListIdentitiesMethod) == null) {
+          SupervisorGrpc.getListIdentitiesMethod = getListIdentitiesMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListIdentitiesRequest, hero.supervisor.v1.ListIdentitiesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListIdentities"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListIdentitiesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListIdentitiesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListIdentities"))
+              .build();
+        }
+      }
+    }
+    return getListIdentitiesMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListAuditEntriesRequest,
+      hero.supervisor.v1.ListAuditEntriesResponse> getListAuditEntriesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListAuditEntries",
+      requestType = hero.supervisor.v1.ListAuditEntriesRequest.class,
+      responseType = hero.supervisor.v1.ListAuditEntriesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListAuditEntriesRequest,
+      hero.supervisor.v1.ListAuditEntriesResponse> getListAuditEntriesMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListAuditEntriesRequest, hero.supervisor.v1.ListAuditEntriesResponse> getListAuditEntriesMethod;
+    if ((getListAuditEntriesMethod = SupervisorGrpc.getListAuditEntriesMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListAuditEntriesMethod = SupervisorGrpc.getListAuditEntriesMethod) == null) {
+          SupervisorGrpc.getListAuditEntriesMethod = getListAuditEntriesMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListAuditEntriesRequest, hero.supervisor.v1.ListAuditEntriesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListAuditEntries"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListAuditEntriesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListAuditEntriesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListAuditEntries"))
+              .build();
+        }
+      }
+    }
+    return getListAuditEntriesMethod;
+  }
+
   /**
    * Creates a new async stub that supports all call types for the service
    */
@@ -1581,6 +1643,26 @@ public final class SupervisorGrpc {
     default void listEvents(hero.supervisor.v1.ListEventsRequest request,
         io.grpc.stub.StreamObserver<hero.supervisor.v1.ListEventsResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListEventsMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins.
+     * </pre>
+     */
+    default void listIdentities(hero.supervisor.v1.ListIdentitiesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListIdentitiesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListIdentitiesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists lines of the audit log of this server, the newest first. For admins.
+     * </pre>
+     */
+    default void listAuditEntries(hero.supervisor.v1.ListAuditEntriesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListAuditEntriesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListAuditEntriesMethod(), responseObserver);
     }
   }
 
@@ -2038,6 +2120,28 @@ public final class SupervisorGrpc {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getListEventsMethod(), getCallOptions()), request, responseObserver);
     }
+
+    /**
+     * <pre>
+     * Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins.
+     * </pre>
+     */
+    public void listIdentities(hero.supervisor.v1.ListIdentitiesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListIdentitiesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListIdentitiesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists lines of the audit log of this server, the newest first. For admins.
+     * </pre>
+     */
+    public void listAuditEntries(hero.supervisor.v1.ListAuditEntriesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListAuditEntriesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListAuditEntriesMethod(), getCallOptions()), request, responseObserver);
+    }
   }
 
   /**
@@ -2440,6 +2544,26 @@ public final class SupervisorGrpc {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getListEventsMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListIdentitiesResponse listIdentities(hero.supervisor.v1.ListIdentitiesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListIdentitiesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists lines of the audit log of this server, the newest first. For admins.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListAuditEntriesResponse listAuditEntries(hero.supervisor.v1.ListAuditEntriesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListAuditEntriesMethod(), getCallOptions(), request);
+    }
   }
 
   /**
@@ -2838,6 +2962,26 @@ public final class SupervisorGrpc {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getListEventsMethod(), getCallOptions(), request);
     }
+
+    /**
+     * <pre>
+     * Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListIdentitiesResponse listIdentities(hero.supervisor.v1.ListIdentitiesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListIdentitiesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists lines of the audit log of this server, the newest first. For admins.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListAuditEntriesResponse listAuditEntries(hero.supervisor.v1.ListAuditEntriesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListAuditEntriesMethod(), getCallOptions(), request);
+    }
   }
 
   /**
@@ -3224,6 +3368,28 @@ public final class SupervisorGrpc {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getListEventsMethod(), getCallOptions()), request);
     }
+
+    /**
+     * <pre>
+     * Lists who may call this server: tokens, rules for certificates and users, the identity provider. For admins.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListIdentitiesResponse> listIdentities(
+        hero.supervisor.v1.ListIdentitiesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListIdentitiesMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists lines of the audit log of this server, the newest first. For admins.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListAuditEntriesResponse> listAuditEntries(
+        hero.supervisor.v1.ListAuditEntriesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListAuditEntriesMethod(), getCallOptions()), request);
+    }
   }
 
   private static final int METHODID_GET_SERVER_INFO = 0;
@@ -3262,6 +3428,8 @@ public final class SupervisorGrpc {
   private static final int METHODID_WATCH_JOB = 33;
   private static final int METHODID_WATCH_EVENTS = 34;
   private static final int METHODID_LIST_EVENTS = 35;
+  private static final int METHODID_LIST_IDENTITIES = 36;
+  private static final int METHODID_LIST_AUDIT_ENTRIES = 37;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -3423,6 +3591,14 @@ public final class SupervisorGrpc {
         case METHODID_LIST_EVENTS:
           serviceImpl.listEvents((hero.supervisor.v1.ListEventsRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListEventsResponse>) responseObserver);
+          break;
+        case METHODID_LIST_IDENTITIES:
+          serviceImpl.listIdentities((hero.supervisor.v1.ListIdentitiesRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListIdentitiesResponse>) responseObserver);
+          break;
+        case METHODID_LIST_AUDIT_ENTRIES:
+          serviceImpl.listAuditEntries((hero.supervisor.v1.ListAuditEntriesRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListAuditEntriesResponse>) responseObserver);
           break;
         default:
           throw new AssertionError();
@@ -3694,6 +3870,20 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.ListEventsRequest,
               hero.supervisor.v1.ListEventsResponse>(
                 service, METHODID_LIST_EVENTS)))
+        .addMethod(
+          getListIdentitiesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListIdentitiesRequest,
+              hero.supervisor.v1.ListIdentitiesResponse>(
+                service, METHODID_LIST_IDENTITIES)))
+        .addMethod(
+          getListAuditEntriesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListAuditEntriesRequest,
+              hero.supervisor.v1.ListAuditEntriesResponse>(
+                service, METHODID_LIST_AUDIT_ENTRIES)))
         .build();
   }
 
@@ -3778,6 +3968,8 @@ public final class SupervisorGrpc {
               .addMethod(getWatchJobMethod())
               .addMethod(getWatchEventsMethod())
               .addMethod(getListEventsMethod())
+              .addMethod(getListIdentitiesMethod())
+              .addMethod(getListAuditEntriesMethod())
               .build();
         }
       }

@@ -456,6 +456,26 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListIdentitiesRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListIdentitiesResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListAuditEntriesRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListAuditEntriesResponse_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -469,483 +489,510 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "proto\022\022hero.supervisor.v1\032\036google/protob" +
       "uf/duration.proto\032 google/protobuf/field" +
       "_mask.proto\032\037google/protobuf/timestamp.p" +
-      "roto\032\036hero/supervisor/v1/actor.proto\032\036he" +
-      "ro/supervisor/v1/event.proto\032\034hero/super" +
-      "visor/v1/job.proto\032$hero/supervisor/v1/s" +
-      "cript_type.proto\032+hero/supervisor/v1/scr" +
-      "ipt_type_status.proto\"\246\002\n\tItemError\022\022\n\004c" +
-      "ode\030\001 \001(\005R\004code\022\026\n\006reason\030\002 \001(\tR\006reason\022" +
-      "\030\n\007message\030\003 \001(\tR\007message\022G\n\010metadata\030\004 " +
-      "\003(\0132+.hero.supervisor.v1.ItemError.Metad" +
-      "ataEntryR\010metadata\022M\n\020field_violations\030\005" +
-      " \003(\0132\".hero.supervisor.v1.FieldViolation" +
-      "R\017fieldViolations\032;\n\rMetadataEntry\022\020\n\003ke" +
-      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H" +
-      "\n\016FieldViolation\022\024\n\005field\030\001 \001(\tR\005field\022 " +
-      "\n\013description\030\002 \001(\tR\013description\"\026\n\024GetS" +
-      "erverInfoRequest\"\376\005\n\025GetServerInfoRespon" +
-      "se\022\030\n\007version\030\001 \001(\tR\007version\022\037\n\013api_vers" +
-      "ion\030\002 \001(\tR\napiVersion\022\037\n\013instance_id\030\003 \001" +
-      "(\tR\ninstanceId\022\022\n\004node\030\004 \001(\tR\004node\0229\n\nst" +
-      "art_time\030\005 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\tstartTime\022B\n\004mode\030\006 \001(\0162..hero.super" +
-      "visor.v1.GetServerInfoResponse.ModeR\004mod" +
-      "e\022\"\n\014capabilities\030\007 \003(\tR\014capabilities\0222\n" +
-      "\006limits\030\010 \001(\0132\032.hero.supervisor.v1.Limit" +
-      "sR\006limits\022B\n\014dependencies\030\t \003(\0132\036.hero.s" +
-      "upervisor.v1.DependencyR\014dependencies\022.\n" +
-      "\023oldest_event_cursor\030\n \001(\tR\021oldestEventC" +
-      "ursor\022.\n\023newest_event_cursor\030\013 \001(\tR\021newe" +
-      "stEventCursor\022/\n\003tls\030\014 \001(\0132\035.hero.superv" +
-      "isor.v1.TlsStatusR\003tls\022\032\n\010insecure\030\r \001(\010" +
-      "R\010insecure\0228\n\010identity\030\016 \001(\0132\034.hero.supe" +
-      "rvisor.v1.IdentityR\010identity\022#\n\rdashboar" +
-      "d_url\030\017 \001(\tR\014dashboardUrl\"N\n\004Mode\022\024\n\020MOD" +
-      "E_UNSPECIFIED\020\000\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE" +
-      "_DEV\020\002\022\021\n\rMODE_DRAINING\020\003\"\030\n\026CreateLogin" +
-      "CodeRequest\"|\n\027CreateLoginCodeResponse\022\022" +
-      "\n\004code\030\001 \001(\tR\004code\022\020\n\003url\030\002 \001(\tR\003url\022;\n\013" +
-      "expire_time\030\003 \001(\0132\032.google.protobuf.Time" +
-      "stampR\nexpireTime\"\242\001\n\010Identity\022\016\n\002id\030\001 \001" +
-      "(\tR\002id\022\022\n\004name\030\002 \001(\tR\004name\022\024\n\005roles\030\003 \003(" +
-      "\tR\005roles\022#\n\rallowed_calls\030\004 \003(\tR\014allowed" +
-      "Calls\0227\n\tnot_after\030\005 \001(\0132\032.google.protob" +
-      "uf.TimestampR\010notAfter\"\273\002\n\tTlsStatus\022\024\n\005" +
-      "names\030\001 \003(\tR\005names\0227\n\tnot_after\030\002 \001(\0132\032." +
-      "google.protobuf.TimestampR\010notAfter\022\037\n\013m" +
-      "in_version\030\003 \001(\tR\nminVersion\022I\n\013client_a" +
-      "uth\030\004 \001(\0162(.hero.supervisor.v1.TlsStatus" +
-      ".ClientAuthR\nclientAuth\"s\n\nClientAuth\022\033\n" +
-      "\027CLIENT_AUTH_UNSPECIFIED\020\000\022\024\n\020CLIENT_AUT" +
-      "H_NONE\020\001\022\030\n\024CLIENT_AUTH_OPTIONAL\020\002\022\030\n\024CL" +
-      "IENT_AUTH_REQUIRED\020\003\"\366\003\n\006Limits\022(\n\020max_s" +
-      "cript_bytes\030\001 \001(\005R\016maxScriptBytes\022(\n\020max" +
-      "_result_bytes\030\002 \001(\005R\016maxResultBytes\022*\n\021m" +
-      "ax_message_bytes\030\003 \001(\005R\017maxMessageBytes\022" +
-      "$\n\016max_batch_jobs\030\004 \001(\005R\014maxBatchJobs\022\"\n" +
-      "\rmax_page_size\030\005 \001(\005R\013maxPageSize\022\035\n\nmax" +
-      "_labels\030\006 \001(\005R\tmaxLabels\022!\n\014max_attempts" +
-      "\030\007 \001(\005R\013maxAttempts\0224\n\010max_wait\030\010 \001(\0132\031." +
-      "google.protobuf.DurationR\007maxWait\022;\n\014max" +
-      "_job_span\030\t \001(\0132\031.google.protobuf.Durati" +
-      "onR\nmaxJobSpan\022E\n\021request_id_window\030\n \001(" +
-      "\0132\031.google.protobuf.DurationR\017requestIdW" +
-      "indow\022&\n\017max_input_bytes\030\013 \001(\005R\rmaxInput" +
-      "Bytes\"\350\001\n\022CreateActorRequest\022\031\n\010actor_id" +
-      "\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.s" +
-      "upervisor.v1.ActorConfigR\006config\022\031\n\005star" +
-      "t\030\003 \001(\010H\000R\005start\210\001\001\022#\n\rvalidate_only\030\004 \001" +
-      "(\010R\014validateOnly\0224\n\010max_wait\030\005 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\007maxWaitB\010\n\006_start" +
-      "\"\244\001\n\023CreateActorResponse\022/\n\005actor\030\001 \001(\0132" +
-      "\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007cha" +
-      "nged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(" +
-      "\0162\037.hero.supervisor.v1.WaitOutcomeR\013wait" +
-      "Outcome\"\237\001\n\017GetActorRequest\022\031\n\010actor_id\030" +
-      "\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.hero.supe" +
-      "rvisor.v1.ActorViewR\004view\022>\n\rusage_histo" +
-      "ry\030\003 \001(\0132\031.google.protobuf.DurationR\014usa" +
-      "geHistory\"C\n\020GetActorResponse\022/\n\005actor\030\001" +
-      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\"\230" +
-      "\003\n\021ListActorsRequest\022A\n\014script_types\030\001 \003" +
-      "(\0162\036.hero.supervisor.v1.ScriptTypeR\013scri" +
-      "ptTypes\0227\n\006states\030\002 \003(\0162\037.hero.superviso" +
-      "r.v1.Actor.StateR\006states\022I\n\006labels\030\003 \003(\013" +
-      "21.hero.supervisor.v1.ListActorsRequest." +
-      "LabelsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022" +
-      "\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\npage_tok" +
-      "en\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035.hero" +
-      ".supervisor.v1.ActorViewR\004view\0329\n\013Labels" +
-      "Entry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005" +
-      "value:\0028\001\"\216\001\n\022ListActorsResponse\0221\n\006acto" +
-      "rs\030\001 \003(\0132\031.hero.supervisor.v1.ActorR\006act" +
-      "ors\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
-      "ken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalSize\"\274\003\n\022U" +
-      "pdateActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007act" +
-      "orId\0227\n\006config\030\002 \001(\0132\037.hero.supervisor.v" +
-      "1.ActorConfigR\006config\022;\n\013update_mask\030\003 \001" +
-      "(\0132\032.google.protobuf.FieldMaskR\nupdateMa" +
-      "sk\022B\n\005apply\030\004 \001(\0162,.hero.supervisor.v1.U" +
-      "pdateActorRequest.ApplyR\005apply\022>\n\rdrain_" +
-      "timeout\030\005 \001(\0132\031.google.protobuf.Duration" +
-      "R\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010ma" +
-      "x_wait\030\007 \001(\0132\031.google.protobuf.DurationR" +
-      "\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSPECIFIED\020\000" +
-      "\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY_RESTART\020" +
-      "\002\"d\n\023UpdateActorResponse\022/\n\005actor\030\001 \001(\0132" +
-      "\031.hero.supervisor.v1.ActorR\005actor\022\034\n\tres" +
-      "tarted\030\002 \001(\010R\trestarted\"\302\001\n\022DeleteActorR" +
-      "equest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdra" +
-      "in_timeout\030\002 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022" +
-      "#\n\rallow_missing\030\004 \001(\010R\014allowMissing\022\026\n\006" +
-      "reason\030\005 \001(\tR\006reason\"F\n\023DeleteActorRespo" +
-      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
-      "ActorR\005actor\"d\n\021StartActorRequest\022\031\n\010act" +
-      "or_id\030\001 \001(\tR\007actorId\0224\n\010max_wait\030\002 \001(\0132\031" +
-      ".google.protobuf.DurationR\007maxWait\"\243\001\n\022S" +
-      "tartActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
+      "roto\032\037hero/supervisor/v1/access.proto\032\036h" +
+      "ero/supervisor/v1/actor.proto\032\036hero/supe" +
+      "rvisor/v1/event.proto\032\034hero/supervisor/v" +
+      "1/job.proto\032$hero/supervisor/v1/script_t" +
+      "ype.proto\032+hero/supervisor/v1/script_typ" +
+      "e_status.proto\"\246\002\n\tItemError\022\022\n\004code\030\001 \001" +
+      "(\005R\004code\022\026\n\006reason\030\002 \001(\tR\006reason\022\030\n\007mess" +
+      "age\030\003 \001(\tR\007message\022G\n\010metadata\030\004 \003(\0132+.h" +
+      "ero.supervisor.v1.ItemError.MetadataEntr" +
+      "yR\010metadata\022M\n\020field_violations\030\005 \003(\0132\"." +
+      "hero.supervisor.v1.FieldViolationR\017field" +
+      "Violations\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\t" +
+      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H\n\016Field" +
+      "Violation\022\024\n\005field\030\001 \001(\tR\005field\022 \n\013descr" +
+      "iption\030\002 \001(\tR\013description\"\026\n\024GetServerIn" +
+      "foRequest\"\376\005\n\025GetServerInfoResponse\022\030\n\007v" +
+      "ersion\030\001 \001(\tR\007version\022\037\n\013api_version\030\002 \001" +
+      "(\tR\napiVersion\022\037\n\013instance_id\030\003 \001(\tR\nins" +
+      "tanceId\022\022\n\004node\030\004 \001(\tR\004node\0229\n\nstart_tim" +
+      "e\030\005 \001(\0132\032.google.protobuf.TimestampR\tsta" +
+      "rtTime\022B\n\004mode\030\006 \001(\0162..hero.supervisor.v" +
+      "1.GetServerInfoResponse.ModeR\004mode\022\"\n\014ca" +
+      "pabilities\030\007 \003(\tR\014capabilities\0222\n\006limits" +
+      "\030\010 \001(\0132\032.hero.supervisor.v1.LimitsR\006limi" +
+      "ts\022B\n\014dependencies\030\t \003(\0132\036.hero.supervis" +
+      "or.v1.DependencyR\014dependencies\022.\n\023oldest" +
+      "_event_cursor\030\n \001(\tR\021oldestEventCursor\022." +
+      "\n\023newest_event_cursor\030\013 \001(\tR\021newestEvent" +
+      "Cursor\022/\n\003tls\030\014 \001(\0132\035.hero.supervisor.v1" +
+      ".TlsStatusR\003tls\022\032\n\010insecure\030\r \001(\010R\010insec" +
+      "ure\0228\n\010identity\030\016 \001(\0132\034.hero.supervisor." +
+      "v1.IdentityR\010identity\022#\n\rdashboard_url\030\017" +
+      " \001(\tR\014dashboardUrl\"N\n\004Mode\022\024\n\020MODE_UNSPE" +
+      "CIFIED\020\000\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022" +
+      "\021\n\rMODE_DRAINING\020\003\"\030\n\026CreateLoginCodeReq" +
+      "uest\"|\n\027CreateLoginCodeResponse\022\022\n\004code\030" +
+      "\001 \001(\tR\004code\022\020\n\003url\030\002 \001(\tR\003url\022;\n\013expire_" +
+      "time\030\003 \001(\0132\032.google.protobuf.TimestampR\n" +
+      "expireTime\"\242\001\n\010Identity\022\016\n\002id\030\001 \001(\tR\002id\022" +
+      "\022\n\004name\030\002 \001(\tR\004name\022\024\n\005roles\030\003 \003(\tR\005role" +
+      "s\022#\n\rallowed_calls\030\004 \003(\tR\014allowedCalls\0227" +
+      "\n\tnot_after\030\005 \001(\0132\032.google.protobuf.Time" +
+      "stampR\010notAfter\"\273\002\n\tTlsStatus\022\024\n\005names\030\001" +
+      " \003(\tR\005names\0227\n\tnot_after\030\002 \001(\0132\032.google." +
+      "protobuf.TimestampR\010notAfter\022\037\n\013min_vers" +
+      "ion\030\003 \001(\tR\nminVersion\022I\n\013client_auth\030\004 \001" +
+      "(\0162(.hero.supervisor.v1.TlsStatus.Client" +
+      "AuthR\nclientAuth\"s\n\nClientAuth\022\033\n\027CLIENT" +
+      "_AUTH_UNSPECIFIED\020\000\022\024\n\020CLIENT_AUTH_NONE\020" +
+      "\001\022\030\n\024CLIENT_AUTH_OPTIONAL\020\002\022\030\n\024CLIENT_AU" +
+      "TH_REQUIRED\020\003\"\366\003\n\006Limits\022(\n\020max_script_b" +
+      "ytes\030\001 \001(\005R\016maxScriptBytes\022(\n\020max_result" +
+      "_bytes\030\002 \001(\005R\016maxResultBytes\022*\n\021max_mess" +
+      "age_bytes\030\003 \001(\005R\017maxMessageBytes\022$\n\016max_" +
+      "batch_jobs\030\004 \001(\005R\014maxBatchJobs\022\"\n\rmax_pa" +
+      "ge_size\030\005 \001(\005R\013maxPageSize\022\035\n\nmax_labels" +
+      "\030\006 \001(\005R\tmaxLabels\022!\n\014max_attempts\030\007 \001(\005R" +
+      "\013maxAttempts\0224\n\010max_wait\030\010 \001(\0132\031.google." +
+      "protobuf.DurationR\007maxWait\022;\n\014max_job_sp" +
+      "an\030\t \001(\0132\031.google.protobuf.DurationR\nmax" +
+      "JobSpan\022E\n\021request_id_window\030\n \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\017requestIdWindow\022&" +
+      "\n\017max_input_bytes\030\013 \001(\005R\rmaxInputBytes\"\350" +
+      "\001\n\022CreateActorRequest\022\031\n\010actor_id\030\001 \001(\tR" +
+      "\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.supervis" +
+      "or.v1.ActorConfigR\006config\022\031\n\005start\030\003 \001(\010" +
+      "H\000R\005start\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014val" +
+      "idateOnly\0224\n\010max_wait\030\005 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\007maxWaitB\010\n\006_start\"\244\001\n\023Cr" +
+      "eateActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
       "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
       "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
       "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
-      "\"\321\001\n\020StopActorRequest\022\031\n\010actor_id\030\001 \001(\tR" +
-      "\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.google" +
-      ".protobuf.DurationR\014drainTimeout\022\024\n\005forc" +
-      "e\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\007maxWait\022\026\n\006reason\030\005" +
-      " \001(\tR\006reason\"\242\001\n\021StopActorResponse\022/\n\005ac" +
-      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005ac" +
-      "tor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_ou" +
-      "tcome\030\003 \001(\0162\037.hero.supervisor.v1.WaitOut" +
-      "comeR\013waitOutcome\"\324\001\n\023RestartActorReques" +
-      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_ti" +
-      "meout\030\002 \001(\0132\031.google.protobuf.DurationR\014" +
-      "drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010ma" +
-      "x_wait\030\004 \001(\0132\031.google.protobuf.DurationR" +
-      "\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\245\001\n\024Res" +
-      "tartActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
-      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
-      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
-      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
-      "\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 \001(\tR\007acto" +
-      "rId\022/\n\005actor\030\002 \001(\0132\031.hero.supervisor.v1." +
-      "ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007changed\022B" +
-      "\n\014wait_outcome\030\004 \001(\0162\037.hero.supervisor.v" +
-      "1.WaitOutcomeR\013waitOutcome\0223\n\005error\030\005 \001(" +
-      "\0132\035.hero.supervisor.v1.ItemErrorR\005error\"" +
-      "\211\001\n\022StartActorsRequest\022=\n\010selector\030\001 \001(\013" +
-      "2!.hero.supervisor.v1.ActorSelectorR\010sel" +
-      "ector\0224\n\010max_wait\030\002 \001(\0132\031.google.protobu" +
-      "f.DurationR\007maxWait\"P\n\023StartActorsRespon" +
-      "se\0229\n\007results\030\001 \003(\0132\037.hero.supervisor.v1" +
-      ".ActorResultR\007results\"\366\001\n\021StopActorsRequ" +
-      "est\022=\n\010selector\030\001 \001(\0132!.hero.supervisor." +
-      "v1.ActorSelectorR\010selector\022>\n\rdrain_time" +
+      "\"\237\001\n\017GetActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007" +
+      "actorId\0221\n\004view\030\002 \001(\0162\035.hero.supervisor." +
+      "v1.ActorViewR\004view\022>\n\rusage_history\030\003 \001(" +
+      "\0132\031.google.protobuf.DurationR\014usageHisto" +
+      "ry\"C\n\020GetActorResponse\022/\n\005actor\030\001 \001(\0132\031." +
+      "hero.supervisor.v1.ActorR\005actor\"\230\003\n\021List" +
+      "ActorsRequest\022A\n\014script_types\030\001 \003(\0162\036.he" +
+      "ro.supervisor.v1.ScriptTypeR\013scriptTypes" +
+      "\0227\n\006states\030\002 \003(\0162\037.hero.supervisor.v1.Ac" +
+      "tor.StateR\006states\022I\n\006labels\030\003 \003(\01321.hero" +
+      ".supervisor.v1.ListActorsRequest.LabelsE" +
+      "ntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage" +
+      "_size\030\005 \001(\005R\010pageSize\022\035\n\npage_token\030\006 \001(" +
+      "\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035.hero.superv" +
+      "isor.v1.ActorViewR\004view\0329\n\013LabelsEntry\022\020" +
+      "\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\002" +
+      "8\001\"\216\001\n\022ListActorsResponse\0221\n\006actors\030\001 \003(" +
+      "\0132\031.hero.supervisor.v1.ActorR\006actors\022&\n\017" +
+      "next_page_token\030\002 \001(\tR\rnextPageToken\022\035\n\n" +
+      "total_size\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateAc" +
+      "torRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n" +
+      "\006config\030\002 \001(\0132\037.hero.supervisor.v1.Actor" +
+      "ConfigR\006config\022;\n\013update_mask\030\003 \001(\0132\032.go" +
+      "ogle.protobuf.FieldMaskR\nupdateMask\022B\n\005a" +
+      "pply\030\004 \001(\0162,.hero.supervisor.v1.UpdateAc" +
+      "torRequest.ApplyR\005apply\022>\n\rdrain_timeout" +
+      "\030\005 \001(\0132\031.google.protobuf.DurationR\014drain" +
+      "Timeout\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030" +
+      "\007 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
+      "t\"G\n\005Apply\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APP" +
+      "LY_NEXT_START\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023Up" +
+      "dateActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
+      "supervisor.v1.ActorR\005actor\022\034\n\trestarted\030" +
+      "\002 \001(\010R\trestarted\"\302\001\n\022DeleteActorRequest\022" +
+      "\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_time" +
       "out\030\002 \001(\0132\031.google.protobuf.DurationR\014dr" +
-      "ainTimeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_" +
-      "wait\030\004 \001(\0132\031.google.protobuf.DurationR\007m" +
-      "axWait\022\026\n\006reason\030\005 \001(\tR\006reason\"O\n\022StopAc" +
-      "torsResponse\0229\n\007results\030\001 \003(\0132\037.hero.sup" +
-      "ervisor.v1.ActorResultR\007results\"\242\002\n\024Rest" +
-      "artActorsRequest\022=\n\010selector\030\001 \001(\0132!.her" +
-      "o.supervisor.v1.ActorSelectorR\010selector\022" +
-      ">\n\rdrain_timeout\030\002 \001(\0132\031.google.protobuf" +
-      ".DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005" +
-      "force\022\'\n\017max_unavailable\030\004 \001(\005R\016maxUnava" +
-      "ilable\0224\n\010max_wait\030\005 \001(\0132\031.google.protob" +
-      "uf.DurationR\007maxWait\022\026\n\006reason\030\006 \001(\tR\006re" +
-      "ason\"R\n\025RestartActorsResponse\0229\n\007results" +
-      "\030\001 \003(\0132\037.hero.supervisor.v1.ActorResultR" +
-      "\007results\"\267\002\n\026StreamActorLogsRequest\022\031\n\010a" +
-      "ctor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030\002 \001" +
-      "(\005H\000R\ttailLines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032" +
-      ".google.protobuf.TimestampR\tsinceTime\022!\n" +
-      "\014resume_after\030\004 \001(\tR\013resumeAfter\022\026\n\006foll" +
-      "ow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(\0162#.hero" +
-      ".supervisor.v1.LogEntry.StreamR\007streams\022" +
-      "\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013_tail_lin" +
-      "es\"\216\001\n\027StreamActorLogsResponse\0226\n\007entrie" +
-      "s\030\001 \003(\0132\034.hero.supervisor.v1.LogEntryR\007e" +
-      "ntries\022#\n\rdropped_count\030\002 \001(\005R\014droppedCo" +
-      "unt\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026ListScrip" +
-      "tTypesRequest\"b\n\027ListScriptTypesResponse" +
-      "\022G\n\014script_types\030\001 \003(\0132$.hero.supervisor" +
-      ".v1.ScriptTypeStatusR\013scriptTypes\"\212\001\n\024Ge" +
-      "tScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
-      "ype\0221\n\004view\030\002 \001(\0162\035.hero.supervisor.v1.A" +
-      "ctorViewR\004view\"U\n\025GetScriptTypeResponse\022" +
-      "<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.Scr" +
-      "iptTypeStatusR\006status\"\200\002\n\027UpdateScriptTy" +
-      "peRequest\022?\n\013script_type\030\001 \001(\0162\036.hero.su" +
-      "pervisor.v1.ScriptTypeR\nscriptType\022B\n\010se" +
-      "ttings\030\002 \001(\0132&.hero.supervisor.v1.Script" +
-      "TypeSettingsR\010settings\022;\n\013update_mask\030\003 " +
-      "\001(\0132\032.google.protobuf.FieldMaskR\nupdateM" +
-      "ask\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnly" +
-      "\"X\n\030UpdateScriptTypeResponse\022<\n\006status\030\001" +
-      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
-      "usR\006status\"\323\002\n\022ScaleActorsRequest\022?\n\013scr" +
-      "ipt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scri" +
-      "ptTypeR\nscriptType\022\037\n\010replicas\030\002 \001(\005H\000R\010" +
-      "replicas\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\014drainTimeout\0224\n\010m" +
-      "ax_wait\030\004 \001(\0132\031.google.protobuf.Duration" +
-      "R\007maxWait\022#\n\rvalidate_only\030\005 \001(\010R\014valida" +
-      "teOnly\022\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026\n\006r" +
-      "eason\030\007 \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023Sca" +
-      "leActorsResponse\022<\n\006status\030\001 \001(\0132$.hero." +
-      "supervisor.v1.ScriptTypeStatusR\006status\022&" +
-      "\n\017added_actor_ids\030\002 \003(\tR\raddedActorIds\022*" +
-      "\n\021removed_actor_ids\030\003 \003(\tR\017removedActorI" +
-      "ds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.supervis" +
-      "or.v1.WaitOutcomeR\013waitOutcome\"l\n\021PauseQ" +
-      "ueueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero." +
-      "supervisor.v1.ScriptTypeR\nscriptType\022\026\n\006" +
-      "reason\030\002 \001(\tR\006reason\"l\n\022PauseQueueRespon" +
-      "se\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1." +
-      "ScriptTypeStatusR\006status\022\030\n\007changed\030\002 \001(" +
-      "\010R\007changed\"m\n\022ResumeQueueRequest\022?\n\013scri" +
-      "pt_type\030\001 \001(\0162\036.hero.supervisor.v1.Scrip" +
-      "tTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006reaso" +
-      "n\"m\n\023ResumeQueueResponse\022<\n\006status\030\001 \001(\013" +
-      "2$.hero.supervisor.v1.ScriptTypeStatusR\006" +
-      "status\022\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021Pur" +
-      "geQueueRequest\022?\n\013script_type\030\001 \001(\0162\036.he" +
-      "ro.supervisor.v1.ScriptTypeR\nscriptType\022" +
-      "5\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Job" +
-      ".StateR\006states\022*\n\016expected_count\030\003 \001(\005H\000" +
-      "R\rexpectedCount\210\001\001\022#\n\rvalidate_only\030\004 \001(" +
-      "\010R\014validateOnly\022\026\n\006reason\030\005 \001(\tR\006reasonB" +
-      "\021\n\017_expected_count\"7\n\022PurgeQueueResponse" +
-      "\022!\n\014purged_count\030\001 \001(\005R\013purgedCount\"\234\002\n\022" +
-      "CheckHealthRequest\022=\n\010selector\030\001 \001(\0132!.h" +
-      "ero.supervisor.v1.ActorSelectorR\010selecto" +
-      "r\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1.Ch" +
-      "eckHealthRequest.ScopeR\005scope\0224\n\010max_wai" +
-      "t\030\003 \001(\0132\031.google.protobuf.DurationR\007maxW" +
-      "ait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nS" +
-      "COPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE" +
-      "\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030\001 \003" +
-      "(\0132 .hero.supervisor.v1.HealthReportR\007re" +
-      "ports\"\205\002\n\022WatchHealthRequest\022=\n\010selector" +
-      "\030\001 \001(\0132!.hero.supervisor.v1.ActorSelecto" +
-      "rR\010selector\022.\n\020include_snapshot\030\002 \001(\010H\000R" +
-      "\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003 \001(" +
-      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001" +
-      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
-      "IntervalB\023\n\021_include_snapshot\"\346\001\n\023WatchH" +
-      "ealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n" +
-      "\006report\030\002 \001(\0132 .hero.supervisor.v1.Healt" +
-      "hReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero." +
-      "supervisor.v1.HealthEventH\000R\005event\022:\n\010bo" +
-      "okmark\030\004 \001(\0132\034.hero.supervisor.v1.Bookma" +
-      "rkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobReque" +
-      "st\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Job" +
-      "SpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequ" +
-      "est_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobResp" +
-      "onse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.J" +
-      "obR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplica" +
-      "ted\"U\n\021SubmitJobsRequest\022@\n\010requests\030\001 \003" +
-      "(\0132$.hero.supervisor.v1.SubmitJobRequest" +
-      "R\010requests\"S\n\022SubmitJobsResponse\022=\n\007resu" +
-      "lts\030\001 \003(\0132#.hero.supervisor.v1.SubmitJob" +
-      "ResultR\007results\"\225\001\n\017SubmitJobResult\022)\n\003j" +
-      "ob\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"" +
-      "\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n\005er" +
-      "ror\030\003 \001(\0132\035.hero.supervisor.v1.ItemError" +
-      "R\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033" +
-      ".hero.supervisor.v1.JobSpecR\003job\022\025\n\006job_" +
-      "id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\treq" +
-      "uestId\0224\n\010max_wait\030\004 \001(\0132\031.google.protob" +
-      "uf.DurationR\007maxWait\022K\n\013on_wait_end\030\005 \001(" +
-      "\0162+.hero.supervisor.v1.RunJobRequest.OnW" +
-      "aitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAI" +
-      "T_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_" +
-      "RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016Ru" +
-      "nJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
-      "sor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037." +
-      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
-      "ome\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicated\"" +
-      "^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
-      "d\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf.Du" +
-      "rationR\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n\003" +
-      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
-      "B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor." +
-      "v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(" +
-      "\0162\033.hero.supervisor.v1.JobViewR\004view\";\n\016" +
-      "GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
-      "visor.v1.JobR\003job\"\330\004\n\017ListJobsRequest\022A\n" +
-      "\014script_types\030\001 \003(\0162\036.hero.supervisor.v1" +
-      ".ScriptTypeR\013scriptTypes\0225\n\006states\030\002 \003(\016" +
-      "2\035.hero.supervisor.v1.Job.StateR\006states\022" +
-      "\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\ncontext_" +
-      "id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007a" +
-      "ctorId\022F\n\021create_time_after\030\006 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\017createTimeAfter\022H" +
-      "\n\022create_time_before\030\007 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\020createTimeBefore\022\033\n\tpage" +
-      "_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001(" +
-      "\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.supe" +
-      "rvisor.v1.ListJobsRequest.LabelsEntryR\006l" +
-      "abels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPrefi" +
-      "x\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005va" +
-      "lue\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsResponse" +
-      "\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.JobR" +
-      "\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextPage" +
-      "Token\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001(" +
-      "\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Canc" +
-      "elJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
-      "isor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chang" +
-      "ed\"\225\001\n\020UpdateJobRequest\022\025\n\006job_id\030\001 \001(\tR" +
-      "\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.supervisor.v1" +
-      ".JobSpecR\003job\022;\n\013update_mask\030\003 \001(\0132\032.goo" +
-      "gle.protobuf.FieldMaskR\nupdateMask\"X\n\021Up" +
-      "dateJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007cha" +
-      "nged\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetAt" +
-      "tempts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nreq" +
-      "uest_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020Re" +
-      "tryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
-      "visor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R" +
-      "\014deduplicated\"N\n\020DeleteJobRequest\022\025\n\006job" +
-      "_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R" +
-      "\014allowMissing\"-\n\021DeleteJobResponse\022\030\n\007ch" +
-      "anged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest" +
-      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030" +
-      "\002 \001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(\t" +
-      "R\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001(" +
-      "\0132\031.google.protobuf.DurationR\021heartbeatI" +
-      "nterval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001" +
-      " \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.supervi" +
-      "sor.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132" +
-      "\".hero.supervisor.v1.JobStateChangeH\000R\013s" +
-      "tateChange\022=\n\010progress\030\004 \001(\0132\037.hero.supe" +
-      "rvisor.v1.JobProgressH\000R\010progress\022A\n\013log" +
-      "_entries\030\005 \001(\0132\036.hero.supervisor.v1.LogE" +
-      "ntriesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034" +
-      ".hero.supervisor.v1.BookmarkH\000R\010bookmark" +
-      "B\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132" +
-      "\034.hero.supervisor.v1.LogEntryR\007entries\022#" +
-      "\n\rdropped_count\030\002 \001(\005R\014droppedCount\"\201\004\n\022" +
-      "WatchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.her" +
-      "o.supervisor.v1.Event.TopicR\006topics\022A\n\014s" +
-      "cript_types\030\002 \003(\0162\036.hero.supervisor.v1.S" +
-      "criptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(" +
-      "\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\t" +
-      "caller_id\030\005 \001(\tR\010callerId\022E\n\014min_severit" +
-      "y\030\006 \001(\0162\".hero.supervisor.v1.Event.Sever" +
-      "ityR\013minSeverity\022.\n\020include_snapshot\030\007 \001" +
-      "(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_after" +
-      "\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_interva" +
-      "l\030\t \001(\0132\031.google.protobuf.DurationR\021hear" +
-      "tbeatInterval\022#\n\rinclude_usage\030\n \001(\010R\014in" +
-      "cludeUsageB\023\n\021_include_snapshot\"\246\002\n\023Watc" +
-      "hEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022" +
-      "G\n\rsnapshot_item\030\002 \001(\0132 .hero.supervisor" +
-      ".v1.SnapshotItemH\000R\014snapshotItem\0221\n\005even" +
-      "t\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005ev" +
-      "ent\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor." +
-      "v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037" +
-      ".hero.supervisor.v1.UsageUpdateH\000R\005usage" +
-      "B\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\013" +
-      "2+.hero.supervisor.v1.UsageUpdate.Actors" +
-      "EntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(" +
-      "\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor." +
-      "v1.ActorUsageR\005value:\0028\001\"\277\001\n\014SnapshotIte" +
-      "m\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Ac" +
-      "torH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero" +
-      ".supervisor.v1.ScriptTypeStatusH\000R\nscrip" +
-      "tType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1." +
-      "JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsRequest" +
-      "\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Ev" +
-      "ent.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
-      "ypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job" +
-      "_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010c" +
-      "allerId\022E\n\014min_severity\030\006 \001(\0162\".hero.sup" +
-      "ervisor.v1.Event.SeverityR\013minSeverity\0229" +
-      "\n\ntime_after\030\007 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032" +
-      ".google.protobuf.TimestampR\ntimeBefore\022\033" +
-      "\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_toke" +
-      "n\030\n \001(\tR\tpageToken\"o\n\022ListEventsResponse" +
-      "\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.Ev" +
-      "entR\006events\022&\n\017next_page_token\030\002 \001(\tR\rne" +
-      "xtPageToken*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCO" +
-      "ME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022" +
-      "\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\336\032\n\nSupervis" +
-      "or\022d\n\rGetServerInfo\022(.hero.supervisor.v1" +
-      ".GetServerInfoRequest\032).hero.supervisor." +
-      "v1.GetServerInfoResponse\022j\n\017CreateLoginC" +
-      "ode\022*.hero.supervisor.v1.CreateLoginCode" +
-      "Request\032+.hero.supervisor.v1.CreateLogin" +
-      "CodeResponse\022^\n\013CreateActor\022&.hero.super" +
-      "visor.v1.CreateActorRequest\032\'.hero.super" +
-      "visor.v1.CreateActorResponse\022U\n\010GetActor",
-      "\022#.hero.supervisor.v1.GetActorRequest\032$." +
-      "hero.supervisor.v1.GetActorResponse\022[\n\nL" +
-      "istActors\022%.hero.supervisor.v1.ListActor" +
-      "sRequest\032&.hero.supervisor.v1.ListActors" +
-      "Response\022^\n\013UpdateActor\022&.hero.superviso" +
-      "r.v1.UpdateActorRequest\032\'.hero.superviso" +
-      "r.v1.UpdateActorResponse\022^\n\013DeleteActor\022" +
-      "&.hero.supervisor.v1.DeleteActorRequest\032" +
-      "\'.hero.supervisor.v1.DeleteActorResponse" +
-      "\022[\n\nStartActor\022%.hero.supervisor.v1.Star" +
-      "tActorRequest\032&.hero.supervisor.v1.Start" +
-      "ActorResponse\022X\n\tStopActor\022$.hero.superv" +
-      "isor.v1.StopActorRequest\032%.hero.supervis" +
-      "or.v1.StopActorResponse\022a\n\014RestartActor\022" +
-      "\'.hero.supervisor.v1.RestartActorRequest" +
-      "\032(.hero.supervisor.v1.RestartActorRespon" +
-      "se\022^\n\013StartActors\022&.hero.supervisor.v1.S" +
-      "tartActorsRequest\032\'.hero.supervisor.v1.S" +
-      "tartActorsResponse\022[\n\nStopActors\022%.hero." +
-      "supervisor.v1.StopActorsRequest\032&.hero.s" +
-      "upervisor.v1.StopActorsResponse\022d\n\rResta" +
-      "rtActors\022(.hero.supervisor.v1.RestartAct" +
-      "orsRequest\032).hero.supervisor.v1.RestartA" +
-      "ctorsResponse\022l\n\017StreamActorLogs\022*.hero." +
-      "supervisor.v1.StreamActorLogsRequest\032+.h" +
-      "ero.supervisor.v1.StreamActorLogsRespons" +
-      "e0\001\022j\n\017ListScriptTypes\022*.hero.supervisor" +
-      ".v1.ListScriptTypesRequest\032+.hero.superv" +
-      "isor.v1.ListScriptTypesResponse\022d\n\rGetSc" +
-      "riptType\022(.hero.supervisor.v1.GetScriptT" +
-      "ypeRequest\032).hero.supervisor.v1.GetScrip" +
-      "tTypeResponse\022m\n\020UpdateScriptType\022+.hero" +
-      ".supervisor.v1.UpdateScriptTypeRequest\032," +
-      ".hero.supervisor.v1.UpdateScriptTypeResp" +
-      "onse\022^\n\013ScaleActors\022&.hero.supervisor.v1" +
-      ".ScaleActorsRequest\032\'.hero.supervisor.v1" +
-      ".ScaleActorsResponse\022[\n\nPauseQueue\022%.her" +
-      "o.supervisor.v1.PauseQueueRequest\032&.hero" +
-      ".supervisor.v1.PauseQueueResponse\022^\n\013Res" +
-      "umeQueue\022&.hero.supervisor.v1.ResumeQueu" +
-      "eRequest\032\'.hero.supervisor.v1.ResumeQueu" +
-      "eResponse\022[\n\nPurgeQueue\022%.hero.superviso" +
-      "r.v1.PurgeQueueRequest\032&.hero.supervisor" +
-      ".v1.PurgeQueueResponse\022^\n\013CheckHealth\022&." +
-      "hero.supervisor.v1.CheckHealthRequest\032\'." +
-      "hero.supervisor.v1.CheckHealthResponse\022`" +
-      "\n\013WatchHealth\022&.hero.supervisor.v1.Watch" +
-      "HealthRequest\032\'.hero.supervisor.v1.Watch" +
-      "HealthResponse0\001\022X\n\tSubmitJob\022$.hero.sup" +
-      "ervisor.v1.SubmitJobRequest\032%.hero.super" +
-      "visor.v1.SubmitJobResponse\022[\n\nSubmitJobs" +
-      "\022%.hero.supervisor.v1.SubmitJobsRequest\032" +
-      "&.hero.supervisor.v1.SubmitJobsResponse\022" +
-      "O\n\006RunJob\022!.hero.supervisor.v1.RunJobReq" +
-      "uest\032\".hero.supervisor.v1.RunJobResponse" +
-      "\022U\n\010AwaitJob\022#.hero.supervisor.v1.AwaitJ" +
-      "obRequest\032$.hero.supervisor.v1.AwaitJobR" +
-      "esponse\022O\n\006GetJob\022!.hero.supervisor.v1.G" +
-      "etJobRequest\032\".hero.supervisor.v1.GetJob" +
-      "Response\022U\n\010ListJobs\022#.hero.supervisor.v" +
-      "1.ListJobsRequest\032$.hero.supervisor.v1.L" +
-      "istJobsResponse\022X\n\tCancelJob\022$.hero.supe" +
-      "rvisor.v1.CancelJobRequest\032%.hero.superv" +
-      "isor.v1.CancelJobResponse\022X\n\tUpdateJob\022$" +
-      ".hero.supervisor.v1.UpdateJobRequest\032%.h" +
-      "ero.supervisor.v1.UpdateJobResponse\022U\n\010R" +
-      "etryJob\022#.hero.supervisor.v1.RetryJobReq" +
-      "uest\032$.hero.supervisor.v1.RetryJobRespon" +
-      "se\022X\n\tDeleteJob\022$.hero.supervisor.v1.Del" +
-      "eteJobRequest\032%.hero.supervisor.v1.Delet" +
-      "eJobResponse\022W\n\010WatchJob\022#.hero.supervis" +
-      "or.v1.WatchJobRequest\032$.hero.supervisor." +
-      "v1.WatchJobResponse0\001\022`\n\013WatchEvents\022&.h" +
-      "ero.supervisor.v1.WatchEventsRequest\032\'.h" +
-      "ero.supervisor.v1.WatchEventsResponse0\001\022" +
-      "[\n\nListEvents\022%.hero.supervisor.v1.ListE" +
-      "ventsRequest\032&.hero.supervisor.v1.ListEv" +
-      "entsResponseB\205\001\n\022hero.supervisor.v1B\026Sup" +
-      "ervisorServiceProtoP\001ZUgithub.com/hero-s" +
-      "upervisor/hero-supervisor/clients/go/her" +
-      "o/supervisor/v1;supervisorv1b\006proto3"
+      "ainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallo" +
+      "w_missing\030\004 \001(\010R\014allowMissing\022\026\n\006reason\030" +
+      "\005 \001(\tR\006reason\"F\n\023DeleteActorResponse\022/\n\005" +
+      "actor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005" +
+      "actor\"d\n\021StartActorRequest\022\031\n\010actor_id\030\001" +
+      " \001(\tR\007actorId\0224\n\010max_wait\030\002 \001(\0132\031.google" +
+      ".protobuf.DurationR\007maxWait\"\243\001\n\022StartAct" +
+      "orResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervi" +
+      "sor.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007ch" +
+      "anged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.super" +
+      "visor.v1.WaitOutcomeR\013waitOutcome\"\321\001\n\020St" +
+      "opActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorI" +
+      "d\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.protob" +
+      "uf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010" +
+      "R\005force\0224\n\010max_wait\030\004 \001(\0132\031.google.proto" +
+      "buf.DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006r" +
+      "eason\"\242\001\n\021StopActorResponse\022/\n\005actor\030\001 \001" +
+      "(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007" +
+      "changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003" +
+      " \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013w" +
+      "aitOutcome\"\324\001\n\023RestartActorRequest\022\031\n\010ac" +
+      "tor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002" +
+      " \001(\0132\031.google.protobuf.DurationR\014drainTi" +
+      "meout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030" +
+      "\004 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
+      "t\022\026\n\006reason\030\005 \001(\tR\006reason\"\245\001\n\024RestartAct" +
+      "orResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervi" +
+      "sor.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007ch" +
+      "anged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.super" +
+      "visor.v1.WaitOutcomeR\013waitOutcome\"\354\001\n\013Ac" +
+      "torResult\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005" +
+      "actor\030\002 \001(\0132\031.hero.supervisor.v1.ActorR\005" +
+      "actor\022\030\n\007changed\030\003 \001(\010R\007changed\022B\n\014wait_" +
+      "outcome\030\004 \001(\0162\037.hero.supervisor.v1.WaitO" +
+      "utcomeR\013waitOutcome\0223\n\005error\030\005 \001(\0132\035.her" +
+      "o.supervisor.v1.ItemErrorR\005error\"\211\001\n\022Sta" +
+      "rtActorsRequest\022=\n\010selector\030\001 \001(\0132!.hero" +
+      ".supervisor.v1.ActorSelectorR\010selector\0224" +
+      "\n\010max_wait\030\002 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\007maxWait\"P\n\023StartActorsResponse\0229\n\007r" +
+      "esults\030\001 \003(\0132\037.hero.supervisor.v1.ActorR" +
+      "esultR\007results\"\366\001\n\021StopActorsRequest\022=\n\010" +
+      "selector\030\001 \001(\0132!.hero.supervisor.v1.Acto" +
+      "rSelectorR\010selector\022>\n\rdrain_timeout\030\002 \001" +
+      "(\0132\031.google.protobuf.DurationR\014drainTime" +
+      "out\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 " +
+      "\001(\0132\031.google.protobuf.DurationR\007maxWait\022" +
+      "\026\n\006reason\030\005 \001(\tR\006reason\"O\n\022StopActorsRes" +
+      "ponse\0229\n\007results\030\001 \003(\0132\037.hero.supervisor" +
+      ".v1.ActorResultR\007results\"\242\002\n\024RestartActo" +
+      "rsRequest\022=\n\010selector\030\001 \001(\0132!.hero.super" +
+      "visor.v1.ActorSelectorR\010selector\022>\n\rdrai" +
+      "n_timeout\030\002 \001(\0132\031.google.protobuf.Durati" +
+      "onR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022\'" +
+      "\n\017max_unavailable\030\004 \001(\005R\016maxUnavailable\022" +
+      "4\n\010max_wait\030\005 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\007maxWait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n" +
+      "\025RestartActorsResponse\0229\n\007results\030\001 \003(\0132" +
+      "\037.hero.supervisor.v1.ActorResultR\007result" +
+      "s\"\267\002\n\026StreamActorLogsRequest\022\031\n\010actor_id" +
+      "\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\tt" +
+      "ailLines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google" +
+      ".protobuf.TimestampR\tsinceTime\022!\n\014resume" +
+      "_after\030\004 \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(" +
+      "\010R\006follow\022=\n\007streams\030\006 \003(\0162#.hero.superv" +
+      "isor.v1.LogEntry.StreamR\007streams\022\032\n\010cont" +
+      "ains\030\007 \001(\tR\010containsB\r\n\013_tail_lines\"\216\001\n\027" +
+      "StreamActorLogsResponse\0226\n\007entries\030\001 \003(\013" +
+      "2\034.hero.supervisor.v1.LogEntryR\007entries\022" +
+      "#\n\rdropped_count\030\002 \001(\005R\014droppedCount\022\026\n\006" +
+      "cursor\030\003 \001(\tR\006cursor\"\030\n\026ListScriptTypesR" +
+      "equest\"b\n\027ListScriptTypesResponse\022G\n\014scr" +
+      "ipt_types\030\001 \003(\0132$.hero.supervisor.v1.Scr" +
+      "iptTypeStatusR\013scriptTypes\"\212\001\n\024GetScript" +
+      "TypeRequest\022?\n\013script_type\030\001 \001(\0162\036.hero." +
+      "supervisor.v1.ScriptTypeR\nscriptType\0221\n\004" +
+      "view\030\002 \001(\0162\035.hero.supervisor.v1.ActorVie" +
+      "wR\004view\"U\n\025GetScriptTypeResponse\022<\n\006stat" +
+      "us\030\001 \001(\0132$.hero.supervisor.v1.ScriptType" +
+      "StatusR\006status\"\200\002\n\027UpdateScriptTypeReque" +
+      "st\022?\n\013script_type\030\001 \001(\0162\036.hero.superviso" +
+      "r.v1.ScriptTypeR\nscriptType\022B\n\010settings\030" +
+      "\002 \001(\0132&.hero.supervisor.v1.ScriptTypeSet" +
+      "tingsR\010settings\022;\n\013update_mask\030\003 \001(\0132\032.g" +
+      "oogle.protobuf.FieldMaskR\nupdateMask\022#\n\r" +
+      "validate_only\030\004 \001(\010R\014validateOnly\"X\n\030Upd" +
+      "ateScriptTypeResponse\022<\n\006status\030\001 \001(\0132$." +
+      "hero.supervisor.v1.ScriptTypeStatusR\006sta" +
+      "tus\"\323\002\n\022ScaleActorsRequest\022?\n\013script_typ" +
+      "e\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR" +
+      "\nscriptType\022\037\n\010replicas\030\002 \001(\005H\000R\010replica" +
+      "s\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\014drainTimeout\0224\n\010max_wait" +
+      "\030\004 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
+      "it\022#\n\rvalidate_only\030\005 \001(\010R\014validateOnly\022" +
+      "\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007" +
+      " \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023ScaleActor" +
+      "sResponse\022<\n\006status\030\001 \001(\0132$.hero.supervi" +
+      "sor.v1.ScriptTypeStatusR\006status\022&\n\017added" +
+      "_actor_ids\030\002 \003(\tR\raddedActorIds\022*\n\021remov" +
+      "ed_actor_ids\030\003 \003(\tR\017removedActorIds\022B\n\014w" +
+      "ait_outcome\030\004 \001(\0162\037.hero.supervisor.v1.W" +
+      "aitOutcomeR\013waitOutcome\"l\n\021PauseQueueReq" +
+      "uest\022?\n\013script_type\030\001 \001(\0162\036.hero.supervi" +
+      "sor.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030" +
+      "\002 \001(\tR\006reason\"l\n\022PauseQueueResponse\022<\n\006s" +
+      "tatus\030\001 \001(\0132$.hero.supervisor.v1.ScriptT" +
+      "ypeStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007chan" +
+      "ged\"m\n\022ResumeQueueRequest\022?\n\013script_type" +
+      "\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\n" +
+      "scriptType\022\026\n\006reason\030\002 \001(\tR\006reason\"m\n\023Re" +
+      "sumeQueueResponse\022<\n\006status\030\001 \001(\0132$.hero" +
+      ".supervisor.v1.ScriptTypeStatusR\006status\022" +
+      "\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021PurgeQueue" +
+      "Request\022?\n\013script_type\030\001 \001(\0162\036.hero.supe" +
+      "rvisor.v1.ScriptTypeR\nscriptType\0225\n\006stat" +
+      "es\030\002 \003(\0162\035.hero.supervisor.v1.Job.StateR" +
+      "\006states\022*\n\016expected_count\030\003 \001(\005H\000R\rexpec" +
+      "tedCount\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014vali" +
+      "dateOnly\022\026\n\006reason\030\005 \001(\tR\006reasonB\021\n\017_exp" +
+      "ected_count\"7\n\022PurgeQueueResponse\022!\n\014pur" +
+      "ged_count\030\001 \001(\005R\013purgedCount\"\234\002\n\022CheckHe" +
+      "althRequest\022=\n\010selector\030\001 \001(\0132!.hero.sup" +
+      "ervisor.v1.ActorSelectorR\010selector\022B\n\005sc" +
+      "ope\030\002 \001(\0162,.hero.supervisor.v1.CheckHeal" +
+      "thRequest.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\013" +
+      "2\031.google.protobuf.DurationR\007maxWait\"M\n\005" +
+      "Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_ID" +
+      "LE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023C" +
+      "heckHealthResponse\022:\n\007reports\030\001 \003(\0132 .he" +
+      "ro.supervisor.v1.HealthReportR\007reports\"\205" +
+      "\002\n\022WatchHealthRequest\022=\n\010selector\030\001 \001(\0132" +
+      "!.hero.supervisor.v1.ActorSelectorR\010sele" +
+      "ctor\022.\n\020include_snapshot\030\002 \001(\010H\000R\017includ" +
+      "eSnapshot\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013resu" +
+      "meAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\021heartbeatInterva" +
+      "lB\023\n\021_include_snapshot\"\346\001\n\023WatchHealthRe" +
+      "sponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006report" +
+      "\030\002 \001(\0132 .hero.supervisor.v1.HealthReport" +
+      "H\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero.supervi" +
+      "sor.v1.HealthEventH\000R\005event\022:\n\010bookmark\030" +
+      "\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010b" +
+      "ookmarkB\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003j" +
+      "ob\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003j" +
+      "ob\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030" +
+      "\003 \001(\tR\trequestId\"b\n\021SubmitJobResponse\022)\n" +
+      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
+      "\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"U\n\021" +
+      "SubmitJobsRequest\022@\n\010requests\030\001 \003(\0132$.he" +
+      "ro.supervisor.v1.SubmitJobRequestR\010reque" +
+      "sts\"S\n\022SubmitJobsResponse\022=\n\007results\030\001 \003" +
+      "(\0132#.hero.supervisor.v1.SubmitJobResultR" +
+      "\007results\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001(" +
+      "\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedup" +
+      "licated\030\002 \001(\010R\014deduplicated\0223\n\005error\030\003 \001" +
+      "(\0132\035.hero.supervisor.v1.ItemErrorR\005error" +
+      "\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.s" +
+      "upervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(" +
+      "\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\022" +
+      "4\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\007maxWait\022K\n\013on_wait_end\030\005 \001(\0162+.her" +
+      "o.supervisor.v1.RunJobRequest.OnWaitEndR" +
+      "\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_U" +
+      "NSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING" +
+      "\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobRes" +
+      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
+      "JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.su" +
+      "pervisor.v1.WaitOutcomeR\013waitOutcome\022\"\n\014" +
+      "deduplicated\030\003 \001(\010R\014deduplicated\"^\n\017Awai" +
+      "tJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010ma" +
+      "x_wait\030\002 \001(\0132\031.google.protobuf.DurationR" +
+      "\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 \001" +
+      "(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait" +
+      "_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wait" +
+      "OutcomeR\013waitOutcome\"W\n\rGetJobRequest\022\025\n" +
+      "\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.her" +
+      "o.supervisor.v1.JobViewR\004view\";\n\016GetJobR" +
+      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
+      "1.JobR\003job\"\330\004\n\017ListJobsRequest\022A\n\014script" +
+      "_types\030\001 \003(\0162\036.hero.supervisor.v1.Script" +
+      "TypeR\013scriptTypes\0225\n\006states\030\002 \003(\0162\035.hero" +
+      ".supervisor.v1.Job.StateR\006states\022\033\n\tcall" +
+      "er_id\030\003 \001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001(" +
+      "\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007actorId\022" +
+      "F\n\021create_time_after\030\006 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\017createTimeAfter\022H\n\022creat" +
+      "e_time_before\030\007 \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\020createTimeBefore\022\033\n\tpage_size\030\010" +
+      " \001(\005R\010pageSize\022\035\n\npage_token\030\t \001(\tR\tpage" +
+      "Token\022G\n\006labels\030\n \003(\0132/.hero.supervisor." +
+      "v1.ListJobsRequest.LabelsEntryR\006labels\022\"" +
+      "\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPrefix\0329\n\013La" +
+      "belsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001" +
+      "(\tR\005value:\0028\001\"g\n\020ListJobsResponse\022+\n\004job" +
+      "s\030\001 \003(\0132\027.hero.supervisor.v1.JobR\004jobs\022&" +
+      "\n\017next_page_token\030\002 \001(\tR\rnextPageToken\"A" +
+      "\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
+      "d\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021CancelJobRe" +
+      "sponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
+      ".JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"\225\001\n\020" +
+      "UpdateJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
+      "-\n\003job\030\002 \001(\0132\033.hero.supervisor.v1.JobSpe" +
+      "cR\003job\022;\n\013update_mask\030\003 \001(\0132\032.google.pro" +
+      "tobuf.FieldMaskR\nupdateMask\"X\n\021UpdateJob" +
+      "Response\022)\n\003job\030\001 \001(\0132\027.hero.supervisor." +
+      "v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"\223\001" +
+      "\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
+      "\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttempts\022" +
+      "\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_id" +
+      "\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020RetryJobR" +
+      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
+      "1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupl" +
+      "icated\"N\n\020DeleteJobRequest\022\025\n\006job_id\030\001 \001" +
+      "(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014allowM" +
+      "issing\"-\n\021DeleteJobResponse\022\030\n\007changed\030\001" +
+      " \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022\025\n\006job" +
+      "_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002 \001(\010R\013" +
+      "includeLogs\022!\n\014resume_after\030\003 \001(\tR\013resum" +
+      "eAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\021heartbeatInterval" +
+      "\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 \001(\tR\006c" +
+      "ursor\022+\n\003job\030\002 \001(\0132\027.hero.supervisor.v1." +
+      "JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\".hero." +
+      "supervisor.v1.JobStateChangeH\000R\013stateCha" +
+      "nge\022=\n\010progress\030\004 \001(\0132\037.hero.supervisor." +
+      "v1.JobProgressH\000R\010progress\022A\n\013log_entrie" +
+      "s\030\005 \001(\0132\036.hero.supervisor.v1.LogEntriesH" +
+      "\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034.hero.s" +
+      "upervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004ite" +
+      "m\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034.hero." +
+      "supervisor.v1.LogEntryR\007entries\022#\n\rdropp" +
+      "ed_count\030\002 \001(\005R\014droppedCount\"\201\004\n\022WatchEv" +
+      "entsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.super" +
+      "visor.v1.Event.TopicR\006topics\022A\n\014script_t" +
+      "ypes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
+      "peR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010acto" +
+      "rIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_" +
+      "id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\016" +
+      "2\".hero.supervisor.v1.Event.SeverityR\013mi" +
+      "nSeverity\022.\n\020include_snapshot\030\007 \001(\010H\000R\017i" +
+      "ncludeSnapshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR" +
+      "\013resumeAfter\022H\n\022heartbeat_interval\030\t \001(\013" +
+      "2\031.google.protobuf.DurationR\021heartbeatIn" +
+      "terval\022#\n\rinclude_usage\030\n \001(\010R\014includeUs" +
+      "ageB\023\n\021_include_snapshot\"\246\002\n\023WatchEvents" +
+      "Response\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnap" +
+      "shot_item\030\002 \001(\0132 .hero.supervisor.v1.Sna" +
+      "pshotItemH\000R\014snapshotItem\0221\n\005event\030\003 \001(\013" +
+      "2\031.hero.supervisor.v1.EventH\000R\005event\022:\n\010" +
+      "bookmark\030\004 \001(\0132\034.hero.supervisor.v1.Book" +
+      "markH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037.hero.s" +
+      "upervisor.v1.UsageUpdateH\000R\005usageB\006\n\004ite" +
+      "m\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\0132+.hero" +
+      ".supervisor.v1.UsageUpdate.ActorsEntryR\006" +
+      "actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(\tR\003key\022" +
+      "4\n\005value\030\002 \001(\0132\036.hero.supervisor.v1.Acto" +
+      "rUsageR\005value:\0028\001\"\277\001\n\014SnapshotItem\0221\n\005ac" +
+      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005" +
+      "actor\022G\n\013script_type\030\002 \001(\0132$.hero.superv" +
+      "isor.v1.ScriptTypeStatusH\000R\nscriptType\022+" +
+      "\n\003job\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003" +
+      "jobB\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006top" +
+      "ics\030\001 \003(\0162\037.hero.supervisor.v1.Event.Top" +
+      "icR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero." +
+      "supervisor.v1.ScriptTypeR\013scriptTypes\022\033\n" +
+      "\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 " +
+      "\003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId" +
+      "\022E\n\014min_severity\030\006 \001(\0162\".hero.supervisor" +
+      ".v1.Event.SeverityR\013minSeverity\0229\n\ntime_" +
+      "after\030\007 \001(\0132\032.google.protobuf.TimestampR" +
+      "\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.google" +
+      ".protobuf.TimestampR\ntimeBefore\022\033\n\tpage_" +
+      "size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\t" +
+      "R\tpageToken\"o\n\022ListEventsResponse\0221\n\006eve" +
+      "nts\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006ev" +
+      "ents\022&\n\017next_page_token\030\002 \001(\tR\rnextPageT" +
+      "oken\"S\n\025ListIdentitiesRequest\022\033\n\tpage_si" +
+      "ze\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\t" +
+      "pageToken\"\274\001\n\026ListIdentitiesResponse\022A\n\n" +
+      "identities\030\001 \003(\0132!.hero.supervisor.v1.Kn" +
+      "ownIdentityR\nidentities\022&\n\017next_page_tok" +
+      "en\030\002 \001(\tR\rnextPageToken\0227\n\027authenticatio" +
+      "n_required\030\003 \001(\010R\026authenticationRequired" +
+      "\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010identity" +
+      "\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006ta" +
+      "rget\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code\022!",
+      "\n\014refused_only\030\005 \001(\010R\013refusedOnly\022:\n\005sta" +
+      "ge\030\006 \001(\0162$.hero.supervisor.v1.AuditEntry" +
+      ".StageR\005stage\0229\n\ntime_after\030\007 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\ttimeAfter\022;\n\013time" +
+      "_before\030\010 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSi" +
+      "ze\022\035\n\npage_token\030\n \001(\tR\tpageToken\"\235\001\n\030Li" +
+      "stAuditEntriesResponse\0228\n\007entries\030\001 \003(\0132" +
+      "\036.hero.supervisor.v1.AuditEntryR\007entries" +
+      "\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToken" +
+      "\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled*^\n\013Wai" +
+      "tOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025" +
+      "\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TI" +
+      "MED_OUT\020\0022\266\034\n\nSupervisor\022d\n\rGetServerInf" +
+      "o\022(.hero.supervisor.v1.GetServerInfoRequ" +
+      "est\032).hero.supervisor.v1.GetServerInfoRe" +
+      "sponse\022j\n\017CreateLoginCode\022*.hero.supervi" +
+      "sor.v1.CreateLoginCodeRequest\032+.hero.sup" +
+      "ervisor.v1.CreateLoginCodeResponse\022^\n\013Cr" +
+      "eateActor\022&.hero.supervisor.v1.CreateAct" +
+      "orRequest\032\'.hero.supervisor.v1.CreateAct" +
+      "orResponse\022U\n\010GetActor\022#.hero.supervisor" +
+      ".v1.GetActorRequest\032$.hero.supervisor.v1" +
+      ".GetActorResponse\022[\n\nListActors\022%.hero.s" +
+      "upervisor.v1.ListActorsRequest\032&.hero.su" +
+      "pervisor.v1.ListActorsResponse\022^\n\013Update" +
+      "Actor\022&.hero.supervisor.v1.UpdateActorRe" +
+      "quest\032\'.hero.supervisor.v1.UpdateActorRe" +
+      "sponse\022^\n\013DeleteActor\022&.hero.supervisor." +
+      "v1.DeleteActorRequest\032\'.hero.supervisor." +
+      "v1.DeleteActorResponse\022[\n\nStartActor\022%.h" +
+      "ero.supervisor.v1.StartActorRequest\032&.he" +
+      "ro.supervisor.v1.StartActorResponse\022X\n\tS" +
+      "topActor\022$.hero.supervisor.v1.StopActorR" +
+      "equest\032%.hero.supervisor.v1.StopActorRes" +
+      "ponse\022a\n\014RestartActor\022\'.hero.supervisor." +
+      "v1.RestartActorRequest\032(.hero.supervisor" +
+      ".v1.RestartActorResponse\022^\n\013StartActors\022" +
+      "&.hero.supervisor.v1.StartActorsRequest\032" +
+      "\'.hero.supervisor.v1.StartActorsResponse" +
+      "\022[\n\nStopActors\022%.hero.supervisor.v1.Stop" +
+      "ActorsRequest\032&.hero.supervisor.v1.StopA" +
+      "ctorsResponse\022d\n\rRestartActors\022(.hero.su" +
+      "pervisor.v1.RestartActorsRequest\032).hero." +
+      "supervisor.v1.RestartActorsResponse\022l\n\017S" +
+      "treamActorLogs\022*.hero.supervisor.v1.Stre" +
+      "amActorLogsRequest\032+.hero.supervisor.v1." +
+      "StreamActorLogsResponse0\001\022j\n\017ListScriptT" +
+      "ypes\022*.hero.supervisor.v1.ListScriptType" +
+      "sRequest\032+.hero.supervisor.v1.ListScript" +
+      "TypesResponse\022d\n\rGetScriptType\022(.hero.su" +
+      "pervisor.v1.GetScriptTypeRequest\032).hero." +
+      "supervisor.v1.GetScriptTypeResponse\022m\n\020U" +
+      "pdateScriptType\022+.hero.supervisor.v1.Upd" +
+      "ateScriptTypeRequest\032,.hero.supervisor.v" +
+      "1.UpdateScriptTypeResponse\022^\n\013ScaleActor" +
+      "s\022&.hero.supervisor.v1.ScaleActorsReques" +
+      "t\032\'.hero.supervisor.v1.ScaleActorsRespon" +
+      "se\022[\n\nPauseQueue\022%.hero.supervisor.v1.Pa" +
+      "useQueueRequest\032&.hero.supervisor.v1.Pau" +
+      "seQueueResponse\022^\n\013ResumeQueue\022&.hero.su" +
+      "pervisor.v1.ResumeQueueRequest\032\'.hero.su" +
+      "pervisor.v1.ResumeQueueResponse\022[\n\nPurge" +
+      "Queue\022%.hero.supervisor.v1.PurgeQueueReq" +
+      "uest\032&.hero.supervisor.v1.PurgeQueueResp" +
+      "onse\022^\n\013CheckHealth\022&.hero.supervisor.v1" +
+      ".CheckHealthRequest\032\'.hero.supervisor.v1" +
+      ".CheckHealthResponse\022`\n\013WatchHealth\022&.he" +
+      "ro.supervisor.v1.WatchHealthRequest\032\'.he" +
+      "ro.supervisor.v1.WatchHealthResponse0\001\022X" +
+      "\n\tSubmitJob\022$.hero.supervisor.v1.SubmitJ" +
+      "obRequest\032%.hero.supervisor.v1.SubmitJob" +
+      "Response\022[\n\nSubmitJobs\022%.hero.supervisor" +
+      ".v1.SubmitJobsRequest\032&.hero.supervisor." +
+      "v1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.s" +
+      "upervisor.v1.RunJobRequest\032\".hero.superv" +
+      "isor.v1.RunJobResponse\022U\n\010AwaitJob\022#.her" +
+      "o.supervisor.v1.AwaitJobRequest\032$.hero.s" +
+      "upervisor.v1.AwaitJobResponse\022O\n\006GetJob\022" +
+      "!.hero.supervisor.v1.GetJobRequest\032\".her" +
+      "o.supervisor.v1.GetJobResponse\022U\n\010ListJo" +
+      "bs\022#.hero.supervisor.v1.ListJobsRequest\032" +
+      "$.hero.supervisor.v1.ListJobsResponse\022X\n" +
+      "\tCancelJob\022$.hero.supervisor.v1.CancelJo" +
+      "bRequest\032%.hero.supervisor.v1.CancelJobR" +
+      "esponse\022X\n\tUpdateJob\022$.hero.supervisor.v" +
+      "1.UpdateJobRequest\032%.hero.supervisor.v1." +
+      "UpdateJobResponse\022U\n\010RetryJob\022#.hero.sup" +
+      "ervisor.v1.RetryJobRequest\032$.hero.superv" +
+      "isor.v1.RetryJobResponse\022X\n\tDeleteJob\022$." +
+      "hero.supervisor.v1.DeleteJobRequest\032%.he" +
+      "ro.supervisor.v1.DeleteJobResponse\022W\n\010Wa" +
+      "tchJob\022#.hero.supervisor.v1.WatchJobRequ" +
+      "est\032$.hero.supervisor.v1.WatchJobRespons" +
+      "e0\001\022`\n\013WatchEvents\022&.hero.supervisor.v1." +
+      "WatchEventsRequest\032\'.hero.supervisor.v1." +
+      "WatchEventsResponse0\001\022[\n\nListEvents\022%.he" +
+      "ro.supervisor.v1.ListEventsRequest\032&.her" +
+      "o.supervisor.v1.ListEventsResponse\022g\n\016Li" +
+      "stIdentities\022).hero.supervisor.v1.ListId" +
+      "entitiesRequest\032*.hero.supervisor.v1.Lis" +
+      "tIdentitiesResponse\022m\n\020ListAuditEntries\022" +
+      "+.hero.supervisor.v1.ListAuditEntriesReq" +
+      "uest\032,.hero.supervisor.v1.ListAuditEntri" +
+      "esResponseB\205\001\n\022hero.supervisor.v1B\026Super" +
+      "visorServiceProtoP\001ZUgithub.com/hero-sup" +
+      "ervisor/hero-supervisor/clients/go/hero/" +
+      "supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -953,6 +1000,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
           com.google.protobuf.DurationProto.getDescriptor(),
           com.google.protobuf.FieldMaskProto.getDescriptor(),
           com.google.protobuf.TimestampProto.getDescriptor(),
+          hero.supervisor.v1.AccessProto.getDescriptor(),
           hero.supervisor.v1.ActorProto.getDescriptor(),
           hero.supervisor.v1.EventProto.getDescriptor(),
           hero.supervisor.v1.JobProto.getDescriptor(),
@@ -1475,10 +1523,35 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
         new java.lang.String[] { "Events", "NextPageToken", });
+    internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor =
+      getDescriptor().getMessageType(82);
+    internal_static_hero_supervisor_v1_ListIdentitiesRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor,
+        new java.lang.String[] { "PageSize", "PageToken", });
+    internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor =
+      getDescriptor().getMessageType(83);
+    internal_static_hero_supervisor_v1_ListIdentitiesResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor,
+        new java.lang.String[] { "Identities", "NextPageToken", "AuthenticationRequired", });
+    internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor =
+      getDescriptor().getMessageType(84);
+    internal_static_hero_supervisor_v1_ListAuditEntriesRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor,
+        new java.lang.String[] { "Identity", "Rpc", "Target", "Code", "RefusedOnly", "Stage", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
+    internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor =
+      getDescriptor().getMessageType(85);
+    internal_static_hero_supervisor_v1_ListAuditEntriesResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor,
+        new java.lang.String[] { "Entries", "NextPageToken", "LogEnabled", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.FieldMaskProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
+    hero.supervisor.v1.AccessProto.getDescriptor();
     hero.supervisor.v1.ActorProto.getDescriptor();
     hero.supervisor.v1.EventProto.getDescriptor();
     hero.supervisor.v1.JobProto.getDescriptor();
