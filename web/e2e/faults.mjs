@@ -26,10 +26,22 @@ export async function faults(server) {
     const seen = text.replace(/[\u0000-\u001f\u202a-\u202e\u200d]/g, "");
     made.nasty.push(await submit("-f", script, "--caller", seen, "--label", `note=${seen}`));
   }
+  made.results = [];
+  for (const text of NASTY) {
+    const script = join(server.dir, "result.py");
+    writeFileSync(script, `text = ${JSON.stringify(text)}\nprogress(50, text + "\\x00")\nresult = {text: [text, text + "\\x00"]}\n`);
+    made.results.push(await submit("-f", script));
+  }
+  // One line of a mebibyte in the log, and one as the result.
+  const long = join(server.dir, "long.py");
+  writeFileSync(long, `print("<b>" + "x" * ((1 << 20) - 10) + "</b>", flush=True)\nresult = "<i>" + "y" * ((1 << 20) - 100) + "</i>"\n`);
+  made.results.push(await submit("-f", long));
   made.waiting = await submit("--type", "v", "--label", "team=red", "fn main() { println('nobody runs this') }");
   await server.tries("actor", "create", "crashy", "--type", "sal", "--binary", "/bin/sleep", "--readiness", "process",
     "--max-restarts", "1", "--initial-backoff", "100ms", "--max-backoff", "100ms", "--", "0.5");
   made.slow = await submit("--type", "python", "--run-timeout", "10m", 'import time\nfor n in range(600):\n    print("step", n, flush=True)\n    time.sleep(0.5)\n');
-  await until("the jobs have ended", async () => (await server.json("job", "get", made.nasty.at(-1))).state === "STATE_FAILED" || JSON.stringify(await server.json("job", "get", made.nasty.at(-1))).includes("STATE_FAILED"));
+  const has = (id, state) => async () => JSON.stringify(await server.json("job", "get", id)).includes(state);
+  await until("the jobs have failed", has(made.nasty.at(-1), "STATE_FAILED"));
+  await until("the jobs have results", has(made.results.at(-1), "STATE_SUCCEEDED"));
   return made;
 }

@@ -262,6 +262,15 @@ export const STEPS = [
       await page.locator("main h1 .pill", { hasText: "failed" }).waitFor();
       assert.equal(await page.locator("main svg[onload], main img, main script").count(), 0);
     }
+    for (const id of made.results) {
+      await visit(page, `#/job/${id}`, id);
+      await page.locator("main h1 .pill", { hasText: "succeeded" }).waitFor();
+      for (const view of ["Raw", "Text"]) {
+        await page.getByRole("button", { name: view, exact: true }).click();
+        assert.equal(await page.locator("main svg[onload], main img, main script, main b, main i").count(), 0);
+      }
+    }
+    await check(page, "nasty results");
     await visit(page, "#/jobs", "Jobs");
     await page.locator(".tbody .tr").nth(5).waitFor();
     await visit(page, "#/jobs?caller=%3Cscript%3Ealert(1)%3C%2Fscript%3E", "Jobs");
