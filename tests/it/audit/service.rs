@@ -268,7 +268,7 @@ async fn an_admin_sees_who_may_call_and_nobody_else_does() {
 
 #[tokio::test]
 async fn an_admin_sees_who_has_called_and_nobody_else_does() {
-    let mut stage = Stage::start(&[]).await;
+    let stage = Stage::start(&[]).await;
     let mut admin = stage.client(&stage.admin);
     admin.pause_queue(pause()).await.unwrap();
     stage.until("PauseQueue", &["received", "done"]).await;

@@ -43,7 +43,7 @@ pub(super) fn script(rule: Rule) -> Shown {
         }
         Rule::Usage => {
             let strings: String = (0..52).map(|i| format!("let s{i} = s + \"{i}\";\n")).collect();
-            let busy = "let begun = timestamp(); while begun.elapsed < 1.0 {}";
+            let busy = "let begun = timestamp(); while begun.elapsed < 3.0 {}";
             format!("let s = \"x\"; for i in 0..20 {{ s += s; }}\n{strings}{busy}").into()
         }
         Rule::Crash => Shown::Not("no function that Rhai has ends its process; MemoryBomb does"),
