@@ -93,6 +93,28 @@ export const STEPS = [
     await page.getByText('{"name": "Zoë <b>", "n": [6, 7]}').first().waitFor();
     await check(page, "input");
   }],
+  ["a waiting job gets another priority, and a new one has its own", async ({ page, server }) => {
+    const id = (await server.cli("job", "submit", "1", "--in", "1h", "--priority", "5", "-q")).trim();
+    const priority = async () => (await server.json("job", "get", id)).job.spec.priority;
+    await visit(page, `#/job/${id}`, id);
+    await check(page, "priority");
+    await page.getByLabel("Change the priority").selectOption("1");
+    await notice(page, "has priority 1");
+    await until("the priority is 1", async () => (await priority()) === 1);
+    await page.locator(".notice", { hasText: "has priority 1" }).getByRole("button", { name: "Undo" }).click();
+    await until("the priority is 5 again", async () => (await priority()) === 5);
+    await server.cli("job", "cancel", id);
+    await visit(page, "#/run?type=osis", "Run");
+    await page.locator("textarea").fill('"first of all"');
+    await page.getByText("Options, and the same as a command").click();
+    await page.getByLabel("Priority").selectOption("1");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.locator("section[aria-label=Outcome]").getByText("first of all").first().waitFor();
+    const again = (await server.cli("job", "retry", id, "--input", "[1]", "-q")).trim();
+    await visit(page, `#/job/${again}`, again);
+    await page.getByText("Runs again").waitFor();
+    await page.locator(`dl.facts a[href*="${id}"]`).waitFor();
+  }],
   ["a job is run again with a changed script", async ({ page, made }) => {
     await visit(page, `#/job/${made.failed}`, made.failed);
     await page.getByRole("button", { name: "Run again with changes" }).click();
