@@ -116,7 +116,7 @@ pub enum CallCommand {
     /// Run, submit, await, show, cancel and retry jobs
     #[command(subcommand)]
     Job(JobCommand),
-    /// Show, pause, resume and purge queues
+    /// Create, show, pause, resume, purge and delete queues
     #[command(subcommand)]
     Queue(QueueCommand),
     /// Show script types, and change their settings: scaling, health, limits

@@ -7,6 +7,7 @@ use crate::domain::model::actor::ActorState;
 use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
 use crate::domain::model::job::{JobError, JobState, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_refusal::QueueRefusal;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::ports::Cause;
@@ -144,6 +145,9 @@ pub enum SupervisorError {
         /// Jobs that may wait.
         limit: u64,
     },
+    /// A call about a queue is refused.
+    #[error(transparent)]
+    Queue(#[from] QueueRefusal),
     /// The identity has as many unfinished jobs as its quota allows; try again later.
     #[error(transparent)]
     QuotaReached(#[from] QuotaReached),
@@ -294,6 +298,12 @@ impl From<SubmitRefused> for SupervisorError {
     fn from(refused: SubmitRefused) -> Self {
         match refused {
             SubmitRefused::QueueFull { queue, queued, limit } => Self::QueueFull { queue, queued, limit },
+            SubmitRefused::NoQueue { queue } => Self::Queue(QueueRefusal::NotFound(queue)),
+            SubmitRefused::WrongQueue { queue, serves } => {
+                let what =
+                    format!("is {queue}, which takes {serves} jobs: name a queue of the job's script type");
+                Violations::one("job.queue", what).into()
+            }
             SubmitRefused::QuotaReached(reached) => Self::QuotaReached(reached),
             SubmitRefused::JobExists { job_id } => Self::JobExists(job_id),
             SubmitRefused::RequestIdReused { request_id, first_use } => {

@@ -24,6 +24,7 @@ pub mod programs;
 pub mod queue;
 pub mod queue_admin;
 pub mod queue_maintenance;
+pub mod queue_registry;
 pub mod script_redis;
 pub mod shared_store;
 pub mod store_fault;

@@ -18,6 +18,8 @@ var reads = map[string]bool{
 	"ListActors":       true,
 	"GetScriptType":    true,
 	"ListScriptTypes":  true,
+	"GetQueue":         true,
+	"ListQueues":       true,
 	"AwaitJob":         true,
 	"GetJob":           true,
 	"ListJobs":         true,

@@ -13,6 +13,7 @@ use crate::actor::engines::Limits;
 use crate::actor::redis_flags::RedisFlags;
 use crate::actor::worker::WorkerConfig;
 use crate::domain::model::id::ActorId;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// Properties that distinguish one actor program from the others.
@@ -22,7 +23,7 @@ pub struct Program {
     pub name: &'static str,
     /// One line of help.
     pub about: &'static str,
-    /// Script type, and so the queue, of the actor.
+    /// Script type of the actor, and so its queue, if it is given no other one.
     pub script_type: ScriptType,
     /// Jobs at a time.
     pub concurrency: Concurrency,
@@ -83,6 +84,11 @@ pub struct ActorArgs<F: EngineFlags = NoFlags> {
     /// Name of this actor; unique among all actors on one Redis.
     #[arg(long, env = "HERO_ACTOR_ID", value_parser = ActorId::parse, required_unless_present_any = ["health_check", "man_page"], value_name = "ID")]
     pub actor_id: Option<ActorId>,
+
+    /// Queue from which the actor takes jobs; it must exist and take jobs of the script type of this program [default: the
+    /// default queue of the script type].
+    #[arg(long, env = "HERO_QUEUE", value_parser = QueueName::parse, value_name = "NAME")]
+    pub queue: Option<QueueName>,
 
     /// Runs a trivial script through the engine, asks Redis if --redis-url or REDIS_URL is given, and exits with 0 or 1.
     #[arg(long)]

@@ -103,13 +103,15 @@ async fn work<F: EngineFlags>(
             .map_err(|error| format!("--otlp-endpoint cannot be used: {}", chain(&error)))?;
     }
     let config = redis_config(args);
-    let queue = RedisWorkQueue::new(config, program.script_type.into(), actor_id.clone(), std::process::id())
-        .map_err(|error| chain(&error))?;
+    let name = args.queue.unwrap_or_else(|| program.script_type.into());
+    let queue = RedisWorkQueue::new(config, name, actor_id.clone(), std::process::id())
+        .map_err(|error| chain(&error))?
+        .of_type(program.script_type);
     let hosts = hosts(program, args)?.sparing_hosts(!work.stop_grace.is_zero());
     let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), work);
     let shutdown = Shutdown::new();
     let done = CancellationToken::new();
-    tracing::info!(actor.id = %actor_id, pid = std::process::id(), "{actor_id}: starts ({})", program.name);
+    tracing::info!(actor.id = %actor_id, pid = std::process::id(), "{actor_id}: starts ({}, queue {name})", program.name);
     let ended = async {
         let ended = worker.run(&shutdown).await;
         done.cancel();

@@ -116,7 +116,17 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ("job update", ["job update JOB --priority 1", "job update JOB -p 5", "job update JOB -p 1 -q"]),
     ("job retry", ["job retry JOB", "job retry JOB --reset-attempts", "job retry JOB --input '{\"n\": 2}'"]),
     ("queue", ["queue ls", "queue pause osis --reason maintenance", "queue purge osis --dry-run"]),
-    ("queue ls", ["queue ls", "queue ls -o json", "queue ls -q"]),
+    ("queue ls", ["queue ls", "queue ls --names", "queue ls -o json"]),
+    (
+        "queue create",
+        [
+            "queue create python-gpu --type python",
+            "queue create osis-2 -t osis",
+            "queue create v-test -t v -o json",
+        ],
+    ),
+    ("queue get", ["queue get python-gpu", "queue get osis", "queue get python-gpu -o json"]),
+    ("queue rm", ["queue rm python-gpu", "queue rm python-gpu --yes", "queue delete osis-2"]),
     (
         "queue pause",
         ["queue pause osis", "queue pause osis --reason maintenance", "queue pause python -o json"],

@@ -1,20 +1,53 @@
-//! `queue`: shows, pauses, resumes and purges queues.
+//! `queue`: creates, shows, pauses, resumes, purges and deletes queues.
+
+mod named;
 
 use clap::Subcommand;
 
+use super::client::Server;
 use super::confirm::ConfirmArgs;
-use super::output::DRY_RUN;
+use super::output::{DRY_RUN, Output};
 use super::table::{Cell, Column, Table};
 use super::values::{self, brief, jobs, or_dash, script_type_word, word};
 use super::{ClientArgs, Exit, Failure, client};
+use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, ScriptTypeStatus, job};
 
 /// Verbs of `queue`.
 #[derive(Debug, Subcommand)]
 pub enum QueueCommand {
-    /// List queues with their jobs and actors
+    /// List the default queues with their jobs and actors
     #[command(visible_alias = "list")]
-    Ls,
+    Ls {
+        /// List all queues by name instead, also those that were created
+        #[arg(long)]
+        names: bool,
+    },
+    /// Create a queue beside the default ones
+    Create {
+        /// Name: 1 to 63 of a-z, 0-9, _ and -
+        #[arg(value_name = "QUEUE", value_parser = QueueName::parse)]
+        queue: QueueName,
+        /// Script type of its jobs and actors: osis, sal, v or python
+        #[arg(short, long = "type", value_name = "TYPE", value_parser = values::script_type)]
+        script_type: proto::ScriptType,
+    },
+    /// Show a queue with the numbers of its jobs and actors
+    Get {
+        /// Name of the queue
+        #[arg(value_name = "QUEUE", value_parser = QueueName::parse)]
+        queue: QueueName,
+    },
+    /// Delete a queue that has no unfinished jobs and no actors
+    #[command(visible_alias = "delete")]
+    Rm {
+        /// Name of the queue
+        #[arg(value_name = "QUEUE", value_parser = QueueName::parse)]
+        queue: QueueName,
+        /// Question before the queue and the records of its ended jobs go.
+        #[command(flatten)]
+        confirm: ConfirmArgs,
+    },
     /// Pause a queue: jobs are still accepted, and running jobs finish
     Pause {
         /// Script type: osis, sal, v or python
@@ -60,7 +93,27 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
     let out = client.printer();
     let mut server = client.connect().await?;
     match verb {
-        QueueCommand::Ls => {
+        QueueCommand::Ls { names: true } => named::list(&mut server, out).await?,
+        QueueCommand::Create { queue, script_type } => {
+            let request =
+                proto::CreateQueueRequest { queue: queue.to_string(), script_type: script_type.into() };
+            let answer = server.create_queue(client::call(request)).await?.into_inner();
+            out.listing(&answer, named::names(&answer.queue), || named::rows(&answer.queue))?;
+        }
+        QueueCommand::Get { queue } => {
+            let request = proto::GetQueueRequest { queue: queue.to_string() };
+            let answer = server.get_queue(client::call(request)).await?.into_inner();
+            out.listing(&answer, named::names(&answer.queue), || named::numbers(&answer.queue))?;
+        }
+        QueueCommand::Rm { queue, confirm } => {
+            if confirm.asks() {
+                confirm.ask(&format!("delete queue {queue} and the records of its ended jobs?"))?;
+            }
+            let request = proto::DeleteQueueRequest { queue: queue.to_string() };
+            let answer = server.delete_queue(client::call(request)).await?.into_inner();
+            out.response(&answer, [], || format!("queue {queue} is gone"))?;
+        }
+        QueueCommand::Ls { names: false } => {
             let request = proto::ListScriptTypesRequest {};
             let answer = server.list_script_types(client::call(request)).await?.into_inner();
             out.listing(&answer, names(&answer.script_types), || rows(&answer.script_types))?;
@@ -82,33 +135,45 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
             }
         }
         QueueCommand::Purge { script_type, states, expected_count, dry_run, reason, confirm } => {
-            let mut request = proto::PurgeQueueRequest {
+            let request = proto::PurgeQueueRequest {
                 script_type: script_type.into(),
                 states: states.into_iter().map(i32::from).collect(),
                 expected_count,
                 validate_only: dry_run,
                 reason,
             };
-            if confirm.asks() && !dry_run {
-                let counting = proto::PurgeQueueRequest { validate_only: true, ..request.clone() };
-                let count = server.purge_queue(client::call(counting)).await?.into_inner().purged_count;
-                let queue = script_type_word(script_type.into());
-                // Nobody is asked about nothing.
-                if count > 0 {
-                    confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
-                }
-                // What was confirmed is the most that is done.
-                request.expected_count = Some(expected_count.unwrap_or(count).min(count));
-            }
-            let answer = server.purge_queue(client::call(request)).await?.into_inner();
-            let done = if dry_run { "would be cancelled" } else { "cancelled" };
-            out.response(&answer, [], || format!("{} {done}", jobs(answer.purged_count.into())))?;
-            if dry_run {
-                out.notice(DRY_RUN);
-            }
+            purge(&mut server, out, request, &confirm).await?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Purges a queue, after a question.
+async fn purge(
+    server: &mut Server,
+    out: Output,
+    mut request: proto::PurgeQueueRequest,
+    confirm: &ConfirmArgs,
+) -> Result<(), Failure> {
+    let dry_run = request.validate_only;
+    if confirm.asks() && !dry_run {
+        let counting = proto::PurgeQueueRequest { validate_only: true, ..request.clone() };
+        let count = server.purge_queue(client::call(counting)).await?.into_inner().purged_count;
+        let queue = script_type_word(request.script_type);
+        // Nobody is asked about nothing.
+        if count > 0 {
+            confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
+        }
+        // What was confirmed is the most that is done.
+        request.expected_count = Some(request.expected_count.unwrap_or(count).min(count));
+    }
+    let answer = server.purge_queue(client::call(request)).await?.into_inner();
+    let done = if dry_run { "would be cancelled" } else { "cancelled" };
+    out.response(&answer, [], || format!("{} {done}", jobs(answer.purged_count.into())))?;
+    if dry_run {
+        out.notice(DRY_RUN);
+    }
+    Ok(())
 }
 
 /// Returns the names of script types.

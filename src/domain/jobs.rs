@@ -11,6 +11,7 @@
 pub mod follow;
 mod job_builder;
 mod pinned;
+mod queues;
 mod run;
 mod submission;
 

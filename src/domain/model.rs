@@ -11,6 +11,7 @@ pub mod job;
 pub mod limits;
 pub mod output;
 pub mod queue_name;
+pub mod queue_refusal;
 pub mod scaling;
 
 pub mod script_type;

@@ -46,6 +46,15 @@ impl PageRequest for pb::ListJobsRequest {
     }
 }
 
+impl PageRequest for pb::ListQueuesRequest {
+    const CALL: &'static str = "ListQueues";
+
+    fn strip(&mut self) -> String {
+        self.page_size = 0;
+        std::mem::take(&mut self.page_token)
+    }
+}
+
 impl PageRequest for pb::ListEventsRequest {
     const CALL: &'static str = "ListEvents";
 

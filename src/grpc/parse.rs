@@ -9,6 +9,7 @@ pub(crate) mod event;
 mod health;
 mod job;
 mod logs;
+mod queue;
 mod script_type;
 mod selector;
 mod update_actor;
@@ -28,11 +29,12 @@ pub(crate) use job::{
     update_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
+pub(crate) use queue::{create_queue, queue};
 pub(crate) use script_type::{pause, purge};
 pub(crate) use selector::selector;
 pub(crate) use update_actor::update_actor;
 pub(crate) use update_script_type::{known_type, update_script_type};
-pub(crate) use value::{MAX_PAGE, check_reason};
+pub(crate) use value::{MAX_PAGE, check_reason, page_size};
 pub(crate) use watch_job::watch_job;
 
 #[cfg(test)]

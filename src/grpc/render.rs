@@ -8,6 +8,7 @@ mod health;
 mod job;
 mod job_wait;
 mod logs;
+mod queue;
 mod script_types;
 
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,7 @@ pub(crate) use health::{health_report, health_reports};
 pub(crate) use job::{basic_job, job, job_state_change, lines, progress};
 pub(crate) use job_wait::job_wait;
 pub(crate) use logs::log_part;
+pub(crate) use queue::{default_queue, queue, with_numbers};
 pub(crate) use script_types::{script_type_status, settings};
 
 use crate::domain::model::script_type::ScriptType;

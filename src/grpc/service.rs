@@ -7,6 +7,7 @@ mod events;
 mod login_code;
 mod own_jobs;
 mod pages;
+mod queues;
 mod run_job;
 mod script_types;
 mod server_info;
@@ -322,6 +323,37 @@ impl supervisor_server::Supervisor for SupervisorService {
         let purge = parse::purge(request)?;
         let purged_count = render::count(call.manager.purge_queue(purge).await?);
         Ok(Response::new(pb::PurgeQueueResponse { purged_count }))
+    }
+
+    // Queues by name
+
+    async fn create_queue(
+        &self,
+        request: Request<pb::CreateQueueRequest>,
+    ) -> Answer<pb::CreateQueueResponse> {
+        self.gate.enter()?;
+        let (name, script_type) = parse::create_queue(request.get_ref())?;
+        let created = self.supervisor.create_queue(name, script_type).await?;
+        Ok(Response::new(pb::CreateQueueResponse { queue: Some(render::queue(&created)) }))
+    }
+
+    async fn get_queue(&self, request: Request<pb::GetQueueRequest>) -> Answer<pb::GetQueueResponse> {
+        let name = parse::queue(&request.get_ref().queue)?;
+        Ok(Response::new(pb::GetQueueResponse { queue: Some(self.queue_of(name).await?) }))
+    }
+
+    async fn list_queues(&self, request: Request<pb::ListQueuesRequest>) -> Answer<pb::ListQueuesResponse> {
+        Ok(Response::new(self.queue_page(request.get_ref()).await?))
+    }
+
+    async fn delete_queue(
+        &self,
+        request: Request<pb::DeleteQueueRequest>,
+    ) -> Answer<pb::DeleteQueueResponse> {
+        self.gate.enter()?;
+        let name = parse::queue(&request.get_ref().queue)?;
+        self.supervisor.delete_queue(name).await?;
+        Ok(Response::new(pb::DeleteQueueResponse {}))
     }
 
     // Health

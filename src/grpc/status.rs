@@ -3,6 +3,7 @@
 //! A message has the fault and the advice. All its variable parts are in the metadata, too, for programs.
 
 mod denied;
+mod queues;
 mod size;
 
 use std::collections::BTreeMap;
@@ -234,6 +235,7 @@ impl From<SupervisorError> for Failure {
                     .precondition("job_id", &id)
                     .with("state", "cancelled")
             }
+            E::Queue(refusal) => refusal.into(),
             E::QueueFull { queue, queued, limit } => {
                 let message = format!("{text}; try again later, or start more actors");
                 Self::new(Code::ResourceExhausted, Reason::QueueFull, message)

@@ -35,6 +35,8 @@ pub struct AuditTarget {
     pub job_ids: Vec<String>,
     /// The script types.
     pub script_types: Vec<String>,
+    /// The queues, where they are named.
+    pub queues: Vec<String>,
     /// Callers whose jobs are meant.
     pub caller_ids: Vec<String>,
     /// Every actor of the machine.

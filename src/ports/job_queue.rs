@@ -68,6 +68,8 @@ pub enum Deleted {
 /// Filter of jobs; empty lists mean all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobFilter {
+    /// Queues; none means all default ones.
+    pub queues: Vec<QueueName>,
     /// Script types.
     pub script_types: Vec<ScriptType>,
     /// States.

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{Finished, Job, JobQuota, JobSpec, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::Refusal;
 
@@ -78,6 +79,20 @@ pub enum SubmitRefused {
         queued: u64,
         /// Jobs that may wait.
         limit: u64,
+    },
+    /// There is no such queue.
+    #[error("there is no queue {queue}")]
+    NoQueue {
+        /// Name of the queue.
+        queue: QueueName,
+    },
+    /// The queue takes jobs of another script type.
+    #[error("queue {queue} takes {serves} jobs only")]
+    WrongQueue {
+        /// Name of the queue.
+        queue: QueueName,
+        /// Script type of its jobs.
+        serves: ScriptType,
     },
     /// The identity has as many unfinished jobs as its quota allows.
     #[error(transparent)]

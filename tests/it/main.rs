@@ -35,6 +35,7 @@ mod lifecycle;
 mod lifecycle_document;
 mod lifecycle_memory;
 mod metrics;
+mod named_queues;
 mod names;
 mod operations_page;
 mod osis_actor;

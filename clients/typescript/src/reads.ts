@@ -6,7 +6,8 @@ import { parseError } from "./errors.js";
 // Reads may be repeated without harm, so they are. Calls that change something are repeated by `run` and its like, which
 // give them a request id, and by nobody else.
 const READS = new Set([
-  "GetServerInfo", "GetActor", "ListActors", "GetScriptType", "ListScriptTypes", "AwaitJob", "GetJob", "ListJobs", "ListEvents",
+  "GetServerInfo", "GetActor", "ListActors", "GetScriptType", "ListScriptTypes", "GetQueue", "ListQueues",
+  "AwaitJob", "GetJob", "ListJobs", "ListEvents",
   "ListIdentities", "ListAuditEntries",
 ]);
 const MOST_ATTEMPTS = 4;

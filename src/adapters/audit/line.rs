@@ -153,6 +153,8 @@ struct Target<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     script_type: Vec<Cut<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    queue: Vec<Cut<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     caller_id: Vec<Cut<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     all: bool,
@@ -167,6 +169,7 @@ impl<'a> Target<'a> {
             actor_id: cut(&target.actor_ids),
             job_id: cut(jobs),
             script_type: cut(&target.script_types),
+            queue: cut(&target.queues),
             caller_id: cut(&target.caller_ids),
             all: target.all,
         })

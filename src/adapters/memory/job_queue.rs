@@ -9,6 +9,7 @@ use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{IdentityQuota, Job, JobError, JobKind, JobState, JobView, Priority};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::{
@@ -17,6 +18,7 @@ use crate::ports::job_queue::{
 use crate::ports::job_submission::{Attached, JobSubmission, Submission, SubmitRefused, Submitted};
 use crate::ports::queue_admin::{EndCount, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::queue_maintenance::QueueMaintenance;
+use crate::ports::queue_registry::{QueueCreated, QueueDeleted, QueueRecord, QueueRegistry};
 use crate::ports::work_queue::Work;
 
 /// A view of a [`MemoryBroker`].
@@ -61,6 +63,13 @@ impl MemoryJobQueue {
                 quota.check(state.unfinished_of(identity)).map_err(SubmitRefused::QuotaReached)?;
             }
             let queue = spec.queue();
+            match state.type_of(queue) {
+                None => return Err(SubmitRefused::NoQueue { queue }),
+                Some(serves) if serves != spec.script_type => {
+                    return Err(SubmitRefused::WrongQueue { queue, serves });
+                }
+                Some(_same) => {}
+            }
             let limit = state.limit(queue).unwrap_or(usual);
             let queued = state.queued(queue) + state.delayed(queue);
             if queued >= limit && spec.kind == JobKind::Script {
@@ -245,6 +254,29 @@ impl QueueAdmin for MemoryJobQueue {
 }
 
 #[async_trait]
+impl QueueRegistry for MemoryJobQueue {
+    async fn create_queue(
+        &self,
+        name: QueueName,
+        script_type: ScriptType,
+    ) -> Result<QueueCreated, QueueError> {
+        self.broker.with(|state| state.create_queue(name, script_type))
+    }
+
+    async fn queue(&self, name: QueueName) -> Result<Option<QueueRecord>, QueueError> {
+        self.broker.without_waking(|state| state.registry.get(&name).cloned())
+    }
+
+    async fn queues(&self) -> Result<Vec<QueueRecord>, QueueError> {
+        self.broker.without_waking(|state| state.registry.values().cloned().collect())
+    }
+
+    async fn delete_queue(&self, name: QueueName) -> Result<QueueDeleted, QueueError> {
+        self.broker.with(|state| state.delete_queue(name))
+    }
+}
+
+#[async_trait]
 impl ActorPresence for MemoryJobQueue {
     async fn reclaim(
         &self,
@@ -301,7 +333,12 @@ fn basic(job: &Job) -> Job {
 
 fn passes(filter: &JobFilter, job: &Job) -> bool {
     let named = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-    (filter.script_types.is_empty() || filter.script_types.contains(&job.spec.script_type))
+    let of_queue = match filter.queues.is_empty() {
+        true => job.spec.queue().default_type().is_some(),
+        false => filter.queues.contains(&job.spec.queue()),
+    };
+    of_queue
+        && (filter.script_types.is_empty() || filter.script_types.contains(&job.spec.script_type))
         && (filter.states.is_empty() || filter.states.contains(&job.state))
         && named(&filter.caller_id, &job.spec.caller_id)
         && named(&filter.context_id, &job.spec.context_id)

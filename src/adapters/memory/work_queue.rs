@@ -10,6 +10,7 @@ use crate::adapters::memory::broker::{Holder, MemoryBroker, State};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
+use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 
 /// One actor process at a [`MemoryBroker`].
@@ -32,7 +33,11 @@ impl MemoryBroker {
 #[async_trait]
 impl WorkQueue for MemoryWorkQueue {
     async fn announce(&self, draining: bool) -> Result<(), QueueError> {
-        self.broker.with(|state| state.announce(self.queue, &self.holder, draining))
+        let name = self.queue;
+        let announced = self.broker.with::<_, QueueError>(|state| {
+            state.type_of(name).map(|_script_type| state.announce(name, &self.holder, draining))
+        })?;
+        announced.ok_or_else(|| StoreFault::Rejected { reason: format!("there is no queue {name}") }.into())
     }
 
     async fn take(&self, max: usize, wait: Duration) -> Result<Vec<Work>, QueueError> {

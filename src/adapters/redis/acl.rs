@@ -3,7 +3,6 @@
 //! Functions run with the rights of their caller, so a user has the commands of its functions beside those that it sends.
 
 use super::keys;
-use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// Rights to what every client of Redis does: log in, choose a database, say its name, ask whether Redis is there.
@@ -49,7 +48,7 @@ const OF_ACTORS: [&str; 32] = [
 const OF_OBJECTS: [&str; 6] = ["hkeys", "hlen", "sadd", "smembers", "srem", "sscan"];
 
 /// Commands of supervisors. `info` is for `doctor`.
-const OF_SUPERVISORS: [&str; 54] = [
+const OF_SUPERVISORS: [&str; 55] = [
     "cluster|info",
     "cluster|nodes",
     "cluster|slots",
@@ -64,6 +63,7 @@ const OF_SUPERVISORS: [&str; 54] = [
     "hget",
     "hgetall",
     "hincrby",
+    "hlen",
     "hmget",
     "hscan",
     "hset",
@@ -117,10 +117,11 @@ pub struct AclUser {
 impl AclUser {
     /// Returns the user of supervisors.
     pub fn of_supervisors() -> Self {
-        let channels = QueueName::DEFAULTS.map(|queue| format!("&{}", keys::changes(queue)));
+        // Those of all queues.
+        let channels = vec!["&hero:{*}:news".to_owned()];
         Self {
             name: "hero-supervisor".to_owned(),
-            rights: rights(keys::rights_of_supervisors(), channels.to_vec(), &[&OF_SUPERVISORS]),
+            rights: rights(keys::rights_of_supervisors(), channels, &[&OF_SUPERVISORS]),
         }
     }
 

@@ -1,20 +1,23 @@
-//! The keys in Redis, and how a lease names an entry.
+//! The keys in Redis.
 //!
 //! | keys | slot in a Cluster |
 //! |---|---|
 //! | `hero:{Q}:…`, `hero:job:{Q}:…`, `hero:req:{Q}:…` | one for each queue, so that each step of a job is one step: osis 13090, sal 5225, v 7761, python 7252 |
 //! | [`CONTROL_EVENTS`], and what is below it | 9102 |
 //! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
-//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
+//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
 //!
 //! A test holds the numbers (`cluster/slots.rs`).
+
+mod place;
 
 use crate::domain::model::event::cursor::EventStream;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::object_store::Shelf;
-use crate::ports::work_queue::Lease;
+
+pub(super) use place::{Lane, Place};
 
 /// Consumer group of every queue stream.
 pub(super) const GROUP: &str = "g";
@@ -33,12 +36,39 @@ pub(super) const CONTROL_EVENTS: &str = "hero:{events}:log";
 /// Epoch of the data: a random text, written once. Another text means that Redis has lost its data.
 pub(super) const EPOCH: &str = "hero:epoch";
 
+/// Queues that were created by name: a hash, name to JSON, and the number of changes.
+pub(super) const QUEUES: &str = "hero:queues";
+/// The field of [`QUEUES`] that counts the changes. No queue has this name.
+pub(super) const CHANGES_OF_QUEUES: &str = "#";
+/// Named queues by the time of their next maintenance, in milliseconds since 1970: a sorted set.
+pub(super) const DUE_QUEUES: &str = "hero:queues:due";
+
 /// A key that never exists, so that its removal is a write that changes nothing.
 pub(super) const PROBE: &str = "hero:probe";
 
 /// The same in the slot of a queue.
 pub(super) fn probe(queue: QueueName) -> String {
     format!("hero:{{{queue}}}:probe")
+}
+
+/// Name of the queue that has a job whose id does not tell it. The key expires.
+pub(super) fn queue_of_id(id: &JobId) -> String {
+    format!("hero:at:job:{id}")
+}
+
+/// Name of the queue in which a request has made its job, if that is none of the default ones. The key expires.
+pub(super) fn queue_of_request(request: &str) -> String {
+    format!("hero:at:request:{request}")
+}
+
+/// The job of a request: id, digest of the content, time.
+pub(super) fn request(queue: QueueName, request: &str) -> String {
+    format!("hero:req:{{{queue}}}:{request}")
+}
+
+/// The actors that are there, a hash.
+pub(super) fn actors(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:actors")
 }
 
 /// Leader of a node: the supervisor that pings and scales its actors. The key expires.
@@ -136,7 +166,7 @@ pub(super) fn events(stream: EventStream) -> String {
 }
 
 /// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
-const PARTS: [(&str, &str, Rights); 15] = [
+const PARTS: [(&str, &str, Rights); 16] = [
     ("q", "stream", Rights::All),
     ("front", "stream", Rights::All),
     ("backlog", "zset", Rights::All),
@@ -152,6 +182,7 @@ const PARTS: [(&str, &str, Rights); 15] = [
     ("counts", "hash", Rights::All),
     ("tick", "hash", Rights::None),
     ("inboxes", "set", Rights::None),
+    ("meta", "hash", Rights::Read),
 ];
 /// The unfinished jobs of an identity: a sorted set for each. Only the functions use it.
 const OF_IDENTITY: &str = "of";
@@ -209,13 +240,12 @@ pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
 
 /// The rights of supervisors to keys, as Redis writes them: to all but the objects of scripts.
 pub(super) fn rights_of_supervisors() -> Vec<String> {
-    let shared = [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE];
+    let shared = [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE, QUEUES, DUE_QUEUES];
     let mut patterns: Vec<String> = shared.map(str::to_owned).to_vec();
     patterns.extend(["hero:lead:*".to_owned(), "hero:usage:*".to_owned(), format!("{CONTROL_EVENTS}*")]);
-    for queue in QueueName::DEFAULTS {
-        patterns.push(format!("hero:{{{queue}}}:*"));
-        patterns.extend(RECORDS.map(|(record, _)| format!("hero:{record}:{{{queue}}}:*")));
-    }
+    // Those of all queues.
+    patterns.extend(["hero:{*}:*".to_owned(), "hero:at:*".to_owned()]);
+    patterns.extend(RECORDS.map(|(record, _)| format!("hero:{record}:{{*}}:*")));
     patterns.iter().filter_map(|pattern| Rights::All.to(pattern)).collect()
 }
 
@@ -234,9 +264,10 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
     }
     match rest.split_once(':') {
         None if key == EPOCH => Some("string"),
-        None => [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS].contains(&key).then_some("hash"),
+        None => [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, QUEUES].contains(&key).then_some("hash"),
+        Some(_) if key == DUE_QUEUES => Some("zset"),
         Some(("job", _)) => Some("hash"),
-        Some(("req" | "lead", _)) => Some("string"),
+        Some(("req" | "lead" | "at", _)) => Some("string"),
         Some(("usage", of)) if of.starts_with("node:") => Some("string"),
         Some(("usage", _)) => Some("hash"),
         Some(("obj", index)) if index.contains(":x:") => Some("set"),
@@ -257,72 +288,6 @@ pub(super) fn beside(stream: &str, words: &[String]) -> Vec<String> {
         keys.extend(STREAMS.iter().map(|(part, _)| format!("{base}:{part}:{word}")));
     }
     keys
-}
-
-/// The three streams in which a job can wait, in the order in which an actor serves them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
-    /// Retried, reclaimed and released jobs.
-    Front,
-    /// Pinned jobs.
-    Inbox,
-    /// The queue of all other jobs.
-    Queue,
-}
-
-impl Lane {
-    pub(super) const ALL: [Lane; 3] = [Self::Front, Self::Inbox, Self::Queue];
-
-    /// The letter that stands for the lane in records and leases.
-    pub(super) fn letter(self) -> &'static str {
-        match self {
-            Self::Front => "f",
-            Self::Inbox => "i",
-            Self::Queue => "q",
-        }
-    }
-
-    fn of_letter(letter: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lane| lane.letter() == letter)
-    }
-}
-
-/// A stream entry in a lane, which a lease stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) lane: Lane,
-    millis: u64,
-    sequence: u64,
-}
-
-impl Place {
-    /// Parses an entry id.
-    pub(super) fn new(lane: Lane, entry: &str) -> Option<Self> {
-        let (millis, sequence) = entry.split_once('-')?;
-        Some(Self { lane, millis: millis.parse().ok()?, sequence: sequence.parse().ok()? })
-    }
-
-    /// The entry id as Redis writes it.
-    pub(super) fn entry(self) -> String {
-        format!("{}-{}", self.millis, self.sequence)
-    }
-
-    /// The token of a lease, padded so that tokens sort as places do.
-    pub(super) fn token(self) -> String {
-        format!("{}:{:013}-{:010}", self.lane.letter(), self.millis, self.sequence)
-    }
-
-    /// The place that a lease names; None for a foreign token.
-    pub(super) fn of(lease: &Lease) -> Option<Self> {
-        let (letter, entry) = lease.token.split_once(':')?;
-        Self::new(Lane::of_letter(letter)?, entry)
-    }
-
-    /// Parses a place of a record: letter, colon, entry id.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let (letter, entry) = text.split_once(':')?;
-        Self::new(Lane::of_letter(letter)?, entry)
-    }
 }
 
 #[cfg(test)]
@@ -354,25 +319,5 @@ mod tests {
         assert_eq!(key("", "note"), "hero:obj:{obj:}:note");
         assert_eq!(key("a}:x {b", "é:f"), "hero:obj:{obj:a%7d%3ax%20%7bb}:%c3%a9%3af");
         assert_ne!(key("a%7d", "note"), key("a}", "note"));
-    }
-
-    #[test]
-    fn tokens_sort_as_the_queue_does_and_name_their_entry() {
-        let places = [
-            (Lane::Front, "9-12"),
-            (Lane::Queue, "9-9"),
-            (Lane::Queue, "9-10"),
-            (Lane::Queue, "1700000000000-0"),
-        ]
-        .map(|(lane, entry)| (Place::new(lane, entry).unwrap(), entry));
-        let tokens: Vec<String> = places.iter().map(|(place, _)| place.token()).collect();
-        assert!(tokens.is_sorted(), "{tokens:?}");
-        for ((place, entry), token) in places.into_iter().zip(tokens) {
-            let lease = Lease { token, job_id: JobId::parse("j").unwrap() };
-            assert_eq!(Place::of(&lease), Some(place));
-            assert_eq!(place.entry(), entry);
-        }
-        let foreign = Lease { token: "x".to_owned(), job_id: JobId::parse("j").unwrap() };
-        assert_eq!(Place::of(&foreign), None);
     }
 }

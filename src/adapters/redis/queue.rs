@@ -2,25 +2,31 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `submission`, `batches`, `quotas`, `elsewhere` | jobs get into their queues, many in one call, as far as quotas allow |
+//! | `submission`, `batches`, `quotas`, `elsewhere`, `claims` | jobs get into their queues, many in one call, as far as quotas allow |
 //! | `replies`, `sweep` | the ends of awaited jobs, by reply or, if that was lost, by their records |
 //! | `jobs`, `list`, `change_feed` | single jobs, pages of jobs, hints at changes |
 //! | `admin`, `presence`, `maintenance` | a queue as a whole, its actors, its housekeeping |
+//! | `registry`, `known_queues`, `used_queues` | queues that were created by name: which there are, which are used |
 
 mod admin;
 mod batches;
 mod change_feed;
+mod claims;
 mod elsewhere;
 mod jobs;
+mod known_queues;
 mod list;
 mod maintenance;
 mod presence;
 mod quotas;
+mod registry;
 mod replies;
 mod submission;
 mod sweep;
+mod used_queues;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -31,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use self::batches::Batchers;
 use self::change_feed::{ChangeFeed, Followers};
+use self::known_queues::KnownQueues;
 use self::replies::Awaiters;
 use super::RedisConfig;
 use super::connection::Connection;
@@ -59,15 +66,26 @@ pub struct RedisQueue {
 }
 
 /// One value for each queue that was used.
-struct PerQueue<T>(Lock<BTreeMap<QueueName, Arc<T>>>);
+struct PerQueue<T>(Arc<Lock<BTreeMap<QueueName, Arc<T>>>>);
 
 impl<T> Default for PerQueue<T> {
     fn default() -> Self {
-        Self(Lock::default())
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for PerQueue<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
 impl<T: Default> PerQueue<T> {
+    /// Drops the values of these queues; those who have one keep it.
+    fn forget(&self, queues: &[QueueName]) {
+        self.0.lock().retain(|queue, _value| !queues.contains(queue));
+    }
+
     /// The value of a queue, made with its first use.
     fn of(&self, queue: QueueName) -> Arc<T> {
         self.0.lock().entry(queue).or_default().clone()
@@ -85,6 +103,9 @@ struct Shared {
     /// Time by which a waiting job of a queue gains a level of priority, where that is not the usual one; zero is never.
     ageings: Lock<BTreeMap<QueueName, Duration>>,
     replicas: Replicas,
+    known: KnownQueues,
+    /// Named queues that this supervisor has used, and when last.
+    recent: Lock<BTreeMap<QueueName, Instant>>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -99,9 +120,9 @@ impl Shared {
         self.ageings.lock().get(&queue).copied().unwrap_or(DEFAULT_AGEING)
     }
 
-    /// The queues whose streams one read can have: all of them, but in a Cluster each has a slot of its own.
+    /// The queues whose streams one read can have: the default ones, but in a Cluster each has a slot of its own.
     fn read_together_with(&self, queue: QueueName) -> Vec<QueueName> {
-        match self.connection.servers().are_many() {
+        match self.connection.servers().are_many() || queue.default_type().is_none() {
             true => vec![queue],
             false => QueueName::DEFAULTS.to_vec(),
         }
@@ -123,6 +144,8 @@ impl RedisQueue {
             limits: Lock::default(),
             ageings: Lock::default(),
             replicas: Replicas::default(),
+            known: KnownQueues::default(),
+            recent: Lock::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
@@ -143,9 +166,12 @@ impl RedisQueue {
         let start = async || {
             let positions = replies::refresh(&self.shared, &queues).await?;
             let (shared, queues) = (self.shared.clone(), queues.clone());
+            let reading = self.reading.clone();
             self.shared.tasks.spawn(async move {
                 let closing = shared.closing.clone();
-                closing.run_until_cancelled(replies::read(&shared, &queues, positions)).await;
+                let read = replies::read(&shared, &queues, positions);
+                let idle = used_queues::until_idle(&shared, &queues, || reading.forget(&queues));
+                closing.run_until_cancelled(futures::future::select(pin!(read), pin!(idle))).await;
             });
             Ok::<_, StoreFault>(())
         };

@@ -9,6 +9,7 @@ mod fields;
 mod job_usage;
 mod json;
 mod output;
+mod queue;
 mod shared;
 mod size;
 mod usage;
@@ -24,6 +25,7 @@ pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
 pub(super) use job_usage::{decode_job_usage, encode_job_usage};
 pub(super) use output::{decode_output, encode_output};
+pub(super) use queue::{decode_queue, encode_queue};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
@@ -75,8 +77,9 @@ pub(super) const BASIC: [&str; 32] = [
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 18] = [
+pub(super) const TASK: [&str; 19] = [
     "id",
+    "script_type",
     "script",
     "input",
     "caller_id",

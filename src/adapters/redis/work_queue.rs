@@ -21,6 +21,7 @@ use super::keys::{self, GROUP, Lane, Place};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::script_type::ScriptType;
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
@@ -37,6 +38,8 @@ pub struct RedisWorkQueue {
     connection: Connection,
     config: RedisConfig,
     queue: QueueName,
+    /// None where the actor runs whatever it gets.
+    script_type: Option<ScriptType>,
     actor: ActorId,
     pid: u32,
     consumer: String,
@@ -102,6 +105,7 @@ impl RedisWorkQueue {
             },
             config,
             queue,
+            script_type: queue.default_type(),
             actor,
             pid,
             reader: Lock::default(),
@@ -115,6 +119,12 @@ impl RedisWorkQueue {
             pending_ends: AtomicU64::new(0),
             refused_ends: AtomicU64::new(0),
         })
+    }
+
+    /// Tells the queue which scripts the actor runs, so that it is refused at a queue of another script type.
+    #[must_use]
+    pub fn of_type(self, script_type: ScriptType) -> Self {
+        Self { script_type: Some(script_type), ..self }
     }
 
     /// A call of a function on behalf of this actor.
@@ -142,6 +152,9 @@ impl WorkQueue for RedisWorkQueue {
         announce
             .arg(self.pending_ends.load(Ordering::Relaxed))
             .arg(self.refused_ends.load(Ordering::Relaxed));
+        if let Some(script_type) = self.script_type {
+            announce.arg(script_type.as_str());
+        }
         let pause: Option<u64> = self.connection.call(&announce, "the number of a pause").await?;
         self.note_pause(pause.unwrap_or(0));
         Ok(())

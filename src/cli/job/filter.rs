@@ -7,6 +7,7 @@ use clap::Args;
 use crate::cli::client::{self, Server};
 use crate::cli::values::{self, moment_ago, word};
 use crate::cli::{Exit, Failure};
+use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, Job, ListJobsRequest, job};
 
 /// Jobs of one page; their results can be large.
@@ -20,6 +21,9 @@ pub struct FilterArgs {
     /// Only jobs of these script types: osis, sal, v or python
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
+    /// Only jobs of these queues [default: the default queues of all script types]
+    #[arg(long = "queue", value_name = "QUEUE", value_delimiter = ',', value_parser = QueueName::parse)]
+    queues: Vec<QueueName>,
     /// Only jobs in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
     states: Vec<job::State>,
@@ -46,8 +50,9 @@ pub struct FilterArgs {
 impl FilterArgs {
     /// Returns true if every job meets the conditions.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { types, states, caller, context, actor, labels, since, before } = self;
+        let Self { types, queues, states, caller, context, actor, labels, since, before } = self;
         types.is_empty()
+            && queues.is_empty()
             && states.is_empty()
             && labels.is_empty()
             && [caller, context, actor].iter().all(|text| text.is_none())
@@ -72,6 +77,7 @@ impl FilterArgs {
     fn into_request(self) -> ListJobsRequest {
         ListJobsRequest {
             script_types: self.types.into_iter().map(i32::from).collect(),
+            queues: self.queues.iter().map(ToString::to_string).collect(),
             states: self.states.into_iter().map(i32::from).collect(),
             caller_id: self.caller.unwrap_or_default(),
             context_id: self.context.unwrap_or_default(),

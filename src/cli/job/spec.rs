@@ -10,16 +10,18 @@ use crate::adapters::system_clock::SystemClock;
 use crate::cli::Failure;
 use crate::cli::values::{moment, pair, script_type, span, to_proto};
 use crate::domain::model::id::JobId;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::clock::Clock;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
 /// The options of a single job, by their ids.
-pub(super) const OPTIONS: [&str; 19] = [
+pub(super) const OPTIONS: [&str; 20] = [
     "script",
     "file",
     "input",
     "input_file",
     "script_type",
+    "queue",
     "caller",
     "context",
     "env",
@@ -48,6 +50,9 @@ pub(super) struct SpecArgs {
     /// Script type: osis, sal, v or python [default: that of the ending of --file: .py, .v, .sal; else osis]
     #[arg(short, long = "type", value_name = "TYPE", value_parser = script_type)]
     script_type: Option<proto::ScriptType>,
+    /// Queue of the job [default: the default queue of the script type]
+    #[arg(long, value_name = "QUEUE", value_parser = QueueName::parse)]
+    queue: Option<QueueName>,
     /// Input of the script, JSON that it sees as INPUT; - reads it from standard input
     #[arg(short, long, value_name = "JSON", conflicts_with = "input_file")]
     input: Option<String>,
@@ -112,7 +117,7 @@ impl SpecArgs {
         let job_id = match (self.job_id, &self.request_id) {
             (Some(chosen), _) => chosen,
             (None, Some(_)) => String::new(),
-            (None, None) => JobId::mint().to_string(),
+            (None, None) => self.queue.map_or_else(JobId::mint, JobId::mint_for).to_string(),
         };
         let job = JobSpec {
             script_type: script_type.into(),
@@ -129,6 +134,7 @@ impl SpecArgs {
             schedule_time: start.map(Into::into),
             target_actor_id: self.actor.unwrap_or_default(),
             priority: self.priority,
+            queue: self.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         };
         let request_id = self.request_id.unwrap_or_else(|| job_id.clone());
         Ok(SubmitJobRequest { job: Some(job), job_id, request_id })

@@ -81,7 +81,7 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 42] = [
+pub const RULES: [Rule; 46] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
     row("CreateLoginCode",      Yes,      Yes,       Yes),
@@ -104,6 +104,10 @@ pub const RULES: [Rule; 42] = [
     row("PauseQueue",           No,       No,        Yes),
     row("ResumeQueue",          No,       No,        Yes),
     row("PurgeQueue",           No,       No,        Yes),
+    row("CreateQueue",          No,       No,        Yes),
+    row("GetQueue",             Yes,      No,        Yes),
+    row("ListQueues",           Yes,      No,        Yes),
+    row("DeleteQueue",          No,       No,        Yes),
     row("CheckHealth",          Part,     No,        Yes),
     row("WatchHealth",          Basic,    No,        Yes),
     row("SubmitJob",            No,       Own,       Yes),

@@ -21,7 +21,8 @@ impl Supervisor {
         let (Some(target), JobKind::Script) = (&spec.target_actor, spec.kind) else { return Ok(None) };
         let record = self.store.get(target).await?;
         let known = record.as_ref().map(|record| record.config.script_type);
-        if known == Some(spec.script_type) {
+        // Actors with a record are at the default queues.
+        if known == Some(spec.script_type) && spec.queue.is_none() {
             return Ok(None);
         }
         let announced = self.queue.presences(spec.queue()).await?;
@@ -29,6 +30,13 @@ impl Supervisor {
             return Ok(None);
         }
         Ok(Some(match known {
+            Some(_any_type) if spec.queue.is_some() => {
+                let description = format!(
+                    "is {target}, which is not at queue {}: name an actor that is there, or none",
+                    spec.queue()
+                );
+                Violations::one("job.target_actor_id", description).into()
+            }
             Some(script_type) => {
                 let description = format!(
                     "is {target}, an actor for {script_type}, and the job is for {}: name one of that type, or none",

@@ -115,7 +115,7 @@ impl Supervisor {
         }
         spec.validate()?;
         spec.validate_run_at(self.clock.now())?;
-        let id = request.job_id.unwrap_or_else(JobId::mint);
+        let id = request.job_id.unwrap_or_else(|| JobId::mint_for(spec.queue()));
         spec.cut_to_millis();
         let quota = request.quota;
         Ok(Submission { id, spec, request: request.request, wanted, unroutable: false, quota })

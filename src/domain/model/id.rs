@@ -5,7 +5,18 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::text::quoted;
+use crate::stable_hash::stable_hash;
+
+/// Bytes of an id that tell its queue.
+const QUEUE_BYTES: usize = 3;
+
+/// The end of ids that are made for a queue.
+fn mark_of(queue: QueueName) -> [u8; QUEUE_BYTES] {
+    let [a, b, c, ..] = stable_hash(queue.as_str().as_bytes()).to_be_bytes();
+    [a, b, c]
+}
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -79,6 +90,22 @@ impl JobId {
     /// A fresh id; later ones sort after earlier ones.
     pub fn mint() -> Self {
         Self(Uuid::now_v7().to_string())
+    }
+
+    /// A fresh id of a job for a queue. Its last 24 bits tell the queue, so that the job is found by its id.
+    pub fn mint_for(queue: QueueName) -> Self {
+        if queue.default_type().is_some() {
+            return Self::mint();
+        }
+        let mut bytes = Uuid::now_v7().into_bytes();
+        bytes[16 - QUEUE_BYTES..].copy_from_slice(&mark_of(queue));
+        Self(Uuid::from_bytes(bytes).to_string())
+    }
+
+    /// True for an id that was made for this queue, and for one in sixteen million others.
+    pub fn is_made_for(&self, queue: QueueName) -> bool {
+        let own = self.minted_at().and_then(|_time| Uuid::parse_str(&self.0).ok());
+        own.is_some_and(|id| id.as_bytes()[16 - QUEUE_BYTES..] == mark_of(queue))
     }
 
     /// Returns the creation time in the id, if the id is one of ours.
@@ -174,6 +201,17 @@ mod tests {
         for id in ids {
             assert_eq!(JobId::parse(id.as_str()), Ok(id));
         }
+    }
+
+    #[test]
+    fn an_id_tells_the_queue_that_it_was_made_for() {
+        let [gpu, other] = ["python-gpu", "python-cpu"].map(|name| QueueName::parse(name).unwrap());
+        let ids: Vec<JobId> = (0..100).map(|_| JobId::mint_for(gpu)).collect();
+        assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
+        for id in ids {
+            assert!(id.is_made_for(gpu) && !id.is_made_for(other) && id.minted_at().is_some(), "{id}");
+        }
+        assert!(!JobId::parse("mine").unwrap().is_made_for(gpu));
     }
 
     #[test]

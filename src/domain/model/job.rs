@@ -172,6 +172,11 @@ impl JobSpec {
                 violations.add(field, "has a control character, or another one that does not show");
             }
         }
+        if let Some(serves) = self.queue().default_type().filter(|serves| *serves != self.script_type) {
+            let (queue, own) = (self.queue(), self.script_type);
+            violations
+                .add("queue", format!("is {queue}, which takes {serves} jobs, and the job is for {own}"));
+        }
         check_env("env", &self.env, &mut violations);
         self.check_input(&mut violations);
         check_labels(&self.labels, &mut violations);

@@ -25,13 +25,15 @@ use crate::ports::audit::{AuditLog, AuditTarget, AuditedCall};
 const PREFIX: usize = 5;
 
 /// Calls that change nothing. Every other one is a change, also one that this list does not know yet.
-const READS: [&str; 16] = [
+const READS: [&str; 18] = [
     "GetServerInfo",
     "GetActor",
     "ListActors",
     "StreamActorLogs",
     "ListScriptTypes",
     "GetScriptType",
+    "GetQueue",
+    "ListQueues",
     "CheckHealth",
     "WatchHealth",
     "AwaitJob",

@@ -1,4 +1,4 @@
-//! Target of a request: names of actors, jobs, script types and callers, found in it by the names of their fields.
+//! Target of a request: names of actors, jobs, script types, queues and callers, found in it by the names of their fields.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -29,6 +29,7 @@ fn collect(message: &DynamicMessage, target: &mut AuditTarget) {
         match field.name() {
             "actor_id" | "actor_ids" | "target_actor_id" => texts(value, &mut target.actor_ids),
             "job_id" => texts(value, &mut target.job_ids),
+            "queue" | "queues" => texts(value, &mut target.queues),
             "caller_id" => texts(value, &mut target.caller_ids),
             "script_type" | "script_types" => {
                 for number in each(value).filter_map(Value::as_enum_number) {
@@ -94,6 +95,7 @@ mod tests {
             script_type: pb::ScriptType::Osis.into(),
             script: "s3cret".to_owned(),
             caller_id: "billing".to_owned(),
+            queue: "osis-2".to_owned(),
             env: [("KEY".to_owned(), "s3cret".to_owned())].into(),
             ..Default::default()
         };
@@ -102,6 +104,7 @@ mod tests {
         let expected = AuditTarget {
             job_ids: names(&["j"]),
             script_types: names(&["osis"]),
+            queues: names(&["osis-2"]),
             caller_ids: names(&["billing"]),
             ..Default::default()
         };

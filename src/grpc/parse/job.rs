@@ -10,6 +10,7 @@ use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{
     JobQuota, JobSpec, JobState, JobView, MAX_INPUT_BYTES, Priority, RetryPolicy,
 };
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::UnsetFields;
 use crate::domain::model::text::quoted;
@@ -160,11 +161,15 @@ pub(crate) fn get_job(request: &pb::GetJobRequest) -> Result<(JobId, JobView), V
     complete(id, violations).map(|id| (id, view))
 }
 
+/// Most queues in one list of jobs, each of which is read for itself.
+const MAX_QUEUES: usize = 100;
+
 /// Parses a ListJobs request.
 pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobFilter>, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
     let filter = JobFilter {
+        queues: queues(v, request.queues),
         script_types: each(v, "script_types", request.script_types, script_type),
         states: each(v, "states", request.states, state),
         caller_id: given(request.caller_id),
@@ -250,6 +255,9 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
     let v = violations;
     let known = v.keep("script_type", script_type(job.script_type));
     let mut spec = JobSpec::new(known.unwrap_or(ScriptType::OSIS), job.script);
+    // A default queue is that of its script type, however it is said.
+    let queue = optional(v, "queue", given(job.queue), |raw| QueueName::parse(&raw));
+    spec.queue = queue.filter(|queue| Some(*queue) != known.map(QueueName::default_of));
     let input = given(job.input);
     spec.input = optional(v, "input", input, json);
     spec.caller_id = job.caller_id;
@@ -283,6 +291,15 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
 /// Parses a priority.
 fn priority(level: i32) -> Result<Priority, String> {
     Priority::new(level.into())
+}
+
+/// Parses the names of queues.
+fn queues(violations: &mut Violations, names: Vec<String>) -> Vec<QueueName> {
+    if names.len() > MAX_QUEUES {
+        violations.add("queues", format!("has {} names: use at most {MAX_QUEUES}", names.len()));
+        return Vec::new();
+    }
+    each(violations, "queues", names, |raw| QueueName::parse(&raw))
 }
 
 /// Parses JSON that every engine can hold; it is passed on as it stands.

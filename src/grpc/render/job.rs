@@ -70,6 +70,7 @@ fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
         result_ttl: Some(duration(spec.result_ttl)),
         schedule_time: spec.run_at.map(timestamp),
         priority: Some(spec.priority.level().into()),
+        queue: spec.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         target_actor_id: spec.target_actor.as_ref().map(ActorId::to_string).unwrap_or_default(),
     }
 }

@@ -7,6 +7,8 @@ use super::*;
 use crate::domain::model::actor::ActorState;
 use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
 use crate::domain::model::job::{JobError, JobErrorKind, JobState, QuotaReached};
+use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_refusal::QueueRefusal;
 use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;
 
@@ -55,6 +57,14 @@ fn expected(error: &SupervisorError) -> Expected {
         E::JobState { .. } | E::JobFailed { .. } | E::JobCancelled { .. } => {
             (Code::FailedPrecondition, "INVALID_STATE", JOB_STATE, "precondition")
         }
+        E::Queue(QueueRefusal::NotFound(_)) => (Code::NotFound, "QUEUE_NOT_FOUND", &["queue"], "resource"),
+        E::Queue(QueueRefusal::Exists { .. }) => {
+            (Code::AlreadyExists, "QUEUE_EXISTS", &["queue", "script_type"], "resource")
+        }
+        E::Queue(QueueRefusal::InUse { .. }) => {
+            (Code::FailedPrecondition, "QUEUE_IN_USE", &["actors", "jobs", "queue"], "precondition")
+        }
+        E::Queue(QueueRefusal::Default(_)) => (Code::InvalidArgument, "INVALID_FIELD", &[], "fields"),
         E::QueueFull { .. } => {
             (Code::ResourceExhausted, "QUEUE_FULL", &["limit", "queued", "script_type"], "retry")
         }
@@ -109,6 +119,7 @@ fn every_error() -> Vec<SupervisorError> {
     let job = || JobId::parse("job-1").unwrap();
     let name = || "osis_actor_0".to_owned();
     let time = SystemTime::UNIX_EPOCH;
+    let gpu = QueueName::parse("gpu").unwrap();
     vec![
         E::Invalid(Violations::one("job.script", "is empty")),
         E::AutoscalingActive(ScriptType::SAL),
@@ -131,6 +142,10 @@ fn every_error() -> Vec<SupervisorError> {
         E::JobState { id: job(), state: JobState::Running, hint: "cancel it first" },
         E::JobFailed { id: job(), error: JobError::new(JobErrorKind::ScriptError, "boom") },
         E::JobCancelled { id: job(), reason: "no".to_owned() },
+        E::Queue(QueueRefusal::NotFound(gpu)),
+        E::Queue(QueueRefusal::Exists { name: gpu, serves: ScriptType::Python }),
+        E::Queue(QueueRefusal::InUse { name: gpu, jobs: 2, actors: 1 }),
+        E::Queue(QueueRefusal::Default(ScriptType::V.into())),
         E::QueueFull { queue: ScriptType::OSIS.into(), queued: 5, limit: 5 },
         E::QuotaReached(QuotaReached { is_running: true, used: 5, limit: 5 }),
         E::NoTemplate(ScriptType::V),

@@ -40,9 +40,10 @@ const COLUMNS: [&str; 10] = [
 /// . OK                  U UNAUTHENTICATED TOKEN_INVALID       P PERMISSION_DENIED PERMISSION_DENIED
 /// A NOT_FOUND ACTOR_NOT_FOUND     J NOT_FOUND JOB_NOT_FOUND   S FAILED_PRECONDITION INVALID_STATE
 /// T FAILED_PRECONDITION NO_ACTORS_FOR_SCRIPT_TYPE             B FAILED_PRECONDITION BINARY_INVALID
+/// Q NOT_FOUND QUEUE_NOT_FOUND
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 42] = [
+const TABLE: [(&str, &str); 46] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
     ("CreateLoginCode",       "UUUUU....."),
@@ -65,6 +66,10 @@ const TABLE: [(&str, &str); 42] = [
     ("PauseQueue",            "UUUUUPPP.."),
     ("ResumeQueue",           "UUUUUPPP.."),
     ("PurgeQueue",            "UUUUUPPP.."),
+    ("CreateQueue",           "UUUUUPPP.."),
+    ("GetQueue",              "UUUUU.PP.."),
+    ("ListQueues",            "UUUUU.PP.."),
+    ("DeleteQueue",           "UUUUUPPPQQ"),
     ("CheckHealth",           "UUUUUPPP.."),
     ("WatchHealth",           "UUUUU.PP.."),
     ("SubmitJob",             "UUUUUPP..."),
@@ -98,6 +103,7 @@ fn letter(answer: &Result<(), Status>) -> Result<char, String> {
         (Code::PermissionDenied, "PERMISSION_DENIED") => Ok('P'),
         (Code::NotFound, "ACTOR_NOT_FOUND") => Ok('A'),
         (Code::NotFound, "JOB_NOT_FOUND") => Ok('J'),
+        (Code::NotFound, "QUEUE_NOT_FOUND") => Ok('Q'),
         (Code::FailedPrecondition, "INVALID_STATE") => Ok('S'),
         (Code::FailedPrecondition, "NO_ACTORS_FOR_SCRIPT_TYPE") => Ok('T'),
         (Code::FailedPrecondition, "BINARY_INVALID") => Ok('B'),
@@ -151,6 +157,9 @@ fn request(rpc: &str, job_id: &str) -> Vec<u8> {
         "PurgeQueue" => {
             pb::PurgeQueueRequest { script_type, validate_only: true, ..Default::default() }.encode_to_vec()
         }
+        "CreateQueue" => pb::CreateQueueRequest { queue: "osis-2".to_owned(), script_type }.encode_to_vec(),
+        "GetQueue" => pb::GetQueueRequest { queue: "osis".to_owned() }.encode_to_vec(),
+        "DeleteQueue" => pb::DeleteQueueRequest { queue: "none".to_owned() }.encode_to_vec(),
         "CheckHealth" => pb::CheckHealthRequest { selector, ..Default::default() }.encode_to_vec(),
         "SubmitJob" => submit().encode_to_vec(),
         "SubmitJobs" => pb::SubmitJobsRequest { requests: vec![submit()] }.encode_to_vec(),

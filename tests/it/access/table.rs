@@ -42,7 +42,7 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 42] = [
+const EXPECTED: [(&str, &str); 46] = [
     ("GetServerInfo", "nvpsoa"),
     ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
@@ -64,6 +64,10 @@ const EXPECTED: [(&str, &str); 42] = [
     ("PauseQueue", "oa"),
     ("ResumeQueue", "oa"),
     ("PurgeQueue", "oa"),
+    ("CreateQueue", "oa"),
+    ("GetQueue", "vpoa"),
+    ("ListQueues", "vpoa"),
+    ("DeleteQueue", "oa"),
     ("CheckHealth", "vpoa"),
     ("WatchHealth", "vpoa"),
     ("SubmitJob", "soa"),

@@ -10,6 +10,7 @@ mod history;
 mod leases;
 mod lists;
 mod many_actors;
+mod named;
 mod output;
 mod pinned;
 mod priorities;
@@ -134,4 +135,13 @@ on_every_queue! {
     shared::usage_is_kept_for_its_time_and_its_points_for_a_day,
     shared::one_at_a_time_has_the_turn_of_a_node,
     actors::a_template_is_set_once_or_replaced_on_request,
+    named::a_queue_is_created_once_listed_and_deleted,
+    named::jobs_of_a_queue_are_for_its_actors_only,
+    named::an_id_leads_to_its_job_in_any_queue,
+    named::ids_and_requests_count_in_all_queues,
+    named::a_queue_takes_only_jobs_of_its_type_while_it_exists,
+    named::jobs_are_listed_by_their_queues,
+    named::a_used_queue_has_its_maintenance_by_any_supervisor,
+    named::quotas_count_in_all_queues,
+    named::another_supervisor_knows_a_queue_within_moments,
 }

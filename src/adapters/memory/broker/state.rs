@@ -7,6 +7,7 @@ mod leases;
 mod maintenance;
 mod outputs;
 mod presence;
+mod registry;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -32,6 +33,7 @@ use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::actor_presence::{Presence, Reclaimed};
 use crate::ports::clock::Clock;
 use crate::ports::queue_admin::Paused;
+use crate::ports::queue_registry::QueueRecord;
 use crate::ports::work_queue::{Lease, Work};
 
 /// Time for which a request id stands for its job.
@@ -120,6 +122,8 @@ pub(in crate::adapters::memory) struct State {
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,
     queues: BTreeMap<QueueName, Queue>,
+    /// Queues that were created by name.
+    pub(in crate::adapters::memory) registry: BTreeMap<QueueName, QueueRecord>,
     /// State of a queue that was not used yet.
     unused: Queue,
     events: events::EventStreams,
@@ -148,6 +152,7 @@ impl State {
             waiters: BTreeMap::new(),
             outputs: BTreeMap::new(),
             queues: BTreeMap::new(),
+            registry: BTreeMap::new(),
             unused: Queue::default(),
             events: events::EventStreams::default(),
             records: BTreeMap::new(),

@@ -12,13 +12,16 @@ local function yields(queue, actor, consumer, now)
   return beat and known.consumer ~= consumer and not known.draining and now - beat < YIELDS_MS
 end
 
--- hero_announce q | actor consumer pid draining idle_ms version pending refused: creates the consumer groups and notes that the
+-- hero_announce q | actor consumer pid draining idle_ms version pending refused script_type: creates the consumer groups and notes that the
 -- actor is there.
 --   idle_ms: time since it last took or finished a job; '' when it never did
 --   pending: ends that it could not write yet; refused: calls with ends that were refused since its start
+--   script_type: that of its scripts, which must be that of the queue; older actors leave it out
 -- Answers with the number of the pause: odd while the queue is paused. The higher of two numbers holds.
 freeing('hero_announce', function(keys, args)
   local queue, actor, consumer = queue_of(keys[1]), args[1], args[2]
+  local problem = registry.refusal_of_actor(queue, args[9])
+  if problem then return redis.error_reply('ERR ' .. problem) end
   for _, stream in ipairs({ queue.stream, queue.front, inbox_of(queue, actor), control_of(queue, actor) }) do
     redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
   end

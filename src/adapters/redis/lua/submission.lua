@@ -24,6 +24,8 @@ local function parse_submission(call, job, args, i)
   job.id, job.flags, job.run_at, job.target = args[i], parse_flags(call, args[i + 1]), tonumber(args[i + 2]), args[i + 3]
   job.request, job.fingerprint, job.queue_timeout = args[i + 4], args[i + 5], tonumber(args[i + 6])
   job.first, job.last = first, i + 7 + tonumber(args[i + 7])
+  -- The script type is the second field of a record.
+  job.script_type = args[first + 3]
   -- The caller is the fourth field of a record.
   job.caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
   job.by = job.flags.by and args[job.last] or nil
@@ -112,6 +114,8 @@ end
 
 -- The answer to a job that cannot be accepted; nil when it can.
 local function refusal_of(call, job)
+  local refusal = call.is_named and registry.refusal(call, job.script_type)
+  if refusal then return refusal end
   if job.flags.stray then return { 'stray' } end
   if is_id_taken(call, job) then return { 'exists' } end
   return quotas.refusal(call, job) or take_room(call, job)
@@ -220,7 +224,7 @@ local function submit_jobs(call, args, answers)
   backlog.settle(queue)
 end
 
--- hero_submit q | type limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
+-- hero_submit q | queue limit instance others, per job: id flags run_at target request fingerprint queue_timeout n field value …
 --   others: 1 if ids and requests of the other script types are looked at as well. In a Cluster their keys lie in other slots: there
 --   the caller has asked hero_elsewhere, and the flags t, r and o tell its answers
 --   flags: w the caller waits, p ping, x the id is the caller's own, i the entry carries the fields,
@@ -230,7 +234,7 @@ end
 --   b the last value is the identity that submits it, lQUEUED,RUNNING the most jobs that it may have (a number or nothing)
 --   n: number of names and values that follow
 -- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length,
--- quota word used most, damaged key why.
+-- quota word used most, damaged key why; of a queue that was created by name also no_queue, serves script_type.
 writing('hero_submit', function(keys, args)
   local queue, now = queue_of(keys[1]), now_ms()
   local limit = tonumber(args[2])
@@ -238,8 +242,9 @@ writing('hero_submit', function(keys, args)
     queue = queue, now = now, now_text = text_of(now), limit = limit, instance = args[3],
     others = args[4] == '1' and other_types(args[1]) or {}, used = {},
     room = room_for(queue, limit, (#args - 4) / 8),
-    accepted = {}, placed = {}, flags = {},
+    accepted = {}, placed = {}, flags = {}, serves = registry.type_of(queue),
   }
+  call.is_named = call.serves ~= queue.script_type
   local answers = { now }
   local ok, problem = pcall(submit_jobs, call, args, answers)
   if ok then return answers end

@@ -12,6 +12,7 @@ use super::elsewhere::{self, Elsewhere};
 use super::jobs::job_of;
 use super::quotas::{limit_text, quota_reached};
 use super::{PerQueue, Shared, span_millis};
+use super::{claims, used_queues};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
@@ -20,6 +21,7 @@ use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, Priority, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_submission::Submission;
 use crate::ports::store_fault::StoreFault;
 
@@ -43,6 +45,10 @@ pub(super) enum SubmitAnswer {
     Reused(SystemTime),
     Gone(JobId),
     Full(u64),
+    /// The queue does not exist.
+    NoQueue,
+    /// The queue takes jobs of this script type only.
+    Serves(ScriptType),
     QuotaReached(QuotaReached),
     Unroutable,
     /// A key that only this job needs cannot be read.
@@ -175,13 +181,13 @@ async fn send(shared: &Shared, queue: QueueName, groups: Vec<SubmitGroup>) {
 async fn ask(shared: &Shared, queue: QueueName, groups: &[SubmitGroup]) -> Result<Vec<SubmitAnswer>, Failed> {
     let config = &shared.config;
     let submissions: Vec<&Submission> = groups.iter().flat_map(|group| &group.submissions).collect();
-    let command = if shared.connection.servers().are_many() {
-        // The other queues lie in other slots, where the function cannot look.
-        let elsewhere = elsewhere::ask(&shared.connection, queue, &submissions).await;
-        command_of(shared, queue, &submissions, Some(&elsewhere))
-    } else {
-        command_of(shared, queue, &submissions, None)
-    };
+    let unsent = |error: StoreFault| Failed { error, sent: false };
+    used_queues::note(shared, queue).await;
+    let mut known = claims::claim(shared, queue, &submissions).await.map_err(unsent)?;
+    let asks_function = !shared.connection.servers().are_many();
+    let others = elsewhere::queues_to_ask(shared, queue, &submissions).await;
+    elsewhere::ask(&shared.connection, &others, &submissions, &mut known).await;
+    let command = command_of(shared, queue, &submissions, &known, asks_function);
     let stream = keys::queue(queue);
     let before = shared.connection.before(config.durability, &stream).await;
     let generation = before.map_err(|error| Failed { error, sent: false })?;
@@ -203,19 +209,21 @@ async fn ask(shared: &Shared, queue: QueueName, groups: &[SubmitGroup]) -> Resul
     Ok(answers)
 }
 
-/// The call of `hero_submit` for these jobs. With `elsewhere`, the function does not look at the other queues.
+/// The call of `hero_submit` for these jobs, with what other queues know of them. With `looks` the function looks into the default
+/// queues itself.
 fn command_of(
     shared: &Shared,
     queue: QueueName,
     submissions: &[&Submission],
-    elsewhere: Option<&[Elsewhere]>,
+    elsewhere: &[Elsewhere],
+    looks: bool,
 ) -> redis::Cmd {
     let mut command = Function::Submit.on_queue(queue);
     command.arg(queue.as_str()).arg(shared.limit(queue)).arg(&shared.config.instance);
-    command.arg(u8::from(elsewhere.is_none()));
+    command.arg(u8::from(looks));
     let ageing = shared.ageing(queue);
     for (index, submission) in submissions.iter().enumerate() {
-        write(&mut command, submission, ageing, elsewhere.and_then(|known| known.get(index)));
+        write(&mut command, submission, ageing, elsewhere.get(index));
     }
     command
 }
@@ -307,6 +315,11 @@ fn read_one(
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
         "stray" => Ok(SubmitAnswer::Unroutable),
         "quota" => quota_reached(&mut parts).map(SubmitAnswer::QuotaReached).map_err(unreadable),
+        "no_queue" => Ok(SubmitAnswer::NoQueue),
+        "serves" => {
+            let word: String = parts.next().map_err(unreadable)?;
+            ScriptType::parse(&word).map(SubmitAnswer::Serves).map_err(|error| reply::corrupt(SUBMIT, &error))
+        }
         "full" => Ok(SubmitAnswer::Full(parts.next().map_err(unreadable)?)),
         "reused" => Ok(SubmitAnswer::Reused(time_of(parts.next().map_err(unreadable)?))),
         "damaged" => {

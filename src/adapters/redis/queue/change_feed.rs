@@ -17,6 +17,8 @@ use crate::domain::model::queue_name::QueueName;
 use crate::lock::Lock;
 use crate::ports::job_queue::Changes;
 
+/// Most queues created by name whose changes are heard; jobs in further ones are read every few seconds.
+const MOST_NAMED: usize = 1000;
 /// Silence after which the connection counts as dead and is opened again.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Time between two looks at whether the shared connection is a new one, which may lead to another Redis.
@@ -75,15 +77,17 @@ impl Followers {
 }
 
 async fn listen(shared: &Shared) {
-    let channels = QueueName::DEFAULTS.map(keys::changes);
     let mut failures: u32 = 0;
     loop {
+        let (known, change) = (shared.known.names(), shared.known.change());
+        let queues = QueueName::DEFAULTS.into_iter().chain(known.iter().copied().take(MOST_NAMED));
+        let channels: Vec<String> = queues.map(keys::changes).collect();
         match shared.connection.subscription(&channels).await {
             Ok(messages) => {
                 failures = 0;
                 // Changes before the subscription were not heard.
                 shared.followers.hint_all();
-                receive(shared, messages).await;
+                receive(shared, messages, change).await;
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -96,14 +100,16 @@ async fn listen(shared: &Shared) {
     }
 }
 
-/// Passes on published ids until the connection is lost, or may be.
-async fn receive(shared: &Shared, messages: PubSub) {
+/// Passes on published ids until the connection is lost, or may be, or there are other queues than after this change.
+async fn receive(shared: &Shared, messages: PubSub, change: Option<i64>) {
     // One server passes on what any has published (Connection::subscription).
     let server = QueueName::DEFAULTS.map(keys::changes).into_iter().next().unwrap_or_default();
     let generation = shared.connection.generation(&server);
     let mut messages = messages.into_on_message();
     let mut heard = Instant::now();
-    while shared.connection.generation(&server) == generation && heard.elapsed() < SILENCE {
+    let is_current =
+        || shared.connection.generation(&server) == generation && shared.known.change() == change;
+    while is_current() && heard.elapsed() < SILENCE {
         let message = match timeout(LOOK_EVERY, messages.next()).await {
             Ok(Some(message)) => message,
             Ok(None) => return,

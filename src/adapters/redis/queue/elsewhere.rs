@@ -9,10 +9,10 @@ use std::time::Duration;
 use redis::{FromRedisValue, ParsingError, Value};
 use tokio::time::timeout;
 
+use super::{Shared, used_queues};
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::reply::Parts;
-use crate::domain::model::job::JobQuota;
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_submission::Submission;
 use crate::ports::store_fault::StoreFault;
@@ -24,8 +24,8 @@ const LIMIT: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Elsewhere {
     /// Time of the first use of the request, in milliseconds; None for one that is new.
-    reused: Option<u64>,
-    is_taken: bool,
+    pub(super) reused: Option<u64>,
+    pub(super) is_taken: bool,
     /// Jobs of the identity that wait, and that run; None where it has no quota.
     used: Option<(u64, u64)>,
 }
@@ -54,32 +54,49 @@ impl Elsewhere {
     }
 }
 
-/// Asks the other queues about jobs that are to be submitted to one.
-pub(super) async fn ask(
-    connection: &Connection,
+/// The queues that are asked about jobs which are to be submitted to one: in a Cluster the default ones, since no function sees them all;
+/// and for the quota of an identity the named ones in which it may have jobs.
+pub(super) async fn queues_to_ask(
+    shared: &Shared,
     queue: QueueName,
     submissions: &[&Submission],
-) -> Vec<Elsewhere> {
-    let used = |quota: &JobQuota| quota.is_some().then_some((0, 0));
-    let mut known: Vec<Elsewhere> =
-        submissions.iter().map(|job| Elsewhere { used: used(&job.quota), ..Elsewhere::default() }).collect();
+) -> Vec<QueueName> {
+    let mut others = match shared.connection.servers().are_many() {
+        true => QueueName::DEFAULTS.to_vec(),
+        false => Vec::new(),
+    };
+    if submissions.iter().any(|job| job.quota.is_some()) {
+        others.extend(used_queues::active(shared).await);
+    }
+    others.retain(|other| *other != queue);
+    others
+}
+
+/// Asks other queues about jobs that are to be submitted to one, and adds the answers to what is known.
+pub(super) async fn ask(
+    connection: &Connection,
+    others: &[QueueName],
+    submissions: &[&Submission],
+    known: &mut [Elsewhere],
+) {
     let asked: Vec<usize> = (0..submissions.len()).filter(|index| is_asked(submissions[*index])).collect();
-    if asked.is_empty() {
-        return known;
+    if asked.is_empty() || others.is_empty() {
+        return;
     }
     let mut args = Vec::with_capacity(asked.len() * 3);
-    for job in asked.iter().map(|index| submissions[*index]) {
+    for index in &asked {
+        let job = submissions[*index];
         args.push(job.id.as_str().to_owned());
         args.push(job.request.as_ref().map(|request| request.text().into_owned()).unwrap_or_default());
         let identity = job.spec.submitted_by.as_ref().filter(|_identity| job.quota.is_some());
         args.push(identity.map(ToString::to_string).unwrap_or_default());
+        known[*index].used = job.quota.is_some().then_some((0, 0));
     }
-    for answers in ask_others(connection, queue, &args).await {
+    for answers in ask_all(connection, others.iter().copied(), &args).await {
         for (index, answer) in asked.iter().zip(answers) {
             known[*index].add(&answer);
         }
     }
-    known
 }
 
 /// Minted ids are in no other queue.
@@ -90,13 +107,17 @@ fn is_asked(job: &Submission) -> bool {
 /// Counts the jobs of an identity in the other queues: those that wait, and those that run.
 pub(super) async fn used_by(connection: &Connection, queue: QueueName, identity: &str) -> (u64, u64) {
     let args = [String::new(), String::new(), identity.to_owned()];
-    let answers = ask_others(connection, queue, &args).await;
+    let others = QueueName::DEFAULTS.into_iter().filter(|other| *other != queue);
+    let answers = ask_all(connection, others, &args).await;
     let all = answers.iter().flatten();
     all.fold((0, 0), |(queued, running), answer| (queued + answer.queued, running + answer.running))
 }
 
-async fn ask_others(connection: &Connection, queue: QueueName, args: &[String]) -> Vec<Vec<Answer>> {
-    let others = QueueName::DEFAULTS.into_iter().filter(|other| *other != queue);
+async fn ask_all(
+    connection: &Connection,
+    others: impl Iterator<Item = QueueName>,
+    args: &[String],
+) -> Vec<Vec<Answer>> {
     let ask = async |other: QueueName| {
         let mut command = Function::Elsewhere.on_queue(other);
         command.arg(args);

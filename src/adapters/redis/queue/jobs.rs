@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use redis::{FromRedisValue, ParsingError, Pipeline, Value};
 
 use super::quotas::{limit_text, quota_reached};
-use super::{RedisQueue, elsewhere, list};
-use crate::adapters::redis::connection::Connection;
+use super::{RedisQueue, Shared, elsewhere, known_queues, list};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{BASIC, Fields, decode_job, decode_output, parse_state};
@@ -22,7 +21,7 @@ use crate::ports::store_fault::StoreFault;
 #[async_trait]
 impl JobQueue for RedisQueue {
     async fn get(&self, id: &JobId, view: JobView) -> Result<Option<Job>, QueueError> {
-        Ok(read(&self.shared.connection, id, view).await?)
+        Ok(read(&self.shared, id, view).await?)
     }
 
     async fn output(
@@ -62,7 +61,8 @@ impl JobQueue for RedisQueue {
     async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {
         let call = name_of_call();
         let args = [id.as_str(), reason, &call];
-        let answer = self.call_all_queues::<(i64, Vec<Value>)>(Function::Cancel, &args, "a cancel").await?;
+        let answer =
+            self.call_its_queue::<(i64, Vec<Value>)>(id, Function::Cancel, &args, "a cancel").await?;
         let Some((queue, (changed, fields))) = answer else { return Ok(None) };
         Ok(Some(Cancelled { job: job_of(id, queue, fields)?, changed: changed == 1 }))
     }
@@ -75,7 +75,7 @@ impl JobQueue for RedisQueue {
         if self.place_of(id).await?.is_none() {
             return Ok(Deleted::Unknown);
         }
-        match self.call_all_queues::<String>(Function::Delete, &[id.as_str()], "a delete").await? {
+        match self.call_its_queue::<String>(id, Function::Delete, &[id.as_str()], "a delete").await? {
             None => Ok(Deleted::Gone),
             Some((_queue, word)) if word == "gone" => Ok(Deleted::Gone),
             Some((queue, word)) => Ok(Deleted::NotFinished(parse_state(&keys::job(queue, id), &word)?)),
@@ -123,7 +123,7 @@ impl JobQueue for RedisQueue {
             elsewhere = [queued.to_string(), running.to_string()];
             args.extend(elsewhere.iter().map(String::as_str));
         }
-        match self.call_all_queues(Function::Retry, &args, "a retry").await? {
+        match self.call_its_queue(id, Function::Retry, &args, "a retry").await? {
             None => Ok(Retried::Unknown),
             Some((queue, RetryAnswer::Queued(fields))) => {
                 Ok(Retried::Queued(Box::new(job_of(id, queue, fields)?)))
@@ -138,29 +138,70 @@ impl JobQueue for RedisQueue {
 }
 
 impl RedisQueue {
-    /// Asks all four queues at once by one function. The queue that knows the job answers.
-    pub(super) async fn call_all_queues<R: FromRedisValue>(
+    /// Asks the queues that may have a job by one function. The queue that knows the job answers.
+    pub(super) async fn call_its_queue<R: FromRedisValue>(
         &self,
+        id: &JobId,
         function: Function,
         args: &[&str],
         what: &str,
     ) -> Result<Option<(QueueName, R)>, StoreFault> {
-        first_answer(self.shared.connection.pipe_apart(on_all_queues(function, args), what).await)
+        find(
+            &self.shared,
+            id,
+            what,
+            |pipeline, queue| {
+                pipeline.add_command(function.on_queue(queue)).arg(args);
+            },
+            |_queue, answer: Option<R>| Ok(answer),
+        )
+        .await
     }
 
     /// The place at which a job was queued last, '' for none; None when there is no such job. It tells a job that was retried
     /// from one that was not.
     async fn place_of(&self, id: &JobId) -> Result<Option<(QueueName, String)>, StoreFault> {
-        let mut pipeline = redis::pipe();
-        for queue in QueueName::DEFAULTS {
+        let ask = |pipeline: &mut Pipeline, queue| {
             pipeline.cmd("HMGET").arg(keys::job(queue, id)).arg(&["status", "at"]);
-        }
-        let answers = self.shared.connection.pipe_apart(pipeline, "the place of a job").await;
-        let answers = answers.into_iter().map(|answer| {
-            let (status, place): (Option<String>, Option<String>) = answer?;
+        };
+        let place = |_queue, (status, place): (Option<String>, Option<String>)| {
             Ok(status.map(|_status| place.unwrap_or_default()))
-        });
-        first_answer(answers.collect())
+        };
+        find(&self.shared, id, "the place of a job", ask, place).await
+    }
+}
+
+/// Asks the queues that may have a job, all at once: first those that are likely to, and if none has it, those that others know of.
+async fn find<A: FromRedisValue, R>(
+    shared: &Shared,
+    id: &JobId,
+    what: &str,
+    ask: impl Fn(&mut Pipeline, QueueName),
+    read: impl Fn(QueueName, A) -> Result<Option<R>, StoreFault>,
+) -> Result<Option<(QueueName, R)>, StoreFault> {
+    let mut queues = known_queues::likely(shared, id);
+    let mut asked = Vec::new();
+    loop {
+        let mut pipeline = redis::pipe();
+        for queue in &queues {
+            ask(&mut pipeline, *queue);
+        }
+        let answers: Vec<Result<A, StoreFault>> = shared.connection.pipe_apart(pipeline, what).await;
+        let answers = queues
+            .iter()
+            .zip(answers)
+            .map(|(queue, answer)| (*queue, answer.and_then(|answer| read(*queue, answer))));
+        if let Some(found) = first_answer(answers.collect())? {
+            return Ok(Some(found));
+        }
+        if !asked.is_empty() {
+            return Ok(None);
+        }
+        asked.append(&mut queues);
+        queues = known_queues::others(shared, id, &asked).await?;
+        if queues.is_empty() {
+            return Ok(None);
+        }
     }
 }
 
@@ -169,21 +210,12 @@ pub(super) fn name_of_call() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
-/// Calls a function on all four queues.
-fn on_all_queues(function: Function, args: &[&str]) -> Pipeline {
-    let mut pipeline = redis::pipe();
-    for queue in QueueName::DEFAULTS {
-        pipeline.add_command(function.on_queue(queue)).arg(args);
-    }
-    pipeline
-}
-
 /// Returns the answer of the queue that has the job; the fault of another queue counts only when none has it.
 fn first_answer<R>(
-    answers: Vec<Result<Option<R>, StoreFault>>,
+    answers: Vec<(QueueName, Result<Option<R>, StoreFault>)>,
 ) -> Result<Option<(QueueName, R)>, StoreFault> {
     let mut failure = None;
-    for (queue, answer) in QueueName::DEFAULTS.into_iter().zip(answers) {
+    for (queue, answer) in answers {
         match answer {
             Ok(Some(answer)) => return Ok(Some((queue, answer))),
             Ok(None) => {}
@@ -239,24 +271,17 @@ impl FromRedisValue for UpdateAnswer {
 }
 
 /// Reads a job from the queue that has it.
-pub(super) async fn read(
-    connection: &Connection,
-    id: &JobId,
-    view: JobView,
-) -> Result<Option<Job>, StoreFault> {
+pub(super) async fn read(shared: &Shared, id: &JobId, view: JobView) -> Result<Option<Job>, StoreFault> {
     let mut names = BASIC.to_vec();
     match view {
         JobView::Basic => {}
         JobView::Full => names.extend(["script", "input"]),
     }
-    let mut pipeline = redis::pipe();
-    for queue in QueueName::DEFAULTS {
+    let ask = |pipeline: &mut Pipeline, queue| {
         pipeline.cmd("HMGET").arg(keys::job(queue, id)).arg(&names);
-    }
-    let answers: Vec<Result<Vec<Value>, StoreFault>> = connection.pipe_apart(pipeline, "a job").await;
-    let types = QueueName::DEFAULTS.into_iter().zip(answers);
-    let fields = types.map(|(queue, values)| Fields::from_known(keys::job(queue, id), &names, values?));
-    let found = first_answer(fields.collect())?;
+    };
+    let fields = |queue, values| Fields::from_known(keys::job(queue, id), &names, values);
+    let found = find(shared, id, "a job", ask, fields).await?;
     found.map(|(queue, fields)| decode_job(id, queue, &fields)).transpose()
 }
 

@@ -28,8 +28,11 @@ pub(super) async fn page(
     limit: usize,
 ) -> Result<JobPage, StoreFault> {
     let of_types =
-        |queue: &QueueName| queue.default_type().is_some_and(|each| filter.script_types.contains(&each));
-    let mut queues = QueueName::DEFAULTS.to_vec();
+        |queue: &QueueName| queue.default_type().is_none_or(|each| filter.script_types.contains(&each));
+    let mut queues = match filter.queues.is_empty() {
+        true => QueueName::DEFAULTS.to_vec(),
+        false => filter.queues.clone(),
+    };
     queues.retain(|queue| filter.script_types.is_empty() || of_types(queue));
     let keys = index_keys(connection, &queues, filter).await?;
     let mut indexes: Vec<Index> =
@@ -189,7 +192,8 @@ async fn read(
 }
 
 fn passes(filter: &JobFilter, job: &Job) -> bool {
-    (filter.states.is_empty() || filter.states.contains(&job.state))
+    (filter.script_types.is_empty() || filter.script_types.contains(&job.spec.script_type))
+        && (filter.states.is_empty() || filter.states.contains(&job.state))
         && filter.caller_id.as_ref().is_none_or(|caller| *caller == job.spec.caller_id)
         && filter.context_id.as_ref().is_none_or(|context| *context == job.spec.context_id)
         && filter.actor_id.as_ref().is_none_or(|actor| job.actor_id.as_ref() == Some(actor))

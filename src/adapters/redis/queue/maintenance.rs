@@ -1,4 +1,4 @@
-//! Periodic housekeeping of all queues.
+//! Periodic housekeeping of all queues that are used.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use futures::future::join_all;
 use redis::Cmd;
 use tokio::time::Instant;
 
-use super::{ROUND, ROUNDS, RedisQueue, span_millis};
+use super::{ROUND, ROUNDS, RedisQueue, known_queues, span_millis, used_queues};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
 use crate::domain::model::queue_name::QueueName;
@@ -47,9 +47,17 @@ impl QueueMaintenance for RedisQueue {
             tracing::debug!(%error, "functions: not looked at on each primary");
         }
         let sweeps = self.is_sweep_due();
+        // What is known of named queues lies elsewhere, and must not keep the default ones from their maintenance.
+        let named = self.named_queues_now().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "named queues: maintenance is put off");
+            Vec::new()
+        });
         // A damaged key, or a server of a Cluster that is away, must not keep the other queues from their maintenance.
-        let rounds = QueueName::DEFAULTS.map(|queue| self.maintain_queue(queue, sweeps));
-        let done = join_all(rounds).await;
+        let queues = QueueName::DEFAULTS.into_iter().chain(named.iter().copied());
+        let done = join_all(queues.map(|queue| self.maintain_queue(queue, sweeps))).await;
+        if let Err(error) = used_queues::set_next_rounds(&self.shared, &named).await {
+            tracing::debug!(%error, "named queues: next rounds are not noted");
+        }
         done.into_iter().find(Result::is_err).unwrap_or(Ok(())).map_err(QueueError::from)
     }
 
@@ -67,6 +75,12 @@ impl QueueMaintenance for RedisQueue {
 }
 
 impl RedisQueue {
+    /// The named queues that have a round now.
+    async fn named_queues_now(&self) -> Result<Vec<QueueName>, StoreFault> {
+        known_queues::refresh(&self.shared).await?;
+        used_queues::due(&self.shared).await
+    }
+
     /// One round for one queue. A damaged key fails its step only.
     async fn maintain_queue(&self, queue: QueueName, sweeps: bool) -> Result<(), StoreFault> {
         let config = &self.shared.config;

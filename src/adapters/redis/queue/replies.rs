@@ -279,6 +279,13 @@ impl Awaiters {
         self.with(|awaited| awaited.remove(id));
     }
 
+    /// True if a call waits for a job of one of these queues.
+    pub(super) fn has_any_of(&self, queues: &[QueueName]) -> bool {
+        self.with(|awaited| {
+            awaited.values().any(|job| job.queue.is_some_and(|queue| queues.contains(&queue)))
+        })
+    }
+
     /// True if a call waits for this job.
     pub(super) fn has(&self, id: &JobId) -> bool {
         self.with(|awaited| awaited.contains_key(id))

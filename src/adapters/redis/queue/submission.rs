@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::batches::SubmitAnswer;
 use super::jobs::{self, job_of};
-use super::{RedisQueue, Shared, sweep};
+use super::{RedisQueue, Shared, known_queues, sweep};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::encode_spec;
@@ -31,7 +31,9 @@ impl JobSubmission for RedisQueue {
         let wanted = submissions.iter().filter(|submission| submission.wanted);
         let wanted: BTreeSet<QueueName> = wanted.map(|submission| submission.spec.queue()).collect();
         for queue in wanted {
-            self.start_waiting(queue).await?;
+            if known_queues::exists(&self.shared, queue).await? {
+                self.start_waiting(queue).await?;
+            }
         }
         for submission in &mut submissions {
             submission.spec.cut_to_millis();
@@ -54,12 +56,12 @@ impl JobSubmission for RedisQueue {
         // The end of the job can be told before this call is answered, so the registration comes first.
         let completion = self.shared.awaiters.add(id);
         let args = [id.as_str(), &self.shared.config.instance];
-        let found = match self.call_all_queues::<Vec<Value>>(Function::Attach, &args, "an attached job").await
-        {
-            Ok(Some((queue, fields))) => job_of(id, queue, fields).map(Some),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
-        };
+        let found =
+            match self.call_its_queue::<Vec<Value>>(id, Function::Attach, &args, "an attached job").await {
+                Ok(Some((queue, fields))) => job_of(id, queue, fields).map(Some),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
         match found {
             Ok(Some(job)) if job.state.is_terminal() => {
                 drop(completion);
@@ -67,6 +69,9 @@ impl JobSubmission for RedisQueue {
                 Ok(Some(Attached { job, completion: None }))
             }
             Ok(Some(job)) => {
+                if let Err(error) = self.start_waiting(job.spec.queue()).await {
+                    tracing::debug!(job.id = %id, %error, "job {id}: left to the sweep");
+                }
                 self.shared.awaiters.confirm(id, job.spec.queue());
                 Ok(Some(Attached { job, completion: Some(completion) }))
             }
@@ -120,6 +125,9 @@ impl RedisQueue {
         queue: QueueName,
         submissions: Vec<Submission>,
     ) -> Result<Results, StoreFault> {
+        if !known_queues::exists(&self.shared, queue).await? {
+            return Ok(submissions.iter().map(|_| Err(SubmitRefused::NoQueue { queue })).collect());
+        }
         // A reply can come before the answer to the submit, so the registrations come first.
         let registrations = Registrations::take(&self.shared, &submissions);
         let ids: Vec<JobId> = submissions.iter().map(|submission| submission.id.clone()).collect();
@@ -176,6 +184,10 @@ impl RedisQueue {
                     Some(actor_id) => SubmitRefused::Unroutable { actor_id },
                     None => taken(id),
                 })),
+                SubmitAnswer::NoQueue => submitted.push(Err(SubmitRefused::NoQueue { queue })),
+                SubmitAnswer::Serves(serves) => {
+                    submitted.push(Err(SubmitRefused::WrongQueue { queue, serves }));
+                }
                 SubmitAnswer::Damaged(error) => submitted.push(Err(damaged(&error))),
                 SubmitAnswer::Full(queued) => {
                     submitted.push(Err(SubmitRefused::QueueFull { queue, queued, limit }));
@@ -206,7 +218,7 @@ impl RedisQueue {
     /// Finds out whether the first one of two calls has accepted a job: a stored job of this id with the same content was accepted
     /// by it. The stored fields are compared.
     async fn resolve(&self, id: &JobId, spec: &JobSpec) -> Result<SubmitAnswer, StoreFault> {
-        let stored = jobs::read(&self.shared.connection, id, JobView::Full).await?;
+        let stored = jobs::read(&self.shared, id, JobView::Full).await?;
         // Readers of a job do not get its trace.
         let asked = JobSpec { traceparent: None, ..spec.clone() };
         let ours = stored.filter(|job| encode_spec(id, &job.spec) == encode_spec(id, &asked));
@@ -251,6 +263,8 @@ fn accepted_before(answer: SubmitAnswer, id: &JobId) -> SubmitAnswer {
         | SubmitAnswer::Exists(_)
         | SubmitAnswer::Gone(_)
         | SubmitAnswer::Full(_)
+        | SubmitAnswer::NoQueue
+        | SubmitAnswer::Serves(_)
         | SubmitAnswer::QuotaReached(_)
         | SubmitAnswer::Unroutable
         | SubmitAnswer::Damaged(_)

@@ -14,6 +14,7 @@ use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{
     Job, JobError, JobErrorKind, JobQuota, JobResult, JobSpec, JobState, JobView, ResultKind, RetryPolicy,
 };
+use hero_supervisor::domain::model::queue_name::QueueName;
 use hero_supervisor::ports::actor_store::ActorStore;
 use hero_supervisor::ports::clock::Clock;
 use hero_supervisor::ports::job_submission::{Completion, Submission, SubmitRefused, Submitted};
@@ -162,6 +163,16 @@ impl QueueContract {
             Place::Cluster(cluster) => self.config(cluster.url(), cluster.actors(OSIS)),
         };
         Arc::new(RedisWorkQueue::new(config, OSIS.into(), actor_id(name), pid).unwrap())
+    }
+
+    /// A process of an actor of [`OSIS`] at a queue that was created by name. Its user may do everything.
+    pub(super) fn actor_at(&self, queue: QueueName, name: &str, pid: u32) -> Arc<dyn WorkQueue> {
+        let config = match &self.place {
+            Place::Memory(broker) => return Arc::new(broker.work_queue(queue, actor_id(name), pid)),
+            Place::Redis(redis) => self.config(redis.url(), RedisAccess::default()),
+            Place::Cluster(cluster) => self.config(cluster.url(), RedisAccess::default()),
+        };
+        Arc::new(RedisWorkQueue::new(config, queue, actor_id(name), pid).unwrap().of_type(OSIS))
     }
 
     /// The date as the queue sees it.

@@ -57,10 +57,14 @@ const (
 	ErrorReason_ERROR_REASON_JOB_EXPIRED ErrorReason = 12
 	// NOT_FOUND: this server does not know the script type.
 	ErrorReason_ERROR_REASON_SCRIPT_TYPE_NOT_FOUND ErrorReason = 13
+	// NOT_FOUND: there is no such queue. Metadata: queue.
+	ErrorReason_ERROR_REASON_QUEUE_NOT_FOUND ErrorReason = 14
 	// ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time.
 	ErrorReason_ERROR_REASON_ACTOR_EXISTS ErrorReason = 20
 	// ALREADY_EXISTS: a job with this id exists. Metadata: job_id.
 	ErrorReason_ERROR_REASON_JOB_EXISTS ErrorReason = 21
+	// ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type.
+	ErrorReason_ERROR_REASON_QUEUE_EXISTS ErrorReason = 22
 	// FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
 	// job_id, state.
 	ErrorReason_ERROR_REASON_INVALID_STATE ErrorReason = 30
@@ -80,6 +84,8 @@ const (
 	ErrorReason_ERROR_REASON_WRONG_NODE ErrorReason = 36
 	// INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause.
 	ErrorReason_ERROR_REASON_ACTOR_STOP_FAILED ErrorReason = 37
+	// FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+	ErrorReason_ERROR_REASON_QUEUE_IN_USE ErrorReason = 38
 	// ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
 	ErrorReason_ERROR_REASON_CONFLICT ErrorReason = 40
 	// ABORTED: another operation on the actor is under way. Wait and repeat. Metadata: actor_id, operation.
@@ -167,8 +173,10 @@ var (
 		11: "ERROR_REASON_JOB_NOT_FOUND",
 		12: "ERROR_REASON_JOB_EXPIRED",
 		13: "ERROR_REASON_SCRIPT_TYPE_NOT_FOUND",
+		14: "ERROR_REASON_QUEUE_NOT_FOUND",
 		20: "ERROR_REASON_ACTOR_EXISTS",
 		21: "ERROR_REASON_JOB_EXISTS",
+		22: "ERROR_REASON_QUEUE_EXISTS",
 		30: "ERROR_REASON_INVALID_STATE",
 		31: "ERROR_REASON_AUTOSCALING_ACTIVE",
 		32: "ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE",
@@ -177,6 +185,7 @@ var (
 		35: "ERROR_REASON_ACTOR_START_FAILED",
 		36: "ERROR_REASON_WRONG_NODE",
 		37: "ERROR_REASON_ACTOR_STOP_FAILED",
+		38: "ERROR_REASON_QUEUE_IN_USE",
 		40: "ERROR_REASON_CONFLICT",
 		41: "ERROR_REASON_OPERATION_IN_PROGRESS",
 		42: "ERROR_REASON_CONSUMER_TOO_SLOW",
@@ -213,8 +222,10 @@ var (
 		"ERROR_REASON_JOB_NOT_FOUND":             11,
 		"ERROR_REASON_JOB_EXPIRED":               12,
 		"ERROR_REASON_SCRIPT_TYPE_NOT_FOUND":     13,
+		"ERROR_REASON_QUEUE_NOT_FOUND":           14,
 		"ERROR_REASON_ACTOR_EXISTS":              20,
 		"ERROR_REASON_JOB_EXISTS":                21,
+		"ERROR_REASON_QUEUE_EXISTS":              22,
 		"ERROR_REASON_INVALID_STATE":             30,
 		"ERROR_REASON_AUTOSCALING_ACTIVE":        31,
 		"ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE": 32,
@@ -223,6 +234,7 @@ var (
 		"ERROR_REASON_ACTOR_START_FAILED":        35,
 		"ERROR_REASON_WRONG_NODE":                36,
 		"ERROR_REASON_ACTOR_STOP_FAILED":         37,
+		"ERROR_REASON_QUEUE_IN_USE":              38,
 		"ERROR_REASON_CONFLICT":                  40,
 		"ERROR_REASON_OPERATION_IN_PROGRESS":     41,
 		"ERROR_REASON_CONSUMER_TOO_SLOW":         42,
@@ -281,7 +293,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xda\v\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xba\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -293,9 +305,11 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x12\x1e\n" +
 	"\x1aERROR_REASON_JOB_NOT_FOUND\x10\v\x12\x1c\n" +
 	"\x18ERROR_REASON_JOB_EXPIRED\x10\f\x12&\n" +
-	"\"ERROR_REASON_SCRIPT_TYPE_NOT_FOUND\x10\r\x12\x1d\n" +
+	"\"ERROR_REASON_SCRIPT_TYPE_NOT_FOUND\x10\r\x12 \n" +
+	"\x1cERROR_REASON_QUEUE_NOT_FOUND\x10\x0e\x12\x1d\n" +
 	"\x19ERROR_REASON_ACTOR_EXISTS\x10\x14\x12\x1b\n" +
-	"\x17ERROR_REASON_JOB_EXISTS\x10\x15\x12\x1e\n" +
+	"\x17ERROR_REASON_JOB_EXISTS\x10\x15\x12\x1d\n" +
+	"\x19ERROR_REASON_QUEUE_EXISTS\x10\x16\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_STATE\x10\x1e\x12#\n" +
 	"\x1fERROR_REASON_AUTOSCALING_ACTIVE\x10\x1f\x12*\n" +
 	"&ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE\x10 \x12\x1f\n" +
@@ -303,7 +317,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x1dERROR_REASON_DEPENDENCY_UNMET\x10\"\x12#\n" +
 	"\x1fERROR_REASON_ACTOR_START_FAILED\x10#\x12\x1b\n" +
 	"\x17ERROR_REASON_WRONG_NODE\x10$\x12\"\n" +
-	"\x1eERROR_REASON_ACTOR_STOP_FAILED\x10%\x12\x19\n" +
+	"\x1eERROR_REASON_ACTOR_STOP_FAILED\x10%\x12\x1d\n" +
+	"\x19ERROR_REASON_QUEUE_IN_USE\x10&\x12\x19\n" +
 	"\x15ERROR_REASON_CONFLICT\x10(\x12&\n" +
 	"\"ERROR_REASON_OPERATION_IN_PROGRESS\x10)\x12\"\n" +
 	"\x1eERROR_REASON_CONSUMER_TOO_SLOW\x10*\x12\x1b\n" +

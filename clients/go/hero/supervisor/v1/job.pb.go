@@ -411,7 +411,10 @@ type JobSpec struct {
 	// their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
 	// its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
 	// wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
-	Priority      *int32 `protobuf:"varint,14,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	Priority *int32 `protobuf:"varint,14,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+	// QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+	Queue         string `protobuf:"bytes,30,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -542,6 +545,13 @@ func (x *JobSpec) GetPriority() int32 {
 		return *x.Priority
 	}
 	return 0
+}
+
+func (x *JobSpec) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
 }
 
 // The attempts of a job.
@@ -1217,7 +1227,7 @@ var File_hero_supervisor_v1_job_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xb1\x06\n" +
+	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xc7\x06\n" +
 	"\aJobSpec\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
@@ -1237,7 +1247,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\rschedule_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\x12&\n" +
 	"\x0ftarget_actor_id\x18\f \x01(\tR\rtargetActorId\x12\x14\n" +
 	"\x05input\x18\r \x01(\tR\x05input\x12\x1f\n" +
-	"\bpriority\x18\x0e \x01(\x05H\x00R\bpriority\x88\x01\x01\x1a6\n" +
+	"\bpriority\x18\x0e \x01(\x05H\x00R\bpriority\x88\x01\x01\x12\x14\n" +
+	"\x05queue\x18\x1e \x01(\tR\x05queue\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +

@@ -11,7 +11,8 @@ use crate::ports::actor_presence::Reclaimed;
 impl State {
     pub(in crate::adapters::memory) fn maintain(&mut self) {
         let now = Instant::now();
-        for name in QueueName::DEFAULTS {
+        let names: Vec<QueueName> = self.queues.keys().copied().collect();
+        for name in names {
             self.promote_due(name, now);
             self.expire_leases(name, now);
             self.fail_overdue(name, now);

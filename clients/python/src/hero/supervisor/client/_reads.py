@@ -24,6 +24,8 @@ _READS = frozenset(
         "ListActors",
         "GetScriptType",
         "ListScriptTypes",
+        "GetQueue",
+        "ListQueues",
         "AwaitJob",
         "GetJob",
         "ListJobs",

@@ -50,10 +50,14 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_SCRIPT_TYPE_NOT_FOUND: _ErrorReason.ValueType  # 13
     """NOT_FOUND: this server does not know the script type."""
+    ERROR_REASON_QUEUE_NOT_FOUND: _ErrorReason.ValueType  # 14
+    """NOT_FOUND: there is no such queue. Metadata: queue."""
     ERROR_REASON_ACTOR_EXISTS: _ErrorReason.ValueType  # 20
     """ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time."""
     ERROR_REASON_JOB_EXISTS: _ErrorReason.ValueType  # 21
     """ALREADY_EXISTS: a job with this id exists. Metadata: job_id."""
+    ERROR_REASON_QUEUE_EXISTS: _ErrorReason.ValueType  # 22
+    """ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type."""
     ERROR_REASON_INVALID_STATE: _ErrorReason.ValueType  # 30
     """FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
     job_id, state.
@@ -76,6 +80,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
     ERROR_REASON_ACTOR_STOP_FAILED: _ErrorReason.ValueType  # 37
     """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
+    ERROR_REASON_QUEUE_IN_USE: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors."""
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 40
     """ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id."""
     ERROR_REASON_OPERATION_IN_PROGRESS: _ErrorReason.ValueType  # 41
@@ -204,10 +210,14 @@ or it was deleted. The request id of the job creates no other job for 24 hours. 
 """
 ERROR_REASON_SCRIPT_TYPE_NOT_FOUND: ErrorReason.ValueType  # 13
 """NOT_FOUND: this server does not know the script type."""
+ERROR_REASON_QUEUE_NOT_FOUND: ErrorReason.ValueType  # 14
+"""NOT_FOUND: there is no such queue. Metadata: queue."""
 ERROR_REASON_ACTOR_EXISTS: ErrorReason.ValueType  # 20
 """ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time."""
 ERROR_REASON_JOB_EXISTS: ErrorReason.ValueType  # 21
 """ALREADY_EXISTS: a job with this id exists. Metadata: job_id."""
+ERROR_REASON_QUEUE_EXISTS: ErrorReason.ValueType  # 22
+"""ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type."""
 ERROR_REASON_INVALID_STATE: ErrorReason.ValueType  # 30
 """FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
 job_id, state.
@@ -230,6 +240,8 @@ ERROR_REASON_WRONG_NODE: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
 ERROR_REASON_ACTOR_STOP_FAILED: ErrorReason.ValueType  # 37
 """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
+ERROR_REASON_QUEUE_IN_USE: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors."""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 40
 """ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id."""
 ERROR_REASON_OPERATION_IN_PROGRESS: ErrorReason.ValueType  # 41

@@ -101,6 +101,7 @@ class JobSpec(google.protobuf.message.Message):
     TARGET_ACTOR_ID_FIELD_NUMBER: builtins.int
     INPUT_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The language of the script. It selects the queue and the kind of actor."""
     script: builtins.str
@@ -130,6 +131,10 @@ class JobSpec(google.protobuf.message.Message):
     their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
     its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
     wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+    """
+    queue: builtins.str
+    """The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+    QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
     """
     @property
     def env(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
@@ -187,9 +192,10 @@ class JobSpec(google.protobuf.message.Message):
         target_actor_id: builtins.str = ...,
         input: builtins.str = ...,
         priority: builtins.int | None = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_priority", b"_priority", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "priority", b"priority", "queue", b"queue", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_priority", b"_priority"]) -> typing.Literal["priority"] | None: ...
 
 global___JobSpec = JobSpec

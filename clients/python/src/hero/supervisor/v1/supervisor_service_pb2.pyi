@@ -16,6 +16,7 @@ import hero.supervisor.v1.access_pb2
 import hero.supervisor.v1.actor_pb2
 import hero.supervisor.v1.event_pb2
 import hero.supervisor.v1.job_pb2
+import hero.supervisor.v1.queue_pb2
 import hero.supervisor.v1.script_type_pb2
 import hero.supervisor.v1.script_type_status_pb2
 import sys
@@ -1698,6 +1699,168 @@ class PurgeQueueResponse(google.protobuf.message.Message):
 global___PurgeQueueResponse = PurgeQueueResponse
 
 @typing.final
+class CreateQueueRequest(google.protobuf.message.Message):
+    """Request of CreateQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    SCRIPT_TYPE_FIELD_NUMBER: builtins.int
+    queue: builtins.str
+    """Required. The name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter or a digit. A queue of this name and another
+    script type is refused with QUEUE_EXISTS, the name of a default queue with INVALID_FIELD.
+    """
+    script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
+    """Required. The script type of its jobs and actors."""
+    def __init__(
+        self,
+        *,
+        queue: builtins.str = ...,
+        script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue", "script_type", b"script_type"]) -> None: ...
+
+global___CreateQueueRequest = CreateQueueRequest
+
+@typing.final
+class CreateQueueResponse(google.protobuf.message.Message):
+    """Response of CreateQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    @property
+    def queue(self) -> hero.supervisor.v1.queue_pb2.Queue:
+        """The queue."""
+
+    def __init__(
+        self,
+        *,
+        queue: hero.supervisor.v1.queue_pb2.Queue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["queue", b"queue"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue"]) -> None: ...
+
+global___CreateQueueResponse = CreateQueueResponse
+
+@typing.final
+class GetQueueRequest(google.protobuf.message.Message):
+    """Request of GetQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    queue: builtins.str
+    """Required. The name. QUEUE_NOT_FOUND if there is no such queue."""
+    def __init__(
+        self,
+        *,
+        queue: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue"]) -> None: ...
+
+global___GetQueueRequest = GetQueueRequest
+
+@typing.final
+class GetQueueResponse(google.protobuf.message.Message):
+    """Response of GetQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    @property
+    def queue(self) -> hero.supervisor.v1.queue_pb2.Queue:
+        """The queue."""
+
+    def __init__(
+        self,
+        *,
+        queue: hero.supervisor.v1.queue_pb2.Queue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["queue", b"queue"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue"]) -> None: ...
+
+global___GetQueueResponse = GetQueueResponse
+
+@typing.final
+class ListQueuesRequest(google.protobuf.message.Message):
+    """Request of ListQueues."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Most queues on a page, 0 to 1000. Default: 0, which means 100."""
+    page_token: builtins.str
+    """The next_page_token of the previous page; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+
+global___ListQueuesRequest = ListQueuesRequest
+
+@typing.final
+class ListQueuesResponse(google.protobuf.message.Message):
+    """Response of ListQueues."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUES_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """The page_token of the next page; empty on the last page."""
+    @property
+    def queues(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.queue_pb2.Queue]:
+        """The queues by name, without the numbers of jobs and actors. The default queues are among them."""
+
+    def __init__(
+        self,
+        *,
+        queues: collections.abc.Iterable[hero.supervisor.v1.queue_pb2.Queue] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["next_page_token", b"next_page_token", "queues", b"queues"]) -> None: ...
+
+global___ListQueuesResponse = ListQueuesResponse
+
+@typing.final
+class DeleteQueueRequest(google.protobuf.message.Message):
+    """Request of DeleteQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    queue: builtins.str
+    """Required. The name. A queue with unfinished jobs or actors is refused with QUEUE_IN_USE, a default queue with
+    INVALID_FIELD, an unknown one with QUEUE_NOT_FOUND.
+    """
+    def __init__(
+        self,
+        *,
+        queue: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue"]) -> None: ...
+
+global___DeleteQueueRequest = DeleteQueueRequest
+
+@typing.final
+class DeleteQueueResponse(google.protobuf.message.Message):
+    """Response of DeleteQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___DeleteQueueResponse = DeleteQueueResponse
+
+@typing.final
 class CheckHealthRequest(google.protobuf.message.Message):
     """Request of CheckHealth."""
 
@@ -2205,6 +2368,7 @@ class ListJobsRequest(google.protobuf.message.Message):
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     JOB_ID_PREFIX_FIELD_NUMBER: builtins.int
+    QUEUES_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches the jobs of this caller."""
     context_id: builtins.str
@@ -2239,6 +2403,10 @@ class ListJobsRequest(google.protobuf.message.Message):
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Matches jobs that have all these labels."""
 
+    @property
+    def queues(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Matches the jobs of these queues, at most 100. Default: the default queues of all script types."""
+
     def __init__(
         self,
         *,
@@ -2253,9 +2421,10 @@ class ListJobsRequest(google.protobuf.message.Message):
         page_token: builtins.str = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         job_id_prefix: builtins.str = ...,
+        queues: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "queues", b"queues", "script_types", b"script_types", "states", b"states"]) -> None: ...
 
 global___ListJobsRequest = ListJobsRequest
 

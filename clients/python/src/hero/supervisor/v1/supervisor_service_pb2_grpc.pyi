@@ -170,6 +170,30 @@ class SupervisorStub:
     ]
     """Cancels waiting jobs of a script type."""
 
+    CreateQueue: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CreateQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CreateQueueResponse,
+    ]
+    """Creates a queue beside the default queues of the script types. A repeat returns the queue that is there."""
+
+    GetQueue: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse,
+    ]
+    """Returns a queue with the numbers of its jobs and actors."""
+
+    ListQueues: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListQueuesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListQueuesResponse,
+    ]
+    """Lists all queues by name."""
+
+    DeleteQueue: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.DeleteQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.DeleteQueueResponse,
+    ]
+    """Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs."""
+
     CheckHealth: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthResponse,
@@ -423,6 +447,30 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
     ]
     """Cancels waiting jobs of a script type."""
+
+    CreateQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.CreateQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.CreateQueueResponse,
+    ]
+    """Creates a queue beside the default queues of the script types. A repeat returns the queue that is there."""
+
+    GetQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.GetQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse,
+    ]
+    """Returns a queue with the numbers of its jobs and actors."""
+
+    ListQueues: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListQueuesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListQueuesResponse,
+    ]
+    """Lists all queues by name."""
+
+    DeleteQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.DeleteQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.DeleteQueueResponse,
+    ]
+    """Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs."""
 
     CheckHealth: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CheckHealthRequest,
@@ -719,6 +767,38 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse]]:
         """Cancels waiting jobs of a script type."""
+
+    @abc.abstractmethod
+    def CreateQueue(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.CreateQueueRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.CreateQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.CreateQueueResponse]]:
+        """Creates a queue beside the default queues of the script types. A repeat returns the queue that is there."""
+
+    @abc.abstractmethod
+    def GetQueue(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse]]:
+        """Returns a queue with the numbers of its jobs and actors."""
+
+    @abc.abstractmethod
+    def ListQueues(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.ListQueuesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListQueuesResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListQueuesResponse]]:
+        """Lists all queues by name."""
+
+    @abc.abstractmethod
+    def DeleteQueue(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.DeleteQueueRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.DeleteQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.DeleteQueueResponse]]:
+        """Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs."""
 
     @abc.abstractmethod
     def CheckHealth(

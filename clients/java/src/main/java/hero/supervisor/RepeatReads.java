@@ -34,6 +34,8 @@ final class RepeatReads implements ClientInterceptor {
                     "ListActors",
                     "GetScriptType",
                     "ListScriptTypes",
+                    "GetQueue",
+                    "ListQueues",
                     "AwaitJob",
                     "GetJob",
                     "ListJobs",

@@ -109,6 +109,14 @@ public enum ErrorReason
   ERROR_REASON_SCRIPT_TYPE_NOT_FOUND(13),
   /**
    * <pre>
+   * NOT_FOUND: there is no such queue. Metadata: queue.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUEUE_NOT_FOUND = 14;</code>
+   */
+  ERROR_REASON_QUEUE_NOT_FOUND(14),
+  /**
+   * <pre>
    * ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time.
    * </pre>
    *
@@ -123,6 +131,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_JOB_EXISTS = 21;</code>
    */
   ERROR_REASON_JOB_EXISTS(21),
+  /**
+   * <pre>
+   * ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUEUE_EXISTS = 22;</code>
+   */
+  ERROR_REASON_QUEUE_EXISTS(22),
   /**
    * <pre>
    * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
@@ -190,6 +206,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_ACTOR_STOP_FAILED = 37;</code>
    */
   ERROR_REASON_ACTOR_STOP_FAILED(37),
+  /**
+   * <pre>
+   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUEUE_IN_USE = 38;</code>
+   */
+  ERROR_REASON_QUEUE_IN_USE(38),
   /**
    * <pre>
    * ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
@@ -504,6 +528,14 @@ public enum ErrorReason
   public static final int ERROR_REASON_SCRIPT_TYPE_NOT_FOUND_VALUE = 13;
   /**
    * <pre>
+   * NOT_FOUND: there is no such queue. Metadata: queue.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUEUE_NOT_FOUND = 14;</code>
+   */
+  public static final int ERROR_REASON_QUEUE_NOT_FOUND_VALUE = 14;
+  /**
+   * <pre>
    * ALREADY_EXISTS: an actor with this name and another definition exists. Metadata: actor_id, create_time.
    * </pre>
    *
@@ -518,6 +550,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_JOB_EXISTS = 21;</code>
    */
   public static final int ERROR_REASON_JOB_EXISTS_VALUE = 21;
+  /**
+   * <pre>
+   * ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUEUE_EXISTS = 22;</code>
+   */
+  public static final int ERROR_REASON_QUEUE_EXISTS_VALUE = 22;
   /**
    * <pre>
    * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
@@ -585,6 +625,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_ACTOR_STOP_FAILED = 37;</code>
    */
   public static final int ERROR_REASON_ACTOR_STOP_FAILED_VALUE = 37;
+  /**
+   * <pre>
+   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+   * </pre>
+   *
+   * <code>ERROR_REASON_QUEUE_IN_USE = 38;</code>
+   */
+  public static final int ERROR_REASON_QUEUE_IN_USE_VALUE = 38;
   /**
    * <pre>
    * ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
@@ -837,8 +885,10 @@ public enum ErrorReason
       case 11: return ERROR_REASON_JOB_NOT_FOUND;
       case 12: return ERROR_REASON_JOB_EXPIRED;
       case 13: return ERROR_REASON_SCRIPT_TYPE_NOT_FOUND;
+      case 14: return ERROR_REASON_QUEUE_NOT_FOUND;
       case 20: return ERROR_REASON_ACTOR_EXISTS;
       case 21: return ERROR_REASON_JOB_EXISTS;
+      case 22: return ERROR_REASON_QUEUE_EXISTS;
       case 30: return ERROR_REASON_INVALID_STATE;
       case 31: return ERROR_REASON_AUTOSCALING_ACTIVE;
       case 32: return ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE;
@@ -847,6 +897,7 @@ public enum ErrorReason
       case 35: return ERROR_REASON_ACTOR_START_FAILED;
       case 36: return ERROR_REASON_WRONG_NODE;
       case 37: return ERROR_REASON_ACTOR_STOP_FAILED;
+      case 38: return ERROR_REASON_QUEUE_IN_USE;
       case 40: return ERROR_REASON_CONFLICT;
       case 41: return ERROR_REASON_OPERATION_IN_PROGRESS;
       case 42: return ERROR_REASON_CONSUMER_TOO_SLOW;

@@ -88,7 +88,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "\n\034hero/supervisor/v1/job.proto\022\022hero.sup" +
       "ervisor.v1\032\036google/protobuf/duration.pro" +
       "to\032\037google/protobuf/timestamp.proto\032$her" +
-      "o/supervisor/v1/script_type.proto\"\261\006\n\007Jo" +
+      "o/supervisor/v1/script_type.proto\"\307\006\n\007Jo" +
       "bSpec\022?\n\013script_type\030\001 \001(\0162\036.hero.superv" +
       "isor.v1.ScriptTypeR\nscriptType\022\026\n\006script" +
       "\030\002 \001(\tR\006script\022\033\n\tcaller_id\030\003 \001(\tR\010calle" +
@@ -106,87 +106,87 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "otobuf.TimestampR\014scheduleTime\022&\n\017target" +
       "_actor_id\030\014 \001(\tR\rtargetActorId\022\024\n\005input\030" +
       "\r \001(\tR\005input\022\037\n\010priority\030\016 \001(\005H\000R\010priori" +
-      "ty\210\001\001\0326\n\010EnvEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
-      "alue\030\002 \001(\tR\005value:\0028\001\0329\n\013LabelsEntry\022\020\n\003" +
-      "key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001" +
-      "B\013\n\t_priority\"\306\001\n\013RetryPolicy\022&\n\014max_att" +
-      "empts\030\001 \001(\005H\000R\013maxAttempts\210\001\001\022B\n\017initial" +
-      "_backoff\030\002 \001(\0132\031.google.protobuf.Duratio" +
-      "nR\016initialBackoff\022:\n\013max_backoff\030\003 \001(\0132\031" +
-      ".google.protobuf.DurationR\nmaxBackoffB\017\n" +
-      "\r_max_attempts\"\212\n\n\003Job\022\025\n\006job_id\030\001 \001(\tR\005" +
-      "jobId\022/\n\004spec\030\002 \001(\0132\033.hero.supervisor.v1" +
-      ".JobSpecR\004spec\0223\n\005state\030\003 \001(\0162\035.hero.sup" +
-      "ervisor.v1.Job.StateR\005state\022\033\n\006result\030\004 " +
-      "\001(\tH\000R\006result\210\001\001\022C\n\013result_kind\030\005 \001(\0162\"." +
-      "hero.supervisor.v1.Job.ResultKindR\nresul" +
-      "tKind\0222\n\005error\030\006 \001(\0132\034.hero.supervisor.v" +
-      "1.JobErrorR\005error\022\031\n\010actor_id\030\007 \001(\tR\007act" +
-      "orId\022\030\n\007attempt\030\010 \001(\005R\007attempt\022;\n\013create" +
-      "_time\030\t \001(\0132\032.google.protobuf.TimestampR" +
-      "\ncreateTime\0229\n\nstart_time\030\n \001(\0132\032.google" +
-      ".protobuf.TimestampR\tstartTime\022;\n\013finish" +
-      "_time\030\013 \001(\0132\032.google.protobuf.TimestampR" +
-      "\nfinishTime\022F\n\021next_attempt_time\030\014 \001(\0132\032" +
-      ".google.protobuf.TimestampR\017nextAttemptT" +
-      "ime\022<\n\014run_duration\030\r \001(\0132\031.google.proto" +
-      "buf.DurationR\013runDuration\022#\n\rcancel_reas" +
-      "on\030\017 \001(\tR\014cancelReason\022;\n\010progress\030\021 \001(\013" +
-      "2\037.hero.supervisor.v1.JobProgressR\010progr" +
-      "ess\022C\n\rpast_attempts\030\022 \003(\0132\036.hero.superv" +
-      "isor.v1.JobAttemptR\014pastAttempts\022!\n\014subm" +
-      "itted_by\030\023 \001(\tR\013submittedBy\022/\n\004wait\030\024 \001(" +
-      "\0132\033.hero.supervisor.v1.JobWaitR\004wait\022\031\n\010" +
-      "retry_of\030\025 \001(\tR\007retryOf\0222\n\005usage\030( \001(\0132\034" +
-      ".hero.supervisor.v1.JobUsageR\005usage\"\275\001\n\005" +
-      "State\022\025\n\021STATE_UNSPECIFIED\020\000\022\023\n\017STATE_SC" +
-      "HEDULED\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\020\n\014STATE_QU" +
-      "EUED\020\003\022\021\n\rSTATE_RUNNING\020\004\022\024\n\020STATE_RETRY" +
-      "_WAIT\020\005\022\023\n\017STATE_SUCCEEDED\020\006\022\020\n\014STATE_FA" +
-      "ILED\020\007\022\023\n\017STATE_CANCELLED\020\010\"k\n\nResultKin" +
-      "d\022\033\n\027RESULT_KIND_UNSPECIFIED\020\000\022\024\n\020RESULT" +
-      "_KIND_NONE\020\001\022\024\n\020RESULT_KIND_TEXT\020\002\022\024\n\020RE" +
-      "SULT_KIND_JSON\020\003B\t\n\007_result\"\207\001\n\010JobUsage" +
-      "\0224\n\010cpu_time\030\001 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007cpuTime\022/\n\021peak_memory_bytes\030\002 \001(" +
-      "\003H\000R\017peakMemoryBytes\210\001\001B\024\n\022_peak_memory_" +
-      "bytes\"\235\002\n\007JobWait\022:\n\006reason\030\001 \001(\0162\".hero" +
-      ".supervisor.v1.JobWait.ReasonR\006reason\022\030\n" +
-      "\007message\030\002 \001(\tR\007message\"\273\001\n\006Reason\022\026\n\022RE" +
-      "ASON_UNSPECIFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001" +
-      "\022\026\n\022REASON_RETRY_DELAY\020\002\022\027\n\023REASON_QUEUE" +
-      "_PAUSED\020\003\022\035\n\031REASON_TARGET_NOT_RUNNING\020\004" +
-      "\022\033\n\027REASON_NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_" +
-      "ACTORS_BUSY\020\006\"\202\001\n\013JobProgress\022\035\n\007percent" +
-      "\030\001 \001(\001H\000R\007percent\210\001\001\022\030\n\007message\030\002 \001(\tR\007m" +
-      "essage\022.\n\004time\030\003 \001(\0132\032.google.protobuf.T" +
-      "imestampR\004timeB\n\n\010_percent\"\233\002\n\nJobAttemp" +
-      "t\022\030\n\007attempt\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030" +
-      "\002 \001(\tR\007actorId\0229\n\nstart_time\030\003 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\tstartTime\0225\n\010end" +
-      "_time\030\004 \001(\0132\032.google.protobuf.TimestampR" +
-      "\007endTime\0222\n\005error\030\005 \001(\0132\034.hero.superviso" +
-      "r.v1.JobErrorR\005error\0222\n\005usage\030\006 \001(\0132\034.he" +
-      "ro.supervisor.v1.JobUsageR\005usage\"\212\004\n\010Job" +
-      "Error\0225\n\004kind\030\001 \001(\0162!.hero.supervisor.v1" +
-      ".JobError.KindR\004kind\022\030\n\007message\030\002 \001(\tR\007m" +
-      "essage\022\027\n\004line\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006colum" +
-      "n\030\004 \001(\005H\001R\006column\210\001\001\022 \n\texit_code\030\005 \001(\005H" +
-      "\002R\010exitCode\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006signal" +
-      "\210\001\001\022\031\n\010log_tail\030\007 \003(\tR\007logTail\"\357\001\n\004Kind\022" +
-      "\024\n\020KIND_UNSPECIFIED\020\000\022\025\n\021KIND_SCRIPT_ERR" +
-      "OR\020\001\022\027\n\023KIND_SCRIPT_INVALID\020\002\022\024\n\020KIND_RU" +
-      "N_TIMEOUT\020\003\022\026\n\022KIND_QUEUE_TIMEOUT\020\004\022\027\n\023K" +
-      "IND_LIMIT_EXCEEDED\020\005\022\033\n\027KIND_ENGINE_UNAV" +
-      "AILABLE\020\006\022\025\n\021KIND_ENGINE_CRASH\020\007\022\023\n\017KIND" +
-      "_ACTOR_LOST\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n\005_lin" +
-      "eB\t\n\007_columnB\014\n\n_exit_codeB\t\n\007_signal*J\n" +
-      "\007JobView\022\030\n\024JOB_VIEW_UNSPECIFIED\020\000\022\022\n\016JO" +
-      "B_VIEW_BASIC\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw\n\022her" +
-      "o.supervisor.v1B\010JobProtoP\001ZUgithub.com/" +
-      "hero-supervisor/hero-supervisor/clients/" +
-      "go/hero/supervisor/v1;supervisorv1b\006prot" +
-      "o3"
+      "ty\210\001\001\022\024\n\005queue\030\036 \001(\tR\005queue\0326\n\010EnvEntry\022" +
+      "\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:" +
+      "\0028\001\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005" +
+      "value\030\002 \001(\tR\005value:\0028\001B\013\n\t_priority\"\306\001\n\013" +
+      "RetryPolicy\022&\n\014max_attempts\030\001 \001(\005H\000R\013max" +
+      "Attempts\210\001\001\022B\n\017initial_backoff\030\002 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\016initialBackoff\022" +
+      ":\n\013max_backoff\030\003 \001(\0132\031.google.protobuf.D" +
+      "urationR\nmaxBackoffB\017\n\r_max_attempts\"\212\n\n" +
+      "\003Job\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004spec\030\002 \001(" +
+      "\0132\033.hero.supervisor.v1.JobSpecR\004spec\0223\n\005" +
+      "state\030\003 \001(\0162\035.hero.supervisor.v1.Job.Sta" +
+      "teR\005state\022\033\n\006result\030\004 \001(\tH\000R\006result\210\001\001\022C" +
+      "\n\013result_kind\030\005 \001(\0162\".hero.supervisor.v1" +
+      ".Job.ResultKindR\nresultKind\0222\n\005error\030\006 \001" +
+      "(\0132\034.hero.supervisor.v1.JobErrorR\005error\022" +
+      "\031\n\010actor_id\030\007 \001(\tR\007actorId\022\030\n\007attempt\030\010 " +
+      "\001(\005R\007attempt\022;\n\013create_time\030\t \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\ncreateTime\0229\n\nsta" +
+      "rt_time\030\n \001(\0132\032.google.protobuf.Timestam" +
+      "pR\tstartTime\022;\n\013finish_time\030\013 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\nfinishTime\022F\n\021nex" +
+      "t_attempt_time\030\014 \001(\0132\032.google.protobuf.T" +
+      "imestampR\017nextAttemptTime\022<\n\014run_duratio" +
+      "n\030\r \001(\0132\031.google.protobuf.DurationR\013runD" +
+      "uration\022#\n\rcancel_reason\030\017 \001(\tR\014cancelRe" +
+      "ason\022;\n\010progress\030\021 \001(\0132\037.hero.supervisor" +
+      ".v1.JobProgressR\010progress\022C\n\rpast_attemp" +
+      "ts\030\022 \003(\0132\036.hero.supervisor.v1.JobAttempt" +
+      "R\014pastAttempts\022!\n\014submitted_by\030\023 \001(\tR\013su" +
+      "bmittedBy\022/\n\004wait\030\024 \001(\0132\033.hero.superviso" +
+      "r.v1.JobWaitR\004wait\022\031\n\010retry_of\030\025 \001(\tR\007re" +
+      "tryOf\0222\n\005usage\030( \001(\0132\034.hero.supervisor.v" +
+      "1.JobUsageR\005usage\"\275\001\n\005State\022\025\n\021STATE_UNS" +
+      "PECIFIED\020\000\022\023\n\017STATE_SCHEDULED\020\001\022\021\n\rSTATE" +
+      "_BLOCKED\020\002\022\020\n\014STATE_QUEUED\020\003\022\021\n\rSTATE_RU" +
+      "NNING\020\004\022\024\n\020STATE_RETRY_WAIT\020\005\022\023\n\017STATE_S" +
+      "UCCEEDED\020\006\022\020\n\014STATE_FAILED\020\007\022\023\n\017STATE_CA" +
+      "NCELLED\020\010\"k\n\nResultKind\022\033\n\027RESULT_KIND_U" +
+      "NSPECIFIED\020\000\022\024\n\020RESULT_KIND_NONE\020\001\022\024\n\020RE" +
+      "SULT_KIND_TEXT\020\002\022\024\n\020RESULT_KIND_JSON\020\003B\t" +
+      "\n\007_result\"\207\001\n\010JobUsage\0224\n\010cpu_time\030\001 \001(\013" +
+      "2\031.google.protobuf.DurationR\007cpuTime\022/\n\021" +
+      "peak_memory_bytes\030\002 \001(\003H\000R\017peakMemoryByt" +
+      "es\210\001\001B\024\n\022_peak_memory_bytes\"\235\002\n\007JobWait\022" +
+      ":\n\006reason\030\001 \001(\0162\".hero.supervisor.v1.Job" +
+      "Wait.ReasonR\006reason\022\030\n\007message\030\002 \001(\tR\007me" +
+      "ssage\"\273\001\n\006Reason\022\026\n\022REASON_UNSPECIFIED\020\000" +
+      "\022\024\n\020REASON_SCHEDULED\020\001\022\026\n\022REASON_RETRY_D" +
+      "ELAY\020\002\022\027\n\023REASON_QUEUE_PAUSED\020\003\022\035\n\031REASO" +
+      "N_TARGET_NOT_RUNNING\020\004\022\033\n\027REASON_NO_RUNN" +
+      "ING_ACTOR\020\005\022\026\n\022REASON_ACTORS_BUSY\020\006\"\202\001\n\013" +
+      "JobProgress\022\035\n\007percent\030\001 \001(\001H\000R\007percent\210" +
+      "\001\001\022\030\n\007message\030\002 \001(\tR\007message\022.\n\004time\030\003 \001" +
+      "(\0132\032.google.protobuf.TimestampR\004timeB\n\n\010" +
+      "_percent\"\233\002\n\nJobAttempt\022\030\n\007attempt\030\001 \001(\005" +
+      "R\007attempt\022\031\n\010actor_id\030\002 \001(\tR\007actorId\0229\n\n" +
+      "start_time\030\003 \001(\0132\032.google.protobuf.Times" +
+      "tampR\tstartTime\0225\n\010end_time\030\004 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\007endTime\0222\n\005error\030" +
+      "\005 \001(\0132\034.hero.supervisor.v1.JobErrorR\005err" +
+      "or\0222\n\005usage\030\006 \001(\0132\034.hero.supervisor.v1.J" +
+      "obUsageR\005usage\"\212\004\n\010JobError\0225\n\004kind\030\001 \001(" +
+      "\0162!.hero.supervisor.v1.JobError.KindR\004ki" +
+      "nd\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004line\030\003 \001" +
+      "(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006column\210" +
+      "\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode\210\001\001\022\033\n\006" +
+      "signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_tail\030\007 " +
+      "\003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNSPECIFIE" +
+      "D\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIND_SCRIP" +
+      "T_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003\022\026\n\022KIN" +
+      "D_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_EXCEEDED" +
+      "\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025\n\021KIND_" +
+      "ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST\020\010\022\021\n\rK" +
+      "IND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_columnB\014\n\n_e" +
+      "xit_codeB\t\n\007_signal*J\n\007JobView\022\030\n\024JOB_VI" +
+      "EW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASIC\020\001\022\021\n\r" +
+      "JOB_VIEW_FULL\020\002Bw\n\022hero.supervisor.v1B\010J" +
+      "obProtoP\001ZUgithub.com/hero-supervisor/he" +
+      "ro-supervisor/clients/go/hero/supervisor" +
+      "/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -200,7 +200,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_JobSpec_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobSpec_descriptor,
-        new java.lang.String[] { "ScriptType", "Script", "CallerId", "ContextId", "Env", "Labels", "RunTimeout", "QueueTimeout", "RetryPolicy", "ResultTtl", "ScheduleTime", "TargetActorId", "Input", "Priority", });
+        new java.lang.String[] { "ScriptType", "Script", "CallerId", "ContextId", "Env", "Labels", "RunTimeout", "QueueTimeout", "RetryPolicy", "ResultTtl", "ScheduleTime", "TargetActorId", "Input", "Priority", "Queue", });
     internal_static_hero_supervisor_v1_JobSpec_EnvEntry_descriptor =
       internal_static_hero_supervisor_v1_JobSpec_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_JobSpec_EnvEntry_fieldAccessorTable = new

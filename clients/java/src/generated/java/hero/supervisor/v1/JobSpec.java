@@ -40,6 +40,7 @@ private static final long serialVersionUID = 0L;
     contextId_ = "";
     targetActorId_ = "";
     input_ = "";
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -781,6 +782,55 @@ java.lang.String defaultValue) {
     return priority_;
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 30;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+   * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+   * </pre>
+   *
+   * <code>string queue = 30 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+   * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+   * </pre>
+   *
+   * <code>string queue = 30 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -842,6 +892,9 @@ java.lang.String defaultValue) {
     }
     if (((bitField0_ & 0x00000020) != 0)) {
       output.writeInt32(14, priority_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 30, queue_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -915,6 +968,9 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(14, priority_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(30, queue_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -975,6 +1031,8 @@ java.lang.String defaultValue) {
       if (getPriority()
           != other.getPriority()) return false;
     }
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1030,6 +1088,8 @@ java.lang.String defaultValue) {
       hash = (37 * hash) + PRIORITY_FIELD_NUMBER;
       hash = (53 * hash) + getPriority();
     }
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1237,6 +1297,7 @@ java.lang.String defaultValue) {
       targetActorId_ = "";
       input_ = "";
       priority_ = 0;
+      queue_ = "";
       return this;
     }
 
@@ -1331,6 +1392,9 @@ java.lang.String defaultValue) {
         result.priority_ = priority_;
         to_bitField0_ |= 0x00000020;
       }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.queue_ = queue_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1397,6 +1461,11 @@ java.lang.String defaultValue) {
       }
       if (other.hasPriority()) {
         setPriority(other.getPriority());
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00004000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1512,6 +1581,11 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00002000;
               break;
             } // case 112
+            case 242: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 242
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3307,6 +3381,103 @@ java.lang.String defaultValue) {
     public Builder clearPriority() {
       bitField0_ = (bitField0_ & ~0x00002000);
       priority_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+     * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+     * </pre>
+     *
+     * <code>string queue = 30 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+     * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+     * </pre>
+     *
+     * <code>string queue = 30 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+     * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+     * </pre>
+     *
+     * <code>string queue = 30 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+     * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+     * </pre>
+     *
+     * <code>string queue = 30 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+     * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+     * </pre>
+     *
+     * <code>string queue = 30 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00004000;
       onChanged();
       return this;
     }

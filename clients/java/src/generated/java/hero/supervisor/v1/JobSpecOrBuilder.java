@@ -436,4 +436,26 @@ java.lang.String defaultValue);
    * @return The priority.
    */
   int getPriority();
+
+  /**
+   * <pre>
+   * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+   * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+   * </pre>
+   *
+   * <code>string queue = 30 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
+   * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
+   * </pre>
+   *
+   * <code>string queue = 30 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
 }

@@ -39,6 +39,8 @@ private static final long serialVersionUID = 0L;
     actorId_ = "";
     pageToken_ = "";
     jobIdPrefix_ = "";
+    queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -647,6 +649,59 @@ java.lang.String defaultValue) {
     }
   }
 
+  public static final int QUEUES_FIELD_NUMBER = 12;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList queues_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getQueuesList() {
+    return queues_;
+  }
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  public int getQueuesCount() {
+    return queues_.size();
+  }
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  public java.lang.String getQueues(int index) {
+    return queues_.get(index);
+  }
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getQueuesBytes(int index) {
+    return queues_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -705,6 +760,9 @@ java.lang.String defaultValue) {
         10);
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(jobIdPrefix_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 11, jobIdPrefix_);
+    }
+    for (int i = 0; i < queues_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 12, queues_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -776,6 +834,14 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(jobIdPrefix_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(11, jobIdPrefix_);
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < queues_.size(); i++) {
+        dataSize += computeStringSizeNoTag(queues_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getQueuesList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -817,6 +883,8 @@ java.lang.String defaultValue) {
         other.internalGetLabels())) return false;
     if (!getJobIdPrefix()
         .equals(other.getJobIdPrefix())) return false;
+    if (!getQueuesList()
+        .equals(other.getQueuesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -860,6 +928,10 @@ java.lang.String defaultValue) {
     }
     hash = (37 * hash) + JOB_ID_PREFIX_FIELD_NUMBER;
     hash = (53 * hash) + getJobIdPrefix().hashCode();
+    if (getQueuesCount() > 0) {
+      hash = (37 * hash) + QUEUES_FIELD_NUMBER;
+      hash = (53 * hash) + getQueuesList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1043,6 +1115,8 @@ java.lang.String defaultValue) {
       pageToken_ = "";
       internalGetMutableLabels().clear();
       jobIdPrefix_ = "";
+      queues_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
 
@@ -1119,6 +1193,10 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000400) != 0)) {
         result.jobIdPrefix_ = jobIdPrefix_;
       }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        queues_.makeImmutable();
+        result.queues_ = queues_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1191,6 +1269,16 @@ java.lang.String defaultValue) {
       if (!other.getJobIdPrefix().isEmpty()) {
         jobIdPrefix_ = other.jobIdPrefix_;
         bitField0_ |= 0x00000400;
+        onChanged();
+      }
+      if (!other.queues_.isEmpty()) {
+        if (queues_.isEmpty()) {
+          queues_ = other.queues_;
+          bitField0_ |= 0x00000800;
+        } else {
+          ensureQueuesIsMutable();
+          queues_.addAll(other.queues_);
+        }
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1304,6 +1392,12 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000400;
               break;
             } // case 90
+            case 98: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureQueuesIsMutable();
+              queues_.add(s);
+              break;
+            } // case 98
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2661,6 +2755,153 @@ java.lang.String defaultValue) {
       checkByteStringIsUtf8(value);
       jobIdPrefix_ = value;
       bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureQueuesIsMutable() {
+      if (!queues_.isModifiable()) {
+        queues_ = new com.google.protobuf.LazyStringArrayList(queues_);
+      }
+      bitField0_ |= 0x00000800;
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @return A list containing the queues.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getQueuesList() {
+      queues_.makeImmutable();
+      return queues_;
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @return The count of queues.
+     */
+    public int getQueuesCount() {
+      return queues_.size();
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @param index The index of the element to return.
+     * @return The queues at the given index.
+     */
+    public java.lang.String getQueues(int index) {
+      return queues_.get(index);
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the queues at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getQueuesBytes(int index) {
+      return queues_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @param index The index to set the value at.
+     * @param value The queues to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueues(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.set(index, value);
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @param value The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueues(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @param values The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllQueues(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureQueuesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, queues_);
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueues() {
+      queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00000800);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+     * </pre>
+     *
+     * <code>repeated string queues = 12 [json_name = "queues"];</code>
+     * @param value The bytes of the queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueuesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000800;
       onChanged();
       return this;
     }

@@ -326,4 +326,45 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getJobIdPrefixBytes();
+
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  java.util.List<java.lang.String>
+      getQueuesList();
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  int getQueuesCount();
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  java.lang.String getQueues(int index);
+  /**
+   * <pre>
+   * Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
+   * </pre>
+   *
+   * <code>repeated string queues = 12 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  com.google.protobuf.ByteString
+      getQueuesBytes(int index);
 }

@@ -678,6 +678,130 @@ public final class SupervisorGrpc {
     return getPurgeQueueMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CreateQueueRequest,
+      hero.supervisor.v1.CreateQueueResponse> getCreateQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "CreateQueue",
+      requestType = hero.supervisor.v1.CreateQueueRequest.class,
+      responseType = hero.supervisor.v1.CreateQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.CreateQueueRequest,
+      hero.supervisor.v1.CreateQueueResponse> getCreateQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.CreateQueueRequest, hero.supervisor.v1.CreateQueueResponse> getCreateQueueMethod;
+    if ((getCreateQueueMethod = SupervisorGrpc.getCreateQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getCreateQueueMethod = SupervisorGrpc.getCreateQueueMethod) == null) {
+          SupervisorGrpc.getCreateQueueMethod = getCreateQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.CreateQueueRequest, hero.supervisor.v1.CreateQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "CreateQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CreateQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.CreateQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("CreateQueue"))
+              .build();
+        }
+      }
+    }
+    return getCreateQueueMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.GetQueueRequest,
+      hero.supervisor.v1.GetQueueResponse> getGetQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "GetQueue",
+      requestType = hero.supervisor.v1.GetQueueRequest.class,
+      responseType = hero.supervisor.v1.GetQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.GetQueueRequest,
+      hero.supervisor.v1.GetQueueResponse> getGetQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.GetQueueRequest, hero.supervisor.v1.GetQueueResponse> getGetQueueMethod;
+    if ((getGetQueueMethod = SupervisorGrpc.getGetQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getGetQueueMethod = SupervisorGrpc.getGetQueueMethod) == null) {
+          SupervisorGrpc.getGetQueueMethod = getGetQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.GetQueueRequest, hero.supervisor.v1.GetQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "GetQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.GetQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("GetQueue"))
+              .build();
+        }
+      }
+    }
+    return getGetQueueMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListQueuesRequest,
+      hero.supervisor.v1.ListQueuesResponse> getListQueuesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListQueues",
+      requestType = hero.supervisor.v1.ListQueuesRequest.class,
+      responseType = hero.supervisor.v1.ListQueuesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListQueuesRequest,
+      hero.supervisor.v1.ListQueuesResponse> getListQueuesMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListQueuesRequest, hero.supervisor.v1.ListQueuesResponse> getListQueuesMethod;
+    if ((getListQueuesMethod = SupervisorGrpc.getListQueuesMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListQueuesMethod = SupervisorGrpc.getListQueuesMethod) == null) {
+          SupervisorGrpc.getListQueuesMethod = getListQueuesMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListQueuesRequest, hero.supervisor.v1.ListQueuesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListQueues"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListQueuesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListQueuesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListQueues"))
+              .build();
+        }
+      }
+    }
+    return getListQueuesMethod;
+  }
+
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteQueueRequest,
+      hero.supervisor.v1.DeleteQueueResponse> getDeleteQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "DeleteQueue",
+      requestType = hero.supervisor.v1.DeleteQueueRequest.class,
+      responseType = hero.supervisor.v1.DeleteQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteQueueRequest,
+      hero.supervisor.v1.DeleteQueueResponse> getDeleteQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.DeleteQueueRequest, hero.supervisor.v1.DeleteQueueResponse> getDeleteQueueMethod;
+    if ((getDeleteQueueMethod = SupervisorGrpc.getDeleteQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getDeleteQueueMethod = SupervisorGrpc.getDeleteQueueMethod) == null) {
+          SupervisorGrpc.getDeleteQueueMethod = getDeleteQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.DeleteQueueRequest, hero.supervisor.v1.DeleteQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "DeleteQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.DeleteQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.DeleteQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("DeleteQueue"))
+              .build();
+        }
+      }
+    }
+    return getDeleteQueueMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CheckHealthRequest,
       hero.supervisor.v1.CheckHealthResponse> getCheckHealthMethod;
 
@@ -1497,6 +1621,46 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
+     * </pre>
+     */
+    default void createQueue(hero.supervisor.v1.CreateQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getCreateQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Returns a queue with the numbers of its jobs and actors.
+     * </pre>
+     */
+    default void getQueue(hero.supervisor.v1.GetQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists all queues by name.
+     * </pre>
+     */
+    default void listQueues(hero.supervisor.v1.ListQueuesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListQueuesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListQueuesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
+     * </pre>
+     */
+    default void deleteQueue(hero.supervisor.v1.DeleteQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getDeleteQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Pings actors at once and reports their health.
      * </pre>
      */
@@ -1958,6 +2122,50 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
+     * </pre>
+     */
+    public void createQueue(hero.supervisor.v1.CreateQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getCreateQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Returns a queue with the numbers of its jobs and actors.
+     * </pre>
+     */
+    public void getQueue(hero.supervisor.v1.GetQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.GetQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getGetQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Lists all queues by name.
+     * </pre>
+     */
+    public void listQueues(hero.supervisor.v1.ListQueuesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListQueuesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListQueuesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
+     * </pre>
+     */
+    public void deleteQueue(hero.supervisor.v1.DeleteQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getDeleteQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Pings actors at once and reports their health.
      * </pre>
      */
@@ -2391,6 +2599,46 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
+     * </pre>
+     */
+    public hero.supervisor.v1.CreateQueueResponse createQueue(hero.supervisor.v1.CreateQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getCreateQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Returns a queue with the numbers of its jobs and actors.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetQueueResponse getQueue(hero.supervisor.v1.GetQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getGetQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists all queues by name.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListQueuesResponse listQueues(hero.supervisor.v1.ListQueuesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListQueuesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
+     * </pre>
+     */
+    public hero.supervisor.v1.DeleteQueueResponse deleteQueue(hero.supervisor.v1.DeleteQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getDeleteQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Pings actors at once and reports their health.
      * </pre>
      */
@@ -2808,6 +3056,46 @@ public final class SupervisorGrpc {
     public hero.supervisor.v1.PurgeQueueResponse purgeQueue(hero.supervisor.v1.PurgeQueueRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getPurgeQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
+     * </pre>
+     */
+    public hero.supervisor.v1.CreateQueueResponse createQueue(hero.supervisor.v1.CreateQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getCreateQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Returns a queue with the numbers of its jobs and actors.
+     * </pre>
+     */
+    public hero.supervisor.v1.GetQueueResponse getQueue(hero.supervisor.v1.GetQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getGetQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists all queues by name.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListQueuesResponse listQueues(hero.supervisor.v1.ListQueuesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListQueuesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
+     * </pre>
+     */
+    public hero.supervisor.v1.DeleteQueueResponse deleteQueue(hero.supervisor.v1.DeleteQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getDeleteQueueMethod(), getCallOptions(), request);
     }
 
     /**
@@ -3239,6 +3527,50 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.CreateQueueResponse> createQueue(
+        hero.supervisor.v1.CreateQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getCreateQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Returns a queue with the numbers of its jobs and actors.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.GetQueueResponse> getQueue(
+        hero.supervisor.v1.GetQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getGetQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Lists all queues by name.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListQueuesResponse> listQueues(
+        hero.supervisor.v1.ListQueuesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListQueuesMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.DeleteQueueResponse> deleteQueue(
+        hero.supervisor.v1.DeleteQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getDeleteQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Pings actors at once and reports their health.
      * </pre>
      */
@@ -3413,23 +3745,27 @@ public final class SupervisorGrpc {
   private static final int METHODID_PAUSE_QUEUE = 18;
   private static final int METHODID_RESUME_QUEUE = 19;
   private static final int METHODID_PURGE_QUEUE = 20;
-  private static final int METHODID_CHECK_HEALTH = 21;
-  private static final int METHODID_WATCH_HEALTH = 22;
-  private static final int METHODID_SUBMIT_JOB = 23;
-  private static final int METHODID_SUBMIT_JOBS = 24;
-  private static final int METHODID_RUN_JOB = 25;
-  private static final int METHODID_AWAIT_JOB = 26;
-  private static final int METHODID_GET_JOB = 27;
-  private static final int METHODID_LIST_JOBS = 28;
-  private static final int METHODID_CANCEL_JOB = 29;
-  private static final int METHODID_UPDATE_JOB = 30;
-  private static final int METHODID_RETRY_JOB = 31;
-  private static final int METHODID_DELETE_JOB = 32;
-  private static final int METHODID_WATCH_JOB = 33;
-  private static final int METHODID_WATCH_EVENTS = 34;
-  private static final int METHODID_LIST_EVENTS = 35;
-  private static final int METHODID_LIST_IDENTITIES = 36;
-  private static final int METHODID_LIST_AUDIT_ENTRIES = 37;
+  private static final int METHODID_CREATE_QUEUE = 21;
+  private static final int METHODID_GET_QUEUE = 22;
+  private static final int METHODID_LIST_QUEUES = 23;
+  private static final int METHODID_DELETE_QUEUE = 24;
+  private static final int METHODID_CHECK_HEALTH = 25;
+  private static final int METHODID_WATCH_HEALTH = 26;
+  private static final int METHODID_SUBMIT_JOB = 27;
+  private static final int METHODID_SUBMIT_JOBS = 28;
+  private static final int METHODID_RUN_JOB = 29;
+  private static final int METHODID_AWAIT_JOB = 30;
+  private static final int METHODID_GET_JOB = 31;
+  private static final int METHODID_LIST_JOBS = 32;
+  private static final int METHODID_CANCEL_JOB = 33;
+  private static final int METHODID_UPDATE_JOB = 34;
+  private static final int METHODID_RETRY_JOB = 35;
+  private static final int METHODID_DELETE_JOB = 36;
+  private static final int METHODID_WATCH_JOB = 37;
+  private static final int METHODID_WATCH_EVENTS = 38;
+  private static final int METHODID_LIST_EVENTS = 39;
+  private static final int METHODID_LIST_IDENTITIES = 40;
+  private static final int METHODID_LIST_AUDIT_ENTRIES = 41;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -3531,6 +3867,22 @@ public final class SupervisorGrpc {
         case METHODID_PURGE_QUEUE:
           serviceImpl.purgeQueue((hero.supervisor.v1.PurgeQueueRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.PurgeQueueResponse>) responseObserver);
+          break;
+        case METHODID_CREATE_QUEUE:
+          serviceImpl.createQueue((hero.supervisor.v1.CreateQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.CreateQueueResponse>) responseObserver);
+          break;
+        case METHODID_GET_QUEUE:
+          serviceImpl.getQueue((hero.supervisor.v1.GetQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetQueueResponse>) responseObserver);
+          break;
+        case METHODID_LIST_QUEUES:
+          serviceImpl.listQueues((hero.supervisor.v1.ListQueuesRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListQueuesResponse>) responseObserver);
+          break;
+        case METHODID_DELETE_QUEUE:
+          serviceImpl.deleteQueue((hero.supervisor.v1.DeleteQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.DeleteQueueResponse>) responseObserver);
           break;
         case METHODID_CHECK_HEALTH:
           serviceImpl.checkHealth((hero.supervisor.v1.CheckHealthRequest) request,
@@ -3766,6 +4118,34 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.PurgeQueueResponse>(
                 service, METHODID_PURGE_QUEUE)))
         .addMethod(
+          getCreateQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.CreateQueueRequest,
+              hero.supervisor.v1.CreateQueueResponse>(
+                service, METHODID_CREATE_QUEUE)))
+        .addMethod(
+          getGetQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.GetQueueRequest,
+              hero.supervisor.v1.GetQueueResponse>(
+                service, METHODID_GET_QUEUE)))
+        .addMethod(
+          getListQueuesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListQueuesRequest,
+              hero.supervisor.v1.ListQueuesResponse>(
+                service, METHODID_LIST_QUEUES)))
+        .addMethod(
+          getDeleteQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.DeleteQueueRequest,
+              hero.supervisor.v1.DeleteQueueResponse>(
+                service, METHODID_DELETE_QUEUE)))
+        .addMethod(
           getCheckHealthMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
             new MethodHandlers<
@@ -3953,6 +4333,10 @@ public final class SupervisorGrpc {
               .addMethod(getPauseQueueMethod())
               .addMethod(getResumeQueueMethod())
               .addMethod(getPurgeQueueMethod())
+              .addMethod(getCreateQueueMethod())
+              .addMethod(getGetQueueMethod())
+              .addMethod(getListQueuesMethod())
+              .addMethod(getDeleteQueueMethod())
               .addMethod(getCheckHealthMethod())
               .addMethod(getWatchHealthMethod())
               .addMethod(getSubmitJobMethod())

@@ -277,6 +277,46 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_PurgeQueueResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_CreateQueueRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_CreateQueueRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_CreateQueueResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_CreateQueueResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_GetQueueRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_GetQueueRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_GetQueueResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_GetQueueResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListQueuesRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListQueuesResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_DeleteQueueRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_DeleteQueueResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -492,507 +532,532 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "roto\032\037hero/supervisor/v1/access.proto\032\036h" +
       "ero/supervisor/v1/actor.proto\032\036hero/supe" +
       "rvisor/v1/event.proto\032\034hero/supervisor/v" +
-      "1/job.proto\032$hero/supervisor/v1/script_t" +
-      "ype.proto\032+hero/supervisor/v1/script_typ" +
-      "e_status.proto\"\246\002\n\tItemError\022\022\n\004code\030\001 \001" +
-      "(\005R\004code\022\026\n\006reason\030\002 \001(\tR\006reason\022\030\n\007mess" +
-      "age\030\003 \001(\tR\007message\022G\n\010metadata\030\004 \003(\0132+.h" +
-      "ero.supervisor.v1.ItemError.MetadataEntr" +
-      "yR\010metadata\022M\n\020field_violations\030\005 \003(\0132\"." +
-      "hero.supervisor.v1.FieldViolationR\017field" +
-      "Violations\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\t" +
-      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"H\n\016Field" +
-      "Violation\022\024\n\005field\030\001 \001(\tR\005field\022 \n\013descr" +
-      "iption\030\002 \001(\tR\013description\"\026\n\024GetServerIn" +
-      "foRequest\"\376\005\n\025GetServerInfoResponse\022\030\n\007v" +
-      "ersion\030\001 \001(\tR\007version\022\037\n\013api_version\030\002 \001" +
-      "(\tR\napiVersion\022\037\n\013instance_id\030\003 \001(\tR\nins" +
-      "tanceId\022\022\n\004node\030\004 \001(\tR\004node\0229\n\nstart_tim" +
-      "e\030\005 \001(\0132\032.google.protobuf.TimestampR\tsta" +
-      "rtTime\022B\n\004mode\030\006 \001(\0162..hero.supervisor.v" +
-      "1.GetServerInfoResponse.ModeR\004mode\022\"\n\014ca" +
-      "pabilities\030\007 \003(\tR\014capabilities\0222\n\006limits" +
-      "\030\010 \001(\0132\032.hero.supervisor.v1.LimitsR\006limi" +
-      "ts\022B\n\014dependencies\030\t \003(\0132\036.hero.supervis" +
-      "or.v1.DependencyR\014dependencies\022.\n\023oldest" +
-      "_event_cursor\030\n \001(\tR\021oldestEventCursor\022." +
-      "\n\023newest_event_cursor\030\013 \001(\tR\021newestEvent" +
-      "Cursor\022/\n\003tls\030\014 \001(\0132\035.hero.supervisor.v1" +
-      ".TlsStatusR\003tls\022\032\n\010insecure\030\r \001(\010R\010insec" +
-      "ure\0228\n\010identity\030\016 \001(\0132\034.hero.supervisor." +
-      "v1.IdentityR\010identity\022#\n\rdashboard_url\030\017" +
-      " \001(\tR\014dashboardUrl\"N\n\004Mode\022\024\n\020MODE_UNSPE" +
-      "CIFIED\020\000\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022" +
-      "\021\n\rMODE_DRAINING\020\003\"\030\n\026CreateLoginCodeReq" +
-      "uest\"|\n\027CreateLoginCodeResponse\022\022\n\004code\030" +
-      "\001 \001(\tR\004code\022\020\n\003url\030\002 \001(\tR\003url\022;\n\013expire_" +
-      "time\030\003 \001(\0132\032.google.protobuf.TimestampR\n" +
-      "expireTime\"\242\001\n\010Identity\022\016\n\002id\030\001 \001(\tR\002id\022" +
-      "\022\n\004name\030\002 \001(\tR\004name\022\024\n\005roles\030\003 \003(\tR\005role" +
-      "s\022#\n\rallowed_calls\030\004 \003(\tR\014allowedCalls\0227" +
-      "\n\tnot_after\030\005 \001(\0132\032.google.protobuf.Time" +
-      "stampR\010notAfter\"\273\002\n\tTlsStatus\022\024\n\005names\030\001" +
-      " \003(\tR\005names\0227\n\tnot_after\030\002 \001(\0132\032.google." +
-      "protobuf.TimestampR\010notAfter\022\037\n\013min_vers" +
-      "ion\030\003 \001(\tR\nminVersion\022I\n\013client_auth\030\004 \001" +
-      "(\0162(.hero.supervisor.v1.TlsStatus.Client" +
-      "AuthR\nclientAuth\"s\n\nClientAuth\022\033\n\027CLIENT" +
-      "_AUTH_UNSPECIFIED\020\000\022\024\n\020CLIENT_AUTH_NONE\020" +
-      "\001\022\030\n\024CLIENT_AUTH_OPTIONAL\020\002\022\030\n\024CLIENT_AU" +
-      "TH_REQUIRED\020\003\"\366\003\n\006Limits\022(\n\020max_script_b" +
-      "ytes\030\001 \001(\005R\016maxScriptBytes\022(\n\020max_result" +
-      "_bytes\030\002 \001(\005R\016maxResultBytes\022*\n\021max_mess" +
-      "age_bytes\030\003 \001(\005R\017maxMessageBytes\022$\n\016max_" +
-      "batch_jobs\030\004 \001(\005R\014maxBatchJobs\022\"\n\rmax_pa" +
-      "ge_size\030\005 \001(\005R\013maxPageSize\022\035\n\nmax_labels" +
-      "\030\006 \001(\005R\tmaxLabels\022!\n\014max_attempts\030\007 \001(\005R" +
-      "\013maxAttempts\0224\n\010max_wait\030\010 \001(\0132\031.google." +
-      "protobuf.DurationR\007maxWait\022;\n\014max_job_sp" +
-      "an\030\t \001(\0132\031.google.protobuf.DurationR\nmax" +
-      "JobSpan\022E\n\021request_id_window\030\n \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\017requestIdWindow\022&" +
-      "\n\017max_input_bytes\030\013 \001(\005R\rmaxInputBytes\"\350" +
-      "\001\n\022CreateActorRequest\022\031\n\010actor_id\030\001 \001(\tR" +
-      "\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.supervis" +
-      "or.v1.ActorConfigR\006config\022\031\n\005start\030\003 \001(\010" +
-      "H\000R\005start\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014val" +
-      "idateOnly\0224\n\010max_wait\030\005 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\007maxWaitB\010\n\006_start\"\244\001\n\023Cr" +
-      "eateActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
-      "supervisor.v1.ActorR\005actor\022\030\n\007changed\030\002 " +
-      "\001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.her" +
-      "o.supervisor.v1.WaitOutcomeR\013waitOutcome" +
-      "\"\237\001\n\017GetActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007" +
-      "actorId\0221\n\004view\030\002 \001(\0162\035.hero.supervisor." +
-      "v1.ActorViewR\004view\022>\n\rusage_history\030\003 \001(" +
-      "\0132\031.google.protobuf.DurationR\014usageHisto" +
-      "ry\"C\n\020GetActorResponse\022/\n\005actor\030\001 \001(\0132\031." +
-      "hero.supervisor.v1.ActorR\005actor\"\230\003\n\021List" +
-      "ActorsRequest\022A\n\014script_types\030\001 \003(\0162\036.he" +
-      "ro.supervisor.v1.ScriptTypeR\013scriptTypes" +
-      "\0227\n\006states\030\002 \003(\0162\037.hero.supervisor.v1.Ac" +
-      "tor.StateR\006states\022I\n\006labels\030\003 \003(\01321.hero" +
-      ".supervisor.v1.ListActorsRequest.LabelsE" +
-      "ntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage" +
-      "_size\030\005 \001(\005R\010pageSize\022\035\n\npage_token\030\006 \001(" +
-      "\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035.hero.superv" +
-      "isor.v1.ActorViewR\004view\0329\n\013LabelsEntry\022\020" +
-      "\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\002" +
-      "8\001\"\216\001\n\022ListActorsResponse\0221\n\006actors\030\001 \003(" +
-      "\0132\031.hero.supervisor.v1.ActorR\006actors\022&\n\017" +
-      "next_page_token\030\002 \001(\tR\rnextPageToken\022\035\n\n" +
-      "total_size\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateAc" +
-      "torRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n" +
-      "\006config\030\002 \001(\0132\037.hero.supervisor.v1.Actor" +
-      "ConfigR\006config\022;\n\013update_mask\030\003 \001(\0132\032.go" +
-      "ogle.protobuf.FieldMaskR\nupdateMask\022B\n\005a" +
-      "pply\030\004 \001(\0162,.hero.supervisor.v1.UpdateAc" +
-      "torRequest.ApplyR\005apply\022>\n\rdrain_timeout" +
-      "\030\005 \001(\0132\031.google.protobuf.DurationR\014drain" +
-      "Timeout\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030" +
-      "\007 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
-      "t\"G\n\005Apply\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APP" +
-      "LY_NEXT_START\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023Up" +
-      "dateActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero." +
-      "supervisor.v1.ActorR\005actor\022\034\n\trestarted\030" +
-      "\002 \001(\010R\trestarted\"\302\001\n\022DeleteActorRequest\022" +
-      "\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_time" +
-      "out\030\002 \001(\0132\031.google.protobuf.DurationR\014dr" +
-      "ainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallo" +
-      "w_missing\030\004 \001(\010R\014allowMissing\022\026\n\006reason\030" +
-      "\005 \001(\tR\006reason\"F\n\023DeleteActorResponse\022/\n\005" +
-      "actor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005" +
-      "actor\"d\n\021StartActorRequest\022\031\n\010actor_id\030\001" +
-      " \001(\tR\007actorId\0224\n\010max_wait\030\002 \001(\0132\031.google" +
-      ".protobuf.DurationR\007maxWait\"\243\001\n\022StartAct" +
-      "orResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervi" +
-      "sor.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007ch" +
-      "anged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.super" +
-      "visor.v1.WaitOutcomeR\013waitOutcome\"\321\001\n\020St" +
-      "opActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorI" +
-      "d\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.protob" +
-      "uf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(\010" +
-      "R\005force\0224\n\010max_wait\030\004 \001(\0132\031.google.proto" +
-      "buf.DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006r" +
-      "eason\"\242\001\n\021StopActorResponse\022/\n\005actor\030\001 \001" +
-      "(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007" +
-      "changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003" +
-      " \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013w" +
-      "aitOutcome\"\324\001\n\023RestartActorRequest\022\031\n\010ac" +
-      "tor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002" +
-      " \001(\0132\031.google.protobuf.DurationR\014drainTi" +
-      "meout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030" +
-      "\004 \001(\0132\031.google.protobuf.DurationR\007maxWai" +
-      "t\022\026\n\006reason\030\005 \001(\tR\006reason\"\245\001\n\024RestartAct" +
-      "orResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervi" +
-      "sor.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007ch" +
-      "anged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.super" +
-      "visor.v1.WaitOutcomeR\013waitOutcome\"\354\001\n\013Ac" +
-      "torResult\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005" +
-      "actor\030\002 \001(\0132\031.hero.supervisor.v1.ActorR\005" +
-      "actor\022\030\n\007changed\030\003 \001(\010R\007changed\022B\n\014wait_" +
-      "outcome\030\004 \001(\0162\037.hero.supervisor.v1.WaitO" +
-      "utcomeR\013waitOutcome\0223\n\005error\030\005 \001(\0132\035.her" +
-      "o.supervisor.v1.ItemErrorR\005error\"\211\001\n\022Sta" +
-      "rtActorsRequest\022=\n\010selector\030\001 \001(\0132!.hero" +
-      ".supervisor.v1.ActorSelectorR\010selector\0224" +
-      "\n\010max_wait\030\002 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\007maxWait\"P\n\023StartActorsResponse\0229\n\007r" +
-      "esults\030\001 \003(\0132\037.hero.supervisor.v1.ActorR" +
-      "esultR\007results\"\366\001\n\021StopActorsRequest\022=\n\010" +
-      "selector\030\001 \001(\0132!.hero.supervisor.v1.Acto" +
-      "rSelectorR\010selector\022>\n\rdrain_timeout\030\002 \001" +
-      "(\0132\031.google.protobuf.DurationR\014drainTime" +
-      "out\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 " +
-      "\001(\0132\031.google.protobuf.DurationR\007maxWait\022" +
-      "\026\n\006reason\030\005 \001(\tR\006reason\"O\n\022StopActorsRes" +
-      "ponse\0229\n\007results\030\001 \003(\0132\037.hero.supervisor" +
-      ".v1.ActorResultR\007results\"\242\002\n\024RestartActo" +
-      "rsRequest\022=\n\010selector\030\001 \001(\0132!.hero.super" +
-      "visor.v1.ActorSelectorR\010selector\022>\n\rdrai" +
-      "n_timeout\030\002 \001(\0132\031.google.protobuf.Durati" +
-      "onR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022\'" +
-      "\n\017max_unavailable\030\004 \001(\005R\016maxUnavailable\022" +
-      "4\n\010max_wait\030\005 \001(\0132\031.google.protobuf.Dura" +
-      "tionR\007maxWait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n" +
-      "\025RestartActorsResponse\0229\n\007results\030\001 \003(\0132" +
-      "\037.hero.supervisor.v1.ActorResultR\007result" +
-      "s\"\267\002\n\026StreamActorLogsRequest\022\031\n\010actor_id" +
-      "\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\tt" +
-      "ailLines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google" +
-      ".protobuf.TimestampR\tsinceTime\022!\n\014resume" +
-      "_after\030\004 \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(" +
-      "\010R\006follow\022=\n\007streams\030\006 \003(\0162#.hero.superv" +
-      "isor.v1.LogEntry.StreamR\007streams\022\032\n\010cont" +
-      "ains\030\007 \001(\tR\010containsB\r\n\013_tail_lines\"\216\001\n\027" +
-      "StreamActorLogsResponse\0226\n\007entries\030\001 \003(\013" +
-      "2\034.hero.supervisor.v1.LogEntryR\007entries\022" +
-      "#\n\rdropped_count\030\002 \001(\005R\014droppedCount\022\026\n\006" +
-      "cursor\030\003 \001(\tR\006cursor\"\030\n\026ListScriptTypesR" +
-      "equest\"b\n\027ListScriptTypesResponse\022G\n\014scr" +
-      "ipt_types\030\001 \003(\0132$.hero.supervisor.v1.Scr" +
-      "iptTypeStatusR\013scriptTypes\"\212\001\n\024GetScript" +
-      "TypeRequest\022?\n\013script_type\030\001 \001(\0162\036.hero." +
-      "supervisor.v1.ScriptTypeR\nscriptType\0221\n\004" +
-      "view\030\002 \001(\0162\035.hero.supervisor.v1.ActorVie" +
-      "wR\004view\"U\n\025GetScriptTypeResponse\022<\n\006stat" +
-      "us\030\001 \001(\0132$.hero.supervisor.v1.ScriptType" +
-      "StatusR\006status\"\200\002\n\027UpdateScriptTypeReque" +
-      "st\022?\n\013script_type\030\001 \001(\0162\036.hero.superviso" +
-      "r.v1.ScriptTypeR\nscriptType\022B\n\010settings\030" +
-      "\002 \001(\0132&.hero.supervisor.v1.ScriptTypeSet" +
-      "tingsR\010settings\022;\n\013update_mask\030\003 \001(\0132\032.g" +
-      "oogle.protobuf.FieldMaskR\nupdateMask\022#\n\r" +
-      "validate_only\030\004 \001(\010R\014validateOnly\"X\n\030Upd" +
-      "ateScriptTypeResponse\022<\n\006status\030\001 \001(\0132$." +
-      "hero.supervisor.v1.ScriptTypeStatusR\006sta" +
-      "tus\"\323\002\n\022ScaleActorsRequest\022?\n\013script_typ" +
-      "e\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR" +
-      "\nscriptType\022\037\n\010replicas\030\002 \001(\005H\000R\010replica" +
-      "s\210\001\001\022>\n\rdrain_timeout\030\003 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\014drainTimeout\0224\n\010max_wait" +
-      "\030\004 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
-      "it\022#\n\rvalidate_only\030\005 \001(\010R\014validateOnly\022" +
-      "\033\n\ttake_over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007" +
-      " \001(\tR\006reasonB\013\n\t_replicas\"\353\001\n\023ScaleActor" +
-      "sResponse\022<\n\006status\030\001 \001(\0132$.hero.supervi" +
-      "sor.v1.ScriptTypeStatusR\006status\022&\n\017added" +
-      "_actor_ids\030\002 \003(\tR\raddedActorIds\022*\n\021remov" +
-      "ed_actor_ids\030\003 \003(\tR\017removedActorIds\022B\n\014w" +
-      "ait_outcome\030\004 \001(\0162\037.hero.supervisor.v1.W" +
-      "aitOutcomeR\013waitOutcome\"l\n\021PauseQueueReq" +
-      "uest\022?\n\013script_type\030\001 \001(\0162\036.hero.supervi" +
-      "sor.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030" +
-      "\002 \001(\tR\006reason\"l\n\022PauseQueueResponse\022<\n\006s" +
-      "tatus\030\001 \001(\0132$.hero.supervisor.v1.ScriptT" +
-      "ypeStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007chan" +
-      "ged\"m\n\022ResumeQueueRequest\022?\n\013script_type" +
-      "\030\001 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\n" +
-      "scriptType\022\026\n\006reason\030\002 \001(\tR\006reason\"m\n\023Re" +
-      "sumeQueueResponse\022<\n\006status\030\001 \001(\0132$.hero" +
-      ".supervisor.v1.ScriptTypeStatusR\006status\022" +
-      "\030\n\007changed\030\002 \001(\010R\007changed\"\207\002\n\021PurgeQueue" +
-      "Request\022?\n\013script_type\030\001 \001(\0162\036.hero.supe" +
-      "rvisor.v1.ScriptTypeR\nscriptType\0225\n\006stat" +
-      "es\030\002 \003(\0162\035.hero.supervisor.v1.Job.StateR" +
-      "\006states\022*\n\016expected_count\030\003 \001(\005H\000R\rexpec" +
-      "tedCount\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014vali" +
-      "dateOnly\022\026\n\006reason\030\005 \001(\tR\006reasonB\021\n\017_exp" +
-      "ected_count\"7\n\022PurgeQueueResponse\022!\n\014pur" +
-      "ged_count\030\001 \001(\005R\013purgedCount\"\234\002\n\022CheckHe" +
-      "althRequest\022=\n\010selector\030\001 \001(\0132!.hero.sup" +
-      "ervisor.v1.ActorSelectorR\010selector\022B\n\005sc" +
-      "ope\030\002 \001(\0162,.hero.supervisor.v1.CheckHeal" +
-      "thRequest.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\013" +
-      "2\031.google.protobuf.DurationR\007maxWait\"M\n\005" +
-      "Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_ID" +
-      "LE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023C" +
-      "heckHealthResponse\022:\n\007reports\030\001 \003(\0132 .he" +
-      "ro.supervisor.v1.HealthReportR\007reports\"\205" +
-      "\002\n\022WatchHealthRequest\022=\n\010selector\030\001 \001(\0132" +
-      "!.hero.supervisor.v1.ActorSelectorR\010sele" +
-      "ctor\022.\n\020include_snapshot\030\002 \001(\010H\000R\017includ" +
-      "eSnapshot\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013resu" +
-      "meAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\021heartbeatInterva" +
-      "lB\023\n\021_include_snapshot\"\346\001\n\023WatchHealthRe" +
-      "sponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006report" +
-      "\030\002 \001(\0132 .hero.supervisor.v1.HealthReport" +
-      "H\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero.supervi" +
-      "sor.v1.HealthEventH\000R\005event\022:\n\010bookmark\030" +
-      "\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010b" +
-      "ookmarkB\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003j" +
-      "ob\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003j" +
-      "ob\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030" +
-      "\003 \001(\tR\trequestId\"b\n\021SubmitJobResponse\022)\n" +
-      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
-      "\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"U\n\021" +
-      "SubmitJobsRequest\022@\n\010requests\030\001 \003(\0132$.he" +
-      "ro.supervisor.v1.SubmitJobRequestR\010reque" +
-      "sts\"S\n\022SubmitJobsResponse\022=\n\007results\030\001 \003" +
-      "(\0132#.hero.supervisor.v1.SubmitJobResultR" +
-      "\007results\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001(" +
-      "\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedup" +
-      "licated\030\002 \001(\010R\014deduplicated\0223\n\005error\030\003 \001" +
-      "(\0132\035.hero.supervisor.v1.ItemErrorR\005error" +
-      "\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.s" +
-      "upervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(" +
-      "\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\022" +
+      "1/job.proto\032\036hero/supervisor/v1/queue.pr" +
+      "oto\032$hero/supervisor/v1/script_type.prot" +
+      "o\032+hero/supervisor/v1/script_type_status" +
+      ".proto\"\246\002\n\tItemError\022\022\n\004code\030\001 \001(\005R\004code" +
+      "\022\026\n\006reason\030\002 \001(\tR\006reason\022\030\n\007message\030\003 \001(" +
+      "\tR\007message\022G\n\010metadata\030\004 \003(\0132+.hero.supe" +
+      "rvisor.v1.ItemError.MetadataEntryR\010metad" +
+      "ata\022M\n\020field_violations\030\005 \003(\0132\".hero.sup" +
+      "ervisor.v1.FieldViolationR\017fieldViolatio" +
+      "ns\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
+      "\005value\030\002 \001(\tR\005value:\0028\001\"H\n\016FieldViolatio" +
+      "n\022\024\n\005field\030\001 \001(\tR\005field\022 \n\013description\030\002" +
+      " \001(\tR\013description\"\026\n\024GetServerInfoReques" +
+      "t\"\376\005\n\025GetServerInfoResponse\022\030\n\007version\030\001" +
+      " \001(\tR\007version\022\037\n\013api_version\030\002 \001(\tR\napiV" +
+      "ersion\022\037\n\013instance_id\030\003 \001(\tR\ninstanceId\022" +
+      "\022\n\004node\030\004 \001(\tR\004node\0229\n\nstart_time\030\005 \001(\0132" +
+      "\032.google.protobuf.TimestampR\tstartTime\022B" +
+      "\n\004mode\030\006 \001(\0162..hero.supervisor.v1.GetSer" +
+      "verInfoResponse.ModeR\004mode\022\"\n\014capabiliti" +
+      "es\030\007 \003(\tR\014capabilities\0222\n\006limits\030\010 \001(\0132\032" +
+      ".hero.supervisor.v1.LimitsR\006limits\022B\n\014de" +
+      "pendencies\030\t \003(\0132\036.hero.supervisor.v1.De" +
+      "pendencyR\014dependencies\022.\n\023oldest_event_c" +
+      "ursor\030\n \001(\tR\021oldestEventCursor\022.\n\023newest" +
+      "_event_cursor\030\013 \001(\tR\021newestEventCursor\022/" +
+      "\n\003tls\030\014 \001(\0132\035.hero.supervisor.v1.TlsStat" +
+      "usR\003tls\022\032\n\010insecure\030\r \001(\010R\010insecure\0228\n\010i" +
+      "dentity\030\016 \001(\0132\034.hero.supervisor.v1.Ident" +
+      "ityR\010identity\022#\n\rdashboard_url\030\017 \001(\tR\014da" +
+      "shboardUrl\"N\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000" +
+      "\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022\021\n\rMODE_" +
+      "DRAINING\020\003\"\030\n\026CreateLoginCodeRequest\"|\n\027" +
+      "CreateLoginCodeResponse\022\022\n\004code\030\001 \001(\tR\004c" +
+      "ode\022\020\n\003url\030\002 \001(\tR\003url\022;\n\013expire_time\030\003 \001" +
+      "(\0132\032.google.protobuf.TimestampR\nexpireTi" +
+      "me\"\242\001\n\010Identity\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030" +
+      "\002 \001(\tR\004name\022\024\n\005roles\030\003 \003(\tR\005roles\022#\n\rall" +
+      "owed_calls\030\004 \003(\tR\014allowedCalls\0227\n\tnot_af" +
+      "ter\030\005 \001(\0132\032.google.protobuf.TimestampR\010n" +
+      "otAfter\"\273\002\n\tTlsStatus\022\024\n\005names\030\001 \003(\tR\005na" +
+      "mes\0227\n\tnot_after\030\002 \001(\0132\032.google.protobuf" +
+      ".TimestampR\010notAfter\022\037\n\013min_version\030\003 \001(" +
+      "\tR\nminVersion\022I\n\013client_auth\030\004 \001(\0162(.her" +
+      "o.supervisor.v1.TlsStatus.ClientAuthR\ncl" +
+      "ientAuth\"s\n\nClientAuth\022\033\n\027CLIENT_AUTH_UN" +
+      "SPECIFIED\020\000\022\024\n\020CLIENT_AUTH_NONE\020\001\022\030\n\024CLI" +
+      "ENT_AUTH_OPTIONAL\020\002\022\030\n\024CLIENT_AUTH_REQUI" +
+      "RED\020\003\"\366\003\n\006Limits\022(\n\020max_script_bytes\030\001 \001" +
+      "(\005R\016maxScriptBytes\022(\n\020max_result_bytes\030\002" +
+      " \001(\005R\016maxResultBytes\022*\n\021max_message_byte" +
+      "s\030\003 \001(\005R\017maxMessageBytes\022$\n\016max_batch_jo" +
+      "bs\030\004 \001(\005R\014maxBatchJobs\022\"\n\rmax_page_size\030" +
+      "\005 \001(\005R\013maxPageSize\022\035\n\nmax_labels\030\006 \001(\005R\t" +
+      "maxLabels\022!\n\014max_attempts\030\007 \001(\005R\013maxAtte" +
+      "mpts\0224\n\010max_wait\030\010 \001(\0132\031.google.protobuf" +
+      ".DurationR\007maxWait\022;\n\014max_job_span\030\t \001(\013" +
+      "2\031.google.protobuf.DurationR\nmaxJobSpan\022" +
+      "E\n\021request_id_window\030\n \001(\0132\031.google.prot" +
+      "obuf.DurationR\017requestIdWindow\022&\n\017max_in" +
+      "put_bytes\030\013 \001(\005R\rmaxInputBytes\"\350\001\n\022Creat" +
+      "eActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId" +
+      "\0227\n\006config\030\002 \001(\0132\037.hero.supervisor.v1.Ac" +
+      "torConfigR\006config\022\031\n\005start\030\003 \001(\010H\000R\005star" +
+      "t\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnl" +
+      "y\0224\n\010max_wait\030\005 \001(\0132\031.google.protobuf.Du" +
+      "rationR\007maxWaitB\010\n\006_start\"\244\001\n\023CreateActo" +
+      "rResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervis" +
+      "or.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007cha" +
+      "nged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.superv" +
+      "isor.v1.WaitOutcomeR\013waitOutcome\"\237\001\n\017Get" +
+      "ActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022" +
+      "1\n\004view\030\002 \001(\0162\035.hero.supervisor.v1.Actor" +
+      "ViewR\004view\022>\n\rusage_history\030\003 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\014usageHistory\"C\n\020Ge" +
+      "tActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.sup" +
+      "ervisor.v1.ActorR\005actor\"\230\003\n\021ListActorsRe" +
+      "quest\022A\n\014script_types\030\001 \003(\0162\036.hero.super" +
+      "visor.v1.ScriptTypeR\013scriptTypes\0227\n\006stat" +
+      "es\030\002 \003(\0162\037.hero.supervisor.v1.Actor.Stat" +
+      "eR\006states\022I\n\006labels\030\003 \003(\01321.hero.supervi" +
+      "sor.v1.ListActorsRequest.LabelsEntryR\006la" +
+      "bels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage_size\030\005 " +
+      "\001(\005R\010pageSize\022\035\n\npage_token\030\006 \001(\tR\tpageT" +
+      "oken\0221\n\004view\030\007 \001(\0162\035.hero.supervisor.v1." +
+      "ActorViewR\004view\0329\n\013LabelsEntry\022\020\n\003key\030\001 " +
+      "\001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022L" +
+      "istActorsResponse\0221\n\006actors\030\001 \003(\0132\031.hero" +
+      ".supervisor.v1.ActorR\006actors\022&\n\017next_pag" +
+      "e_token\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_si" +
+      "ze\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateActorReque" +
+      "st\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030" +
+      "\002 \001(\0132\037.hero.supervisor.v1.ActorConfigR\006" +
+      "config\022;\n\013update_mask\030\003 \001(\0132\032.google.pro" +
+      "tobuf.FieldMaskR\nupdateMask\022B\n\005apply\030\004 \001" +
+      "(\0162,.hero.supervisor.v1.UpdateActorReque" +
+      "st.ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132\031" +
+      ".google.protobuf.DurationR\014drainTimeout\022" +
+      "\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031." +
+      "google.protobuf.DurationR\007maxWait\"G\n\005App" +
+      "ly\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT_" +
+      "START\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateActo" +
+      "rResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervis" +
+      "or.v1.ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\tr" +
+      "estarted\"\302\001\n\022DeleteActorRequest\022\031\n\010actor" +
+      "_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(" +
+      "\0132\031.google.protobuf.DurationR\014drainTimeo" +
+      "ut\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallow_missin" +
+      "g\030\004 \001(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006r" +
+      "eason\"F\n\023DeleteActorResponse\022/\n\005actor\030\001 " +
+      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\"d\n" +
+      "\021StartActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007ac" +
+      "torId\0224\n\010max_wait\030\002 \001(\0132\031.google.protobu" +
+      "f.DurationR\007maxWait\"\243\001\n\022StartActorRespon" +
+      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
+      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
+      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
+      ".WaitOutcomeR\013waitOutcome\"\321\001\n\020StopActorR" +
+      "equest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdra" +
+      "in_timeout\030\002 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022" +
       "4\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dura" +
-      "tionR\007maxWait\022K\n\013on_wait_end\030\005 \001(\0162+.her" +
-      "o.supervisor.v1.RunJobRequest.OnWaitEndR" +
-      "\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_U" +
-      "NSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING" +
-      "\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobRes" +
-      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
-      "JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.su" +
-      "pervisor.v1.WaitOutcomeR\013waitOutcome\022\"\n\014" +
-      "deduplicated\030\003 \001(\010R\014deduplicated\"^\n\017Awai" +
-      "tJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010ma" +
-      "x_wait\030\002 \001(\0132\031.google.protobuf.DurationR" +
-      "\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 \001" +
+      "tionR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\242\001" +
+      "\n\021StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.her" +
+      "o.supervisor.v1.ActorR\005actor\022\030\n\007changed\030" +
+      "\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.h" +
+      "ero.supervisor.v1.WaitOutcomeR\013waitOutco" +
+      "me\"\324\001\n\023RestartActorRequest\022\031\n\010actor_id\030\001" +
+      " \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\014drainTimeout\022\024\n" +
+      "\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031." +
+      "google.protobuf.DurationR\007maxWait\022\026\n\006rea" +
+      "son\030\005 \001(\tR\006reason\"\245\001\n\024RestartActorRespon" +
+      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
+      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
+      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
+      ".WaitOutcomeR\013waitOutcome\"\354\001\n\013ActorResul" +
+      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 " +
+      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n" +
+      "\007changed\030\003 \001(\010R\007changed\022B\n\014wait_outcome\030" +
+      "\004 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013" +
+      "waitOutcome\0223\n\005error\030\005 \001(\0132\035.hero.superv" +
+      "isor.v1.ItemErrorR\005error\"\211\001\n\022StartActors" +
+      "Request\022=\n\010selector\030\001 \001(\0132!.hero.supervi" +
+      "sor.v1.ActorSelectorR\010selector\0224\n\010max_wa" +
+      "it\030\002 \001(\0132\031.google.protobuf.DurationR\007max" +
+      "Wait\"P\n\023StartActorsResponse\0229\n\007results\030\001" +
+      " \003(\0132\037.hero.supervisor.v1.ActorResultR\007r" +
+      "esults\"\366\001\n\021StopActorsRequest\022=\n\010selector" +
+      "\030\001 \001(\0132!.hero.supervisor.v1.ActorSelecto" +
+      "rR\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
+      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
+      "n\030\005 \001(\tR\006reason\"O\n\022StopActorsResponse\0229\n" +
+      "\007results\030\001 \003(\0132\037.hero.supervisor.v1.Acto" +
+      "rResultR\007results\"\242\002\n\024RestartActorsReques" +
+      "t\022=\n\010selector\030\001 \001(\0132!.hero.supervisor.v1" +
+      ".ActorSelectorR\010selector\022>\n\rdrain_timeou" +
+      "t\030\002 \001(\0132\031.google.protobuf.DurationR\014drai" +
+      "nTimeout\022\024\n\005force\030\003 \001(\010R\005force\022\'\n\017max_un" +
+      "available\030\004 \001(\005R\016maxUnavailable\0224\n\010max_w" +
+      "ait\030\005 \001(\0132\031.google.protobuf.DurationR\007ma" +
+      "xWait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n\025Restart" +
+      "ActorsResponse\0229\n\007results\030\001 \003(\0132\037.hero.s" +
+      "upervisor.v1.ActorResultR\007results\"\267\002\n\026St" +
+      "reamActorLogsRequest\022\031\n\010actor_id\030\001 \001(\tR\007" +
+      "actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailLines" +
+      "\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google.protobu" +
+      "f.TimestampR\tsinceTime\022!\n\014resume_after\030\004" +
+      " \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006follo" +
+      "w\022=\n\007streams\030\006 \003(\0162#.hero.supervisor.v1." +
+      "LogEntry.StreamR\007streams\022\032\n\010contains\030\007 \001" +
+      "(\tR\010containsB\r\n\013_tail_lines\"\216\001\n\027StreamAc" +
+      "torLogsResponse\0226\n\007entries\030\001 \003(\0132\034.hero." +
+      "supervisor.v1.LogEntryR\007entries\022#\n\rdropp" +
+      "ed_count\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030\003" +
+      " \001(\tR\006cursor\"\030\n\026ListScriptTypesRequest\"b" +
+      "\n\027ListScriptTypesResponse\022G\n\014script_type" +
+      "s\030\001 \003(\0132$.hero.supervisor.v1.ScriptTypeS" +
+      "tatusR\013scriptTypes\"\212\001\n\024GetScriptTypeRequ" +
+      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
+      "or.v1.ScriptTypeR\nscriptType\0221\n\004view\030\002 \001" +
+      "(\0162\035.hero.supervisor.v1.ActorViewR\004view\"" +
+      "U\n\025GetScriptTypeResponse\022<\n\006status\030\001 \001(\013" +
+      "2$.hero.supervisor.v1.ScriptTypeStatusR\006" +
+      "status\"\200\002\n\027UpdateScriptTypeRequest\022?\n\013sc" +
+      "ript_type\030\001 \001(\0162\036.hero.supervisor.v1.Scr" +
+      "iptTypeR\nscriptType\022B\n\010settings\030\002 \001(\0132&." +
+      "hero.supervisor.v1.ScriptTypeSettingsR\010s" +
+      "ettings\022;\n\013update_mask\030\003 \001(\0132\032.google.pr" +
+      "otobuf.FieldMaskR\nupdateMask\022#\n\rvalidate" +
+      "_only\030\004 \001(\010R\014validateOnly\"X\n\030UpdateScrip" +
+      "tTypeResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
+      "ervisor.v1.ScriptTypeStatusR\006status\"\323\002\n\022" +
+      "ScaleActorsRequest\022?\n\013script_type\030\001 \001(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
+      "ype\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\r" +
+      "drain_timeout\030\003 \001(\0132\031.google.protobuf.Du" +
+      "rationR\014drainTimeout\0224\n\010max_wait\030\004 \001(\0132\031" +
+      ".google.protobuf.DurationR\007maxWait\022#\n\rva" +
+      "lidate_only\030\005 \001(\010R\014validateOnly\022\033\n\ttake_" +
+      "over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007 \001(\tR\006re" +
+      "asonB\013\n\t_replicas\"\353\001\n\023ScaleActorsRespons" +
+      "e\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.S" +
+      "criptTypeStatusR\006status\022&\n\017added_actor_i" +
+      "ds\030\002 \003(\tR\raddedActorIds\022*\n\021removed_actor" +
+      "_ids\030\003 \003(\tR\017removedActorIds\022B\n\014wait_outc" +
+      "ome\030\004 \001(\0162\037.hero.supervisor.v1.WaitOutco" +
+      "meR\013waitOutcome\"l\n\021PauseQueueRequest\022?\n\013" +
+      "script_type\030\001 \001(\0162\036.hero.supervisor.v1.S" +
+      "criptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006r" +
+      "eason\"l\n\022PauseQueueResponse\022<\n\006status\030\001 " +
+      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
+      "sR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"m\n\022R" +
+      "esumeQueueRequest\022?\n\013script_type\030\001 \001(\0162\036" +
+      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
+      "pe\022\026\n\006reason\030\002 \001(\tR\006reason\"m\n\023ResumeQueu" +
+      "eResponse\022<\n\006status\030\001 \001(\0132$.hero.supervi" +
+      "sor.v1.ScriptTypeStatusR\006status\022\030\n\007chang" +
+      "ed\030\002 \001(\010R\007changed\"\207\002\n\021PurgeQueueRequest\022" +
+      "?\n\013script_type\030\001 \001(\0162\036.hero.supervisor.v" +
+      "1.ScriptTypeR\nscriptType\0225\n\006states\030\002 \003(\016" +
+      "2\035.hero.supervisor.v1.Job.StateR\006states\022" +
+      "*\n\016expected_count\030\003 \001(\005H\000R\rexpectedCount" +
+      "\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnly" +
+      "\022\026\n\006reason\030\005 \001(\tR\006reasonB\021\n\017_expected_co" +
+      "unt\"7\n\022PurgeQueueResponse\022!\n\014purged_coun" +
+      "t\030\001 \001(\005R\013purgedCount\"k\n\022CreateQueueReque" +
+      "st\022\024\n\005queue\030\001 \001(\tR\005queue\022?\n\013script_type\030" +
+      "\002 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\ns" +
+      "criptType\"F\n\023CreateQueueResponse\022/\n\005queu" +
+      "e\030\001 \001(\0132\031.hero.supervisor.v1.QueueR\005queu" +
+      "e\"\'\n\017GetQueueRequest\022\024\n\005queue\030\001 \001(\tR\005que" +
+      "ue\"C\n\020GetQueueResponse\022/\n\005queue\030\001 \001(\0132\031." +
+      "hero.supervisor.v1.QueueR\005queue\"O\n\021ListQ" +
+      "ueuesRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSiz" +
+      "e\022\035\n\npage_token\030\002 \001(\tR\tpageToken\"o\n\022List" +
+      "QueuesResponse\0221\n\006queues\030\001 \003(\0132\031.hero.su" +
+      "pervisor.v1.QueueR\006queues\022&\n\017next_page_t" +
+      "oken\030\002 \001(\tR\rnextPageToken\"*\n\022DeleteQueue" +
+      "Request\022\024\n\005queue\030\001 \001(\tR\005queue\"\025\n\023DeleteQ" +
+      "ueueResponse\"\234\002\n\022CheckHealthRequest\022=\n\010s" +
+      "elector\030\001 \001(\0132!.hero.supervisor.v1.Actor" +
+      "SelectorR\010selector\022B\n\005scope\030\002 \001(\0162,.hero" +
+      ".supervisor.v1.CheckHealthRequest.ScopeR" +
+      "\005scope\0224\n\010max_wait\030\003 \001(\0132\031.google.protob" +
+      "uf.DurationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_U" +
+      "NSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_AL" +
+      "L\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHealthRespon" +
+      "se\022:\n\007reports\030\001 \003(\0132 .hero.supervisor.v1" +
+      ".HealthReportR\007reports\"\205\002\n\022WatchHealthRe" +
+      "quest\022=\n\010selector\030\001 \001(\0132!.hero.superviso" +
+      "r.v1.ActorSelectorR\010selector\022.\n\020include_" +
+      "snapshot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014" +
+      "resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heart" +
+      "beat_interval\030\004 \001(\0132\031.google.protobuf.Du" +
+      "rationR\021heartbeatIntervalB\023\n\021_include_sn" +
+      "apshot\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor" +
+      "\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 .hero.su" +
+      "pervisor.v1.HealthReportH\000R\006report\0227\n\005ev" +
+      "ent\030\003 \001(\0132\037.hero.supervisor.v1.HealthEve" +
+      "ntH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.sup" +
+      "ervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"" +
+      "w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero." +
+      "supervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001" +
+      "(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId" +
+      "\"b\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
+      "o.supervisor.v1.JobR\003job\022\"\n\014deduplicated" +
+      "\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJobsReques" +
+      "t\022@\n\010requests\030\001 \003(\0132$.hero.supervisor.v1" +
+      ".SubmitJobRequestR\010requests\"S\n\022SubmitJob" +
+      "sResponse\022=\n\007results\030\001 \003(\0132#.hero.superv" +
+      "isor.v1.SubmitJobResultR\007results\"\225\001\n\017Sub" +
+      "mitJobResult\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
+      "sor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014d" +
+      "eduplicated\0223\n\005error\030\003 \001(\0132\035.hero.superv" +
+      "isor.v1.ItemErrorR\005error\"\327\002\n\rRunJobReque" +
+      "st\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Job" +
+      "SpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequ" +
+      "est_id\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(" +
+      "\0132\031.google.protobuf.DurationR\007maxWait\022K\n" +
+      "\013on_wait_end\030\005 \001(\0162+.hero.supervisor.v1." +
+      "RunJobRequest.OnWaitEndR\tonWaitEnd\"^\n\tOn" +
+      "WaitEnd\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030" +
+      "ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_EN" +
+      "D_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001" +
       "(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait" +
       "_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wait" +
-      "OutcomeR\013waitOutcome\"W\n\rGetJobRequest\022\025\n" +
-      "\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.her" +
-      "o.supervisor.v1.JobViewR\004view\";\n\016GetJobR" +
-      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
-      "1.JobR\003job\"\330\004\n\017ListJobsRequest\022A\n\014script" +
-      "_types\030\001 \003(\0162\036.hero.supervisor.v1.Script" +
-      "TypeR\013scriptTypes\0225\n\006states\030\002 \003(\0162\035.hero" +
-      ".supervisor.v1.Job.StateR\006states\022\033\n\tcall" +
-      "er_id\030\003 \001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001(" +
-      "\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007actorId\022" +
-      "F\n\021create_time_after\030\006 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\017createTimeAfter\022H\n\022creat" +
-      "e_time_before\030\007 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\020createTimeBefore\022\033\n\tpage_size\030\010" +
-      " \001(\005R\010pageSize\022\035\n\npage_token\030\t \001(\tR\tpage" +
-      "Token\022G\n\006labels\030\n \003(\0132/.hero.supervisor." +
-      "v1.ListJobsRequest.LabelsEntryR\006labels\022\"" +
-      "\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPrefix\0329\n\013La" +
-      "belsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001" +
-      "(\tR\005value:\0028\001\"g\n\020ListJobsResponse\022+\n\004job" +
-      "s\030\001 \003(\0132\027.hero.supervisor.v1.JobR\004jobs\022&" +
-      "\n\017next_page_token\030\002 \001(\tR\rnextPageToken\"A" +
-      "\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
-      "d\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021CancelJobRe" +
-      "sponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
-      ".JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"\225\001\n\020" +
-      "UpdateJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
-      "-\n\003job\030\002 \001(\0132\033.hero.supervisor.v1.JobSpe" +
-      "cR\003job\022;\n\013update_mask\030\003 \001(\0132\032.google.pro" +
-      "tobuf.FieldMaskR\nupdateMask\"X\n\021UpdateJob" +
-      "Response\022)\n\003job\030\001 \001(\0132\027.hero.supervisor." +
-      "v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"\223\001" +
-      "\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
-      "\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttempts\022" +
-      "\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_id" +
-      "\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020RetryJobR" +
-      "esponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v" +
-      "1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedupl" +
-      "icated\"N\n\020DeleteJobRequest\022\025\n\006job_id\030\001 \001" +
-      "(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014allowM" +
-      "issing\"-\n\021DeleteJobResponse\022\030\n\007changed\030\001" +
-      " \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022\025\n\006job" +
-      "_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002 \001(\010R\013" +
-      "includeLogs\022!\n\014resume_after\030\003 \001(\tR\013resum" +
-      "eAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\021heartbeatInterval" +
-      "\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 \001(\tR\006c" +
-      "ursor\022+\n\003job\030\002 \001(\0132\027.hero.supervisor.v1." +
-      "JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\".hero." +
-      "supervisor.v1.JobStateChangeH\000R\013stateCha" +
-      "nge\022=\n\010progress\030\004 \001(\0132\037.hero.supervisor." +
-      "v1.JobProgressH\000R\010progress\022A\n\013log_entrie" +
-      "s\030\005 \001(\0132\036.hero.supervisor.v1.LogEntriesH" +
-      "\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034.hero.s" +
-      "upervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004ite" +
-      "m\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034.hero." +
-      "supervisor.v1.LogEntryR\007entries\022#\n\rdropp" +
-      "ed_count\030\002 \001(\005R\014droppedCount\"\201\004\n\022WatchEv" +
-      "entsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.super" +
-      "visor.v1.Event.TopicR\006topics\022A\n\014script_t" +
-      "ypes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
-      "peR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010acto" +
-      "rIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_" +
-      "id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\016" +
-      "2\".hero.supervisor.v1.Event.SeverityR\013mi" +
-      "nSeverity\022.\n\020include_snapshot\030\007 \001(\010H\000R\017i" +
-      "ncludeSnapshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR" +
-      "\013resumeAfter\022H\n\022heartbeat_interval\030\t \001(\013" +
-      "2\031.google.protobuf.DurationR\021heartbeatIn" +
-      "terval\022#\n\rinclude_usage\030\n \001(\010R\014includeUs" +
-      "ageB\023\n\021_include_snapshot\"\246\002\n\023WatchEvents" +
-      "Response\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnap" +
-      "shot_item\030\002 \001(\0132 .hero.supervisor.v1.Sna" +
-      "pshotItemH\000R\014snapshotItem\0221\n\005event\030\003 \001(\013" +
-      "2\031.hero.supervisor.v1.EventH\000R\005event\022:\n\010" +
-      "bookmark\030\004 \001(\0132\034.hero.supervisor.v1.Book" +
-      "markH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037.hero.s" +
-      "upervisor.v1.UsageUpdateH\000R\005usageB\006\n\004ite" +
-      "m\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\0132+.hero" +
-      ".supervisor.v1.UsageUpdate.ActorsEntryR\006" +
-      "actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(\tR\003key\022" +
-      "4\n\005value\030\002 \001(\0132\036.hero.supervisor.v1.Acto" +
-      "rUsageR\005value:\0028\001\"\277\001\n\014SnapshotItem\0221\n\005ac" +
-      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorH\000R\005" +
-      "actor\022G\n\013script_type\030\002 \001(\0132$.hero.superv" +
-      "isor.v1.ScriptTypeStatusH\000R\nscriptType\022+" +
-      "\n\003job\030\003 \001(\0132\027.hero.supervisor.v1.JobH\000R\003" +
-      "jobB\006\n\004item\"\335\003\n\021ListEventsRequest\0227\n\006top" +
-      "ics\030\001 \003(\0162\037.hero.supervisor.v1.Event.Top" +
-      "icR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero." +
-      "supervisor.v1.ScriptTypeR\013scriptTypes\022\033\n" +
-      "\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 " +
-      "\003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId" +
-      "\022E\n\014min_severity\030\006 \001(\0162\".hero.supervisor" +
-      ".v1.Event.SeverityR\013minSeverity\0229\n\ntime_" +
-      "after\030\007 \001(\0132\032.google.protobuf.TimestampR" +
-      "\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.google" +
-      ".protobuf.TimestampR\ntimeBefore\022\033\n\tpage_" +
-      "size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\t" +
-      "R\tpageToken\"o\n\022ListEventsResponse\0221\n\006eve" +
-      "nts\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006ev" +
-      "ents\022&\n\017next_page_token\030\002 \001(\tR\rnextPageT" +
-      "oken\"S\n\025ListIdentitiesRequest\022\033\n\tpage_si" +
-      "ze\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\t" +
-      "pageToken\"\274\001\n\026ListIdentitiesResponse\022A\n\n" +
-      "identities\030\001 \003(\0132!.hero.supervisor.v1.Kn" +
-      "ownIdentityR\nidentities\022&\n\017next_page_tok" +
-      "en\030\002 \001(\tR\rnextPageToken\0227\n\027authenticatio" +
-      "n_required\030\003 \001(\010R\026authenticationRequired" +
-      "\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010identity" +
-      "\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006ta" +
-      "rget\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code\022!",
-      "\n\014refused_only\030\005 \001(\010R\013refusedOnly\022:\n\005sta" +
-      "ge\030\006 \001(\0162$.hero.supervisor.v1.AuditEntry" +
-      ".StageR\005stage\0229\n\ntime_after\030\007 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\ttimeAfter\022;\n\013time" +
-      "_before\030\010 \001(\0132\032.google.protobuf.Timestam" +
-      "pR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSi" +
-      "ze\022\035\n\npage_token\030\n \001(\tR\tpageToken\"\235\001\n\030Li" +
-      "stAuditEntriesResponse\0228\n\007entries\030\001 \003(\0132" +
-      "\036.hero.supervisor.v1.AuditEntryR\007entries" +
-      "\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToken" +
-      "\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled*^\n\013Wai" +
-      "tOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025" +
-      "\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TI" +
-      "MED_OUT\020\0022\266\034\n\nSupervisor\022d\n\rGetServerInf" +
-      "o\022(.hero.supervisor.v1.GetServerInfoRequ" +
-      "est\032).hero.supervisor.v1.GetServerInfoRe" +
-      "sponse\022j\n\017CreateLoginCode\022*.hero.supervi" +
-      "sor.v1.CreateLoginCodeRequest\032+.hero.sup" +
-      "ervisor.v1.CreateLoginCodeResponse\022^\n\013Cr" +
-      "eateActor\022&.hero.supervisor.v1.CreateAct" +
-      "orRequest\032\'.hero.supervisor.v1.CreateAct" +
-      "orResponse\022U\n\010GetActor\022#.hero.supervisor" +
-      ".v1.GetActorRequest\032$.hero.supervisor.v1" +
-      ".GetActorResponse\022[\n\nListActors\022%.hero.s" +
-      "upervisor.v1.ListActorsRequest\032&.hero.su" +
-      "pervisor.v1.ListActorsResponse\022^\n\013Update" +
-      "Actor\022&.hero.supervisor.v1.UpdateActorRe" +
-      "quest\032\'.hero.supervisor.v1.UpdateActorRe" +
-      "sponse\022^\n\013DeleteActor\022&.hero.supervisor." +
-      "v1.DeleteActorRequest\032\'.hero.supervisor." +
-      "v1.DeleteActorResponse\022[\n\nStartActor\022%.h" +
-      "ero.supervisor.v1.StartActorRequest\032&.he" +
-      "ro.supervisor.v1.StartActorResponse\022X\n\tS" +
-      "topActor\022$.hero.supervisor.v1.StopActorR" +
-      "equest\032%.hero.supervisor.v1.StopActorRes" +
-      "ponse\022a\n\014RestartActor\022\'.hero.supervisor." +
-      "v1.RestartActorRequest\032(.hero.supervisor" +
-      ".v1.RestartActorResponse\022^\n\013StartActors\022" +
-      "&.hero.supervisor.v1.StartActorsRequest\032" +
-      "\'.hero.supervisor.v1.StartActorsResponse" +
-      "\022[\n\nStopActors\022%.hero.supervisor.v1.Stop" +
-      "ActorsRequest\032&.hero.supervisor.v1.StopA" +
-      "ctorsResponse\022d\n\rRestartActors\022(.hero.su" +
-      "pervisor.v1.RestartActorsRequest\032).hero." +
-      "supervisor.v1.RestartActorsResponse\022l\n\017S" +
-      "treamActorLogs\022*.hero.supervisor.v1.Stre" +
-      "amActorLogsRequest\032+.hero.supervisor.v1." +
-      "StreamActorLogsResponse0\001\022j\n\017ListScriptT" +
-      "ypes\022*.hero.supervisor.v1.ListScriptType" +
-      "sRequest\032+.hero.supervisor.v1.ListScript" +
-      "TypesResponse\022d\n\rGetScriptType\022(.hero.su" +
-      "pervisor.v1.GetScriptTypeRequest\032).hero." +
-      "supervisor.v1.GetScriptTypeResponse\022m\n\020U" +
-      "pdateScriptType\022+.hero.supervisor.v1.Upd" +
-      "ateScriptTypeRequest\032,.hero.supervisor.v" +
-      "1.UpdateScriptTypeResponse\022^\n\013ScaleActor" +
-      "s\022&.hero.supervisor.v1.ScaleActorsReques" +
-      "t\032\'.hero.supervisor.v1.ScaleActorsRespon" +
-      "se\022[\n\nPauseQueue\022%.hero.supervisor.v1.Pa" +
-      "useQueueRequest\032&.hero.supervisor.v1.Pau" +
-      "seQueueResponse\022^\n\013ResumeQueue\022&.hero.su" +
-      "pervisor.v1.ResumeQueueRequest\032\'.hero.su" +
-      "pervisor.v1.ResumeQueueResponse\022[\n\nPurge" +
-      "Queue\022%.hero.supervisor.v1.PurgeQueueReq" +
-      "uest\032&.hero.supervisor.v1.PurgeQueueResp" +
-      "onse\022^\n\013CheckHealth\022&.hero.supervisor.v1" +
-      ".CheckHealthRequest\032\'.hero.supervisor.v1" +
-      ".CheckHealthResponse\022`\n\013WatchHealth\022&.he" +
-      "ro.supervisor.v1.WatchHealthRequest\032\'.he" +
-      "ro.supervisor.v1.WatchHealthResponse0\001\022X" +
-      "\n\tSubmitJob\022$.hero.supervisor.v1.SubmitJ" +
-      "obRequest\032%.hero.supervisor.v1.SubmitJob" +
-      "Response\022[\n\nSubmitJobs\022%.hero.supervisor" +
-      ".v1.SubmitJobsRequest\032&.hero.supervisor." +
-      "v1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.s" +
-      "upervisor.v1.RunJobRequest\032\".hero.superv" +
-      "isor.v1.RunJobResponse\022U\n\010AwaitJob\022#.her" +
-      "o.supervisor.v1.AwaitJobRequest\032$.hero.s" +
-      "upervisor.v1.AwaitJobResponse\022O\n\006GetJob\022" +
-      "!.hero.supervisor.v1.GetJobRequest\032\".her" +
-      "o.supervisor.v1.GetJobResponse\022U\n\010ListJo" +
-      "bs\022#.hero.supervisor.v1.ListJobsRequest\032" +
-      "$.hero.supervisor.v1.ListJobsResponse\022X\n" +
-      "\tCancelJob\022$.hero.supervisor.v1.CancelJo" +
-      "bRequest\032%.hero.supervisor.v1.CancelJobR" +
-      "esponse\022X\n\tUpdateJob\022$.hero.supervisor.v" +
-      "1.UpdateJobRequest\032%.hero.supervisor.v1." +
-      "UpdateJobResponse\022U\n\010RetryJob\022#.hero.sup" +
-      "ervisor.v1.RetryJobRequest\032$.hero.superv" +
-      "isor.v1.RetryJobResponse\022X\n\tDeleteJob\022$." +
-      "hero.supervisor.v1.DeleteJobRequest\032%.he" +
-      "ro.supervisor.v1.DeleteJobResponse\022W\n\010Wa" +
-      "tchJob\022#.hero.supervisor.v1.WatchJobRequ" +
-      "est\032$.hero.supervisor.v1.WatchJobRespons" +
-      "e0\001\022`\n\013WatchEvents\022&.hero.supervisor.v1." +
-      "WatchEventsRequest\032\'.hero.supervisor.v1." +
-      "WatchEventsResponse0\001\022[\n\nListEvents\022%.he" +
-      "ro.supervisor.v1.ListEventsRequest\032&.her" +
-      "o.supervisor.v1.ListEventsResponse\022g\n\016Li" +
-      "stIdentities\022).hero.supervisor.v1.ListId" +
-      "entitiesRequest\032*.hero.supervisor.v1.Lis" +
-      "tIdentitiesResponse\022m\n\020ListAuditEntries\022" +
-      "+.hero.supervisor.v1.ListAuditEntriesReq" +
-      "uest\032,.hero.supervisor.v1.ListAuditEntri" +
-      "esResponseB\205\001\n\022hero.supervisor.v1B\026Super" +
-      "visorServiceProtoP\001ZUgithub.com/hero-sup" +
-      "ervisor/hero-supervisor/clients/go/hero/" +
-      "supervisor/v1;supervisorv1b\006proto3"
+      "OutcomeR\013waitOutcome\022\"\n\014deduplicated\030\003 \001" +
+      "(\010R\014deduplicated\"^\n\017AwaitJobRequest\022\025\n\006j" +
+      "ob_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\007maxWait\"\201\001\n\020Awa" +
+      "itJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
+      "isor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037" +
+      ".hero.supervisor.v1.WaitOutcomeR\013waitOut" +
+      "come\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
+      "obId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1." +
+      "JobViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001" +
+      " \001(\0132\027.hero.supervisor.v1.JobR\003job\"\360\004\n\017L" +
+      "istJobsRequest\022A\n\014script_types\030\001 \003(\0162\036.h" +
+      "ero.supervisor.v1.ScriptTypeR\013scriptType" +
+      "s\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.J" +
+      "ob.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010cal" +
+      "lerId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010" +
+      "actor_id\030\005 \001(\tR\007actorId\022F\n\021create_time_a" +
+      "fter\030\006 \001(\0132\032.google.protobuf.TimestampR\017" +
+      "createTimeAfter\022H\n\022create_time_before\030\007 " +
+      "\001(\0132\032.google.protobuf.TimestampR\020createT" +
+      "imeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035" +
+      "\n\npage_token\030\t \001(\tR\tpageToken\022G\n\006labels\030" +
+      "\n \003(\0132/.hero.supervisor.v1.ListJobsReque" +
+      "st.LabelsEntryR\006labels\022\"\n\rjob_id_prefix\030" +
+      "\013 \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006queu" +
+      "es\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
+      "alue\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRespons" +
+      "e\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.Job" +
+      "R\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextPag" +
+      "eToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001" +
+      "(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Can" +
+      "celJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
+      "visor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chan" +
+      "ged\"\225\001\n\020UpdateJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.supervisor.v" +
+      "1.JobSpecR\003job\022;\n\013update_mask\030\003 \001(\0132\032.go" +
+      "ogle.protobuf.FieldMaskR\nupdateMask\"X\n\021U" +
+      "pdateJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007ch" +
+      "anged\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(" +
+      "\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetA" +
+      "ttempts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nre" +
+      "quest_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020R" +
+      "etryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010" +
+      "R\014deduplicated\"N\n\020DeleteJobRequest\022\025\n\006jo" +
+      "b_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010" +
+      "R\014allowMissing\"-\n\021DeleteJobResponse\022\030\n\007c" +
+      "hanged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobReques" +
+      "t\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs" +
+      "\030\002 \001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(" +
+      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001" +
+      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
+      "Interval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030" +
+      "\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.superv" +
+      "isor.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\013" +
+      "2\".hero.supervisor.v1.JobStateChangeH\000R\013" +
+      "stateChange\022=\n\010progress\030\004 \001(\0132\037.hero.sup" +
+      "ervisor.v1.JobProgressH\000R\010progress\022A\n\013lo" +
+      "g_entries\030\005 \001(\0132\036.hero.supervisor.v1.Log" +
+      "EntriesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132" +
+      "\034.hero.supervisor.v1.BookmarkH\000R\010bookmar" +
+      "kB\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\013" +
+      "2\034.hero.supervisor.v1.LogEntryR\007entries\022" +
+      "#\n\rdropped_count\030\002 \001(\005R\014droppedCount\"\201\004\n" +
+      "\022WatchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.he" +
+      "ro.supervisor.v1.Event.TopicR\006topics\022A\n\014" +
+      "script_types\030\002 \003(\0162\036.hero.supervisor.v1." +
+      "ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003" +
+      "(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n" +
+      "\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_severi" +
+      "ty\030\006 \001(\0162\".hero.supervisor.v1.Event.Seve" +
+      "rityR\013minSeverity\022.\n\020include_snapshot\030\007 " +
+      "\001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_afte" +
+      "r\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_interv" +
+      "al\030\t \001(\0132\031.google.protobuf.DurationR\021hea" +
+      "rtbeatInterval\022#\n\rinclude_usage\030\n \001(\010R\014i" +
+      "ncludeUsageB\023\n\021_include_snapshot\"\246\002\n\023Wat" +
+      "chEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor" +
+      "\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.superviso" +
+      "r.v1.SnapshotItemH\000R\014snapshotItem\0221\n\005eve" +
+      "nt\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005e" +
+      "vent\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor" +
+      ".v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132" +
+      "\037.hero.supervisor.v1.UsageUpdateH\000R\005usag" +
+      "eB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(" +
+      "\0132+.hero.supervisor.v1.UsageUpdate.Actor" +
+      "sEntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001" +
+      "(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor" +
+      ".v1.ActorUsageR\005value:\0028\001\"\277\001\n\014SnapshotIt" +
+      "em\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
+      "ctorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.her" +
+      "o.supervisor.v1.ScriptTypeStatusH\000R\nscri" +
+      "ptType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1" +
+      ".JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsReques" +
+      "t\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.E" +
+      "vent.TopicR\006topics\022A\n\014script_types\030\002 \003(\016" +
+      "2\036.hero.supervisor.v1.ScriptTypeR\013script" +
+      "Types\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007jo" +
+      "b_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010" +
+      "callerId\022E\n\014min_severity\030\006 \001(\0162\".hero.su" +
+      "pervisor.v1.Event.SeverityR\013minSeverity\022" +
+      "9\n\ntime_after\030\007 \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132",
+      "\032.google.protobuf.TimestampR\ntimeBefore\022" +
+      "\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_tok" +
+      "en\030\n \001(\tR\tpageToken\"o\n\022ListEventsRespons" +
+      "e\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.E" +
+      "ventR\006events\022&\n\017next_page_token\030\002 \001(\tR\rn" +
+      "extPageToken\"S\n\025ListIdentitiesRequest\022\033\n" +
+      "\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\npage_token" +
+      "\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentitiesResp" +
+      "onse\022A\n\nidentities\030\001 \003(\0132!.hero.supervis" +
+      "or.v1.KnownIdentityR\nidentities\022&\n\017next_" +
+      "page_token\030\002 \001(\tR\rnextPageToken\0227\n\027authe" +
+      "ntication_required\030\003 \001(\010R\026authentication" +
+      "Required\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010" +
+      "identity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003r" +
+      "pc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\t" +
+      "R\004code\022!\n\014refused_only\030\005 \001(\010R\013refusedOnl" +
+      "y\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v1.Au" +
+      "ditEntry.StageR\005stage\0229\n\ntime_after\030\007 \001(" +
+      "\0132\032.google.protobuf.TimestampR\ttimeAfter" +
+      "\022;\n\013time_before\030\010 \001(\0132\032.google.protobuf." +
+      "TimestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005" +
+      "R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToke" +
+      "n\"\235\001\n\030ListAuditEntriesResponse\0228\n\007entrie" +
+      "s\030\001 \003(\0132\036.hero.supervisor.v1.AuditEntryR" +
+      "\007entries\022&\n\017next_page_token\030\002 \001(\tR\rnextP" +
+      "ageToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnable" +
+      "d*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECI" +
+      "FIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OU" +
+      "TCOME_TIMED_OUT\020\0022\252\037\n\nSupervisor\022d\n\rGetS" +
+      "erverInfo\022(.hero.supervisor.v1.GetServer" +
+      "InfoRequest\032).hero.supervisor.v1.GetServ" +
+      "erInfoResponse\022j\n\017CreateLoginCode\022*.hero" +
+      ".supervisor.v1.CreateLoginCodeRequest\032+." +
+      "hero.supervisor.v1.CreateLoginCodeRespon" +
+      "se\022^\n\013CreateActor\022&.hero.supervisor.v1.C" +
+      "reateActorRequest\032\'.hero.supervisor.v1.C" +
+      "reateActorResponse\022U\n\010GetActor\022#.hero.su" +
+      "pervisor.v1.GetActorRequest\032$.hero.super" +
+      "visor.v1.GetActorResponse\022[\n\nListActors\022" +
+      "%.hero.supervisor.v1.ListActorsRequest\032&" +
+      ".hero.supervisor.v1.ListActorsResponse\022^" +
+      "\n\013UpdateActor\022&.hero.supervisor.v1.Updat" +
+      "eActorRequest\032\'.hero.supervisor.v1.Updat" +
+      "eActorResponse\022^\n\013DeleteActor\022&.hero.sup" +
+      "ervisor.v1.DeleteActorRequest\032\'.hero.sup" +
+      "ervisor.v1.DeleteActorResponse\022[\n\nStartA" +
+      "ctor\022%.hero.supervisor.v1.StartActorRequ" +
+      "est\032&.hero.supervisor.v1.StartActorRespo" +
+      "nse\022X\n\tStopActor\022$.hero.supervisor.v1.St" +
+      "opActorRequest\032%.hero.supervisor.v1.Stop" +
+      "ActorResponse\022a\n\014RestartActor\022\'.hero.sup" +
+      "ervisor.v1.RestartActorRequest\032(.hero.su" +
+      "pervisor.v1.RestartActorResponse\022^\n\013Star" +
+      "tActors\022&.hero.supervisor.v1.StartActors" +
+      "Request\032\'.hero.supervisor.v1.StartActors" +
+      "Response\022[\n\nStopActors\022%.hero.supervisor" +
+      ".v1.StopActorsRequest\032&.hero.supervisor." +
+      "v1.StopActorsResponse\022d\n\rRestartActors\022(" +
+      ".hero.supervisor.v1.RestartActorsRequest" +
+      "\032).hero.supervisor.v1.RestartActorsRespo" +
+      "nse\022l\n\017StreamActorLogs\022*.hero.supervisor" +
+      ".v1.StreamActorLogsRequest\032+.hero.superv" +
+      "isor.v1.StreamActorLogsResponse0\001\022j\n\017Lis" +
+      "tScriptTypes\022*.hero.supervisor.v1.ListSc" +
+      "riptTypesRequest\032+.hero.supervisor.v1.Li" +
+      "stScriptTypesResponse\022d\n\rGetScriptType\022(" +
+      ".hero.supervisor.v1.GetScriptTypeRequest" +
+      "\032).hero.supervisor.v1.GetScriptTypeRespo" +
+      "nse\022m\n\020UpdateScriptType\022+.hero.superviso" +
+      "r.v1.UpdateScriptTypeRequest\032,.hero.supe" +
+      "rvisor.v1.UpdateScriptTypeResponse\022^\n\013Sc" +
+      "aleActors\022&.hero.supervisor.v1.ScaleActo" +
+      "rsRequest\032\'.hero.supervisor.v1.ScaleActo" +
+      "rsResponse\022[\n\nPauseQueue\022%.hero.supervis" +
+      "or.v1.PauseQueueRequest\032&.hero.superviso" +
+      "r.v1.PauseQueueResponse\022^\n\013ResumeQueue\022&" +
+      ".hero.supervisor.v1.ResumeQueueRequest\032\'" +
+      ".hero.supervisor.v1.ResumeQueueResponse\022" +
+      "[\n\nPurgeQueue\022%.hero.supervisor.v1.Purge" +
+      "QueueRequest\032&.hero.supervisor.v1.PurgeQ" +
+      "ueueResponse\022^\n\013CreateQueue\022&.hero.super" +
+      "visor.v1.CreateQueueRequest\032\'.hero.super" +
+      "visor.v1.CreateQueueResponse\022U\n\010GetQueue" +
+      "\022#.hero.supervisor.v1.GetQueueRequest\032$." +
+      "hero.supervisor.v1.GetQueueResponse\022[\n\nL" +
+      "istQueues\022%.hero.supervisor.v1.ListQueue" +
+      "sRequest\032&.hero.supervisor.v1.ListQueues" +
+      "Response\022^\n\013DeleteQueue\022&.hero.superviso" +
+      "r.v1.DeleteQueueRequest\032\'.hero.superviso" +
+      "r.v1.DeleteQueueResponse\022^\n\013CheckHealth\022" +
+      "&.hero.supervisor.v1.CheckHealthRequest\032" +
+      "\'.hero.supervisor.v1.CheckHealthResponse" +
+      "\022`\n\013WatchHealth\022&.hero.supervisor.v1.Wat" +
+      "chHealthRequest\032\'.hero.supervisor.v1.Wat" +
+      "chHealthResponse0\001\022X\n\tSubmitJob\022$.hero.s" +
+      "upervisor.v1.SubmitJobRequest\032%.hero.sup" +
+      "ervisor.v1.SubmitJobResponse\022[\n\nSubmitJo" +
+      "bs\022%.hero.supervisor.v1.SubmitJobsReques" +
+      "t\032&.hero.supervisor.v1.SubmitJobsRespons" +
+      "e\022O\n\006RunJob\022!.hero.supervisor.v1.RunJobR" +
+      "equest\032\".hero.supervisor.v1.RunJobRespon" +
+      "se\022U\n\010AwaitJob\022#.hero.supervisor.v1.Awai" +
+      "tJobRequest\032$.hero.supervisor.v1.AwaitJo" +
+      "bResponse\022O\n\006GetJob\022!.hero.supervisor.v1" +
+      ".GetJobRequest\032\".hero.supervisor.v1.GetJ" +
+      "obResponse\022U\n\010ListJobs\022#.hero.supervisor" +
+      ".v1.ListJobsRequest\032$.hero.supervisor.v1" +
+      ".ListJobsResponse\022X\n\tCancelJob\022$.hero.su" +
+      "pervisor.v1.CancelJobRequest\032%.hero.supe" +
+      "rvisor.v1.CancelJobResponse\022X\n\tUpdateJob" +
+      "\022$.hero.supervisor.v1.UpdateJobRequest\032%" +
+      ".hero.supervisor.v1.UpdateJobResponse\022U\n" +
+      "\010RetryJob\022#.hero.supervisor.v1.RetryJobR" +
+      "equest\032$.hero.supervisor.v1.RetryJobResp" +
+      "onse\022X\n\tDeleteJob\022$.hero.supervisor.v1.D" +
+      "eleteJobRequest\032%.hero.supervisor.v1.Del" +
+      "eteJobResponse\022W\n\010WatchJob\022#.hero.superv" +
+      "isor.v1.WatchJobRequest\032$.hero.superviso" +
+      "r.v1.WatchJobResponse0\001\022`\n\013WatchEvents\022&" +
+      ".hero.supervisor.v1.WatchEventsRequest\032\'" +
+      ".hero.supervisor.v1.WatchEventsResponse0" +
+      "\001\022[\n\nListEvents\022%.hero.supervisor.v1.Lis" +
+      "tEventsRequest\032&.hero.supervisor.v1.List" +
+      "EventsResponse\022g\n\016ListIdentities\022).hero." +
+      "supervisor.v1.ListIdentitiesRequest\032*.he" +
+      "ro.supervisor.v1.ListIdentitiesResponse\022" +
+      "m\n\020ListAuditEntries\022+.hero.supervisor.v1" +
+      ".ListAuditEntriesRequest\032,.hero.supervis" +
+      "or.v1.ListAuditEntriesResponseB\205\001\n\022hero." +
+      "supervisor.v1B\026SupervisorServiceProtoP\001Z" +
+      "Ugithub.com/hero-supervisor/hero-supervi" +
+      "sor/clients/go/hero/supervisor/v1;superv" +
+      "isorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1004,6 +1069,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
           hero.supervisor.v1.ActorProto.getDescriptor(),
           hero.supervisor.v1.EventProto.getDescriptor(),
           hero.supervisor.v1.JobProto.getDescriptor(),
+          hero.supervisor.v1.QueueProto.getDescriptor(),
           hero.supervisor.v1.ScriptTypeProto.getDescriptor(),
           hero.supervisor.v1.ScriptTypeStatusProto.getDescriptor(),
         });
@@ -1307,102 +1373,150 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor,
         new java.lang.String[] { "PurgedCount", });
-    internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor =
+    internal_static_hero_supervisor_v1_CreateQueueRequest_descriptor =
       getDescriptor().getMessageType(48);
+    internal_static_hero_supervisor_v1_CreateQueueRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_CreateQueueRequest_descriptor,
+        new java.lang.String[] { "Queue", "ScriptType", });
+    internal_static_hero_supervisor_v1_CreateQueueResponse_descriptor =
+      getDescriptor().getMessageType(49);
+    internal_static_hero_supervisor_v1_CreateQueueResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_CreateQueueResponse_descriptor,
+        new java.lang.String[] { "Queue", });
+    internal_static_hero_supervisor_v1_GetQueueRequest_descriptor =
+      getDescriptor().getMessageType(50);
+    internal_static_hero_supervisor_v1_GetQueueRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_GetQueueRequest_descriptor,
+        new java.lang.String[] { "Queue", });
+    internal_static_hero_supervisor_v1_GetQueueResponse_descriptor =
+      getDescriptor().getMessageType(51);
+    internal_static_hero_supervisor_v1_GetQueueResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_GetQueueResponse_descriptor,
+        new java.lang.String[] { "Queue", });
+    internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor =
+      getDescriptor().getMessageType(52);
+    internal_static_hero_supervisor_v1_ListQueuesRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor,
+        new java.lang.String[] { "PageSize", "PageToken", });
+    internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor =
+      getDescriptor().getMessageType(53);
+    internal_static_hero_supervisor_v1_ListQueuesResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor,
+        new java.lang.String[] { "Queues", "NextPageToken", });
+    internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor =
+      getDescriptor().getMessageType(54);
+    internal_static_hero_supervisor_v1_DeleteQueueRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor,
+        new java.lang.String[] { "Queue", });
+    internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor =
+      getDescriptor().getMessageType(55);
+    internal_static_hero_supervisor_v1_DeleteQueueResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor,
+        new java.lang.String[] { });
+    internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor =
+      getDescriptor().getMessageType(56);
     internal_static_hero_supervisor_v1_CheckHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "Scope", "MaxWait", });
     internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor =
-      getDescriptor().getMessageType(49);
+      getDescriptor().getMessageType(57);
     internal_static_hero_supervisor_v1_CheckHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor,
         new java.lang.String[] { "Reports", });
     internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor =
-      getDescriptor().getMessageType(50);
+      getDescriptor().getMessageType(58);
     internal_static_hero_supervisor_v1_WatchHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor =
-      getDescriptor().getMessageType(51);
+      getDescriptor().getMessageType(59);
     internal_static_hero_supervisor_v1_WatchHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor,
         new java.lang.String[] { "Cursor", "Report", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor =
-      getDescriptor().getMessageType(52);
+      getDescriptor().getMessageType(60);
     internal_static_hero_supervisor_v1_SubmitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", });
     internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor =
-      getDescriptor().getMessageType(53);
+      getDescriptor().getMessageType(61);
     internal_static_hero_supervisor_v1_SubmitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor =
-      getDescriptor().getMessageType(54);
+      getDescriptor().getMessageType(62);
     internal_static_hero_supervisor_v1_SubmitJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor,
         new java.lang.String[] { "Requests", });
     internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor =
-      getDescriptor().getMessageType(55);
+      getDescriptor().getMessageType(63);
     internal_static_hero_supervisor_v1_SubmitJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_SubmitJobResult_descriptor =
-      getDescriptor().getMessageType(56);
+      getDescriptor().getMessageType(64);
     internal_static_hero_supervisor_v1_SubmitJobResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResult_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", "Error", });
     internal_static_hero_supervisor_v1_RunJobRequest_descriptor =
-      getDescriptor().getMessageType(57);
+      getDescriptor().getMessageType(65);
     internal_static_hero_supervisor_v1_RunJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", "MaxWait", "OnWaitEnd", });
     internal_static_hero_supervisor_v1_RunJobResponse_descriptor =
-      getDescriptor().getMessageType(58);
+      getDescriptor().getMessageType(66);
     internal_static_hero_supervisor_v1_RunJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", });
     internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor =
-      getDescriptor().getMessageType(59);
+      getDescriptor().getMessageType(67);
     internal_static_hero_supervisor_v1_AwaitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor,
         new java.lang.String[] { "JobId", "MaxWait", });
     internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor =
-      getDescriptor().getMessageType(60);
+      getDescriptor().getMessageType(68);
     internal_static_hero_supervisor_v1_AwaitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetJobRequest_descriptor =
-      getDescriptor().getMessageType(61);
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_GetJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobRequest_descriptor,
         new java.lang.String[] { "JobId", "View", });
     internal_static_hero_supervisor_v1_GetJobResponse_descriptor =
-      getDescriptor().getMessageType(62);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_GetJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_ListJobsRequest_descriptor =
-      getDescriptor().getMessageType(63);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", });
+        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", });
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ListJobsRequest_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_fieldAccessorTable = new
@@ -1410,91 +1524,91 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor =
-      getDescriptor().getMessageType(64);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsResponse_descriptor,
         new java.lang.String[] { "Jobs", "NextPageToken", });
     internal_static_hero_supervisor_v1_CancelJobRequest_descriptor =
-      getDescriptor().getMessageType(65);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_CancelJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Reason", });
     internal_static_hero_supervisor_v1_CancelJobResponse_descriptor =
-      getDescriptor().getMessageType(66);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor =
-      getDescriptor().getMessageType(67);
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_UpdateJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Job", "UpdateMask", });
     internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor =
-      getDescriptor().getMessageType(68);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_UpdateJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
-      getDescriptor().getMessageType(69);
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", "Input", "RequestId", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(78);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(79);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(80);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(81);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(82);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(83);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(84);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(77);
+      getDescriptor().getMessageType(85);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
     internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
-      getDescriptor().getMessageType(78);
+      getDescriptor().getMessageType(86);
     internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
@@ -1506,43 +1620,43 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(79);
+      getDescriptor().getMessageType(87);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(80);
+      getDescriptor().getMessageType(88);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(81);
+      getDescriptor().getMessageType(89);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
         new java.lang.String[] { "Events", "NextPageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor =
-      getDescriptor().getMessageType(82);
+      getDescriptor().getMessageType(90);
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor =
-      getDescriptor().getMessageType(83);
+      getDescriptor().getMessageType(91);
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor,
         new java.lang.String[] { "Identities", "NextPageToken", "AuthenticationRequired", });
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor =
-      getDescriptor().getMessageType(84);
+      getDescriptor().getMessageType(92);
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor,
         new java.lang.String[] { "Identity", "Rpc", "Target", "Code", "RefusedOnly", "Stage", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor =
-      getDescriptor().getMessageType(85);
+      getDescriptor().getMessageType(93);
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor,
@@ -1555,6 +1669,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     hero.supervisor.v1.ActorProto.getDescriptor();
     hero.supervisor.v1.EventProto.getDescriptor();
     hero.supervisor.v1.JobProto.getDescriptor();
+    hero.supervisor.v1.QueueProto.getDescriptor();
     hero.supervisor.v1.ScriptTypeProto.getDescriptor();
     hero.supervisor.v1.ScriptTypeStatusProto.getDescriptor();
   }

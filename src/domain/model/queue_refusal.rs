@@ -1,0 +1,33 @@
+//! Refusals of calls about queues that are created by name.
+
+use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::script_type::ScriptType;
+
+/// Reason for which a call about a queue is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueueRefusal {
+    /// There is no such queue.
+    #[error("there is no queue {0}")]
+    NotFound(QueueName),
+    /// The name is taken by a queue of another script type.
+    #[error("there is a queue {name} already, and it takes {serves} jobs")]
+    Exists {
+        /// Name of the queue.
+        name: QueueName,
+        /// Script type of its jobs.
+        serves: ScriptType,
+    },
+    /// The queue is used.
+    #[error("queue {name} is used: unfinished jobs: {jobs}, actors: {actors}")]
+    InUse {
+        /// Name of the queue.
+        name: QueueName,
+        /// Jobs that have not ended.
+        jobs: u64,
+        /// Actors that are there.
+        actors: u64,
+    },
+    /// The queue is the default one of a script type.
+    #[error("{0} is the default queue of a script type, which is always there")]
+    Default(QueueName),
+}

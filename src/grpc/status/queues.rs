@@ -1,0 +1,34 @@
+//! Errors of calls about queues.
+
+use tonic::Code;
+
+use super::{Failure, Reason};
+use crate::domain::model::queue_refusal::QueueRefusal;
+use crate::domain::model::violation::Violations;
+
+impl From<QueueRefusal> for Failure {
+    fn from(refusal: QueueRefusal) -> Self {
+        match refusal {
+            QueueRefusal::NotFound(name) => {
+                let message = format!("{refusal}; ListQueues has them all, and CreateQueue makes one");
+                Self::new(Code::NotFound, Reason::QueueNotFound, message).resource("queue", "queue", &name)
+            }
+            QueueRefusal::Exists { name, serves } => {
+                let message = format!("{refusal}; choose another name, or delete that queue first");
+                let failure = Self::new(Code::AlreadyExists, Reason::QueueExists, message);
+                failure.resource("queue", "queue", &name).with("script_type", serves)
+            }
+            QueueRefusal::InUse { name, jobs, actors } => {
+                let message = format!("{refusal}; wait for the jobs or cancel them, and stop the actors");
+                Self::new(Code::FailedPrecondition, Reason::QueueInUse, message)
+                    .precondition("queue", &name)
+                    .with("jobs", jobs)
+                    .with("actors", actors)
+            }
+            QueueRefusal::Default(name) => {
+                let what = format!("is {name}, the default queue of a script type, which is always there");
+                Violations::one("queue", what).into()
+            }
+        }
+    }
+}
