@@ -91,20 +91,17 @@ impl PrivateCluster {
         let mut lines = String::new();
         for (place, server) in self.all.iter().enumerate() {
             let at = format!("127.0.0.1:{}@{}", server.port, server.bus);
-            let myself = if place == me { "myself," } else { "" };
-            let id = Self::id(place);
-            let line = if place < self.primaries {
+            let (id, myself) = (Self::id(place), if place == me { "myself," } else { "" });
+            lines.push_str(&if place < self.primaries {
                 let first = share * u32::try_from(place).unwrap();
                 let last = (first + share - 1).min(SLOTS - 1);
                 format!("{id} {at} {myself}master - 0 0 {} connected {first}-{last}\n", place + 1)
             } else {
                 let primary = place - self.primaries;
                 format!("{id} {at} {myself}slave {} 0 0 {} connected\n", Self::id(primary), primary + 1)
-            };
-            lines.push_str(&line);
+            });
         }
-        lines.push_str(&format!("vars currentEpoch {} lastVoteEpoch 0\n", self.primaries));
-        lines
+        format!("{lines}vars currentEpoch {} lastVoteEpoch 0\n", self.primaries)
     }
 
     fn folder(&self, place: usize) -> PathBuf {
