@@ -121,8 +121,8 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "queue create",
         [
             "queue create python-gpu --type python",
-            "queue create osis-2 -t osis",
-            "queue create v-test -t v -o json",
+            "queue create osis-2 -s osis",
+            "queue create v-test -s v -o json",
         ],
     ),
     ("queue get", ["queue get python-gpu", "queue get osis", "queue get python-gpu -o json"]),
