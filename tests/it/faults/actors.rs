@@ -35,7 +35,7 @@ async fn a_job_that_may_run_once_fails_with_its_killed_actor_and_says_how() {
     assert_eq!(ended.actor_id, "osis_actor_0");
     let error = ended.error.unwrap();
     assert_eq!((error.kind(), error.signal, error.exit_code), (Kind::ActorLost, Some(9), None));
-    assert!(error.log_tail.join("\n").contains("osis_actor_0: starts (osis_actor)"), "{error:?}");
+    assert!(error.log_tail.join("\n").contains("osis_actor_0: starts (osis_actor, queue osis)"), "{error:?}");
 
     until_actor(&client, "osis_actor_0", "is back", |actor| {
         actor.state() == State::Running && actor.pid != victim.pid

@@ -105,6 +105,6 @@ async fn an_end_that_nobody_asked_for_is_counted_and_shown_with_its_last_words()
     let end = after.last_exit.unwrap();
     assert_eq!((end.exit_code, end.signal, end.pid, end.requested), (None, Some(9), before.pid(), false));
     let words = end.log_tail.join("\n");
-    assert!(words.contains("osis_actor_0: starts (osis_actor)"), "{words:?}");
+    assert!(words.contains("osis_actor_0: starts (osis_actor, queue osis)"), "{words:?}");
     assert_eq!(run(&client, osis("40 + 2")).await.result(), "42");
 }
