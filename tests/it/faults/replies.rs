@@ -226,7 +226,7 @@ async fn a_delete_that_meets_a_failover_half_way_has_deleted() {
     let cancel = pb::CancelJobRequest { job_id: job_id.clone(), ..Default::default() };
     client.cancel_job(cancel).await.unwrap();
     let read_only = "-READONLY You can't write against a read only replica.\r\n";
-    stage.between.answer_once("hero_delete", format!("$4\r\ngone\r\n{read_only}$-1\r\n$-1\r\n"));
+    stage.between.answer_once("hero_delete", &format!("$4\r\ngone\r\n{read_only}$-1\r\n$-1\r\n"));
     let key = format!("hero:job:{{osis}}:{job_id}");
     let delete = pb::DeleteJobRequest { job_id, ..Default::default() };
     assert!(client.delete_job(delete).await.unwrap().into_inner().changed);
