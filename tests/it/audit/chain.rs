@@ -10,7 +10,7 @@ use proptest::test_runner::FileFailurePersistence;
 use super::log::{Log, options};
 
 fn config() -> ProptestConfig {
-    let persistence = FileFailurePersistence::SourceParallel("tests/proptest-regressions");
+    let persistence = FileFailurePersistence::SourceParallel("proptest-regressions");
     ProptestConfig { failure_persistence: Some(Box::new(persistence)), ..ProptestConfig::default() }
 }
 
