@@ -101,7 +101,10 @@ export const STEPS = [
     await page.getByLabel("Change the priority").selectOption("1");
     await notice(page, "has priority 1");
     await until("the priority is 1", async () => (await priority()) === 1);
-    await page.locator(".notice", { hasText: "has priority 1" }).getByRole("button", { name: "Undo" }).click();
+    const undo = page.locator(".notice", { hasText: "has priority 1" }).getByRole("button", { name: "Undo" });
+    await undo.hover();
+    await check(page, "a button of a notice below the pointer");
+    await undo.click();
     await until("the priority is 5 again", async () => (await priority()) === 5);
     await server.cli("job", "cancel", id);
     await visit(page, "#/run?type=osis", "Run");
