@@ -316,6 +316,8 @@ export const STEPS = [
     await check(page, "help");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "hidden" });
+    // The browser takes the focus from what it no longer shows with its next frame.
+    await page.waitForFunction(() => !document.activeElement?.closest("dialog"));
     await page.keyboard.press("/");
     await page.keyboard.type("osis_actor_0");
     await page.keyboard.press("Enter");
@@ -385,8 +387,8 @@ export const STEPS = [
       await log.locator("tr", { hasText: "ResumeQueue" }).filter({ hasText: "Olaf" }).first().waitFor();
       await page.getByLabel("refused only").check();
       await page.getByRole("button", { name: "Filter", exact: true }).click();
+      await log.locator("tr", { hasText: "ResumeQueue" }).first().waitFor({ state: "detached" });
       await log.locator("tr", { hasText: "UNAUTHENTICATED" }).first().waitFor();
-      assert.equal(await log.locator("tr", { hasText: "ResumeQueue" }).count(), 0);
       const denied = await log.locator("tr", { hasText: "GetJob" }).filter({ hasText: "Eve" }).count();
       assert.ok(denied <= 8, `the page of a viewer has asked ${denied} times for what it may not see`);
       await check(page, "access of an admin");
