@@ -41,6 +41,7 @@ struct Target {
     actor_id: Vec<String>,
     job_id: Vec<String>,
     script_type: Vec<String>,
+    queue: Vec<String>,
     caller_id: Vec<String>,
     all: bool,
 }
@@ -53,7 +54,7 @@ struct Note {
 /// Reads a line; None for one that is damaged, or of a later version.
 pub fn read_line(text: &str) -> Option<AuditLine> {
     let line: Object = serde_json::from_str(text).ok()?;
-    let Target { actor_id, job_id, script_type, caller_id, all } = line.target;
+    let Target { actor_id, job_id, script_type, queue, caller_id, all } = line.target;
     let who = line.identity.unwrap_or_default();
     let identity = if who.kind.is_empty() { String::new() } else { format!("{}:{}", who.kind, who.id) };
     Some(AuditLine {
@@ -72,7 +73,7 @@ pub fn read_line(text: &str) -> Option<AuditLine> {
         peer: line.peer,
         rpc: line.rpc,
         request_id: line.request_id,
-        targets: [actor_id, job_id, script_type, caller_id].concat(),
+        targets: [actor_id, job_id, script_type, queue, caller_id].concat(),
         all_actors: all,
         code: line.code,
         reason: line.reason,
@@ -81,4 +82,16 @@ pub fn read_line(text: &str) -> Option<AuditLine> {
         suppressed: line.suppressed,
         note: line.note.map(|note| note.kind).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_target_that_is_written_is_read() {
+        let line = r#"{"seq":1,"time":"2026-01-31T12:00:00Z","stage":"received","target":{"actor_id":["a"],
+            "job_id":["j"],"script_type":["osis"],"queue":["gpu"],"caller_id":["c"]}}"#;
+        assert_eq!(read_line(line).unwrap().targets, ["a", "j", "osis", "gpu", "c"]);
+    }
 }

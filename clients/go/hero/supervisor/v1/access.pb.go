@@ -408,7 +408,7 @@ type AuditEntry struct {
 	Rpc string `protobuf:"bytes,9,opt,name=rpc,proto3" json:"rpc,omitempty"`
 	// The id that the caller has given the call (x-request-id); may be empty.
 	RequestId string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Names of the actors, jobs, script types and callers that the call is about.
+	// Names of the actors, jobs, script types, queues and callers that the call is about.
 	Targets []string `protobuf:"bytes,11,rep,name=targets,proto3" json:"targets,omitempty"`
 	// True for a call about every actor.
 	AllActors bool `protobuf:"varint,12,opt,name=all_actors,json=allActors,proto3" json:"all_actors,omitempty"`

@@ -6638,7 +6638,7 @@ type ListAuditEntriesRequest struct {
 	Identity string `protobuf:"bytes,1,opt,name=identity,proto3" json:"identity,omitempty"`
 	// Matches lines of this call.
 	Rpc string `protobuf:"bytes,2,opt,name=rpc,proto3" json:"rpc,omitempty"`
-	// Matches lines about an actor, a job, a script type or a caller of this name.
+	// Matches lines about an actor, a job, a script type, a queue or a caller of this name.
 	Target string `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
 	// Matches ends with this gRPC code, for instance "OK" or "PERMISSION_DENIED".
 	Code string `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`

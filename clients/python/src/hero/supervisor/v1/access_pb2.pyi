@@ -280,7 +280,7 @@ class AuditEntry(google.protobuf.message.Message):
 
     @property
     def targets(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Names of the actors, jobs, script types and callers that the call is about."""
+        """Names of the actors, jobs, script types, queues and callers that the call is about."""
 
     @property
     def duration(self) -> google.protobuf.duration_pb2.Duration:

@@ -3121,7 +3121,7 @@ class ListAuditEntriesRequest(google.protobuf.message.Message):
     rpc: builtins.str
     """Matches lines of this call."""
     target: builtins.str
-    """Matches lines about an actor, a job, a script type or a caller of this name."""
+    """Matches lines about an actor, a job, a script type, a queue or a caller of this name."""
     code: builtins.str
     """Matches ends with this gRPC code, for instance "OK" or "PERMISSION_DENIED"."""
     refused_only: builtins.bool

@@ -304,7 +304,7 @@ export type AuditEntry = Message<"hero.supervisor.v1.AuditEntry"> & {
   requestId: string;
 
   /**
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    *
    * @generated from field: repeated string targets = 11;
    */

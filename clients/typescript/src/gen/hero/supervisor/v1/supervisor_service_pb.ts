@@ -3674,7 +3674,7 @@ export type ListAuditEntriesRequest = Message<"hero.supervisor.v1.ListAuditEntri
   rpc: string;
 
   /**
-   * Matches lines about an actor, a job, a script type or a caller of this name.
+   * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
    *
    * @generated from field: string target = 3;
    */

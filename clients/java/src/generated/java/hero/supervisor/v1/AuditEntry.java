@@ -626,7 +626,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -638,7 +638,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -649,7 +649,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -661,7 +661,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2579,7 +2579,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2592,7 +2592,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2603,7 +2603,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2615,7 +2615,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2628,7 +2628,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2647,7 +2647,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2665,7 +2665,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2683,7 +2683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -2698,7 +2698,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Names of the actors, jobs, script types and callers that the call is about.
+     * Names of the actors, jobs, script types, queues and callers that the call is about.
      * </pre>
      *
      * <code>repeated string targets = 11 [json_name = "targets"];</code>

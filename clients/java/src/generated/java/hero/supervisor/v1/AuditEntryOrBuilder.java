@@ -207,7 +207,7 @@ public interface AuditEntryOrBuilder extends
 
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -217,7 +217,7 @@ public interface AuditEntryOrBuilder extends
       getTargetsList();
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -226,7 +226,7 @@ public interface AuditEntryOrBuilder extends
   int getTargetsCount();
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>
@@ -236,7 +236,7 @@ public interface AuditEntryOrBuilder extends
   java.lang.String getTargets(int index);
   /**
    * <pre>
-   * Names of the actors, jobs, script types and callers that the call is about.
+   * Names of the actors, jobs, script types, queues and callers that the call is about.
    * </pre>
    *
    * <code>repeated string targets = 11 [json_name = "targets"];</code>

@@ -153,7 +153,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object target_ = "";
   /**
    * <pre>
-   * Matches lines about an actor, a job, a script type or a caller of this name.
+   * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
    * </pre>
    *
    * <code>string target = 3 [json_name = "target"];</code>
@@ -174,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Matches lines about an actor, a job, a script type or a caller of this name.
+   * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
    * </pre>
    *
    * <code>string target = 3 [json_name = "target"];</code>
@@ -1154,7 +1154,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object target_ = "";
     /**
      * <pre>
-     * Matches lines about an actor, a job, a script type or a caller of this name.
+     * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
      * </pre>
      *
      * <code>string target = 3 [json_name = "target"];</code>
@@ -1174,7 +1174,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Matches lines about an actor, a job, a script type or a caller of this name.
+     * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
      * </pre>
      *
      * <code>string target = 3 [json_name = "target"];</code>
@@ -1195,7 +1195,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Matches lines about an actor, a job, a script type or a caller of this name.
+     * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
      * </pre>
      *
      * <code>string target = 3 [json_name = "target"];</code>
@@ -1212,7 +1212,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Matches lines about an actor, a job, a script type or a caller of this name.
+     * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
      * </pre>
      *
      * <code>string target = 3 [json_name = "target"];</code>
@@ -1226,7 +1226,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Matches lines about an actor, a job, a script type or a caller of this name.
+     * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
      * </pre>
      *
      * <code>string target = 3 [json_name = "target"];</code>

@@ -52,7 +52,7 @@ public interface ListAuditEntriesRequestOrBuilder extends
 
   /**
    * <pre>
-   * Matches lines about an actor, a job, a script type or a caller of this name.
+   * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
    * </pre>
    *
    * <code>string target = 3 [json_name = "target"];</code>
@@ -61,7 +61,7 @@ public interface ListAuditEntriesRequestOrBuilder extends
   java.lang.String getTarget();
   /**
    * <pre>
-   * Matches lines about an actor, a job, a script type or a caller of this name.
+   * Matches lines about an actor, a job, a script type, a queue or a caller of this name.
    * </pre>
    *
    * <code>string target = 3 [json_name = "target"];</code>
