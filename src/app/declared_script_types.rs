@@ -62,10 +62,9 @@ async fn fill_up(
         return Ok(false);
     };
     let all = lifecycle.actors().await?;
-    let ours = all
-        .iter()
-        .map(|actor| &actor.record)
-        .filter(|record| record.node == *lifecycle.node() && record.config.script_type == wanted.script_type);
+    let ours = all.iter().map(|actor| &actor.record).filter(|record| {
+        record.node == *lifecycle.node() && record.config.queue() == wanted.script_type.into()
+    });
     if ours.count() >= replicas as usize {
         return Ok(false);
     }

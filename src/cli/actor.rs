@@ -17,6 +17,7 @@ use super::client::Server;
 use super::confirm::ConfirmArgs;
 use super::values::{self, span, to_proto};
 use super::{ClientArgs, Exit, Failure, Output, client};
+use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, ActorSelector, WaitOutcome};
 
 pub use conformance::ConformanceArgs;
@@ -41,6 +42,9 @@ pub enum ActorCommand {
         /// Only actors of these script types: osis, sal, v or python
         #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
         types: Vec<proto::ScriptType>,
+        /// Only actors at these queues
+        #[arg(long = "queue", value_name = "QUEUE", value_delimiter = ',', value_parser = QueueName::parse)]
+        queues: Vec<QueueName>,
         /// Only actors that have all these labels
         #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
         labels: Vec<(String, String)>,
@@ -127,6 +131,9 @@ pub struct Which {
     /// All actors of these script types
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
+    /// All actors at these queues
+    #[arg(long = "queue", value_name = "QUEUE", value_delimiter = ',', value_parser = QueueName::parse)]
+    queues: Vec<QueueName>,
     /// All actors that have all these labels
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
     labels: Vec<(String, String)>,
@@ -139,7 +146,11 @@ impl Which {
     /// Returns the name if one actor is selected by name alone.
     fn single(&self) -> Option<String> {
         match self.actors.as_slice() {
-            [one] if self.types.is_empty() && self.labels.is_empty() && !self.all => Some(one.clone()),
+            [one]
+                if self.queues.is_empty() && self.types.is_empty() && self.labels.is_empty() && !self.all =>
+            {
+                Some(one.clone())
+            }
             _many => None,
         }
     }
@@ -148,6 +159,7 @@ impl Which {
         Some(ActorSelector {
             actor_ids: self.actors,
             script_types: self.types.into_iter().map(i32::from).collect(),
+            queues: self.queues.iter().map(ToString::to_string).collect(),
             labels: self.labels.into_iter().collect(),
             all: self.all,
         })
@@ -184,8 +196,15 @@ pub(super) async fn run(client: ClientArgs, verb: ActorCommand) -> Result<Exit, 
         ActorCommand::Conformance(_) => {
             Err(Failure::usage("`actor conformance` talks to no server: it is run by the program itself"))
         }
-        ActorCommand::Ls { types, labels, label_columns } => {
-            list(&mut server, out, types, labels, &label_columns).await
+        ActorCommand::Ls { types, queues, labels, label_columns } => {
+            let filter = proto::ListActorsRequest {
+                script_types: types.into_iter().map(i32::from).collect(),
+                queues: queues.iter().map(ToString::to_string).collect(),
+                labels: labels.into_iter().collect(),
+                page_size: PAGE_SIZE,
+                ..Default::default()
+            };
+            list(&mut server, out, filter, &label_columns).await
         }
         ActorCommand::Get { actor, env } => {
             let view = if env { proto::ActorView::Full } else { proto::ActorView::Basic };
@@ -220,16 +239,9 @@ pub(super) async fn run(client: ClientArgs, verb: ActorCommand) -> Result<Exit, 
 async fn list(
     server: &mut Server,
     out: Output,
-    types: Vec<proto::ScriptType>,
-    labels: Vec<(String, String)>,
+    mut request: proto::ListActorsRequest,
     columns: &[String],
 ) -> Result<Exit, Failure> {
-    let mut request = proto::ListActorsRequest {
-        script_types: types.into_iter().map(i32::from).collect(),
-        labels: labels.into_iter().collect(),
-        page_size: PAGE_SIZE,
-        ..Default::default()
-    };
     let mut all = proto::ListActorsResponse::default();
     loop {
         let page = server.list_actors(client::call(request.clone())).await?.into_inner();

@@ -9,6 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use super::table::{Cell, Column, Table};
 use super::values::{self, duration, or_dash, span, to_proto, word};
 use super::{ClientArgs, Exit, Failure, client};
+use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, ActorSelector, HealthReport, check_health_request};
 
 /// Verbs of `health`.
@@ -43,17 +44,21 @@ pub struct Meant {
     /// Only actors of these script types
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     types: Vec<proto::ScriptType>,
-    /// All actors; the default without names and types
-    #[arg(long, conflicts_with_all = ["actors", "types"])]
+    /// Only actors at these queues
+    #[arg(long = "queue", value_name = "QUEUE", value_delimiter = ',', value_parser = QueueName::parse)]
+    queues: Vec<QueueName>,
+    /// All actors; the default without names, types and queues
+    #[arg(long, conflicts_with_all = ["actors", "types", "queues"])]
     all: bool,
 }
 
 impl Meant {
     fn selector(self) -> ActorSelector {
         ActorSelector {
-            all: self.all || (self.actors.is_empty() && self.types.is_empty()),
+            all: self.all || (self.actors.is_empty() && self.types.is_empty() && self.queues.is_empty()),
             actor_ids: self.actors,
             script_types: self.types.into_iter().map(i32::from).collect(),
+            queues: self.queues.iter().map(ToString::to_string).collect(),
             ..Default::default()
         }
     }

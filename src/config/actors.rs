@@ -13,6 +13,7 @@ use crate::domain::actors::start_sequence;
 use crate::domain::model::actor::{ActorConfig, Readiness, RestartMode, RestartPolicy};
 use crate::domain::model::confinement::{ResourceLimits, RunAs};
 use crate::domain::model::health::{HealthSettings, UnhealthyAction};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::{Violation, Violations};
 
@@ -98,6 +99,10 @@ fn one(table: &Dict, violations: &mut Violations) -> FileActor {
     // A missing type has a violation already.
     let kind = table.keep("script_type", ScriptType::parse(&script_type)).unwrap_or(ScriptType::OSIS);
     let mut config = definition(&mut table, name, kind);
+    let queue: Option<String> = table.get("queue");
+    if let Some(queue) = queue.and_then(|raw| table.keep("queue", QueueName::parse(&raw))) {
+        config = config.with_queue(queue);
+    }
     config.labels.insert(FILE_LABEL.0.to_owned(), FILE_LABEL.1.to_owned());
     let start = table.get("start").unwrap_or(true);
     table.refuse_unknown();

@@ -24,6 +24,7 @@ mod observer;
 mod open;
 mod operation;
 mod queries;
+mod queues;
 mod reconcile;
 mod registry;
 mod reply;

@@ -352,7 +352,7 @@ impl supervisor_server::Supervisor for SupervisorService {
     ) -> Answer<pb::DeleteQueueResponse> {
         self.gate.enter()?;
         let name = parse::queue(&request.get_ref().queue)?;
-        self.supervisor.delete_queue(name).await?;
+        self.lifecycle.delete_queue(name).await?;
         Ok(Response::new(pb::DeleteQueueResponse {}))
     }
 

@@ -46,6 +46,7 @@ mod peers;
 mod promises;
 mod prose;
 mod python_actor;
+mod queue_actors;
 mod redis_access;
 mod redis_tls;
 mod release_check;

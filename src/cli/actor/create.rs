@@ -9,6 +9,7 @@ use super::definition::{DefinitionArgs, absolute};
 use super::{DEFAULT_WAIT, Server, ids, rows, waited};
 use crate::cli::values::{script_type, span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
+use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, ActorConfig, CreateActorRequest};
 
 /// Options of `actor create`.
@@ -22,6 +23,9 @@ pub struct CreateArgs {
     /// Program of the actor [default: the one for the type, beside the supervisor or in its PATH]
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
+    /// Queue from which the actor takes jobs [default: that of its type]
+    #[arg(long, value_name = "QUEUE", value_parser = QueueName::parse)]
+    queue: Option<QueueName>,
     /// The rest of the definition.
     #[command(flatten)]
     definition: DefinitionArgs,
@@ -41,6 +45,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: CreateArgs) -> R
     let mut config = ActorConfig {
         script_type: args.script_type.into(),
         binary_path: args.binary.map(absolute).transpose()?.unwrap_or_default(),
+        queue: args.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         ..ActorConfig::default()
     };
     args.definition.write(&mut config)?;

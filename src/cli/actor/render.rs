@@ -67,7 +67,19 @@ pub(in crate::cli) fn rows<'a>(actors: impl IntoIterator<Item = &'a Actor>) -> T
             short(&actor.status_message).into(),
         ]
     };
-    Table::new(COLUMNS, actors.into_iter().map(row))
+    let actors: Vec<&Actor> = actors.into_iter().collect();
+    let mut table = Table::new(COLUMNS, actors.iter().copied().map(row));
+    // Where all actors serve the queues of their types, TYPE says it.
+    if actors.iter().any(|actor| !named_queue(actor).is_empty()) {
+        let cells = actors.iter().map(|actor| Cell::from(or_dash(named_queue(actor))));
+        table.add(Column::named("QUEUE"), cells);
+    }
+    table
+}
+
+/// Returns the queue of an actor; nothing for the default one of its type.
+fn named_queue(actor: &Actor) -> &str {
+    actor.config.as_ref().map_or("", |config| config.queue.as_str())
 }
 
 /// Renders a table of actors, with a column for each of these labels.
@@ -102,6 +114,7 @@ pub(super) fn show(actor: &Actor) -> String {
     let mut facts = vec![
         ("actor", actor.actor_id.clone()),
         ("type", script_type_word(config.script_type)),
+        ("queue", or_dash(&config.queue)),
         ("state", state(actor)),
         ("wanted", word(actor.desired_state().as_str_name(), "DESIRED_STATE_")),
         ("health", word(actor.health().as_str_name(), "HEALTH_")),

@@ -7,6 +7,7 @@ use crate::domain::actors::{ActorLifecycleManager, CommandOutcome};
 use crate::domain::model::actor::ActorStatus;
 use crate::domain::model::actor::StopOptions;
 use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 
@@ -17,6 +18,8 @@ pub struct ActorSelector {
     pub ids: Vec<ActorId>,
     /// Script types of actors.
     pub script_types: Vec<ScriptType>,
+    /// Queues that actors serve.
+    pub queues: Vec<QueueName>,
     /// Labels; an actor needs every one of them.
     pub labels: Vec<(String, String)>,
 }
@@ -27,6 +30,7 @@ impl ActorSelector {
         let (id, config) = (&actor.record.id, &actor.record.config);
         (self.ids.is_empty() || self.ids.contains(id))
             && (self.script_types.is_empty() || self.script_types.contains(&config.script_type))
+            && (self.queues.is_empty() || self.queues.contains(&config.queue()))
             && self.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value))
     }
 }

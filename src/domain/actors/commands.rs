@@ -59,7 +59,9 @@ impl ActorLifecycleManager {
                 return Err(SupervisorError::Internal { what: format!("store actor {id}"), source });
             }
         };
-        self.parts().store.set_template(&config, false).await?;
+        if config.queue.is_none() {
+            self.parts().store.set_template(&config, false).await?;
+        }
         if created {
             let message = format!("actor {id} was made");
             let event = Event::new(record.created_at, self.cause.clone(), EventKind::ActorCreated, message);
@@ -112,6 +114,9 @@ impl ActorLifecycleManager {
             path: config.binary.clone(),
             reason: fault.to_string(),
         })?;
+        if let Some(queue) = config.queue {
+            self.check_queue(queue, config.script_type).await?;
+        }
         if !config.dependencies.is_empty() {
             self.open().await?;
             self.start_order(&config.name, Some(config)).await?;

@@ -1,6 +1,6 @@
 //! The parts of a manager, shared by its commands, its queries and its loops.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::domain::leadership::Leadership;
 use crate::domain::model::actor::{ActorRecord, ActorState, ActorStatus, Desired, Pid};
 use crate::domain::model::health::ActorHealth;
 use crate::domain::model::id::NodeName;
-use crate::domain::model::script_type::PerScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::scaling::queue_stats::QueueStats;
 use crate::domain::usage::UsageTracker;
 use crate::lock::Lock;
@@ -34,8 +34,8 @@ pub(super) struct Core {
     pub(super) tracker: HealthTracker,
     pub(super) leadership: Arc<Leadership>,
     pub(super) queue_stats: Arc<QueueStats>,
-    /// Running actors of other nodes, by script type.
-    pub(super) elsewhere: Lock<PerScriptType<u32>>,
+    /// Running actors of other nodes, by queue.
+    pub(super) elsewhere: Lock<BTreeMap<QueueName, u32>>,
     /// Nodes that have actors, without this one.
     pub(super) other_nodes: Lock<BTreeSet<NodeName>>,
     pub(super) usage: UsageTracker,
@@ -47,10 +47,10 @@ pub(super) struct Core {
 impl Core {
     /// Makes the parts. Nothing is contacted.
     pub(super) fn new(parts: Deps) -> Self {
-        let queue = Arc::clone(parts.supervisor.queue());
+        let (queue, registry) = (Arc::clone(parts.supervisor.queue()), Registry::default());
         Self {
-            observer: Observer::new(Arc::clone(&parts.processes), queue),
-            registry: Registry::default(),
+            observer: Observer::new(Arc::clone(&parts.processes), queue, registry.clone()),
+            registry,
             tracker: HealthTracker::default(),
             leadership: Arc::new(Leadership::new(
                 Arc::<dyn ActorStore>::clone(&parts.store),
@@ -157,12 +157,18 @@ impl Core {
         }
     }
 
+    /// Returns the number of running actors of other nodes at a queue.
+    pub(super) fn running_elsewhere(&self, queue: QueueName) -> u32 {
+        self.elsewhere.lock().get(&queue).copied().unwrap_or_default()
+    }
+
     /// Notes the actors of other nodes: how many run, as far as the queue knows, and where.
     pub(super) fn count_elsewhere(&self, others: &[ActorStatus]) {
-        let mut counts = PerScriptType::<u32>::default();
+        let mut counts = BTreeMap::<QueueName, u32>::new();
         for actor in others.iter().filter(|actor| actor.state == ActorState::Running) {
-            counts[actor.record.config.script_type] += 1;
+            *counts.entry(actor.record.config.queue()).or_default() += 1;
         }
+        self.observer.set_queues_afar(others.iter().filter_map(|actor| actor.record.config.queue).collect());
         *self.elsewhere.lock() = counts;
         *self.other_nodes.lock() = others.iter().map(|actor| actor.record.node.clone()).collect();
     }

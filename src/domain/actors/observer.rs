@@ -1,6 +1,6 @@
 //! The observer polls all processes and presences and publishes the latest observation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::actors::registry::Registry;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::queue_name::QueueName;
 use crate::error::chain;
+use crate::lock::Lock;
 use crate::ports::actor_presence::Presence;
 use crate::ports::process_manager::{Orphan, ProcessInfo, ProcessManager};
 use crate::ports::queue::Queue;
@@ -54,6 +56,8 @@ pub(super) struct Observer {
 struct Shared {
     processes: Arc<dyn ProcessManager>,
     queue: Arc<dyn Queue>,
+    registry: Registry,
+    afar: Lock<BTreeSet<QueueName>>,
     latest: watch::Sender<Arc<Observation>>,
     begun: AtomicU64,
     hurried: AtomicUsize,
@@ -66,16 +70,23 @@ pub(super) struct Hurry {
 }
 
 impl Observer {
-    pub(super) fn new(processes: Arc<dyn ProcessManager>, queue: Arc<dyn Queue>) -> Self {
+    pub(super) fn new(processes: Arc<dyn ProcessManager>, queue: Arc<dyn Queue>, registry: Registry) -> Self {
         let shared = Shared {
             processes,
             queue,
+            registry,
+            afar: Lock::default(),
             latest: watch::Sender::new(Arc::default()),
             begun: AtomicU64::new(0),
             hurried: AtomicUsize::new(0),
             wake: Notify::new(),
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Sets the named queues at which other nodes have actors.
+    pub(super) fn set_queues_afar(&self, queues: BTreeSet<QueueName>) {
+        *self.shared.afar.lock() = queues;
     }
 
     /// Returns the latest observation, and notices of newer ones.
@@ -161,7 +172,7 @@ impl Observer {
         self.shared.latest.send_replace(Arc::new(latest));
     }
 
-    /// Reads all presences; None when the queue does not answer in time.
+    /// Reads the presences at all default queues and at those that actors serve; None when the queue does not answer in time.
     async fn presences(&self) -> Option<BTreeMap<ActorId, Presence>> {
         let queue = &self.shared.queue;
         let presences_of = |name: QueueName| async move {
@@ -174,7 +185,10 @@ impl Observer {
                 presences => presences,
             }
         };
-        let all = futures::future::try_join_all(QueueName::DEFAULTS.into_iter().map(presences_of));
+        let mut named = self.shared.registry.named_queues();
+        named.extend(self.shared.afar.lock().iter());
+        let queues = QueueName::DEFAULTS.into_iter().chain(named);
+        let all = futures::future::try_join_all(queues.map(presences_of));
         let all = tokio::time::timeout(PRESENCE_LIMIT, all).await.ok()?.ok()?;
         Some(all.into_iter().flatten().map(|presence| (presence.actor_id.clone(), presence)).collect())
     }

@@ -1,6 +1,6 @@
 //! The table of the actors' tasks. It is the one shared table of the manager, locked for look-ups only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
@@ -11,6 +11,7 @@ use crate::domain::actors::reply::Reply;
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, StopOptions, Verb};
 use crate::domain::model::event::Cause;
 use crate::domain::model::id::ActorId;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::lock::Lock;
@@ -183,11 +184,17 @@ impl Registry {
         self.lock().values().map(ActorHandle::status).collect()
     }
 
-    /// The same, for actors of one script type.
-    pub(super) fn statuses_of(&self, script_type: ScriptType) -> Vec<ActorStatus> {
+    /// The same, for actors at one queue.
+    pub(super) fn statuses_at(&self, queue: QueueName) -> Vec<ActorStatus> {
         let handles = self.lock();
-        let is_of = |handle: &&ActorHandle| handle.status.borrow().record.config.script_type == script_type;
-        handles.values().filter(is_of).map(ActorHandle::status).collect()
+        let is_there = |handle: &&ActorHandle| handle.status.borrow().record.config.queue() == queue;
+        handles.values().filter(is_there).map(ActorHandle::status).collect()
+    }
+
+    /// Returns the named queues that actors serve.
+    pub(super) fn named_queues(&self) -> BTreeSet<QueueName> {
+        let handles = self.lock();
+        handles.values().filter_map(|handle| handle.status.borrow().record.config.queue).collect()
     }
 
     /// Returns every actor with its script type and the pid of its process, if it has one.

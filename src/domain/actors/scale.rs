@@ -76,7 +76,7 @@ impl ActorLifecycleManager {
         self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
         self.store_replicas(&request).await?;
         let state = self.supervisor().queue().state(script_type.into()).await?;
-        let load = load_on_node(&self.core.registry.statuses_of(script_type), &state);
+        let load = load_on_node(&self.core.registry.statuses_at(script_type.into()), &state);
         let reason = match self.cause.reason.as_str() {
             "" => format!("somebody asked for {replicas}"),
             given => format!("somebody asked for {replicas}: {given}"),
@@ -183,7 +183,7 @@ impl ActorLifecycleManager {
     }
 
     pub(super) fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {
-        actor.record.node == self.parts().node && actor.record.config.script_type == script_type
+        actor.record.node == self.parts().node && actor.record.config.queue() == script_type.into()
     }
 
     /// Stores a decision of scaling, and emits its event if it changed anything.
@@ -218,11 +218,11 @@ impl ActorLifecycleManager {
 #[async_trait]
 impl ScaledActors for ActorLifecycleManager {
     fn own(&self, script_type: ScriptType) -> Vec<ActorStatus> {
-        self.core.registry.statuses_of(script_type)
+        self.core.registry.statuses_at(script_type.into())
     }
 
     fn running_elsewhere(&self, script_type: ScriptType) -> u32 {
-        self.core.elsewhere.lock()[script_type]
+        self.core.running_elsewhere(script_type.into())
     }
 
     async fn carry_out(&self, decision: Decision) {

@@ -30,7 +30,7 @@ pub struct ScriptTypeStatus {
     pub queue_limit: Option<u64>,
     /// Jobs submitted and finished a second.
     pub rates: QueueRates,
-    /// Actors of the script type on all nodes.
+    /// Actors at its default queue on all nodes.
     pub actors: ActorCounts,
     /// The last decision of scaling.
     pub last_decision: Option<ScalingDecision>,
@@ -38,7 +38,7 @@ pub struct ScriptTypeStatus {
     pub next_scaling_at: Option<SystemTime>,
 }
 
-/// Actors of a script type on all nodes.
+/// Actors at the default queue of a script type, on all nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActorCounts {
     /// Whatever their state.
@@ -88,7 +88,7 @@ impl ActorLifecycleManager {
         let (state, template) =
             tokio::join!(queue.state(script_type.into()), self.parts().store.template(script_type));
         let mut counts = ActorCounts::default();
-        for actor in actors.iter().filter(|actor| actor.record.config.script_type == script_type) {
+        for actor in actors.iter().filter(|actor| actor.record.config.queue() == script_type.into()) {
             let running = actor.state == ActorState::Running;
             counts.total += 1;
             counts.running += u32::from(running);

@@ -103,6 +103,13 @@ fn fixed(old: &ActorConfig, new: &ActorConfig) -> Result<(), Violations> {
              make it anew, or make another one"
         );
         violations.add("config.script_type", description);
+    } else if old.queue() != new.queue() {
+        let description = format!(
+            "is {}, and the actor serves the {} queue: delete the actor and make it anew, or make another one",
+            new.queue(),
+            old.queue()
+        );
+        violations.add("config.queue", description);
     }
     violations.into_result()
 }

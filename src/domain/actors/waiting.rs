@@ -59,9 +59,9 @@ pub enum WaitReason {
 /// The actors that could take a job.
 #[derive(Debug, Clone, Default)]
 struct Actors {
-    /// Actors of the script type on this machine.
+    /// Actors of the queue on this machine.
     here: Vec<ActorStatus>,
-    /// Number of running actors of the script type on other machines.
+    /// Number of running actors of the queue on other machines.
     running_elsewhere: u32,
     /// The one that the job is for, if it is for one and that is there.
     target: Option<ActorStatus>,
@@ -76,8 +76,8 @@ impl ActorLifecycleManager {
         if job.state.is_terminal() || job.state == JobState::Running {
             return Ok(None);
         }
-        let script_type = job.spec.script_type;
-        let queue = self.supervisor().queue().state(script_type.into()).await?;
+        let name = job.spec.queue();
+        let queue = self.supervisor().queue().state(name).await?;
         let target = match &job.spec.target_actor {
             None => None,
             Some(id) => match self.actor(id).await {
@@ -87,8 +87,8 @@ impl ActorLifecycleManager {
             },
         };
         let actors = Actors {
-            here: self.core.registry.statuses_of(script_type),
-            running_elsewhere: self.core.elsewhere.lock()[script_type],
+            here: self.core.registry.statuses_at(name),
+            running_elsewhere: self.core.running_elsewhere(name),
             target,
         };
         Ok(wait_reason(job, &queue, actors))

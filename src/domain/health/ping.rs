@@ -47,6 +47,7 @@ pub(super) async fn ping(
         run_timeout: limit,
         queue_timeout: Some(limit),
         result_ttl: PING_TTL,
+        queue: actor.record.config.queue,
         ..JobSpec::new(actor.record.config.script_type, PING_SCRIPT)
     };
     let awaited = supervisor.run(JobRequest::new(spec), limit).await?;

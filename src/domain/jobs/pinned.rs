@@ -1,6 +1,6 @@
 //! Jobs that are for one actor only: whether there is such an actor.
 //!
-//! An actor is there if it has a record, running or not, or if it has announced itself at the queue of its script type. A job
+//! An actor is there if it has a record, running or not, or if it has announced itself at the queue of the job. A job
 //! for one that is not is refused. One that is accepted while its actor is being deleted is lost by the deletion, or by
 //! the look that follows each submit.
 
@@ -20,9 +20,8 @@ impl Supervisor {
     ) -> Result<Option<SupervisorError>, SupervisorError> {
         let (Some(target), JobKind::Script) = (&spec.target_actor, spec.kind) else { return Ok(None) };
         let record = self.store.get(target).await?;
-        let known = record.as_ref().map(|record| record.config.script_type);
-        // Actors with a record are at the default queues.
-        if known == Some(spec.script_type) && spec.queue.is_none() {
+        let known = record.map(|record| (record.config.script_type, record.config.queue()));
+        if known.is_some_and(|(_type, queue)| queue == spec.queue()) {
             return Ok(None);
         }
         let announced = self.queue.presences(spec.queue()).await?;
@@ -30,14 +29,15 @@ impl Supervisor {
             return Ok(None);
         }
         Ok(Some(match known {
-            Some(_any_type) if spec.queue.is_some() => {
+            Some((script_type, queue)) if script_type == spec.script_type || spec.queue.is_some() => {
                 let description = format!(
-                    "is {target}, which is not at queue {}: name an actor that is there, or none",
+                    "is {target}, which serves queue {queue}, and the job is for queue {}: name that queue in job.queue, \
+                     or an actor that is there",
                     spec.queue()
                 );
                 Violations::one("job.target_actor_id", description).into()
             }
-            Some(script_type) => {
+            Some((script_type, _queue)) => {
                 let description = format!(
                     "is {target}, an actor for {script_type}, and the job is for {}: name one of that type, or none",
                     spec.script_type

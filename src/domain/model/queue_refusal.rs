@@ -4,7 +4,7 @@ use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// Reason for which a call about a queue is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueRefusal {
     /// There is no such queue.
     #[error("there is no queue {0}")]
@@ -27,7 +27,24 @@ pub enum QueueRefusal {
         /// Actors that are there.
         actors: u64,
     },
+    /// Actors are meant for the queue, whether they run or not.
+    #[error("queue {name} has actors: {some}{}", more(*.actors, .some))]
+    HasActors {
+        /// Name of the queue.
+        name: QueueName,
+        /// Number of these actors.
+        actors: u64,
+        /// Names of some of them, with commas.
+        some: String,
+    },
     /// The queue is the default one of a script type.
     #[error("{0} is the default queue of a script type, which is always there")]
     Default(QueueName),
+}
+
+fn more(all: u64, some: &str) -> String {
+    match all.saturating_sub(some.split(", ").count() as u64) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
 }

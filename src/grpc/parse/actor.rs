@@ -10,6 +10,7 @@ use crate::domain::model::actor::{
 };
 use crate::domain::model::id::ActorId;
 use crate::domain::model::limits::MAX_TIMEOUT;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::MAX_REPLICAS;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::quoted;
@@ -57,6 +58,7 @@ pub(crate) struct Scale {
 #[derive(Debug)]
 pub(crate) struct ActorFilter {
     script_types: Vec<ScriptType>,
+    queues: Vec<QueueName>,
     states: Vec<ActorState>,
     labels: Vec<(String, String)>,
     node: Option<String>,
@@ -69,6 +71,7 @@ impl ActorFilter {
     pub(crate) fn lets_through(&self, actor: &ActorStatus) -> bool {
         let config = &actor.record.config;
         (self.script_types.is_empty() || self.script_types.contains(&config.script_type))
+            && (self.queues.is_empty() || self.queues.contains(&config.queue()))
             && (self.states.is_empty() || self.states.contains(&actor.state))
             && self.node.as_deref().is_none_or(|node| node == actor.record.node.as_str())
             && self.labels.iter().all(|(name, value)| config.labels.get(name) == Some(value))
@@ -202,6 +205,7 @@ pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<
     let v = &mut violations;
     let filter = ActorFilter {
         script_types: each(v, "script_types", request.script_types, script_type),
+        queues: selector::queues(v, "queues", request.queues),
         states: each(v, "states", request.states, state),
         labels: selector::labels(v, "labels", request.labels),
         node: given(request.node),
@@ -252,6 +256,9 @@ pub(super) fn actor_config(
     let v = violations;
     let kind = v.keep("script_type", script_type(config.script_type)).unwrap_or(ScriptType::OSIS);
     let mut parsed = ActorConfig::new(actor_id.to_owned(), PathBuf::from(config.binary_path), kind);
+    if let Some(queue) = optional(v, "queue", given(config.queue), |raw| QueueName::parse(&raw)) {
+        parsed = parsed.with_queue(queue);
+    }
     parsed.args = config.args;
     parsed.env = config.env;
     parsed.env_from_file =

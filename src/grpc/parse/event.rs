@@ -102,10 +102,12 @@ pub(crate) fn list_events(request: pb::ListEventsRequest) -> Result<ListRequest<
 pub(crate) fn watch_health(request: pb::WatchHealthRequest) -> Result<WatchHealth, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
-    let pb::ActorSelector { actor_ids, script_types, labels, all: _ } = request.selector.unwrap_or_default();
+    let pb::ActorSelector { actor_ids, script_types, labels, all: _, queues } =
+        request.selector.unwrap_or_default();
     let selector = ActorSelector {
         ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
         script_types: each(v, "selector.script_types", script_types, script_type),
+        queues: super::selector::queues(v, "selector.queues", queues),
         labels: super::selector::labels(v, "selector.labels", labels),
     };
     let filter = EventFilter {

@@ -161,15 +161,12 @@ pub(crate) fn get_job(request: &pb::GetJobRequest) -> Result<(JobId, JobView), V
     complete(id, violations).map(|id| (id, view))
 }
 
-/// Most queues in one list of jobs, each of which is read for itself.
-const MAX_QUEUES: usize = 100;
-
 /// Parses a ListJobs request.
 pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobFilter>, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
     let filter = JobFilter {
-        queues: queues(v, request.queues),
+        queues: selector::queues(v, "queues", request.queues),
         script_types: each(v, "script_types", request.script_types, script_type),
         states: each(v, "states", request.states, state),
         caller_id: given(request.caller_id),
@@ -291,15 +288,6 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
 /// Parses a priority.
 fn priority(level: i32) -> Result<Priority, String> {
     Priority::new(level.into())
-}
-
-/// Parses the names of queues.
-fn queues(violations: &mut Violations, names: Vec<String>) -> Vec<QueueName> {
-    if names.len() > MAX_QUEUES {
-        violations.add("queues", format!("has {} names: use at most {MAX_QUEUES}", names.len()));
-        return Vec::new();
-    }
-    each(violations, "queues", names, |raw| QueueName::parse(&raw))
 }
 
 /// Parses JSON that every engine can hold; it is passed on as it stands.

@@ -85,6 +85,12 @@ pub(crate) fn settings(
             part.add("script_type", format!("is not {script_type}, of which this is to be the template"));
         }
         let template = actor_config(&usual_name(script_type), template, &mut part);
+        if let Some(queue) = template.queue {
+            part.add(
+                "queue",
+                format!("is {queue}, and this is the template for the default queue: leave it out"),
+            );
+        }
         violations.nest("actor_template", part);
         template
     });

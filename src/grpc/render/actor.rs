@@ -109,6 +109,7 @@ pub(crate) fn config(config: ActorConfig, view: ActorView) -> pb::ActorConfig {
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     pb::ActorConfig {
         script_type: script_type(config.script_type).into(),
+        queue: config.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         binary_path: path(config.binary),
         args: config.args,
         env,

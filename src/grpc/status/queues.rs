@@ -25,6 +25,14 @@ impl From<QueueRefusal> for Failure {
                     .with("jobs", jobs)
                     .with("actors", actors)
             }
+            QueueRefusal::HasActors { name, actors, ref some } => {
+                let message = format!("{refusal}; delete them first");
+                Self::new(Code::FailedPrecondition, Reason::QueueInUse, message)
+                    .precondition("queue", &name)
+                    .with("jobs", 0)
+                    .with("actors", actors)
+                    .with("actor_ids", some)
+            }
             QueueRefusal::Default(name) => {
                 let what = format!("is {name}, the default queue of a script type, which is always there");
                 Violations::one("queue", what).into()

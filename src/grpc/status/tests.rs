@@ -64,6 +64,10 @@ fn expected(error: &SupervisorError) -> Expected {
         E::Queue(QueueRefusal::InUse { .. }) => {
             (Code::FailedPrecondition, "QUEUE_IN_USE", &["actors", "jobs", "queue"], "precondition")
         }
+        E::Queue(QueueRefusal::HasActors { .. }) => {
+            let keys = &["actor_ids", "actors", "jobs", "queue"];
+            (Code::FailedPrecondition, "QUEUE_IN_USE", keys, "precondition")
+        }
         E::Queue(QueueRefusal::Default(_)) => (Code::InvalidArgument, "INVALID_FIELD", &[], "fields"),
         E::QueueFull { .. } => {
             (Code::ResourceExhausted, "QUEUE_FULL", &["limit", "queued", "script_type"], "retry")
@@ -145,6 +149,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::Queue(QueueRefusal::NotFound(gpu)),
         E::Queue(QueueRefusal::Exists { name: gpu, serves: ScriptType::Python }),
         E::Queue(QueueRefusal::InUse { name: gpu, jobs: 2, actors: 1 }),
+        E::Queue(QueueRefusal::HasActors { name: gpu, actors: 2, some: "a, b".to_owned() }),
         E::Queue(QueueRefusal::Default(ScriptType::V.into())),
         E::QueueFull { queue: ScriptType::OSIS.into(), queued: 5, limit: 5 },
         E::QuotaReached(QuotaReached { is_running: true, used: 5, limit: 5 }),

@@ -103,7 +103,7 @@ async fn three_misses_a_pause_apart_lead_to_a_restart_after_which_nothing_is_hel
         worker.announce(false).await.unwrap();
         answer(&worker).await;
     };
-    for_time(&world, reborn, Duration::from_secs(60)).await;
+    Box::pin(for_time(&world, reborn, Duration::from_secs(60))).await;
     // The monitor that was dropped with its ping in the air is followed by one that pings again.
     assert_eq!(events_of(&mut told), ["sent", "failed", "restarted", "unhealthy"]);
     let health = world.manager.actor(&actor).await.unwrap().health;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::confinement::ConfinementRecord;
-use super::json::{VERSION, check_version, corrupt, decode, encode, span_millis};
+use super::json::{NAMED_QUEUES, VERSION, check_version, corrupt, decode, encode, span_millis};
 use super::shared::HealthSettingsRecord;
 use super::words::{DesiredWord, FaultWord, ManagedByWord, ReadinessWord, RestartModeWord};
 use super::{millis, time_of};
@@ -16,6 +16,7 @@ use crate::domain::model::actor::{
 };
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
@@ -25,6 +26,8 @@ struct ConfigRecord {
     name: String,
     binary: PathBuf,
     script_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queue: Option<String>,
     #[serde(default)]
     args: Vec<String>,
     #[serde(default)]
@@ -120,6 +123,12 @@ struct FaultRecord {
     message: String,
 }
 
+/// The version of the record of an actor. A supervisor that does not know queues by name would start the actor at another
+/// queue, and write the record without this one: it is to leave it alone.
+fn version_of(config: &ActorConfig) -> u32 {
+    if config.queue.is_some() { NAMED_QUEUES } else { VERSION }
+}
+
 /// Encodes a config.
 pub(in super::super) fn encode_config(config: &ActorConfig) -> Result<String, StoreFault> {
     encode(&what_actor(&config.name), &config_record(config))
@@ -150,7 +159,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
         operation,
     } = record;
     let stored = StoredActor {
-        version: VERSION,
+        version: version_of(config),
         id: id.as_str().to_owned(),
         node: node.as_str().to_owned(),
         config: config_record(config),
@@ -233,10 +242,11 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
     let config = config.clone();
     let RestartPolicy { mode, backoff, reset_after, max_restarts, window } = config.restart;
     ConfigRecord {
-        version: VERSION,
+        version: version_of(&config),
         name: config.name,
         binary: config.binary,
         script_type: config.script_type.as_str().to_owned(),
+        queue: config.queue.map(|queue| queue.to_string()),
         args: config.args,
         env: config.env,
         env_from_file: config.env_from_file,
@@ -265,9 +275,12 @@ fn config_record(config: &ActorConfig) -> ConfigRecord {
 fn config_of(what: &str, record: ConfigRecord) -> Result<ActorConfig, StoreFault> {
     check_version(what, record.version)?;
     let script_type = ScriptType::parse(&record.script_type).map_err(|error| corrupt(what, error))?;
+    let queue = record.queue.map(|queue| QueueName::parse(&queue)).transpose();
+    let queue = queue.map_err(|error| corrupt(what, error))?;
     let RestartRecord { mode, initial_backoff_ms, max_backoff_ms, reset_after_ms, max_restarts, window_ms } =
         record.restart;
     Ok(ActorConfig {
+        queue,
         args: record.args,
         env: record.env,
         env_from_file: record.env_from_file,
@@ -309,4 +322,22 @@ pub(super) fn exit_status(code: Option<i32>, signal: Option<i32>) -> ExitStatus 
 /// Names the record of an actor in errors.
 fn what_actor(name: &str) -> String {
     format!("the record of actor {name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supervisor_that_knows_no_named_queues_leaves_their_actors_alone() {
+        let config = ActorConfig::new("big_0".to_owned(), PathBuf::from("/bin/a"), ScriptType::OSIS);
+        let version = |config: &ActorConfig| {
+            let json: serde_json::Value = serde_json::from_str(&encode_config(config).unwrap()).unwrap();
+            (json["version"].as_u64(), json.get("queue").cloned())
+        };
+        assert_eq!(version(&config), (Some(1), None), "as it was");
+        let named = config.with_queue(QueueName::parse("osis-big").unwrap());
+        assert_eq!(version(&named), (Some(2), Some("osis-big".into())));
+        assert_eq!(decode_config("big_0", &encode_config(&named).unwrap()).unwrap(), named);
+    }
 }

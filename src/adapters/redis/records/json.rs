@@ -10,6 +10,8 @@ use crate::ports::store_fault::StoreFault;
 
 /// Version of all JSON records. It grows when a field changes its meaning; a new field with a default does not need that.
 pub(super) const VERSION: u32 = 1;
+/// Version of records of actors at queues that were created by name.
+pub(super) const NAMED_QUEUES: u32 = 2;
 
 /// Writes a record; `what` names it in errors, as in the other functions.
 pub(super) fn encode(what: &str, record: &impl Serialize) -> Result<String, StoreFault> {
@@ -30,7 +32,7 @@ pub(super) fn decode<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, S
 
 /// Refuses a record of a newer version.
 pub(super) fn check_version(what: &str, version: u32) -> Result<(), StoreFault> {
-    if version <= VERSION {
+    if version <= NAMED_QUEUES {
         return Ok(());
     }
     Err(corrupt(what, format!("version {version} is newer than this program: upgrade it")))

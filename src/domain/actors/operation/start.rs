@@ -184,10 +184,7 @@ impl Operation {
         let observation = self.observer.latest();
         match self.process(&observation) {
             Some(ProcessState::Running { .. }) => {
-                format!(
-                    "its process runs, but has not announced itself at the {} queue",
-                    self.config.script_type
-                )
+                format!("its process runs, but has not announced itself at the {} queue", self.config.queue())
             }
             Some(ProcessState::Starting { .. }) => match &self.config.health_check {
                 Some(check) => {
@@ -262,6 +259,9 @@ impl Operation {
         // A Redis that is away now is no reason not to start; then nobody will take it for an orphan.
         if let Ok(Some(epoch)) = self.parts.store.epoch().await {
             env.insert(REALM_MARK.to_owned(), epoch);
+        }
+        if let Some(queue) = self.config.queue {
+            env.insert("HERO_QUEUE".to_owned(), queue.to_string());
         }
         env.insert(ACTOR_MARK.to_owned(), self.id.to_string());
         let mut restart = self.config.restart;

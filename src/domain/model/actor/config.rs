@@ -82,6 +82,8 @@ pub struct ActorConfig {
     pub binary: PathBuf,
     /// The language that it runs.
     pub script_type: ScriptType,
+    /// The queue that it takes jobs from; None for the default queue of its script type.
+    pub queue: Option<QueueName>,
     /// Arguments, each passed on exactly as it stands.
     pub args: Vec<String>,
     /// Environment, beside what the supervisor gives every actor: `HERO_ACTOR_ID`, `REDIS_URL` and others.
@@ -117,7 +119,7 @@ pub struct ActorConfig {
 impl ActorConfig {
     /// The queue that it takes jobs from.
     pub fn queue(&self) -> QueueName {
-        self.script_type.into()
+        self.queue.unwrap_or_else(|| self.script_type.into())
     }
 
     /// An actor with all defaults.
@@ -126,6 +128,7 @@ impl ActorConfig {
             name,
             binary,
             script_type,
+            queue: None,
             args: Vec::new(),
             env: BTreeMap::new(),
             env_from_file: BTreeMap::new(),
@@ -159,6 +162,12 @@ impl ActorConfig {
     /// Sets the arguments.
     pub fn with_args(mut self, args: Vec<String>) -> Self {
         self.args = args;
+        self
+    }
+
+    /// Sets the queue that it takes jobs from. The default queue of its script type is the same as none.
+    pub fn with_queue(mut self, queue: QueueName) -> Self {
+        self.queue = Some(queue).filter(|queue| *queue != QueueName::default_of(self.script_type));
         self
     }
 
@@ -246,6 +255,11 @@ impl ActorConfig {
         if !self.binary.as_os_str().is_empty() && !self.binary.is_absolute() {
             let path = quoted(&self.binary.to_string_lossy());
             violations.add("binary_path", format!("{path} is not an absolute path"));
+        }
+        if let Some(other) = self.queue.and_then(|queue| queue.default_type()) {
+            let own = self.script_type;
+            violations
+                .add("queue", format!("is {other}, which takes {other} jobs, and the actor runs {own}"));
         }
         if self.binary.to_string_lossy().contains('\0') {
             violations.add("binary_path", "has a NUL character");
@@ -339,49 +353,4 @@ fn check_items(field: &str, items: &[String], violations: &mut Violations) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config() -> ActorConfig {
-        ActorConfig::new("osis_actor_0".to_owned(), PathBuf::from("/bin/osis_actor"), ScriptType::OSIS)
-    }
-
-    #[test]
-    fn all_violations_are_told_at_once() {
-        let mut bad = config();
-        bad.binary = PathBuf::from("osis_actor");
-        bad.args = vec!["ok".to_owned(), "nul\0".to_owned()];
-        bad.dependencies = vec![String::new(), "osis_actor_0".to_owned()];
-        bad.sha256 = Some("abc".to_owned());
-        let violations = bad.validate().unwrap_err();
-        let fields: Vec<&str> = violations.iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, ["binary_path", "args[1]", "dependencies[0]", "dependencies[1]", "binary_sha256"]);
-    }
-
-    #[test]
-    fn a_definition_has_a_limit_in_all() {
-        let mut large = config();
-        large.args = vec!["x".repeat(60_000); 2];
-        assert_eq!(large.validate(), Ok(()));
-        large.env = BTreeMap::from([("CERTIFICATE".to_owned(), "c".repeat(20_000))]);
-        let told = large.validate().unwrap_err().to_string();
-        assert!(told.contains("more than 131072"), "{told}");
-    }
-
-    #[test]
-    fn names_of_variables_show_as_they_are() {
-        for name in ["", "A=B", "A B", "a\nb", "\u{1b}[31m", "a\u{200b}", "HERO_LEASE"] {
-            let mut bad = config();
-            bad.env = BTreeMap::from([(name.to_owned(), "1".to_owned())]);
-            assert!(bad.validate().is_err(), "{name:?}");
-        }
-        let mut good = config();
-        good.env = BTreeMap::from([("A.b-1".to_owned(), "any\nthing".to_owned())]);
-        assert_eq!(good.validate(), Ok(()));
-    }
-
-    #[test]
-    fn a_plain_config_is_fine() {
-        assert_eq!(config().validate(), Ok(()));
-    }
-}
+mod tests;

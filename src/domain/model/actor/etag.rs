@@ -36,6 +36,7 @@ impl Fields {
             name,
             binary,
             script_type,
+            queue,
             args,
             env,
             env_from_file,
@@ -71,6 +72,9 @@ impl Fields {
         self.map(labels);
         self.health(health);
         self.confinement(confinement);
+        if let Some(queue) = queue {
+            self.text(queue.as_str());
+        }
         // Definitions without them have the etag that supervisors of before have given them.
         if !env_from_file.is_empty() || !secret_env.is_empty() {
             self.number(env_from_file.len() as u64);

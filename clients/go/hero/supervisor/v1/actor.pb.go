@@ -609,7 +609,7 @@ func (LogEntry_Stream) EnumDescriptor() ([]byte, []int) {
 // Numbers 20 to 29 are kept free for the stop signal of the process and the like.
 type ActorConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The script type whose queue the actor serves.
+	// Required. The script type whose jobs the actor runs.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
 	// supervisor, in its PATH or in /usr/local/bin; the response has its path.
@@ -662,7 +662,10 @@ type ActorConfig struct {
 	EnvFromFile map[string]string `protobuf:"bytes,30,rep,name=env_from_file,json=envFromFile,proto3" json:"env_from_file,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Names of environment variables whose values are secret although their names do not look so; at most 256. Callers
 	// that are not admins get "***" in place of the values. Default: none.
-	SecretEnv     []string `protobuf:"bytes,31,rep,name=secret_env,json=secretEnv,proto3" json:"secret_env,omitempty"`
+	SecretEnv []string `protobuf:"bytes,31,rep,name=secret_env,json=secretEnv,proto3" json:"secret_env,omitempty"`
+	// The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+	// the default queue of script_type; responses leave that out.
+	Queue         string `protobuf:"bytes,32,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -842,6 +845,13 @@ func (x *ActorConfig) GetSecretEnv() []string {
 		return x.SecretEnv
 	}
 	return nil
+}
+
+func (x *ActorConfig) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
 }
 
 // The user and the groups of a process, each by name or number. Requires a process manager that runs as root.
@@ -1686,7 +1696,9 @@ type ActorSelector struct {
 	// Labels that an actor must have, all of them.
 	Labels map[string]string `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Every actor on the machine of this supervisor.
-	All           bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
+	All bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`
+	// Queues that actors serve, at most 100; the default queue of a script type has its name.
+	Queues        []string `protobuf:"bytes,5,rep,name=queues,proto3" json:"queues,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1747,6 +1759,13 @@ func (x *ActorSelector) GetAll() bool {
 		return x.All
 	}
 	return false
+}
+
+func (x *ActorSelector) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
 }
 
 // One line of the log of an actor or a script.
@@ -1817,7 +1836,7 @@ var File_hero_supervisor_v1_actor_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xd7\n" +
+	"\x1ehero/supervisor/v1/actor.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xed\n" +
 	"\n" +
 	"\vActorConfig\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
@@ -1845,7 +1864,8 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x18die_with_process_manager\x18\x13 \x01(\bR\x15dieWithProcessManager\x12T\n" +
 	"\renv_from_file\x18\x1e \x03(\v20.hero.supervisor.v1.ActorConfig.EnvFromFileEntryR\venvFromFile\x12\x1d\n" +
 	"\n" +
-	"secret_env\x18\x1f \x03(\tR\tsecretEnv\x1a6\n" +
+	"secret_env\x18\x1f \x03(\tR\tsecretEnv\x12\x14\n" +
+	"\x05queue\x18  \x01(\tR\x05queue\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
@@ -1994,12 +2014,13 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\n" +
 	"OUTCOME_OK\x10\x01\x12\x15\n" +
 	"\x11OUTCOME_TIMED_OUT\x10\x02\x12\x12\n" +
-	"\x0eOUTCOME_FAILED\x10\x03\"\x83\x02\n" +
+	"\x0eOUTCOME_FAILED\x10\x03\"\x9b\x02\n" +
 	"\rActorSelector\x12\x1b\n" +
 	"\tactor_ids\x18\x01 \x03(\tR\bactorIds\x12A\n" +
 	"\fscript_types\x18\x02 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x12E\n" +
 	"\x06labels\x18\x03 \x03(\v2-.hero.supervisor.v1.ActorSelector.LabelsEntryR\x06labels\x12\x10\n" +
-	"\x03all\x18\x04 \x01(\bR\x03all\x1a9\n" +
+	"\x03all\x18\x04 \x01(\bR\x03all\x12\x16\n" +
+	"\x06queues\x18\x05 \x03(\tR\x06queues\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x01\n" +

@@ -84,7 +84,8 @@ const (
 	ErrorReason_ERROR_REASON_WRONG_NODE ErrorReason = 36
 	// INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause.
 	ErrorReason_ERROR_REASON_ACTOR_STOP_FAILED ErrorReason = 37
-	// FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+	// FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors, and actor_ids with
+	// some actors that are meant for it.
 	ErrorReason_ERROR_REASON_QUEUE_IN_USE ErrorReason = 38
 	// ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id.
 	ErrorReason_ERROR_REASON_CONFLICT ErrorReason = 40

@@ -1368,7 +1368,9 @@ type ListActorsRequest struct {
 	// The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
 	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// The parts of each definition to return. Default: ACTOR_VIEW_BASIC.
-	View          ActorView `protobuf:"varint,7,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
+	View ActorView `protobuf:"varint,7,opt,name=view,proto3,enum=hero.supervisor.v1.ActorView" json:"view,omitempty"`
+	// Matches actors at these queues, at most 100; the default queue of a script type has its name.
+	Queues        []string `protobuf:"bytes,8,rep,name=queues,proto3" json:"queues,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1450,6 +1452,13 @@ func (x *ListActorsRequest) GetView() ActorView {
 		return x.View
 	}
 	return ActorView_ACTOR_VIEW_UNSPECIFIED
+}
+
+func (x *ListActorsRequest) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
 }
 
 // Response of ListActors.
@@ -6922,7 +6931,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x04view\x18\x02 \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\x12>\n" +
 	"\rusage_history\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fusageHistory\"C\n" +
 	"\x10GetActorResponse\x12/\n" +
-	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"\x98\x03\n" +
+	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"\xb0\x03\n" +
 	"\x11ListActorsRequest\x12A\n" +
 	"\fscript_types\x18\x01 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x127\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x1f.hero.supervisor.v1.Actor.StateR\x06states\x12I\n" +
@@ -6931,7 +6940,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x06 \x01(\tR\tpageToken\x121\n" +
-	"\x04view\x18\a \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\x1a9\n" +
+	"\x04view\x18\a \x01(\x0e2\x1d.hero.supervisor.v1.ActorViewR\x04view\x12\x16\n" +
+	"\x06queues\x18\b \x03(\tR\x06queues\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x01\n" +

@@ -148,8 +148,9 @@ class ActorConfig(google.protobuf.message.Message):
     DIE_WITH_PROCESS_MANAGER_FIELD_NUMBER: builtins.int
     ENV_FROM_FILE_FIELD_NUMBER: builtins.int
     SECRET_ENV_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The script type whose queue the actor serves."""
+    """Required. The script type whose jobs the actor runs."""
     binary_path: builtins.str
     """Absolute path of the program on the machine of the supervisor. Default: the program for the script type beside the
     supervisor, in its PATH or in /usr/local/bin; the response has its path.
@@ -167,6 +168,10 @@ class ActorConfig(google.protobuf.message.Message):
     die_with_process_manager: builtins.bool
     """Kills the process when its process manager dies, so that no process survives unobserved. The built-in runner
     always does so. Default: false.
+    """
+    queue: builtins.str
+    """The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+    the default queue of script_type; responses leave that out.
     """
     @property
     def args(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -261,9 +266,10 @@ class ActorConfig(google.protobuf.message.Message):
         die_with_process_manager: builtins.bool = ...,
         env_from_file: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         secret_env: collections.abc.Iterable[builtins.str] | None = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "health_policy", b"health_policy", "limits", b"limits", "restart_policy", b"restart_policy", "run_as", b"run_as", "start_timeout", b"start_timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "env_from_file", b"env_from_file", "env_names", b"env_names", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "secret_env", b"secret_env", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["args", b"args", "binary_path", b"binary_path", "binary_sha256", b"binary_sha256", "dependencies", b"dependencies", "die_with_process_manager", b"die_with_process_manager", "drain_timeout", b"drain_timeout", "env", b"env", "env_from_file", b"env_from_file", "env_names", b"env_names", "health_check", b"health_check", "health_policy", b"health_policy", "labels", b"labels", "limits", b"limits", "no_new_privileges", b"no_new_privileges", "queue", b"queue", "readiness", b"readiness", "restart_policy", b"restart_policy", "run_as", b"run_as", "script_type", b"script_type", "secret_env", b"secret_env", "start_timeout", b"start_timeout", "working_dir", b"working_dir"]) -> None: ...
 
 global___ActorConfig = ActorConfig
 
@@ -945,6 +951,7 @@ class ActorSelector(google.protobuf.message.Message):
     SCRIPT_TYPES_FIELD_NUMBER: builtins.int
     LABELS_FIELD_NUMBER: builtins.int
     ALL_FIELD_NUMBER: builtins.int
+    QUEUES_FIELD_NUMBER: builtins.int
     all: builtins.bool
     """Every actor on the machine of this supervisor."""
     @property
@@ -959,6 +966,10 @@ class ActorSelector(google.protobuf.message.Message):
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Labels that an actor must have, all of them."""
 
+    @property
+    def queues(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Queues that actors serve, at most 100; the default queue of a script type has its name."""
+
     def __init__(
         self,
         *,
@@ -966,8 +977,9 @@ class ActorSelector(google.protobuf.message.Message):
         script_types: collections.abc.Iterable[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType] | None = ...,
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         all: builtins.bool = ...,
+        queues: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["actor_ids", b"actor_ids", "all", b"all", "labels", b"labels", "script_types", b"script_types"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_ids", b"actor_ids", "all", b"all", "labels", b"labels", "queues", b"queues", "script_types", b"script_types"]) -> None: ...
 
 global___ActorSelector = ActorSelector
 

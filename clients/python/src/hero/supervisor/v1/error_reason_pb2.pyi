@@ -81,7 +81,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_ACTOR_STOP_FAILED: _ErrorReason.ValueType  # 37
     """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
     ERROR_REASON_QUEUE_IN_USE: _ErrorReason.ValueType  # 38
-    """FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors."""
+    """FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors, and actor_ids with
+    some actors that are meant for it.
+    """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 40
     """ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id."""
     ERROR_REASON_OPERATION_IN_PROGRESS: _ErrorReason.ValueType  # 41
@@ -241,7 +243,9 @@ ERROR_REASON_WRONG_NODE: ErrorReason.ValueType  # 36
 ERROR_REASON_ACTOR_STOP_FAILED: ErrorReason.ValueType  # 37
 """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
 ERROR_REASON_QUEUE_IN_USE: ErrorReason.ValueType  # 38
-"""FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors."""
+"""FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors, and actor_ids with
+some actors that are meant for it.
+"""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 40
 """ABORTED: the actor or the settings have changed at the same time. Read them again and repeat. Metadata: actor_id."""
 ERROR_REASON_OPERATION_IN_PROGRESS: ErrorReason.ValueType  # 41

@@ -620,6 +620,7 @@ class ListActorsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
     VIEW_FIELD_NUMBER: builtins.int
+    QUEUES_FIELD_NUMBER: builtins.int
     node: builtins.str
     """Matches the actors of this machine."""
     page_size: builtins.int
@@ -640,6 +641,10 @@ class ListActorsRequest(google.protobuf.message.Message):
     def labels(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
         """Matches actors that have all these labels."""
 
+    @property
+    def queues(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Matches actors at these queues, at most 100; the default queue of a script type has its name."""
+
     def __init__(
         self,
         *,
@@ -650,8 +655,9 @@ class ListActorsRequest(google.protobuf.message.Message):
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
         view: hero.supervisor.v1.actor_pb2.ActorView.ValueType = ...,
+        queues: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["labels", b"labels", "node", b"node", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "states", b"states", "view", b"view"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["labels", b"labels", "node", b"node", "page_size", b"page_size", "page_token", b"page_token", "queues", b"queues", "script_types", b"script_types", "states", b"states", "view", b"view"]) -> None: ...
 
 global___ListActorsRequest = ListActorsRequest
 

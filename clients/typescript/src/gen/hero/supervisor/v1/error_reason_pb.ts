@@ -187,7 +187,8 @@ export enum ErrorReason {
   ACTOR_STOP_FAILED = 37,
 
   /**
-   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors, and actor_ids with
+   * some actors that are meant for it.
    *
    * @generated from enum value: ERROR_REASON_QUEUE_IN_USE = 38;
    */

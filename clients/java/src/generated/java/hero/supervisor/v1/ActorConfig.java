@@ -49,6 +49,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.LazyStringArrayList.emptyList();
     secretEnv_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -239,7 +240,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. The script type whose queue the actor serves.
+   * Required. The script type whose jobs the actor runs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -250,7 +251,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The script type whose queue the actor serves.
+   * Required. The script type whose jobs the actor runs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1272,6 +1273,55 @@ java.lang.String defaultValue) {
     return secretEnv_.getByteString(index);
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 32;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+   * the default queue of script_type; responses leave that out.
+   * </pre>
+   *
+   * <code>string queue = 32 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+   * the default queue of script_type; responses leave that out.
+   * </pre>
+   *
+   * <code>string queue = 32 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1357,6 +1407,9 @@ java.lang.String defaultValue) {
         30);
     for (int i = 0; i < secretEnv_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 31, secretEnv_.getRaw(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 32, queue_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -1481,6 +1534,9 @@ java.lang.String defaultValue) {
       size += dataSize;
       size += 2 * getSecretEnvList().size();
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(32, queue_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1554,6 +1610,8 @@ java.lang.String defaultValue) {
         other.internalGetEnvFromFile())) return false;
     if (!getSecretEnvList()
         .equals(other.getSecretEnvList())) return false;
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1635,6 +1693,8 @@ java.lang.String defaultValue) {
       hash = (37 * hash) + SECRET_ENV_FIELD_NUMBER;
       hash = (53 * hash) + getSecretEnvList().hashCode();
     }
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1863,6 +1923,7 @@ java.lang.String defaultValue) {
       internalGetMutableEnvFromFile().clear();
       secretEnv_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      queue_ = "";
       return this;
     }
 
@@ -1985,6 +2046,9 @@ java.lang.String defaultValue) {
         secretEnv_.makeImmutable();
         result.secretEnv_ = secretEnv_;
       }
+      if (((from_bitField0_ & 0x00200000) != 0)) {
+        result.queue_ = queue_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -2097,6 +2161,11 @@ java.lang.String defaultValue) {
           ensureSecretEnvIsMutable();
           secretEnv_.addAll(other.secretEnv_);
         }
+        onChanged();
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00200000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -2258,6 +2327,11 @@ java.lang.String defaultValue) {
               secretEnv_.add(s);
               break;
             } // case 250
+            case 258: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00200000;
+              break;
+            } // case 258
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2278,7 +2352,7 @@ java.lang.String defaultValue) {
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. The script type whose queue the actor serves.
+     * Required. The script type whose jobs the actor runs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2289,7 +2363,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The script type whose queue the actor serves.
+     * Required. The script type whose jobs the actor runs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2304,7 +2378,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The script type whose queue the actor serves.
+     * Required. The script type whose jobs the actor runs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2317,7 +2391,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The script type whose queue the actor serves.
+     * Required. The script type whose jobs the actor runs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -2333,7 +2407,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Required. The script type whose queue the actor serves.
+     * Required. The script type whose jobs the actor runs.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -4950,6 +5024,103 @@ java.lang.String defaultValue) {
       ensureSecretEnvIsMutable();
       secretEnv_.add(value);
       bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+     * the default queue of script_type; responses leave that out.
+     * </pre>
+     *
+     * <code>string queue = 32 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+     * the default queue of script_type; responses leave that out.
+     * </pre>
+     *
+     * <code>string queue = 32 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+     * the default queue of script_type; responses leave that out.
+     * </pre>
+     *
+     * <code>string queue = 32 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+     * the default queue of script_type; responses leave that out.
+     * </pre>
+     *
+     * <code>string queue = 32 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00200000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+     * the default queue of script_type; responses leave that out.
+     * </pre>
+     *
+     * <code>string queue = 32 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00200000;
       onChanged();
       return this;
     }

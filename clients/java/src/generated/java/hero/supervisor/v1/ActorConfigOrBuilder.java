@@ -12,7 +12,7 @@ public interface ActorConfigOrBuilder extends
 
   /**
    * <pre>
-   * Required. The script type whose queue the actor serves.
+   * Required. The script type whose jobs the actor runs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface ActorConfigOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. The script type whose queue the actor serves.
+   * Required. The script type whose jobs the actor runs.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -683,4 +683,26 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getSecretEnvBytes(int index);
+
+  /**
+   * <pre>
+   * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+   * the default queue of script_type; responses leave that out.
+   * </pre>
+   *
+   * <code>string queue = 32 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * The queue from which the actor takes jobs. It must exist, and take jobs of script_type. It never changes. Default:
+   * the default queue of script_type; responses leave that out.
+   * </pre>
+   *
+   * <code>string queue = 32 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
 }

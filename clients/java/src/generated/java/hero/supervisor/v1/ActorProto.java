@@ -113,7 +113,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "\n\036hero/supervisor/v1/actor.proto\022\022hero.s" +
       "upervisor.v1\032\036google/protobuf/duration.p" +
       "roto\032\037google/protobuf/timestamp.proto\032$h" +
-      "ero/supervisor/v1/script_type.proto\"\327\n\n\013" +
+      "ero/supervisor/v1/script_type.proto\"\355\n\n\013" +
       "ActorConfig\022?\n\013script_type\030\001 \001(\0162\036.hero." +
       "supervisor.v1.ScriptTypeR\nscriptType\022\037\n\013" +
       "binary_path\030\002 \001(\tR\nbinaryPath\022\022\n\004args\030\003 " +
@@ -141,124 +141,125 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "(\010R\025dieWithProcessManager\022T\n\renv_from_fi" +
       "le\030\036 \003(\01320.hero.supervisor.v1.ActorConfi" +
       "g.EnvFromFileEntryR\013envFromFile\022\035\n\nsecre" +
-      "t_env\030\037 \003(\tR\tsecretEnv\0326\n\010EnvEntry\022\020\n\003ke" +
-      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\0329" +
-      "\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value" +
-      "\030\002 \001(\tR\005value:\0028\001\032>\n\020EnvFromFileEntry\022\020\n" +
-      "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
-      "\001\"R\n\tReadiness\022\031\n\025READINESS_UNSPECIFIED\020" +
-      "\000\022\023\n\017READINESS_QUEUE\020\001\022\025\n\021READINESS_PROC" +
-      "ESS\020\002\"d\n\005RunAs\022\022\n\004user\030\001 \001(\tR\004user\022\024\n\005gr" +
-      "oup\030\002 \001(\tR\005group\0221\n\024supplementary_groups" +
-      "\030\003 \003(\tR\023supplementaryGroups\"\226\002\n\016Resource" +
-      "Limits\022&\n\014memory_bytes\030\001 \001(\003H\000R\013memoryBy" +
-      "tes\210\001\001\022\"\n\nopen_files\030\002 \001(\005H\001R\topenFiles\210" +
-      "\001\001\0224\n\010cpu_time\030\003 \001(\0132\031.google.protobuf.D" +
-      "urationR\007cpuTime\022!\n\tprocesses\030\004 \001(\005H\002R\tp" +
-      "rocesses\210\001\001\022\"\n\ncore_bytes\030\005 \001(\003H\003R\tcoreB" +
-      "ytes\210\001\001B\017\n\r_memory_bytesB\r\n\013_open_filesB" +
-      "\014\n\n_processesB\r\n\013_core_bytes\"\307\003\n\rRestart" +
-      "Policy\022:\n\004mode\030\001 \001(\0162&.hero.supervisor.v" +
-      "1.RestartPolicy.ModeR\004mode\022B\n\017initial_ba" +
-      "ckoff\030\002 \001(\0132\031.google.protobuf.DurationR\016" +
-      "initialBackoff\022:\n\013max_backoff\030\003 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\nmaxBackoff\022:\n\013re" +
-      "set_after\030\004 \001(\0132\031.google.protobuf.Durati" +
-      "onR\nresetAfter\022&\n\014max_restarts\030\005 \001(\005H\000R\013" +
-      "maxRestarts\210\001\001\0221\n\006window\030\006 \001(\0132\031.google." +
-      "protobuf.DurationR\006window\"R\n\004Mode\022\024\n\020MOD" +
-      "E_UNSPECIFIED\020\000\022\017\n\013MODE_ALWAYS\020\001\022\023\n\017MODE" +
-      "_ON_FAILURE\020\002\022\016\n\nMODE_NEVER\020\003B\017\n\r_max_re" +
-      "starts\"\330\003\n\014HealthPolicy\0228\n\nidle_after\030\001 " +
-      "\001(\0132\031.google.protobuf.DurationR\tidleAfte" +
-      "r\022<\n\014ping_timeout\030\002 \001(\0132\031.google.protobu" +
-      "f.DurationR\013pingTimeout\022X\n\033ping_interval" +
-      "_after_failure\030\003 \001(\0132\031.google.protobuf.D" +
-      "urationR\030pingIntervalAfterFailure\0220\n\021fai" +
-      "lure_threshold\030\004 \001(\005H\000R\020failureThreshold" +
-      "\210\001\001\022?\n\006action\030\005 \001(\0162\'.hero.supervisor.v1" +
-      ".HealthPolicy.ActionR\006action\022\037\n\013ping_scr" +
-      "ipt\030\006 \001(\tR\npingScript\"L\n\006Action\022\026\n\022ACTIO" +
-      "N_UNSPECIFIED\020\000\022\022\n\016ACTION_RESTART\020\001\022\026\n\022A" +
-      "CTION_REPORT_ONLY\020\002B\024\n\022_failure_threshol" +
-      "d\"\276\014\n\005Actor\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227" +
-      "\n\006config\030\002 \001(\0132\037.hero.supervisor.v1.Acto" +
-      "rConfigR\006config\0225\n\005state\030\003 \001(\0162\037.hero.su" +
-      "pervisor.v1.Actor.StateR\005state\022K\n\rdesire" +
-      "d_state\030\004 \001(\0162&.hero.supervisor.v1.Actor" +
-      ".DesiredStateR\014desiredState\022%\n\016status_me" +
-      "ssage\030\005 \001(\tR\rstatusMessage\022\025\n\003pid\030\006 \001(\005H" +
-      "\000R\003pid\210\001\001\022\022\n\004node\030\007 \001(\tR\004node\022B\n\nmanaged" +
-      "_by\030\010 \001(\0162#.hero.supervisor.v1.Actor.Man" +
-      "agedByR\tmanagedBy\022$\n\016jobs_in_flight\030\t \001(" +
-      "\005R\014jobsInFlight\022;\n\013create_time\030\n \001(\0132\032.g" +
-      "oogle.protobuf.TimestampR\ncreateTime\0229\n\n" +
-      "start_time\030\013 \001(\0132\032.google.protobuf.Times" +
-      "tampR\tstartTime\0229\n\nstate_time\030\014 \001(\0132\032.go" +
-      "ogle.protobuf.TimestampR\tstateTime\022>\n\rla" +
-      "st_job_time\030\r \001(\0132\032.google.protobuf.Time" +
-      "stampR\013lastJobTime\022#\n\rrestart_count\030\016 \001(" +
-      "\005R\014restartCount\022:\n\tlast_exit\030\017 \001(\0132\035.her" +
-      "o.supervisor.v1.ActorExitR\010lastExit\022\022\n\004e" +
-      "tag\030\020 \001(\tR\004etag\0228\n\006health\030\021 \001(\0162 .hero.s" +
-      "upervisor.v1.Actor.HealthR\006health\0225\n\tlas" +
-      "t_ping\030\022 \001(\0132\030.hero.supervisor.v1.PingR\010" +
-      "lastPing\022:\n\031consecutive_ping_failures\030\023 " +
-      "\001(\005R\027consecutivePingFailures\0224\n\005usage\030\024 " +
-      "\001(\0132\036.hero.supervisor.v1.ActorUsageR\005usa" +
-      "ge\022C\n\rusage_history\030\025 \003(\0132\036.hero.supervi" +
-      "sor.v1.ActorUsageR\014usageHistory\"\341\001\n\005Stat" +
-      "e\022\025\n\021STATE_UNSPECIFIED\020\000\022\021\n\rSTATE_STOPPE" +
-      "D\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\022\n\016STATE_STARTING" +
-      "\020\003\022\021\n\rSTATE_RUNNING\020\004\022\022\n\016STATE_DRAINING\020" +
-      "\005\022\022\n\016STATE_STOPPING\020\006\022\021\n\rSTATE_BACKOFF\020\007" +
-      "\022\024\n\020STATE_CRASH_LOOP\020\010\022\020\n\014STATE_FAILED\020\t" +
-      "\022\021\n\rSTATE_UNKNOWN\020\n\"[\n\014DesiredState\022\035\n\031D" +
-      "ESIRED_STATE_UNSPECIFIED\020\000\022\024\n\020DESIRED_ST" +
-      "ATE_UP\020\001\022\026\n\022DESIRED_STATE_DOWN\020\002\"s\n\006Heal" +
-      "th\022\026\n\022HEALTH_UNSPECIFIED\020\000\022\022\n\016HEALTH_HEA" +
-      "LTHY\020\001\022\023\n\017HEALTH_DEGRADED\020\002\022\024\n\020HEALTH_UN" +
-      "HEALTHY\020\003\022\022\n\016HEALTH_UNKNOWN\020\004\"S\n\tManaged" +
-      "By\022\032\n\026MANAGED_BY_UNSPECIFIED\020\000\022\023\n\017MANAGE" +
-      "D_BY_USER\020\001\022\025\n\021MANAGED_BY_SCALER\020\002B\006\n\004_p" +
-      "id\"\211\002\n\nActorUsage\022.\n\004time\030\001 \001(\0132\032.google" +
-      ".protobuf.TimestampR\004time\022*\n\016cpu_millico" +
-      "res\030\002 \001(\005H\000R\rcpuMillicores\210\001\001\022!\n\014memory_" +
-      "bytes\030\003 \001(\003R\013memoryBytes\022\"\n\nopen_files\030\004" +
-      " \001(\005H\001R\topenFiles\210\001\001\022\030\n\007threads\030\005 \001(\005R\007t" +
-      "hreads\022\034\n\tprocesses\030\006 \001(\005R\tprocessesB\021\n\017" +
-      "_cpu_millicoresB\r\n\013_open_files\"\366\001\n\tActor" +
-      "Exit\022 \n\texit_code\030\001 \001(\005H\000R\010exitCode\210\001\001\022\033" +
-      "\n\006signal\030\002 \001(\005H\001R\006signal\210\001\001\022.\n\004time\030\003 \001(" +
-      "\0132\032.google.protobuf.TimestampR\004time\022\020\n\003p" +
-      "id\030\004 \001(\005R\003pid\022\034\n\trequested\030\005 \001(\010R\treques" +
-      "ted\022\031\n\010log_tail\030\006 \003(\tR\007logTail\022\026\n\006reason" +
-      "\030\007 \001(\tR\006reasonB\014\n\n_exit_codeB\t\n\007_signal\"" +
-      "\245\002\n\004Ping\022.\n\004time\030\001 \001(\0132\032.google.protobuf" +
-      ".TimestampR\004time\022:\n\007outcome\030\002 \001(\0162 .hero" +
-      ".supervisor.v1.Ping.OutcomeR\007outcome\0228\n\n" +
-      "round_trip\030\003 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\troundTrip\022\030\n\007message\030\004 \001(\tR\007message" +
-      "\"]\n\007Outcome\022\027\n\023OUTCOME_UNSPECIFIED\020\000\022\016\n\n" +
-      "OUTCOME_OK\020\001\022\025\n\021OUTCOME_TIMED_OUT\020\002\022\022\n\016O" +
-      "UTCOME_FAILED\020\003\"\203\002\n\rActorSelector\022\033\n\tact" +
-      "or_ids\030\001 \003(\tR\010actorIds\022A\n\014script_types\030\002" +
-      " \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013sc" +
-      "riptTypes\022E\n\006labels\030\003 \003(\0132-.hero.supervi" +
-      "sor.v1.ActorSelector.LabelsEntryR\006labels" +
-      "\022\020\n\003all\030\004 \001(\010R\003all\0329\n\013LabelsEntry\022\020\n\003key" +
-      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\323\001" +
-      "\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.google.protob" +
-      "uf.TimestampR\004time\022;\n\006stream\030\002 \001(\0162#.her" +
-      "o.supervisor.v1.LogEntry.StreamR\006stream\022" +
-      "\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026\n\022STREAM_" +
-      "UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020\001\022\021\n\rSTRE" +
-      "AM_STDERR\020\002*R\n\tActorView\022\032\n\026ACTOR_VIEW_U" +
-      "NSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASIC\020\001\022\023\n\017AC" +
-      "TOR_VIEW_FULL\020\002By\n\022hero.supervisor.v1B\nA" +
-      "ctorProtoP\001ZUgithub.com/hero-supervisor/" +
-      "hero-supervisor/clients/go/hero/supervis" +
-      "or/v1;supervisorv1b\006proto3"
+      "t_env\030\037 \003(\tR\tsecretEnv\022\024\n\005queue\030  \001(\tR\005q" +
+      "ueue\0326\n\010EnvEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005va" +
+      "lue\030\002 \001(\tR\005value:\0028\001\0329\n\013LabelsEntry\022\020\n\003k" +
+      "ey\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\032" +
+      ">\n\020EnvFromFileEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
+      "\005value\030\002 \001(\tR\005value:\0028\001\"R\n\tReadiness\022\031\n\025" +
+      "READINESS_UNSPECIFIED\020\000\022\023\n\017READINESS_QUE" +
+      "UE\020\001\022\025\n\021READINESS_PROCESS\020\002\"d\n\005RunAs\022\022\n\004" +
+      "user\030\001 \001(\tR\004user\022\024\n\005group\030\002 \001(\tR\005group\0221" +
+      "\n\024supplementary_groups\030\003 \003(\tR\023supplement" +
+      "aryGroups\"\226\002\n\016ResourceLimits\022&\n\014memory_b" +
+      "ytes\030\001 \001(\003H\000R\013memoryBytes\210\001\001\022\"\n\nopen_fil" +
+      "es\030\002 \001(\005H\001R\topenFiles\210\001\001\0224\n\010cpu_time\030\003 \001" +
+      "(\0132\031.google.protobuf.DurationR\007cpuTime\022!" +
+      "\n\tprocesses\030\004 \001(\005H\002R\tprocesses\210\001\001\022\"\n\ncor" +
+      "e_bytes\030\005 \001(\003H\003R\tcoreBytes\210\001\001B\017\n\r_memory" +
+      "_bytesB\r\n\013_open_filesB\014\n\n_processesB\r\n\013_" +
+      "core_bytes\"\307\003\n\rRestartPolicy\022:\n\004mode\030\001 \001" +
+      "(\0162&.hero.supervisor.v1.RestartPolicy.Mo" +
+      "deR\004mode\022B\n\017initial_backoff\030\002 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\016initialBackoff\022:\n\013" +
+      "max_backoff\030\003 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\nmaxBackoff\022:\n\013reset_after\030\004 \001(\0132\031." +
+      "google.protobuf.DurationR\nresetAfter\022&\n\014" +
+      "max_restarts\030\005 \001(\005H\000R\013maxRestarts\210\001\001\0221\n\006" +
+      "window\030\006 \001(\0132\031.google.protobuf.DurationR" +
+      "\006window\"R\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000\022\017\n" +
+      "\013MODE_ALWAYS\020\001\022\023\n\017MODE_ON_FAILURE\020\002\022\016\n\nM" +
+      "ODE_NEVER\020\003B\017\n\r_max_restarts\"\330\003\n\014HealthP" +
+      "olicy\0228\n\nidle_after\030\001 \001(\0132\031.google.proto" +
+      "buf.DurationR\tidleAfter\022<\n\014ping_timeout\030" +
+      "\002 \001(\0132\031.google.protobuf.DurationR\013pingTi" +
+      "meout\022X\n\033ping_interval_after_failure\030\003 \001" +
+      "(\0132\031.google.protobuf.DurationR\030pingInter" +
+      "valAfterFailure\0220\n\021failure_threshold\030\004 \001" +
+      "(\005H\000R\020failureThreshold\210\001\001\022?\n\006action\030\005 \001(" +
+      "\0162\'.hero.supervisor.v1.HealthPolicy.Acti" +
+      "onR\006action\022\037\n\013ping_script\030\006 \001(\tR\npingScr" +
+      "ipt\"L\n\006Action\022\026\n\022ACTION_UNSPECIFIED\020\000\022\022\n" +
+      "\016ACTION_RESTART\020\001\022\026\n\022ACTION_REPORT_ONLY\020" +
+      "\002B\024\n\022_failure_threshold\"\276\014\n\005Actor\022\031\n\010act" +
+      "or_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.h" +
+      "ero.supervisor.v1.ActorConfigR\006config\0225\n" +
+      "\005state\030\003 \001(\0162\037.hero.supervisor.v1.Actor." +
+      "StateR\005state\022K\n\rdesired_state\030\004 \001(\0162&.he" +
+      "ro.supervisor.v1.Actor.DesiredStateR\014des" +
+      "iredState\022%\n\016status_message\030\005 \001(\tR\rstatu" +
+      "sMessage\022\025\n\003pid\030\006 \001(\005H\000R\003pid\210\001\001\022\022\n\004node\030" +
+      "\007 \001(\tR\004node\022B\n\nmanaged_by\030\010 \001(\0162#.hero.s" +
+      "upervisor.v1.Actor.ManagedByR\tmanagedBy\022" +
+      "$\n\016jobs_in_flight\030\t \001(\005R\014jobsInFlight\022;\n" +
+      "\013create_time\030\n \001(\0132\032.google.protobuf.Tim" +
+      "estampR\ncreateTime\0229\n\nstart_time\030\013 \001(\0132\032" +
+      ".google.protobuf.TimestampR\tstartTime\0229\n" +
+      "\nstate_time\030\014 \001(\0132\032.google.protobuf.Time" +
+      "stampR\tstateTime\022>\n\rlast_job_time\030\r \001(\0132" +
+      "\032.google.protobuf.TimestampR\013lastJobTime" +
+      "\022#\n\rrestart_count\030\016 \001(\005R\014restartCount\022:\n" +
+      "\tlast_exit\030\017 \001(\0132\035.hero.supervisor.v1.Ac" +
+      "torExitR\010lastExit\022\022\n\004etag\030\020 \001(\tR\004etag\0228\n" +
+      "\006health\030\021 \001(\0162 .hero.supervisor.v1.Actor" +
+      ".HealthR\006health\0225\n\tlast_ping\030\022 \001(\0132\030.her" +
+      "o.supervisor.v1.PingR\010lastPing\022:\n\031consec" +
+      "utive_ping_failures\030\023 \001(\005R\027consecutivePi" +
+      "ngFailures\0224\n\005usage\030\024 \001(\0132\036.hero.supervi" +
+      "sor.v1.ActorUsageR\005usage\022C\n\rusage_histor" +
+      "y\030\025 \003(\0132\036.hero.supervisor.v1.ActorUsageR" +
+      "\014usageHistory\"\341\001\n\005State\022\025\n\021STATE_UNSPECI" +
+      "FIED\020\000\022\021\n\rSTATE_STOPPED\020\001\022\021\n\rSTATE_BLOCK" +
+      "ED\020\002\022\022\n\016STATE_STARTING\020\003\022\021\n\rSTATE_RUNNIN" +
+      "G\020\004\022\022\n\016STATE_DRAINING\020\005\022\022\n\016STATE_STOPPIN" +
+      "G\020\006\022\021\n\rSTATE_BACKOFF\020\007\022\024\n\020STATE_CRASH_LO" +
+      "OP\020\010\022\020\n\014STATE_FAILED\020\t\022\021\n\rSTATE_UNKNOWN\020" +
+      "\n\"[\n\014DesiredState\022\035\n\031DESIRED_STATE_UNSPE" +
+      "CIFIED\020\000\022\024\n\020DESIRED_STATE_UP\020\001\022\026\n\022DESIRE" +
+      "D_STATE_DOWN\020\002\"s\n\006Health\022\026\n\022HEALTH_UNSPE" +
+      "CIFIED\020\000\022\022\n\016HEALTH_HEALTHY\020\001\022\023\n\017HEALTH_D" +
+      "EGRADED\020\002\022\024\n\020HEALTH_UNHEALTHY\020\003\022\022\n\016HEALT" +
+      "H_UNKNOWN\020\004\"S\n\tManagedBy\022\032\n\026MANAGED_BY_U" +
+      "NSPECIFIED\020\000\022\023\n\017MANAGED_BY_USER\020\001\022\025\n\021MAN" +
+      "AGED_BY_SCALER\020\002B\006\n\004_pid\"\211\002\n\nActorUsage\022" +
+      ".\n\004time\030\001 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\004time\022*\n\016cpu_millicores\030\002 \001(\005H\000R\rcpuMi" +
+      "llicores\210\001\001\022!\n\014memory_bytes\030\003 \001(\003R\013memor" +
+      "yBytes\022\"\n\nopen_files\030\004 \001(\005H\001R\topenFiles\210" +
+      "\001\001\022\030\n\007threads\030\005 \001(\005R\007threads\022\034\n\tprocesse" +
+      "s\030\006 \001(\005R\tprocessesB\021\n\017_cpu_millicoresB\r\n" +
+      "\013_open_files\"\366\001\n\tActorExit\022 \n\texit_code\030" +
+      "\001 \001(\005H\000R\010exitCode\210\001\001\022\033\n\006signal\030\002 \001(\005H\001R\006" +
+      "signal\210\001\001\022.\n\004time\030\003 \001(\0132\032.google.protobu" +
+      "f.TimestampR\004time\022\020\n\003pid\030\004 \001(\005R\003pid\022\034\n\tr" +
+      "equested\030\005 \001(\010R\trequested\022\031\n\010log_tail\030\006 " +
+      "\003(\tR\007logTail\022\026\n\006reason\030\007 \001(\tR\006reasonB\014\n\n" +
+      "_exit_codeB\t\n\007_signal\"\245\002\n\004Ping\022.\n\004time\030\001" +
+      " \001(\0132\032.google.protobuf.TimestampR\004time\022:" +
+      "\n\007outcome\030\002 \001(\0162 .hero.supervisor.v1.Pin" +
+      "g.OutcomeR\007outcome\0228\n\nround_trip\030\003 \001(\0132\031" +
+      ".google.protobuf.DurationR\troundTrip\022\030\n\007" +
+      "message\030\004 \001(\tR\007message\"]\n\007Outcome\022\027\n\023OUT" +
+      "COME_UNSPECIFIED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n\021OU" +
+      "TCOME_TIMED_OUT\020\002\022\022\n\016OUTCOME_FAILED\020\003\"\233\002" +
+      "\n\rActorSelector\022\033\n\tactor_ids\030\001 \003(\tR\010acto" +
+      "rIds\022A\n\014script_types\030\002 \003(\0162\036.hero.superv" +
+      "isor.v1.ScriptTypeR\013scriptTypes\022E\n\006label" +
+      "s\030\003 \003(\0132-.hero.supervisor.v1.ActorSelect" +
+      "or.LabelsEntryR\006labels\022\020\n\003all\030\004 \001(\010R\003all" +
+      "\022\026\n\006queues\030\005 \003(\tR\006queues\0329\n\013LabelsEntry\022" +
+      "\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:" +
+      "\0028\001\"\323\001\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.google." +
+      "protobuf.TimestampR\004time\022;\n\006stream\030\002 \001(\016" +
+      "2#.hero.supervisor.v1.LogEntry.StreamR\006s" +
+      "tream\022\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026\n\022S" +
+      "TREAM_UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020\001\022\021" +
+      "\n\rSTREAM_STDERR\020\002*R\n\tActorView\022\032\n\026ACTOR_" +
+      "VIEW_UNSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASIC\020\001" +
+      "\022\023\n\017ACTOR_VIEW_FULL\020\002By\n\022hero.supervisor" +
+      ".v1B\nActorProtoP\001ZUgithub.com/hero-super" +
+      "visor/hero-supervisor/clients/go/hero/su" +
+      "pervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -272,7 +273,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_ActorConfig_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorConfig_descriptor,
-        new java.lang.String[] { "ScriptType", "BinaryPath", "Args", "Env", "HealthCheck", "Dependencies", "WorkingDir", "BinarySha256", "DrainTimeout", "StartTimeout", "Readiness", "RestartPolicy", "Labels", "EnvNames", "HealthPolicy", "RunAs", "Limits", "NoNewPrivileges", "DieWithProcessManager", "EnvFromFile", "SecretEnv", });
+        new java.lang.String[] { "ScriptType", "BinaryPath", "Args", "Env", "HealthCheck", "Dependencies", "WorkingDir", "BinarySha256", "DrainTimeout", "StartTimeout", "Readiness", "RestartPolicy", "Labels", "EnvNames", "HealthPolicy", "RunAs", "Limits", "NoNewPrivileges", "DieWithProcessManager", "EnvFromFile", "SecretEnv", "Queue", });
     internal_static_hero_supervisor_v1_ActorConfig_EnvEntry_descriptor =
       internal_static_hero_supervisor_v1_ActorConfig_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ActorConfig_EnvEntry_fieldAccessorTable = new
@@ -344,7 +345,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_ActorSelector_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ActorSelector_descriptor,
-        new java.lang.String[] { "ActorIds", "ScriptTypes", "Labels", "All", });
+        new java.lang.String[] { "ActorIds", "ScriptTypes", "Labels", "All", "Queues", });
     internal_static_hero_supervisor_v1_ActorSelector_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ActorSelector_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ActorSelector_LabelsEntry_fieldAccessorTable = new

@@ -36,6 +36,8 @@ private static final long serialVersionUID = 0L;
     actorIds_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
     scriptTypes_ = emptyIntList();
+    queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -305,6 +307,59 @@ java.lang.String defaultValue) {
     return all_;
   }
 
+  public static final int QUEUES_FIELD_NUMBER = 5;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList queues_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getQueuesList() {
+    return queues_;
+  }
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  public int getQueuesCount() {
+    return queues_.size();
+  }
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  public java.lang.String getQueues(int index) {
+    return queues_.get(index);
+  }
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getQueuesBytes(int index) {
+    return queues_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -338,6 +393,9 @@ java.lang.String defaultValue) {
         3);
     if (all_ != false) {
       output.writeBool(4, all_);
+    }
+    for (int i = 0; i < queues_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 5, queues_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -382,6 +440,14 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(4, all_);
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < queues_.size(); i++) {
+        dataSize += computeStringSizeNoTag(queues_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getQueuesList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -404,6 +470,8 @@ java.lang.String defaultValue) {
         other.internalGetLabels())) return false;
     if (getAll()
         != other.getAll()) return false;
+    if (!getQueuesList()
+        .equals(other.getQueuesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -430,6 +498,10 @@ java.lang.String defaultValue) {
     hash = (37 * hash) + ALL_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getAll());
+    if (getQueuesCount() > 0) {
+      hash = (37 * hash) + QUEUES_FIELD_NUMBER;
+      hash = (53 * hash) + getQueuesList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -593,6 +665,8 @@ java.lang.String defaultValue) {
       scriptTypes_ = emptyIntList();
       internalGetMutableLabels().clear();
       all_ = false;
+      queues_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
 
@@ -641,6 +715,10 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000008) != 0)) {
         result.all_ = all_;
       }
+      if (((from_bitField0_ & 0x00000010) != 0)) {
+        queues_.makeImmutable();
+        result.queues_ = queues_;
+      }
     }
 
     @java.lang.Override
@@ -681,6 +759,16 @@ java.lang.String defaultValue) {
       bitField0_ |= 0x00000004;
       if (other.getAll() != false) {
         setAll(other.getAll());
+      }
+      if (!other.queues_.isEmpty()) {
+        if (queues_.isEmpty()) {
+          queues_ = other.queues_;
+          bitField0_ |= 0x00000010;
+        } else {
+          ensureQueuesIsMutable();
+          queues_.addAll(other.queues_);
+        }
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -744,6 +832,12 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000008;
               break;
             } // case 32
+            case 42: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureQueuesIsMutable();
+              queues_.add(s);
+              break;
+            } // case 42
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1287,6 +1381,153 @@ java.lang.String defaultValue) {
     public Builder clearAll() {
       bitField0_ = (bitField0_ & ~0x00000008);
       all_ = false;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureQueuesIsMutable() {
+      if (!queues_.isModifiable()) {
+        queues_ = new com.google.protobuf.LazyStringArrayList(queues_);
+      }
+      bitField0_ |= 0x00000010;
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @return A list containing the queues.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getQueuesList() {
+      queues_.makeImmutable();
+      return queues_;
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @return The count of queues.
+     */
+    public int getQueuesCount() {
+      return queues_.size();
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @param index The index of the element to return.
+     * @return The queues at the given index.
+     */
+    public java.lang.String getQueues(int index) {
+      return queues_.get(index);
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the queues at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getQueuesBytes(int index) {
+      return queues_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @param index The index to set the value at.
+     * @param value The queues to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueues(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.set(index, value);
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @param value The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueues(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @param values The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllQueues(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureQueuesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, queues_);
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueues() {
+      queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00000010);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Queues that actors serve, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 5 [json_name = "queues"];</code>
+     * @param value The bytes of the queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueuesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000010;
       onChanged();
       return this;
     }

@@ -163,4 +163,45 @@ java.lang.String defaultValue);
    * @return The all.
    */
   boolean getAll();
+
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  java.util.List<java.lang.String>
+      getQueuesList();
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  int getQueuesCount();
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  java.lang.String getQueues(int index);
+  /**
+   * <pre>
+   * Queues that actors serve, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 5 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  com.google.protobuf.ByteString
+      getQueuesBytes(int index);
 }

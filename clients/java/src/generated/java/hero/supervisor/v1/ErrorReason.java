@@ -208,7 +208,8 @@ public enum ErrorReason
   ERROR_REASON_ACTOR_STOP_FAILED(37),
   /**
    * <pre>
-   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors, and actor_ids with
+   * some actors that are meant for it.
    * </pre>
    *
    * <code>ERROR_REASON_QUEUE_IN_USE = 38;</code>
@@ -627,7 +628,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_ACTOR_STOP_FAILED_VALUE = 37;
   /**
    * <pre>
-   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors.
+   * FAILED_PRECONDITION: the queue has unfinished jobs or actors. Metadata: queue, jobs, actors, and actor_ids with
+   * some actors that are meant for it.
    * </pre>
    *
    * <code>ERROR_REASON_QUEUE_IN_USE = 38;</code>

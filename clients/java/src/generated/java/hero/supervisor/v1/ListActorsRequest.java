@@ -37,6 +37,8 @@ private static final long serialVersionUID = 0L;
     node_ = "";
     pageToken_ = "";
     view_ = 0;
+    queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -452,6 +454,59 @@ java.lang.String defaultValue) {
     return result == null ? hero.supervisor.v1.ActorView.UNRECOGNIZED : result;
   }
 
+  public static final int QUEUES_FIELD_NUMBER = 8;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList queues_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getQueuesList() {
+    return queues_;
+  }
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  public int getQueuesCount() {
+    return queues_.size();
+  }
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  public java.lang.String getQueues(int index) {
+    return queues_.get(index);
+  }
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getQueuesBytes(int index) {
+    return queues_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -498,6 +553,9 @@ java.lang.String defaultValue) {
     }
     if (view_ != hero.supervisor.v1.ActorView.ACTOR_VIEW_UNSPECIFIED.getNumber()) {
       output.writeEnum(7, view_);
+    }
+    for (int i = 0; i < queues_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 8, queues_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -556,6 +614,14 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(7, view_);
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < queues_.size(); i++) {
+        dataSize += computeStringSizeNoTag(queues_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getQueuesList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -582,6 +648,8 @@ java.lang.String defaultValue) {
     if (!getPageToken()
         .equals(other.getPageToken())) return false;
     if (view_ != other.view_) return false;
+    if (!getQueuesList()
+        .equals(other.getQueuesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -613,6 +681,10 @@ java.lang.String defaultValue) {
     hash = (53 * hash) + getPageToken().hashCode();
     hash = (37 * hash) + VIEW_FIELD_NUMBER;
     hash = (53 * hash) + view_;
+    if (getQueuesCount() > 0) {
+      hash = (37 * hash) + QUEUES_FIELD_NUMBER;
+      hash = (53 * hash) + getQueuesList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -777,6 +849,8 @@ java.lang.String defaultValue) {
       pageSize_ = 0;
       pageToken_ = "";
       view_ = 0;
+      queues_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
 
@@ -834,6 +908,10 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.view_ = view_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        queues_.makeImmutable();
+        result.queues_ = queues_;
+      }
     }
 
     @java.lang.Override
@@ -888,6 +966,16 @@ java.lang.String defaultValue) {
       }
       if (other.view_ != 0) {
         setViewValue(other.getViewValue());
+      }
+      if (!other.queues_.isEmpty()) {
+        if (queues_.isEmpty()) {
+          queues_ = other.queues_;
+          bitField0_ |= 0x00000080;
+        } else {
+          ensureQueuesIsMutable();
+          queues_.addAll(other.queues_);
+        }
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -976,6 +1064,12 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 66: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureQueuesIsMutable();
+              queues_.add(s);
+              break;
+            } // case 66
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1811,6 +1905,153 @@ java.lang.String defaultValue) {
     public Builder clearView() {
       bitField0_ = (bitField0_ & ~0x00000040);
       view_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureQueuesIsMutable() {
+      if (!queues_.isModifiable()) {
+        queues_ = new com.google.protobuf.LazyStringArrayList(queues_);
+      }
+      bitField0_ |= 0x00000080;
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @return A list containing the queues.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getQueuesList() {
+      queues_.makeImmutable();
+      return queues_;
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @return The count of queues.
+     */
+    public int getQueuesCount() {
+      return queues_.size();
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @param index The index of the element to return.
+     * @return The queues at the given index.
+     */
+    public java.lang.String getQueues(int index) {
+      return queues_.get(index);
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the queues at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getQueuesBytes(int index) {
+      return queues_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @param index The index to set the value at.
+     * @param value The queues to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueues(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.set(index, value);
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @param value The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueues(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @param values The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllQueues(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureQueuesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, queues_);
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueues() {
+      queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00000080);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+     * </pre>
+     *
+     * <code>repeated string queues = 8 [json_name = "queues"];</code>
+     * @param value The bytes of the queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueuesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000080;
       onChanged();
       return this;
     }

@@ -230,4 +230,45 @@ java.lang.String defaultValue);
    * @return The view.
    */
   hero.supervisor.v1.ActorView getView();
+
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  java.util.List<java.lang.String>
+      getQueuesList();
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  int getQueuesCount();
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  java.lang.String getQueues(int index);
+  /**
+   * <pre>
+   * Matches actors at these queues, at most 100; the default queue of a script type has its name.
+   * </pre>
+   *
+   * <code>repeated string queues = 8 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  com.google.protobuf.ByteString
+      getQueuesBytes(int index);
 }

@@ -608,7 +608,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "ViewR\004view\022>\n\rusage_history\030\003 \001(\0132\031.goog" +
       "le.protobuf.DurationR\014usageHistory\"C\n\020Ge" +
       "tActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.sup" +
-      "ervisor.v1.ActorR\005actor\"\230\003\n\021ListActorsRe" +
+      "ervisor.v1.ActorR\005actor\"\260\003\n\021ListActorsRe" +
       "quest\022A\n\014script_types\030\001 \003(\0162\036.hero.super" +
       "visor.v1.ScriptTypeR\013scriptTypes\0227\n\006stat" +
       "es\030\002 \003(\0162\037.hero.supervisor.v1.Actor.Stat" +
@@ -617,447 +617,447 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "bels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage_size\030\005 " +
       "\001(\005R\010pageSize\022\035\n\npage_token\030\006 \001(\tR\tpageT" +
       "oken\0221\n\004view\030\007 \001(\0162\035.hero.supervisor.v1." +
-      "ActorViewR\004view\0329\n\013LabelsEntry\022\020\n\003key\030\001 " +
-      "\001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022L" +
-      "istActorsResponse\0221\n\006actors\030\001 \003(\0132\031.hero" +
-      ".supervisor.v1.ActorR\006actors\022&\n\017next_pag" +
-      "e_token\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_si" +
-      "ze\030\003 \001(\005R\ttotalSize\"\274\003\n\022UpdateActorReque" +
-      "st\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030" +
-      "\002 \001(\0132\037.hero.supervisor.v1.ActorConfigR\006" +
-      "config\022;\n\013update_mask\030\003 \001(\0132\032.google.pro" +
-      "tobuf.FieldMaskR\nupdateMask\022B\n\005apply\030\004 \001" +
-      "(\0162,.hero.supervisor.v1.UpdateActorReque" +
-      "st.ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132\031" +
-      ".google.protobuf.DurationR\014drainTimeout\022" +
-      "\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031." +
-      "google.protobuf.DurationR\007maxWait\"G\n\005App" +
-      "ly\022\025\n\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT_" +
-      "START\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateActo" +
-      "rResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervis" +
-      "or.v1.ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\tr" +
-      "estarted\"\302\001\n\022DeleteActorRequest\022\031\n\010actor" +
-      "_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(" +
-      "\0132\031.google.protobuf.DurationR\014drainTimeo" +
-      "ut\022\024\n\005force\030\003 \001(\010R\005force\022#\n\rallow_missin" +
-      "g\030\004 \001(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006r" +
-      "eason\"F\n\023DeleteActorResponse\022/\n\005actor\030\001 " +
-      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\"d\n" +
-      "\021StartActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007ac" +
-      "torId\0224\n\010max_wait\030\002 \001(\0132\031.google.protobu" +
-      "f.DurationR\007maxWait\"\243\001\n\022StartActorRespon" +
-      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
-      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
-      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
-      ".WaitOutcomeR\013waitOutcome\"\321\001\n\020StopActorR" +
-      "equest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n\rdra" +
-      "in_timeout\030\002 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022" +
-      "4\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dura" +
-      "tionR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"\242\001" +
-      "\n\021StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.her" +
-      "o.supervisor.v1.ActorR\005actor\022\030\n\007changed\030" +
-      "\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.h" +
-      "ero.supervisor.v1.WaitOutcomeR\013waitOutco" +
-      "me\"\324\001\n\023RestartActorRequest\022\031\n\010actor_id\030\001" +
-      " \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\014drainTimeout\022\024\n" +
-      "\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031." +
-      "google.protobuf.DurationR\007maxWait\022\026\n\006rea" +
-      "son\030\005 \001(\tR\006reason\"\245\001\n\024RestartActorRespon" +
-      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
-      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
-      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
-      ".WaitOutcomeR\013waitOutcome\"\354\001\n\013ActorResul" +
-      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 " +
-      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n" +
-      "\007changed\030\003 \001(\010R\007changed\022B\n\014wait_outcome\030" +
-      "\004 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013" +
-      "waitOutcome\0223\n\005error\030\005 \001(\0132\035.hero.superv" +
-      "isor.v1.ItemErrorR\005error\"\211\001\n\022StartActors" +
-      "Request\022=\n\010selector\030\001 \001(\0132!.hero.supervi" +
-      "sor.v1.ActorSelectorR\010selector\0224\n\010max_wa" +
-      "it\030\002 \001(\0132\031.google.protobuf.DurationR\007max" +
-      "Wait\"P\n\023StartActorsResponse\0229\n\007results\030\001" +
-      " \003(\0132\037.hero.supervisor.v1.ActorResultR\007r" +
-      "esults\"\366\001\n\021StopActorsRequest\022=\n\010selector" +
-      "\030\001 \001(\0132!.hero.supervisor.v1.ActorSelecto" +
-      "rR\010selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
-      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
-      "n\030\005 \001(\tR\006reason\"O\n\022StopActorsResponse\0229\n" +
-      "\007results\030\001 \003(\0132\037.hero.supervisor.v1.Acto" +
-      "rResultR\007results\"\242\002\n\024RestartActorsReques" +
-      "t\022=\n\010selector\030\001 \001(\0132!.hero.supervisor.v1" +
-      ".ActorSelectorR\010selector\022>\n\rdrain_timeou" +
-      "t\030\002 \001(\0132\031.google.protobuf.DurationR\014drai" +
-      "nTimeout\022\024\n\005force\030\003 \001(\010R\005force\022\'\n\017max_un" +
-      "available\030\004 \001(\005R\016maxUnavailable\0224\n\010max_w" +
-      "ait\030\005 \001(\0132\031.google.protobuf.DurationR\007ma" +
-      "xWait\022\026\n\006reason\030\006 \001(\tR\006reason\"R\n\025Restart" +
-      "ActorsResponse\0229\n\007results\030\001 \003(\0132\037.hero.s" +
-      "upervisor.v1.ActorResultR\007results\"\267\002\n\026St" +
-      "reamActorLogsRequest\022\031\n\010actor_id\030\001 \001(\tR\007" +
-      "actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailLines" +
-      "\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google.protobu" +
-      "f.TimestampR\tsinceTime\022!\n\014resume_after\030\004" +
-      " \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006follo" +
-      "w\022=\n\007streams\030\006 \003(\0162#.hero.supervisor.v1." +
-      "LogEntry.StreamR\007streams\022\032\n\010contains\030\007 \001" +
-      "(\tR\010containsB\r\n\013_tail_lines\"\216\001\n\027StreamAc" +
-      "torLogsResponse\0226\n\007entries\030\001 \003(\0132\034.hero." +
-      "supervisor.v1.LogEntryR\007entries\022#\n\rdropp" +
-      "ed_count\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030\003" +
-      " \001(\tR\006cursor\"\030\n\026ListScriptTypesRequest\"b" +
-      "\n\027ListScriptTypesResponse\022G\n\014script_type" +
-      "s\030\001 \003(\0132$.hero.supervisor.v1.ScriptTypeS" +
-      "tatusR\013scriptTypes\"\212\001\n\024GetScriptTypeRequ" +
-      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
-      "or.v1.ScriptTypeR\nscriptType\0221\n\004view\030\002 \001" +
-      "(\0162\035.hero.supervisor.v1.ActorViewR\004view\"" +
-      "U\n\025GetScriptTypeResponse\022<\n\006status\030\001 \001(\013" +
-      "2$.hero.supervisor.v1.ScriptTypeStatusR\006" +
-      "status\"\200\002\n\027UpdateScriptTypeRequest\022?\n\013sc" +
-      "ript_type\030\001 \001(\0162\036.hero.supervisor.v1.Scr" +
-      "iptTypeR\nscriptType\022B\n\010settings\030\002 \001(\0132&." +
-      "hero.supervisor.v1.ScriptTypeSettingsR\010s" +
-      "ettings\022;\n\013update_mask\030\003 \001(\0132\032.google.pr" +
-      "otobuf.FieldMaskR\nupdateMask\022#\n\rvalidate" +
-      "_only\030\004 \001(\010R\014validateOnly\"X\n\030UpdateScrip" +
-      "tTypeResponse\022<\n\006status\030\001 \001(\0132$.hero.sup" +
-      "ervisor.v1.ScriptTypeStatusR\006status\"\323\002\n\022" +
-      "ScaleActorsRequest\022?\n\013script_type\030\001 \001(\0162" +
+      "ActorViewR\004view\022\026\n\006queues\030\010 \003(\tR\006queues\032" +
+      "9\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005valu" +
+      "e\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListActorsRespons" +
+      "e\0221\n\006actors\030\001 \003(\0132\031.hero.supervisor.v1.A" +
+      "ctorR\006actors\022&\n\017next_page_token\030\002 \001(\tR\rn" +
+      "extPageToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalS" +
+      "ize\"\274\003\n\022UpdateActorRequest\022\031\n\010actor_id\030\001" +
+      " \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.sup" +
+      "ervisor.v1.ActorConfigR\006config\022;\n\013update" +
+      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
+      "\nupdateMask\022B\n\005apply\030\004 \001(\0162,.hero.superv" +
+      "isor.v1.UpdateActorRequest.ApplyR\005apply\022" +
+      ">\n\rdrain_timeout\030\005 \001(\0132\031.google.protobuf" +
+      ".DurationR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004e" +
+      "tag\0224\n\010max_wait\030\007 \001(\0132\031.google.protobuf." +
+      "DurationR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSP" +
+      "ECIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY" +
+      "_RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005act" +
+      "or\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005act" +
+      "or\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\302\001\n\022Del" +
+      "eteActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actor" +
+      "Id\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.proto" +
+      "buf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(" +
+      "\010R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allowMi" +
+      "ssing\022\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023DeleteA" +
+      "ctorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.super" +
+      "visor.v1.ActorR\005actor\"d\n\021StartActorReque" +
+      "st\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wai" +
+      "t\030\002 \001(\0132\031.google.protobuf.DurationR\007maxW" +
+      "ait\"\243\001\n\022StartActorResponse\022/\n\005actor\030\001 \001(" +
+      "\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007c" +
+      "hanged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 " +
+      "\001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wa" +
+      "itOutcome\"\321\001\n\020StopActorRequest\022\031\n\010actor_" +
+      "id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\013" +
+      "2\031.google.protobuf.DurationR\014drainTimeou" +
+      "t\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(" +
+      "\0132\031.google.protobuf.DurationR\007maxWait\022\026\n" +
+      "\006reason\030\005 \001(\tR\006reason\"\242\001\n\021StopActorRespo" +
+      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
+      "ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B" +
+      "\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v" +
+      "1.WaitOutcomeR\013waitOutcome\"\324\001\n\023RestartAc" +
+      "torRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n" +
+      "\rdrain_timeout\030\002 \001(\0132\031.google.protobuf.D" +
+      "urationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005fo" +
+      "rce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf." +
+      "DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reaso" +
+      "n\"\245\001\n\024RestartActorResponse\022/\n\005actor\030\001 \001(" +
+      "\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007c" +
+      "hanged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 " +
+      "\001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wa" +
+      "itOutcome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 " +
+      "\001(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.hero.super" +
+      "visor.v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007" +
+      "changed\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.sup" +
+      "ervisor.v1.WaitOutcomeR\013waitOutcome\0223\n\005e" +
+      "rror\030\005 \001(\0132\035.hero.supervisor.v1.ItemErro" +
+      "rR\005error\"\211\001\n\022StartActorsRequest\022=\n\010selec" +
+      "tor\030\001 \001(\0132!.hero.supervisor.v1.ActorSele" +
+      "ctorR\010selector\0224\n\010max_wait\030\002 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\007maxWait\"P\n\023StartAct" +
+      "orsResponse\0229\n\007results\030\001 \003(\0132\037.hero.supe" +
+      "rvisor.v1.ActorResultR\007results\"\366\001\n\021StopA" +
+      "ctorsRequest\022=\n\010selector\030\001 \001(\0132!.hero.su" +
+      "pervisor.v1.ActorSelectorR\010selector\022>\n\rd" +
+      "rain_timeout\030\002 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005forc" +
+      "e\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Du" +
+      "rationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"" +
+      "O\n\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037" +
+      ".hero.supervisor.v1.ActorResultR\007results" +
+      "\"\242\002\n\024RestartActorsRequest\022=\n\010selector\030\001 " +
+      "\001(\0132!.hero.supervisor.v1.ActorSelectorR\010" +
+      "selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google" +
+      ".protobuf.DurationR\014drainTimeout\022\024\n\005forc" +
+      "e\030\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R" +
+      "\016maxUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\007maxWait\022\026\n\006reason\030" +
+      "\006 \001(\tR\006reason\"R\n\025RestartActorsResponse\0229" +
+      "\n\007results\030\001 \003(\0132\037.hero.supervisor.v1.Act" +
+      "orResultR\007results\"\267\002\n\026StreamActorLogsReq" +
+      "uest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_" +
+      "lines\030\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_tim" +
+      "e\030\003 \001(\0132\032.google.protobuf.TimestampR\tsin" +
+      "ceTime\022!\n\014resume_after\030\004 \001(\tR\013resumeAfte" +
+      "r\022\026\n\006follow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003" +
+      "(\0162#.hero.supervisor.v1.LogEntry.StreamR" +
+      "\007streams\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013" +
+      "_tail_lines\"\216\001\n\027StreamActorLogsResponse\022" +
+      "6\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Lo" +
+      "gEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014" +
+      "droppedCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026" +
+      "ListScriptTypesRequest\"b\n\027ListScriptType" +
+      "sResponse\022G\n\014script_types\030\001 \003(\0132$.hero.s" +
+      "upervisor.v1.ScriptTypeStatusR\013scriptTyp" +
+      "es\"\212\001\n\024GetScriptTypeRequest\022?\n\013script_ty" +
+      "pe\030\001 \001(\0162\036.hero.supervisor.v1.ScriptType" +
+      "R\nscriptType\0221\n\004view\030\002 \001(\0162\035.hero.superv" +
+      "isor.v1.ActorViewR\004view\"U\n\025GetScriptType" +
+      "Response\022<\n\006status\030\001 \001(\0132$.hero.supervis" +
+      "or.v1.ScriptTypeStatusR\006status\"\200\002\n\027Updat" +
+      "eScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162" +
       "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
-      "ype\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001\022>\n\r" +
-      "drain_timeout\030\003 \001(\0132\031.google.protobuf.Du" +
-      "rationR\014drainTimeout\0224\n\010max_wait\030\004 \001(\0132\031" +
-      ".google.protobuf.DurationR\007maxWait\022#\n\rva" +
-      "lidate_only\030\005 \001(\010R\014validateOnly\022\033\n\ttake_" +
-      "over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007 \001(\tR\006re" +
-      "asonB\013\n\t_replicas\"\353\001\n\023ScaleActorsRespons" +
-      "e\022<\n\006status\030\001 \001(\0132$.hero.supervisor.v1.S" +
-      "criptTypeStatusR\006status\022&\n\017added_actor_i" +
-      "ds\030\002 \003(\tR\raddedActorIds\022*\n\021removed_actor" +
-      "_ids\030\003 \003(\tR\017removedActorIds\022B\n\014wait_outc" +
-      "ome\030\004 \001(\0162\037.hero.supervisor.v1.WaitOutco" +
-      "meR\013waitOutcome\"l\n\021PauseQueueRequest\022?\n\013" +
-      "script_type\030\001 \001(\0162\036.hero.supervisor.v1.S" +
-      "criptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006r" +
-      "eason\"l\n\022PauseQueueResponse\022<\n\006status\030\001 " +
-      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
-      "sR\006status\022\030\n\007changed\030\002 \001(\010R\007changed\"m\n\022R" +
-      "esumeQueueRequest\022?\n\013script_type\030\001 \001(\0162\036" +
-      ".hero.supervisor.v1.ScriptTypeR\nscriptTy" +
-      "pe\022\026\n\006reason\030\002 \001(\tR\006reason\"m\n\023ResumeQueu" +
-      "eResponse\022<\n\006status\030\001 \001(\0132$.hero.supervi" +
-      "sor.v1.ScriptTypeStatusR\006status\022\030\n\007chang" +
-      "ed\030\002 \001(\010R\007changed\"\207\002\n\021PurgeQueueRequest\022" +
-      "?\n\013script_type\030\001 \001(\0162\036.hero.supervisor.v" +
-      "1.ScriptTypeR\nscriptType\0225\n\006states\030\002 \003(\016" +
-      "2\035.hero.supervisor.v1.Job.StateR\006states\022" +
-      "*\n\016expected_count\030\003 \001(\005H\000R\rexpectedCount" +
-      "\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnly" +
-      "\022\026\n\006reason\030\005 \001(\tR\006reasonB\021\n\017_expected_co" +
-      "unt\"7\n\022PurgeQueueResponse\022!\n\014purged_coun" +
-      "t\030\001 \001(\005R\013purgedCount\"k\n\022CreateQueueReque" +
-      "st\022\024\n\005queue\030\001 \001(\tR\005queue\022?\n\013script_type\030" +
-      "\002 \001(\0162\036.hero.supervisor.v1.ScriptTypeR\ns" +
-      "criptType\"F\n\023CreateQueueResponse\022/\n\005queu" +
-      "e\030\001 \001(\0132\031.hero.supervisor.v1.QueueR\005queu" +
-      "e\"\'\n\017GetQueueRequest\022\024\n\005queue\030\001 \001(\tR\005que" +
-      "ue\"C\n\020GetQueueResponse\022/\n\005queue\030\001 \001(\0132\031." +
-      "hero.supervisor.v1.QueueR\005queue\"O\n\021ListQ" +
-      "ueuesRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSiz" +
-      "e\022\035\n\npage_token\030\002 \001(\tR\tpageToken\"o\n\022List" +
-      "QueuesResponse\0221\n\006queues\030\001 \003(\0132\031.hero.su" +
-      "pervisor.v1.QueueR\006queues\022&\n\017next_page_t" +
-      "oken\030\002 \001(\tR\rnextPageToken\"*\n\022DeleteQueue" +
-      "Request\022\024\n\005queue\030\001 \001(\tR\005queue\"\025\n\023DeleteQ" +
-      "ueueResponse\"\234\002\n\022CheckHealthRequest\022=\n\010s" +
-      "elector\030\001 \001(\0132!.hero.supervisor.v1.Actor" +
-      "SelectorR\010selector\022B\n\005scope\030\002 \001(\0162,.hero" +
-      ".supervisor.v1.CheckHealthRequest.ScopeR" +
-      "\005scope\0224\n\010max_wait\030\003 \001(\0132\031.google.protob" +
-      "uf.DurationR\007maxWait\"M\n\005Scope\022\025\n\021SCOPE_U" +
-      "NSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_AL" +
-      "L\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHealthRespon" +
-      "se\022:\n\007reports\030\001 \003(\0132 .hero.supervisor.v1" +
-      ".HealthReportR\007reports\"\205\002\n\022WatchHealthRe" +
-      "quest\022=\n\010selector\030\001 \001(\0132!.hero.superviso" +
-      "r.v1.ActorSelectorR\010selector\022.\n\020include_" +
-      "snapshot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014" +
-      "resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heart" +
-      "beat_interval\030\004 \001(\0132\031.google.protobuf.Du" +
-      "rationR\021heartbeatIntervalB\023\n\021_include_sn" +
-      "apshot\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor" +
-      "\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 .hero.su" +
-      "pervisor.v1.HealthReportH\000R\006report\0227\n\005ev" +
-      "ent\030\003 \001(\0132\037.hero.supervisor.v1.HealthEve" +
-      "ntH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.sup" +
-      "ervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"" +
-      "w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero." +
-      "supervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001" +
-      "(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId" +
-      "\"b\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
-      "o.supervisor.v1.JobR\003job\022\"\n\014deduplicated" +
-      "\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJobsReques" +
-      "t\022@\n\010requests\030\001 \003(\0132$.hero.supervisor.v1" +
-      ".SubmitJobRequestR\010requests\"S\n\022SubmitJob" +
-      "sResponse\022=\n\007results\030\001 \003(\0132#.hero.superv" +
-      "isor.v1.SubmitJobResultR\007results\"\225\001\n\017Sub" +
-      "mitJobResult\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
-      "sor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014d" +
-      "eduplicated\0223\n\005error\030\003 \001(\0132\035.hero.superv" +
-      "isor.v1.ItemErrorR\005error\"\327\002\n\rRunJobReque" +
-      "st\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Job" +
-      "SpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequ" +
-      "est_id\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(" +
-      "\0132\031.google.protobuf.DurationR\007maxWait\022K\n" +
-      "\013on_wait_end\030\005 \001(\0162+.hero.supervisor.v1." +
-      "RunJobRequest.OnWaitEndR\tonWaitEnd\"^\n\tOn" +
-      "WaitEnd\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030" +
-      "ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_EN" +
-      "D_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001" +
-      "(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait" +
-      "_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wait" +
-      "OutcomeR\013waitOutcome\022\"\n\014deduplicated\030\003 \001" +
-      "(\010R\014deduplicated\"^\n\017AwaitJobRequest\022\025\n\006j" +
-      "ob_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\007maxWait\"\201\001\n\020Awa" +
-      "itJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
+      "ype\022B\n\010settings\030\002 \001(\0132&.hero.supervisor." +
+      "v1.ScriptTypeSettingsR\010settings\022;\n\013updat" +
+      "e_mask\030\003 \001(\0132\032.google.protobuf.FieldMask" +
+      "R\nupdateMask\022#\n\rvalidate_only\030\004 \001(\010R\014val" +
+      "idateOnly\"X\n\030UpdateScriptTypeResponse\022<\n" +
+      "\006status\030\001 \001(\0132$.hero.supervisor.v1.Scrip" +
+      "tTypeStatusR\006status\"\323\002\n\022ScaleActorsReque" +
+      "st\022?\n\013script_type\030\001 \001(\0162\036.hero.superviso" +
+      "r.v1.ScriptTypeR\nscriptType\022\037\n\010replicas\030" +
+      "\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 " +
+      "\001(\0132\031.google.protobuf.DurationR\014drainTim" +
+      "eout\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf" +
+      ".DurationR\007maxWait\022#\n\rvalidate_only\030\005 \001(" +
+      "\010R\014validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010take" +
+      "Over\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_replica" +
+      "s\"\353\001\n\023ScaleActorsResponse\022<\n\006status\030\001 \001(" +
+      "\0132$.hero.supervisor.v1.ScriptTypeStatusR" +
+      "\006status\022&\n\017added_actor_ids\030\002 \003(\tR\raddedA" +
+      "ctorIds\022*\n\021removed_actor_ids\030\003 \003(\tR\017remo" +
+      "vedActorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero" +
+      ".supervisor.v1.WaitOutcomeR\013waitOutcome\"" +
+      "l\n\021PauseQueueRequest\022?\n\013script_type\030\001 \001(" +
+      "\0162\036.hero.supervisor.v1.ScriptTypeR\nscrip" +
+      "tType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022PauseQu" +
+      "eueResponse\022<\n\006status\030\001 \001(\0132$.hero.super" +
+      "visor.v1.ScriptTypeStatusR\006status\022\030\n\007cha" +
+      "nged\030\002 \001(\010R\007changed\"m\n\022ResumeQueueReques" +
+      "t\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor" +
+      ".v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001" +
+      "(\tR\006reason\"m\n\023ResumeQueueResponse\022<\n\006sta" +
+      "tus\030\001 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
+      "eStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007change" +
+      "d\"\207\002\n\021PurgeQueueRequest\022?\n\013script_type\030\001" +
+      " \001(\0162\036.hero.supervisor.v1.ScriptTypeR\nsc" +
+      "riptType\0225\n\006states\030\002 \003(\0162\035.hero.supervis" +
+      "or.v1.Job.StateR\006states\022*\n\016expected_coun" +
+      "t\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidate_" +
+      "only\030\004 \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001(\t" +
+      "R\006reasonB\021\n\017_expected_count\"7\n\022PurgeQueu" +
+      "eResponse\022!\n\014purged_count\030\001 \001(\005R\013purgedC" +
+      "ount\"k\n\022CreateQueueRequest\022\024\n\005queue\030\001 \001(" +
+      "\tR\005queue\022?\n\013script_type\030\002 \001(\0162\036.hero.sup" +
+      "ervisor.v1.ScriptTypeR\nscriptType\"F\n\023Cre" +
+      "ateQueueResponse\022/\n\005queue\030\001 \001(\0132\031.hero.s" +
+      "upervisor.v1.QueueR\005queue\"\'\n\017GetQueueReq" +
+      "uest\022\024\n\005queue\030\001 \001(\tR\005queue\"C\n\020GetQueueRe" +
+      "sponse\022/\n\005queue\030\001 \001(\0132\031.hero.supervisor." +
+      "v1.QueueR\005queue\"O\n\021ListQueuesRequest\022\033\n\t" +
+      "page_size\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030" +
+      "\002 \001(\tR\tpageToken\"o\n\022ListQueuesResponse\0221" +
+      "\n\006queues\030\001 \003(\0132\031.hero.supervisor.v1.Queu" +
+      "eR\006queues\022&\n\017next_page_token\030\002 \001(\tR\rnext" +
+      "PageToken\"*\n\022DeleteQueueRequest\022\024\n\005queue" +
+      "\030\001 \001(\tR\005queue\"\025\n\023DeleteQueueResponse\"\234\002\n" +
+      "\022CheckHealthRequest\022=\n\010selector\030\001 \001(\0132!." +
+      "hero.supervisor.v1.ActorSelectorR\010select" +
+      "or\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1.C" +
+      "heckHealthRequest.ScopeR\005scope\0224\n\010max_wa" +
+      "it\030\003 \001(\0132\031.google.protobuf.DurationR\007max" +
+      "Wait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\n" +
+      "SCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NON" +
+      "E\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030\001 " +
+      "\003(\0132 .hero.supervisor.v1.HealthReportR\007r" +
+      "eports\"\205\002\n\022WatchHealthRequest\022=\n\010selecto" +
+      "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
+      "orR\010selector\022.\n\020include_snapshot\030\002 \001(\010H\000" +
+      "R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003 \001" +
+      "(\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 " +
+      "\001(\0132\031.google.protobuf.DurationR\021heartbea" +
+      "tIntervalB\023\n\021_include_snapshot\"\346\001\n\023Watch" +
+      "HealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:" +
+      "\n\006report\030\002 \001(\0132 .hero.supervisor.v1.Heal" +
+      "thReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero" +
+      ".supervisor.v1.HealthEventH\000R\005event\022:\n\010b" +
+      "ookmark\030\004 \001(\0132\034.hero.supervisor.v1.Bookm" +
+      "arkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobRequ" +
+      "est\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Jo" +
+      "bSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nreq" +
+      "uest_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobRes" +
+      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
+      "JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplic" +
+      "ated\"U\n\021SubmitJobsRequest\022@\n\010requests\030\001 " +
+      "\003(\0132$.hero.supervisor.v1.SubmitJobReques" +
+      "tR\010requests\"S\n\022SubmitJobsResponse\022=\n\007res" +
+      "ults\030\001 \003(\0132#.hero.supervisor.v1.SubmitJo" +
+      "bResultR\007results\"\225\001\n\017SubmitJobResult\022)\n\003" +
+      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
+      "\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n\005e" +
+      "rror\030\003 \001(\0132\035.hero.supervisor.v1.ItemErro" +
+      "rR\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132" +
+      "\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006job" +
+      "_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\tre" +
+      "questId\0224\n\010max_wait\030\004 \001(\0132\031.google.proto" +
+      "buf.DurationR\007maxWait\022K\n\013on_wait_end\030\005 \001" +
+      "(\0162+.hero.supervisor.v1.RunJobRequest.On" +
+      "WaitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WA" +
+      "IT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP" +
+      "_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016R" +
+      "unJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
       "isor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037" +
       ".hero.supervisor.v1.WaitOutcomeR\013waitOut" +
-      "come\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
-      "obId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1." +
-      "JobViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001" +
-      " \001(\0132\027.hero.supervisor.v1.JobR\003job\"\360\004\n\017L" +
-      "istJobsRequest\022A\n\014script_types\030\001 \003(\0162\036.h" +
-      "ero.supervisor.v1.ScriptTypeR\013scriptType" +
-      "s\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.J" +
-      "ob.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010cal" +
-      "lerId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010" +
-      "actor_id\030\005 \001(\tR\007actorId\022F\n\021create_time_a" +
-      "fter\030\006 \001(\0132\032.google.protobuf.TimestampR\017" +
-      "createTimeAfter\022H\n\022create_time_before\030\007 " +
-      "\001(\0132\032.google.protobuf.TimestampR\020createT" +
-      "imeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035" +
-      "\n\npage_token\030\t \001(\tR\tpageToken\022G\n\006labels\030" +
-      "\n \003(\0132/.hero.supervisor.v1.ListJobsReque" +
-      "st.LabelsEntryR\006labels\022\"\n\rjob_id_prefix\030" +
-      "\013 \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006queu" +
-      "es\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
-      "alue\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRespons" +
-      "e\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.Job" +
-      "R\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextPag" +
-      "eToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001" +
-      "(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Can" +
-      "celJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
-      "visor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chan" +
-      "ged\"\225\001\n\020UpdateJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.supervisor.v" +
-      "1.JobSpecR\003job\022;\n\013update_mask\030\003 \001(\0132\032.go" +
-      "ogle.protobuf.FieldMaskR\nupdateMask\"X\n\021U" +
-      "pdateJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007ch" +
-      "anged\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(" +
-      "\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rresetA" +
-      "ttempts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nre" +
-      "quest_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020R" +
-      "etryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010" +
-      "R\014deduplicated\"N\n\020DeleteJobRequest\022\025\n\006jo" +
-      "b_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010" +
-      "R\014allowMissing\"-\n\021DeleteJobResponse\022\030\n\007c" +
-      "hanged\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobReques" +
-      "t\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_logs" +
-      "\030\002 \001(\010R\013includeLogs\022!\n\014resume_after\030\003 \001(" +
-      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 \001" +
-      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
-      "Interval\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030" +
-      "\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.superv" +
-      "isor.v1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\013" +
-      "2\".hero.supervisor.v1.JobStateChangeH\000R\013" +
-      "stateChange\022=\n\010progress\030\004 \001(\0132\037.hero.sup" +
-      "ervisor.v1.JobProgressH\000R\010progress\022A\n\013lo" +
-      "g_entries\030\005 \001(\0132\036.hero.supervisor.v1.Log" +
-      "EntriesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132" +
-      "\034.hero.supervisor.v1.BookmarkH\000R\010bookmar" +
-      "kB\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\013" +
-      "2\034.hero.supervisor.v1.LogEntryR\007entries\022" +
-      "#\n\rdropped_count\030\002 \001(\005R\014droppedCount\"\201\004\n" +
-      "\022WatchEventsRequest\0227\n\006topics\030\001 \003(\0162\037.he" +
-      "ro.supervisor.v1.Event.TopicR\006topics\022A\n\014" +
-      "script_types\030\002 \003(\0162\036.hero.supervisor.v1." +
-      "ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003" +
-      "(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n" +
-      "\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_severi" +
-      "ty\030\006 \001(\0162\".hero.supervisor.v1.Event.Seve" +
-      "rityR\013minSeverity\022.\n\020include_snapshot\030\007 " +
-      "\001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_afte" +
-      "r\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_interv" +
-      "al\030\t \001(\0132\031.google.protobuf.DurationR\021hea" +
-      "rtbeatInterval\022#\n\rinclude_usage\030\n \001(\010R\014i" +
-      "ncludeUsageB\023\n\021_include_snapshot\"\246\002\n\023Wat" +
-      "chEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor" +
-      "\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.superviso" +
-      "r.v1.SnapshotItemH\000R\014snapshotItem\0221\n\005eve" +
-      "nt\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005e" +
-      "vent\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor" +
-      ".v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132" +
-      "\037.hero.supervisor.v1.UsageUpdateH\000R\005usag" +
-      "eB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(" +
-      "\0132+.hero.supervisor.v1.UsageUpdate.Actor" +
-      "sEntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001" +
-      "(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor" +
-      ".v1.ActorUsageR\005value:\0028\001\"\277\001\n\014SnapshotIt" +
-      "em\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
-      "ctorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.her" +
-      "o.supervisor.v1.ScriptTypeStatusH\000R\nscri" +
-      "ptType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1" +
-      ".JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsReques" +
-      "t\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.E" +
-      "vent.TopicR\006topics\022A\n\014script_types\030\002 \003(\016" +
-      "2\036.hero.supervisor.v1.ScriptTypeR\013script" +
-      "Types\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007jo" +
-      "b_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010" +
-      "callerId\022E\n\014min_severity\030\006 \001(\0162\".hero.su" +
-      "pervisor.v1.Event.SeverityR\013minSeverity\022" +
-      "9\n\ntime_after\030\007 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132",
-      "\032.google.protobuf.TimestampR\ntimeBefore\022" +
-      "\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_tok" +
-      "en\030\n \001(\tR\tpageToken\"o\n\022ListEventsRespons" +
-      "e\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.E" +
-      "ventR\006events\022&\n\017next_page_token\030\002 \001(\tR\rn" +
-      "extPageToken\"S\n\025ListIdentitiesRequest\022\033\n" +
-      "\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\npage_token" +
-      "\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentitiesResp" +
-      "onse\022A\n\nidentities\030\001 \003(\0132!.hero.supervis" +
-      "or.v1.KnownIdentityR\nidentities\022&\n\017next_" +
-      "page_token\030\002 \001(\tR\rnextPageToken\0227\n\027authe" +
-      "ntication_required\030\003 \001(\010R\026authentication" +
-      "Required\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010" +
-      "identity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003r" +
-      "pc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\t" +
-      "R\004code\022!\n\014refused_only\030\005 \001(\010R\013refusedOnl" +
-      "y\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v1.Au" +
-      "ditEntry.StageR\005stage\0229\n\ntime_after\030\007 \001(" +
-      "\0132\032.google.protobuf.TimestampR\ttimeAfter" +
-      "\022;\n\013time_before\030\010 \001(\0132\032.google.protobuf." +
-      "TimestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005" +
-      "R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToke" +
-      "n\"\235\001\n\030ListAuditEntriesResponse\0228\n\007entrie" +
-      "s\030\001 \003(\0132\036.hero.supervisor.v1.AuditEntryR" +
-      "\007entries\022&\n\017next_page_token\030\002 \001(\tR\rnextP" +
-      "ageToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnable" +
-      "d*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECI" +
-      "FIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OU" +
-      "TCOME_TIMED_OUT\020\0022\252\037\n\nSupervisor\022d\n\rGetS" +
-      "erverInfo\022(.hero.supervisor.v1.GetServer" +
-      "InfoRequest\032).hero.supervisor.v1.GetServ" +
-      "erInfoResponse\022j\n\017CreateLoginCode\022*.hero" +
-      ".supervisor.v1.CreateLoginCodeRequest\032+." +
-      "hero.supervisor.v1.CreateLoginCodeRespon" +
-      "se\022^\n\013CreateActor\022&.hero.supervisor.v1.C" +
-      "reateActorRequest\032\'.hero.supervisor.v1.C" +
-      "reateActorResponse\022U\n\010GetActor\022#.hero.su" +
-      "pervisor.v1.GetActorRequest\032$.hero.super" +
-      "visor.v1.GetActorResponse\022[\n\nListActors\022" +
-      "%.hero.supervisor.v1.ListActorsRequest\032&" +
-      ".hero.supervisor.v1.ListActorsResponse\022^" +
-      "\n\013UpdateActor\022&.hero.supervisor.v1.Updat" +
-      "eActorRequest\032\'.hero.supervisor.v1.Updat" +
-      "eActorResponse\022^\n\013DeleteActor\022&.hero.sup" +
-      "ervisor.v1.DeleteActorRequest\032\'.hero.sup" +
-      "ervisor.v1.DeleteActorResponse\022[\n\nStartA" +
-      "ctor\022%.hero.supervisor.v1.StartActorRequ" +
-      "est\032&.hero.supervisor.v1.StartActorRespo" +
-      "nse\022X\n\tStopActor\022$.hero.supervisor.v1.St" +
-      "opActorRequest\032%.hero.supervisor.v1.Stop" +
-      "ActorResponse\022a\n\014RestartActor\022\'.hero.sup" +
-      "ervisor.v1.RestartActorRequest\032(.hero.su" +
-      "pervisor.v1.RestartActorResponse\022^\n\013Star" +
-      "tActors\022&.hero.supervisor.v1.StartActors" +
-      "Request\032\'.hero.supervisor.v1.StartActors" +
-      "Response\022[\n\nStopActors\022%.hero.supervisor" +
-      ".v1.StopActorsRequest\032&.hero.supervisor." +
-      "v1.StopActorsResponse\022d\n\rRestartActors\022(" +
-      ".hero.supervisor.v1.RestartActorsRequest" +
-      "\032).hero.supervisor.v1.RestartActorsRespo" +
-      "nse\022l\n\017StreamActorLogs\022*.hero.supervisor" +
-      ".v1.StreamActorLogsRequest\032+.hero.superv" +
-      "isor.v1.StreamActorLogsResponse0\001\022j\n\017Lis" +
-      "tScriptTypes\022*.hero.supervisor.v1.ListSc" +
-      "riptTypesRequest\032+.hero.supervisor.v1.Li" +
-      "stScriptTypesResponse\022d\n\rGetScriptType\022(" +
-      ".hero.supervisor.v1.GetScriptTypeRequest" +
-      "\032).hero.supervisor.v1.GetScriptTypeRespo" +
-      "nse\022m\n\020UpdateScriptType\022+.hero.superviso" +
-      "r.v1.UpdateScriptTypeRequest\032,.hero.supe" +
-      "rvisor.v1.UpdateScriptTypeResponse\022^\n\013Sc" +
-      "aleActors\022&.hero.supervisor.v1.ScaleActo" +
-      "rsRequest\032\'.hero.supervisor.v1.ScaleActo" +
-      "rsResponse\022[\n\nPauseQueue\022%.hero.supervis" +
-      "or.v1.PauseQueueRequest\032&.hero.superviso" +
-      "r.v1.PauseQueueResponse\022^\n\013ResumeQueue\022&" +
-      ".hero.supervisor.v1.ResumeQueueRequest\032\'" +
-      ".hero.supervisor.v1.ResumeQueueResponse\022" +
-      "[\n\nPurgeQueue\022%.hero.supervisor.v1.Purge" +
-      "QueueRequest\032&.hero.supervisor.v1.PurgeQ" +
-      "ueueResponse\022^\n\013CreateQueue\022&.hero.super" +
-      "visor.v1.CreateQueueRequest\032\'.hero.super" +
-      "visor.v1.CreateQueueResponse\022U\n\010GetQueue" +
-      "\022#.hero.supervisor.v1.GetQueueRequest\032$." +
-      "hero.supervisor.v1.GetQueueResponse\022[\n\nL" +
-      "istQueues\022%.hero.supervisor.v1.ListQueue" +
-      "sRequest\032&.hero.supervisor.v1.ListQueues" +
-      "Response\022^\n\013DeleteQueue\022&.hero.superviso" +
-      "r.v1.DeleteQueueRequest\032\'.hero.superviso" +
-      "r.v1.DeleteQueueResponse\022^\n\013CheckHealth\022" +
-      "&.hero.supervisor.v1.CheckHealthRequest\032" +
-      "\'.hero.supervisor.v1.CheckHealthResponse" +
-      "\022`\n\013WatchHealth\022&.hero.supervisor.v1.Wat" +
-      "chHealthRequest\032\'.hero.supervisor.v1.Wat" +
-      "chHealthResponse0\001\022X\n\tSubmitJob\022$.hero.s" +
-      "upervisor.v1.SubmitJobRequest\032%.hero.sup" +
-      "ervisor.v1.SubmitJobResponse\022[\n\nSubmitJo" +
-      "bs\022%.hero.supervisor.v1.SubmitJobsReques" +
-      "t\032&.hero.supervisor.v1.SubmitJobsRespons" +
-      "e\022O\n\006RunJob\022!.hero.supervisor.v1.RunJobR" +
-      "equest\032\".hero.supervisor.v1.RunJobRespon" +
-      "se\022U\n\010AwaitJob\022#.hero.supervisor.v1.Awai" +
-      "tJobRequest\032$.hero.supervisor.v1.AwaitJo" +
-      "bResponse\022O\n\006GetJob\022!.hero.supervisor.v1" +
-      ".GetJobRequest\032\".hero.supervisor.v1.GetJ" +
-      "obResponse\022U\n\010ListJobs\022#.hero.supervisor" +
-      ".v1.ListJobsRequest\032$.hero.supervisor.v1" +
-      ".ListJobsResponse\022X\n\tCancelJob\022$.hero.su" +
-      "pervisor.v1.CancelJobRequest\032%.hero.supe" +
-      "rvisor.v1.CancelJobResponse\022X\n\tUpdateJob" +
-      "\022$.hero.supervisor.v1.UpdateJobRequest\032%" +
-      ".hero.supervisor.v1.UpdateJobResponse\022U\n" +
-      "\010RetryJob\022#.hero.supervisor.v1.RetryJobR" +
-      "equest\032$.hero.supervisor.v1.RetryJobResp" +
-      "onse\022X\n\tDeleteJob\022$.hero.supervisor.v1.D" +
-      "eleteJobRequest\032%.hero.supervisor.v1.Del" +
-      "eteJobResponse\022W\n\010WatchJob\022#.hero.superv" +
-      "isor.v1.WatchJobRequest\032$.hero.superviso" +
-      "r.v1.WatchJobResponse0\001\022`\n\013WatchEvents\022&" +
-      ".hero.supervisor.v1.WatchEventsRequest\032\'" +
-      ".hero.supervisor.v1.WatchEventsResponse0" +
-      "\001\022[\n\nListEvents\022%.hero.supervisor.v1.Lis" +
-      "tEventsRequest\032&.hero.supervisor.v1.List" +
-      "EventsResponse\022g\n\016ListIdentities\022).hero." +
-      "supervisor.v1.ListIdentitiesRequest\032*.he" +
-      "ro.supervisor.v1.ListIdentitiesResponse\022" +
-      "m\n\020ListAuditEntries\022+.hero.supervisor.v1" +
-      ".ListAuditEntriesRequest\032,.hero.supervis" +
-      "or.v1.ListAuditEntriesResponseB\205\001\n\022hero." +
-      "supervisor.v1B\026SupervisorServiceProtoP\001Z" +
-      "Ugithub.com/hero-supervisor/hero-supervi" +
-      "sor/clients/go/hero/supervisor/v1;superv" +
-      "isorv1b\006proto3"
+      "come\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicated" +
+      "\"^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
+      "Id\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf.D" +
+      "urationR\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n" +
+      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
+      "\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor" +
+      ".v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJobRe" +
+      "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001" +
+      "(\0162\033.hero.supervisor.v1.JobViewR\004view\";\n" +
+      "\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobR\003job\"\360\004\n\017ListJobsRequest\022A" +
+      "\n\014script_types\030\001 \003(\0162\036.hero.supervisor.v" +
+      "1.ScriptTypeR\013scriptTypes\0225\n\006states\030\002 \003(" +
+      "\0162\035.hero.supervisor.v1.Job.StateR\006states" +
+      "\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\ncontext" +
+      "_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007" +
+      "actorId\022F\n\021create_time_after\030\006 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\017createTimeAfter\022" +
+      "H\n\022create_time_before\030\007 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\020createTimeBefore\022\033\n\tpag" +
+      "e_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001" +
+      "(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.sup" +
+      "ervisor.v1.ListJobsRequest.LabelsEntryR\006" +
+      "labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPref" +
+      "ix\022\026\n\006queues\030\014 \003(\tR\006queues\0329\n\013LabelsEntr" +
+      "y\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005valu" +
+      "e:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(\0132" +
+      "\027.hero.supervisor.v1.JobR\004jobs\022&\n\017next_p" +
+      "age_token\030\002 \001(\tR\rnextPageToken\"A\n\020Cancel" +
+      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006rea" +
+      "son\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022)" +
+      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
+      "b\022\030\n\007changed\030\002 \001(\010R\007changed\"\225\001\n\020UpdateJo" +
+      "bRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002" +
+      " \001(\0132\033.hero.supervisor.v1.JobSpecR\003job\022;" +
+      "\n\013update_mask\030\003 \001(\0132\032.google.protobuf.Fi" +
+      "eldMaskR\nupdateMask\"X\n\021UpdateJobResponse" +
+      "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
+      "job\022\030\n\007changed\030\002 \001(\010R\007changed\"\223\001\n\017RetryJ" +
+      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016rese" +
+      "t_attempts\030\002 \001(\010R\rresetAttempts\022\031\n\005input" +
+      "\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\t" +
+      "requestIdB\010\n\006_input\"a\n\020RetryJobResponse\022" +
+      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
+      "ob\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"N" +
+      "\n\020DeleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
+      "d\022#\n\rallow_missing\030\002 \001(\010R\014allowMissing\"-" +
+      "\n\021DeleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007ch" +
+      "anged\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(" +
+      "\tR\005jobId\022!\n\014include_logs\030\002 \001(\010R\013includeL" +
+      "ogs\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H" +
+      "\n\022heartbeat_interval\030\004 \001(\0132\031.google.prot" +
+      "obuf.DurationR\021heartbeatInterval\"\346\002\n\020Wat" +
+      "chJobResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n" +
+      "\003job\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003j" +
+      "ob\022G\n\014state_change\030\003 \001(\0132\".hero.supervis" +
+      "or.v1.JobStateChangeH\000R\013stateChange\022=\n\010p" +
+      "rogress\030\004 \001(\0132\037.hero.supervisor.v1.JobPr" +
+      "ogressH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132" +
+      "\036.hero.supervisor.v1.LogEntriesH\000R\nlogEn" +
+      "tries\022:\n\010bookmark\030\006 \001(\0132\034.hero.superviso" +
+      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLog" +
+      "Entries\0226\n\007entries\030\001 \003(\0132\034.hero.supervis" +
+      "or.v1.LogEntryR\007entries\022#\n\rdropped_count" +
+      "\030\002 \001(\005R\014droppedCount\"\201\004\n\022WatchEventsRequ" +
+      "est\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1" +
+      ".Event.TopicR\006topics\022A\n\014script_types\030\002 \003" +
+      "(\0162\036.hero.supervisor.v1.ScriptTypeR\013scri" +
+      "ptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007" +
+      "job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\t" +
+      "R\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero." +
+      "supervisor.v1.Event.SeverityR\013minSeverit" +
+      "y\022.\n\020include_snapshot\030\007 \001(\010H\000R\017includeSn" +
+      "apshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeA" +
+      "fter\022H\n\022heartbeat_interval\030\t \001(\0132\031.googl" +
+      "e.protobuf.DurationR\021heartbeatInterval\022#" +
+      "\n\rinclude_usage\030\n \001(\010R\014includeUsageB\023\n\021_" +
+      "include_snapshot\"\246\002\n\023WatchEventsResponse" +
+      "\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_ite" +
+      "m\030\002 \001(\0132 .hero.supervisor.v1.SnapshotIte" +
+      "mH\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero." +
+      "supervisor.v1.EventH\000R\005event\022:\n\010bookmark" +
+      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
+      "bookmark\0227\n\005usage\030\005 \001(\0132\037.hero.superviso" +
+      "r.v1.UsageUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013Us" +
+      "ageUpdate\022C\n\006actors\030\001 \003(\0132+.hero.supervi" +
+      "sor.v1.UsageUpdate.ActorsEntryR\006actors\032Y" +
+      "\n\013ActorsEntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value" +
+      "\030\002 \001(\0132\036.hero.supervisor.v1.ActorUsageR\005" +
+      "value:\0028\001\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(" +
+      "\0132\031.hero.supervisor.v1.ActorH\000R\005actor\022G\n" +
+      "\013script_type\030\002 \001(\0132$.hero.supervisor.v1." +
+      "ScriptTypeStatusH\000R\nscriptType\022+\n\003job\030\003 " +
+      "\001(\0132\027.hero.supervisor.v1.JobH\000R\003jobB\006\n\004i" +
+      "tem\"\335\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(" +
+      "\0162\037.hero.supervisor.v1.Event.TopicR\006topi" +
+      "cs\022A\n\014script_types\030\002 \003(\0162\036.hero.supervis" +
+      "or.v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_i" +
+      "ds\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006job" +
+      "Ids\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_" +
+      "severity\030\006 \001(\0162\".hero.supervisor.v1.Even" +
+      "t.SeverityR\013minSeverity\0229\n\ntime_after\030\007 " +
+      "\001(\0132\032.google.protobuf.TimestampR\ttimeAft",
+      "er\022;\n\013time_before\030\010 \001(\0132\032.google.protobu" +
+      "f.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t \001" +
+      "(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageTo" +
+      "ken\"o\n\022ListEventsResponse\0221\n\006events\030\001 \003(" +
+      "\0132\031.hero.supervisor.v1.EventR\006events\022&\n\017" +
+      "next_page_token\030\002 \001(\tR\rnextPageToken\"S\n\025" +
+      "ListIdentitiesRequest\022\033\n\tpage_size\030\001 \001(\005" +
+      "R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\tpageToke" +
+      "n\"\274\001\n\026ListIdentitiesResponse\022A\n\nidentiti" +
+      "es\030\001 \003(\0132!.hero.supervisor.v1.KnownIdent" +
+      "ityR\nidentities\022&\n\017next_page_token\030\002 \001(\t" +
+      "R\rnextPageToken\0227\n\027authentication_requir" +
+      "ed\030\003 \001(\010R\026authenticationRequired\"\206\003\n\027Lis" +
+      "tAuditEntriesRequest\022\032\n\010identity\030\001 \001(\tR\010" +
+      "identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001" +
+      "(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code\022!\n\014refuse" +
+      "d_only\030\005 \001(\010R\013refusedOnly\022:\n\005stage\030\006 \001(\016" +
+      "2$.hero.supervisor.v1.AuditEntry.StageR\005" +
+      "stage\0229\n\ntime_after\030\007 \001(\0132\032.google.proto" +
+      "buf.TimestampR\ttimeAfter\022;\n\013time_before\030" +
+      "\010 \001(\0132\032.google.protobuf.TimestampR\ntimeB" +
+      "efore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npa" +
+      "ge_token\030\n \001(\tR\tpageToken\"\235\001\n\030ListAuditE" +
+      "ntriesResponse\0228\n\007entries\030\001 \003(\0132\036.hero.s" +
+      "upervisor.v1.AuditEntryR\007entries\022&\n\017next" +
+      "_page_token\030\002 \001(\tR\rnextPageToken\022\037\n\013log_" +
+      "enabled\030\003 \001(\010R\nlogEnabled*^\n\013WaitOutcome" +
+      "\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_O" +
+      "UTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020" +
+      "\0022\252\037\n\nSupervisor\022d\n\rGetServerInfo\022(.hero" +
+      ".supervisor.v1.GetServerInfoRequest\032).he" +
+      "ro.supervisor.v1.GetServerInfoResponse\022j" +
+      "\n\017CreateLoginCode\022*.hero.supervisor.v1.C" +
+      "reateLoginCodeRequest\032+.hero.supervisor." +
+      "v1.CreateLoginCodeResponse\022^\n\013CreateActo" +
+      "r\022&.hero.supervisor.v1.CreateActorReques" +
+      "t\032\'.hero.supervisor.v1.CreateActorRespon" +
+      "se\022U\n\010GetActor\022#.hero.supervisor.v1.GetA" +
+      "ctorRequest\032$.hero.supervisor.v1.GetActo" +
+      "rResponse\022[\n\nListActors\022%.hero.superviso" +
+      "r.v1.ListActorsRequest\032&.hero.supervisor" +
+      ".v1.ListActorsResponse\022^\n\013UpdateActor\022&." +
+      "hero.supervisor.v1.UpdateActorRequest\032\'." +
+      "hero.supervisor.v1.UpdateActorResponse\022^" +
+      "\n\013DeleteActor\022&.hero.supervisor.v1.Delet" +
+      "eActorRequest\032\'.hero.supervisor.v1.Delet" +
+      "eActorResponse\022[\n\nStartActor\022%.hero.supe" +
+      "rvisor.v1.StartActorRequest\032&.hero.super" +
+      "visor.v1.StartActorResponse\022X\n\tStopActor" +
+      "\022$.hero.supervisor.v1.StopActorRequest\032%" +
+      ".hero.supervisor.v1.StopActorResponse\022a\n" +
+      "\014RestartActor\022\'.hero.supervisor.v1.Resta" +
+      "rtActorRequest\032(.hero.supervisor.v1.Rest" +
+      "artActorResponse\022^\n\013StartActors\022&.hero.s" +
+      "upervisor.v1.StartActorsRequest\032\'.hero.s" +
+      "upervisor.v1.StartActorsResponse\022[\n\nStop" +
+      "Actors\022%.hero.supervisor.v1.StopActorsRe" +
+      "quest\032&.hero.supervisor.v1.StopActorsRes" +
+      "ponse\022d\n\rRestartActors\022(.hero.supervisor" +
+      ".v1.RestartActorsRequest\032).hero.supervis" +
+      "or.v1.RestartActorsResponse\022l\n\017StreamAct" +
+      "orLogs\022*.hero.supervisor.v1.StreamActorL" +
+      "ogsRequest\032+.hero.supervisor.v1.StreamAc" +
+      "torLogsResponse0\001\022j\n\017ListScriptTypes\022*.h" +
+      "ero.supervisor.v1.ListScriptTypesRequest" +
+      "\032+.hero.supervisor.v1.ListScriptTypesRes" +
+      "ponse\022d\n\rGetScriptType\022(.hero.supervisor" +
+      ".v1.GetScriptTypeRequest\032).hero.supervis" +
+      "or.v1.GetScriptTypeResponse\022m\n\020UpdateScr" +
+      "iptType\022+.hero.supervisor.v1.UpdateScrip" +
+      "tTypeRequest\032,.hero.supervisor.v1.Update" +
+      "ScriptTypeResponse\022^\n\013ScaleActors\022&.hero" +
+      ".supervisor.v1.ScaleActorsRequest\032\'.hero" +
+      ".supervisor.v1.ScaleActorsResponse\022[\n\nPa" +
+      "useQueue\022%.hero.supervisor.v1.PauseQueue" +
+      "Request\032&.hero.supervisor.v1.PauseQueueR" +
+      "esponse\022^\n\013ResumeQueue\022&.hero.supervisor" +
+      ".v1.ResumeQueueRequest\032\'.hero.supervisor" +
+      ".v1.ResumeQueueResponse\022[\n\nPurgeQueue\022%." +
+      "hero.supervisor.v1.PurgeQueueRequest\032&.h" +
+      "ero.supervisor.v1.PurgeQueueResponse\022^\n\013" +
+      "CreateQueue\022&.hero.supervisor.v1.CreateQ" +
+      "ueueRequest\032\'.hero.supervisor.v1.CreateQ" +
+      "ueueResponse\022U\n\010GetQueue\022#.hero.supervis" +
+      "or.v1.GetQueueRequest\032$.hero.supervisor." +
+      "v1.GetQueueResponse\022[\n\nListQueues\022%.hero" +
+      ".supervisor.v1.ListQueuesRequest\032&.hero." +
+      "supervisor.v1.ListQueuesResponse\022^\n\013Dele" +
+      "teQueue\022&.hero.supervisor.v1.DeleteQueue" +
+      "Request\032\'.hero.supervisor.v1.DeleteQueue" +
+      "Response\022^\n\013CheckHealth\022&.hero.superviso" +
+      "r.v1.CheckHealthRequest\032\'.hero.superviso" +
+      "r.v1.CheckHealthResponse\022`\n\013WatchHealth\022" +
+      "&.hero.supervisor.v1.WatchHealthRequest\032" +
+      "\'.hero.supervisor.v1.WatchHealthResponse" +
+      "0\001\022X\n\tSubmitJob\022$.hero.supervisor.v1.Sub" +
+      "mitJobRequest\032%.hero.supervisor.v1.Submi" +
+      "tJobResponse\022[\n\nSubmitJobs\022%.hero.superv" +
+      "isor.v1.SubmitJobsRequest\032&.hero.supervi" +
+      "sor.v1.SubmitJobsResponse\022O\n\006RunJob\022!.he" +
+      "ro.supervisor.v1.RunJobRequest\032\".hero.su" +
+      "pervisor.v1.RunJobResponse\022U\n\010AwaitJob\022#" +
+      ".hero.supervisor.v1.AwaitJobRequest\032$.he" +
+      "ro.supervisor.v1.AwaitJobResponse\022O\n\006Get" +
+      "Job\022!.hero.supervisor.v1.GetJobRequest\032\"" +
+      ".hero.supervisor.v1.GetJobResponse\022U\n\010Li" +
+      "stJobs\022#.hero.supervisor.v1.ListJobsRequ" +
+      "est\032$.hero.supervisor.v1.ListJobsRespons" +
+      "e\022X\n\tCancelJob\022$.hero.supervisor.v1.Canc" +
+      "elJobRequest\032%.hero.supervisor.v1.Cancel" +
+      "JobResponse\022X\n\tUpdateJob\022$.hero.supervis" +
+      "or.v1.UpdateJobRequest\032%.hero.supervisor" +
+      ".v1.UpdateJobResponse\022U\n\010RetryJob\022#.hero" +
+      ".supervisor.v1.RetryJobRequest\032$.hero.su" +
+      "pervisor.v1.RetryJobResponse\022X\n\tDeleteJo" +
+      "b\022$.hero.supervisor.v1.DeleteJobRequest\032" +
+      "%.hero.supervisor.v1.DeleteJobResponse\022W" +
+      "\n\010WatchJob\022#.hero.supervisor.v1.WatchJob" +
+      "Request\032$.hero.supervisor.v1.WatchJobRes" +
+      "ponse0\001\022`\n\013WatchEvents\022&.hero.supervisor" +
+      ".v1.WatchEventsRequest\032\'.hero.supervisor" +
+      ".v1.WatchEventsResponse0\001\022[\n\nListEvents\022" +
+      "%.hero.supervisor.v1.ListEventsRequest\032&" +
+      ".hero.supervisor.v1.ListEventsResponse\022g" +
+      "\n\016ListIdentities\022).hero.supervisor.v1.Li" +
+      "stIdentitiesRequest\032*.hero.supervisor.v1" +
+      ".ListIdentitiesResponse\022m\n\020ListAuditEntr" +
+      "ies\022+.hero.supervisor.v1.ListAuditEntrie" +
+      "sRequest\032,.hero.supervisor.v1.ListAuditE" +
+      "ntriesResponseB\205\001\n\022hero.supervisor.v1B\026S" +
+      "upervisorServiceProtoP\001ZUgithub.com/hero" +
+      "-supervisor/hero-supervisor/clients/go/h" +
+      "ero/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1162,7 +1162,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListActorsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "Labels", "Node", "PageSize", "PageToken", "View", });
+        new java.lang.String[] { "ScriptTypes", "States", "Labels", "Node", "PageSize", "PageToken", "View", "Queues", });
     internal_static_hero_supervisor_v1_ListActorsRequest_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ListActorsRequest_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ListActorsRequest_LabelsEntry_fieldAccessorTable = new
