@@ -127,7 +127,7 @@ pub enum CallCommand {
     /// Ping actors now, and follow their health
     #[command(subcommand)]
     Health(HealthCommand),
-    /// Show queues and actors at an interval
+    /// Show queues, actors and jobs as they change, on a screen with keys
     Top(TopArgs),
     /// Wait until the server is ready, or until actors run
     #[command(subcommand)]

@@ -9,12 +9,13 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use super::client::{self, Server};
 use super::values::{script_type_word, word};
 use super::{ClientArgs, Failure, context};
+use crate::domain::access::{RULES, Role};
 use crate::proto::event::{Severity, Topic};
-use crate::proto::{ListActorsRequest, ListJobsRequest, ScriptType, job};
+use crate::proto::{ListActorsRequest, ListJobsRequest, ListQueuesRequest, ScriptType, job};
 
 /// Longest time that a shell is kept waiting.
 const LIMIT: Duration = Duration::from_millis(1500);
-/// Most jobs and actors that are offered.
+/// Most jobs, actors and queues that are offered.
 const MOST: i32 = 200;
 
 /// Adds what can stand for its value to an option, by the name of its value.
@@ -27,11 +28,14 @@ pub(super) fn complete(arg: Arg) -> Arg {
         _ if known => None,
         "ACTOR" => Some(ArgValueCompleter::new(actors)),
         "JOB" => Some(ArgValueCompleter::new(jobs)),
+        "QUEUE" => Some(ArgValueCompleter::new(queues)),
         "CONTEXT" => Some(ArgValueCompleter::new(contexts)),
         "TYPE" => Some(ArgValueCompleter::new(|typed: &OsStr| words(typed, &script_types()))),
         "STATE" => Some(ArgValueCompleter::new(|typed: &OsStr| words(typed, &states()))),
         "TOPIC" => Some(ArgValueCompleter::new(|typed: &OsStr| words(typed, &topics()))),
         "SEVERITY" => Some(ArgValueCompleter::new(|typed: &OsStr| words(typed, &severities()))),
+        "ROLE" => Some(ArgValueCompleter::new(|typed: &OsStr| words(typed, &roles()))),
+        "CALL" => Some(ArgValueCompleter::new(|typed: &OsStr| words(typed, &calls()))),
         _other => None,
     };
     match completer {
@@ -57,6 +61,16 @@ fn topics() -> Vec<String> {
 fn severities() -> Vec<String> {
     let all = [Severity::Debug, Severity::Info, Severity::Warning, Severity::Error];
     all.iter().map(|severity| word(severity.as_str_name(), "SEVERITY_")).collect()
+}
+
+fn roles() -> Vec<String> {
+    Role::ALL.iter().map(|role| role.as_str().to_owned()).collect()
+}
+
+/// Returns the calls of the service; those of other services are named with a path.
+fn calls() -> Vec<String> {
+    let own = RULES.iter().map(|rule| rule.rpc).filter(|rpc| !rpc.contains('/'));
+    own.map(str::to_owned).collect()
 }
 
 /// Returns the words that begin with what was typed; behind the last comma, if there are several.
@@ -94,6 +108,15 @@ fn jobs(typed: &OsStr) -> Vec<CompletionCandidate> {
         Ok(page.jobs.into_iter().map(|job| job.job_id).collect::<Vec<_>>())
     });
     words(typed, &ids)
+}
+
+fn queues(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let request = ListQueuesRequest { page_size: MOST, ..Default::default() };
+    let names = ask(async |server: &mut Server| {
+        let page = server.list_queues(client::call(request)).await?.into_inner();
+        Ok(page.queues.into_iter().map(|queue| queue.queue).collect::<Vec<_>>())
+    });
+    words(typed, &names)
 }
 
 /// Asks the server that the line names so far; nothing is offered while it does not answer.

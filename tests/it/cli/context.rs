@@ -70,6 +70,11 @@ async fn shells_are_offered_ids_names_and_words() {
     assert_eq!(offered(&service, folder, &["job", "ls", "--state", "queued,re"]), ["queued,retry_wait"]);
     assert_eq!(offered(&service, folder, &["queue", "pause", "o"]), ["osis"]);
     assert_eq!(offered(&service, folder, &["context", "use", ""])[0], "prod");
+    fine(service.run(["queue", "create", "osis-night", "--type", "osis"]));
+    assert_eq!(offered(&service, folder, &["queue", "get", "osis-"]), ["osis-night"]);
+    assert_eq!(offered(&service, folder, &["job", "ls", "--queue", "osis,osis-"]), ["osis,osis-night"]);
+    assert_eq!(offered(&service, folder, &["token", "create", "--role", "op"]), ["operator"]);
+    assert_eq!(offered(&service, folder, &["access", "audit", "--rpc", "PauseQ"]), ["PauseQueue"]);
     assert_eq!(offered(&service, folder, &["vers"]), ["version"]);
     let all = offered(&service, folder, &[""]);
     assert!(all.iter().any(|word| word == "job"), "{all:?}");
