@@ -155,19 +155,27 @@ fn describe(status: &Status) -> String {
 }
 
 /// Calls that messages of the server advise, and the commands that make them.
-const CALLS: [(&str, &str); 4] = [
+const CALLS: [(&str, &str); 9] = [
     ("ListActors", "`hero-supervisor actor ls`"),
     ("ListJobs", "`hero-supervisor job ls`"),
+    ("GetJob", "`hero-supervisor job get`"),
+    ("AwaitJob", "`hero-supervisor job await`"),
+    ("ListScriptTypes", "`hero-supervisor script-type ls`"),
     ("GetActor", "`hero-supervisor actor get`"),
     ("GetServerInfo", "`hero-supervisor info`"),
+    ("ListQueues", "`hero-supervisor queue ls --names`"),
+    ("CreateQueue", "`hero-supervisor queue create`"),
 ];
 
 /// Returns a message of the server with the commands in it that a person can type.
 fn in_words_of_the_line(message: &str) -> String {
-    CALLS.iter().fold(message.to_owned(), |message, (call, command)| {
-        let words = message.split(' ').map(|word| if word == *call { *command } else { word });
-        words.collect::<Vec<_>>().join(" ")
-    })
+    let word = |word: &str| {
+        let call = word.trim_end_matches([',', ';', ':']);
+        let command = CALLS.iter().find(|(name, _)| *name == call).map(|(_, command)| command);
+        let rest = word.strip_prefix(call).unwrap_or_default();
+        command.map_or_else(|| word.to_owned(), |command| format!("{command}{rest}"))
+    };
+    message.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns advice that the message cannot give.
@@ -264,6 +272,8 @@ mod tests {
         let unknown = Status::not_found("there is no actor a; ListActors has those that there are");
         let message = "there is no actor a; `hero-supervisor actor ls` has those that there are";
         assert_eq!(Failure::from(unknown).message, message);
+        let accepted = in_words_of_the_line("wait for it with AwaitJob, or repeat the call");
+        assert_eq!(accepted, "wait for it with `hero-supervisor job await`, or repeat the call");
 
         let info =
             ErrorDetails::with_error_info("QUEUE_FULL", "supervisor.hero", std::collections::HashMap::new());

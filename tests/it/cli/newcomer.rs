@@ -54,6 +54,12 @@ async fn what_is_missing_or_wrong_is_told_in_words_of_the_command_line() {
     assert_eq!(service.run(["job", "ls", "--state", "failed,cancelled"]).code, 0);
     assert_eq!(service.run(["events", "--severity", "warn", "--since", "2026-01-01T00:00:00Z"]).code, 0);
     told(&service.run(["actor", "get", "nope"]), 3, "`hero-supervisor actor ls` has those that there are");
+    let nowhere = service.run(["job", "submit", "--queue", "nope", "1"]);
+    told(
+        &nowhere,
+        3,
+        "`hero-supervisor queue ls --names` has them all, and `hero-supervisor queue create` makes one",
+    );
     let set = service.run(["script-type", "set", "osis", "--mode", "auto", "--min", "3", "--max", "2"]);
     told(&set, 2, "--min: is more than max_replicas, 2");
     let named = service.run(["job", "submit", "1", "--job-id", "a b"]);
