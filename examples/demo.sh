@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-hero=${HERO_SUPERVISOR:-target/debug/hero-supervisor}
+hero=${HERO_SUPERVISOR:-${CARGO_TARGET_DIR:-target}/debug/hero-supervisor}
 folder=$(mktemp -d "${TMPDIR:-/tmp}/hero-demo.XXXXXX")
 "$hero" dev --listen 127.0.0.1:0 --data-dir "$folder/data" --ready-file "$folder/ready" >"$folder/log" 2>&1 &
 dev=$!

@@ -43,7 +43,8 @@ async fn those_of_rust_work() {
     let check = r#"
         set -e
         export HERO_SUPERVISOR_SERVER="$HERO_TEST_SERVER"
-        examples=../../target/debug/examples
+        cd ../..
+        examples="${CARGO_TARGET_DIR:-target}/debug/examples"
         test "$("$examples/client_run")" = 42
         test "$("$examples/client_batch")" = "$(printf '0\n1\n4\n9\n16\n5 jobs')"
         test "$("$examples/client_follow")" = "$(printf '| one\n| two\n42')"
