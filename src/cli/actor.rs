@@ -4,6 +4,7 @@ mod confine;
 mod conformance;
 mod create;
 mod definition;
+mod difference;
 mod logs;
 mod render;
 mod scale;

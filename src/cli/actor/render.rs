@@ -1,6 +1,7 @@
 //! Actors as tables and text.
 
 use super::confine::shown;
+use super::difference::{Difference, differences};
 use crate::adapters::system_clock::SystemClock;
 use crate::cli::table;
 use crate::cli::table::{Cell, Column, Table};
@@ -142,6 +143,7 @@ pub(super) fn show(actor: &Actor) -> String {
         facts.push(("secret env", config.secret_env.join(" ")));
     }
     facts.extend(config.env.iter().map(|(name, value)| ("env", format!("{name}={value}"))));
+    facts.extend(still_runs_by(actor));
     if let Some(exit) = &actor.last_exit {
         let how = match (exit.exit_code, exit.signal) {
             (Some(code), _) => format!("exit code {code}"),
@@ -155,4 +157,20 @@ pub(super) fn show(actor: &Actor) -> String {
         facts.extend(exit.log_tail.iter().map(|line| ("  log", line.clone())));
     }
     table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
+}
+
+/// Returns what the process was started with, where a restart takes something else.
+fn still_runs_by(actor: &Actor) -> Vec<(&'static str, String)> {
+    let (Some(running), Some(defined)) = (&actor.running_config, &actor.config) else { return Vec::new() };
+    let all = differences(running, defined);
+    if all.is_empty() {
+        return vec![(
+            "runs by",
+            "other values of environment variables or secrets, which are not shown".to_owned(),
+        )];
+    }
+    let line = |one: Difference| {
+        ("runs by", format!("{}: {}; a restart takes {}", one.field, one.running, one.defined))
+    };
+    all.into_iter().map(line).collect()
 }

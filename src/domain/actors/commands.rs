@@ -253,6 +253,7 @@ impl ActorLifecycleManager {
             last_exit: None,
             fault: None,
             outdated: false,
+            started_by: None,
             requests_made: 0,
             operation: None,
         })

@@ -171,6 +171,7 @@ mod tests {
             last_exit: None,
             fault: None,
             outdated: false,
+            started_by: None,
             requests_made: 0,
             operation: None,
         }

@@ -8,7 +8,7 @@ use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::maintenance::Maintenance;
 use crate::domain::actors::sample_usage::UsageSampler;
 use crate::domain::actors::shared_sync::SharedSync;
-use crate::domain::model::actor::{ActorRecord, ManagedBy};
+use crate::domain::model::actor::ManagedBy;
 use crate::error::SupervisorError;
 use crate::ports::actor_store::Stored;
 
@@ -48,8 +48,8 @@ impl ActorLifecycleManager {
                 if existing.node != self.parts().node || existing.config == *config {
                     break;
                 }
-                let outdated = existing.outdated || !existing.config.runs_like(config);
-                let changed = ActorRecord { config: config.clone(), outdated, ..*existing };
+                let mut changed = *existing;
+                changed.define(config.clone(), true);
                 stored = self.parts().store.update(&changed).await?;
             }
             self.parts().store.set_template(config, false).await?;

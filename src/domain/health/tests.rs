@@ -38,6 +38,7 @@ fn idle() -> ActorStatus {
             last_exit: None,
             fault: None,
             outdated: false,
+            started_by: None,
             requests_made: 0,
             operation: None,
         },

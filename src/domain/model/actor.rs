@@ -223,6 +223,9 @@ pub struct ActorRecord {
     pub fault: Option<Fault>,
     /// True if the process was started by an earlier definition; the next start takes the new one.
     pub outdated: bool,
+    /// Definition by which an outdated process was started. None if an earlier version of the supervisor has written the
+    /// record in between.
+    pub started_by: Option<Box<ActorConfig>>,
     /// Wishes of callers so far. Each forgives the ends of the process before it.
     pub requests_made: u64,
     /// Operation under way and the supervisor that does it; None when there is none.
@@ -234,6 +237,27 @@ impl ActorRecord {
     /// included.
     pub fn etag(&self) -> String {
         etag::etag(&self.config, self.desired)
+    }
+
+    /// Replaces the definition. A process goes on by the earlier one, unless it can take the new one as it runs.
+    pub fn define(&mut self, config: ActorConfig, has_process: bool) {
+        let earlier = std::mem::replace(&mut self.config, config);
+        if self.outdated {
+            // An operation under way decides at its end by which definition the process runs.
+            let is_back = self.operation.is_none()
+                && self.started_by.as_ref().is_some_and(|started| started.runs_like(&self.config));
+            if is_back {
+                self.is_run_by(None);
+            }
+        } else if has_process && !earlier.runs_like(&self.config) {
+            self.is_run_by(Some(earlier));
+        }
+    }
+
+    /// Notes the definition by which the process was started, if that is another one.
+    pub fn is_run_by(&mut self, earlier: Option<ActorConfig>) {
+        self.outdated = earlier.is_some();
+        self.started_by = earlier.map(Box::new);
     }
 
     /// Returns true if this was written after `other`: a later change of it, or of an actor of the same name that was
@@ -266,4 +290,16 @@ pub struct ActorStatus {
     pub health: ActorHealth,
     /// Resources in use; None without a process, and where they are not known.
     pub usage: Option<Usage>,
+}
+
+impl ActorStatus {
+    /// Returns the definition by which the process runs, if that is known and another one than the definition. A process
+    /// that comes up is by the new one.
+    pub fn running_config(&self) -> Option<ActorConfig> {
+        use ActorState::{Draining, Running, Stopping};
+        let ActorRecord { config, started_by, .. } = &self.record;
+        let runs = matches!(self.state, Running | Draining | Stopping) && self.pid.0.is_some();
+        let started_by = started_by.as_ref().filter(|_started| runs)?;
+        (!started_by.runs_like(config)).then(|| started_by.running_under(config))
+    }
 }

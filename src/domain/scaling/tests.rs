@@ -25,6 +25,7 @@ fn actor(name: &str, desired: Desired, state: ActorState, in_flight: u32, last_j
         last_exit: None,
         fault: None,
         outdated: false,
+        started_by: None,
         requests_made: 0,
         operation: None,
     };

@@ -30,7 +30,7 @@ impl Sight {
 
     /// Takes out of an actor what the caller may not see.
     pub(crate) fn actor(self, mut actor: pb::Actor) -> pb::Actor {
-        if let Some(config) = &mut actor.config {
+        for config in actor.config.iter_mut().chain(&mut actor.running_config) {
             self.mask(config);
         }
         if let Some(exit) = &mut actor.last_exit
@@ -126,7 +126,8 @@ mod tests {
             ..Default::default()
         };
         let last_exit = pb::ActorExit { log_tail: vec!["s3cret".to_owned()], ..Default::default() };
-        pb::Actor { config: Some(config), last_exit: Some(last_exit), ..Default::default() }
+        let running_config = Some(config.clone());
+        pb::Actor { config: Some(config), running_config, last_exit: Some(last_exit), ..Default::default() }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(crate) fn basic_actor(status: ActorStatus) -> pb::Actor {
 
 /// Renders an actor.
 pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
+    let running_config = status.running_config().map(|running| config(running, view));
     let record = status.record;
     let etag = record.etag();
     let message = match status.health.health {
@@ -61,6 +62,7 @@ pub(crate) fn actor(status: ActorStatus, view: ActorView) -> pb::Actor {
         consecutive_ping_failures: count(status.health.consecutive_failures),
         usage: status.usage.as_ref().map(usage),
         usage_history: Vec::new(),
+        running_config,
     }
 }
 

@@ -282,6 +282,13 @@ async fn an_actor_is_changed_flag_by_flag_at_its_next_start_or_now() {
     assert_eq!(config["restartPolicy"]["maxRestarts"], 7, "{config}");
     assert_eq!(config["restartPolicy"]["mode"], first["config"]["restartPolicy"]["mode"], "{config}");
     assert_eq!(config["dependencies"][0], ACTOR, "what was not named stays");
+    let shown = |flags: &[&str]| fine(service.run([&["actor", "get", "sleeper"], flags].concat())).stdout;
+    for line in
+        ["args: 1000; a restart takes 2000", "env.A: 1; a restart takes -", "env.C: -; a restart takes 3"]
+    {
+        assert!(shown(&["--env"]).contains(line), "{line}: {}", shown(&["--env"]));
+    }
+    assert!(!shown(&[]).contains("env.A: 1"), "values are left out: {}", shown(&[]));
 
     fine(update(&["--clear", "after", "--clear", "env", "--env", "D=4", "--now"]));
     let now = sleeper();
@@ -291,7 +298,8 @@ async fn an_actor_is_changed_flag_by_flag_at_its_next_start_or_now() {
         (&now["config"]["env"], &now["config"]["dependencies"]),
         (&serde_json::json!({"D": "4"}), &Value::Null)
     );
-    assert_eq!(now["statusMessage"], Value::Null, "{now}");
+    assert_eq!((&now["statusMessage"], &now["runningConfig"]), (&Value::Null, &Value::Null), "{now}");
+    assert!(!shown(&[]).contains("runs by"), "{}", shown(&[]));
 
     let nothing = update(&[]);
     assert!(nothing.code == 2 && nothing.stderr.contains("nothing to change"), "{nothing:?}");

@@ -1,5 +1,7 @@
 //! The next supervisor of a node, and one of another node.
 
+use hero_supervisor::domain::actors::Update;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -26,6 +28,30 @@ async fn a_new_supervisor_shows_the_same_view_and_touches_no_actor() {
     assert_eq!((after.pid, after.record.restart_count), (before.pid, 1));
     assert_eq!(after.record.config, before.record.config);
     assert_eq!(world.processes.calls().len(), calls, "{:?}", world.processes.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_supervisor_tells_what_runs_though_its_own_definition_is_another() {
+    let world = LifecycleOnMemory::new();
+    let a = world.start(config("a")).await.unwrap();
+    let changed = |args: &str| config("a").with_args(vec![args.to_owned()]);
+    let change = |_: &ActorConfig| Ok(changed("--by-a-call"));
+    world.manager.update(&a, Update::default(), change, WAIT).await.unwrap();
+    world.manager.close().await;
+    for initial in [Vec::new(), vec![changed("--by-a-file")], vec![config("a")]] {
+        let defined = initial.first().cloned().unwrap_or_else(|| changed("--by-a-call"));
+        let next = manager(&world.broker, &world.processes, "here", initial);
+        next.open().await.unwrap();
+        let status = eventually("the actor is seen", WAIT, || async {
+            let status = next.actor(&a).await.unwrap();
+            (status.state == ActorState::Running).then_some(status)
+        })
+        .await;
+        let is_other = defined != config("a");
+        assert_eq!(status.running_config(), is_other.then(|| config("a")));
+        assert_eq!(status.record.config, defined);
+        next.close().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,6 +124,31 @@ async fn a_changed_definition_that_is_applied_by_one_is_no_crash_for_the_other()
 }
 
 #[tokio::test(start_paused = true)]
+async fn both_tell_what_runs_whoever_has_changed_the_definition() {
+    let two = Two::start(config("a")).await;
+    for turn in [0, 1] {
+        let (by, other) = (two.managers()[turn], two.managers()[1 - turn]);
+        let change = |old: &ActorConfig| Ok(old.clone().with_args(vec![format!("--{turn}")]));
+        by.update(&two.actor, Update::default(), change, WAIT).await.unwrap();
+        eventually("the other one tells it", WAIT, || async {
+            let status = other.actor(&two.actor).await.unwrap();
+            let is_new = status.record.config.args == [format!("--{turn}")];
+            (is_new && status.running_config() == Some(config("a"))).then_some(())
+        })
+        .await;
+    }
+    two.managers()[1].restart(&two.actor, StopOptions::default(), WAIT).await.unwrap();
+    two.both_see(ActorState::Running).await;
+    for manager in two.managers() {
+        eventually("what runs is the definition", WAIT, || async {
+            let status = manager.actor(&two.actor).await.unwrap();
+            (status.running_config().is_none() && status.message.is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_is_noted_once_and_counts_for_both() {
     let restart = RestartPolicy { max_restarts: 3, ..RestartPolicy::default() };
     let mut two = Two::start(config("a").with_restart(restart)).await;

@@ -28,6 +28,7 @@ async fn a_changed_definition_waits_for_the_next_start_and_says_so() {
     assert_eq!((updated.status.state, updated.status.pid), (ActorState::Running, pid));
     assert!(updated.status.message.contains("earlier definition"), "{}", updated.status.message);
     assert_eq!(args_in_force(&world), Vec::<String>::new());
+    assert_eq!(updated.status.running_config(), Some(config("a")), "what runs is told");
     let again = world.manager.update(&a, Update::default(), with_args(&["--new"]), WAIT).await.unwrap();
     assert!(!again.changed, "the same definition again changes nothing");
 
@@ -35,6 +36,42 @@ async fn a_changed_definition_waits_for_the_next_start_and_says_so() {
     assert_eq!(args_in_force(&world), ["--new"]);
     let status = world.manager.actor(&a).await.unwrap();
     assert_eq!((status.state, status.message.as_str()), (ActorState::Running, ""));
+    assert_eq!(status.running_config(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_is_what_was_started_however_often_the_definition_is_changed() {
+    let world = LifecycleOnMemory::new();
+    let a = world.start(config("a")).await.unwrap();
+    let change = async |change: fn(&mut ActorConfig)| {
+        let change = move |old: &ActorConfig| {
+            let mut new = old.clone();
+            change(&mut new);
+            Ok(new)
+        };
+        world.manager.update(&a, Update::default(), change, WAIT).await.unwrap().status
+    };
+    let labelled = change(|config| drop(config.labels.insert("team".to_owned(), "blue".to_owned()))).await;
+    assert_eq!(labelled.running_config(), None, "a label needs no restart");
+    change(|config| config.args = vec!["--two".to_owned()]).await;
+    let changed = change(|config| {
+        config.args = vec!["--three".to_owned()];
+        config.labels.insert("team".to_owned(), "red".to_owned());
+        config.secret_env.insert("PIN".to_owned());
+    })
+    .await;
+    let running = changed.running_config().unwrap();
+    assert_eq!((running.args.len(), running.labels["team"].as_str()), (0, "red"));
+    assert!(running.secret_env.contains("PIN"), "what is secret now is secret in what runs");
+    let back = change(|config| config.args = Vec::new()).await;
+    assert_eq!((back.running_config(), back.message.as_str()), (None, ""), "it is as it was started");
+    let again = change(|config| config.args = vec!["--four".to_owned()]).await;
+    assert_eq!(again.running_config().unwrap().args, Vec::<String>::new());
+    world.manager.stop(&a, StopOptions::default(), WAIT).await.unwrap();
+    let down = change(|config| config.args = vec!["--five".to_owned()]).await;
+    assert_eq!(down.running_config(), None, "nothing runs");
+    let started = world.manager.start(&a, WAIT).await.unwrap().status;
+    assert_eq!((started.running_config(), started.record.outdated), (None, false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,6 +80,8 @@ struct StoredActor {
     fault: Option<FaultRecord>,
     #[serde(default)]
     outdated: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started_by: Option<ConfigRecord>,
     #[serde(default, rename = "wishes")]
     requests_made: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +157,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
         last_exit,
         fault,
         outdated,
+        started_by,
         requests_made,
         operation,
     } = record;
@@ -182,6 +185,7 @@ pub(in super::super) fn encode_actor(record: &ActorRecord, generation: u64) -> R
             .as_ref()
             .map(|fault| FaultRecord { kind: fault.kind.into(), message: fault.message.clone() }),
         outdated: *outdated,
+        started_by: started_by.as_deref().map(config_record),
         requests_made: *requests_made,
         operation: operation.as_ref().map(operation_record),
     };
@@ -213,6 +217,7 @@ pub(in super::super) fn decode_actor(what: &str, json: &str) -> Result<ActorReco
         }),
         fault: stored.fault.map(|fault| Fault { kind: fault.kind.into(), message: fault.message }),
         outdated: stored.outdated,
+        started_by: stored.started_by.map(|config| config_of(what, config).map(Box::new)).transpose()?,
         requests_made: stored.requests_made,
         operation: stored.operation.map(operation_of),
     })

@@ -82,3 +82,21 @@ fn time_outs_stand_in_seconds() {
     assert_eq!(seconds(Duration::from_millis(1)), "0.001");
     assert_eq!(seconds(Duration::from_millis(2050)), "2.050");
 }
+
+/// The record of an outdated actor, as the previous version has written it.
+const OLD_ACTOR: &str = r#"{"version": 1, "id": "a", "node": "n", "desired": "up", "managed_by": "user", "created_ms": 1,
+    "generation": 3, "restart_count": 0, "last_pid": 7, "last_exit": null, "outdated": true,
+    "config": {"version": 1, "name": "a", "binary": "/bin/a", "script_type": "sal", "health_check": null, "working_dir": null,
+        "sha256": null, "drain_timeout_ms": 1, "start_timeout_ms": 1, "readiness": "queue", "restart": {"mode": "always",
+        "initial_backoff_ms": 1, "max_backoff_ms": 1, "reset_after_ms": 1, "max_restarts": 1, "window_ms": 1}}}"#;
+
+#[test]
+fn an_actor_of_an_earlier_version_does_not_tell_what_runs() {
+    let mut actor = decode_actor("a", OLD_ACTOR).unwrap();
+    assert_eq!((actor.outdated, &actor.started_by), (true, &None));
+    // What runs stays unknown, whatever the definition becomes.
+    let changed = actor.config.clone().with_args(vec!["--new".to_owned()]);
+    actor.define(changed, true);
+    assert_eq!((actor.outdated, &actor.started_by), (true, &None));
+    assert!(!encode_actor(&actor, 4).unwrap().contains("started_by"), "as the earlier version writes it");
+}

@@ -44,9 +44,7 @@ impl Change {
                 if record.etag() != *etag || record.config == **config {
                     return false;
                 }
-                let needs_start = !record.config.runs_like(config);
-                record.outdated |= needs_start && (*is_there || record.last_pid.is_some());
-                record.config = (**config).clone();
+                record.define((**config).clone(), *is_there || record.last_pid.is_some());
                 true
             }
             Self::End(end) => end.apply(record),
@@ -75,9 +73,10 @@ impl EndOfOperation {
             (true, Verb::Start | Verb::Restart) => {
                 record.last_pid = self.pid;
                 // It may have been changed while it was carried out.
-                record.outdated = !self.config.runs_like(&record.config);
+                let is_current = self.config.runs_like(&record.config);
+                record.is_run_by((!is_current).then(|| self.config.clone()));
             }
-            (true, Verb::Stop { .. }) => record.outdated = false,
+            (true, Verb::Stop { .. }) => record.is_run_by(None),
             (true, Verb::Delete { .. }) | (false, _) => {}
         }
         if let Some(fault) = &self.fault {

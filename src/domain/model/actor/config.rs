@@ -149,14 +149,19 @@ impl ActorConfig {
 
     /// Returns true if a process that was started from `self` may keep running under `other` without a restart.
     pub fn runs_like(&self, other: &Self) -> bool {
-        let of_the_process = |config: &Self| Self {
-            readiness: Readiness::default(),
-            labels: BTreeMap::new(),
-            health: HealthSettings::default(),
-            secret_env: BTreeSet::new(),
-            ..config.clone()
-        };
-        of_the_process(self) == of_the_process(other)
+        Self { secret_env: other.secret_env.clone(), ..self.running_under(other) } == *other
+    }
+
+    /// Returns the definition of a process that was started from `self` and runs under `other`, which it takes as far as
+    /// that needs no restart. A value that is secret under one of them is secret.
+    pub fn running_under(&self, other: &Self) -> Self {
+        Self {
+            readiness: other.readiness,
+            labels: other.labels.clone(),
+            health: other.health,
+            secret_env: self.secret_env.union(&other.secret_env).cloned().collect(),
+            ..self.clone()
+        }
     }
 
     /// Sets the arguments.

@@ -105,6 +105,7 @@ fn status_of(config: ActorConfig) -> crate::domain::model::actor::ActorStatus {
         last_exit: None,
         fault: None,
         outdated: false,
+        started_by: None,
         requests_made: 0,
         operation: None,
     };

@@ -150,6 +150,7 @@ pub(super) fn record(name: &str, bench: &super::queue_contract::QueueContract) -
     config.env.insert("A".to_owned(), "b=c".to_owned());
     config.labels.insert("team".to_owned(), "blue".to_owned());
     config.restart.mode = RestartMode::OnFailure;
+    let earlier = config.clone().with_args(vec!["--earlier".to_owned()]);
     ActorRecord {
         id: actor_id(name),
         node: NodeName::parse("host-1").unwrap(),
@@ -170,6 +171,7 @@ pub(super) fn record(name: &str, bench: &super::queue_contract::QueueContract) -
         }),
         fault: Some(Fault { kind: FaultKind::CrashLoop, message: format!("{:?}", bench.now()) }),
         outdated: true,
+        started_by: Some(Box::new(earlier)),
         requests_made: 5,
         operation: Some(OperationLease {
             verb: Verb::Delete { force: true },

@@ -1189,7 +1189,7 @@ func (x *HealthPolicy) GetPingScript() string {
 
 // An actor: its definition, its desired state and its observed state.
 //
-// Numbers 22 to 39 are kept free for job counts.
+// Numbers 23 to 39 are kept free for job counts.
 type Actor struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
@@ -1236,7 +1236,12 @@ type Actor struct {
 	// within 5 seconds, and another node tells its samples every 30 seconds.
 	Usage *ActorUsage `protobuf:"bytes,20,opt,name=usage,proto3" json:"usage,omitempty"`
 	// Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them.
-	UsageHistory  []*ActorUsage `protobuf:"bytes,21,rep,name=usage_history,json=usageHistory,proto3" json:"usage_history,omitempty"`
+	UsageHistory []*ActorUsage `protobuf:"bytes,21,rep,name=usage_history,json=usageHistory,proto3" json:"usage_history,omitempty"`
+	// Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+	// Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+	// health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+	// changed the definition.
+	RunningConfig *ActorConfig `protobuf:"bytes,22,opt,name=running_config,json=runningConfig,proto3" json:"running_config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1414,6 +1419,13 @@ func (x *Actor) GetUsage() *ActorUsage {
 func (x *Actor) GetUsageHistory() []*ActorUsage {
 	if x != nil {
 		return x.UsageHistory
+	}
+	return nil
+}
+
+func (x *Actor) GetRunningConfig() *ActorConfig {
+	if x != nil {
+		return x.RunningConfig
 	}
 	return nil
 }
@@ -1925,7 +1937,7 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eACTION_RESTART\x10\x01\x12\x16\n" +
 	"\x12ACTION_REPORT_ONLY\x10\x02B\x14\n" +
-	"\x12_failure_threshold\"\xbe\f\n" +
+	"\x12_failure_threshold\"\x86\r\n" +
 	"\x05Actor\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x127\n" +
 	"\x06config\x18\x02 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\x06config\x125\n" +
@@ -1952,7 +1964,8 @@ const file_hero_supervisor_v1_actor_proto_rawDesc = "" +
 	"\tlast_ping\x18\x12 \x01(\v2\x18.hero.supervisor.v1.PingR\blastPing\x12:\n" +
 	"\x19consecutive_ping_failures\x18\x13 \x01(\x05R\x17consecutivePingFailures\x124\n" +
 	"\x05usage\x18\x14 \x01(\v2\x1e.hero.supervisor.v1.ActorUsageR\x05usage\x12C\n" +
-	"\rusage_history\x18\x15 \x03(\v2\x1e.hero.supervisor.v1.ActorUsageR\fusageHistory\"\xe1\x01\n" +
+	"\rusage_history\x18\x15 \x03(\v2\x1e.hero.supervisor.v1.ActorUsageR\fusageHistory\x12F\n" +
+	"\x0erunning_config\x18\x16 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\rrunningConfig\"\xe1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_STOPPED\x10\x01\x12\x11\n" +
@@ -2118,20 +2131,21 @@ var file_hero_supervisor_v1_actor_proto_depIdxs = []int32{
 	18, // 31: hero.supervisor.v1.Actor.last_ping:type_name -> hero.supervisor.v1.Ping
 	16, // 32: hero.supervisor.v1.Actor.usage:type_name -> hero.supervisor.v1.ActorUsage
 	16, // 33: hero.supervisor.v1.Actor.usage_history:type_name -> hero.supervisor.v1.ActorUsage
-	27, // 34: hero.supervisor.v1.ActorUsage.time:type_name -> google.protobuf.Timestamp
-	27, // 35: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
-	27, // 36: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
-	8,  // 37: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
-	26, // 38: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
-	25, // 39: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
-	24, // 40: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
-	27, // 41: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
-	9,  // 42: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	10, // 34: hero.supervisor.v1.Actor.running_config:type_name -> hero.supervisor.v1.ActorConfig
+	27, // 35: hero.supervisor.v1.ActorUsage.time:type_name -> google.protobuf.Timestamp
+	27, // 36: hero.supervisor.v1.ActorExit.time:type_name -> google.protobuf.Timestamp
+	27, // 37: hero.supervisor.v1.Ping.time:type_name -> google.protobuf.Timestamp
+	8,  // 38: hero.supervisor.v1.Ping.outcome:type_name -> hero.supervisor.v1.Ping.Outcome
+	26, // 39: hero.supervisor.v1.Ping.round_trip:type_name -> google.protobuf.Duration
+	25, // 40: hero.supervisor.v1.ActorSelector.script_types:type_name -> hero.supervisor.v1.ScriptType
+	24, // 41: hero.supervisor.v1.ActorSelector.labels:type_name -> hero.supervisor.v1.ActorSelector.LabelsEntry
+	27, // 42: hero.supervisor.v1.LogEntry.time:type_name -> google.protobuf.Timestamp
+	9,  // 43: hero.supervisor.v1.LogEntry.stream:type_name -> hero.supervisor.v1.LogEntry.Stream
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_actor_proto_init() }

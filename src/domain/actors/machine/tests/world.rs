@@ -354,6 +354,7 @@ fn record(desired: Desired) -> ActorRecord {
         last_exit: None,
         fault: None,
         outdated: false,
+        started_by: None,
         requests_made: 0,
         operation: None,
     }

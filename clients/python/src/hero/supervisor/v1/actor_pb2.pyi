@@ -501,7 +501,7 @@ global___HealthPolicy = HealthPolicy
 class Actor(google.protobuf.message.Message):
     """An actor: its definition, its desired state and its observed state.
 
-    Numbers 22 to 39 are kept free for job counts.
+    Numbers 23 to 39 are kept free for job counts.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -662,6 +662,7 @@ class Actor(google.protobuf.message.Message):
     CONSECUTIVE_PING_FAILURES_FIELD_NUMBER: builtins.int
     USAGE_FIELD_NUMBER: builtins.int
     USAGE_HISTORY_FIELD_NUMBER: builtins.int
+    RUNNING_CONFIG_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Output only. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
     supervisors that share one Redis.
@@ -728,6 +729,14 @@ class Actor(google.protobuf.message.Message):
     def usage_history(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ActorUsage]:
         """Output only. Earlier samples, the oldest first. Only in answers of GetActor, if usage_history asks for them."""
 
+    @property
+    def running_config(self) -> global___ActorConfig:
+        """Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+        Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+        health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+        changed the definition.
+        """
+
     def __init__(
         self,
         *,
@@ -752,9 +761,10 @@ class Actor(google.protobuf.message.Message):
         consecutive_ping_failures: builtins.int = ...,
         usage: global___ActorUsage | None = ...,
         usage_history: collections.abc.Iterable[global___ActorUsage] | None = ...,
+        running_config: global___ActorConfig | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_pid", b"_pid", "config", b"config", "create_time", b"create_time", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "pid", b"pid", "start_time", b"start_time", "state_time", b"state_time", "usage", b"usage"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_pid", b"_pid", "actor_id", b"actor_id", "config", b"config", "consecutive_ping_failures", b"consecutive_ping_failures", "create_time", b"create_time", "desired_state", b"desired_state", "etag", b"etag", "health", b"health", "jobs_in_flight", b"jobs_in_flight", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "managed_by", b"managed_by", "node", b"node", "pid", b"pid", "restart_count", b"restart_count", "start_time", b"start_time", "state", b"state", "state_time", b"state_time", "status_message", b"status_message", "usage", b"usage", "usage_history", b"usage_history"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_pid", b"_pid", "config", b"config", "create_time", b"create_time", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "pid", b"pid", "running_config", b"running_config", "start_time", b"start_time", "state_time", b"state_time", "usage", b"usage"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_pid", b"_pid", "actor_id", b"actor_id", "config", b"config", "consecutive_ping_failures", b"consecutive_ping_failures", "create_time", b"create_time", "desired_state", b"desired_state", "etag", b"etag", "health", b"health", "jobs_in_flight", b"jobs_in_flight", "last_exit", b"last_exit", "last_job_time", b"last_job_time", "last_ping", b"last_ping", "managed_by", b"managed_by", "node", b"node", "pid", b"pid", "restart_count", b"restart_count", "running_config", b"running_config", "start_time", b"start_time", "state", b"state", "state_time", b"state_time", "status_message", b"status_message", "usage", b"usage", "usage_history", b"usage_history"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_pid", b"_pid"]) -> typing.Literal["pid"] | None: ...
 
 global___Actor = Actor

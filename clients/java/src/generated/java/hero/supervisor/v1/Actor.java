@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * An actor: its definition, its desired state and its observed state.
  *
- * Numbers 22 to 39 are kept free for job counts.
+ * Numbers 23 to 39 are kept free for job counts.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.Actor}
@@ -1583,6 +1583,53 @@ private static final long serialVersionUID = 0L;
     return usageHistory_.get(index);
   }
 
+  public static final int RUNNING_CONFIG_FIELD_NUMBER = 22;
+  private hero.supervisor.v1.ActorConfig runningConfig_;
+  /**
+   * <pre>
+   * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+   * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+   * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+   * changed the definition.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+   * @return Whether the runningConfig field is set.
+   */
+  @java.lang.Override
+  public boolean hasRunningConfig() {
+    return ((bitField0_ & 0x00000200) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+   * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+   * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+   * changed the definition.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+   * @return The runningConfig.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ActorConfig getRunningConfig() {
+    return runningConfig_ == null ? hero.supervisor.v1.ActorConfig.getDefaultInstance() : runningConfig_;
+  }
+  /**
+   * <pre>
+   * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+   * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+   * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+   * changed the definition.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ActorConfigOrBuilder getRunningConfigOrBuilder() {
+    return runningConfig_ == null ? hero.supervisor.v1.ActorConfig.getDefaultInstance() : runningConfig_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -1659,6 +1706,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < usageHistory_.size(); i++) {
       output.writeMessage(21, usageHistory_.get(i));
+    }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      output.writeMessage(22, getRunningConfig());
     }
     getUnknownFields().writeTo(output);
   }
@@ -1749,6 +1799,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(21, usageHistory_.get(i));
     }
+    if (((bitField0_ & 0x00000200) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(22, getRunningConfig());
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1829,6 +1883,11 @@ private static final long serialVersionUID = 0L;
     }
     if (!getUsageHistoryList()
         .equals(other.getUsageHistoryList())) return false;
+    if (hasRunningConfig() != other.hasRunningConfig()) return false;
+    if (hasRunningConfig()) {
+      if (!getRunningConfig()
+          .equals(other.getRunningConfig())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1901,6 +1960,10 @@ private static final long serialVersionUID = 0L;
     if (getUsageHistoryCount() > 0) {
       hash = (37 * hash) + USAGE_HISTORY_FIELD_NUMBER;
       hash = (53 * hash) + getUsageHistoryList().hashCode();
+    }
+    if (hasRunningConfig()) {
+      hash = (37 * hash) + RUNNING_CONFIG_FIELD_NUMBER;
+      hash = (53 * hash) + getRunningConfig().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -2003,7 +2066,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * An actor: its definition, its desired state and its observed state.
    *
-   * Numbers 22 to 39 are kept free for job counts.
+   * Numbers 23 to 39 are kept free for job counts.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.Actor}
@@ -2047,6 +2110,7 @@ private static final long serialVersionUID = 0L;
         internalGetLastPingFieldBuilder();
         internalGetUsageFieldBuilder();
         internalGetUsageHistoryFieldBuilder();
+        internalGetRunningConfigFieldBuilder();
       }
     }
     @java.lang.Override
@@ -2112,6 +2176,11 @@ private static final long serialVersionUID = 0L;
         usageHistoryBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00100000);
+      runningConfig_ = null;
+      if (runningConfigBuilder_ != null) {
+        runningConfigBuilder_.dispose();
+        runningConfigBuilder_ = null;
+      }
       return this;
     }
 
@@ -2244,6 +2313,12 @@ private static final long serialVersionUID = 0L;
             : usageBuilder_.build();
         to_bitField0_ |= 0x00000100;
       }
+      if (((from_bitField0_ & 0x00200000) != 0)) {
+        result.runningConfig_ = runningConfigBuilder_ == null
+            ? runningConfig_
+            : runningConfigBuilder_.build();
+        to_bitField0_ |= 0x00000200;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -2352,6 +2427,9 @@ private static final long serialVersionUID = 0L;
             usageHistoryBuilder_.addAllMessages(other.usageHistory_);
           }
         }
+      }
+      if (other.hasRunningConfig()) {
+        mergeRunningConfig(other.getRunningConfig());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -2508,6 +2586,13 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 170
+            case 178: {
+              input.readMessage(
+                  internalGetRunningConfigFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00200000;
+              break;
+            } // case 178
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -4950,6 +5035,190 @@ private static final long serialVersionUID = 0L;
         usageHistory_ = null;
       }
       return usageHistoryBuilder_;
+    }
+
+    private hero.supervisor.v1.ActorConfig runningConfig_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder> runningConfigBuilder_;
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     * @return Whether the runningConfig field is set.
+     */
+    public boolean hasRunningConfig() {
+      return ((bitField0_ & 0x00200000) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     * @return The runningConfig.
+     */
+    public hero.supervisor.v1.ActorConfig getRunningConfig() {
+      if (runningConfigBuilder_ == null) {
+        return runningConfig_ == null ? hero.supervisor.v1.ActorConfig.getDefaultInstance() : runningConfig_;
+      } else {
+        return runningConfigBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    public Builder setRunningConfig(hero.supervisor.v1.ActorConfig value) {
+      if (runningConfigBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        runningConfig_ = value;
+      } else {
+        runningConfigBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    public Builder setRunningConfig(
+        hero.supervisor.v1.ActorConfig.Builder builderForValue) {
+      if (runningConfigBuilder_ == null) {
+        runningConfig_ = builderForValue.build();
+      } else {
+        runningConfigBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    public Builder mergeRunningConfig(hero.supervisor.v1.ActorConfig value) {
+      if (runningConfigBuilder_ == null) {
+        if (((bitField0_ & 0x00200000) != 0) &&
+          runningConfig_ != null &&
+          runningConfig_ != hero.supervisor.v1.ActorConfig.getDefaultInstance()) {
+          getRunningConfigBuilder().mergeFrom(value);
+        } else {
+          runningConfig_ = value;
+        }
+      } else {
+        runningConfigBuilder_.mergeFrom(value);
+      }
+      if (runningConfig_ != null) {
+        bitField0_ |= 0x00200000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    public Builder clearRunningConfig() {
+      bitField0_ = (bitField0_ & ~0x00200000);
+      runningConfig_ = null;
+      if (runningConfigBuilder_ != null) {
+        runningConfigBuilder_.dispose();
+        runningConfigBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    public hero.supervisor.v1.ActorConfig.Builder getRunningConfigBuilder() {
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return internalGetRunningConfigFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    public hero.supervisor.v1.ActorConfigOrBuilder getRunningConfigOrBuilder() {
+      if (runningConfigBuilder_ != null) {
+        return runningConfigBuilder_.getMessageOrBuilder();
+      } else {
+        return runningConfig_ == null ?
+            hero.supervisor.v1.ActorConfig.getDefaultInstance() : runningConfig_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+     * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+     * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+     * changed the definition.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder> 
+        internalGetRunningConfigFieldBuilder() {
+      if (runningConfigBuilder_ == null) {
+        runningConfigBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.ActorConfig, hero.supervisor.v1.ActorConfig.Builder, hero.supervisor.v1.ActorConfigOrBuilder>(
+                getRunningConfig(),
+                getParentForChildren(),
+                isClean());
+        runningConfig_ = null;
+      }
+      return runningConfigBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.Actor)

@@ -481,4 +481,40 @@ public interface ActorOrBuilder extends
    */
   hero.supervisor.v1.ActorUsageOrBuilder getUsageHistoryOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+   * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+   * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+   * changed the definition.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+   * @return Whether the runningConfig field is set.
+   */
+  boolean hasRunningConfig();
+  /**
+   * <pre>
+   * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+   * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+   * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+   * changed the definition.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+   * @return The runningConfig.
+   */
+  hero.supervisor.v1.ActorConfig getRunningConfig();
+  /**
+   * <pre>
+   * Output only. The definition by which the process runs, as long as config is another one that a restart takes.
+   * Values are left out and masked as those of config. What needs no restart is that of config: labels, readiness and
+   * health_policy. Absent otherwise, without a process that has come up, and if an earlier version of the supervisor has
+   * changed the definition.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ActorConfig running_config = 22 [json_name = "runningConfig"];</code>
+   */
+  hero.supervisor.v1.ActorConfigOrBuilder getRunningConfigOrBuilder();
 }

@@ -181,7 +181,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "onR\006action\022\037\n\013ping_script\030\006 \001(\tR\npingScr" +
       "ipt\"L\n\006Action\022\026\n\022ACTION_UNSPECIFIED\020\000\022\022\n" +
       "\016ACTION_RESTART\020\001\022\026\n\022ACTION_REPORT_ONLY\020" +
-      "\002B\024\n\022_failure_threshold\"\276\014\n\005Actor\022\031\n\010act" +
+      "\002B\024\n\022_failure_threshold\"\206\r\n\005Actor\022\031\n\010act" +
       "or_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.h" +
       "ero.supervisor.v1.ActorConfigR\006config\0225\n" +
       "\005state\030\003 \001(\0162\037.hero.supervisor.v1.Actor." +
@@ -208,58 +208,60 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
       "ngFailures\0224\n\005usage\030\024 \001(\0132\036.hero.supervi" +
       "sor.v1.ActorUsageR\005usage\022C\n\rusage_histor" +
       "y\030\025 \003(\0132\036.hero.supervisor.v1.ActorUsageR" +
-      "\014usageHistory\"\341\001\n\005State\022\025\n\021STATE_UNSPECI" +
-      "FIED\020\000\022\021\n\rSTATE_STOPPED\020\001\022\021\n\rSTATE_BLOCK" +
-      "ED\020\002\022\022\n\016STATE_STARTING\020\003\022\021\n\rSTATE_RUNNIN" +
-      "G\020\004\022\022\n\016STATE_DRAINING\020\005\022\022\n\016STATE_STOPPIN" +
-      "G\020\006\022\021\n\rSTATE_BACKOFF\020\007\022\024\n\020STATE_CRASH_LO" +
-      "OP\020\010\022\020\n\014STATE_FAILED\020\t\022\021\n\rSTATE_UNKNOWN\020" +
-      "\n\"[\n\014DesiredState\022\035\n\031DESIRED_STATE_UNSPE" +
-      "CIFIED\020\000\022\024\n\020DESIRED_STATE_UP\020\001\022\026\n\022DESIRE" +
-      "D_STATE_DOWN\020\002\"s\n\006Health\022\026\n\022HEALTH_UNSPE" +
-      "CIFIED\020\000\022\022\n\016HEALTH_HEALTHY\020\001\022\023\n\017HEALTH_D" +
-      "EGRADED\020\002\022\024\n\020HEALTH_UNHEALTHY\020\003\022\022\n\016HEALT" +
-      "H_UNKNOWN\020\004\"S\n\tManagedBy\022\032\n\026MANAGED_BY_U" +
-      "NSPECIFIED\020\000\022\023\n\017MANAGED_BY_USER\020\001\022\025\n\021MAN" +
-      "AGED_BY_SCALER\020\002B\006\n\004_pid\"\211\002\n\nActorUsage\022" +
-      ".\n\004time\030\001 \001(\0132\032.google.protobuf.Timestam" +
-      "pR\004time\022*\n\016cpu_millicores\030\002 \001(\005H\000R\rcpuMi" +
-      "llicores\210\001\001\022!\n\014memory_bytes\030\003 \001(\003R\013memor" +
-      "yBytes\022\"\n\nopen_files\030\004 \001(\005H\001R\topenFiles\210" +
-      "\001\001\022\030\n\007threads\030\005 \001(\005R\007threads\022\034\n\tprocesse" +
-      "s\030\006 \001(\005R\tprocessesB\021\n\017_cpu_millicoresB\r\n" +
-      "\013_open_files\"\366\001\n\tActorExit\022 \n\texit_code\030" +
-      "\001 \001(\005H\000R\010exitCode\210\001\001\022\033\n\006signal\030\002 \001(\005H\001R\006" +
-      "signal\210\001\001\022.\n\004time\030\003 \001(\0132\032.google.protobu" +
-      "f.TimestampR\004time\022\020\n\003pid\030\004 \001(\005R\003pid\022\034\n\tr" +
-      "equested\030\005 \001(\010R\trequested\022\031\n\010log_tail\030\006 " +
-      "\003(\tR\007logTail\022\026\n\006reason\030\007 \001(\tR\006reasonB\014\n\n" +
-      "_exit_codeB\t\n\007_signal\"\245\002\n\004Ping\022.\n\004time\030\001" +
-      " \001(\0132\032.google.protobuf.TimestampR\004time\022:" +
-      "\n\007outcome\030\002 \001(\0162 .hero.supervisor.v1.Pin" +
-      "g.OutcomeR\007outcome\0228\n\nround_trip\030\003 \001(\0132\031" +
-      ".google.protobuf.DurationR\troundTrip\022\030\n\007" +
-      "message\030\004 \001(\tR\007message\"]\n\007Outcome\022\027\n\023OUT" +
-      "COME_UNSPECIFIED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n\021OU" +
-      "TCOME_TIMED_OUT\020\002\022\022\n\016OUTCOME_FAILED\020\003\"\233\002" +
-      "\n\rActorSelector\022\033\n\tactor_ids\030\001 \003(\tR\010acto" +
-      "rIds\022A\n\014script_types\030\002 \003(\0162\036.hero.superv" +
-      "isor.v1.ScriptTypeR\013scriptTypes\022E\n\006label" +
-      "s\030\003 \003(\0132-.hero.supervisor.v1.ActorSelect" +
-      "or.LabelsEntryR\006labels\022\020\n\003all\030\004 \001(\010R\003all" +
-      "\022\026\n\006queues\030\005 \003(\tR\006queues\0329\n\013LabelsEntry\022" +
-      "\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:" +
-      "\0028\001\"\323\001\n\010LogEntry\022.\n\004time\030\001 \001(\0132\032.google." +
-      "protobuf.TimestampR\004time\022;\n\006stream\030\002 \001(\016" +
-      "2#.hero.supervisor.v1.LogEntry.StreamR\006s" +
-      "tream\022\022\n\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026\n\022S" +
-      "TREAM_UNSPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020\001\022\021" +
-      "\n\rSTREAM_STDERR\020\002*R\n\tActorView\022\032\n\026ACTOR_" +
-      "VIEW_UNSPECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASIC\020\001" +
-      "\022\023\n\017ACTOR_VIEW_FULL\020\002By\n\022hero.supervisor" +
-      ".v1B\nActorProtoP\001ZUgithub.com/hero-super" +
-      "visor/hero-supervisor/clients/go/hero/su" +
-      "pervisor/v1;supervisorv1b\006proto3"
+      "\014usageHistory\022F\n\016running_config\030\026 \001(\0132\037." +
+      "hero.supervisor.v1.ActorConfigR\rrunningC" +
+      "onfig\"\341\001\n\005State\022\025\n\021STATE_UNSPECIFIED\020\000\022\021" +
+      "\n\rSTATE_STOPPED\020\001\022\021\n\rSTATE_BLOCKED\020\002\022\022\n\016" +
+      "STATE_STARTING\020\003\022\021\n\rSTATE_RUNNING\020\004\022\022\n\016S" +
+      "TATE_DRAINING\020\005\022\022\n\016STATE_STOPPING\020\006\022\021\n\rS" +
+      "TATE_BACKOFF\020\007\022\024\n\020STATE_CRASH_LOOP\020\010\022\020\n\014" +
+      "STATE_FAILED\020\t\022\021\n\rSTATE_UNKNOWN\020\n\"[\n\014Des" +
+      "iredState\022\035\n\031DESIRED_STATE_UNSPECIFIED\020\000" +
+      "\022\024\n\020DESIRED_STATE_UP\020\001\022\026\n\022DESIRED_STATE_" +
+      "DOWN\020\002\"s\n\006Health\022\026\n\022HEALTH_UNSPECIFIED\020\000" +
+      "\022\022\n\016HEALTH_HEALTHY\020\001\022\023\n\017HEALTH_DEGRADED\020" +
+      "\002\022\024\n\020HEALTH_UNHEALTHY\020\003\022\022\n\016HEALTH_UNKNOW" +
+      "N\020\004\"S\n\tManagedBy\022\032\n\026MANAGED_BY_UNSPECIFI" +
+      "ED\020\000\022\023\n\017MANAGED_BY_USER\020\001\022\025\n\021MANAGED_BY_" +
+      "SCALER\020\002B\006\n\004_pid\"\211\002\n\nActorUsage\022.\n\004time\030" +
+      "\001 \001(\0132\032.google.protobuf.TimestampR\004time\022" +
+      "*\n\016cpu_millicores\030\002 \001(\005H\000R\rcpuMillicores" +
+      "\210\001\001\022!\n\014memory_bytes\030\003 \001(\003R\013memoryBytes\022\"" +
+      "\n\nopen_files\030\004 \001(\005H\001R\topenFiles\210\001\001\022\030\n\007th" +
+      "reads\030\005 \001(\005R\007threads\022\034\n\tprocesses\030\006 \001(\005R" +
+      "\tprocessesB\021\n\017_cpu_millicoresB\r\n\013_open_f" +
+      "iles\"\366\001\n\tActorExit\022 \n\texit_code\030\001 \001(\005H\000R" +
+      "\010exitCode\210\001\001\022\033\n\006signal\030\002 \001(\005H\001R\006signal\210\001" +
+      "\001\022.\n\004time\030\003 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\004time\022\020\n\003pid\030\004 \001(\005R\003pid\022\034\n\trequested" +
+      "\030\005 \001(\010R\trequested\022\031\n\010log_tail\030\006 \003(\tR\007log" +
+      "Tail\022\026\n\006reason\030\007 \001(\tR\006reasonB\014\n\n_exit_co" +
+      "deB\t\n\007_signal\"\245\002\n\004Ping\022.\n\004time\030\001 \001(\0132\032.g" +
+      "oogle.protobuf.TimestampR\004time\022:\n\007outcom" +
+      "e\030\002 \001(\0162 .hero.supervisor.v1.Ping.Outcom" +
+      "eR\007outcome\0228\n\nround_trip\030\003 \001(\0132\031.google." +
+      "protobuf.DurationR\troundTrip\022\030\n\007message\030" +
+      "\004 \001(\tR\007message\"]\n\007Outcome\022\027\n\023OUTCOME_UNS" +
+      "PECIFIED\020\000\022\016\n\nOUTCOME_OK\020\001\022\025\n\021OUTCOME_TI" +
+      "MED_OUT\020\002\022\022\n\016OUTCOME_FAILED\020\003\"\233\002\n\rActorS" +
+      "elector\022\033\n\tactor_ids\030\001 \003(\tR\010actorIds\022A\n\014" +
+      "script_types\030\002 \003(\0162\036.hero.supervisor.v1." +
+      "ScriptTypeR\013scriptTypes\022E\n\006labels\030\003 \003(\0132" +
+      "-.hero.supervisor.v1.ActorSelector.Label" +
+      "sEntryR\006labels\022\020\n\003all\030\004 \001(\010R\003all\022\026\n\006queu" +
+      "es\030\005 \003(\tR\006queues\0329\n\013LabelsEntry\022\020\n\003key\030\001" +
+      " \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\323\001\n\010" +
+      "LogEntry\022.\n\004time\030\001 \001(\0132\032.google.protobuf" +
+      ".TimestampR\004time\022;\n\006stream\030\002 \001(\0162#.hero." +
+      "supervisor.v1.LogEntry.StreamR\006stream\022\022\n" +
+      "\004text\030\003 \001(\tR\004text\"F\n\006Stream\022\026\n\022STREAM_UN" +
+      "SPECIFIED\020\000\022\021\n\rSTREAM_STDOUT\020\001\022\021\n\rSTREAM" +
+      "_STDERR\020\002*R\n\tActorView\022\032\n\026ACTOR_VIEW_UNS" +
+      "PECIFIED\020\000\022\024\n\020ACTOR_VIEW_BASIC\020\001\022\023\n\017ACTO" +
+      "R_VIEW_FULL\020\002By\n\022hero.supervisor.v1B\nAct" +
+      "orProtoP\001ZUgithub.com/hero-supervisor/he" +
+      "ro-supervisor/clients/go/hero/supervisor" +
+      "/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -321,7 +323,7 @@ public final class ActorProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_Actor_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Actor_descriptor,
-        new java.lang.String[] { "ActorId", "Config", "State", "DesiredState", "StatusMessage", "Pid", "Node", "ManagedBy", "JobsInFlight", "CreateTime", "StartTime", "StateTime", "LastJobTime", "RestartCount", "LastExit", "Etag", "Health", "LastPing", "ConsecutivePingFailures", "Usage", "UsageHistory", });
+        new java.lang.String[] { "ActorId", "Config", "State", "DesiredState", "StatusMessage", "Pid", "Node", "ManagedBy", "JobsInFlight", "CreateTime", "StartTime", "StateTime", "LastJobTime", "RestartCount", "LastExit", "Etag", "Health", "LastPing", "ConsecutivePingFailures", "Usage", "UsageHistory", "RunningConfig", });
     internal_static_hero_supervisor_v1_ActorUsage_descriptor =
       getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_ActorUsage_fieldAccessorTable = new
