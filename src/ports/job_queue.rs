@@ -82,6 +82,8 @@ pub struct JobFilter {
     pub actor_id: Option<ActorId>,
     /// Labels; a job needs every one of them.
     pub labels: Vec<(String, String)>,
+    /// Priorities.
+    pub priorities: Vec<Priority>,
     /// Beginning of the id.
     pub id_prefix: Option<String>,
     /// Accepted at or after this time.
@@ -98,9 +100,10 @@ impl JobFilter {
         self.id_prefix.as_ref().is_none_or(|prefix| id.as_str().starts_with(prefix.as_str()))
     }
 
-    /// Returns true for a job that has all labels that are looked for.
-    pub fn has_labels(&self, job: &JobSpec) -> bool {
+    /// Returns true for a job that has all labels, and one of the priorities, that are looked for.
+    pub fn has_marks(&self, job: &JobSpec) -> bool {
         self.labels.iter().all(|(name, value)| job.labels.get(name) == Some(value))
+            && (self.priorities.is_empty() || self.priorities.contains(&job.priority))
     }
 
     /// True for a job that may be seen.

@@ -344,7 +344,7 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && named(&filter.context_id, &job.spec.context_id)
         && (filter.actor_id.is_none() || filter.actor_id == job.actor_id)
         && filter.may_be(&job.id)
-        && filter.has_labels(&job.spec)
+        && filter.has_marks(&job.spec)
         && filter.created_after.is_none_or(|after| job.created_at >= after)
         && filter.created_before.is_none_or(|before| job.created_at < before)
         && filter.may_see(&job.spec)

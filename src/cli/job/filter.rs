@@ -39,6 +39,9 @@ pub struct FilterArgs {
     /// Only jobs that have all these labels
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = values::pair)]
     labels: Vec<(String, String)>,
+    /// Only jobs of these priorities, 1 to 5
+    #[arg(short, long = "priority", value_name = "N", value_delimiter = ',')]
+    priorities: Vec<i32>,
     /// Only jobs that were submitted since then: 10m, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment_ago)]
     since: Option<SystemTime>,
@@ -50,11 +53,12 @@ pub struct FilterArgs {
 impl FilterArgs {
     /// Returns true if every job meets the conditions.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { types, queues, states, caller, context, actor, labels, since, before } = self;
+        let Self { types, queues, states, caller, context, actor, labels, priorities, since, before } = self;
         types.is_empty()
             && queues.is_empty()
             && states.is_empty()
             && labels.is_empty()
+            && priorities.is_empty()
             && [caller, context, actor].iter().all(|text| text.is_none())
             && since.is_none()
             && before.is_none()
@@ -83,6 +87,7 @@ impl FilterArgs {
             context_id: self.context.unwrap_or_default(),
             actor_id: self.actor.unwrap_or_default(),
             labels: self.labels.into_iter().collect(),
+            priorities: self.priorities,
             create_time_after: self.since.map(Into::into),
             create_time_before: self.before.map(Into::into),
             ..Default::default()

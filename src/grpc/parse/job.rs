@@ -173,6 +173,7 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
         context_id: given(request.context_id),
         actor_id: optional(v, "actor_id", given(request.actor_id), |raw| ActorId::parse(&raw)),
         labels: selector::labels(v, "labels", request.labels),
+        priorities: each(v, "priorities", request.priorities, priority),
         id_prefix: optional(v, "job_id_prefix", given(request.job_id_prefix), id_prefix),
         created_after: optional(v, "create_time_after", request.create_time_after, timestamp),
         created_before: optional(v, "create_time_before", request.create_time_before, timestamp),

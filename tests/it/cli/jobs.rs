@@ -94,6 +94,12 @@ async fn a_job_has_a_priority_that_can_be_changed_while_it_waits() {
         assert!(refused.code == 2 && refused.stderr.contains("--priority"), "{refused:?}");
         assert!(refused.stderr.contains("1 (first) to 5 (last)"), "{refused:?}");
     }
+    let usual = submit(&service, &["2"]);
+    for (levels, expected) in [("1,5", &id), ("3", &usual)] {
+        assert_eq!(fine(service.run(["job", "ls", "--priority", levels, "-q"])).stdout.trim(), expected);
+    }
+    let refused = service.run(["job", "ls", "--priority", "6"]);
+    assert!(refused.code == 2 && refused.stderr.contains("1 (first) to 5 (last)"), "{refused:?}");
     fine(service.run(["script-type", "set", "osis", "--priority-ageing", "10m"]));
     let set = fine(service.run(["script-type", "get", "osis", "-o", "json"])).json();
     assert_eq!(set["status"]["settings"]["priorityAgeing"], "600s", "{set}");

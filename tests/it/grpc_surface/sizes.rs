@@ -135,6 +135,7 @@ fn too_much(field: &FieldDescriptor) -> Vec<Value> {
                 list(Value::String("\0".to_owned()), 200_000),
             ],
             Kind::Enum(_) => vec![list(Value::EnumNumber(99), 1_000_000)],
+            Kind::Int32 => vec![list(Value::I32(99), 1_000_000)],
             Kind::Message(inner) => vec![list(Value::Message(DynamicMessage::new(inner)), 1000)],
             other => panic!("how are many {other:?} made?"),
         };

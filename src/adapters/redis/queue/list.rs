@@ -197,7 +197,7 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && filter.caller_id.as_ref().is_none_or(|caller| *caller == job.spec.caller_id)
         && filter.context_id.as_ref().is_none_or(|context| *context == job.spec.context_id)
         && filter.actor_id.as_ref().is_none_or(|actor| job.actor_id.as_ref() == Some(actor))
-        && filter.has_labels(&job.spec)
+        && filter.has_marks(&job.spec)
         && filter.created_after.is_none_or(|time| job.created_at >= time_of(millis(time)))
         && filter.created_before.is_none_or(|time| job.created_at < time)
         && filter.may_see(&job.spec)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::id::JobId;
-use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState};
+use hero_supervisor::domain::model::job::{JobKind, JobSpec, JobState, Priority};
 use hero_supervisor::ports::job_queue::JobFilter;
 
 use super::queue_contract::{
@@ -67,7 +67,9 @@ pub(super) async fn every_filter_does_what_it_says(kind: Kind) {
     let bobs = JobSpec { caller_id: "bob".to_owned(), labels: marks, ..spec("bob") };
     let bobs = submit(&queue, bobs).await.id;
     tokio::time::sleep(Duration::from_millis(5)).await;
-    let sal = submit(&queue, JobSpec { script_type: ScriptType::SAL, ..spec("sal") }).await.id;
+    let (usual, last) = (Priority::default(), Priority::LAST);
+    let sal = JobSpec { script_type: ScriptType::SAL, priority: last, ..spec("sal") };
+    let sal = submit(&queue, sal).await.id;
     let bobs_time = read(&queue, &bobs).await.created_at;
     let sal_time = read(&queue, &sal).await.created_at;
 
@@ -85,6 +87,8 @@ pub(super) async fn every_filter_does_what_it_says(kind: Kind) {
         (JobFilter { actor_id: Some(actor_id("osis_actor_0")), ..Default::default() }, vec![&done]),
         (JobFilter { labels: labels(&[("team", "a")]), ..Default::default() }, vec![&bobs]),
         (JobFilter { labels: labels(&[("team", "a"), ("tier", "2")]), ..Default::default() }, vec![]),
+        (JobFilter { priorities: vec![last, Priority::FIRST], ..Default::default() }, vec![&sal]),
+        (JobFilter { priorities: vec![usual], ..Default::default() }, vec![&bobs, &done]),
         (JobFilter { id_prefix: Some(bobs.as_str()[..34].to_owned()), ..Default::default() }, vec![&bobs]),
         (JobFilter { id_prefix: Some("x".to_owned()), ..Default::default() }, vec![]),
         (JobFilter { created_after: Some(bobs_time), ..Default::default() }, vec![&sal, &bobs]),

@@ -5014,7 +5014,9 @@ type ListJobsRequest struct {
 	// Matches jobs whose id begins so, at most 64 bytes.
 	JobIdPrefix string `protobuf:"bytes,11,opt,name=job_id_prefix,json=jobIdPrefix,proto3" json:"job_id_prefix,omitempty"`
 	// Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
-	Queues        []string `protobuf:"bytes,12,rep,name=queues,proto3" json:"queues,omitempty"`
+	Queues []string `protobuf:"bytes,12,rep,name=queues,proto3" json:"queues,omitempty"`
+	// Matches these priorities, each 1 to 5.
+	Priorities    []int32 `protobuf:"varint,13,rep,packed,name=priorities,proto3" json:"priorities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5129,6 +5131,13 @@ func (x *ListJobsRequest) GetJobIdPrefix() string {
 func (x *ListJobsRequest) GetQueues() []string {
 	if x != nil {
 		return x.Queues
+	}
+	return nil
+}
+
+func (x *ListJobsRequest) GetPriorities() []int32 {
+	if x != nil {
+		return x.Priorities
 	}
 	return nil
 }
@@ -7187,7 +7196,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x1b.hero.supervisor.v1.JobViewR\x04view\";\n" +
 	"\x0eGetJobResponse\x12)\n" +
-	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"\xf0\x04\n" +
+	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"\x90\x05\n" +
 	"\x0fListJobsRequest\x12A\n" +
 	"\fscript_types\x18\x01 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x125\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x1d.hero.supervisor.v1.Job.StateR\x06states\x12\x1b\n" +
@@ -7203,7 +7212,10 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06labels\x18\n" +
 	" \x03(\v2/.hero.supervisor.v1.ListJobsRequest.LabelsEntryR\x06labels\x12\"\n" +
 	"\rjob_id_prefix\x18\v \x01(\tR\vjobIdPrefix\x12\x16\n" +
-	"\x06queues\x18\f \x03(\tR\x06queues\x1a9\n" +
+	"\x06queues\x18\f \x03(\tR\x06queues\x12\x1e\n" +
+	"\n" +
+	"priorities\x18\r \x03(\x05R\n" +
+	"priorities\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"g\n" +

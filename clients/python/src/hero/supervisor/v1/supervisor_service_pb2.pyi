@@ -2375,6 +2375,7 @@ class ListJobsRequest(google.protobuf.message.Message):
     LABELS_FIELD_NUMBER: builtins.int
     JOB_ID_PREFIX_FIELD_NUMBER: builtins.int
     QUEUES_FIELD_NUMBER: builtins.int
+    PRIORITIES_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches the jobs of this caller."""
     context_id: builtins.str
@@ -2413,6 +2414,10 @@ class ListJobsRequest(google.protobuf.message.Message):
     def queues(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Matches the jobs of these queues, at most 100. Default: the default queues of all script types."""
 
+    @property
+    def priorities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+        """Matches these priorities, each 1 to 5."""
+
     def __init__(
         self,
         *,
@@ -2428,9 +2433,10 @@ class ListJobsRequest(google.protobuf.message.Message):
         labels: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         job_id_prefix: builtins.str = ...,
         queues: collections.abc.Iterable[builtins.str] | None = ...,
+        priorities: collections.abc.Iterable[builtins.int] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "queues", b"queues", "script_types", b"script_types", "states", b"states"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "queues", b"queues", "script_types", b"script_types", "states", b"states"]) -> None: ...
 
 global___ListJobsRequest = ListJobsRequest
 

@@ -41,6 +41,7 @@ private static final long serialVersionUID = 0L;
     jobIdPrefix_ = "";
     queues_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    priorities_ = emptyIntList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -702,6 +703,48 @@ java.lang.String defaultValue) {
     return queues_.getByteString(index);
   }
 
+  public static final int PRIORITIES_FIELD_NUMBER = 13;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.Internal.IntList priorities_ =
+      emptyIntList();
+  /**
+   * <pre>
+   * Matches these priorities, each 1 to 5.
+   * </pre>
+   *
+   * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+   * @return A list containing the priorities.
+   */
+  @java.lang.Override
+  public java.util.List<java.lang.Integer>
+      getPrioritiesList() {
+    return priorities_;
+  }
+  /**
+   * <pre>
+   * Matches these priorities, each 1 to 5.
+   * </pre>
+   *
+   * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+   * @return The count of priorities.
+   */
+  public int getPrioritiesCount() {
+    return priorities_.size();
+  }
+  /**
+   * <pre>
+   * Matches these priorities, each 1 to 5.
+   * </pre>
+   *
+   * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+   * @param index The index of the element to return.
+   * @return The priorities at the given index.
+   */
+  public int getPriorities(int index) {
+    return priorities_.getInt(index);
+  }
+  private int prioritiesMemoizedSerializedSize = -1;
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -763,6 +806,13 @@ java.lang.String defaultValue) {
     }
     for (int i = 0; i < queues_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 12, queues_.getRaw(i));
+    }
+    if (getPrioritiesList().size() > 0) {
+      output.writeUInt32NoTag(106);
+      output.writeUInt32NoTag(prioritiesMemoizedSerializedSize);
+    }
+    for (int i = 0; i < priorities_.size(); i++) {
+      output.writeInt32NoTag(priorities_.getInt(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -842,6 +892,20 @@ java.lang.String defaultValue) {
       size += dataSize;
       size += 1 * getQueuesList().size();
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < priorities_.size(); i++) {
+        dataSize += com.google.protobuf.CodedOutputStream
+          .computeInt32SizeNoTag(priorities_.getInt(i));
+      }
+      size += dataSize;
+      if (!getPrioritiesList().isEmpty()) {
+        size += 1;
+        size += com.google.protobuf.CodedOutputStream
+            .computeInt32SizeNoTag(dataSize);
+      }
+      prioritiesMemoizedSerializedSize = dataSize;
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -885,6 +949,8 @@ java.lang.String defaultValue) {
         .equals(other.getJobIdPrefix())) return false;
     if (!getQueuesList()
         .equals(other.getQueuesList())) return false;
+    if (!getPrioritiesList()
+        .equals(other.getPrioritiesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -931,6 +997,10 @@ java.lang.String defaultValue) {
     if (getQueuesCount() > 0) {
       hash = (37 * hash) + QUEUES_FIELD_NUMBER;
       hash = (53 * hash) + getQueuesList().hashCode();
+    }
+    if (getPrioritiesCount() > 0) {
+      hash = (37 * hash) + PRIORITIES_FIELD_NUMBER;
+      hash = (53 * hash) + getPrioritiesList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -1117,6 +1187,7 @@ java.lang.String defaultValue) {
       jobIdPrefix_ = "";
       queues_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      priorities_ = emptyIntList();
       return this;
     }
 
@@ -1196,6 +1267,10 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00000800) != 0)) {
         queues_.makeImmutable();
         result.queues_ = queues_;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        priorities_.makeImmutable();
+        result.priorities_ = priorities_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1278,6 +1353,17 @@ java.lang.String defaultValue) {
         } else {
           ensureQueuesIsMutable();
           queues_.addAll(other.queues_);
+        }
+        onChanged();
+      }
+      if (!other.priorities_.isEmpty()) {
+        if (priorities_.isEmpty()) {
+          priorities_ = other.priorities_;
+          priorities_.makeImmutable();
+          bitField0_ |= 0x00001000;
+        } else {
+          ensurePrioritiesIsMutable();
+          priorities_.addAll(other.priorities_);
         }
         onChanged();
       }
@@ -1398,6 +1484,22 @@ java.lang.String defaultValue) {
               queues_.add(s);
               break;
             } // case 98
+            case 104: {
+              int v = input.readInt32();
+              ensurePrioritiesIsMutable();
+              priorities_.addInt(v);
+              break;
+            } // case 104
+            case 106: {
+              int length = input.readRawVarint32();
+              int limit = input.pushLimit(length);
+              ensurePrioritiesIsMutable();
+              while (input.getBytesUntilLimit() > 0) {
+                priorities_.addInt(input.readInt32());
+              }
+              input.popLimit(limit);
+              break;
+            } // case 106
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2902,6 +3004,118 @@ java.lang.String defaultValue) {
       ensureQueuesIsMutable();
       queues_.add(value);
       bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Internal.IntList priorities_ = emptyIntList();
+    private void ensurePrioritiesIsMutable() {
+      if (!priorities_.isModifiable()) {
+        priorities_ = makeMutableCopy(priorities_);
+      }
+      bitField0_ |= 0x00001000;
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @return A list containing the priorities.
+     */
+    public java.util.List<java.lang.Integer>
+        getPrioritiesList() {
+      priorities_.makeImmutable();
+      return priorities_;
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @return The count of priorities.
+     */
+    public int getPrioritiesCount() {
+      return priorities_.size();
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @param index The index of the element to return.
+     * @return The priorities at the given index.
+     */
+    public int getPriorities(int index) {
+      return priorities_.getInt(index);
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @param index The index to set the value at.
+     * @param value The priorities to set.
+     * @return This builder for chaining.
+     */
+    public Builder setPriorities(
+        int index, int value) {
+
+      ensurePrioritiesIsMutable();
+      priorities_.setInt(index, value);
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @param value The priorities to add.
+     * @return This builder for chaining.
+     */
+    public Builder addPriorities(int value) {
+
+      ensurePrioritiesIsMutable();
+      priorities_.addInt(value);
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @param values The priorities to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllPriorities(
+        java.lang.Iterable<? extends java.lang.Integer> values) {
+      ensurePrioritiesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, priorities_);
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches these priorities, each 1 to 5.
+     * </pre>
+     *
+     * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearPriorities() {
+      priorities_ = emptyIntList();
+      bitField0_ = (bitField0_ & ~0x00001000);
       onChanged();
       return this;
     }

@@ -367,4 +367,33 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getQueuesBytes(int index);
+
+  /**
+   * <pre>
+   * Matches these priorities, each 1 to 5.
+   * </pre>
+   *
+   * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+   * @return A list containing the priorities.
+   */
+  java.util.List<java.lang.Integer> getPrioritiesList();
+  /**
+   * <pre>
+   * Matches these priorities, each 1 to 5.
+   * </pre>
+   *
+   * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+   * @return The count of priorities.
+   */
+  int getPrioritiesCount();
+  /**
+   * <pre>
+   * Matches these priorities, each 1 to 5.
+   * </pre>
+   *
+   * <code>repeated int32 priorities = 13 [json_name = "priorities"];</code>
+   * @param index The index of the element to return.
+   * @return The priorities at the given index.
+   */
+  int getPriorities(int index);
 }

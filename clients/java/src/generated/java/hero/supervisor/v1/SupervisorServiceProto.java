@@ -832,7 +832,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001" +
       "(\0162\033.hero.supervisor.v1.JobViewR\004view\";\n" +
       "\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\"\360\004\n\017ListJobsRequest\022A" +
+      "rvisor.v1.JobR\003job\"\220\005\n\017ListJobsRequest\022A" +
       "\n\014script_types\030\001 \003(\0162\036.hero.supervisor.v" +
       "1.ScriptTypeR\013scriptTypes\0225\n\006states\030\002 \003(" +
       "\0162\035.hero.supervisor.v1.Job.StateR\006states" +
@@ -846,218 +846,219 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.sup" +
       "ervisor.v1.ListJobsRequest.LabelsEntryR\006" +
       "labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPref" +
-      "ix\022\026\n\006queues\030\014 \003(\tR\006queues\0329\n\013LabelsEntr" +
-      "y\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005valu" +
-      "e:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(\0132" +
-      "\027.hero.supervisor.v1.JobR\004jobs\022&\n\017next_p" +
-      "age_token\030\002 \001(\tR\rnextPageToken\"A\n\020Cancel" +
-      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006rea" +
-      "son\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022)" +
-      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
-      "b\022\030\n\007changed\030\002 \001(\010R\007changed\"\225\001\n\020UpdateJo" +
-      "bRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002" +
-      " \001(\0132\033.hero.supervisor.v1.JobSpecR\003job\022;" +
-      "\n\013update_mask\030\003 \001(\0132\032.google.protobuf.Fi" +
-      "eldMaskR\nupdateMask\"X\n\021UpdateJobResponse" +
-      "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
-      "job\022\030\n\007changed\030\002 \001(\010R\007changed\"\223\001\n\017RetryJ" +
-      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016rese" +
-      "t_attempts\030\002 \001(\010R\rresetAttempts\022\031\n\005input" +
-      "\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\t" +
-      "requestIdB\010\n\006_input\"a\n\020RetryJobResponse\022" +
-      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
-      "ob\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"N" +
-      "\n\020DeleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
-      "d\022#\n\rallow_missing\030\002 \001(\010R\014allowMissing\"-" +
-      "\n\021DeleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007ch" +
-      "anged\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(" +
-      "\tR\005jobId\022!\n\014include_logs\030\002 \001(\010R\013includeL" +
-      "ogs\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H" +
-      "\n\022heartbeat_interval\030\004 \001(\0132\031.google.prot" +
-      "obuf.DurationR\021heartbeatInterval\"\346\002\n\020Wat" +
-      "chJobResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n" +
-      "\003job\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003j" +
-      "ob\022G\n\014state_change\030\003 \001(\0132\".hero.supervis" +
-      "or.v1.JobStateChangeH\000R\013stateChange\022=\n\010p" +
-      "rogress\030\004 \001(\0132\037.hero.supervisor.v1.JobPr" +
-      "ogressH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132" +
-      "\036.hero.supervisor.v1.LogEntriesH\000R\nlogEn" +
-      "tries\022:\n\010bookmark\030\006 \001(\0132\034.hero.superviso" +
-      "r.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLog" +
-      "Entries\0226\n\007entries\030\001 \003(\0132\034.hero.supervis" +
-      "or.v1.LogEntryR\007entries\022#\n\rdropped_count" +
-      "\030\002 \001(\005R\014droppedCount\"\201\004\n\022WatchEventsRequ" +
-      "est\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1" +
-      ".Event.TopicR\006topics\022A\n\014script_types\030\002 \003" +
-      "(\0162\036.hero.supervisor.v1.ScriptTypeR\013scri" +
-      "ptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007" +
-      "job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\t" +
-      "R\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero." +
-      "supervisor.v1.Event.SeverityR\013minSeverit" +
-      "y\022.\n\020include_snapshot\030\007 \001(\010H\000R\017includeSn" +
-      "apshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeA" +
-      "fter\022H\n\022heartbeat_interval\030\t \001(\0132\031.googl" +
-      "e.protobuf.DurationR\021heartbeatInterval\022#" +
-      "\n\rinclude_usage\030\n \001(\010R\014includeUsageB\023\n\021_" +
-      "include_snapshot\"\246\002\n\023WatchEventsResponse" +
-      "\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_ite" +
-      "m\030\002 \001(\0132 .hero.supervisor.v1.SnapshotIte" +
-      "mH\000R\014snapshotItem\0221\n\005event\030\003 \001(\0132\031.hero." +
-      "supervisor.v1.EventH\000R\005event\022:\n\010bookmark" +
-      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
-      "bookmark\0227\n\005usage\030\005 \001(\0132\037.hero.superviso" +
-      "r.v1.UsageUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013Us" +
-      "ageUpdate\022C\n\006actors\030\001 \003(\0132+.hero.supervi" +
-      "sor.v1.UsageUpdate.ActorsEntryR\006actors\032Y" +
-      "\n\013ActorsEntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value" +
-      "\030\002 \001(\0132\036.hero.supervisor.v1.ActorUsageR\005" +
-      "value:\0028\001\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(" +
-      "\0132\031.hero.supervisor.v1.ActorH\000R\005actor\022G\n" +
-      "\013script_type\030\002 \001(\0132$.hero.supervisor.v1." +
-      "ScriptTypeStatusH\000R\nscriptType\022+\n\003job\030\003 " +
-      "\001(\0132\027.hero.supervisor.v1.JobH\000R\003jobB\006\n\004i" +
-      "tem\"\335\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(" +
-      "\0162\037.hero.supervisor.v1.Event.TopicR\006topi" +
-      "cs\022A\n\014script_types\030\002 \003(\0162\036.hero.supervis" +
-      "or.v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_i" +
-      "ds\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006job" +
-      "Ids\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_" +
-      "severity\030\006 \001(\0162\".hero.supervisor.v1.Even" +
-      "t.SeverityR\013minSeverity\0229\n\ntime_after\030\007 " +
-      "\001(\0132\032.google.protobuf.TimestampR\ttimeAft",
-      "er\022;\n\013time_before\030\010 \001(\0132\032.google.protobu" +
-      "f.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t \001" +
-      "(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageTo" +
-      "ken\"o\n\022ListEventsResponse\0221\n\006events\030\001 \003(" +
-      "\0132\031.hero.supervisor.v1.EventR\006events\022&\n\017" +
-      "next_page_token\030\002 \001(\tR\rnextPageToken\"S\n\025" +
-      "ListIdentitiesRequest\022\033\n\tpage_size\030\001 \001(\005" +
-      "R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\tpageToke" +
-      "n\"\274\001\n\026ListIdentitiesResponse\022A\n\nidentiti" +
-      "es\030\001 \003(\0132!.hero.supervisor.v1.KnownIdent" +
-      "ityR\nidentities\022&\n\017next_page_token\030\002 \001(\t" +
-      "R\rnextPageToken\0227\n\027authentication_requir" +
-      "ed\030\003 \001(\010R\026authenticationRequired\"\206\003\n\027Lis" +
-      "tAuditEntriesRequest\022\032\n\010identity\030\001 \001(\tR\010" +
-      "identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001" +
-      "(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code\022!\n\014refuse" +
-      "d_only\030\005 \001(\010R\013refusedOnly\022:\n\005stage\030\006 \001(\016" +
-      "2$.hero.supervisor.v1.AuditEntry.StageR\005" +
-      "stage\0229\n\ntime_after\030\007 \001(\0132\032.google.proto" +
-      "buf.TimestampR\ttimeAfter\022;\n\013time_before\030" +
-      "\010 \001(\0132\032.google.protobuf.TimestampR\ntimeB" +
-      "efore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npa" +
-      "ge_token\030\n \001(\tR\tpageToken\"\235\001\n\030ListAuditE" +
-      "ntriesResponse\0228\n\007entries\030\001 \003(\0132\036.hero.s" +
-      "upervisor.v1.AuditEntryR\007entries\022&\n\017next" +
-      "_page_token\030\002 \001(\tR\rnextPageToken\022\037\n\013log_" +
-      "enabled\030\003 \001(\010R\nlogEnabled*^\n\013WaitOutcome" +
-      "\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_O" +
-      "UTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020" +
-      "\0022\252\037\n\nSupervisor\022d\n\rGetServerInfo\022(.hero" +
-      ".supervisor.v1.GetServerInfoRequest\032).he" +
-      "ro.supervisor.v1.GetServerInfoResponse\022j" +
-      "\n\017CreateLoginCode\022*.hero.supervisor.v1.C" +
-      "reateLoginCodeRequest\032+.hero.supervisor." +
-      "v1.CreateLoginCodeResponse\022^\n\013CreateActo" +
-      "r\022&.hero.supervisor.v1.CreateActorReques" +
-      "t\032\'.hero.supervisor.v1.CreateActorRespon" +
-      "se\022U\n\010GetActor\022#.hero.supervisor.v1.GetA" +
-      "ctorRequest\032$.hero.supervisor.v1.GetActo" +
-      "rResponse\022[\n\nListActors\022%.hero.superviso" +
-      "r.v1.ListActorsRequest\032&.hero.supervisor" +
-      ".v1.ListActorsResponse\022^\n\013UpdateActor\022&." +
-      "hero.supervisor.v1.UpdateActorRequest\032\'." +
-      "hero.supervisor.v1.UpdateActorResponse\022^" +
-      "\n\013DeleteActor\022&.hero.supervisor.v1.Delet" +
-      "eActorRequest\032\'.hero.supervisor.v1.Delet" +
-      "eActorResponse\022[\n\nStartActor\022%.hero.supe" +
-      "rvisor.v1.StartActorRequest\032&.hero.super" +
-      "visor.v1.StartActorResponse\022X\n\tStopActor" +
-      "\022$.hero.supervisor.v1.StopActorRequest\032%" +
-      ".hero.supervisor.v1.StopActorResponse\022a\n" +
-      "\014RestartActor\022\'.hero.supervisor.v1.Resta" +
-      "rtActorRequest\032(.hero.supervisor.v1.Rest" +
-      "artActorResponse\022^\n\013StartActors\022&.hero.s" +
-      "upervisor.v1.StartActorsRequest\032\'.hero.s" +
-      "upervisor.v1.StartActorsResponse\022[\n\nStop" +
-      "Actors\022%.hero.supervisor.v1.StopActorsRe" +
-      "quest\032&.hero.supervisor.v1.StopActorsRes" +
-      "ponse\022d\n\rRestartActors\022(.hero.supervisor" +
-      ".v1.RestartActorsRequest\032).hero.supervis" +
-      "or.v1.RestartActorsResponse\022l\n\017StreamAct" +
-      "orLogs\022*.hero.supervisor.v1.StreamActorL" +
-      "ogsRequest\032+.hero.supervisor.v1.StreamAc" +
-      "torLogsResponse0\001\022j\n\017ListScriptTypes\022*.h" +
-      "ero.supervisor.v1.ListScriptTypesRequest" +
-      "\032+.hero.supervisor.v1.ListScriptTypesRes" +
-      "ponse\022d\n\rGetScriptType\022(.hero.supervisor" +
-      ".v1.GetScriptTypeRequest\032).hero.supervis" +
-      "or.v1.GetScriptTypeResponse\022m\n\020UpdateScr" +
-      "iptType\022+.hero.supervisor.v1.UpdateScrip" +
-      "tTypeRequest\032,.hero.supervisor.v1.Update" +
-      "ScriptTypeResponse\022^\n\013ScaleActors\022&.hero" +
-      ".supervisor.v1.ScaleActorsRequest\032\'.hero" +
-      ".supervisor.v1.ScaleActorsResponse\022[\n\nPa" +
-      "useQueue\022%.hero.supervisor.v1.PauseQueue" +
-      "Request\032&.hero.supervisor.v1.PauseQueueR" +
-      "esponse\022^\n\013ResumeQueue\022&.hero.supervisor" +
-      ".v1.ResumeQueueRequest\032\'.hero.supervisor" +
-      ".v1.ResumeQueueResponse\022[\n\nPurgeQueue\022%." +
-      "hero.supervisor.v1.PurgeQueueRequest\032&.h" +
-      "ero.supervisor.v1.PurgeQueueResponse\022^\n\013" +
-      "CreateQueue\022&.hero.supervisor.v1.CreateQ" +
-      "ueueRequest\032\'.hero.supervisor.v1.CreateQ" +
-      "ueueResponse\022U\n\010GetQueue\022#.hero.supervis" +
-      "or.v1.GetQueueRequest\032$.hero.supervisor." +
-      "v1.GetQueueResponse\022[\n\nListQueues\022%.hero" +
-      ".supervisor.v1.ListQueuesRequest\032&.hero." +
-      "supervisor.v1.ListQueuesResponse\022^\n\013Dele" +
-      "teQueue\022&.hero.supervisor.v1.DeleteQueue" +
-      "Request\032\'.hero.supervisor.v1.DeleteQueue" +
-      "Response\022^\n\013CheckHealth\022&.hero.superviso" +
-      "r.v1.CheckHealthRequest\032\'.hero.superviso" +
-      "r.v1.CheckHealthResponse\022`\n\013WatchHealth\022" +
-      "&.hero.supervisor.v1.WatchHealthRequest\032" +
-      "\'.hero.supervisor.v1.WatchHealthResponse" +
-      "0\001\022X\n\tSubmitJob\022$.hero.supervisor.v1.Sub" +
-      "mitJobRequest\032%.hero.supervisor.v1.Submi" +
-      "tJobResponse\022[\n\nSubmitJobs\022%.hero.superv" +
-      "isor.v1.SubmitJobsRequest\032&.hero.supervi" +
-      "sor.v1.SubmitJobsResponse\022O\n\006RunJob\022!.he" +
-      "ro.supervisor.v1.RunJobRequest\032\".hero.su" +
-      "pervisor.v1.RunJobResponse\022U\n\010AwaitJob\022#" +
-      ".hero.supervisor.v1.AwaitJobRequest\032$.he" +
-      "ro.supervisor.v1.AwaitJobResponse\022O\n\006Get" +
-      "Job\022!.hero.supervisor.v1.GetJobRequest\032\"" +
-      ".hero.supervisor.v1.GetJobResponse\022U\n\010Li" +
-      "stJobs\022#.hero.supervisor.v1.ListJobsRequ" +
-      "est\032$.hero.supervisor.v1.ListJobsRespons" +
-      "e\022X\n\tCancelJob\022$.hero.supervisor.v1.Canc" +
-      "elJobRequest\032%.hero.supervisor.v1.Cancel" +
-      "JobResponse\022X\n\tUpdateJob\022$.hero.supervis" +
-      "or.v1.UpdateJobRequest\032%.hero.supervisor" +
-      ".v1.UpdateJobResponse\022U\n\010RetryJob\022#.hero" +
-      ".supervisor.v1.RetryJobRequest\032$.hero.su" +
-      "pervisor.v1.RetryJobResponse\022X\n\tDeleteJo" +
-      "b\022$.hero.supervisor.v1.DeleteJobRequest\032" +
-      "%.hero.supervisor.v1.DeleteJobResponse\022W" +
-      "\n\010WatchJob\022#.hero.supervisor.v1.WatchJob" +
-      "Request\032$.hero.supervisor.v1.WatchJobRes" +
-      "ponse0\001\022`\n\013WatchEvents\022&.hero.supervisor" +
-      ".v1.WatchEventsRequest\032\'.hero.supervisor" +
-      ".v1.WatchEventsResponse0\001\022[\n\nListEvents\022" +
-      "%.hero.supervisor.v1.ListEventsRequest\032&" +
-      ".hero.supervisor.v1.ListEventsResponse\022g" +
-      "\n\016ListIdentities\022).hero.supervisor.v1.Li" +
-      "stIdentitiesRequest\032*.hero.supervisor.v1" +
-      ".ListIdentitiesResponse\022m\n\020ListAuditEntr" +
-      "ies\022+.hero.supervisor.v1.ListAuditEntrie" +
-      "sRequest\032,.hero.supervisor.v1.ListAuditE" +
-      "ntriesResponseB\205\001\n\022hero.supervisor.v1B\026S" +
-      "upervisorServiceProtoP\001ZUgithub.com/hero" +
-      "-supervisor/hero-supervisor/clients/go/h" +
-      "ero/supervisor/v1;supervisorv1b\006proto3"
+      "ix\022\026\n\006queues\030\014 \003(\tR\006queues\022\036\n\npriorities" +
+      "\030\r \003(\005R\npriorities\0329\n\013LabelsEntry\022\020\n\003key" +
+      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n" +
+      "\020ListJobsResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.s" +
+      "upervisor.v1.JobR\004jobs\022&\n\017next_page_toke" +
+      "n\030\002 \001(\tR\rnextPageToken\"A\n\020CancelJobReque" +
+      "st\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(" +
+      "\tR\006reason\"X\n\021CancelJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007cha" +
+      "nged\030\002 \001(\010R\007changed\"\225\001\n\020UpdateJobRequest" +
+      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.h" +
+      "ero.supervisor.v1.JobSpecR\003job\022;\n\013update" +
+      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
+      "\nupdateMask\"X\n\021UpdateJobResponse\022)\n\003job\030" +
+      "\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007c" +
+      "hanged\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobReques" +
+      "t\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_attemp" +
+      "ts\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000" +
+      "R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestI" +
+      "dB\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003job\030\001" +
+      " \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014de" +
+      "duplicated\030\002 \001(\010R\014deduplicated\"N\n\020Delete" +
+      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rall" +
+      "ow_missing\030\002 \001(\010R\014allowMissing\"-\n\021Delete" +
+      "JobResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001" +
+      "\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
+      "\022!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014r" +
+      "esume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartb" +
+      "eat_interval\030\004 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\021heartbeatInterval\"\346\002\n\020WatchJobRes" +
+      "ponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001" +
+      "(\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014st" +
+      "ate_change\030\003 \001(\0132\".hero.supervisor.v1.Jo" +
+      "bStateChangeH\000R\013stateChange\022=\n\010progress\030" +
+      "\004 \001(\0132\037.hero.supervisor.v1.JobProgressH\000" +
+      "R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.s" +
+      "upervisor.v1.LogEntriesH\000R\nlogEntries\022:\n" +
+      "\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1.Boo" +
+      "kmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\022" +
+      "6\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Lo" +
+      "gEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014" +
+      "droppedCount\"\201\004\n\022WatchEventsRequest\0227\n\006t" +
+      "opics\030\001 \003(\0162\037.hero.supervisor.v1.Event.T" +
+      "opicR\006topics\022A\n\014script_types\030\002 \003(\0162\036.her" +
+      "o.supervisor.v1.ScriptTypeR\013scriptTypes\022" +
+      "\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030" +
+      "\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010caller" +
+      "Id\022E\n\014min_severity\030\006 \001(\0162\".hero.supervis" +
+      "or.v1.Event.SeverityR\013minSeverity\022.\n\020inc" +
+      "lude_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001" +
+      "\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022" +
+      "heartbeat_interval\030\t \001(\0132\031.google.protob" +
+      "uf.DurationR\021heartbeatInterval\022#\n\rinclud" +
+      "e_usage\030\n \001(\010R\014includeUsageB\023\n\021_include_" +
+      "snapshot\"\246\002\n\023WatchEventsResponse\022\026\n\006curs" +
+      "or\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132" +
+      " .hero.supervisor.v1.SnapshotItemH\000R\014sna" +
+      "pshotItem\0221\n\005event\030\003 \001(\0132\031.hero.supervis" +
+      "or.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034" +
+      ".hero.supervisor.v1.BookmarkH\000R\010bookmark" +
+      "\0227\n\005usage\030\005 \001(\0132\037.hero.supervisor.v1.Usa" +
+      "geUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdat" +
+      "e\022C\n\006actors\030\001 \003(\0132+.hero.supervisor.v1.U" +
+      "sageUpdate.ActorsEntryR\006actors\032Y\n\013Actors" +
+      "Entry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036" +
+      ".hero.supervisor.v1.ActorUsageR\005value:\0028" +
+      "\001\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero" +
+      ".supervisor.v1.ActorH\000R\005actor\022G\n\013script_" +
+      "type\030\002 \001(\0132$.hero.supervisor.v1.ScriptTy" +
+      "peStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.he" +
+      "ro.supervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021" +
+      "ListEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero" +
+      ".supervisor.v1.Event.TopicR\006topics\022A\n\014sc" +
+      "ript_types\030\002 \003(\0162\036.hero.supervisor.v1.Sc" +
+      "riptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\t" +
+      "R\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tc" +
+      "aller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity" +
+      "\030\006 \001(\0162\".hero.supervisor.v1.Event.Severi" +
+      "tyR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.go",
+      "ogle.protobuf.TimestampR\ttimeAfter\022;\n\013ti" +
+      "me_before\030\010 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010page" +
+      "Size\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022L" +
+      "istEventsResponse\0221\n\006events\030\001 \003(\0132\031.hero" +
+      ".supervisor.v1.EventR\006events\022&\n\017next_pag" +
+      "e_token\030\002 \001(\tR\rnextPageToken\"S\n\025ListIden" +
+      "titiesRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSi" +
+      "ze\022\035\n\npage_token\030\002 \001(\tR\tpageToken\"\274\001\n\026Li" +
+      "stIdentitiesResponse\022A\n\nidentities\030\001 \003(\013" +
+      "2!.hero.supervisor.v1.KnownIdentityR\nide" +
+      "ntities\022&\n\017next_page_token\030\002 \001(\tR\rnextPa" +
+      "geToken\0227\n\027authentication_required\030\003 \001(\010" +
+      "R\026authenticationRequired\"\206\003\n\027ListAuditEn" +
+      "triesRequest\022\032\n\010identity\030\001 \001(\tR\010identity" +
+      "\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006targ" +
+      "et\022\022\n\004code\030\004 \001(\tR\004code\022!\n\014refused_only\030\005" +
+      " \001(\010R\013refusedOnly\022:\n\005stage\030\006 \001(\0162$.hero." +
+      "supervisor.v1.AuditEntry.StageR\005stage\0229\n" +
+      "\ntime_after\030\007 \001(\0132\032.google.protobuf.Time" +
+      "stampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032." +
+      "google.protobuf.TimestampR\ntimeBefore\022\033\n" +
+      "\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_token" +
+      "\030\n \001(\tR\tpageToken\"\235\001\n\030ListAuditEntriesRe" +
+      "sponse\0228\n\007entries\030\001 \003(\0132\036.hero.superviso" +
+      "r.v1.AuditEntryR\007entries\022&\n\017next_page_to" +
+      "ken\030\002 \001(\tR\rnextPageToken\022\037\n\013log_enabled\030" +
+      "\003 \001(\010R\nlogEnabled*^\n\013WaitOutcome\022\034\n\030WAIT" +
+      "_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_D" +
+      "ONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\252\037\n\nSu" +
+      "pervisor\022d\n\rGetServerInfo\022(.hero.supervi" +
+      "sor.v1.GetServerInfoRequest\032).hero.super" +
+      "visor.v1.GetServerInfoResponse\022j\n\017Create" +
+      "LoginCode\022*.hero.supervisor.v1.CreateLog" +
+      "inCodeRequest\032+.hero.supervisor.v1.Creat" +
+      "eLoginCodeResponse\022^\n\013CreateActor\022&.hero" +
+      ".supervisor.v1.CreateActorRequest\032\'.hero" +
+      ".supervisor.v1.CreateActorResponse\022U\n\010Ge" +
+      "tActor\022#.hero.supervisor.v1.GetActorRequ" +
+      "est\032$.hero.supervisor.v1.GetActorRespons" +
+      "e\022[\n\nListActors\022%.hero.supervisor.v1.Lis" +
+      "tActorsRequest\032&.hero.supervisor.v1.List" +
+      "ActorsResponse\022^\n\013UpdateActor\022&.hero.sup" +
+      "ervisor.v1.UpdateActorRequest\032\'.hero.sup" +
+      "ervisor.v1.UpdateActorResponse\022^\n\013Delete" +
+      "Actor\022&.hero.supervisor.v1.DeleteActorRe" +
+      "quest\032\'.hero.supervisor.v1.DeleteActorRe" +
+      "sponse\022[\n\nStartActor\022%.hero.supervisor.v" +
+      "1.StartActorRequest\032&.hero.supervisor.v1" +
+      ".StartActorResponse\022X\n\tStopActor\022$.hero." +
+      "supervisor.v1.StopActorRequest\032%.hero.su" +
+      "pervisor.v1.StopActorResponse\022a\n\014Restart" +
+      "Actor\022\'.hero.supervisor.v1.RestartActorR" +
+      "equest\032(.hero.supervisor.v1.RestartActor" +
+      "Response\022^\n\013StartActors\022&.hero.superviso" +
+      "r.v1.StartActorsRequest\032\'.hero.superviso" +
+      "r.v1.StartActorsResponse\022[\n\nStopActors\022%" +
+      ".hero.supervisor.v1.StopActorsRequest\032&." +
+      "hero.supervisor.v1.StopActorsResponse\022d\n" +
+      "\rRestartActors\022(.hero.supervisor.v1.Rest" +
+      "artActorsRequest\032).hero.supervisor.v1.Re" +
+      "startActorsResponse\022l\n\017StreamActorLogs\022*" +
+      ".hero.supervisor.v1.StreamActorLogsReque" +
+      "st\032+.hero.supervisor.v1.StreamActorLogsR" +
+      "esponse0\001\022j\n\017ListScriptTypes\022*.hero.supe" +
+      "rvisor.v1.ListScriptTypesRequest\032+.hero." +
+      "supervisor.v1.ListScriptTypesResponse\022d\n" +
+      "\rGetScriptType\022(.hero.supervisor.v1.GetS" +
+      "criptTypeRequest\032).hero.supervisor.v1.Ge" +
+      "tScriptTypeResponse\022m\n\020UpdateScriptType\022" +
+      "+.hero.supervisor.v1.UpdateScriptTypeReq" +
+      "uest\032,.hero.supervisor.v1.UpdateScriptTy" +
+      "peResponse\022^\n\013ScaleActors\022&.hero.supervi" +
+      "sor.v1.ScaleActorsRequest\032\'.hero.supervi" +
+      "sor.v1.ScaleActorsResponse\022[\n\nPauseQueue" +
+      "\022%.hero.supervisor.v1.PauseQueueRequest\032" +
+      "&.hero.supervisor.v1.PauseQueueResponse\022" +
+      "^\n\013ResumeQueue\022&.hero.supervisor.v1.Resu" +
+      "meQueueRequest\032\'.hero.supervisor.v1.Resu" +
+      "meQueueResponse\022[\n\nPurgeQueue\022%.hero.sup" +
+      "ervisor.v1.PurgeQueueRequest\032&.hero.supe" +
+      "rvisor.v1.PurgeQueueResponse\022^\n\013CreateQu" +
+      "eue\022&.hero.supervisor.v1.CreateQueueRequ" +
+      "est\032\'.hero.supervisor.v1.CreateQueueResp" +
+      "onse\022U\n\010GetQueue\022#.hero.supervisor.v1.Ge" +
+      "tQueueRequest\032$.hero.supervisor.v1.GetQu" +
+      "eueResponse\022[\n\nListQueues\022%.hero.supervi" +
+      "sor.v1.ListQueuesRequest\032&.hero.supervis" +
+      "or.v1.ListQueuesResponse\022^\n\013DeleteQueue\022" +
+      "&.hero.supervisor.v1.DeleteQueueRequest\032" +
+      "\'.hero.supervisor.v1.DeleteQueueResponse" +
+      "\022^\n\013CheckHealth\022&.hero.supervisor.v1.Che" +
+      "ckHealthRequest\032\'.hero.supervisor.v1.Che" +
+      "ckHealthResponse\022`\n\013WatchHealth\022&.hero.s" +
+      "upervisor.v1.WatchHealthRequest\032\'.hero.s" +
+      "upervisor.v1.WatchHealthResponse0\001\022X\n\tSu" +
+      "bmitJob\022$.hero.supervisor.v1.SubmitJobRe" +
+      "quest\032%.hero.supervisor.v1.SubmitJobResp" +
+      "onse\022[\n\nSubmitJobs\022%.hero.supervisor.v1." +
+      "SubmitJobsRequest\032&.hero.supervisor.v1.S" +
+      "ubmitJobsResponse\022O\n\006RunJob\022!.hero.super" +
+      "visor.v1.RunJobRequest\032\".hero.supervisor" +
+      ".v1.RunJobResponse\022U\n\010AwaitJob\022#.hero.su" +
+      "pervisor.v1.AwaitJobRequest\032$.hero.super" +
+      "visor.v1.AwaitJobResponse\022O\n\006GetJob\022!.he" +
+      "ro.supervisor.v1.GetJobRequest\032\".hero.su" +
+      "pervisor.v1.GetJobResponse\022U\n\010ListJobs\022#" +
+      ".hero.supervisor.v1.ListJobsRequest\032$.he" +
+      "ro.supervisor.v1.ListJobsResponse\022X\n\tCan" +
+      "celJob\022$.hero.supervisor.v1.CancelJobReq" +
+      "uest\032%.hero.supervisor.v1.CancelJobRespo" +
+      "nse\022X\n\tUpdateJob\022$.hero.supervisor.v1.Up" +
+      "dateJobRequest\032%.hero.supervisor.v1.Upda" +
+      "teJobResponse\022U\n\010RetryJob\022#.hero.supervi" +
+      "sor.v1.RetryJobRequest\032$.hero.supervisor" +
+      ".v1.RetryJobResponse\022X\n\tDeleteJob\022$.hero" +
+      ".supervisor.v1.DeleteJobRequest\032%.hero.s" +
+      "upervisor.v1.DeleteJobResponse\022W\n\010WatchJ" +
+      "ob\022#.hero.supervisor.v1.WatchJobRequest\032" +
+      "$.hero.supervisor.v1.WatchJobResponse0\001\022" +
+      "`\n\013WatchEvents\022&.hero.supervisor.v1.Watc" +
+      "hEventsRequest\032\'.hero.supervisor.v1.Watc" +
+      "hEventsResponse0\001\022[\n\nListEvents\022%.hero.s" +
+      "upervisor.v1.ListEventsRequest\032&.hero.su" +
+      "pervisor.v1.ListEventsResponse\022g\n\016ListId" +
+      "entities\022).hero.supervisor.v1.ListIdenti" +
+      "tiesRequest\032*.hero.supervisor.v1.ListIde" +
+      "ntitiesResponse\022m\n\020ListAuditEntries\022+.he" +
+      "ro.supervisor.v1.ListAuditEntriesRequest" +
+      "\032,.hero.supervisor.v1.ListAuditEntriesRe" +
+      "sponseB\205\001\n\022hero.supervisor.v1B\026Superviso" +
+      "rServiceProtoP\001ZUgithub.com/hero-supervi" +
+      "sor/hero-supervisor/clients/go/hero/supe" +
+      "rvisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1516,7 +1517,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", });
+        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", "Priorities", });
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ListJobsRequest_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_fieldAccessorTable = new
