@@ -40,8 +40,37 @@ export async function faults(server) {
   await server.tries("actor", "create", "crashy", "--type", "sal", "--binary", "/bin/sleep", "--readiness", "process",
     "--max-restarts", "1", "--initial-backoff", "100ms", "--max-backoff", "100ms", "--", "0.5");
   made.slow = await submit("--type", "python", "--run-timeout", "10m", 'import time\nfor n in range(600):\n    print("step", n, flush=True)\n    time.sleep(0.5)\n');
+  await nastyActors(server);
   const has = (id, state) => async () => JSON.stringify(await server.json("job", "get", id)).includes(state);
   await until("the jobs have failed", has(made.nasty.at(-1), "STATE_FAILED"));
   await until("the jobs have results", has(made.results.at(-1), "STATE_SUCCEEDED"));
   return made;
+}
+
+/** Actors that write, end, are checked and are defined with nasty texts. */
+async function nastyActors(server) {
+  const writer = join(server.dir, "writer.py");
+  const lines = JSON.stringify(NASTY).replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  writeFileSync(writer, `#!/usr/bin/env python3
+import json, sys, time
+lines = json.loads(r"""${lines}""")
+if sys.argv[1] == "write":
+    print("<b>" + "x" * (1 << 20) + "</b>")
+    sys.stderr.write(lines[0] + "\\n")
+for line in lines:
+    print(line + "\\0")
+sys.stdout.buffer.write(b"\\xff\\xfe no text\\n")
+for line in lines[-3:]:
+    print(line, flush=True)
+time.sleep(1000 if sys.argv[1] == "write" else 0.5)
+sys.exit(3)
+`, { mode: 0o755 });
+  const create = (id, ...args) => server.tries("actor", "create", id, "--type", "sal", "--readiness", "process", ...args);
+  const sick = join(server.dir, "check.sh");
+  writeFileSync(sick, "#!/bin/sh\necho '<svg onload=alert(5)>'\nexit 1\n", { mode: 0o755 });
+  await Promise.all([
+    create("nasty-writer", "--binary", writer, "--label", "note=<b>", "--", "write", "<img src=x onerror=alert(4)>"),
+    create("nasty-ender", "--binary", writer, "--max-restarts", "1", "--initial-backoff", "100ms", "--max-backoff", "100ms", "--", "end"),
+    create("nasty-check", "--binary", "/bin/sleep", "--health-check", sick, "--start-timeout", "3s", "--", "1000"),
+  ]);
 }

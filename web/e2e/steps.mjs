@@ -14,6 +14,8 @@ const confirm = async (page, { word, reason } = {}) => {
   await dialog.locator("button[type=submit]").click();
   await dialog.waitFor({ state: "hidden" });
 };
+/** Opens the options of a run, which are open if something was set before. */
+const options = (page) => page.locator("details", { hasText: "Options, and the same as a command" }).evaluate((box) => { box.open = true; });
 const notice = (page, text) => page.locator(".notice", { hasText: text }).first().waitFor();
 
 export const STEPS = [
@@ -64,7 +66,7 @@ export const STEPS = [
   ["what was typed is not lost, and wrong options are told beside them", async ({ page }) => {
     await visit(page, "#/run?type=osis", "Run");
     await page.locator("textarea").fill("1 + 1 // typed");
-    await page.getByText("Options, and the same as a command").click();
+    await options(page);
     await page.getByLabel("Time limit of a run").fill("5 parsecs");
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByText("That is no time: use 90s, 5m or 24h.").waitFor();
@@ -79,7 +81,7 @@ export const STEPS = [
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.getByText("The input is no JSON").waitFor();
     await page.getByLabel("Input", { exact: false }).first().fill('{"name": "Zoë <b>", "n": [6, 7]}');
-    await page.getByText("Options, and the same as a command").click();
+    await options(page);
     await page.getByLabel("Labels").fill("team=blue, step=2");
     await page.getByLabel("Time limit of a run").fill("90s");
     await page.getByLabel("Most attempts").fill("3");
@@ -109,7 +111,7 @@ export const STEPS = [
     await server.cli("job", "cancel", id);
     await visit(page, "#/run?type=osis", "Run");
     await page.locator("textarea").fill('"first of all"');
-    await page.getByText("Options, and the same as a command").click();
+    await options(page);
     await page.getByLabel("Priority").selectOption("1");
     await page.getByRole("button", { name: "Run", exact: true }).click();
     await page.locator("section[aria-label=Outcome]").getByText("first of all").first().waitFor();
@@ -344,7 +346,7 @@ export const STEPS = [
       for (const [hash, title] of [["#/", "Overview"], ["#/queue/osis", "OSIS queue"], ["#/jobs", "Jobs"], ["#/actors", "Actors"], ["#/actor/osis_actor_0", "osis_actor_0"]]) {
         await visit(page, hash, title);
         await page.waitForTimeout(300);
-        for (const name of ["Run a script", "Pause", "Purge…", "Scale", "Save", "Stop", "Restart", "Kill", "Delete", "Start", "Ping"]) {
+        for (const name of ["Run a script", "Pause", "Purge…", "Scale", "Save", "Stop", "Restart", "Kill", "Delete", "Start", "Ping", "Change…"]) {
           assert.equal(await page.locator("main").getByRole("button", { name, exact: true }).count(), 0, `${hash} offers ${name}`);
         }
         assert.equal(await page.locator("main input[type=checkbox][aria-label^=Select]").count(), 0);

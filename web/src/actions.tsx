@@ -1,6 +1,6 @@
 /** What can be done from the page: each with what it will do to running jobs, and the same as a line for a terminal. */
 import type { Actor, ScriptType } from "hero-supervisor/web";
-import { commands } from "./commands";
+import { commands, forEach, type Command } from "./commands";
 import { ended, scriptType, shortId, span, spanMs } from "./format";
 import { go } from "./router";
 import * as session from "./session";
@@ -36,7 +36,7 @@ export function resumeQueue(type: ScriptType): void {
   void act(async () => {
     await calls().resumeQueue({ scriptType: type });
     return T.resumed(scriptType(type));
-  }, { label: T.undo, run: () => pauseQueue(type) });
+  }, { label: T.undo, run: () => pauseQueue(type) }, commands.resumeQueue(origin(), type));
 }
 
 export async function purgeQueue(type: ScriptType): Promise<void> {
@@ -95,14 +95,14 @@ export function retryJob(job: LiveJob): void {
   void act(async () => {
     await calls().retryJob({ jobId: job.id });
     return T.retried(shortId(job.id));
-  }, { label: T.undoRetry, run: () => cancelJob(job) });
+  }, { label: T.undoRetry, run: () => cancelJob(job) }, commands.retryJob(origin(), job.id));
 }
 
 export function changePriority(jobId: string, priority: number, before: number): void {
   void act(async () => {
     await calls().updateJob({ jobId, job: { priority }, updateMask: { paths: ["priority"] } });
     return T.priorityChanged(shortId(jobId), priority);
-  }, { label: T.undo, run: () => changePriority(jobId, before, priority) });
+  }, { label: T.undo, run: () => changePriority(jobId, before, priority) }, commands.changePriority(origin(), jobId, priority));
 }
 
 export function deleteJob(job: LiveJob): void {
@@ -135,6 +135,7 @@ export function bulk(what: Bulk, jobs: LiveJob[], done: () => void): void {
     button: T.bulkButton[what](fits.length),
     danger: what !== "retry",
     reason: what === "cancel",
+    command: (reason) => forEach(fits.map((job) => job.id), (id) => lineOf(what, id, reason)),
     run: async (reason) => {
       let failed = 0;
       let last = "";
@@ -152,6 +153,11 @@ export function bulk(what: Bulk, jobs: LiveJob[], done: () => void): void {
   });
 }
 
+function lineOf(what: Bulk, jobId: string, reason: string): Command {
+  if (what === "cancel") return commands.cancelJob(origin(), jobId, reason);
+  return what === "retry" ? commands.retryJob(origin(), jobId) : commands.deleteJob(origin(), jobId);
+}
+
 function one(what: Bulk, jobId: string, reason: string): Promise<unknown> {
   if (what === "cancel") return calls().cancelJob({ jobId, reason });
   return what === "retry" ? calls().retryJob({ jobId }) : calls().deleteJob({ jobId });
@@ -161,7 +167,7 @@ export function startActor(actorId: string): void {
   void act(async () => {
     await calls().startActor({ actorId, maxWait: WAIT });
     return T.started(actorId);
-  }, { label: T.undo, run: () => { const actor = state.actors.get(actorId); if (actor) stopActor(actor); } });
+  }, { label: T.undo, run: () => { const actor = state.actors.get(actorId); if (actor) stopActor(actor); } }, commands.startActor(origin(), actorId));
 }
 
 /** What happens to the jobs of an actor that is stopped. */
@@ -226,5 +232,5 @@ export function ping(actorId: string): void {
     const { reports } = await calls().checkHealth({ selector: { actorIds: [actorId] }, maxWait: { seconds: 30n, nanos: 0 } });
     const trip = spanMs(reports[0]?.lastPing?.roundTrip);
     return trip === undefined ? T.pingUnanswered(actorId) : T.pinged(actorId, span(trip));
-  });
+  }, undefined, commands.checkHealth(origin(), actorId));
 }

@@ -17,6 +17,7 @@ export type Item =
   | { kind: "crashed"; bad: true; actor: string; message: string }
   | { kind: "unhealthy"; bad: true; actor: string; missed: number }
   | { kind: "idle"; bad: true; type: ScriptType; queued: number }
+  | { kind: "full"; bad: true; type: ScriptType; queued: number; limit: number }
   | { kind: "reload"; bad: true; subject: string; message: string }
   | { kind: "paused"; bad: false; type: ScriptType; queued: number; reason: string }
   | { kind: "old"; bad: false; type: ScriptType; age: number; queued: number }
@@ -51,6 +52,8 @@ function queues(state: State, now: number, items: Item[]): void {
   }
   for (const [type, { queued, oldest }] of depths(state)) {
     const status = state.types.get(type);
+    const limit = Number(status?.queueLimit ?? 0);
+    if (limit > 0 && queued >= limit) items.push({ kind: "full", bad: true, type, queued, limit });
     if (status?.paused) items.push({ kind: "paused", bad: false, type, queued, reason: status.pauseReason });
     else if (queued > 0 && !running.get(type)) items.push({ kind: "idle", bad: true, type, queued });
     else if (queued > 0 && now - oldest > OLD_MS) items.push({ kind: "old", bad: false, type, age: now - oldest, queued });

@@ -5,6 +5,7 @@ import { typeWord } from "./format";
 
 /** One action, for both tools. */
 export interface Command {
+  /** Empty where the command line has no single line for it. */
   cli: string;
   grpcurl: string;
 }
@@ -35,11 +36,16 @@ export const commands = {
   cancelJob: (o: string, jobId: string, reason: string) =>
     command(o, "CancelJob", { jobId, ...reasoned(reason) }, ["job", "cancel", jobId, ...why(reason), "--yes"]),
   retryJob: (o: string, jobId: string) => command(o, "RetryJob", { jobId }, ["job", "retry", jobId]),
+  changePriority: (o: string, jobId: string, priority: number) =>
+    command(o, "UpdateJob", { jobId, job: { priority }, updateMask: "priority" }, ["job", "update", jobId, "--priority", String(priority)]),
   deleteJob: (o: string, jobId: string) => command(o, "DeleteJob", { jobId }, ["job", "delete", jobId, "--yes"]),
   submitJob: (o: string, type: ScriptType, script: string, input: string) =>
     command(o, "SubmitJob", { job: { scriptType: named(type), script, ...(input !== "" && { input }) } }, [
       "job", "submit", "--type", typeWord(type), ...(input === "" ? [] : ["--input", input]), script,
     ]),
+  /** `settings` and `updateMask` as in the API, `words` as options of the command line. */
+  changeSettings: (o: string, type: ScriptType, settings: unknown, updateMask: string, words: string[]) =>
+    command(o, "UpdateScriptType", { scriptType: named(type), settings, updateMask }, ["script-type", "set", typeWord(type), ...words]),
   pauseQueue: (o: string, type: ScriptType, reason: string) =>
     command(o, "PauseQueue", { scriptType: named(type), ...reasoned(reason) }, ["queue", "pause", typeWord(type), ...why(reason)]),
   resumeQueue: (o: string, type: ScriptType) =>
@@ -64,3 +70,17 @@ export const commands = {
   scale: (o: string, type: ScriptType, replicas: number) =>
     command(o, "ScaleActors", { scriptType: named(type), replicas }, ["scale", typeWord(type), String(replicas)]),
 };
+
+/** Jobs of which a line for a terminal is made. */
+const MOST_IN_LINE = 100;
+
+/** The same for many jobs: a loop over their ids; undefined for so many that no line would hold them. */
+export function forEach(ids: readonly string[], one: (id: string) => Command): Command | undefined {
+  if (ids.length > MOST_IN_LINE) return undefined;
+  const mark = "JOBID";
+  const { cli, grpcurl } = one(mark);
+  // A request stands in single quotes, which end around the variable.
+  const loop = (line: string): string =>
+    `for id in ${ids.map(quote).join(" ")}; do ${line.replace(`"${mark}"`, `"'"$id"'"`).replace(mark, '"$id"')}; done`;
+  return { cli: loop(cli), grpcurl: loop(grpcurl) };
+}

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { GetServerInfoResponse_Mode, parseError } from "hero-supervisor/web";
 import { attention } from "./attention";
-import { count, span } from "./format";
+import { count, ms, span } from "./format";
 import { listen } from "./keys";
 import { go, href, route } from "./router";
 import * as session from "./session";
@@ -84,7 +84,8 @@ function ConnectionPill() {
 function Who() {
   const identity = session.server.value?.identity;
   if (!identity?.id) return null;
-  return <a class="chip who" href={href(["access"])}><Plain text={identity.name || identity.id} /> · {identity.roles.join(", ")}</a>;
+  const ends = ms(identity.notAfter);
+  return <a class="chip who" href={href(["access"])} title={ends === undefined ? T.endsNever : T.endsIn(span(ends - now()))}><Plain text={identity.name || identity.id} /> · {identity.roles.join(", ")}</a>;
 }
 
 function Search({ input }: { input: { current: HTMLInputElement | null } }) {
@@ -93,7 +94,7 @@ function Search({ input }: { input: { current: HTMLInputElement | null } }) {
     event.preventDefault();
     const typed = text.value.trim();
     if (typed === "") return;
-    const pair = /^(label|caller|context|actor|type|state):(.+)$/.exec(typed);
+    const pair = /^(label|caller|context|actor|type|state|priority):(.+)$/.exec(typed);
     if (pair) go(["jobs"], { [pair[1]!]: pair[2]! });
     else if (state.actors.has(typed)) go(["actor", typed]);
     else if (state.jobs.has(typed) || state.ended.has(typed)) go(["job", typed]);

@@ -123,12 +123,19 @@ describe("the fold", () => {
 describe("a filter", () => {
   it("is the address of the page, and back", () => {
     fc.assert(fc.property(fc.constantFrom("", "osis", "osis,python"), fc.constantFrom("", "queued,failed"), fc.constantFrom("", "ann"), (type, state, caller) => {
-      const query = { type, state, caller, context: "", actor: "", id: "", label: "" };
+      const query = { type, state, caller, context: "", actor: "", id: "", label: "", priority: "" };
       expect(queryOf(filterOf(query))).toEqual(query);
     }));
     expect(filterOf({ label: "team=blue,step=2=3", state: "queued,none", type: "cobol" })).toMatchObject({
-      labels: { team: "blue", step: "2" }, states: [Job_State.QUEUED], types: [],
+      labels: { team: "blue", step: "2=3" }, states: [Job_State.QUEUED], types: [],
     });
+  });
+
+  it("holds labels with commas, signs of percent and equals", () => {
+    fc.assert(fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.string()), (labels) => {
+      const filter = { ...filterOf({}), labels };
+      expect(filterOf(queryOf(filter)).labels).toEqual(labels);
+    }));
   });
 
   it("does not decide by what it does not know", () => {

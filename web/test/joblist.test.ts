@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { create } from "@bufbuild/protobuf";
-import { Job_State, ListJobsResponseSchema, type SupervisorClient } from "hero-supervisor/web";
+import { Event_Type, EventSchema, Job_State, JobSchema, ListJobsResponseSchema, type SupervisorClient } from "hero-supervisor/web";
 import { expect, it } from "vitest";
 import { filterOf, JobList } from "../src/store/joblist";
 import { World, type Operation } from "./world";
@@ -40,4 +40,26 @@ it("a list with the events after it is what the list would be now, newest first"
     expect(list.rows.map((job) => [job.id, job.state]).sort()).toEqual(now.sort());
     expect([...list.rows].sort((a, b) => b.created - a.created).map((job) => job.id)).toEqual(list.rows.map((job) => job.id));
   }), { numRuns: 200 });
+});
+
+it("a job comes and goes with its priority", async () => {
+  let priority = 5;
+  const job = () => create(JobSchema, { jobId: "j", state: Job_State.QUEUED, spec: { scriptType: 1, priority } });
+  const asked: unknown[] = [];
+  const client = { calls: {
+    listJobs: async (request: unknown) => { asked.push(request); return create(ListJobsResponseSchema); },
+    getJob: async () => ({ job: job() }),
+  } } as unknown as SupervisorClient;
+  const list = new JobList(client, filterOf({ priority: "1,2,9" }), () => undefined, () => undefined);
+  await list.load();
+  expect(asked).toMatchObject([{ priorities: [1, 2] }]);
+  const changed = async (to: number): Promise<number[]> => {
+    priority = to;
+    list.event(create(EventSchema, { type: Event_Type.JOB_UPDATED, jobId: "j", detail: { case: "jobUpdate", value: { newPriority: to } } }));
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    return list.rows.map((row) => row.spec!.priority);
+  };
+  expect(await changed(2)).toEqual([2]);
+  expect(await changed(1)).toEqual([1]);
+  expect(await changed(3)).toEqual([]);
 });

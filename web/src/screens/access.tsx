@@ -5,6 +5,7 @@ import * as session from "../session";
 import { now, start, tick } from "../store/live";
 import { T } from "../texts";
 import { AuditLines, Identities } from "./access-lists";
+import { forgetTyped } from "./settings";
 import { Ago, Card, Copy, Facts, Field, Heading, Plain } from "../ui/basics";
 
 /** Who may do what is decided by files of the server; this shows what the server tells of it. */
@@ -25,7 +26,7 @@ export function Access() {
             [T.endsAt, notAfterOf(identity?.notAfter)],
             [T.sessionKept, T.sessionKeptHow],
           ]} />
-          {session.isSignedIn() && <div class="row end"><button type="button" onClick={() => void session.signOut()}>{T.signOut}</button></div>}
+          {session.isSignedIn() && <div class="row end"><button type="button" onClick={() => { forgetTyped(); void session.signOut(); }}>{T.signOut}</button></div>}
         </Card>
         <Card title={T.tls}>
           <Facts facts={[

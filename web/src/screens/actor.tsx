@@ -1,8 +1,7 @@
-import { toJsonString } from "@bufbuild/protobuf";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import {
-  Actor_DesiredState, ActorConfigSchema, Event_Type, Ping_Outcome, RestartPolicy_Mode, type Actor as ActorMessage, type Event, type Job as JobMessage,
+  Actor_DesiredState, Event_Type, Ping_Outcome, RestartPolicy_Mode, type Actor as ActorMessage, type Event, type Job as JobMessage,
 } from "hero-supervisor/web";
 import { deleteActor, ping, restartActor, startActor, stopActor } from "../actions";
 import { actorState, actorTone, ended, ms, scriptType, span, spanMs } from "../format";
@@ -12,10 +11,11 @@ import { inFlight } from "../store/fold";
 import { liveJob, type LiveJob } from "../store/job";
 import { now, onEvent, state, tick } from "../store/live";
 import { T } from "../texts";
-import { ActorPill, Ago, Card, Clock, Code, Copy, Empty, Facts, Health, Heading, JobLink, JobPill, Plain } from "../ui/basics";
+import { ActorPill, Ago, Card, Clock, Code, Empty, Facts, Health, Heading, JobLink, JobPill, Plain } from "../ui/basics";
 import { Chart } from "../ui/charts";
 import { added, followLog, Log, type LogLine } from "../ui/log";
 import { Usage } from "../ui/usage";
+import { Definition } from "./definition";
 
 /** Events of an actor that are read for its strip and its pings. */
 const HISTORY = 300;
@@ -76,7 +76,7 @@ export function Actor({ id }: { id: string }) {
         <LastExit actor={actor} />
       </div>
       <Card title={T.log} pad={false}><Log lines={lines.value} empty={T.noActorLog} name={T.log} /></Card>
-      <Config actor={actor} />
+      <Definition actor={actor} events={past.value} />
     </>
   );
 }
@@ -168,16 +168,6 @@ function LastExit({ actor }: { actor: ActorMessage }) {
           {exit.logTail.length > 0 && <Code text={exit.logTail.join("\n")} />}
         </>
       )}
-    </Card>
-  );
-}
-
-function Config({ actor }: { actor: ActorMessage }) {
-  const json = actor.config ? toJsonString(ActorConfigSchema, actor.config, { prettySpaces: 2 }) : "{}";
-  return (
-    <Card title={T.config} side={<Copy text={json} what={T.config} />}>
-      <p class="muted">{T.configSub}</p>
-      <Code text={json} />
     </Card>
   );
 }

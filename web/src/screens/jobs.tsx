@@ -6,13 +6,14 @@ import { groups } from "../groups";
 import { go, refine, route } from "../router";
 import * as session from "../session";
 import type { LiveJob } from "../store/job";
-import { ALL_STATES, filterOf, JobList, Peeks, queryOf, stateWord, type Filter } from "../store/joblist";
+import { ALL_STATES, filterOf, JobList, labelWord, Peeks, queryOf, stateWord, type Filter } from "../store/joblist";
 import { now, onEvent, state, tick } from "../store/live";
 import { T } from "../texts";
 import { ActorLink, Ago, Empty, Heading, JobLink, JobPill, Plain } from "../ui/basics";
 import { failureText } from "../ui/dialog";
 import { VirtualTable, type Column } from "../ui/table";
 import { href } from "../router";
+import { Views } from "./views";
 
 /** How long rows are seen before what they show is read. */
 const PEEK_MS = 120;
@@ -57,6 +58,7 @@ export function Jobs() {
         {session.may("SubmitJob") && <a class="button primary" href={href(["run"])}>{T.runScript}</a>}
       </Heading>
       <Filters filter={filter} />
+      <Views query={route.value.query} />
       <div class="row segmented" role="group" aria-label={T.views}>
         <button type="button" aria-pressed={!grouped} onClick={() => refine({ view: "" })}>{T.asList}</button>
         <button type="button" aria-pressed={grouped} onClick={() => refine({ view: "groups" })}>{T.asGroups}</button>
@@ -108,12 +110,13 @@ function columns(peeks: Peeks): Column<LiveJob>[] {
     { title: T.col.type, width: "5.4rem", cell: (job) => scriptType(job.type) },
     { title: T.col.script, width: "minmax(9rem, 1fr)", cell: (job) => <code class="ellipsis">{job.error ? <span class="bad-text" title={errorKind(job.error.kind)}><Plain text={job.error.message.split("\n")[0] ?? ""} /></span> : (peeks.line(job.id) ?? "")}</code> },
     { title: T.col.caller, width: "7rem", wide: true, cell: (job) => job.spec?.caller ? <a class="ellipsis" href={href(["jobs"], { caller: job.spec.caller })}><Plain text={job.spec.caller} /></a> : <span class="muted">{T.none}</span> },
-    { title: T.col.labels, width: "8rem", wide: true, cell: (job) => <span class="ellipsis">{Object.entries(job.spec?.labels ?? {}).map(([name, value]) => <a class="chip" key={name} href={href(["jobs"], { label: `${name}=${value}` })}><Plain text={`${name}=${value}`} /></a>)}</span> },
-    { title: T.col.attempt, width: "5.4rem", num: true, wide: true, cell: (job) => (job.spec && job.spec.maxAttempts > 1 ? T.ofAttempts(job.attempt, job.spec.maxAttempts) : String(job.attempt)) },
-    { title: T.col.wait, width: "5.4rem", num: true, wide: true, cell: (job) => shortWait(job) },
-    { title: T.col.run, width: "5.4rem", num: true, cell: (job) => ran(job) },
-    { title: T.col.actor, width: "9.6rem", wide: true, cell: (job) => <ActorLink id={job.actor} /> },
-    { title: T.col.age, width: "5rem", num: true, cell: (job) => <Ago time={job.created} suffix={(text) => text} /> },
+    { title: T.col.labels, width: "8rem", wide: true, cell: (job) => <span class="ellipsis">{Object.entries(job.spec?.labels ?? {}).map(([name, value]) => <a class="chip" key={name} href={href(["jobs"], { label: labelWord(name, value) })}><Plain text={`${name}=${value}`} /></a>)}</span> },
+    { title: T.col.priority, width: "3.6rem", num: true, wide: true, cell: (job) => (job.spec ? (job.spec.priority === 3 ? <span class="muted">3</span> : <strong>{job.spec.priority}</strong>) : T.none) },
+    { title: T.col.attempt, width: "5rem", num: true, wide: true, cell: (job) => (job.spec && job.spec.maxAttempts > 1 ? T.ofAttempts(job.attempt, job.spec.maxAttempts) : String(job.attempt)) },
+    { title: T.col.wait, width: "4.6rem", num: true, wide: true, cell: (job) => shortWait(job) },
+    { title: T.col.run, width: "4.6rem", num: true, cell: (job) => ran(job) },
+    { title: T.col.actor, width: "8.8rem", wide: true, cell: (job) => <ActorLink id={job.actor} /> },
+    { title: T.col.age, width: "4.4rem", num: true, cell: (job) => <Ago time={job.created} suffix={(text) => text} /> },
   ];
 }
 
@@ -151,11 +154,17 @@ function Filters({ filter }: { filter: Filter }) {
         {texts.filter(([name]) => filter[name] !== "").map(([name, label]) => (
           <button type="button" key={name} class="chip-button on" onClick={() => set({ [name]: "" })} title={T.removeFilter(label)}>{label} <Plain text={filter[name]} /> ×</button>
         ))}
+        {filter.priorities.length > 0 && (
+          <button type="button" class="chip-button on" onClick={() => set({ priorities: [] })} title={T.removeFilter(T.filterNames.priority)}>{T.filterNames.priority} {filter.priorities.join(", ")} ×</button>
+        )}
         {labels.map(([name, value]) => (
           <button type="button" key={name} class="chip-button on" title={T.removeFilter(name)}
             onClick={() => set({ labels: Object.fromEntries(labels.filter(([other]) => other !== name)) })}><Plain text={`${name}=${value}`} /> ×</button>
         ))}
-        <AddFilter add={(name, value) => (name === "label" ? set({ labels: { ...filter.labels, ...Object.fromEntries([value.split("=", 2)]) } }) : set({ [name]: value }))} />
+        <AddFilter add={(name, value) => set(
+          name === "label" ? { labels: { ...filter.labels, [value.slice(0, value.indexOf("="))]: value.slice(value.indexOf("=") + 1) } }
+            : name === "priority" ? { priorities: [...new Set([...filter.priorities, Number(value)])].sort() } : { [name]: value },
+        )} />
       </div>
     </div>
   );
@@ -167,12 +176,13 @@ function AddFilter({ add }: { add: (name: string, value: string) => void }) {
   return (
     <form class="row add-filter" onSubmit={(event) => {
       event.preventDefault();
-      if (value.value !== "" && (name.value !== "label" || value.value.includes("="))) { add(name.value, value.value); value.value = ""; }
+      const fits = name.value === "label" ? value.value.includes("=") : name.value === "priority" ? /^[1-5]$/.test(value.value) : value.value !== "";
+      if (fits) { add(name.value, value.value); value.value = ""; }
     }}>
       <select aria-label={T.filterBy} value={name} onChange={(event) => (name.value = event.currentTarget.value)}>
-        {(["caller", "context", "actor", "id", "label"] as const).map((one) => <option key={one} value={one}>{T.filterNames[one]}</option>)}
+        {(["caller", "context", "actor", "id", "label", "priority"] as const).map((one) => <option key={one} value={one}>{T.filterNames[one]}</option>)}
       </select>
-      <input aria-label={T.filterValue} placeholder={name.value === "label" ? "team=blue" : ""} value={value} onInput={(event) => (value.value = event.currentTarget.value)} />
+      <input aria-label={T.filterValue} placeholder={name.value === "label" ? "team=blue" : name.value === "priority" ? "1 – 5" : ""} value={value} onInput={(event) => (value.value = event.currentTarget.value)} />
     </form>
   );
 }

@@ -15,6 +15,8 @@ import { Sparkline } from "../ui/charts";
 /** Time that a sparkline shows, in seconds. */
 const SPARK_S = 1800;
 const SPARK_POINTS = 60;
+/** Actors of a queue that have a dot; the others are counted. */
+const MOST_DOTS = 16;
 
 export function Overview() {
   tick.value;
@@ -103,11 +105,13 @@ function QueueRow({ type, depth }: { type: ScriptType; depth: Depth | undefined 
       <td class="num right">{oldest === undefined ? T.none : shortSpan(oldest)}</td>
       <td class="nowrap num">{T.inOut(rate(rates.in), rate(rates.out))}</td>
       <td><Sparkline values={curve} label={T.sparkLabel(scriptType(type))} /></td>
-      <td class="nowrap">{actors.length === 0 ? T.none : actors.map((actor) => (
+      <td class="nowrap">{actors.length === 0 ? T.none : actors.slice(0, MOST_DOTS).map((actor) => (
         <a key={actor.actorId} class="dot-link" href={href(["actor", actor.actorId])} aria-label={T.actorDot(actor.actorId, actor.state, actor.health)} title={T.actorDot(actor.actorId, actor.state, actor.health)}>
           <span class={`dot large ${T.actorTone(actor)}`} />
         </a>
-      ))}</td>
+      ))}
+      {actors.length > MOST_DOTS && <a href={href(["actors"], { type: typeWord(type) })}>{T.moreDots(actors.length - MOST_DOTS)}</a>}
+      {status?.desiredReplicas !== undefined && status.desiredReplicas !== actors.length && <span class="muted"> {T.wanted(status.desiredReplicas)}</span>}</td>
       <td class="muted small-text sentence">{status?.lastScalingDecision?.reason ? <Plain text={status.lastScalingDecision.reason} /> : T.none}</td>
     </tr>
   );
@@ -131,11 +135,12 @@ function described(item: Item) {
     case "crashed": return [T.crashed(item.actor), item.message, <span class="row">{link(href(["actor", item.actor]), T.look)}{session.may("StartActor") && <button type="button" class="small" onClick={() => startActor(item.actor)}>{T.start}</button>}</span>] as const;
     case "unhealthy": return [T.unhealthy(item.actor, item.missed), "", <span class="row">{link(href(["actor", item.actor]), T.look)}{session.may("StopActor") && <button type="button" class="small" onClick={() => ping(item.actor)}>{T.ping}</button>}</span>] as const;
     case "idle": return [T.idle(scriptType(item.type), item.queued), T.idleMore, link(href(["queue", typeWord(item.type)]), T.scale)] as const;
+    case "full": return [T.full(scriptType(item.type), item.limit), T.fullMore, link(href(["queue", typeWord(item.type)]), T.look)] as const;
     case "reload": return [T.reloadFailed(item.subject), item.message, link(href(["events"], { topic: "server" }), T.seeEvents)] as const;
     case "paused": return [T.pausedTitle(scriptType(item.type), item.queued), item.reason, session.may("ResumeQueue") ? <button type="button" class="small" onClick={() => resumeQueue(item.type)}>{T.resume}</button> : undefined] as const;
     case "old": return [T.old(scriptType(item.type), span(item.age)), T.oldMore(item.queued), link(href(["queue", typeWord(item.type)]), T.look)] as const;
     case "failures": return [T.failures(item.failed, scriptType(item.type), item.name), line(item.latest), link(href(["jobs"], { type: typeWord(item.type), state: "failed", view: "groups" }), T.seeJobs)] as const;
-    case "certificate": return [T.certificate(span(item.left)), T.certificateMore, undefined] as const;
+    case "certificate": return [T.certificate(span(item.left)), T.certificateMore, link(href(["access"]), T.look)] as const;
   }
 }
 

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Event_Topic, parseError, ScalingPolicy_Mode, type Event, type ScriptType, type ScriptTypeStatus } from "hero-supervisor/web";
-import { pauseQueue, purgeQueue, resumeQueue, scale } from "../actions";
+import { origin, pauseQueue, purgeQueue, resumeQueue, scale } from "../actions";
 import { ALL_TYPES, count, ms, rate, scriptType, shortSpan, span, spanMs, typeOf, typeWord } from "../format";
 import { href } from "../router";
 import * as session from "../session";
@@ -11,13 +11,16 @@ import { points } from "../store/series";
 import { T } from "../texts";
 import { ActorLink, ActorPill, Ago, Card, Clock, Empty, Facts, Field, Heading, Pill, Plain } from "../ui/basics";
 import { Chart } from "../ui/charts";
+import { Diff } from "../ui/diff";
 import { act, ask, failureText, notice } from "../ui/dialog";
-import { parseSettings, refusedFields, settingsOf, type Draft } from "./settings";
+import { parseSettings, refusedFields, settingsLine, settingsOf, typed, type Draft } from "./settings";
 
 const RANGES = [300, 900, 1800] as const;
 const POINTS = 180;
 /** Scaling decisions that are shown. */
 const MOST_DECISIONS = 8;
+/** Actors that are listed; the others are counted. */
+const MOST_ACTORS = 12;
 
 export function Queues() {
   tick.value;
@@ -119,9 +122,10 @@ function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }
   return (
     <Card title={T.actors} side={<Pill tone="calm">{auto ? T.autoScaling : T.fixedScaling}</Pill>}>
       {actors.length === 0 ? <Empty title={T.noActors}>{T.noActorsQueue}</Empty> : (
-        <ul class="plain-list tight">{actors.map((actor) => (
+        <ul class="plain-list tight">{actors.slice(0, MOST_ACTORS).map((actor) => (
           <li key={actor.actorId} class="row between"><ActorLink id={actor.actorId} /><ActorPill state={actor.state} /></li>
-        ))}</ul>
+        ))}
+        {actors.length > MOST_ACTORS && <li><a href={href(["actors"], { type: typeWord(type) })}>{T.more(actors.length - MOST_ACTORS)}</a></li>}</ul>
       )}
       {session.may("ScaleActors") && <form class="row top-gap" onSubmit={(event) => { event.preventDefault(); if (fits) scale(type, replicas); }}>
         <label class="row"><span>{T.replicas}</span>
@@ -164,8 +168,19 @@ function Settings({ type }: { type: ScriptType }) {
   const errors = useSignal<Record<string, string>>({});
   const read = async (): Promise<void> => {
     const { status } = await session.client.value!.calls.getScriptType({ scriptType: type });
+    // No event tells of changed settings.
+    if (status) state.types.set(type, status);
     before.value = settingsOf(status?.settings);
+    draft.value = { ...before.value, ...typed.get(type) };
+  };
+  const set = (changes: Partial<Draft>): void => {
+    typed.set(type, { ...typed.get(type), ...changes });
+    draft.value = { ...draft.value!, ...changes };
+  };
+  const forget = (): void => {
+    typed.delete(type);
     draft.value = before.value;
+    errors.value = {};
   };
   useEffect(() => {
     void read().catch((error: unknown) => (errors.value = { "": failureText(error) }));
@@ -192,6 +207,7 @@ function Settings({ type }: { type: ScriptType }) {
     const back = parseSettings(old, changed);
     const change = async (to: typeof request): Promise<string> => {
       await calls.updateScriptType(to);
+      typed.delete(type);
       await read();
       return T.settingsSaved(scriptType(type));
     };
@@ -199,6 +215,7 @@ function Settings({ type }: { type: ScriptType }) {
       title: T.settingsTitle(scriptType(type)),
       says: T.settingsSays(changed.map((key) => T.settingsChange(T.settingNames[key], old[key] || T.default, now[key] || T.default)).join("; ")),
       button: T.save,
+      command: () => settingsLine(origin(), type, now, changed),
       run: () => change(request),
       undo: { label: T.undo, run: () => void act(() => change({ ...request, settings: back.settings, updateMask: { paths: back.paths } })) },
     });
@@ -210,24 +227,18 @@ function Settings({ type }: { type: ScriptType }) {
           {(Object.keys(now) as (keyof Draft)[]).map((key) => (
             <Field key={key} label={T.settingNames[key]} hint={T.settingHints[key]} error={errors.value[key]}>
               {key === "mode" ? (
-                <select value={now.mode} onChange={(event) => (draft.value = { ...now, mode: event.currentTarget.value })}>
+                <select value={now.mode} onChange={(event) => set({ mode: event.currentTarget.value })}>
                   <option value="fixed">{T.fixedScaling}</option><option value="auto">{T.autoScaling}</option>
                 </select>
               ) : (
-                <input value={now[key]} placeholder={T.default} onInput={(event) => (draft.value = { ...now, [key]: event.currentTarget.value })} />
+                <input value={now[key]} placeholder={T.default} onInput={(event) => set({ [key]: event.currentTarget.value })} />
               )}
             </Field>
           ))}
         </div>
-        {changed.length > 0 && (
-          <div class="diff" aria-label={T.changes}>
-            {changed.map((key) => (
-              <div key={key}><span>{T.settingNames[key]}</span> <del>{old[key] || T.default}</del> → <ins>{now[key] || T.default}</ins></div>
-            ))}
-          </div>
-        )}
+        {changed.length > 0 && <Diff changes={changed.map((key) => ({ name: T.settingNames[key], from: old[key] || T.default, to: now[key] || T.default }))} />}
         {session.may("UpdateScriptType") && <div class="row end">
-          <button type="button" disabled={changed.length === 0} onClick={() => { draft.value = old; errors.value = {}; }}>{T.reset}</button>
+          <button type="button" disabled={changed.length === 0} onClick={forget}>{T.reset}</button>
           <button type="submit" class="primary" disabled={changed.length === 0}>{T.save}</button>
         </div>}
       </form>

@@ -1,5 +1,5 @@
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
 import { Job_State, ScriptType, type Job } from "hero-supervisor/web";
 import { origin } from "../actions";
 import { commands } from "../commands";
@@ -17,6 +17,8 @@ import { parseSpan } from "./settings";
 
 /** What was typed stays for this tab, also while the server is away or somebody signs in. */
 const KEPT = "hero-supervisor.script";
+/** Options that are texts. */
+const OPTIONS = ["labels", "timeout", "attempts", "actor"] as const;
 const SAMPLES: Record<string, string> = {
   osis: 'let sum = 0;\nfor n in range(1, 11) {\n    print("adding " + n);\n    sum += n;\n}\nsum',
   sal: 'let files = ls("/etc", "*.conf");\nprint("found " + files.len());\nfiles.len()',
@@ -27,15 +29,11 @@ const SAMPLES: Record<string, string> = {
 export function Run() {
   tick.value;
   const { query } = route.value;
-  const kept = keptDraft();
+  const kept = useMemo(keptDraft, []);
   const word = useSignal(typeOf(query["type"] ?? "") ? query["type"]! : kept.type);
   const scripts = useSignal<Record<string, string>>(kept.scripts);
-  const input = useSignal("");
-  const labels = useSignal("");
-  const timeout = useSignal("");
-  const attempts = useSignal("");
-  const actor = useSignal("");
-  const priority = useSignal(3);
+  const [input, labels, timeout] = [useSignal(kept.input), useSignal(kept.labels), useSignal(kept.timeout)];
+  const [attempts, actor, priority] = [useSignal(kept.attempts), useSignal(kept.actor), useSignal(kept.priority)];
   const errors = useSignal<Record<string, string>>({});
   const busy = useSignal(false);
   const shown = useSignal("");
@@ -44,8 +42,14 @@ export function Run() {
   const script = scripts.value[word.value] ?? SAMPLES[word.value] ?? "";
   const set = (text: string): void => {
     scripts.value = { ...scripts.value, [word.value]: text };
-    sessionStorage.setItem(KEPT, JSON.stringify({ type: word.value, scripts: scripts.value }));
   };
+  useSignalEffect(() => {
+    const draft: Kept = {
+      type: word.value, scripts: scripts.value, input: input.value, labels: labels.value, timeout: timeout.value, attempts: attempts.value,
+      actor: actor.value, priority: priority.value,
+    };
+    sessionStorage.setItem(KEPT, JSON.stringify(draft));
+  });
   useEffect(() => {
     const asked = query["type"];
     if (asked !== undefined && typeOf(asked)) word.value = asked;
@@ -60,6 +64,8 @@ export function Run() {
       input.value = spec.input;
       priority.value = spec.priority ?? 3;
       labels.value = Object.entries(spec.labels).map(([name, value]) => `${name}=${value}`).join(", ");
+      // From here on it is a draft: reading the job once more would undo what is typed.
+      refine({ from: undefined, type: typeWord(spec.scriptType) });
     }, (error: unknown) => (errors.value = { "": failureText(error) }));
   }, [query["from"], client]);
   const submit = async (): Promise<void> => {
@@ -96,6 +102,8 @@ export function Run() {
     }
   };
   const actors = [...state.actors.values()].filter((one) => one.config?.scriptType === type);
+  // What was set before is not hidden, and no error is.
+  const isSet = OPTIONS.some((name) => kept[name] !== "") || kept.priority !== NOTHING.priority;
   return (
     <>
       <Heading title={T.run} sub={T.runSub} />
@@ -121,7 +129,7 @@ export function Run() {
           </div>
           {errors.value["script"] && <p class="failure pad" role="alert">{errors.value["script"]}</p>}
           {errors.value[""] && <p class="failure pad" role="alert"><Plain text={errors.value[""]} /></p>}
-          <details class="pad">
+          <details class="pad" open={isSet || OPTIONS.some((name) => errors.value[name])}>
             <summary>{T.options}</summary>
             <div class="form-grid">
               <Field label={T.col.labels} hint={T.labelsHint} error={errors.value["labels"]}><input value={labels} placeholder="team=blue" onInput={(event) => (labels.value = event.currentTarget.value)} /></Field>
@@ -160,16 +168,28 @@ function isJson(text: string): boolean {
   }
 }
 
-function keptDraft(): { type: string; scripts: Record<string, string> } {
+/** What was typed. */
+interface Kept {
+  type: string;
+  scripts: Record<string, string>;
+  input: string;
+  labels: string;
+  timeout: string;
+  attempts: string;
+  actor: string;
+  priority: number;
+}
+
+const NOTHING: Kept = { type: "osis", scripts: {}, input: "", labels: "", timeout: "", attempts: "", actor: "", priority: 3 };
+
+function keptDraft(): Kept {
   try {
-    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "") as { type?: unknown; scripts?: unknown };
-    if (typeof kept.type === "string" && typeof kept.scripts === "object" && kept.scripts !== null) {
-      return { type: kept.type, scripts: kept.scripts as Record<string, string> };
-    }
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}") as Record<string, unknown>;
+    const fits = Object.entries(NOTHING).every(([name, value]) => typeof (kept[name] ?? value) === typeof value);
+    return fits ? { ...NOTHING, ...kept } : NOTHING;
   } catch {
-    // Nothing was kept.
+    return NOTHING;
   }
-  return { type: "osis", scripts: {} };
 }
 
 /** A job that was just submitted, to its end. */

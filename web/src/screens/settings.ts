@@ -1,7 +1,8 @@
 /** The settings of a queue as a form, and back. Only what was changed is sent. */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { DurationSchema, type Duration } from "@bufbuild/protobuf/wkt";
-import { ScalingPolicy_Mode, ScriptTypeSettingsSchema, type ScriptTypeSettings } from "hero-supervisor/web";
+import { create, toJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { DurationSchema, FieldMaskSchema, type Duration } from "@bufbuild/protobuf/wkt";
+import { ScalingPolicy_Mode, ScriptTypeSettingsSchema, type ScriptType, type ScriptTypeSettings } from "hero-supervisor/web";
+import { commands, type Command } from "../commands";
 import { spanMs } from "../format";
 import { T } from "../texts";
 
@@ -19,6 +20,16 @@ export interface Draft {
   resultTtl: string;
   maxAttempts: string;
   idleAfter: string;
+  priorityAgeing: string;
+}
+
+/** What was typed and not saved, by script type: it stays while somebody signs in again or looks at something else. */
+export const typed = new Map<ScriptType, Partial<Draft>>();
+
+/** Leaves nothing that was typed to whoever signs in next. */
+export function forgetTyped(): void {
+  typed.clear();
+  sessionStorage.clear();
 }
 
 const text = (value: number | undefined): string => (value === undefined ? "" : String(value));
@@ -63,6 +74,7 @@ export function settingsOf(settings: ScriptTypeSettings | undefined): Draft {
     resultTtl: spanText(jobs?.resultTtl),
     maxAttempts: text(jobs?.retryPolicy?.maxAttempts),
     idleAfter: spanText(health?.idleAfter),
+    priorityAgeing: spanText(settings?.priorityAgeing),
   };
 }
 
@@ -73,6 +85,7 @@ const PATHS: Record<keyof Draft, string> = {
   scaleInDelay: "scaling_policy.scale_in_delay", queueLimit: "max_queue_depth", runTimeout: "job_defaults.run_timeout",
   queueTimeout: "job_defaults.queue_timeout", resultTtl: "job_defaults.result_ttl",
   maxAttempts: "job_defaults.retry_policy.max_attempts", idleAfter: "health_policy.idle_after",
+  priorityAgeing: "priority_ageing",
 };
 
 export interface Parsed {
@@ -102,7 +115,7 @@ export function parseSettings(draft: Draft, changed: (keyof Draft)[]): Parsed {
     },
     healthPolicy: { ...duration("idleAfter") },
     jobDefaults: { ...duration("runTimeout"), ...duration("queueTimeout"), ...duration("resultTtl"), retryPolicy: { ...number("maxAttempts") } },
-    ...number("queueLimit"),
+    ...number("queueLimit"), ...duration("priorityAgeing"),
   };
   return { settings, paths: changed.map((key) => PATHS[key]), wrong };
 }
@@ -111,7 +124,7 @@ export function parseSettings(draft: Draft, changed: (keyof Draft)[]): Parsed {
 const FIELD: Partial<Record<keyof Draft, string>> = {
   minReplicas: "minReplicas", maxReplicas: "maxReplicas", targetJobs: "targetJobsPerActor", maxQueueAge: "maxQueueAge",
   scaleInDelay: "scaleInDelay", queueLimit: "maxQueueDepth", runTimeout: "runTimeout", queueTimeout: "queueTimeout",
-  resultTtl: "resultTtl", maxAttempts: "maxAttempts", idleAfter: "idleAfter",
+  resultTtl: "resultTtl", maxAttempts: "maxAttempts", idleAfter: "idleAfter", priorityAgeing: "priorityAgeing",
 };
 
 /** The fields of the form that a server has refused, by those of the API: `settings.scaling_policy.max_replicas`. */
@@ -123,4 +136,20 @@ export function refusedFields(fields: Readonly<Record<string, string>>): Partial
     if (key) refused[key] = text;
   }
   return refused;
+}
+
+/** The options of the command line, by the fields of the form. */
+const OPTIONS: Record<keyof Draft, string> = {
+  mode: "mode", minReplicas: "min", maxReplicas: "max", targetJobs: "target", maxQueueAge: "max-queue-age", scaleInDelay: "scale-in-delay",
+  queueLimit: "queue-limit", runTimeout: "run-timeout", queueTimeout: "queue-timeout", resultTtl: "result-ttl", maxAttempts: "max-attempts",
+  idleAfter: "idle-after", priorityAgeing: "priority-ageing",
+};
+
+/** The same change for a terminal. */
+export function settingsLine(origin: string, type: ScriptType, draft: Draft, changed: (keyof Draft)[]): Command {
+  const { settings, paths } = parseSettings(draft, changed);
+  const message = create(ScriptTypeSettingsSchema, settings);
+  const words = changed.flatMap((key) => (draft[key].trim() === "" ? ["--clear", OPTIONS[key]] : [`--${OPTIONS[key]}`, draft[key].trim().replace(/ /g, "")]));
+  const mask = toJson(FieldMaskSchema, create(FieldMaskSchema, { paths }));
+  return commands.changeSettings(origin, type, toJson(ScriptTypeSettingsSchema, message), String(mask), words);
 }

@@ -14,6 +14,9 @@ export const MOST_EVENTS = 2000;
 /** Ended jobs kept for lists of what went wrong last. */
 export const MOST_ENDED = 500;
 
+/** Samples of the memory of an actor that are kept: ten minutes. */
+export const MOST_SAMPLES = 120;
+
 /** What the page knows. */
 export interface State {
   /** Whether the first snapshot is complete. */
@@ -33,6 +36,8 @@ export interface State {
   dependencies: Map<string, Dependency>;
   /** What each actor with a process uses, as it was sampled last. */
   usage: Map<string, ActorUsage>;
+  /** The memory of each of them over its last samples, the latest last. */
+  memory: Map<string, number[]>;
   /** The failed reload that stands, by its subject. */
   reloads: Map<string, Event>;
   /** What has to be read anew, since events do not tell it. */
@@ -45,7 +50,7 @@ export interface State {
 
 export function initial(): State {
   return {
-    ready: false, snapshots: 0, past: false, actors: new Map(), types: new Map(), jobs: new Map(), ended: new Map(), events: [], dependencies: new Map(), usage: new Map(),
+    ready: false, snapshots: 0, past: false, actors: new Map(), types: new Map(), jobs: new Map(), ended: new Map(), events: [], dependencies: new Map(), usage: new Map(), memory: new Map(),
     reloads: new Map(), stale: { actors: new Set(), server: false }, count: 0, arriving: undefined,
   };
 }
@@ -74,6 +79,7 @@ export function fold(state: State, message: WatchEventsResponse, listener?: List
     foldEvent(state, item.value, listener);
   } else if (item.case === "usage") {
     state.usage = new Map(Object.entries(item.value.actors));
+    state.memory = new Map([...state.usage].map(([id, { memoryBytes }]) => [id, [...(state.memory.get(id) ?? []), Number(memoryBytes)].slice(-MOST_SAMPLES)]));
   }
 }
 

@@ -17,7 +17,7 @@ export interface LiveJob {
   next?: number | undefined;
   error?: { kind: JobError_Kind; message: string } | undefined;
   /** What only the job itself says; undefined while just its events were seen. */
-  spec?: { caller: string; context: string; labels: Readonly<Record<string, string>>; maxAttempts: number; target: string } | undefined;
+  spec?: { caller: string; context: string; labels: Readonly<Record<string, string>>; maxAttempts: number; target: string; priority: number } | undefined;
 }
 
 /** The part of a message that the page keeps. */
@@ -44,6 +44,7 @@ export function liveJob(job: Job): LiveJob {
       labels: spec.labels,
       maxAttempts: spec.retryPolicy?.maxAttempts ?? 1,
       target: spec.targetActorId,
+      priority: spec.priority ?? 3,
     },
   };
 }

@@ -14,6 +14,7 @@ export interface Filter {
   actor: string;
   id: string;
   labels: Record<string, string>;
+  priorities: number[];
 }
 
 const STATES = [
@@ -22,6 +23,16 @@ const STATES = [
 /** The word of a state in addresses. */
 export const stateWord = (state: Job_State): string => (Job_State[state] ?? "").toLowerCase();
 export const ALL_STATES: readonly Job_State[] = STATES;
+
+/** A label as it stands in addresses, where a comma parts two of them. */
+export const labelWord = (name: string, value: string): string => `${name}=${value}`.replace(/[%,]/g, encodeURIComponent);
+
+/** Reads one of them; undefined if it is none. */
+function labelOf(word: string): [string, string] | undefined {
+  const pair = word.replace(/%2C|%25/gi, decodeURIComponent);
+  const at = pair.indexOf("=");
+  return at < 0 ? undefined : [pair.slice(0, at), pair.slice(at + 1)];
+}
 
 export function filterOf(query: Readonly<Record<string, string>>): Filter {
   const list = (text: string | undefined): string[] => (text ?? "").split(",").filter((word) => word !== "");
@@ -32,7 +43,8 @@ export function filterOf(query: Readonly<Record<string, string>>): Filter {
     context: query["context"] ?? "",
     actor: query["actor"] ?? "",
     id: query["id"] ?? "",
-    labels: Object.fromEntries(list(query["label"]).map((pair) => pair.split("=", 2) as [string, string]).filter(([, value]) => value !== undefined)),
+    labels: Object.fromEntries(list(query["label"]).map(labelOf).filter((pair) => pair !== undefined)),
+    priorities: list(query["priority"]).map(Number).filter((level) => level >= 1 && level <= 5),
   };
 }
 
@@ -44,7 +56,8 @@ export function queryOf(filter: Filter): Record<string, string> {
     context: filter.context,
     actor: filter.actor,
     id: filter.id,
-    label: Object.entries(filter.labels).map(([name, value]) => `${name}=${value}`).join(","),
+    label: Object.entries(filter.labels).map(([name, value]) => labelWord(name, value)).join(","),
+    priority: filter.priorities.join(","),
   };
 }
 
@@ -55,10 +68,11 @@ export function matches(job: LiveJob, filter: Filter): boolean | undefined {
   if (filter.actor !== "" && job.actor !== filter.actor) return false;
   if (filter.id !== "" && !job.id.startsWith(filter.id)) return false;
   const labels = Object.entries(filter.labels);
-  if (filter.caller === "" && filter.context === "" && labels.length === 0) return true;
+  if (filter.caller === "" && filter.context === "" && labels.length === 0 && filter.priorities.length === 0) return true;
   if (!job.spec) return undefined;
-  const { caller, context, labels: has } = job.spec;
+  const { caller, context, labels: has, priority } = job.spec;
   return (filter.caller === "" || caller === filter.caller)
+    && (filter.priorities.length === 0 || filter.priorities.includes(priority))
     && (filter.context === "" || context === filter.context)
     && labels.every(([name, value]) => has[name] === value);
 }
@@ -107,10 +121,10 @@ export class JobList {
   async load(): Promise<void> {
     if (this.#loading || !this.more) return;
     this.#loading = true;
-    const { types, states, caller, context, actor, id, labels } = this.filter;
+    const { types, states, caller, context, actor, id, labels, priorities } = this.filter;
     try {
       const { jobs, nextPageToken } = await this.client.calls.listJobs({
-        scriptTypes: types, states, callerId: caller, contextId: context, actorId: actor, jobIdPrefix: id, labels,
+        scriptTypes: types, states, callerId: caller, contextId: context, actorId: actor, jobIdPrefix: id, labels, priorities,
         pageSize: this.#next === "" ? FIRST_PAGE : PAGE, pageToken: this.#next ?? "",
       });
       // What events have told since is newer than the page.
@@ -131,6 +145,11 @@ export class JobList {
   event(event: Event): void {
     if (event.type === Event_Type.JOB_DELETED) {
       this.#moved = this.#jobs.delete(event.jobId) || this.#moved;
+      return;
+    }
+    if (event.detail.case === "jobUpdate") {
+      // The page of before may not have it, since it had another priority.
+      void this.#ask(event.jobId);
       return;
     }
     if (event.detail.case !== "jobStateChange") return;
@@ -158,6 +177,8 @@ export class JobList {
       if (!job) return;
       const found = liveJob(job);
       if (matches(found, this.filter)) this.#put(found);
+      else this.#moved = this.#jobs.delete(jobId) || this.#moved;
+      this.draw();
     } catch {
       // It is gone, or the server is away: then the list is read anew.
     }

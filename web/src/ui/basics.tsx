@@ -50,7 +50,7 @@ export function Copy({ text, label, what }: { text: string | (() => string); lab
     setTimeout(() => (copied.value = false), 1500);
   };
   return (
-    <button type="button" class="small" onClick={() => void copy()} aria-label={`${T.copy}: ${what}`}>
+    <button type="button" class="small" onClick={() => void copy()} aria-label={`${shown.value}: ${what}`}>
       <span aria-live="polite">{shown}</span>
     </button>
   );

@@ -22,7 +22,7 @@ export interface Question {
   /** Asks for a reason, which is in events. */
   reason?: boolean;
   /** The same for a terminal. */
-  command?: (reason: string) => Command;
+  command?: (reason: string) => Command | undefined;
   /** Does it; what it gives is shown. */
   run: (reason: string) => Promise<string>;
   /** Takes it back, where that can be. */
@@ -34,6 +34,8 @@ interface Notice {
   text: string;
   bad: boolean;
   undo?: { label: string; run: () => void } | undefined;
+  /** The same for a terminal, of what was done without a question. */
+  command?: Command | undefined;
 }
 
 const question = signal<Question | undefined>(undefined);
@@ -46,9 +48,9 @@ export function ask(asked: Question): void {
   question.value = asked;
 }
 
-export function notice(text: string, bad = false, undo?: Notice["undo"]): void {
+export function notice(text: string, bad = false, undo?: Notice["undo"], command?: Command): void {
   const id = ++lastId;
-  notices.value = [...notices.value.slice(-3), { id, text, bad, undo }];
+  notices.value = [...notices.value.slice(-3), { id, text, bad, undo, command }];
   if (!bad) setTimeout(() => dismiss(id), NOTICE_MS);
 }
 
@@ -66,9 +68,9 @@ export function failureText(error: unknown): string {
 }
 
 /** Does something, and shows what became of it. */
-export async function act(run: () => Promise<string>, undo?: Notice["undo"]): Promise<boolean> {
+export async function act(run: () => Promise<string>, undo?: Notice["undo"], command?: Command): Promise<boolean> {
   try {
-    notice(await run(), false, undo);
+    notice(await run(), false, undo, command);
     return true;
   } catch (error) {
     notice(failureText(error), true);
@@ -82,10 +84,11 @@ export function Dialogs() {
     <>
       {asked && <Ask key={asked.title} question={asked} />}
       <div class="notices" role="status" aria-live="polite">
-        {notices.value.map(({ id, text, bad, undo }) => (
+        {notices.value.map(({ id, text, bad, undo, command }) => (
           <div key={id} class={bad ? "notice bad" : "notice"}>
             <span>{plain(text)}</span>
             {undo && <button type="button" class="small" onClick={() => { dismiss(id); undo.run(); }}>{undo.label}</button>}
+            {command && <Copy text={command.cli} label={T.copyCommand} what="CLI" />}
             <button type="button" class="small quiet" aria-label={T.dismiss} onClick={() => dismiss(id)}>×</button>
           </div>
         ))}
@@ -182,7 +185,7 @@ export function Snippets({ all }: { all: Snippet[] }) {
 export function CommandLines({ command }: { command: Command }) {
   return (
     <div class="lines">
-      {([["CLI", command.cli], ["grpcurl", command.grpcurl]] as const).map(([name, text]) => (
+      {([["CLI", command.cli], ["grpcurl", command.grpcurl]] as const).filter(([, text]) => text !== "").map(([name, text]) => (
         <div class="copy-line" key={name}><code tabIndex={0}>{plain(text)}</code><Copy text={text} what={name} /></div>
       ))}
     </div>
