@@ -59,3 +59,4 @@ show actor scale osis 3
 show actor ls
 show job ls
 printf '\nDone: Redis, the supervisor and its actors end here.\n'
+printf 'Next: `make run` starts such a system and keeps it, and docs/tutorial.md leads to an actor of your own.\n'
