@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { ACTORS } from "./actors.mjs";
 import { BEHIND } from "./behind.mjs";
 import { launch, open } from "./browser.mjs";
+import { EMPTY } from "./empty.mjs";
 import { serveFiles } from "./proxy.mjs";
 import { Server } from "./server.mjs";
 import { JOBS } from "./jobs.mjs";
@@ -35,7 +36,7 @@ try {
   const only = flag("--only") ?? "";
   const shots = flag("--shots");
   if (shots) mkdirSync(shots, { recursive: true });
-  const steps = [...STEPS, ...JOBS, ...ACTORS, ...BEHIND, ["every screen is readable in both themes and on a narrow screen", (stage) => look(stage, shots)]];
+  const steps = [...STEPS, ...JOBS, ...ACTORS, ...EMPTY, ...BEHIND, ["every screen is readable in both themes and on a narrow screen", (stage) => look(stage, shots)]];
   for (const [name, step] of steps) {
     if (!name.includes(only)) continue;
     const began = Date.now();

@@ -382,6 +382,7 @@ export const T = {
   changedLast: "Changed",
   outdated: "What a restart changes",
   outdatedSays: "The process was started by an earlier definition. A restart changes this:",
+  outdatedMore: "Values of environment variables, which are not shown, can differ as well.",
   outdatedHidden: "values of environment variables or secrets, which are not shown.",
 
   // Events.

@@ -26,17 +26,17 @@ export function Actors() {
   const columns: Column<ActorMessage>[] = [
     { title: T.col.actor, width: "minmax(9rem, 1.2fr)", cell: (actor) => <ActorLink id={actor.actorId} /> },
     { title: T.col.state, width: "7.4rem", cell: (actor) => <ActorPill state={actor.state} /> },
-    { title: T.col.health, width: "6.6rem", cell: (actor) => <Health actor={actor} /> },
+    { title: T.col.health, width: "7rem", cell: (actor) => <Health actor={actor} /> },
     { title: T.col.type, width: "5rem", cell: (actor) => scriptType(actor.config?.scriptType ?? 0) },
     { title: T.col.inFlight, width: "4rem", num: true, cell: (actor) => busy.get(actor.actorId) ?? 0 },
     { title: T.col.cpu, width: "4.2rem", num: true, wide: true, cell: (actor) => cpu(state.usage.get(actor.actorId)?.cpuMillicores) },
     { title: T.col.memory, width: "5.8rem", num: true, wide: true, cell: (actor) => memory(state.usage.get(actor.actorId)) },
     { title: T.col.memoryLately, width: "5rem", wide: true, cell: (actor) => <Lately id={actor.actorId} /> },
-    { title: T.col.restarts, width: "5rem", num: true, wide: true, cell: (actor) => actor.restartCount },
+    { title: T.col.restarts, width: "5.6rem", num: true, wide: true, cell: (actor) => actor.restartCount },
     { title: T.col.up, width: "5rem", num: true, wide: true, cell: (actor) => <Ago time={actor.pid === undefined ? undefined : ms(actor.startTime)} suffix={(text) => text} /> },
     { title: T.col.node, width: "6.4rem", wide: true, cell: (actor) => <span class="ellipsis"><Plain text={actor.node} /></span> },
     { title: T.col.message, width: "minmax(4rem, 1fr)", wide: true, cell: (actor) => <span class="ellipsis muted" title={actor.statusMessage}><Plain text={actor.statusMessage} /></span> },
-    ...(session.may("StopActor") ? [{ title: T.col.actions, width: "10.8rem", cell: (actor: ActorMessage) => <RowActions actor={actor} /> }] : []),
+    ...(session.may("StopActor") ? [{ title: T.col.actions, width: "9.6rem", cell: (actor: ActorMessage) => <RowActions actor={actor} /> }] : []),
   ];
   return (
     <div class="fill">

@@ -40,9 +40,9 @@ export function Definition({ actor, events }: { actor: Actor; events: readonly E
 function Outdated({ running, defined }: { running: ActorConfig; defined: ActorConfig }) {
   const changes = differences(running, defined);
   return (
-    <section aria-label={T.outdated}>
+    <section class="stack top-gap" aria-label={T.outdated}>
       <p class="note">{T.outdatedSays} {changes.length === 0 && T.outdatedHidden}</p>
-      {changes.length > 0 && <Diff changes={changes} />}
+      {changes.length > 0 && <div><Diff changes={changes} />{defined.envNames.length > 0 && <p class="muted small-text">{T.outdatedMore}</p>}</div>}
     </section>
   );
 }

@@ -58,10 +58,12 @@ export function Jobs() {
         {session.may("SubmitJob") && <a class="button primary" href={href(["run"])}>{T.runScript}</a>}
       </Heading>
       <Filters filter={filter} />
-      <Views query={route.value.query} />
-      <div class="row segmented" role="group" aria-label={T.views}>
-        <button type="button" aria-pressed={!grouped} onClick={() => refine({ view: "" })}>{T.asList}</button>
-        <button type="button" aria-pressed={grouped} onClick={() => refine({ view: "groups" })}>{T.asGroups}</button>
+      <div class="row wrap">
+        <div class="row segmented" role="group" aria-label={T.views}>
+          <button type="button" aria-pressed={!grouped} onClick={() => refine({ view: "" })}>{T.asList}</button>
+          <button type="button" aria-pressed={grouped} onClick={() => refine({ view: "groups" })}>{T.asGroups}</button>
+        </div>
+        <Views query={route.value.query} />
       </div>
       {list.failed !== undefined && <p class="failure" role="alert">{failureText(list.failed)}</p>}
       {grouped ? <Groups rows={rows} more={list.more} /> : rows.length === 0 && !list.loading ? <NoJobs filter={filter} /> : (
@@ -108,13 +110,13 @@ function columns(peeks: Peeks): Column<LiveJob>[] {
     { title: T.col.state, width: "7.4rem", cell: (job) => <JobPill state={job.state} /> },
     { title: T.col.job, width: "9rem", cell: (job) => <JobLink id={job.id} /> },
     { title: T.col.type, width: "5.4rem", cell: (job) => scriptType(job.type) },
-    { title: T.col.script, width: "minmax(9rem, 1fr)", cell: (job) => <code class="ellipsis">{job.error ? <span class="bad-text" title={errorKind(job.error.kind)}><Plain text={job.error.message.split("\n")[0] ?? ""} /></span> : (peeks.line(job.id) ?? "")}</code> },
-    { title: T.col.caller, width: "7rem", wide: true, cell: (job) => job.spec?.caller ? <a class="ellipsis" href={href(["jobs"], { caller: job.spec.caller })}><Plain text={job.spec.caller} /></a> : <span class="muted">{T.none}</span> },
-    { title: T.col.labels, width: "8rem", wide: true, cell: (job) => <span class="ellipsis">{Object.entries(job.spec?.labels ?? {}).map(([name, value]) => <a class="chip" key={name} href={href(["jobs"], { label: labelWord(name, value) })}><Plain text={`${name}=${value}`} /></a>)}</span> },
+    { title: T.col.script, width: "minmax(8.4rem, 1fr)", cell: (job) => <code class="ellipsis">{job.error ? <span class="bad-text" title={errorKind(job.error.kind)}><Plain text={job.error.message.split("\n")[0] ?? ""} /></span> : (peeks.line(job.id) ?? "")}</code> },
+    { title: T.col.caller, width: "6.4rem", wide: true, cell: (job) => job.spec?.caller ? <a class="ellipsis" href={href(["jobs"], { caller: job.spec.caller })}><Plain text={job.spec.caller} /></a> : <span class="muted">{T.none}</span> },
+    { title: T.col.labels, width: "7.6rem", wide: true, cell: (job) => <span class="ellipsis">{Object.entries(job.spec?.labels ?? {}).map(([name, value]) => <a class="chip" key={name} href={href(["jobs"], { label: labelWord(name, value) })}><Plain text={`${name}=${value}`} /></a>)}</span> },
     { title: T.col.priority, width: "3.6rem", num: true, wide: true, cell: (job) => (job.spec ? (job.spec.priority === 3 ? <span class="muted">3</span> : <strong>{job.spec.priority}</strong>) : T.none) },
-    { title: T.col.attempt, width: "5rem", num: true, wide: true, cell: (job) => (job.spec && job.spec.maxAttempts > 1 ? T.ofAttempts(job.attempt, job.spec.maxAttempts) : String(job.attempt)) },
-    { title: T.col.wait, width: "4.6rem", num: true, wide: true, cell: (job) => shortWait(job) },
-    { title: T.col.run, width: "4.6rem", num: true, cell: (job) => ran(job) },
+    { title: T.col.attempt, width: "5.4rem", num: true, wide: true, cell: (job) => (job.spec && job.spec.maxAttempts > 1 ? T.ofAttempts(job.attempt, job.spec.maxAttempts) : String(job.attempt)) },
+    { title: T.col.wait, width: "5.2rem", num: true, wide: true, cell: (job) => shortWait(job) },
+    { title: T.col.run, width: "5.2rem", num: true, cell: (job) => ran(job) },
     { title: T.col.actor, width: "8.8rem", wide: true, cell: (job) => <ActorLink id={job.actor} /> },
     { title: T.col.age, width: "4.4rem", num: true, cell: (job) => <Ago time={job.created} suffix={(text) => text} /> },
   ];
