@@ -15,6 +15,7 @@ pub mod clock;
 pub mod event_log;
 pub mod event_meter;
 pub mod identity_directory;
+pub mod job_position;
 pub mod job_queue;
 pub mod job_submission;
 pub mod object_store;

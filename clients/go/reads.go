@@ -22,6 +22,7 @@ var reads = map[string]bool{
 	"ListQueues":       true,
 	"AwaitJob":         true,
 	"GetJob":           true,
+	"ExplainJob":       true,
 	"ListJobs":         true,
 	"ListEvents":       true,
 	"ListIdentities":   true,

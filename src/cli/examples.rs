@@ -98,6 +98,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
     ),
     ("job await", ["job await JOB", "job await JOB --timeout 5m", "job await JOB -o json"]),
     ("job get", ["job get 0199a2b4-1c2d", "job get JOB --script", "job get JOB -o yaml"]),
+    ("job explain", ["job explain JOB", "job explain 0199a2b4-1c2d", "job explain JOB -o json"]),
     (
         "job ls",
         ["job ls", "job ls --state failed,cancelled --since 2h -n 200", "job ls --label team=a -L tier"],

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cancel;
+mod explain;
 mod filter;
 mod find;
 mod follow;
@@ -48,6 +49,11 @@ pub enum JobCommand {
         /// Include its script and environment
         #[arg(long)]
         script: bool,
+    },
+    /// Say why a job does not run, what is ahead of it, and when it is likely to start
+    Explain {
+        /// Id of the job, or at least 6 characters of its beginning
+        job: String,
     },
     /// List jobs, the newest first
     #[command(visible_alias = "list")]
@@ -120,6 +126,7 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
             out.response(&answer, id(&answer.job), || answer.job.as_ref().map(show).unwrap_or_default())?;
             Ok(Exit::Ok)
         }
+        JobCommand::Explain { job } => explain::run(&mut client.connect().await?, out, job).await,
         JobCommand::Ls { filter, limit, label_columns } => {
             let mut server = client.connect().await?;
             list(&mut server, out, filter, limit, &label_columns).await

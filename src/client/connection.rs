@@ -24,7 +24,7 @@ use super::error::is_timeout;
 use crate::grpc_timeout;
 
 /// Calls that can be repeated without harm; the clients of all languages repeat the same ones.
-const READS: [&str; 13] = [
+const READS: [&str; 14] = [
     "/hero.supervisor.v1.Supervisor/GetServerInfo",
     "/hero.supervisor.v1.Supervisor/GetActor",
     "/hero.supervisor.v1.Supervisor/ListActors",
@@ -34,6 +34,7 @@ const READS: [&str; 13] = [
     "/hero.supervisor.v1.Supervisor/ListScriptTypes",
     "/hero.supervisor.v1.Supervisor/AwaitJob",
     "/hero.supervisor.v1.Supervisor/GetJob",
+    "/hero.supervisor.v1.Supervisor/ExplainJob",
     "/hero.supervisor.v1.Supervisor/ListJobs",
     "/hero.supervisor.v1.Supervisor/ListEvents",
     "/hero.supervisor.v1.Supervisor/ListIdentities",

@@ -4,7 +4,7 @@
 //! [`ProcessManager`]. In between, one task owns each actor (`task`), and one task polls all processes (`observer`).
 //! Nothing here is lost with the supervisor: a new one reads the records, observes the processes, and continues.
 //!
-//! [`ActorLifecycleManager`] is the public face: `queries`, `waiting`, `commands`, `bulk`, `scale`, `script_types`,
+//! [`ActorLifecycleManager`] is the public face: `queries`, `waiting`, `explanation`, `commands`, `bulk`, `scale`, `script_types`,
 //! `health`, `logs` and `sample_usage` have its methods by subject, `blocking` those that wait until all is done, `open` its start. Its
 //! parts are in `core`. Maintenance, the health monitor, the scaler, leadership and the commands of queues are parts of
 //! their own, which do not know the manager.
@@ -16,6 +16,7 @@ mod commands;
 mod core;
 mod dependencies;
 mod derive_state;
+mod explanation;
 mod health;
 mod logs;
 mod machine;
@@ -33,6 +34,7 @@ mod sample_usage;
 mod scale;
 mod script_types;
 mod shared_sync;
+mod start_estimate;
 mod task;
 mod update;
 mod waiting;
@@ -55,11 +57,13 @@ use crate::ports::programs::Programs;
 
 pub use bulk::{ActorAnswer, ActorSelector};
 pub(crate) use dependencies::start_sequence;
+pub use explanation::JobExplanation;
 pub use logs::{ActorLogs, LogPart, LogQuery};
 
 pub use crate::domain::script_types::queue_commands::PurgeRequest;
 pub use scale::{ScaleRequest, Scaled};
 pub use script_types::{ActorCounts, ScriptTypeStatus};
+pub use start_estimate::StartEstimate;
 pub use update::{Apply, Update, Updated};
 pub use waiting::WaitReason;
 

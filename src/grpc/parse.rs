@@ -25,8 +25,8 @@ pub(crate) use actor::{
 pub(crate) use event::{Begin, event_page, list_events, watch_events, watch_health};
 pub(crate) use health::check_health;
 pub(crate) use job::{
-    Changed, Retry, Run, await_job, cancel_job, get_job, job_id, list_jobs, retry_job, run_job, submit_job,
-    update_job,
+    Changed, Retry, Run, await_job, cancel_job, explain_job, get_job, job_id, list_jobs, retry_job, run_job,
+    submit_job, update_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
 pub(crate) use queue::{create_queue, queue};

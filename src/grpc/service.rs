@@ -441,6 +441,15 @@ impl supervisor_server::Supervisor for SupervisorService {
         Ok(Response::new(self.job_page(permit, request.into_inner()).await?))
     }
 
+    async fn explain_job(&self, request: Request<pb::ExplainJobRequest>) -> Answer<pb::ExplainJobResponse> {
+        let permit = permit(&request)?;
+        let id = parse::explain_job(request.get_ref())?;
+        let (job, allowed) = self.own(&permit, &id, JobView::Basic).await?;
+        let explanation = self.lifecycle.explain(&job).await?;
+        let shown = visible_job(allowed, render::basic_job(job.clone()));
+        Ok(Response::new(render::explanation(&job, shown, explanation)))
+    }
+
     async fn cancel_job(&self, request: Request<pb::CancelJobRequest>) -> Answer<pb::CancelJobResponse> {
         self.gate.enter()?;
         let permit = permit(&request)?;

@@ -11,6 +11,7 @@ use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobState, JobView, 
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
+use crate::ports::job_position::JobPosition;
 use crate::ports::store_fault::store_error;
 
 store_error! {
@@ -185,6 +186,9 @@ pub trait JobQueue: Send + Sync {
         after: Option<&JobCursor>,
         limit: usize,
     ) -> Result<JobPage, QueueError>;
+
+    /// Reads the position of a job of this queue; None for one that does not wait there for an actor.
+    async fn position(&self, queue: QueueName, id: &JobId) -> Result<Option<JobPosition>, QueueError>;
 
     /// Ends a job as CANCELLED; its actor drops it at the next heartbeat, or sooner. None for an unknown job.
     async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError>;

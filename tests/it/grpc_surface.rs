@@ -15,4 +15,5 @@ mod sizes;
 mod update;
 mod usage;
 mod views;
+mod waiting;
 mod watches;

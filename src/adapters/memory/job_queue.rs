@@ -12,6 +12,7 @@ use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
 use crate::ports::clock::Clock;
+use crate::ports::job_position::JobPosition;
 use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
 };
@@ -148,6 +149,10 @@ impl JobQueue for MemoryJobQueue {
                 .map(|last| JobCursor { created_ms: millis(last.created_at), job_id: last.id.clone() });
             JobPage { jobs, next }
         })
+    }
+
+    async fn position(&self, queue: QueueName, id: &JobId) -> Result<Option<JobPosition>, QueueError> {
+        self.broker.without_waking(|state| state.position_of(queue, id))
     }
 
     async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {

@@ -17,6 +17,7 @@ mod jobs;
 mod known_queues;
 mod list;
 mod maintenance;
+mod positions;
 mod presence;
 mod quotas;
 mod registry;

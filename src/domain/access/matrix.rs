@@ -81,7 +81,7 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 46] = [
+pub const RULES: [Rule; 47] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
     row("CreateLoginCode",      Yes,      Yes,       Yes),
@@ -115,6 +115,7 @@ pub const RULES: [Rule; 46] = [
     row("RunJob",               No,       Own,       Yes),
     row("AwaitJob",             Basic,    Own,       Yes),
     row("GetJob",               Basic,    Own,       Yes),
+    row("ExplainJob",           Basic,    Own,       Yes),
     row("ListJobs",             Basic,    Own,       Yes),
     row("CancelJob",            No,       Own,       Yes),
     row("UpdateJob",            No,       Own,       Yes),

@@ -7,11 +7,11 @@ use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::model::actor::{ActorState, ActorStatus};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{Job, JobState};
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::error::SupervisorError;
 use crate::ports::queue_admin::{Paused, QueueState};
 
-/// Reason for which a job waits. Where several hold, the first one in this order.
+/// Reason for which a job waits. Reasons come in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WaitReason {
     /// The time of the job has not come.
@@ -26,8 +26,8 @@ pub enum WaitReason {
     },
     /// The queue is paused.
     QueuePaused {
-        /// Script type of the queue.
-        script_type: ScriptType,
+        /// Name of the queue.
+        queue: QueueName,
         /// Start and reason of the pause.
         paused: Paused,
     },
@@ -38,22 +38,32 @@ pub enum WaitReason {
         /// State and detail of the actor; None if there is no such actor.
         state: Option<(ActorState, String)>,
     },
-    /// No actor of the script type runs.
+    /// No actor of the queue runs.
     NoRunningActor {
-        /// Script type of the job.
-        script_type: ScriptType,
+        /// Queue of the job.
+        queue: QueueName,
         /// Number of this machine's actors in each state.
         states: BTreeMap<ActorState, u32>,
+        /// The first of them that tells what has happened to it: its name, its state and its words.
+        example: Option<(String, ActorState, String)>,
     },
     /// All actors have other jobs, or are about to take this one.
     ActorsBusy {
-        /// Script type of the job.
-        script_type: ScriptType,
+        /// Queue of the job.
+        queue: QueueName,
         /// Actors that run.
         running: u32,
         /// Jobs that wait, this one included.
         queued: u64,
     },
+}
+
+/// Everything that can keep a job waiting.
+pub(super) struct Surroundings {
+    /// The queue of the job.
+    queue: QueueState,
+    /// The actors that could take it.
+    actors: Actors,
 }
 
 /// The actors that could take a job.
@@ -76,6 +86,14 @@ impl ActorLifecycleManager {
         if job.state.is_terminal() || job.state == JobState::Running {
             return Ok(None);
         }
+        Ok(wait_reasons(job, &self.surroundings_of(job).await?).into_iter().next())
+    }
+
+    /// Looks at everything that can keep a job waiting.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub(super) async fn surroundings_of(&self, job: &Job) -> Result<Surroundings, SupervisorError> {
         let name = job.spec.queue();
         let queue = self.supervisor().queue().state(name).await?;
         let target = match &job.spec.target_actor {
@@ -91,37 +109,55 @@ impl ActorLifecycleManager {
             running_elsewhere: self.core.running_elsewhere(name),
             target,
         };
-        Ok(wait_reason(job, &queue, actors))
+        Ok(Surroundings { queue, actors })
     }
 }
 
-/// Decides why a job waits.
-fn wait_reason(job: &Job, queue: &QueueState, actors: Actors) -> Option<WaitReason> {
-    let script_type = job.spec.script_type;
+/// Finds every reason for which a job waits; none for one that does not wait.
+pub(super) fn wait_reasons(job: &Job, around: &Surroundings) -> Vec<WaitReason> {
+    let mut reasons = Vec::new();
     match job.state {
-        JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled => return None,
-        JobState::Scheduled => return Some(WaitReason::Scheduled { until: job.due_at }),
-        JobState::RetryWait => return Some(WaitReason::RetryDelay { until: job.due_at }),
+        JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled => return reasons,
+        JobState::Scheduled => reasons.push(WaitReason::Scheduled { until: job.due_at }),
+        JobState::RetryWait => reasons.push(WaitReason::RetryDelay { until: job.due_at }),
         JobState::Queued => {}
     }
-    if let Some(paused) = queue.paused.clone() {
-        return Some(WaitReason::QueuePaused { script_type, paused });
+    if let Some(paused) = around.queue.paused.clone() {
+        reasons.push(WaitReason::QueuePaused { queue: job.spec.queue(), paused });
     }
-    if let Some(id) = &job.spec.target_actor {
-        let state = actors.target.as_ref().map(|actor| (actor.state, actor.message.clone()));
-        if state.as_ref().is_none_or(|(state, _why)| *state != ActorState::Running) {
-            return Some(WaitReason::TargetNotRunning { actor: id.clone(), state });
-        }
+    let target = job.spec.target_actor.as_ref().and_then(|id| target_not_running(id, &around.actors));
+    match (target, actors_that_run(job, around)) {
+        (Some(target), _others) => reasons.push(target),
+        // A job whose time has not come would not be taken by a free actor either.
+        (None, WaitReason::ActorsBusy { .. }) if job.state != JobState::Queued => {}
+        (None, others) => reasons.push(others),
     }
+    reasons
+}
+
+fn target_not_running(id: &ActorId, actors: &Actors) -> Option<WaitReason> {
+    let state = actors.target.as_ref().map(|actor| (actor.state, actor.message.clone()));
+    let runs = state.as_ref().is_some_and(|(state, _why)| *state == ActorState::Running);
+    (!runs).then(|| WaitReason::TargetNotRunning { actor: id.clone(), state })
+}
+
+/// The reason that the actors of the queue are.
+fn actors_that_run(job: &Job, around: &Surroundings) -> WaitReason {
+    let (queue, actors) = (job.spec.queue(), &around.actors);
     let mut states: BTreeMap<ActorState, u32> = BTreeMap::new();
     for actor in &actors.here {
         *states.entry(actor.state).or_default() += 1;
     }
     let running = states.get(&ActorState::Running).copied().unwrap_or_default() + actors.running_elsewhere;
-    Some(match running {
-        0 => WaitReason::NoRunningActor { script_type, states },
-        running => WaitReason::ActorsBusy { script_type, running, queued: queue.depth.queued },
-    })
+    match running {
+        0 => {
+            let with_words = actors.here.iter().find(|actor| !actor.message.is_empty());
+            let example = with_words
+                .map(|actor| (actor.record.config.name.clone(), actor.state, actor.message.clone()));
+            WaitReason::NoRunningActor { queue, states, example }
+        }
+        running => WaitReason::ActorsBusy { queue, running, queued: around.queue.depth.queued },
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +165,7 @@ mod tests {
     use super::*;
     use crate::domain::model::id::JobId;
     use crate::domain::model::job::JobSpec;
+    use crate::domain::model::script_type::ScriptType;
     use crate::ports::queue_admin::QueueDepth;
 
     fn job(state: JobState, target: Option<&str>) -> Job {
@@ -145,21 +182,49 @@ mod tests {
         let closed = QueueState { paused: Some(paused.clone()), ..open };
         let none = Actors::default();
         let two = Actors { running_elsewhere: 2, ..Actors::default() };
-        let why = |job: &Job, queue: &QueueState, actors: &Actors| wait_reason(job, queue, actors.clone());
-        let script_type = ScriptType::OSIS;
+        let why = |job: &Job, queue: &QueueState, actors: &Actors| {
+            let around = Surroundings { queue: queue.clone(), actors: actors.clone() };
+            wait_reasons(job, &around).into_iter().next()
+        };
+        let queue = QueueName::from(ScriptType::OSIS);
         for state in [JobState::Running, JobState::Succeeded, JobState::Failed, JobState::Cancelled] {
             assert_eq!(why(&job(state, None), &closed, &none), None, "{state}");
         }
         let scheduled = why(&job(JobState::Scheduled, None), &closed, &none);
         assert_eq!(scheduled, Some(WaitReason::Scheduled { until: None }));
         let queued = job(JobState::Queued, None);
-        assert_eq!(why(&queued, &closed, &none), Some(WaitReason::QueuePaused { script_type, paused }));
-        let nobody = WaitReason::NoRunningActor { script_type, states: BTreeMap::new() };
+        assert_eq!(why(&queued, &closed, &none), Some(WaitReason::QueuePaused { queue, paused }));
+        let nobody = WaitReason::NoRunningActor { queue, states: BTreeMap::new(), example: None };
         assert_eq!(why(&queued, &open, &none), Some(nobody));
-        let busy = WaitReason::ActorsBusy { script_type, running: 2, queued: 3 };
+        let busy = WaitReason::ActorsBusy { queue, running: 2, queued: 3 };
         assert_eq!(why(&queued, &open, &two), Some(busy));
         let pinned = job(JobState::Queued, Some("osis_9"));
         let target = WaitReason::TargetNotRunning { actor: ActorId::parse("osis_9").unwrap(), state: None };
         assert_eq!(why(&pinned, &open, &two), Some(target));
+    }
+
+    #[test]
+    fn every_reason_that_holds_is_told_in_order() {
+        let paused = Paused { since: SystemTime::UNIX_EPOCH, reason: String::new(), by: None };
+        let queue = QueueState { paused: Some(paused), ..QueueState::default() };
+        let words = |job: &Job, running_elsewhere: u32| -> Vec<&str> {
+            let actors = Actors { running_elsewhere, ..Actors::default() };
+            let around = Surroundings { queue: queue.clone(), actors };
+            let word = |reason: &WaitReason| match reason {
+                WaitReason::Scheduled { .. } => "scheduled",
+                WaitReason::RetryDelay { .. } => "retry delay",
+                WaitReason::QueuePaused { .. } => "paused",
+                WaitReason::TargetNotRunning { .. } => "target",
+                WaitReason::NoRunningActor { .. } => "nobody",
+                WaitReason::ActorsBusy { .. } => "busy",
+            };
+            wait_reasons(job, &around).iter().map(word).collect()
+        };
+        assert_eq!(words(&job(JobState::Queued, None), 1), ["paused", "busy"]);
+        assert_eq!(words(&job(JobState::Queued, None), 0), ["paused", "nobody"]);
+        assert_eq!(words(&job(JobState::Queued, Some("osis_9")), 1), ["paused", "target"]);
+        assert_eq!(words(&job(JobState::Scheduled, None), 1), ["scheduled", "paused"]);
+        assert_eq!(words(&job(JobState::RetryWait, None), 0), ["retry delay", "paused", "nobody"]);
+        assert!(words(&job(JobState::Running, None), 0).is_empty());
     }
 }

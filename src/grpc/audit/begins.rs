@@ -25,7 +25,7 @@ use crate::ports::audit::{AuditLog, AuditTarget, AuditedCall};
 const PREFIX: usize = 5;
 
 /// Calls that change nothing. Every other one is a change, also one that this list does not know yet.
-const READS: [&str; 18] = [
+const READS: [&str; 19] = [
     "GetServerInfo",
     "GetActor",
     "ListActors",
@@ -38,6 +38,7 @@ const READS: [&str; 18] = [
     "WatchHealth",
     "AwaitJob",
     "GetJob",
+    "ExplainJob",
     "ListJobs",
     "WatchJob",
     "WatchEvents",
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn a_call_is_a_read_by_its_name_or_changes_something() {
         for rpc in call_names() {
-            let reads = ["Get", "List", "Watch", "Stream", "Await", "CheckHealth"];
+            let reads = ["Get", "List", "Watch", "Stream", "Await", "Explain", "CheckHealth"];
             let looks = reads.iter().any(|begin| rpc.starts_with(begin));
             assert_eq!(READS.contains(&rpc), looks, "{rpc}");
         }

@@ -161,6 +161,13 @@ pub(crate) fn get_job(request: &pb::GetJobRequest) -> Result<(JobId, JobView), V
     complete(id, violations).map(|id| (id, view))
 }
 
+/// Parses an ExplainJob request.
+pub(crate) fn explain_job(request: &pb::ExplainJobRequest) -> Result<JobId, Violations> {
+    let mut violations = Violations::new();
+    let id = violations.keep("job_id", JobId::parse(&request.job_id));
+    complete(id, violations)
+}
+
 /// Parses a ListJobs request.
 pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobFilter>, Violations> {
     let mut violations = Violations::new();

@@ -10,6 +10,7 @@ use pb::job_wait::Reason;
 
 /// Renders the reason and a sentence about it.
 pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
+    let until = until(&why).map(super::timestamp);
     let (reason, message) = match why {
         WaitReason::Scheduled { until } => {
             (Reason::Scheduled, format!("it is scheduled for {}", time(until)))
@@ -17,14 +18,14 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
         WaitReason::RetryDelay { until } => {
             (Reason::RetryDelay, format!("its next attempt begins at {}", time(until)))
         }
-        WaitReason::QueuePaused { script_type, paused } => {
+        WaitReason::QueuePaused { queue, paused } => {
             let why = match paused.reason.as_str() {
                 "" => String::new(),
                 reason => format!(" ({reason})"),
             };
             let by = paused.by.map(|by| format!(" by {by}")).unwrap_or_default();
             let since = time(Some(paused.since));
-            (Reason::QueuePaused, format!("the {script_type} queue is paused{by} since {since}{why}"))
+            (Reason::QueuePaused, format!("the {queue} queue is paused{by} since {since}{why}"))
         }
         WaitReason::TargetNotRunning { actor, state: None } => {
             (Reason::TargetNotRunning, format!("it is for actor {actor}, which is not there"))
@@ -33,15 +34,29 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
             let why = if why.is_empty() { why } else { format!(": {why}") };
             (Reason::TargetNotRunning, format!("it is for actor {actor}, which is {state}{why}"))
         }
-        WaitReason::NoRunningActor { script_type, states } => {
-            (Reason::NoRunningActor, format!("no {script_type} actor runs ({})", counts(&states)))
+        WaitReason::NoRunningActor { queue, states, example } => {
+            let example = example.map(|(actor, state, why)| format!("; {actor} is {state}: {why}"));
+            let message =
+                format!("no {queue} actor runs ({}){}", counts(&states), example.unwrap_or_default());
+            (Reason::NoRunningActor, message)
         }
-        WaitReason::ActorsBusy { script_type, running, queued } => {
-            let message = format!("{running} {script_type} actors run, and {queued} jobs wait for them");
+        WaitReason::ActorsBusy { queue, running, queued } => {
+            let message = format!("{running} {queue} actors run, and {queued} jobs wait for them");
             (Reason::ActorsBusy, message)
         }
     };
-    pb::JobWait { reason: reason.into(), message }
+    pb::JobWait { reason: reason.into(), message, until }
+}
+
+/// Returns the time at which the reason ends by itself.
+fn until(why: &WaitReason) -> Option<SystemTime> {
+    match why {
+        WaitReason::Scheduled { until } | WaitReason::RetryDelay { until } => until.filter(is_date),
+        WaitReason::QueuePaused { .. }
+        | WaitReason::TargetNotRunning { .. }
+        | WaitReason::NoRunningActor { .. }
+        | WaitReason::ActorsBusy { .. } => None,
+    }
 }
 
 fn counts(states: &BTreeMap<ActorState, u32>) -> String {
@@ -55,10 +70,12 @@ fn counts(states: &BTreeMap<ActorState, u32>) -> String {
 /// Longest time that has a date of four digits, in seconds since 1970. A damaged one is beyond it.
 const LAST_DATE: u64 = 253_402_300_799;
 
-fn time(at: Option<SystemTime>) -> String {
-    let is_date = |at: &SystemTime| {
-        at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() <= LAST_DATE)
-    };
+fn is_date(at: &SystemTime) -> bool {
+    at.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() <= LAST_DATE)
+}
+
+/// Renders a time for people; one without a date is not known.
+pub(super) fn time(at: Option<SystemTime>) -> String {
     let date = at.filter(is_date).map(|at| humantime::format_rfc3339_seconds(at).to_string());
     date.unwrap_or_else(|| "a time that is not known".to_owned())
 }
@@ -76,7 +93,7 @@ mod tests {
         let message = |reason: &str, by: Option<&str>| {
             let (reason, by) = (reason.to_owned(), by.map(str::to_owned));
             let paused = Paused { since: SystemTime::UNIX_EPOCH, reason, by };
-            job_wait(WaitReason::QueuePaused { script_type: ScriptType::OSIS, paused }).message
+            job_wait(WaitReason::QueuePaused { queue: ScriptType::OSIS.into(), paused }).message
         };
         assert_eq!(message("", None), "the osis queue is paused since 1970-01-01T00:00:00Z");
         assert_eq!(

@@ -43,7 +43,7 @@ const COLUMNS: [&str; 10] = [
 /// Q NOT_FOUND QUEUE_NOT_FOUND
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 46] = [
+const TABLE: [(&str, &str); 47] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
     ("CreateLoginCode",       "UUUUU....."),
@@ -77,6 +77,7 @@ const TABLE: [(&str, &str); 46] = [
     ("RunJob",                "UUUUUPP..."),
     ("AwaitJob",              "UUUUU.J..."),
     ("GetJob",                "UUUUUPJ..."),
+    ("ExplainJob",            "UUUUU.J..."),
     ("ListJobs",              "UUUUU....."),
     ("CancelJob",             "UUUUUPJ..."),
     ("UpdateJob",             "UUUUUPJ..."),
@@ -168,6 +169,7 @@ fn request(rpc: &str, job_id: &str) -> Vec<u8> {
         }
         "AwaitJob" => pb::AwaitJobRequest { job_id, max_wait: none }.encode_to_vec(),
         "GetJob" => pb::GetJobRequest { job_id, view: pb::JobView::Full.into() }.encode_to_vec(),
+        "ExplainJob" => pb::ExplainJobRequest { job_id }.encode_to_vec(),
         "CancelJob" => pb::CancelJobRequest { job_id, ..Default::default() }.encode_to_vec(),
         "UpdateJob" => {
             let update_mask = Some(FieldMask { paths: vec!["priority".to_owned()] });

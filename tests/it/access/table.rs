@@ -42,7 +42,7 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 46] = [
+const EXPECTED: [(&str, &str); 47] = [
     ("GetServerInfo", "nvpsoa"),
     ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
@@ -75,6 +75,7 @@ const EXPECTED: [(&str, &str); 46] = [
     ("RunJob", "soa"),
     ("AwaitJob", "vpsoa"),
     ("GetJob", "vpsoa"),
+    ("ExplainJob", "vpsoa"),
     ("ListJobs", "vpsoa"),
     ("CancelJob", "soa"),
     ("UpdateJob", "soa"),

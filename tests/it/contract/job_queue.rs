@@ -13,6 +13,7 @@ mod many_actors;
 mod named;
 mod output;
 mod pinned;
+mod positions;
 mod priorities;
 mod priorities_redis;
 mod priority_model;
@@ -109,6 +110,11 @@ on_every_queue! {
     priorities::what_has_begun_comes_before_every_priority,
     priorities::what_is_released_returns_to_its_place,
     priorities::the_backlog_is_counted_limited_cancelled_and_timed_out_like_all_that_waits,
+    positions::a_position_is_what_is_handed_out_first,
+    positions::the_middle_of_a_long_queue_is_estimated_and_its_ends_are_not,
+    positions::a_job_for_one_actor_waits_behind_those_for_that_actor,
+    positions::only_a_job_that_waits_for_an_actor_has_a_position,
+    positions::a_position_tells_the_latest_ends,
     lists::pages_show_every_job_once_newest_first,
     lists::every_filter_does_what_it_says,
     lists::pings_are_neither_listed_nor_counted,

@@ -338,35 +338,3 @@ async fn a_caller_that_goes_away_does_not_take_its_job_along() {
     let answer = soon("AwaitJob", client.await_job(request)).await.unwrap();
     assert_eq!(answer.into_inner().job.unwrap().result.as_deref(), Some("42"));
 }
-
-#[tokio::test]
-async fn a_job_that_waits_says_why_in_every_answer_about_it() {
-    let mut world = GrpcOnMemory::start();
-    let mut client = world.client();
-    let run = pb::RunJobRequest { job: osis("40 + 2"), max_wait: millis(50), ..Default::default() };
-    let job = soon("RunJob", client.run_job(run)).await.unwrap().into_inner().job.unwrap();
-    let why = job.wait.clone().unwrap();
-    assert_eq!(why.reason(), pb::job_wait::Reason::NoRunningActor);
-    assert_eq!(why.message, "no osis actor runs (there is none: create or scale one)");
-    let wait = pb::AwaitJobRequest { job_id: job.job_id.clone(), max_wait: millis(50) };
-    assert_eq!(
-        client.await_job(wait.clone()).await.unwrap().into_inner().job.unwrap().wait,
-        Some(why.clone())
-    );
-    let get = pb::GetJobRequest { job_id: job.job_id.clone(), view: 0 };
-    assert_eq!(client.get_job(get.clone()).await.unwrap().into_inner().job.unwrap().wait, Some(why));
-
-    let pause =
-        pb::PauseQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: "inventory".to_owned() };
-    client.pause_queue(pause).await.unwrap();
-    let why = client.get_job(get.clone()).await.unwrap().into_inner().job.unwrap().wait.unwrap();
-    assert_eq!(why.reason(), pb::job_wait::Reason::QueuePaused);
-    assert!(why.message.ends_with("(inventory)"), "{why:?}");
-
-    let resume = pb::ResumeQueueRequest { script_type: pb::ScriptType::Osis.into(), ..Default::default() };
-    client.resume_queue(resume).await.unwrap();
-    world.start_osis_worker();
-    let wait = pb::AwaitJobRequest { max_wait: millis(20_000), ..wait };
-    let ended = soon("AwaitJob", client.await_job(wait)).await.unwrap().into_inner().job.unwrap();
-    assert_eq!((ended.state(), ended.wait), (State::Succeeded, None));
-}

@@ -6,6 +6,7 @@ mod jobs;
 mod leases;
 mod maintenance;
 mod outputs;
+mod positions;
 mod presence;
 mod registry;
 

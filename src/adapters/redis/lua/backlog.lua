@@ -113,7 +113,7 @@ function backlog.count(queue)
 end
 
 -- The rank of the next entry of the stream; nil when none waits there.
-local function next_of_stream(queue)
+function backlog.next_of_stream(queue)
   if redis.call('XLEN', queue.stream) == 0 then return nil end
   local after = last_delivered(queue.stream)
   local found = redis.call('XRANGE', queue.stream, after and '(' .. after or '-', '+', 'COUNT', 1)[1]
@@ -190,7 +190,7 @@ local function change_window(queue, window, best, size)
 end
 
 local function settle(queue, size)
-  local limit, dropped = next_of_stream(queue), 0
+  local limit, dropped = backlog.next_of_stream(queue), 0
   repeat
     local window = read_window(queue)
     local best, any = best_of(queue, limit, size)

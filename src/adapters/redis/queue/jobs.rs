@@ -13,6 +13,7 @@ use crate::domain::model::id::JobId;
 use crate::domain::model::job::{IdentityQuota, Job, JobView, Priority, QuotaReached};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
+use crate::ports::job_position::JobPosition;
 use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
 };
@@ -56,6 +57,10 @@ impl JobQueue for RedisQueue {
         limit: usize,
     ) -> Result<JobPage, QueueError> {
         Ok(list::page(&self.shared.connection, filter, after, limit).await?)
+    }
+
+    async fn position(&self, queue: QueueName, id: &JobId) -> Result<Option<JobPosition>, QueueError> {
+        self.position_in(queue, id).await
     }
 
     async fn cancel(&self, id: &JobId, reason: &str) -> Result<Option<Cancelled>, QueueError> {

@@ -919,7 +919,10 @@ type JobWait struct {
 	Reason JobWait_Reason `protobuf:"varint,1,opt,name=reason,proto3,enum=hero.supervisor.v1.JobWait_Reason" json:"reason,omitempty"`
 	// One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
 	// of the actors.
-	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+	// REASON_RETRY_DELAY have it.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -966,6 +969,13 @@ func (x *JobWait) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *JobWait) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
 }
 
 // The progress of a job, as its script reports it.
@@ -1309,10 +1319,11 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\bJobUsage\x124\n" +
 	"\bcpu_time\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12/\n" +
 	"\x11peak_memory_bytes\x18\x02 \x01(\x03H\x00R\x0fpeakMemoryBytes\x88\x01\x01B\x14\n" +
-	"\x12_peak_memory_bytes\"\x9d\x02\n" +
+	"\x12_peak_memory_bytes\"\xcf\x02\n" +
 	"\aJobWait\x12:\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\".hero.supervisor.v1.JobWait.ReasonR\x06reason\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\xbb\x01\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xbb\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_SCHEDULED\x10\x01\x12\x16\n" +
@@ -1426,17 +1437,18 @@ var file_hero_supervisor_v1_job_proto_depIdxs = []int32{
 	8,  // 22: hero.supervisor.v1.Job.usage:type_name -> hero.supervisor.v1.JobUsage
 	16, // 23: hero.supervisor.v1.JobUsage.cpu_time:type_name -> google.protobuf.Duration
 	3,  // 24: hero.supervisor.v1.JobWait.reason:type_name -> hero.supervisor.v1.JobWait.Reason
-	17, // 25: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
-	17, // 26: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
-	17, // 27: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
-	12, // 28: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
-	8,  // 29: hero.supervisor.v1.JobAttempt.usage:type_name -> hero.supervisor.v1.JobUsage
-	4,  // 30: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	17, // 25: hero.supervisor.v1.JobWait.until:type_name -> google.protobuf.Timestamp
+	17, // 26: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
+	17, // 27: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
+	17, // 28: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
+	12, // 29: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
+	8,  // 30: hero.supervisor.v1.JobAttempt.usage:type_name -> hero.supervisor.v1.JobUsage
+	4,  // 31: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_job_proto_init() }

@@ -5307,6 +5307,145 @@ func (x *CancelJobResponse) GetChanged() bool {
 	return false
 }
 
+// Request of ExplainJob.
+type ExplainJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The id of the job.
+	JobId         string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainJobRequest) Reset() {
+	*x = ExplainJobRequest{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainJobRequest) ProtoMessage() {}
+
+func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainJobRequest.ProtoReflect.Descriptor instead.
+func (*ExplainJobRequest) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *ExplainJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+// Response of ExplainJob. It tells how things stand when it is made; it changes with each job that is submitted or ends.
+type ExplainJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job, without script and environment.
+	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	// Everything that holds the job, in the order of JobWait.Reason. Empty for a job that runs or has ended.
+	Reasons []*JobWait `protobuf:"bytes,2,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// The number of jobs that will be handed out before this one, as things stand. Later jobs of a higher priority, and
+	// jobs that are tried again, come before it as well. Unset while the job does not wait for an actor.
+	JobsAhead *uint64 `protobuf:"varint,3,opt,name=jobs_ahead,json=jobsAhead,proto3,oneof" json:"jobs_ahead,omitempty"`
+	// True if jobs_ahead is an estimate. Within 200 jobs of either end of the queue it is exact.
+	JobsAheadEstimated bool `protobuf:"varint,4,opt,name=jobs_ahead_estimated,json=jobsAheadEstimated,proto3" json:"jobs_ahead_estimated,omitempty"`
+	// The time at which the job is likely to start, by the pace of the queue's last ends. Unset while something holds the
+	// job that does not end by itself, such as a pause, and while fewer than four jobs of the queue have ended lately.
+	Start *ExplainJobResponse_StartEstimate `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
+	// One sentence for people, that says all of this.
+	Message       string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainJobResponse) Reset() {
+	*x = ExplainJobResponse{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainJobResponse) ProtoMessage() {}
+
+func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainJobResponse.ProtoReflect.Descriptor instead.
+func (*ExplainJobResponse) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *ExplainJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *ExplainJobResponse) GetReasons() []*JobWait {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *ExplainJobResponse) GetJobsAhead() uint64 {
+	if x != nil && x.JobsAhead != nil {
+		return *x.JobsAhead
+	}
+	return 0
+}
+
+func (x *ExplainJobResponse) GetJobsAheadEstimated() bool {
+	if x != nil {
+		return x.JobsAheadEstimated
+	}
+	return false
+}
+
+func (x *ExplainJobResponse) GetStart() *ExplainJobResponse_StartEstimate {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *ExplainJobResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // Request of UpdateJob.
 type UpdateJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5323,7 +5462,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5335,7 +5474,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5348,7 +5487,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *UpdateJobRequest) GetJobId() string {
@@ -5385,7 +5524,7 @@ type UpdateJobResponse struct {
 
 func (x *UpdateJobResponse) Reset() {
 	*x = UpdateJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5397,7 +5536,7 @@ func (x *UpdateJobResponse) String() string {
 func (*UpdateJobResponse) ProtoMessage() {}
 
 func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5410,7 +5549,7 @@ func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
 func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *UpdateJobResponse) GetJob() *Job {
@@ -5447,7 +5586,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5459,7 +5598,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5472,7 +5611,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -5516,7 +5655,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5528,7 +5667,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5541,7 +5680,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -5571,7 +5710,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5583,7 +5722,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5596,7 +5735,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -5624,7 +5763,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5636,7 +5775,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5649,7 +5788,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -5676,7 +5815,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5688,7 +5827,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5701,7 +5840,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -5754,7 +5893,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5766,7 +5905,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5779,7 +5918,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{82}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -5893,7 +6032,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5905,7 +6044,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5918,7 +6057,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{83}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -5966,7 +6105,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5978,7 +6117,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5991,7 +6130,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{84}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -6088,7 +6227,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6100,7 +6239,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6113,7 +6252,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{85}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -6209,7 +6348,7 @@ type UsageUpdate struct {
 
 func (x *UsageUpdate) Reset() {
 	*x = UsageUpdate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6221,7 +6360,7 @@ func (x *UsageUpdate) String() string {
 func (*UsageUpdate) ProtoMessage() {}
 
 func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6234,7 +6373,7 @@ func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageUpdate.ProtoReflect.Descriptor instead.
 func (*UsageUpdate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{86}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *UsageUpdate) GetActors() map[string]*ActorUsage {
@@ -6261,7 +6400,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6273,7 +6412,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6286,7 +6425,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{87}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -6377,7 +6516,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6389,7 +6528,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6402,7 +6541,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{88}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -6488,7 +6627,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6500,7 +6639,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6513,7 +6652,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{89}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -6543,7 +6682,7 @@ type ListIdentitiesRequest struct {
 
 func (x *ListIdentitiesRequest) Reset() {
 	*x = ListIdentitiesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6555,7 +6694,7 @@ func (x *ListIdentitiesRequest) String() string {
 func (*ListIdentitiesRequest) ProtoMessage() {}
 
 func (x *ListIdentitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6568,7 +6707,7 @@ func (x *ListIdentitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentitiesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentitiesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{90}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListIdentitiesRequest) GetPageSize() int32 {
@@ -6600,7 +6739,7 @@ type ListIdentitiesResponse struct {
 
 func (x *ListIdentitiesResponse) Reset() {
 	*x = ListIdentitiesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6612,7 +6751,7 @@ func (x *ListIdentitiesResponse) String() string {
 func (*ListIdentitiesResponse) ProtoMessage() {}
 
 func (x *ListIdentitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6625,7 +6764,7 @@ func (x *ListIdentitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentitiesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentitiesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{91}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListIdentitiesResponse) GetIdentities() []*KnownIdentity {
@@ -6678,7 +6817,7 @@ type ListAuditEntriesRequest struct {
 
 func (x *ListAuditEntriesRequest) Reset() {
 	*x = ListAuditEntriesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6690,7 +6829,7 @@ func (x *ListAuditEntriesRequest) String() string {
 func (*ListAuditEntriesRequest) ProtoMessage() {}
 
 func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6703,7 +6842,7 @@ func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{92}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListAuditEntriesRequest) GetIdentity() string {
@@ -6792,7 +6931,7 @@ type ListAuditEntriesResponse struct {
 
 func (x *ListAuditEntriesResponse) Reset() {
 	*x = ListAuditEntriesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6804,7 +6943,7 @@ func (x *ListAuditEntriesResponse) String() string {
 func (*ListAuditEntriesResponse) ProtoMessage() {}
 
 func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6817,7 +6956,7 @@ func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{93}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListAuditEntriesResponse) GetEntries() []*AuditEntry {
@@ -6839,6 +6978,71 @@ func (x *ListAuditEntriesResponse) GetLogEnabled() bool {
 		return x.LogEnabled
 	}
 	return false
+}
+
+// The span of time in which a job is likely to start.
+type ExplainJobResponse_StartEstimate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The begin of the span.
+	Earliest *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=earliest,proto3" json:"earliest,omitempty"`
+	// The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+	Latest *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=latest,proto3" json:"latest,omitempty"`
+	// The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
+	// come.
+	Ends          uint32 `protobuf:"varint,3,opt,name=ends,proto3" json:"ends,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainJobResponse_StartEstimate) Reset() {
+	*x = ExplainJobResponse_StartEstimate{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainJobResponse_StartEstimate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainJobResponse_StartEstimate) ProtoMessage() {}
+
+func (x *ExplainJobResponse_StartEstimate) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainJobResponse_StartEstimate.ProtoReflect.Descriptor instead.
+func (*ExplainJobResponse_StartEstimate) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76, 0}
+}
+
+func (x *ExplainJobResponse_StartEstimate) GetEarliest() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Earliest
+	}
+	return nil
+}
+
+func (x *ExplainJobResponse_StartEstimate) GetLatest() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Latest
+	}
+	return nil
+}
+
+func (x *ExplainJobResponse_StartEstimate) GetEnds() uint32 {
+	if x != nil {
+		return x.Ends
+	}
+	return 0
 }
 
 var File_hero_supervisor_v1_supervisor_service_proto protoreflect.FileDescriptor
@@ -7227,7 +7431,22 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"X\n" +
 	"\x11CancelJobResponse\x12)\n" +
 	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\x18\n" +
-	"\achanged\x18\x02 \x01(\bR\achanged\"\x95\x01\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\"*\n" +
+	"\x11ExplainJobRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xd3\x03\n" +
+	"\x12ExplainJobResponse\x12)\n" +
+	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x125\n" +
+	"\areasons\x18\x02 \x03(\v2\x1b.hero.supervisor.v1.JobWaitR\areasons\x12\"\n" +
+	"\n" +
+	"jobs_ahead\x18\x03 \x01(\x04H\x00R\tjobsAhead\x88\x01\x01\x120\n" +
+	"\x14jobs_ahead_estimated\x18\x04 \x01(\bR\x12jobsAheadEstimated\x12J\n" +
+	"\x05start\x18\x05 \x01(\v24.hero.supervisor.v1.ExplainJobResponse.StartEstimateR\x05start\x12\x18\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\x1a\x8f\x01\n" +
+	"\rStartEstimate\x126\n" +
+	"\bearliest\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bearliest\x122\n" +
+	"\x06latest\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06latest\x12\x12\n" +
+	"\x04ends\x18\x03 \x01(\rR\x04endsB\r\n" +
+	"\v_jobs_ahead\"\x95\x01\n" +
 	"\x10UpdateJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12-\n" +
 	"\x03job\x18\x02 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x03job\x12;\n" +
@@ -7351,7 +7570,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\vWaitOutcome\x12\x1c\n" +
 	"\x18WAIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WAIT_OUTCOME_DONE\x10\x01\x12\x1a\n" +
-	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\xaa\x1f\n" +
+	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\x87 \n" +
 	"\n" +
 	"Supervisor\x12d\n" +
 	"\rGetServerInfo\x12(.hero.supervisor.v1.GetServerInfoRequest\x1a).hero.supervisor.v1.GetServerInfoResponse\x12j\n" +
@@ -7393,7 +7612,9 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06RunJob\x12!.hero.supervisor.v1.RunJobRequest\x1a\".hero.supervisor.v1.RunJobResponse\x12U\n" +
 	"\bAwaitJob\x12#.hero.supervisor.v1.AwaitJobRequest\x1a$.hero.supervisor.v1.AwaitJobResponse\x12O\n" +
 	"\x06GetJob\x12!.hero.supervisor.v1.GetJobRequest\x1a\".hero.supervisor.v1.GetJobResponse\x12U\n" +
-	"\bListJobs\x12#.hero.supervisor.v1.ListJobsRequest\x1a$.hero.supervisor.v1.ListJobsResponse\x12X\n" +
+	"\bListJobs\x12#.hero.supervisor.v1.ListJobsRequest\x1a$.hero.supervisor.v1.ListJobsResponse\x12[\n" +
+	"\n" +
+	"ExplainJob\x12%.hero.supervisor.v1.ExplainJobRequest\x1a&.hero.supervisor.v1.ExplainJobResponse\x12X\n" +
 	"\tCancelJob\x12$.hero.supervisor.v1.CancelJobRequest\x1a%.hero.supervisor.v1.CancelJobResponse\x12X\n" +
 	"\tUpdateJob\x12$.hero.supervisor.v1.UpdateJobRequest\x1a%.hero.supervisor.v1.UpdateJobResponse\x12U\n" +
 	"\bRetryJob\x12#.hero.supervisor.v1.RetryJobRequest\x1a$.hero.supervisor.v1.RetryJobResponse\x12X\n" +
@@ -7419,387 +7640,398 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
-	(WaitOutcome)(0),                 // 0: hero.supervisor.v1.WaitOutcome
-	(GetServerInfoResponse_Mode)(0),  // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
-	(TlsStatus_ClientAuth)(0),        // 2: hero.supervisor.v1.TlsStatus.ClientAuth
-	(UpdateActorRequest_Apply)(0),    // 3: hero.supervisor.v1.UpdateActorRequest.Apply
-	(CheckHealthRequest_Scope)(0),    // 4: hero.supervisor.v1.CheckHealthRequest.Scope
-	(RunJobRequest_OnWaitEnd)(0),     // 5: hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	(*ItemError)(nil),                // 6: hero.supervisor.v1.ItemError
-	(*FieldViolation)(nil),           // 7: hero.supervisor.v1.FieldViolation
-	(*GetServerInfoRequest)(nil),     // 8: hero.supervisor.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),    // 9: hero.supervisor.v1.GetServerInfoResponse
-	(*CreateLoginCodeRequest)(nil),   // 10: hero.supervisor.v1.CreateLoginCodeRequest
-	(*CreateLoginCodeResponse)(nil),  // 11: hero.supervisor.v1.CreateLoginCodeResponse
-	(*Identity)(nil),                 // 12: hero.supervisor.v1.Identity
-	(*TlsStatus)(nil),                // 13: hero.supervisor.v1.TlsStatus
-	(*Limits)(nil),                   // 14: hero.supervisor.v1.Limits
-	(*CreateActorRequest)(nil),       // 15: hero.supervisor.v1.CreateActorRequest
-	(*CreateActorResponse)(nil),      // 16: hero.supervisor.v1.CreateActorResponse
-	(*GetActorRequest)(nil),          // 17: hero.supervisor.v1.GetActorRequest
-	(*GetActorResponse)(nil),         // 18: hero.supervisor.v1.GetActorResponse
-	(*ListActorsRequest)(nil),        // 19: hero.supervisor.v1.ListActorsRequest
-	(*ListActorsResponse)(nil),       // 20: hero.supervisor.v1.ListActorsResponse
-	(*UpdateActorRequest)(nil),       // 21: hero.supervisor.v1.UpdateActorRequest
-	(*UpdateActorResponse)(nil),      // 22: hero.supervisor.v1.UpdateActorResponse
-	(*DeleteActorRequest)(nil),       // 23: hero.supervisor.v1.DeleteActorRequest
-	(*DeleteActorResponse)(nil),      // 24: hero.supervisor.v1.DeleteActorResponse
-	(*StartActorRequest)(nil),        // 25: hero.supervisor.v1.StartActorRequest
-	(*StartActorResponse)(nil),       // 26: hero.supervisor.v1.StartActorResponse
-	(*StopActorRequest)(nil),         // 27: hero.supervisor.v1.StopActorRequest
-	(*StopActorResponse)(nil),        // 28: hero.supervisor.v1.StopActorResponse
-	(*RestartActorRequest)(nil),      // 29: hero.supervisor.v1.RestartActorRequest
-	(*RestartActorResponse)(nil),     // 30: hero.supervisor.v1.RestartActorResponse
-	(*ActorResult)(nil),              // 31: hero.supervisor.v1.ActorResult
-	(*StartActorsRequest)(nil),       // 32: hero.supervisor.v1.StartActorsRequest
-	(*StartActorsResponse)(nil),      // 33: hero.supervisor.v1.StartActorsResponse
-	(*StopActorsRequest)(nil),        // 34: hero.supervisor.v1.StopActorsRequest
-	(*StopActorsResponse)(nil),       // 35: hero.supervisor.v1.StopActorsResponse
-	(*RestartActorsRequest)(nil),     // 36: hero.supervisor.v1.RestartActorsRequest
-	(*RestartActorsResponse)(nil),    // 37: hero.supervisor.v1.RestartActorsResponse
-	(*StreamActorLogsRequest)(nil),   // 38: hero.supervisor.v1.StreamActorLogsRequest
-	(*StreamActorLogsResponse)(nil),  // 39: hero.supervisor.v1.StreamActorLogsResponse
-	(*ListScriptTypesRequest)(nil),   // 40: hero.supervisor.v1.ListScriptTypesRequest
-	(*ListScriptTypesResponse)(nil),  // 41: hero.supervisor.v1.ListScriptTypesResponse
-	(*GetScriptTypeRequest)(nil),     // 42: hero.supervisor.v1.GetScriptTypeRequest
-	(*GetScriptTypeResponse)(nil),    // 43: hero.supervisor.v1.GetScriptTypeResponse
-	(*UpdateScriptTypeRequest)(nil),  // 44: hero.supervisor.v1.UpdateScriptTypeRequest
-	(*UpdateScriptTypeResponse)(nil), // 45: hero.supervisor.v1.UpdateScriptTypeResponse
-	(*ScaleActorsRequest)(nil),       // 46: hero.supervisor.v1.ScaleActorsRequest
-	(*ScaleActorsResponse)(nil),      // 47: hero.supervisor.v1.ScaleActorsResponse
-	(*PauseQueueRequest)(nil),        // 48: hero.supervisor.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),       // 49: hero.supervisor.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),       // 50: hero.supervisor.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),      // 51: hero.supervisor.v1.ResumeQueueResponse
-	(*PurgeQueueRequest)(nil),        // 52: hero.supervisor.v1.PurgeQueueRequest
-	(*PurgeQueueResponse)(nil),       // 53: hero.supervisor.v1.PurgeQueueResponse
-	(*CreateQueueRequest)(nil),       // 54: hero.supervisor.v1.CreateQueueRequest
-	(*CreateQueueResponse)(nil),      // 55: hero.supervisor.v1.CreateQueueResponse
-	(*GetQueueRequest)(nil),          // 56: hero.supervisor.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),         // 57: hero.supervisor.v1.GetQueueResponse
-	(*ListQueuesRequest)(nil),        // 58: hero.supervisor.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),       // 59: hero.supervisor.v1.ListQueuesResponse
-	(*DeleteQueueRequest)(nil),       // 60: hero.supervisor.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),      // 61: hero.supervisor.v1.DeleteQueueResponse
-	(*CheckHealthRequest)(nil),       // 62: hero.supervisor.v1.CheckHealthRequest
-	(*CheckHealthResponse)(nil),      // 63: hero.supervisor.v1.CheckHealthResponse
-	(*WatchHealthRequest)(nil),       // 64: hero.supervisor.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),      // 65: hero.supervisor.v1.WatchHealthResponse
-	(*SubmitJobRequest)(nil),         // 66: hero.supervisor.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),        // 67: hero.supervisor.v1.SubmitJobResponse
-	(*SubmitJobsRequest)(nil),        // 68: hero.supervisor.v1.SubmitJobsRequest
-	(*SubmitJobsResponse)(nil),       // 69: hero.supervisor.v1.SubmitJobsResponse
-	(*SubmitJobResult)(nil),          // 70: hero.supervisor.v1.SubmitJobResult
-	(*RunJobRequest)(nil),            // 71: hero.supervisor.v1.RunJobRequest
-	(*RunJobResponse)(nil),           // 72: hero.supervisor.v1.RunJobResponse
-	(*AwaitJobRequest)(nil),          // 73: hero.supervisor.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),         // 74: hero.supervisor.v1.AwaitJobResponse
-	(*GetJobRequest)(nil),            // 75: hero.supervisor.v1.GetJobRequest
-	(*GetJobResponse)(nil),           // 76: hero.supervisor.v1.GetJobResponse
-	(*ListJobsRequest)(nil),          // 77: hero.supervisor.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),         // 78: hero.supervisor.v1.ListJobsResponse
-	(*CancelJobRequest)(nil),         // 79: hero.supervisor.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),        // 80: hero.supervisor.v1.CancelJobResponse
-	(*UpdateJobRequest)(nil),         // 81: hero.supervisor.v1.UpdateJobRequest
-	(*UpdateJobResponse)(nil),        // 82: hero.supervisor.v1.UpdateJobResponse
-	(*RetryJobRequest)(nil),          // 83: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),         // 84: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),         // 85: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),        // 86: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),          // 87: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 88: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),               // 89: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),       // 90: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),      // 91: hero.supervisor.v1.WatchEventsResponse
-	(*UsageUpdate)(nil),              // 92: hero.supervisor.v1.UsageUpdate
-	(*SnapshotItem)(nil),             // 93: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),        // 94: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 95: hero.supervisor.v1.ListEventsResponse
-	(*ListIdentitiesRequest)(nil),    // 96: hero.supervisor.v1.ListIdentitiesRequest
-	(*ListIdentitiesResponse)(nil),   // 97: hero.supervisor.v1.ListIdentitiesResponse
-	(*ListAuditEntriesRequest)(nil),  // 98: hero.supervisor.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil), // 99: hero.supervisor.v1.ListAuditEntriesResponse
-	nil,                              // 100: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                              // 101: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                              // 102: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	nil,                              // 103: hero.supervisor.v1.UsageUpdate.ActorsEntry
-	(*timestamppb.Timestamp)(nil),    // 104: google.protobuf.Timestamp
-	(*Dependency)(nil),               // 105: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),      // 106: google.protobuf.Duration
-	(*ActorConfig)(nil),              // 107: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                    // 108: hero.supervisor.v1.Actor
-	(ActorView)(0),                   // 109: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                  // 110: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                 // 111: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),    // 112: google.protobuf.FieldMask
-	(*ActorSelector)(nil),            // 113: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),             // 114: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                 // 115: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),         // 116: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),       // 117: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                   // 118: hero.supervisor.v1.Job.State
-	(*Queue)(nil),                    // 119: hero.supervisor.v1.Queue
-	(*HealthReport)(nil),             // 120: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),              // 121: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                 // 122: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                  // 123: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                      // 124: hero.supervisor.v1.Job
-	(JobView)(0),                     // 125: hero.supervisor.v1.JobView
-	(*JobStateChange)(nil),           // 126: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),              // 127: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                 // 128: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),              // 129: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                    // 130: hero.supervisor.v1.Event
-	(*KnownIdentity)(nil),            // 131: hero.supervisor.v1.KnownIdentity
-	(AuditEntry_Stage)(0),            // 132: hero.supervisor.v1.AuditEntry.Stage
-	(*AuditEntry)(nil),               // 133: hero.supervisor.v1.AuditEntry
-	(*ActorUsage)(nil),               // 134: hero.supervisor.v1.ActorUsage
+	(WaitOutcome)(0),                         // 0: hero.supervisor.v1.WaitOutcome
+	(GetServerInfoResponse_Mode)(0),          // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
+	(TlsStatus_ClientAuth)(0),                // 2: hero.supervisor.v1.TlsStatus.ClientAuth
+	(UpdateActorRequest_Apply)(0),            // 3: hero.supervisor.v1.UpdateActorRequest.Apply
+	(CheckHealthRequest_Scope)(0),            // 4: hero.supervisor.v1.CheckHealthRequest.Scope
+	(RunJobRequest_OnWaitEnd)(0),             // 5: hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	(*ItemError)(nil),                        // 6: hero.supervisor.v1.ItemError
+	(*FieldViolation)(nil),                   // 7: hero.supervisor.v1.FieldViolation
+	(*GetServerInfoRequest)(nil),             // 8: hero.supervisor.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),            // 9: hero.supervisor.v1.GetServerInfoResponse
+	(*CreateLoginCodeRequest)(nil),           // 10: hero.supervisor.v1.CreateLoginCodeRequest
+	(*CreateLoginCodeResponse)(nil),          // 11: hero.supervisor.v1.CreateLoginCodeResponse
+	(*Identity)(nil),                         // 12: hero.supervisor.v1.Identity
+	(*TlsStatus)(nil),                        // 13: hero.supervisor.v1.TlsStatus
+	(*Limits)(nil),                           // 14: hero.supervisor.v1.Limits
+	(*CreateActorRequest)(nil),               // 15: hero.supervisor.v1.CreateActorRequest
+	(*CreateActorResponse)(nil),              // 16: hero.supervisor.v1.CreateActorResponse
+	(*GetActorRequest)(nil),                  // 17: hero.supervisor.v1.GetActorRequest
+	(*GetActorResponse)(nil),                 // 18: hero.supervisor.v1.GetActorResponse
+	(*ListActorsRequest)(nil),                // 19: hero.supervisor.v1.ListActorsRequest
+	(*ListActorsResponse)(nil),               // 20: hero.supervisor.v1.ListActorsResponse
+	(*UpdateActorRequest)(nil),               // 21: hero.supervisor.v1.UpdateActorRequest
+	(*UpdateActorResponse)(nil),              // 22: hero.supervisor.v1.UpdateActorResponse
+	(*DeleteActorRequest)(nil),               // 23: hero.supervisor.v1.DeleteActorRequest
+	(*DeleteActorResponse)(nil),              // 24: hero.supervisor.v1.DeleteActorResponse
+	(*StartActorRequest)(nil),                // 25: hero.supervisor.v1.StartActorRequest
+	(*StartActorResponse)(nil),               // 26: hero.supervisor.v1.StartActorResponse
+	(*StopActorRequest)(nil),                 // 27: hero.supervisor.v1.StopActorRequest
+	(*StopActorResponse)(nil),                // 28: hero.supervisor.v1.StopActorResponse
+	(*RestartActorRequest)(nil),              // 29: hero.supervisor.v1.RestartActorRequest
+	(*RestartActorResponse)(nil),             // 30: hero.supervisor.v1.RestartActorResponse
+	(*ActorResult)(nil),                      // 31: hero.supervisor.v1.ActorResult
+	(*StartActorsRequest)(nil),               // 32: hero.supervisor.v1.StartActorsRequest
+	(*StartActorsResponse)(nil),              // 33: hero.supervisor.v1.StartActorsResponse
+	(*StopActorsRequest)(nil),                // 34: hero.supervisor.v1.StopActorsRequest
+	(*StopActorsResponse)(nil),               // 35: hero.supervisor.v1.StopActorsResponse
+	(*RestartActorsRequest)(nil),             // 36: hero.supervisor.v1.RestartActorsRequest
+	(*RestartActorsResponse)(nil),            // 37: hero.supervisor.v1.RestartActorsResponse
+	(*StreamActorLogsRequest)(nil),           // 38: hero.supervisor.v1.StreamActorLogsRequest
+	(*StreamActorLogsResponse)(nil),          // 39: hero.supervisor.v1.StreamActorLogsResponse
+	(*ListScriptTypesRequest)(nil),           // 40: hero.supervisor.v1.ListScriptTypesRequest
+	(*ListScriptTypesResponse)(nil),          // 41: hero.supervisor.v1.ListScriptTypesResponse
+	(*GetScriptTypeRequest)(nil),             // 42: hero.supervisor.v1.GetScriptTypeRequest
+	(*GetScriptTypeResponse)(nil),            // 43: hero.supervisor.v1.GetScriptTypeResponse
+	(*UpdateScriptTypeRequest)(nil),          // 44: hero.supervisor.v1.UpdateScriptTypeRequest
+	(*UpdateScriptTypeResponse)(nil),         // 45: hero.supervisor.v1.UpdateScriptTypeResponse
+	(*ScaleActorsRequest)(nil),               // 46: hero.supervisor.v1.ScaleActorsRequest
+	(*ScaleActorsResponse)(nil),              // 47: hero.supervisor.v1.ScaleActorsResponse
+	(*PauseQueueRequest)(nil),                // 48: hero.supervisor.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),               // 49: hero.supervisor.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),               // 50: hero.supervisor.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),              // 51: hero.supervisor.v1.ResumeQueueResponse
+	(*PurgeQueueRequest)(nil),                // 52: hero.supervisor.v1.PurgeQueueRequest
+	(*PurgeQueueResponse)(nil),               // 53: hero.supervisor.v1.PurgeQueueResponse
+	(*CreateQueueRequest)(nil),               // 54: hero.supervisor.v1.CreateQueueRequest
+	(*CreateQueueResponse)(nil),              // 55: hero.supervisor.v1.CreateQueueResponse
+	(*GetQueueRequest)(nil),                  // 56: hero.supervisor.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),                 // 57: hero.supervisor.v1.GetQueueResponse
+	(*ListQueuesRequest)(nil),                // 58: hero.supervisor.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),               // 59: hero.supervisor.v1.ListQueuesResponse
+	(*DeleteQueueRequest)(nil),               // 60: hero.supervisor.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),              // 61: hero.supervisor.v1.DeleteQueueResponse
+	(*CheckHealthRequest)(nil),               // 62: hero.supervisor.v1.CheckHealthRequest
+	(*CheckHealthResponse)(nil),              // 63: hero.supervisor.v1.CheckHealthResponse
+	(*WatchHealthRequest)(nil),               // 64: hero.supervisor.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),              // 65: hero.supervisor.v1.WatchHealthResponse
+	(*SubmitJobRequest)(nil),                 // 66: hero.supervisor.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),                // 67: hero.supervisor.v1.SubmitJobResponse
+	(*SubmitJobsRequest)(nil),                // 68: hero.supervisor.v1.SubmitJobsRequest
+	(*SubmitJobsResponse)(nil),               // 69: hero.supervisor.v1.SubmitJobsResponse
+	(*SubmitJobResult)(nil),                  // 70: hero.supervisor.v1.SubmitJobResult
+	(*RunJobRequest)(nil),                    // 71: hero.supervisor.v1.RunJobRequest
+	(*RunJobResponse)(nil),                   // 72: hero.supervisor.v1.RunJobResponse
+	(*AwaitJobRequest)(nil),                  // 73: hero.supervisor.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),                 // 74: hero.supervisor.v1.AwaitJobResponse
+	(*GetJobRequest)(nil),                    // 75: hero.supervisor.v1.GetJobRequest
+	(*GetJobResponse)(nil),                   // 76: hero.supervisor.v1.GetJobResponse
+	(*ListJobsRequest)(nil),                  // 77: hero.supervisor.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),                 // 78: hero.supervisor.v1.ListJobsResponse
+	(*CancelJobRequest)(nil),                 // 79: hero.supervisor.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),                // 80: hero.supervisor.v1.CancelJobResponse
+	(*ExplainJobRequest)(nil),                // 81: hero.supervisor.v1.ExplainJobRequest
+	(*ExplainJobResponse)(nil),               // 82: hero.supervisor.v1.ExplainJobResponse
+	(*UpdateJobRequest)(nil),                 // 83: hero.supervisor.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),                // 84: hero.supervisor.v1.UpdateJobResponse
+	(*RetryJobRequest)(nil),                  // 85: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),                 // 86: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),                 // 87: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),                // 88: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),                  // 89: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),                 // 90: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),                       // 91: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),               // 92: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),              // 93: hero.supervisor.v1.WatchEventsResponse
+	(*UsageUpdate)(nil),                      // 94: hero.supervisor.v1.UsageUpdate
+	(*SnapshotItem)(nil),                     // 95: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),                // 96: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),               // 97: hero.supervisor.v1.ListEventsResponse
+	(*ListIdentitiesRequest)(nil),            // 98: hero.supervisor.v1.ListIdentitiesRequest
+	(*ListIdentitiesResponse)(nil),           // 99: hero.supervisor.v1.ListIdentitiesResponse
+	(*ListAuditEntriesRequest)(nil),          // 100: hero.supervisor.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil),         // 101: hero.supervisor.v1.ListAuditEntriesResponse
+	nil,                                      // 102: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                                      // 103: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                                      // 104: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	(*ExplainJobResponse_StartEstimate)(nil), // 105: hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	nil,                                      // 106: hero.supervisor.v1.UsageUpdate.ActorsEntry
+	(*timestamppb.Timestamp)(nil),            // 107: google.protobuf.Timestamp
+	(*Dependency)(nil),                       // 108: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),              // 109: google.protobuf.Duration
+	(*ActorConfig)(nil),                      // 110: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                            // 111: hero.supervisor.v1.Actor
+	(ActorView)(0),                           // 112: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                          // 113: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                         // 114: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),            // 115: google.protobuf.FieldMask
+	(*ActorSelector)(nil),                    // 116: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),                     // 117: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                         // 118: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),                 // 119: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),               // 120: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                           // 121: hero.supervisor.v1.Job.State
+	(*Queue)(nil),                            // 122: hero.supervisor.v1.Queue
+	(*HealthReport)(nil),                     // 123: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),                      // 124: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                         // 125: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                          // 126: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                              // 127: hero.supervisor.v1.Job
+	(JobView)(0),                             // 128: hero.supervisor.v1.JobView
+	(*JobWait)(nil),                          // 129: hero.supervisor.v1.JobWait
+	(*JobStateChange)(nil),                   // 130: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),                      // 131: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                         // 132: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),                      // 133: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                            // 134: hero.supervisor.v1.Event
+	(*KnownIdentity)(nil),                    // 135: hero.supervisor.v1.KnownIdentity
+	(AuditEntry_Stage)(0),                    // 136: hero.supervisor.v1.AuditEntry.Stage
+	(*AuditEntry)(nil),                       // 137: hero.supervisor.v1.AuditEntry
+	(*ActorUsage)(nil),                       // 138: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	100, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	102, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	104, // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	107, // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
 	14,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	105, // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	108, // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
 	13,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
 	12,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
-	104, // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
-	104, // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
-	104, // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	107, // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
+	107, // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	107, // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
 	2,   // 11: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	106, // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	106, // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	106, // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	107, // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	106, // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	108, // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	109, // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	109, // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	109, // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	110, // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	109, // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	111, // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 18: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	109, // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	106, // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
-	108, // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	110, // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	111, // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	101, // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	109, // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	108, // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	107, // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	112, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	112, // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	109, // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
+	111, // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	114, // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	103, // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	112, // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	111, // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	110, // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	115, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,   // 29: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	106, // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	106, // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	108, // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	106, // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	108, // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	106, // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	108, // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	109, // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	109, // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	111, // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	109, // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	109, // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	111, // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 37: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	106, // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	106, // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	108, // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	109, // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	109, // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	111, // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 41: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	106, // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	106, // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	108, // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	109, // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	109, // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	111, // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 45: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	108, // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 47: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
 	6,   // 48: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	113, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	106, // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	116, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	109, // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 51: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	113, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	106, // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	106, // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	116, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	109, // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	109, // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 55: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	113, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	106, // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	106, // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	116, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	109, // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	109, // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 59: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	104, // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	114, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	115, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	116, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	110, // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	109, // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	116, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	110, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	117, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	112, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	116, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	110, // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	106, // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	106, // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	116, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	107, // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	117, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	118, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	119, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	113, // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	112, // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	119, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	113, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	120, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	115, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	119, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	113, // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	109, // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	109, // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	119, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
 	0,   // 75: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	110, // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	116, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	110, // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	116, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	110, // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	118, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	110, // 82: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	119, // 83: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	119, // 84: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	119, // 85: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
-	113, // 86: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	113, // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	119, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	113, // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	119, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	113, // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	121, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	113, // 82: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	122, // 83: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	122, // 84: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	122, // 85: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
+	116, // 86: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
 	4,   // 87: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	106, // 88: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	120, // 89: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	113, // 90: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	106, // 91: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	120, // 92: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	121, // 93: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	122, // 94: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	123, // 95: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	124, // 96: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	109, // 88: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	123, // 89: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	116, // 90: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	109, // 91: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	123, // 92: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	124, // 93: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	125, // 94: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	126, // 95: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	127, // 96: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
 	66,  // 97: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
 	70,  // 98: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	124, // 99: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	127, // 99: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
 	6,   // 100: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	123, // 101: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	106, // 102: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	126, // 101: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	109, // 102: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
 	5,   // 103: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	124, // 104: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	127, // 104: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
 	0,   // 105: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	106, // 106: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	124, // 107: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	109, // 106: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	127, // 107: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
 	0,   // 108: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	125, // 109: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	124, // 110: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	110, // 111: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	118, // 112: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	104, // 113: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	104, // 114: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	102, // 115: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	124, // 116: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	124, // 117: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	123, // 118: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	112, // 119: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	124, // 120: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
-	124, // 121: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	106, // 122: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	124, // 123: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	126, // 124: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	127, // 125: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	89,  // 126: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	122, // 127: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	115, // 128: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	128, // 129: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	110, // 130: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	129, // 131: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	106, // 132: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	93,  // 133: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	130, // 134: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	122, // 135: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	92,  // 136: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	103, // 137: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	108, // 138: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	116, // 139: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	124, // 140: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	128, // 141: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	110, // 142: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	129, // 143: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	104, // 144: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	104, // 145: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	130, // 146: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	131, // 147: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
-	132, // 148: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
-	104, // 149: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
-	104, // 150: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
-	133, // 151: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
-	134, // 152: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 153: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 154: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 155: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 156: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 157: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 158: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 159: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 160: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 161: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 162: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 163: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 164: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 165: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 166: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 167: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	42,  // 168: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	44,  // 169: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	46,  // 170: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	48,  // 171: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	50,  // 172: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	52,  // 173: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	54,  // 174: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
-	56,  // 175: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
-	58,  // 176: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
-	60,  // 177: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
-	62,  // 178: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	64,  // 179: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	66,  // 180: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	68,  // 181: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	71,  // 182: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	73,  // 183: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	75,  // 184: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	77,  // 185: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	79,  // 186: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	81,  // 187: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
-	83,  // 188: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	85,  // 189: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	87,  // 190: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	90,  // 191: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	94,  // 192: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	96,  // 193: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
-	98,  // 194: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
-	9,   // 195: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 196: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 197: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 198: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 199: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 200: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 201: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 202: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 203: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 204: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 205: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 206: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 207: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 208: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 209: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	43,  // 210: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	45,  // 211: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	47,  // 212: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	49,  // 213: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	51,  // 214: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	53,  // 215: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	55,  // 216: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
-	57,  // 217: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
-	59,  // 218: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
-	61,  // 219: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
-	63,  // 220: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	65,  // 221: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	67,  // 222: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	69,  // 223: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	72,  // 224: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	74,  // 225: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	76,  // 226: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	78,  // 227: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	80,  // 228: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	82,  // 229: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
-	84,  // 230: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	86,  // 231: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	88,  // 232: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	91,  // 233: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	95,  // 234: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	97,  // 235: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
-	99,  // 236: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
-	195, // [195:237] is the sub-list for method output_type
-	153, // [153:195] is the sub-list for method input_type
-	153, // [153:153] is the sub-list for extension type_name
-	153, // [153:153] is the sub-list for extension extendee
-	0,   // [0:153] is the sub-list for field type_name
+	128, // 109: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	127, // 110: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	113, // 111: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	121, // 112: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	107, // 113: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	107, // 114: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	104, // 115: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	127, // 116: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	127, // 117: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	127, // 118: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
+	129, // 119: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
+	105, // 120: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	126, // 121: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	115, // 122: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	127, // 123: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
+	127, // 124: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	109, // 125: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	127, // 126: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	130, // 127: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	131, // 128: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	91,  // 129: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	125, // 130: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	118, // 131: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	132, // 132: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	113, // 133: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	133, // 134: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	109, // 135: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	95,  // 136: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	134, // 137: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	125, // 138: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	94,  // 139: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	106, // 140: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	111, // 141: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	119, // 142: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	127, // 143: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	132, // 144: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	113, // 145: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	133, // 146: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	107, // 147: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	107, // 148: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	134, // 149: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	135, // 150: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
+	136, // 151: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
+	107, // 152: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
+	107, // 153: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
+	137, // 154: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
+	107, // 155: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
+	107, // 156: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
+	138, // 157: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 158: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 159: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 160: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 161: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 162: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 163: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 164: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 165: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 166: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 167: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 168: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 169: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 170: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 171: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 172: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	42,  // 173: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	44,  // 174: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	46,  // 175: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	48,  // 176: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	50,  // 177: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	52,  // 178: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	54,  // 179: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
+	56,  // 180: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
+	58,  // 181: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
+	60,  // 182: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
+	62,  // 183: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	64,  // 184: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	66,  // 185: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	68,  // 186: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	71,  // 187: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	73,  // 188: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	75,  // 189: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	77,  // 190: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	81,  // 191: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
+	79,  // 192: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	83,  // 193: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	85,  // 194: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	87,  // 195: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	89,  // 196: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	92,  // 197: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	96,  // 198: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	98,  // 199: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
+	100, // 200: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
+	9,   // 201: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 202: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 203: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 204: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 205: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 206: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 207: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 208: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 209: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 210: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 211: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 212: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 213: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 214: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 215: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	43,  // 216: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	45,  // 217: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	47,  // 218: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	49,  // 219: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	51,  // 220: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	53,  // 221: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	55,  // 222: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
+	57,  // 223: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
+	59,  // 224: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
+	61,  // 225: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
+	63,  // 226: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	65,  // 227: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	67,  // 228: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	69,  // 229: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	72,  // 230: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	74,  // 231: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	76,  // 232: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	78,  // 233: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	82,  // 234: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
+	80,  // 235: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	84,  // 236: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	86,  // 237: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	88,  // 238: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	90,  // 239: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	93,  // 240: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	97,  // 241: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	99,  // 242: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
+	101, // 243: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
+	201, // [201:244] is the sub-list for method output_type
+	158, // [158:201] is the sub-list for method input_type
+	158, // [158:158] is the sub-list for extension type_name
+	158, // [158:158] is the sub-list for extension extendee
+	0,   // [0:158] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -7824,22 +8056,23 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 		(*WatchEventsResponse_Usage)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -7850,7 +8083,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   98,
+			NumMessages:   101,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -52,6 +52,7 @@ const (
 	Supervisor_AwaitJob_FullMethodName         = "/hero.supervisor.v1.Supervisor/AwaitJob"
 	Supervisor_GetJob_FullMethodName           = "/hero.supervisor.v1.Supervisor/GetJob"
 	Supervisor_ListJobs_FullMethodName         = "/hero.supervisor.v1.Supervisor/ListJobs"
+	Supervisor_ExplainJob_FullMethodName       = "/hero.supervisor.v1.Supervisor/ExplainJob"
 	Supervisor_CancelJob_FullMethodName        = "/hero.supervisor.v1.Supervisor/CancelJob"
 	Supervisor_UpdateJob_FullMethodName        = "/hero.supervisor.v1.Supervisor/UpdateJob"
 	Supervisor_RetryJob_FullMethodName         = "/hero.supervisor.v1.Supervisor/RetryJob"
@@ -155,6 +156,8 @@ type SupervisorClient interface {
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*GetJobResponse, error)
 	// Lists jobs, the newest first.
 	ListJobs(ctx context.Context, in *ListJobsRequest, opts ...grpc.CallOption) (*ListJobsResponse, error)
+	// Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+	ExplainJob(ctx context.Context, in *ExplainJobRequest, opts ...grpc.CallOption) (*ExplainJobResponse, error)
 	// Cancels a waiting or a running job. The script of a running job is killed.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
 	// Changes a job that waits: its priority.
@@ -531,6 +534,16 @@ func (c *supervisorClient) ListJobs(ctx context.Context, in *ListJobsRequest, op
 	return out, nil
 }
 
+func (c *supervisorClient) ExplainJob(ctx context.Context, in *ExplainJobRequest, opts ...grpc.CallOption) (*ExplainJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainJobResponse)
+	err := c.cc.Invoke(ctx, Supervisor_ExplainJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *supervisorClient) CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CancelJobResponse)
@@ -731,6 +744,8 @@ type SupervisorServer interface {
 	GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error)
 	// Lists jobs, the newest first.
 	ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error)
+	// Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+	ExplainJob(context.Context, *ExplainJobRequest) (*ExplainJobResponse, error)
 	// Cancels a waiting or a running job. The script of a running job is killed.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
 	// Changes a job that waits: its priority.
@@ -857,6 +872,9 @@ func (UnimplementedSupervisorServer) GetJob(context.Context, *GetJobRequest) (*G
 }
 func (UnimplementedSupervisorServer) ListJobs(context.Context, *ListJobsRequest) (*ListJobsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListJobs not implemented")
+}
+func (UnimplementedSupervisorServer) ExplainJob(context.Context, *ExplainJobRequest) (*ExplainJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainJob not implemented")
 }
 func (UnimplementedSupervisorServer) CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelJob not implemented")
@@ -1486,6 +1504,24 @@ func _Supervisor_ListJobs_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Supervisor_ExplainJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SupervisorServer).ExplainJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Supervisor_ExplainJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SupervisorServer).ExplainJob(ctx, req.(*ExplainJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Supervisor_CancelJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CancelJobRequest)
 	if err := dec(in); err != nil {
@@ -1764,6 +1800,10 @@ var Supervisor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListJobs",
 			Handler:    _Supervisor_ListJobs_Handler,
+		},
+		{
+			MethodName: "ExplainJob",
+			Handler:    _Supervisor_ExplainJob_Handler,
 		},
 		{
 			MethodName: "CancelJob",

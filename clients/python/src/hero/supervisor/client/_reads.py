@@ -28,6 +28,7 @@ _READS = frozenset(
         "ListQueues",
         "AwaitJob",
         "GetJob",
+        "ExplainJob",
         "ListJobs",
         "ListEvents",
         "ListIdentities",

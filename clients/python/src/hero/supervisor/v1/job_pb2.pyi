@@ -535,19 +535,28 @@ class JobWait(google.protobuf.message.Message):
 
     REASON_FIELD_NUMBER: builtins.int
     MESSAGE_FIELD_NUMBER: builtins.int
+    UNTIL_FIELD_NUMBER: builtins.int
     reason: global___JobWait.Reason.ValueType
     """The kind of the reason."""
     message: builtins.str
     """One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
     of the actors.
     """
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+        REASON_RETRY_DELAY have it.
+        """
+
     def __init__(
         self,
         *,
         reason: global___JobWait.Reason.ValueType = ...,
         message: builtins.str = ...,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["message", b"message", "reason", b"reason", "until", b"until"]) -> None: ...
 
 global___JobWait = JobWait
 

@@ -2512,6 +2512,105 @@ class CancelJobResponse(google.protobuf.message.Message):
 global___CancelJobResponse = CancelJobResponse
 
 @typing.final
+class ExplainJobRequest(google.protobuf.message.Message):
+    """Request of ExplainJob."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: builtins.int
+    job_id: builtins.str
+    """Required. The id of the job."""
+    def __init__(
+        self,
+        *,
+        job_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["job_id", b"job_id"]) -> None: ...
+
+global___ExplainJobRequest = ExplainJobRequest
+
+@typing.final
+class ExplainJobResponse(google.protobuf.message.Message):
+    """Response of ExplainJob. It tells how things stand when it is made; it changes with each job that is submitted or ends."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class StartEstimate(google.protobuf.message.Message):
+        """The span of time in which a job is likely to start."""
+
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        EARLIEST_FIELD_NUMBER: builtins.int
+        LATEST_FIELD_NUMBER: builtins.int
+        ENDS_FIELD_NUMBER: builtins.int
+        ends: builtins.int
+        """The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
+        come.
+        """
+        @property
+        def earliest(self) -> google.protobuf.timestamp_pb2.Timestamp:
+            """The begin of the span."""
+
+        @property
+        def latest(self) -> google.protobuf.timestamp_pb2.Timestamp:
+            """The end of the span. Unset for a job whose time has not come: it waits for an actor after that time."""
+
+        def __init__(
+            self,
+            *,
+            earliest: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+            latest: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+            ends: builtins.int = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["earliest", b"earliest", "latest", b"latest"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["earliest", b"earliest", "ends", b"ends", "latest", b"latest"]) -> None: ...
+
+    JOB_FIELD_NUMBER: builtins.int
+    REASONS_FIELD_NUMBER: builtins.int
+    JOBS_AHEAD_FIELD_NUMBER: builtins.int
+    JOBS_AHEAD_ESTIMATED_FIELD_NUMBER: builtins.int
+    START_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    jobs_ahead: builtins.int
+    """The number of jobs that will be handed out before this one, as things stand. Later jobs of a higher priority, and
+    jobs that are tried again, come before it as well. Unset while the job does not wait for an actor.
+    """
+    jobs_ahead_estimated: builtins.bool
+    """True if jobs_ahead is an estimate. Within 200 jobs of either end of the queue it is exact."""
+    message: builtins.str
+    """One sentence for people, that says all of this."""
+    @property
+    def job(self) -> hero.supervisor.v1.job_pb2.Job:
+        """The job, without script and environment."""
+
+    @property
+    def reasons(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.job_pb2.JobWait]:
+        """Everything that holds the job, in the order of JobWait.Reason. Empty for a job that runs or has ended."""
+
+    @property
+    def start(self) -> global___ExplainJobResponse.StartEstimate:
+        """The time at which the job is likely to start, by the pace of the queue's last ends. Unset while something holds the
+        job that does not end by itself, such as a pause, and while fewer than four jobs of the queue have ended lately.
+        """
+
+    def __init__(
+        self,
+        *,
+        job: hero.supervisor.v1.job_pb2.Job | None = ...,
+        reasons: collections.abc.Iterable[hero.supervisor.v1.job_pb2.JobWait] | None = ...,
+        jobs_ahead: builtins.int | None = ...,
+        jobs_ahead_estimated: builtins.bool = ...,
+        start: global___ExplainJobResponse.StartEstimate | None = ...,
+        message: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_jobs_ahead", b"_jobs_ahead", "job", b"job", "jobs_ahead", b"jobs_ahead", "start", b"start"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_jobs_ahead", b"_jobs_ahead", "job", b"job", "jobs_ahead", b"jobs_ahead", "jobs_ahead_estimated", b"jobs_ahead_estimated", "message", b"message", "reasons", b"reasons", "start", b"start"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_jobs_ahead", b"_jobs_ahead"]) -> typing.Literal["jobs_ahead"] | None: ...
+
+global___ExplainJobResponse = ExplainJobResponse
+
+@typing.final
 class UpdateJobRequest(google.protobuf.message.Message):
     """Request of UpdateJob."""
 

@@ -218,6 +218,11 @@ class SupervisorStub(object):
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ExplainJob = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/ExplainJob',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ExplainJobRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ExplainJobResponse.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/hero.supervisor.v1.Supervisor/CancelJob',
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.CancelJobRequest.SerializeToString,
@@ -520,6 +525,13 @@ class SupervisorServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainJob(self, request, context):
+        """Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelJob(self, request, context):
         """Cancels a waiting or a running job. The script of a running job is killed.
         """
@@ -750,6 +762,11 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListJobsRequest.FromString,
                     response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'ExplainJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainJob,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ExplainJobRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ExplainJobResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -1707,6 +1724,33 @@ class Supervisor(object):
             '/hero.supervisor.v1.Supervisor/ListJobs',
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListJobsRequest.SerializeToString,
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/ExplainJob',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ExplainJobRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ExplainJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

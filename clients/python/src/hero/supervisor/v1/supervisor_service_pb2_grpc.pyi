@@ -242,6 +242,12 @@ class SupervisorStub:
     ]
     """Lists jobs, the newest first."""
 
+    ExplainJob: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ExplainJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ExplainJobResponse,
+    ]
+    """Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate."""
+
     CancelJob: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
         hero.supervisor.v1.supervisor_service_pb2.CancelJobResponse,
@@ -519,6 +525,12 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse,
     ]
     """Lists jobs, the newest first."""
+
+    ExplainJob: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ExplainJobRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ExplainJobResponse,
+    ]
+    """Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate."""
 
     CancelJob: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CancelJobRequest,
@@ -863,6 +875,14 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListJobsResponse]]:
         """Lists jobs, the newest first."""
+
+    @abc.abstractmethod
+    def ExplainJob(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.ExplainJobRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ExplainJobResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ExplainJobResponse]]:
+        """Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate."""
 
     @abc.abstractmethod
     def CancelJob(

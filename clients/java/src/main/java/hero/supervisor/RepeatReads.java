@@ -38,6 +38,7 @@ final class RepeatReads implements ClientInterceptor {
                     "ListQueues",
                     "AwaitJob",
                     "GetJob",
+                    "ExplainJob",
                     "ListJobs",
                     "ListEvents",
                     "ListIdentities",

@@ -150,43 +150,44 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "\n\007_result\"\207\001\n\010JobUsage\0224\n\010cpu_time\030\001 \001(\013" +
       "2\031.google.protobuf.DurationR\007cpuTime\022/\n\021" +
       "peak_memory_bytes\030\002 \001(\003H\000R\017peakMemoryByt" +
-      "es\210\001\001B\024\n\022_peak_memory_bytes\"\235\002\n\007JobWait\022" +
+      "es\210\001\001B\024\n\022_peak_memory_bytes\"\317\002\n\007JobWait\022" +
       ":\n\006reason\030\001 \001(\0162\".hero.supervisor.v1.Job" +
       "Wait.ReasonR\006reason\022\030\n\007message\030\002 \001(\tR\007me" +
-      "ssage\"\273\001\n\006Reason\022\026\n\022REASON_UNSPECIFIED\020\000" +
-      "\022\024\n\020REASON_SCHEDULED\020\001\022\026\n\022REASON_RETRY_D" +
-      "ELAY\020\002\022\027\n\023REASON_QUEUE_PAUSED\020\003\022\035\n\031REASO" +
-      "N_TARGET_NOT_RUNNING\020\004\022\033\n\027REASON_NO_RUNN" +
-      "ING_ACTOR\020\005\022\026\n\022REASON_ACTORS_BUSY\020\006\"\202\001\n\013" +
-      "JobProgress\022\035\n\007percent\030\001 \001(\001H\000R\007percent\210" +
-      "\001\001\022\030\n\007message\030\002 \001(\tR\007message\022.\n\004time\030\003 \001" +
-      "(\0132\032.google.protobuf.TimestampR\004timeB\n\n\010" +
-      "_percent\"\233\002\n\nJobAttempt\022\030\n\007attempt\030\001 \001(\005" +
-      "R\007attempt\022\031\n\010actor_id\030\002 \001(\tR\007actorId\0229\n\n" +
-      "start_time\030\003 \001(\0132\032.google.protobuf.Times" +
-      "tampR\tstartTime\0225\n\010end_time\030\004 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\007endTime\0222\n\005error\030" +
-      "\005 \001(\0132\034.hero.supervisor.v1.JobErrorR\005err" +
-      "or\0222\n\005usage\030\006 \001(\0132\034.hero.supervisor.v1.J" +
-      "obUsageR\005usage\"\212\004\n\010JobError\0225\n\004kind\030\001 \001(" +
-      "\0162!.hero.supervisor.v1.JobError.KindR\004ki" +
-      "nd\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004line\030\003 \001" +
-      "(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006column\210" +
-      "\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode\210\001\001\022\033\n\006" +
-      "signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_tail\030\007 " +
-      "\003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNSPECIFIE" +
-      "D\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIND_SCRIP" +
-      "T_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003\022\026\n\022KIN" +
-      "D_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_EXCEEDED" +
-      "\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025\n\021KIND_" +
-      "ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST\020\010\022\021\n\rK" +
-      "IND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_columnB\014\n\n_e" +
-      "xit_codeB\t\n\007_signal*J\n\007JobView\022\030\n\024JOB_VI" +
-      "EW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASIC\020\001\022\021\n\r" +
-      "JOB_VIEW_FULL\020\002Bw\n\022hero.supervisor.v1B\010J" +
-      "obProtoP\001ZUgithub.com/hero-supervisor/he" +
-      "ro-supervisor/clients/go/hero/supervisor" +
-      "/v1;supervisorv1b\006proto3"
+      "ssage\0220\n\005until\030\003 \001(\0132\032.google.protobuf.T" +
+      "imestampR\005until\"\273\001\n\006Reason\022\026\n\022REASON_UNS" +
+      "PECIFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001\022\026\n\022REAS" +
+      "ON_RETRY_DELAY\020\002\022\027\n\023REASON_QUEUE_PAUSED\020" +
+      "\003\022\035\n\031REASON_TARGET_NOT_RUNNING\020\004\022\033\n\027REAS" +
+      "ON_NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_ACTORS_B" +
+      "USY\020\006\"\202\001\n\013JobProgress\022\035\n\007percent\030\001 \001(\001H\000" +
+      "R\007percent\210\001\001\022\030\n\007message\030\002 \001(\tR\007message\022." +
+      "\n\004time\030\003 \001(\0132\032.google.protobuf.Timestamp" +
+      "R\004timeB\n\n\010_percent\"\233\002\n\nJobAttempt\022\030\n\007att" +
+      "empt\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\tR\007a" +
+      "ctorId\0229\n\nstart_time\030\003 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\tstartTime\0225\n\010end_time\030\004 " +
+      "\001(\0132\032.google.protobuf.TimestampR\007endTime" +
+      "\0222\n\005error\030\005 \001(\0132\034.hero.supervisor.v1.Job" +
+      "ErrorR\005error\0222\n\005usage\030\006 \001(\0132\034.hero.super" +
+      "visor.v1.JobUsageR\005usage\"\212\004\n\010JobError\0225\n" +
+      "\004kind\030\001 \001(\0162!.hero.supervisor.v1.JobErro" +
+      "r.KindR\004kind\022\030\n\007message\030\002 \001(\tR\007message\022\027" +
+      "\n\004line\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H" +
+      "\001R\006column\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitC" +
+      "ode\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010l" +
+      "og_tail\030\007 \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_" +
+      "UNSPECIFIED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023" +
+      "KIND_SCRIPT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOU" +
+      "T\020\003\022\026\n\022KIND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMI" +
+      "T_EXCEEDED\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020" +
+      "\006\022\025\n\021KIND_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_L" +
+      "OST\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_co" +
+      "lumnB\014\n\n_exit_codeB\t\n\007_signal*J\n\007JobView" +
+      "\022\030\n\024JOB_VIEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_B" +
+      "ASIC\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw\n\022hero.superv" +
+      "isor.v1B\010JobProtoP\001ZUgithub.com/hero-sup" +
+      "ervisor/hero-supervisor/clients/go/hero/" +
+      "supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -236,7 +237,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_JobWait_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobWait_descriptor,
-        new java.lang.String[] { "Reason", "Message", });
+        new java.lang.String[] { "Reason", "Message", "Until", });
     internal_static_hero_supervisor_v1_JobProgress_descriptor =
       getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_JobProgress_fieldAccessorTable = new

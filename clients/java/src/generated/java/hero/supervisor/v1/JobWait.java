@@ -271,6 +271,7 @@ private static final long serialVersionUID = 0L;
     // @@protoc_insertion_point(enum_scope:hero.supervisor.v1.JobWait.Reason)
   }
 
+  private int bitField0_;
   public static final int REASON_FIELD_NUMBER = 1;
   private int reason_ = 0;
   /**
@@ -346,6 +347,47 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int UNTIL_FIELD_NUMBER = 3;
+  private com.google.protobuf.Timestamp until_;
+  /**
+   * <pre>
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+   * REASON_RETRY_DELAY have it.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+   * @return Whether the until field is set.
+   */
+  @java.lang.Override
+  public boolean hasUntil() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+   * REASON_RETRY_DELAY have it.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+   * @return The until.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getUntil() {
+    return until_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : until_;
+  }
+  /**
+   * <pre>
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+   * REASON_RETRY_DELAY have it.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getUntilOrBuilder() {
+    return until_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : until_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -366,6 +408,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(message_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, message_);
     }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(3, getUntil());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -381,6 +426,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(message_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, message_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(3, getUntil());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -400,6 +449,11 @@ private static final long serialVersionUID = 0L;
     if (reason_ != other.reason_) return false;
     if (!getMessage()
         .equals(other.getMessage())) return false;
+    if (hasUntil() != other.hasUntil()) return false;
+    if (hasUntil()) {
+      if (!getUntil()
+          .equals(other.getUntil())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -415,6 +469,10 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + reason_;
     hash = (37 * hash) + MESSAGE_FIELD_NUMBER;
     hash = (53 * hash) + getMessage().hashCode();
+    if (hasUntil()) {
+      hash = (37 * hash) + UNTIL_FIELD_NUMBER;
+      hash = (53 * hash) + getUntil().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -538,13 +596,19 @@ private static final long serialVersionUID = 0L;
 
     // Construct using hero.supervisor.v1.JobWait.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetUntilFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -552,6 +616,11 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       reason_ = 0;
       message_ = "";
+      until_ = null;
+      if (untilBuilder_ != null) {
+        untilBuilder_.dispose();
+        untilBuilder_ = null;
+      }
       return this;
     }
 
@@ -591,6 +660,14 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.message_ = message_;
       }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.until_ = untilBuilder_ == null
+            ? until_
+            : untilBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -612,6 +689,9 @@ private static final long serialVersionUID = 0L;
         message_ = other.message_;
         bitField0_ |= 0x00000002;
         onChanged();
+      }
+      if (other.hasUntil()) {
+        mergeUntil(other.getUntil());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -649,6 +729,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 26: {
+              input.readMessage(
+                  internalGetUntilFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -832,6 +919,172 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000002;
       onChanged();
       return this;
+    }
+
+    private com.google.protobuf.Timestamp until_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> untilBuilder_;
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     * @return Whether the until field is set.
+     */
+    public boolean hasUntil() {
+      return ((bitField0_ & 0x00000004) != 0);
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     * @return The until.
+     */
+    public com.google.protobuf.Timestamp getUntil() {
+      if (untilBuilder_ == null) {
+        return until_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : until_;
+      } else {
+        return untilBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    public Builder setUntil(com.google.protobuf.Timestamp value) {
+      if (untilBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        until_ = value;
+      } else {
+        untilBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    public Builder setUntil(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (untilBuilder_ == null) {
+        until_ = builderForValue.build();
+      } else {
+        untilBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    public Builder mergeUntil(com.google.protobuf.Timestamp value) {
+      if (untilBuilder_ == null) {
+        if (((bitField0_ & 0x00000004) != 0) &&
+          until_ != null &&
+          until_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getUntilBuilder().mergeFrom(value);
+        } else {
+          until_ = value;
+        }
+      } else {
+        untilBuilder_.mergeFrom(value);
+      }
+      if (until_ != null) {
+        bitField0_ |= 0x00000004;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    public Builder clearUntil() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      until_ = null;
+      if (untilBuilder_ != null) {
+        untilBuilder_.dispose();
+        untilBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getUntilBuilder() {
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return internalGetUntilFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getUntilOrBuilder() {
+      if (untilBuilder_ != null) {
+        return untilBuilder_.getMessageOrBuilder();
+      } else {
+        return until_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : until_;
+      }
+    }
+    /**
+     * <pre>
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+     * REASON_RETRY_DELAY have it.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetUntilFieldBuilder() {
+      if (untilBuilder_ == null) {
+        untilBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getUntil(),
+                getParentForChildren(),
+                isClean());
+        until_ = null;
+      }
+      return untilBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.JobWait)

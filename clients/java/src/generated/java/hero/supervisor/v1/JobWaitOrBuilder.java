@@ -50,4 +50,34 @@ public interface JobWaitOrBuilder extends
    */
   com.google.protobuf.ByteString
       getMessageBytes();
+
+  /**
+   * <pre>
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+   * REASON_RETRY_DELAY have it.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+   * @return Whether the until field is set.
+   */
+  boolean hasUntil();
+  /**
+   * <pre>
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+   * REASON_RETRY_DELAY have it.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+   * @return The until.
+   */
+  com.google.protobuf.Timestamp getUntil();
+  /**
+   * <pre>
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
+   * REASON_RETRY_DELAY have it.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getUntilOrBuilder();
 }

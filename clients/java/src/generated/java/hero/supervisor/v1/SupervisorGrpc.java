@@ -1050,6 +1050,37 @@ public final class SupervisorGrpc {
     return getListJobsMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ExplainJobRequest,
+      hero.supervisor.v1.ExplainJobResponse> getExplainJobMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ExplainJob",
+      requestType = hero.supervisor.v1.ExplainJobRequest.class,
+      responseType = hero.supervisor.v1.ExplainJobResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ExplainJobRequest,
+      hero.supervisor.v1.ExplainJobResponse> getExplainJobMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ExplainJobRequest, hero.supervisor.v1.ExplainJobResponse> getExplainJobMethod;
+    if ((getExplainJobMethod = SupervisorGrpc.getExplainJobMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getExplainJobMethod = SupervisorGrpc.getExplainJobMethod) == null) {
+          SupervisorGrpc.getExplainJobMethod = getExplainJobMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ExplainJobRequest, hero.supervisor.v1.ExplainJobResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ExplainJob"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ExplainJobRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ExplainJobResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ExplainJob"))
+              .build();
+        }
+      }
+    }
+    return getExplainJobMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.CancelJobRequest,
       hero.supervisor.v1.CancelJobResponse> getCancelJobMethod;
 
@@ -1741,6 +1772,16 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+     * </pre>
+     */
+    default void explainJob(hero.supervisor.v1.ExplainJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ExplainJobResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getExplainJobMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
@@ -2254,6 +2295,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+     * </pre>
+     */
+    public void explainJob(hero.supervisor.v1.ExplainJobRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ExplainJobResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getExplainJobMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
@@ -2721,6 +2773,16 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+     * </pre>
+     */
+    public hero.supervisor.v1.ExplainJobResponse explainJob(hero.supervisor.v1.ExplainJobRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getExplainJobMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
@@ -3177,6 +3239,16 @@ public final class SupervisorGrpc {
     public hero.supervisor.v1.ListJobsResponse listJobs(hero.supervisor.v1.ListJobsRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getListJobsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+     * </pre>
+     */
+    public hero.supervisor.v1.ExplainJobResponse explainJob(hero.supervisor.v1.ExplainJobRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getExplainJobMethod(), getCallOptions(), request);
     }
 
     /**
@@ -3648,6 +3720,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Explains why a job does not run, and when it may: everything that holds it, its position, and an estimate.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ExplainJobResponse> explainJob(
+        hero.supervisor.v1.ExplainJobRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getExplainJobMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Cancels a waiting or a running job. The script of a running job is killed.
      * </pre>
      */
@@ -3757,15 +3840,16 @@ public final class SupervisorGrpc {
   private static final int METHODID_AWAIT_JOB = 30;
   private static final int METHODID_GET_JOB = 31;
   private static final int METHODID_LIST_JOBS = 32;
-  private static final int METHODID_CANCEL_JOB = 33;
-  private static final int METHODID_UPDATE_JOB = 34;
-  private static final int METHODID_RETRY_JOB = 35;
-  private static final int METHODID_DELETE_JOB = 36;
-  private static final int METHODID_WATCH_JOB = 37;
-  private static final int METHODID_WATCH_EVENTS = 38;
-  private static final int METHODID_LIST_EVENTS = 39;
-  private static final int METHODID_LIST_IDENTITIES = 40;
-  private static final int METHODID_LIST_AUDIT_ENTRIES = 41;
+  private static final int METHODID_EXPLAIN_JOB = 33;
+  private static final int METHODID_CANCEL_JOB = 34;
+  private static final int METHODID_UPDATE_JOB = 35;
+  private static final int METHODID_RETRY_JOB = 36;
+  private static final int METHODID_DELETE_JOB = 37;
+  private static final int METHODID_WATCH_JOB = 38;
+  private static final int METHODID_WATCH_EVENTS = 39;
+  private static final int METHODID_LIST_EVENTS = 40;
+  private static final int METHODID_LIST_IDENTITIES = 41;
+  private static final int METHODID_LIST_AUDIT_ENTRIES = 42;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -3915,6 +3999,10 @@ public final class SupervisorGrpc {
         case METHODID_LIST_JOBS:
           serviceImpl.listJobs((hero.supervisor.v1.ListJobsRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListJobsResponse>) responseObserver);
+          break;
+        case METHODID_EXPLAIN_JOB:
+          serviceImpl.explainJob((hero.supervisor.v1.ExplainJobRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ExplainJobResponse>) responseObserver);
           break;
         case METHODID_CANCEL_JOB:
           serviceImpl.cancelJob((hero.supervisor.v1.CancelJobRequest) request,
@@ -4202,6 +4290,13 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.ListJobsResponse>(
                 service, METHODID_LIST_JOBS)))
         .addMethod(
+          getExplainJobMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ExplainJobRequest,
+              hero.supervisor.v1.ExplainJobResponse>(
+                service, METHODID_EXPLAIN_JOB)))
+        .addMethod(
           getCancelJobMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
             new MethodHandlers<
@@ -4345,6 +4440,7 @@ public final class SupervisorGrpc {
               .addMethod(getAwaitJobMethod())
               .addMethod(getGetJobMethod())
               .addMethod(getListJobsMethod())
+              .addMethod(getExplainJobMethod())
               .addMethod(getCancelJobMethod())
               .addMethod(getUpdateJobMethod())
               .addMethod(getRetryJobMethod())

@@ -417,6 +417,21 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ExplainJobRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ExplainJobResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -855,210 +870,225 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "st\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(" +
       "\tR\006reason\"X\n\021CancelJobResponse\022)\n\003job\030\001 " +
       "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007cha" +
-      "nged\030\002 \001(\010R\007changed\"\225\001\n\020UpdateJobRequest" +
-      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.h" +
-      "ero.supervisor.v1.JobSpecR\003job\022;\n\013update" +
-      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
-      "\nupdateMask\"X\n\021UpdateJobResponse\022)\n\003job\030" +
-      "\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007c" +
-      "hanged\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobReques" +
-      "t\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_attemp" +
-      "ts\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000" +
-      "R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestI" +
-      "dB\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003job\030\001" +
-      " \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014de" +
-      "duplicated\030\002 \001(\010R\014deduplicated\"N\n\020Delete" +
-      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rall" +
-      "ow_missing\030\002 \001(\010R\014allowMissing\"-\n\021Delete" +
-      "JobResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001" +
-      "\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
-      "\022!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014r" +
-      "esume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartb" +
-      "eat_interval\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\021heartbeatInterval\"\346\002\n\020WatchJobRes" +
-      "ponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001" +
-      "(\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014st" +
-      "ate_change\030\003 \001(\0132\".hero.supervisor.v1.Jo" +
-      "bStateChangeH\000R\013stateChange\022=\n\010progress\030" +
-      "\004 \001(\0132\037.hero.supervisor.v1.JobProgressH\000" +
-      "R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.s" +
-      "upervisor.v1.LogEntriesH\000R\nlogEntries\022:\n" +
-      "\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1.Boo" +
-      "kmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\022" +
-      "6\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Lo" +
-      "gEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014" +
-      "droppedCount\"\201\004\n\022WatchEventsRequest\0227\n\006t" +
-      "opics\030\001 \003(\0162\037.hero.supervisor.v1.Event.T" +
-      "opicR\006topics\022A\n\014script_types\030\002 \003(\0162\036.her" +
-      "o.supervisor.v1.ScriptTypeR\013scriptTypes\022" +
-      "\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030" +
-      "\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010caller" +
-      "Id\022E\n\014min_severity\030\006 \001(\0162\".hero.supervis" +
-      "or.v1.Event.SeverityR\013minSeverity\022.\n\020inc" +
-      "lude_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001" +
-      "\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022" +
-      "heartbeat_interval\030\t \001(\0132\031.google.protob" +
-      "uf.DurationR\021heartbeatInterval\022#\n\rinclud" +
-      "e_usage\030\n \001(\010R\014includeUsageB\023\n\021_include_" +
-      "snapshot\"\246\002\n\023WatchEventsResponse\022\026\n\006curs" +
-      "or\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132" +
-      " .hero.supervisor.v1.SnapshotItemH\000R\014sna" +
-      "pshotItem\0221\n\005event\030\003 \001(\0132\031.hero.supervis" +
-      "or.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034" +
-      ".hero.supervisor.v1.BookmarkH\000R\010bookmark" +
-      "\0227\n\005usage\030\005 \001(\0132\037.hero.supervisor.v1.Usa" +
-      "geUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdat" +
-      "e\022C\n\006actors\030\001 \003(\0132+.hero.supervisor.v1.U" +
-      "sageUpdate.ActorsEntryR\006actors\032Y\n\013Actors" +
-      "Entry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036" +
-      ".hero.supervisor.v1.ActorUsageR\005value:\0028" +
-      "\001\"\277\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero" +
-      ".supervisor.v1.ActorH\000R\005actor\022G\n\013script_" +
-      "type\030\002 \001(\0132$.hero.supervisor.v1.ScriptTy" +
-      "peStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.he" +
-      "ro.supervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021" +
-      "ListEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero" +
-      ".supervisor.v1.Event.TopicR\006topics\022A\n\014sc" +
-      "ript_types\030\002 \003(\0162\036.hero.supervisor.v1.Sc" +
-      "riptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\t" +
-      "R\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tc" +
-      "aller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity" +
-      "\030\006 \001(\0162\".hero.supervisor.v1.Event.Severi" +
-      "tyR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.go",
-      "ogle.protobuf.TimestampR\ttimeAfter\022;\n\013ti" +
-      "me_before\030\010 \001(\0132\032.google.protobuf.Timest" +
-      "ampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010page" +
-      "Size\022\035\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022L" +
-      "istEventsResponse\0221\n\006events\030\001 \003(\0132\031.hero" +
-      ".supervisor.v1.EventR\006events\022&\n\017next_pag" +
-      "e_token\030\002 \001(\tR\rnextPageToken\"S\n\025ListIden" +
-      "titiesRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSi" +
-      "ze\022\035\n\npage_token\030\002 \001(\tR\tpageToken\"\274\001\n\026Li" +
-      "stIdentitiesResponse\022A\n\nidentities\030\001 \003(\013" +
-      "2!.hero.supervisor.v1.KnownIdentityR\nide" +
-      "ntities\022&\n\017next_page_token\030\002 \001(\tR\rnextPa" +
-      "geToken\0227\n\027authentication_required\030\003 \001(\010" +
-      "R\026authenticationRequired\"\206\003\n\027ListAuditEn" +
-      "triesRequest\022\032\n\010identity\030\001 \001(\tR\010identity" +
-      "\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006targ" +
-      "et\022\022\n\004code\030\004 \001(\tR\004code\022!\n\014refused_only\030\005" +
-      " \001(\010R\013refusedOnly\022:\n\005stage\030\006 \001(\0162$.hero." +
-      "supervisor.v1.AuditEntry.StageR\005stage\0229\n" +
-      "\ntime_after\030\007 \001(\0132\032.google.protobuf.Time" +
-      "stampR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032." +
-      "google.protobuf.TimestampR\ntimeBefore\022\033\n" +
-      "\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_token" +
-      "\030\n \001(\tR\tpageToken\"\235\001\n\030ListAuditEntriesRe" +
-      "sponse\0228\n\007entries\030\001 \003(\0132\036.hero.superviso" +
-      "r.v1.AuditEntryR\007entries\022&\n\017next_page_to" +
-      "ken\030\002 \001(\tR\rnextPageToken\022\037\n\013log_enabled\030" +
-      "\003 \001(\010R\nlogEnabled*^\n\013WaitOutcome\022\034\n\030WAIT" +
-      "_OUTCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_D" +
-      "ONE\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\252\037\n\nSu" +
-      "pervisor\022d\n\rGetServerInfo\022(.hero.supervi" +
-      "sor.v1.GetServerInfoRequest\032).hero.super" +
-      "visor.v1.GetServerInfoResponse\022j\n\017Create" +
-      "LoginCode\022*.hero.supervisor.v1.CreateLog" +
-      "inCodeRequest\032+.hero.supervisor.v1.Creat" +
-      "eLoginCodeResponse\022^\n\013CreateActor\022&.hero" +
-      ".supervisor.v1.CreateActorRequest\032\'.hero" +
-      ".supervisor.v1.CreateActorResponse\022U\n\010Ge" +
-      "tActor\022#.hero.supervisor.v1.GetActorRequ" +
-      "est\032$.hero.supervisor.v1.GetActorRespons" +
-      "e\022[\n\nListActors\022%.hero.supervisor.v1.Lis" +
-      "tActorsRequest\032&.hero.supervisor.v1.List" +
-      "ActorsResponse\022^\n\013UpdateActor\022&.hero.sup" +
-      "ervisor.v1.UpdateActorRequest\032\'.hero.sup" +
-      "ervisor.v1.UpdateActorResponse\022^\n\013Delete" +
-      "Actor\022&.hero.supervisor.v1.DeleteActorRe" +
-      "quest\032\'.hero.supervisor.v1.DeleteActorRe" +
-      "sponse\022[\n\nStartActor\022%.hero.supervisor.v" +
-      "1.StartActorRequest\032&.hero.supervisor.v1" +
-      ".StartActorResponse\022X\n\tStopActor\022$.hero." +
-      "supervisor.v1.StopActorRequest\032%.hero.su" +
-      "pervisor.v1.StopActorResponse\022a\n\014Restart" +
-      "Actor\022\'.hero.supervisor.v1.RestartActorR" +
-      "equest\032(.hero.supervisor.v1.RestartActor" +
-      "Response\022^\n\013StartActors\022&.hero.superviso" +
-      "r.v1.StartActorsRequest\032\'.hero.superviso" +
-      "r.v1.StartActorsResponse\022[\n\nStopActors\022%" +
-      ".hero.supervisor.v1.StopActorsRequest\032&." +
-      "hero.supervisor.v1.StopActorsResponse\022d\n" +
-      "\rRestartActors\022(.hero.supervisor.v1.Rest" +
-      "artActorsRequest\032).hero.supervisor.v1.Re" +
-      "startActorsResponse\022l\n\017StreamActorLogs\022*" +
-      ".hero.supervisor.v1.StreamActorLogsReque" +
-      "st\032+.hero.supervisor.v1.StreamActorLogsR" +
-      "esponse0\001\022j\n\017ListScriptTypes\022*.hero.supe" +
-      "rvisor.v1.ListScriptTypesRequest\032+.hero." +
-      "supervisor.v1.ListScriptTypesResponse\022d\n" +
-      "\rGetScriptType\022(.hero.supervisor.v1.GetS" +
-      "criptTypeRequest\032).hero.supervisor.v1.Ge" +
-      "tScriptTypeResponse\022m\n\020UpdateScriptType\022" +
-      "+.hero.supervisor.v1.UpdateScriptTypeReq" +
-      "uest\032,.hero.supervisor.v1.UpdateScriptTy" +
-      "peResponse\022^\n\013ScaleActors\022&.hero.supervi" +
-      "sor.v1.ScaleActorsRequest\032\'.hero.supervi" +
-      "sor.v1.ScaleActorsResponse\022[\n\nPauseQueue" +
-      "\022%.hero.supervisor.v1.PauseQueueRequest\032" +
-      "&.hero.supervisor.v1.PauseQueueResponse\022" +
-      "^\n\013ResumeQueue\022&.hero.supervisor.v1.Resu" +
-      "meQueueRequest\032\'.hero.supervisor.v1.Resu" +
-      "meQueueResponse\022[\n\nPurgeQueue\022%.hero.sup" +
-      "ervisor.v1.PurgeQueueRequest\032&.hero.supe" +
-      "rvisor.v1.PurgeQueueResponse\022^\n\013CreateQu" +
-      "eue\022&.hero.supervisor.v1.CreateQueueRequ" +
-      "est\032\'.hero.supervisor.v1.CreateQueueResp" +
-      "onse\022U\n\010GetQueue\022#.hero.supervisor.v1.Ge" +
-      "tQueueRequest\032$.hero.supervisor.v1.GetQu" +
-      "eueResponse\022[\n\nListQueues\022%.hero.supervi" +
-      "sor.v1.ListQueuesRequest\032&.hero.supervis" +
-      "or.v1.ListQueuesResponse\022^\n\013DeleteQueue\022" +
-      "&.hero.supervisor.v1.DeleteQueueRequest\032" +
-      "\'.hero.supervisor.v1.DeleteQueueResponse" +
-      "\022^\n\013CheckHealth\022&.hero.supervisor.v1.Che" +
-      "ckHealthRequest\032\'.hero.supervisor.v1.Che" +
-      "ckHealthResponse\022`\n\013WatchHealth\022&.hero.s" +
-      "upervisor.v1.WatchHealthRequest\032\'.hero.s" +
-      "upervisor.v1.WatchHealthResponse0\001\022X\n\tSu" +
-      "bmitJob\022$.hero.supervisor.v1.SubmitJobRe" +
-      "quest\032%.hero.supervisor.v1.SubmitJobResp" +
-      "onse\022[\n\nSubmitJobs\022%.hero.supervisor.v1." +
-      "SubmitJobsRequest\032&.hero.supervisor.v1.S" +
-      "ubmitJobsResponse\022O\n\006RunJob\022!.hero.super" +
-      "visor.v1.RunJobRequest\032\".hero.supervisor" +
-      ".v1.RunJobResponse\022U\n\010AwaitJob\022#.hero.su" +
-      "pervisor.v1.AwaitJobRequest\032$.hero.super" +
-      "visor.v1.AwaitJobResponse\022O\n\006GetJob\022!.he" +
-      "ro.supervisor.v1.GetJobRequest\032\".hero.su" +
-      "pervisor.v1.GetJobResponse\022U\n\010ListJobs\022#" +
-      ".hero.supervisor.v1.ListJobsRequest\032$.he" +
-      "ro.supervisor.v1.ListJobsResponse\022X\n\tCan" +
-      "celJob\022$.hero.supervisor.v1.CancelJobReq" +
-      "uest\032%.hero.supervisor.v1.CancelJobRespo" +
-      "nse\022X\n\tUpdateJob\022$.hero.supervisor.v1.Up" +
-      "dateJobRequest\032%.hero.supervisor.v1.Upda" +
-      "teJobResponse\022U\n\010RetryJob\022#.hero.supervi" +
-      "sor.v1.RetryJobRequest\032$.hero.supervisor" +
-      ".v1.RetryJobResponse\022X\n\tDeleteJob\022$.hero" +
-      ".supervisor.v1.DeleteJobRequest\032%.hero.s" +
-      "upervisor.v1.DeleteJobResponse\022W\n\010WatchJ" +
-      "ob\022#.hero.supervisor.v1.WatchJobRequest\032" +
-      "$.hero.supervisor.v1.WatchJobResponse0\001\022" +
-      "`\n\013WatchEvents\022&.hero.supervisor.v1.Watc" +
-      "hEventsRequest\032\'.hero.supervisor.v1.Watc" +
-      "hEventsResponse0\001\022[\n\nListEvents\022%.hero.s" +
-      "upervisor.v1.ListEventsRequest\032&.hero.su" +
-      "pervisor.v1.ListEventsResponse\022g\n\016ListId" +
-      "entities\022).hero.supervisor.v1.ListIdenti" +
-      "tiesRequest\032*.hero.supervisor.v1.ListIde" +
-      "ntitiesResponse\022m\n\020ListAuditEntries\022+.he" +
-      "ro.supervisor.v1.ListAuditEntriesRequest" +
-      "\032,.hero.supervisor.v1.ListAuditEntriesRe" +
-      "sponseB\205\001\n\022hero.supervisor.v1B\026Superviso" +
-      "rServiceProtoP\001ZUgithub.com/hero-supervi" +
-      "sor/hero-supervisor/clients/go/hero/supe" +
-      "rvisor/v1;supervisorv1b\006proto3"
+      "nged\030\002 \001(\010R\007changed\"*\n\021ExplainJobRequest" +
+      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022ExplainJobRe" +
+      "sponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
+      ".JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.hero.superv" +
+      "isor.v1.JobWaitR\007reasons\022\"\n\njobs_ahead\030\003" +
+      " \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_ahead_estim" +
+      "ated\030\004 \001(\010R\022jobsAheadEstimated\022J\n\005start\030" +
+      "\005 \001(\01324.hero.supervisor.v1.ExplainJobRes" +
+      "ponse.StartEstimateR\005start\022\030\n\007message\030\006 " +
+      "\001(\tR\007message\032\217\001\n\rStartEstimate\0226\n\010earlie" +
+      "st\030\001 \001(\0132\032.google.protobuf.TimestampR\010ea" +
+      "rliest\0222\n\006latest\030\002 \001(\0132\032.google.protobuf" +
+      ".TimestampR\006latest\022\022\n\004ends\030\003 \001(\rR\004endsB\r" +
+      "\n\013_jobs_ahead\"\225\001\n\020UpdateJobRequest\022\025\n\006jo" +
+      "b_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.su" +
+      "pervisor.v1.JobSpecR\003job\022;\n\013update_mask\030" +
+      "\003 \001(\0132\032.google.protobuf.FieldMaskR\nupdat" +
+      "eMask\"X\n\021UpdateJobResponse\022)\n\003job\030\001 \001(\0132" +
+      "\027.hero.supervisor.v1.JobR\003job\022\030\n\007changed" +
+      "\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRequest\022\025\n\006j" +
+      "ob_id\030\001 \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001" +
+      "(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000R\005inpu" +
+      "t\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestIdB\010\n\006_" +
+      "input\"a\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027" +
+      ".hero.supervisor.v1.JobR\003job\022\"\n\014deduplic" +
+      "ated\030\002 \001(\010R\014deduplicated\"N\n\020DeleteJobReq" +
+      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_mis" +
+      "sing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJobRes" +
+      "ponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017Watc" +
+      "hJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014in" +
+      "clude_logs\030\002 \001(\010R\013includeLogs\022!\n\014resume_" +
+      "after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_in" +
+      "terval\030\004 \001(\0132\031.google.protobuf.DurationR" +
+      "\021heartbeatInterval\"\346\002\n\020WatchJobResponse\022" +
+      "\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.h" +
+      "ero.supervisor.v1.JobH\000R\003job\022G\n\014state_ch" +
+      "ange\030\003 \001(\0132\".hero.supervisor.v1.JobState" +
+      "ChangeH\000R\013stateChange\022=\n\010progress\030\004 \001(\0132" +
+      "\037.hero.supervisor.v1.JobProgressH\000R\010prog" +
+      "ress\022A\n\013log_entries\030\005 \001(\0132\036.hero.supervi" +
+      "sor.v1.LogEntriesH\000R\nlogEntries\022:\n\010bookm" +
+      "ark\030\006 \001(\0132\034.hero.supervisor.v1.BookmarkH" +
+      "\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n\007ent" +
+      "ries\030\001 \003(\0132\034.hero.supervisor.v1.LogEntry" +
+      "R\007entries\022#\n\rdropped_count\030\002 \001(\005R\014droppe" +
+      "dCount\"\201\004\n\022WatchEventsRequest\0227\n\006topics\030" +
+      "\001 \003(\0162\037.hero.supervisor.v1.Event.TopicR\006" +
+      "topics\022A\n\014script_types\030\002 \003(\0162\036.hero.supe" +
+      "rvisor.v1.ScriptTypeR\013scriptTypes\022\033\n\tact" +
+      "or_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR" +
+      "\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014" +
+      "min_severity\030\006 \001(\0162\".hero.supervisor.v1." +
+      "Event.SeverityR\013minSeverity\022.\n\020include_s" +
+      "napshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014r" +
+      "esume_after\030\010 \001(\tR\013resumeAfter\022H\n\022heartb" +
+      "eat_interval\030\t \001(\0132\031.google.protobuf.Dur" +
+      "ationR\021heartbeatInterval\022#\n\rinclude_usag" +
+      "e\030\n \001(\010R\014includeUsageB\023\n\021_include_snapsh" +
+      "ot\"\246\002\n\023WatchEventsResponse\022\026\n\006cursor\030\001 \001" +
+      "(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero" +
+      ".supervisor.v1.SnapshotItemH\000R\014snapshotI" +
+      "tem\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v1." +
+      "EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero." +
+      "supervisor.v1.BookmarkH\000R\010bookmark\0227\n\005us" +
+      "age\030\005 \001(\0132\037.hero.supervisor.v1.UsageUpda" +
+      "teH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006a" +
+      "ctors\030\001 \003(\0132+.hero.supervisor.v1.UsageUp" +
+      "date.ActorsEntryR\006actors\032Y\n\013ActorsEntry\022" +
+      "\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero." +
+      "supervisor.v1.ActorUsageR\005value:\0028\001\"\277\001\n\014",
+      "SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.super" +
+      "visor.v1.ActorH\000R\005actor\022G\n\013script_type\030\002" +
+      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
+      "usH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEv" +
+      "entsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.super" +
+      "visor.v1.Event.TopicR\006topics\022A\n\014script_t" +
+      "ypes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
+      "peR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010acto" +
+      "rIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_" +
+      "id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\016" +
+      "2\".hero.supervisor.v1.Event.SeverityR\013mi" +
+      "nSeverity\0229\n\ntime_after\030\007 \001(\0132\032.google.p" +
+      "rotobuf.TimestampR\ttimeAfter\022;\n\013time_bef" +
+      "ore\030\010 \001(\0132\032.google.protobuf.TimestampR\nt" +
+      "imeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035" +
+      "\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022ListEve" +
+      "ntsResponse\0221\n\006events\030\001 \003(\0132\031.hero.super" +
+      "visor.v1.EventR\006events\022&\n\017next_page_toke" +
+      "n\030\002 \001(\tR\rnextPageToken\"S\n\025ListIdentities" +
+      "Request\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\n" +
+      "page_token\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIden" +
+      "titiesResponse\022A\n\nidentities\030\001 \003(\0132!.her" +
+      "o.supervisor.v1.KnownIdentityR\nidentitie" +
+      "s\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToke" +
+      "n\0227\n\027authentication_required\030\003 \001(\010R\026auth" +
+      "enticationRequired\"\206\003\n\027ListAuditEntriesR" +
+      "equest\022\032\n\010identity\030\001 \001(\tR\010identity\022\020\n\003rp" +
+      "c\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004" +
+      "code\030\004 \001(\tR\004code\022!\n\014refused_only\030\005 \001(\010R\013" +
+      "refusedOnly\022:\n\005stage\030\006 \001(\0162$.hero.superv" +
+      "isor.v1.AuditEntry.StageR\005stage\0229\n\ntime_" +
+      "after\030\007 \001(\0132\032.google.protobuf.TimestampR" +
+      "\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.google" +
+      ".protobuf.TimestampR\ntimeBefore\022\033\n\tpage_" +
+      "size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\t" +
+      "R\tpageToken\"\235\001\n\030ListAuditEntriesResponse" +
+      "\0228\n\007entries\030\001 \003(\0132\036.hero.supervisor.v1.A" +
+      "uditEntryR\007entries\022&\n\017next_page_token\030\002 " +
+      "\001(\tR\rnextPageToken\022\037\n\013log_enabled\030\003 \001(\010R" +
+      "\nlogEnabled*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCO" +
+      "ME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022" +
+      "\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\207 \n\nSupervis" +
+      "or\022d\n\rGetServerInfo\022(.hero.supervisor.v1" +
+      ".GetServerInfoRequest\032).hero.supervisor." +
+      "v1.GetServerInfoResponse\022j\n\017CreateLoginC" +
+      "ode\022*.hero.supervisor.v1.CreateLoginCode" +
+      "Request\032+.hero.supervisor.v1.CreateLogin" +
+      "CodeResponse\022^\n\013CreateActor\022&.hero.super" +
+      "visor.v1.CreateActorRequest\032\'.hero.super" +
+      "visor.v1.CreateActorResponse\022U\n\010GetActor" +
+      "\022#.hero.supervisor.v1.GetActorRequest\032$." +
+      "hero.supervisor.v1.GetActorResponse\022[\n\nL" +
+      "istActors\022%.hero.supervisor.v1.ListActor" +
+      "sRequest\032&.hero.supervisor.v1.ListActors" +
+      "Response\022^\n\013UpdateActor\022&.hero.superviso" +
+      "r.v1.UpdateActorRequest\032\'.hero.superviso" +
+      "r.v1.UpdateActorResponse\022^\n\013DeleteActor\022" +
+      "&.hero.supervisor.v1.DeleteActorRequest\032" +
+      "\'.hero.supervisor.v1.DeleteActorResponse" +
+      "\022[\n\nStartActor\022%.hero.supervisor.v1.Star" +
+      "tActorRequest\032&.hero.supervisor.v1.Start" +
+      "ActorResponse\022X\n\tStopActor\022$.hero.superv" +
+      "isor.v1.StopActorRequest\032%.hero.supervis" +
+      "or.v1.StopActorResponse\022a\n\014RestartActor\022" +
+      "\'.hero.supervisor.v1.RestartActorRequest" +
+      "\032(.hero.supervisor.v1.RestartActorRespon" +
+      "se\022^\n\013StartActors\022&.hero.supervisor.v1.S" +
+      "tartActorsRequest\032\'.hero.supervisor.v1.S" +
+      "tartActorsResponse\022[\n\nStopActors\022%.hero." +
+      "supervisor.v1.StopActorsRequest\032&.hero.s" +
+      "upervisor.v1.StopActorsResponse\022d\n\rResta" +
+      "rtActors\022(.hero.supervisor.v1.RestartAct" +
+      "orsRequest\032).hero.supervisor.v1.RestartA" +
+      "ctorsResponse\022l\n\017StreamActorLogs\022*.hero." +
+      "supervisor.v1.StreamActorLogsRequest\032+.h" +
+      "ero.supervisor.v1.StreamActorLogsRespons" +
+      "e0\001\022j\n\017ListScriptTypes\022*.hero.supervisor" +
+      ".v1.ListScriptTypesRequest\032+.hero.superv" +
+      "isor.v1.ListScriptTypesResponse\022d\n\rGetSc" +
+      "riptType\022(.hero.supervisor.v1.GetScriptT" +
+      "ypeRequest\032).hero.supervisor.v1.GetScrip" +
+      "tTypeResponse\022m\n\020UpdateScriptType\022+.hero" +
+      ".supervisor.v1.UpdateScriptTypeRequest\032," +
+      ".hero.supervisor.v1.UpdateScriptTypeResp" +
+      "onse\022^\n\013ScaleActors\022&.hero.supervisor.v1" +
+      ".ScaleActorsRequest\032\'.hero.supervisor.v1" +
+      ".ScaleActorsResponse\022[\n\nPauseQueue\022%.her" +
+      "o.supervisor.v1.PauseQueueRequest\032&.hero" +
+      ".supervisor.v1.PauseQueueResponse\022^\n\013Res" +
+      "umeQueue\022&.hero.supervisor.v1.ResumeQueu" +
+      "eRequest\032\'.hero.supervisor.v1.ResumeQueu" +
+      "eResponse\022[\n\nPurgeQueue\022%.hero.superviso" +
+      "r.v1.PurgeQueueRequest\032&.hero.supervisor" +
+      ".v1.PurgeQueueResponse\022^\n\013CreateQueue\022&." +
+      "hero.supervisor.v1.CreateQueueRequest\032\'." +
+      "hero.supervisor.v1.CreateQueueResponse\022U" +
+      "\n\010GetQueue\022#.hero.supervisor.v1.GetQueue" +
+      "Request\032$.hero.supervisor.v1.GetQueueRes" +
+      "ponse\022[\n\nListQueues\022%.hero.supervisor.v1" +
+      ".ListQueuesRequest\032&.hero.supervisor.v1." +
+      "ListQueuesResponse\022^\n\013DeleteQueue\022&.hero" +
+      ".supervisor.v1.DeleteQueueRequest\032\'.hero" +
+      ".supervisor.v1.DeleteQueueResponse\022^\n\013Ch" +
+      "eckHealth\022&.hero.supervisor.v1.CheckHeal" +
+      "thRequest\032\'.hero.supervisor.v1.CheckHeal" +
+      "thResponse\022`\n\013WatchHealth\022&.hero.supervi" +
+      "sor.v1.WatchHealthRequest\032\'.hero.supervi" +
+      "sor.v1.WatchHealthResponse0\001\022X\n\tSubmitJo" +
+      "b\022$.hero.supervisor.v1.SubmitJobRequest\032" +
+      "%.hero.supervisor.v1.SubmitJobResponse\022[" +
+      "\n\nSubmitJobs\022%.hero.supervisor.v1.Submit" +
+      "JobsRequest\032&.hero.supervisor.v1.SubmitJ" +
+      "obsResponse\022O\n\006RunJob\022!.hero.supervisor." +
+      "v1.RunJobRequest\032\".hero.supervisor.v1.Ru" +
+      "nJobResponse\022U\n\010AwaitJob\022#.hero.supervis" +
+      "or.v1.AwaitJobRequest\032$.hero.supervisor." +
+      "v1.AwaitJobResponse\022O\n\006GetJob\022!.hero.sup" +
+      "ervisor.v1.GetJobRequest\032\".hero.supervis" +
+      "or.v1.GetJobResponse\022U\n\010ListJobs\022#.hero." +
+      "supervisor.v1.ListJobsRequest\032$.hero.sup" +
+      "ervisor.v1.ListJobsResponse\022[\n\nExplainJo" +
+      "b\022%.hero.supervisor.v1.ExplainJobRequest" +
+      "\032&.hero.supervisor.v1.ExplainJobResponse" +
+      "\022X\n\tCancelJob\022$.hero.supervisor.v1.Cance" +
+      "lJobRequest\032%.hero.supervisor.v1.CancelJ" +
+      "obResponse\022X\n\tUpdateJob\022$.hero.superviso" +
+      "r.v1.UpdateJobRequest\032%.hero.supervisor." +
+      "v1.UpdateJobResponse\022U\n\010RetryJob\022#.hero." +
+      "supervisor.v1.RetryJobRequest\032$.hero.sup" +
+      "ervisor.v1.RetryJobResponse\022X\n\tDeleteJob" +
+      "\022$.hero.supervisor.v1.DeleteJobRequest\032%" +
+      ".hero.supervisor.v1.DeleteJobResponse\022W\n" +
+      "\010WatchJob\022#.hero.supervisor.v1.WatchJobR" +
+      "equest\032$.hero.supervisor.v1.WatchJobResp" +
+      "onse0\001\022`\n\013WatchEvents\022&.hero.supervisor." +
+      "v1.WatchEventsRequest\032\'.hero.supervisor." +
+      "v1.WatchEventsResponse0\001\022[\n\nListEvents\022%" +
+      ".hero.supervisor.v1.ListEventsRequest\032&." +
+      "hero.supervisor.v1.ListEventsResponse\022g\n" +
+      "\016ListIdentities\022).hero.supervisor.v1.Lis" +
+      "tIdentitiesRequest\032*.hero.supervisor.v1." +
+      "ListIdentitiesResponse\022m\n\020ListAuditEntri" +
+      "es\022+.hero.supervisor.v1.ListAuditEntries" +
+      "Request\032,.hero.supervisor.v1.ListAuditEn" +
+      "triesResponseB\205\001\n\022hero.supervisor.v1B\026Su" +
+      "pervisorServiceProtoP\001ZUgithub.com/hero-" +
+      "supervisor/hero-supervisor/clients/go/he" +
+      "ro/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1542,74 +1572,92 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
-    internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor =
+    internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor =
       getDescriptor().getMessageType(75);
+    internal_static_hero_supervisor_v1_ExplainJobRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor,
+        new java.lang.String[] { "JobId", });
+    internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor =
+      getDescriptor().getMessageType(76);
+    internal_static_hero_supervisor_v1_ExplainJobResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor,
+        new java.lang.String[] { "Job", "Reasons", "JobsAhead", "JobsAheadEstimated", "Start", "Message", });
+    internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_descriptor =
+      internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor.getNestedType(0);
+    internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_descriptor,
+        new java.lang.String[] { "Earliest", "Latest", "Ends", });
+    internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor =
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_UpdateJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Job", "UpdateMask", });
     internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(78);
     internal_static_hero_supervisor_v1_UpdateJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
-      getDescriptor().getMessageType(77);
+      getDescriptor().getMessageType(79);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", "Input", "RequestId", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(78);
+      getDescriptor().getMessageType(80);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(79);
+      getDescriptor().getMessageType(81);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(80);
+      getDescriptor().getMessageType(82);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(81);
+      getDescriptor().getMessageType(83);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(82);
+      getDescriptor().getMessageType(84);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(83);
+      getDescriptor().getMessageType(85);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(84);
+      getDescriptor().getMessageType(86);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(85);
+      getDescriptor().getMessageType(87);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
     internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
-      getDescriptor().getMessageType(86);
+      getDescriptor().getMessageType(88);
     internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
@@ -1621,43 +1669,43 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(87);
+      getDescriptor().getMessageType(89);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(88);
+      getDescriptor().getMessageType(90);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(89);
+      getDescriptor().getMessageType(91);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
         new java.lang.String[] { "Events", "NextPageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor =
-      getDescriptor().getMessageType(90);
+      getDescriptor().getMessageType(92);
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor =
-      getDescriptor().getMessageType(91);
+      getDescriptor().getMessageType(93);
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor,
         new java.lang.String[] { "Identities", "NextPageToken", "AuthenticationRequired", });
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor =
-      getDescriptor().getMessageType(92);
+      getDescriptor().getMessageType(94);
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor,
         new java.lang.String[] { "Identity", "Rpc", "Target", "Code", "RefusedOnly", "Stage", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor =
-      getDescriptor().getMessageType(93);
+      getDescriptor().getMessageType(95);
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor,
