@@ -6,6 +6,8 @@ import { check, open, visit } from "./browser.mjs";
 
 /** Work that is under way while the pictures are made. */
 async function busy(server) {
+  // What only tests need is in no picture.
+  await server.tries("actor", "delete", "nasty-writer", "nasty-ender", "nasty-check", "--yes", "--force");
   await server.cli("script-type", "set", "python", "--mode", "auto", "--min", "1", "--max", "3", "--target", "20", "--scale-out-delay", "1s");
   const file = join(server.dir, "busy");
   const job = (n) => ({
