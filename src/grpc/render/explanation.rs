@@ -113,7 +113,7 @@ mod tests {
         let answer = told_of(Some((7, false)), Some(start));
         assert_eq!(
             answer.message,
-            "job j waits: 2 osis actors run, and 8 jobs wait for them; about 7 jobs are ahead of it; it is likely to start \
+            "job j waits: 2 osis actors run, and 8 jobs wait; about 7 jobs are ahead of it; it is likely to start \
              between 1970-01-01T00:01:00Z and 1970-01-01T00:01:30Z"
         );
         assert_eq!((answer.jobs_ahead, answer.jobs_ahead_estimated), (Some(7), true));

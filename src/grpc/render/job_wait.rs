@@ -41,7 +41,14 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
             (Reason::NoRunningActor, message)
         }
         WaitReason::ActorsBusy { queue, running, queued } => {
-            let message = format!("{running} {queue} actors run, and {queued} jobs wait for them");
+            let actors = match running {
+                1 => format!("1 {queue} actor runs"),
+                several => format!("{several} {queue} actors run"),
+            };
+            let message = match queued {
+                1 => format!("{actors}, and this job alone waits"),
+                several => format!("{actors}, and {several} jobs wait"),
+            };
             (Reason::ActorsBusy, message)
         }
     };
