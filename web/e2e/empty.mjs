@@ -30,6 +30,13 @@ export const EMPTY = [
       await visit(page, `#/job/${id}`, id);
       await page.getByText("Why it waits:").waitFor();
       await page.locator(".note", { hasText: /actor/ }).first().waitFor();
+      // All reasons, and what is ahead.
+      await page.getByText("0 jobs ahead of it.").waitFor();
+      await fresh.cli("queue", "pause", "osis", "--reason", "inventory");
+      await page.getByRole("button", { name: "Look again" }).click();
+      await page.locator(".note li", { hasText: "inventory" }).waitFor();
+      assert.equal(await page.locator(".note li").count(), 2);
+      await check(page, "explanation");
       await page.context().close();
     } finally {
       await fresh.remove();

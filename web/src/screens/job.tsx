@@ -16,6 +16,7 @@ import { snippets } from "../snippets";
 import { CommandLines, failureText, Snippets } from "../ui/dialog";
 import { added, Log, type LogLine } from "../ui/log";
 import { Tree } from "../ui/tree";
+import { Explanation } from "./explanation";
 
 export function Job({ id }: { id: string }) {
   const job = useSignal<JobMessage | undefined>(undefined);
@@ -91,7 +92,7 @@ function Shown({ job, lines, failed }: { job: JobMessage; lines: readonly LogLin
       </Heading>
       {failed !== "" && <p class="failure" role="alert">{failed}</p>}
       {job.progress && !over && <Progress percent={job.progress.percent} message={job.progress.message} />}
-      {job.wait && !over && <p class="note"><strong>{T.whyWaiting}</strong> <Plain text={job.wait.message} /></p>}
+      {job.wait && !over && <Explanation job={job} />}
       {job.state === Job_State.CANCELLED && job.cancelReason !== "" && <p class="note"><strong>{T.cancelledBecause}</strong> <Plain text={job.cancelReason} /></p>}
       <div class="job-grid">
         <div class="stack">
