@@ -56,7 +56,7 @@ use crate::domain::model::id::NodeName;
 use crate::telemetry::{LogFormat, parse_filter};
 
 /// All keys, in the order in which `config show` prints them.
-pub const KEYS: [&str; 49] = [
+pub const KEYS: [&str; 50] = [
     "listen",
     "insecure",
     "grpc_web_origins",
@@ -76,6 +76,7 @@ pub const KEYS: [&str; 49] = [
     "ready_file",
     "node",
     "queue_limit",
+    "named_queue_limit",
     "lease",
     "drain_delay",
     "shutdown_timeout",
@@ -178,6 +179,8 @@ pub struct Config {
     pub node: NodeName,
     /// Largest number of waiting jobs of one script type.
     pub queue_limit: u64,
+    /// Largest number of queues that are created by name, 1 to 100 000: every supervisor keeps their names in memory.
+    pub named_queue_limit: u64,
     /// Time without a heartbeat after which the jobs of an actor are reclaimed, 1 s to 1 h.
     #[serde(with = "humantime_serde")]
     pub lease: Duration,
@@ -323,6 +326,9 @@ impl Config {
         if self.queue_limit == 0 {
             wrong("queue_limit", "is 0: no job could ever wait; use at least 1".to_owned());
         }
+        if !(1..=100_000).contains(&self.named_queue_limit) {
+            wrong("named_queue_limit", format!("is {}: use 1 to 100000", self.named_queue_limit));
+        }
         if self.worker_threads.is_some_and(|threads| threads.get() > MOST_THREADS) {
             wrong("worker_threads", format!("is more than {MOST_THREADS}"));
         }
@@ -363,6 +369,7 @@ fn defaults() -> Vec<(&'static str, Value)> {
         ("data_dir", state_dir().to_string_lossy().into_owned().into()),
         ("node", host_name().as_str().into()),
         ("queue_limit", DEFAULT_QUEUE_LIMIT.into()),
+        ("named_queue_limit", 10_000.into()),
         ("lease", DEFAULT_LEASE.into()),
         ("drain_delay", DEFAULT_DRAIN_DELAY.into()),
         ("shutdown_timeout", DEFAULT_SHUTDOWN_TIMEOUT.into()),

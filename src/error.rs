@@ -8,7 +8,6 @@ use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
 use crate::domain::model::job::{JobError, JobState, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::queue_refusal::QueueRefusal;
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::ports::Cause;
 use crate::ports::actor_store::StoreError;
@@ -153,7 +152,7 @@ pub enum SupervisorError {
     QuotaReached(#[from] QuotaReached),
     /// A template to make actors of this type from is missing.
     #[error("there is no template for {0} actors: create one actor of this type first")]
-    NoTemplate(ScriptType),
+    NoTemplate(QueueName),
     /// Events after the cursor of a watch are no longer kept.
     #[error("what came after this cursor is no longer kept")]
     CursorExpired {
@@ -174,14 +173,12 @@ pub enum SupervisorError {
     },
     /// The number of actors is decided automatically.
     #[error("{0} actors are scaled automatically: say take_over to decide yourself")]
-    AutoscalingActive(ScriptType),
+    AutoscalingActive(QueueName),
     /// The number of jobs is larger than the caller of a cancel expected.
-    #[error(
-        "{found} {script_type} jobs wait, more than the {expected} that were expected: nothing was cancelled"
-    )]
+    #[error("{found} {queue} jobs wait, more than the {expected} that were expected: nothing was cancelled")]
     PurgeRefused {
-        /// Script type of the queue.
-        script_type: ScriptType,
+        /// Name of the queue.
+        queue: QueueName,
         /// Jobs that wait.
         found: u64,
         /// Jobs that were expected at most.
@@ -189,7 +186,7 @@ pub enum SupervisorError {
     },
     /// The settings were changed by somebody else at the same time, again and again.
     #[error("the rules for {0} were changed by somebody else at the same time")]
-    SettingsConflict(ScriptType),
+    SettingsConflict(QueueName),
     /// Redis does not answer.
     #[error("Redis is unavailable")]
     QueueUnavailable(#[source] Cause),

@@ -57,6 +57,11 @@ func WithPriority(level int32) RunOption {
 	return WithSpec(func(job *pb.JobSpec) { job.Priority = &level })
 }
 
+// WithQueue names the queue: one of the script type that was created by name.
+func WithQueue(queue string) RunOption {
+	return WithSpec(func(job *pb.JobSpec) { job.Queue = queue })
+}
+
 // WithSpec changes what else a job has: caller, environment, labels, limits, retries, priority.
 func WithSpec(change func(*pb.JobSpec)) RunOption {
 	return func(r *run) { change(r.request.GetJob()) }

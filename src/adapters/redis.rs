@@ -23,6 +23,7 @@ mod host_list;
 mod keys;
 mod object_store;
 mod queue;
+mod queue_settings;
 mod records;
 mod reply;
 mod script_redis;
@@ -70,6 +71,8 @@ pub struct RedisConfig {
     pub lease: Duration,
     /// Jobs of one script type that may wait; one million by default.
     pub queue_limit: u64,
+    /// Queues that may be created by name; 10 000 by default.
+    pub named_queue_limit: u64,
     /// Ended jobs of one script type whose records are kept, whatever their time to live; 100 000 by default.
     pub finished_limit: u64,
     /// Name of this supervisor among all on one Redis, 1 to 64 of `[A-Za-z0-9._-]`; random by default. Not used by actors.
@@ -84,6 +87,7 @@ impl Default for RedisConfig {
             durability: Durability::default(),
             lease: Duration::from_secs(15),
             queue_limit: 1_000_000,
+            named_queue_limit: 10_000,
             finished_limit: 100_000,
             instance: uuid::Uuid::new_v4().simple().to_string(),
         }
@@ -115,6 +119,7 @@ impl fmt::Debug for RedisConfig {
         f.debug_struct("RedisConfig")
             .field("lease", &self.lease)
             .field("queue_limit", &self.queue_limit)
+            .field("named_queue_limit", &self.named_queue_limit)
             .field("finished_limit", &self.finished_limit)
             .field("instance", &self.instance)
             .finish_non_exhaustive()

@@ -23,6 +23,7 @@ pub(super) fn redis_config(config: &Config) -> RedisConfig {
         durability: config.durability,
         lease: config.lease,
         queue_limit: config.queue_limit,
+        named_queue_limit: config.named_queue_limit,
         ..RedisConfig::default()
     }
 }

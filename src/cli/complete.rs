@@ -116,7 +116,7 @@ fn queues(typed: &OsStr) -> Vec<CompletionCandidate> {
         let page = server.list_queues(client::call(request)).await?.into_inner();
         Ok(page.queues.into_iter().map(|queue| queue.queue).collect::<Vec<_>>())
     });
-    words(typed, &names)
+    words(typed, &if names.is_empty() { script_types() } else { names })
 }
 
 /// Asks the server that the line names so far; nothing is offered while it does not answer.

@@ -17,7 +17,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         [
             "doctor",
             "doctor --config /etc/hero-supervisor.toml -o json",
-            "doctor --print-acl --script-type osis",
+            "doctor --print-acl --script-type python --queue python-gpu",
         ],
     ),
     ("actor", ["actor ls", "actor create py0 --type python", "actor logs osis_actor_0 --follow"]),
@@ -127,10 +127,18 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ],
     ),
     ("queue get", ["queue get python-gpu", "queue get osis", "queue get python-gpu -o json"]),
+    (
+        "queue update",
+        [
+            "queue update python-gpu --mode auto --max 4",
+            "queue update python-gpu --queue-limit 1000 --run-timeout 1h",
+            "queue update osis --clear queue-limit --dry-run",
+        ],
+    ),
     ("queue rm", ["queue rm python-gpu", "queue rm python-gpu --yes", "queue delete osis-2"]),
     (
         "queue pause",
-        ["queue pause osis", "queue pause osis --reason maintenance", "queue pause python -o json"],
+        ["queue pause osis", "queue pause osis --reason maintenance", "queue pause python-gpu -o json"],
     ),
     ("queue resume", ["queue resume osis", "queue resume osis --reason done", "queue resume python -o json"]),
     (

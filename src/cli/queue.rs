@@ -35,9 +35,14 @@ pub enum QueueCommand {
     /// Show a queue with the numbers of its jobs and actors
     Get {
         /// Name of the queue
-        #[arg(value_name = "QUEUE", value_parser = QueueName::parse)]
+        #[arg(value_name = "QUEUE", value_parser = values::queue)]
         queue: QueueName,
+        /// Show its settings and its state as well
+        #[arg(long)]
+        settings: bool,
     },
+    /// Change settings of a queue; settings without a flag stay as they are
+    Update(Box<named::UpdateArgs>),
     /// Delete a queue that has no unfinished jobs and no actors
     #[command(visible_alias = "delete")]
     Rm {
@@ -50,27 +55,27 @@ pub enum QueueCommand {
     },
     /// Pause a queue: jobs are still accepted, and running jobs finish
     Pause {
-        /// Script type: osis, sal, v or python
-        #[arg(value_name = "TYPE", value_parser = values::script_type)]
-        script_type: proto::ScriptType,
+        /// Name of the queue
+        #[arg(value_name = "QUEUE", value_parser = values::queue)]
+        queue: QueueName,
         /// Reason; appears in events and in the status
         #[arg(long, default_value = "")]
         reason: String,
     },
     /// Resume a queue
     Resume {
-        /// Script type: osis, sal, v or python
-        #[arg(value_name = "TYPE", value_parser = values::script_type)]
-        script_type: proto::ScriptType,
+        /// Name of the queue
+        #[arg(value_name = "QUEUE", value_parser = values::queue)]
+        queue: QueueName,
         /// Reason; appears in events
         #[arg(long, default_value = "")]
         reason: String,
     },
     /// Cancel waiting jobs
     Purge {
-        /// Script type: osis, sal, v or python
-        #[arg(value_name = "TYPE", value_parser = values::script_type)]
-        script_type: proto::ScriptType,
+        /// Name of the queue
+        #[arg(value_name = "QUEUE", value_parser = values::queue)]
+        queue: QueueName,
         /// States of the jobs to cancel: queued, scheduled or retry_wait [default: queued]
         #[arg(long = "state", value_name = "STATE", value_parser = waiting_state)]
         states: Vec<job::State>,
@@ -100,11 +105,8 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
             let answer = server.create_queue(client::call(request)).await?.into_inner();
             out.listing(&answer, named::names(&answer.queue), || named::rows(&answer.queue))?;
         }
-        QueueCommand::Get { queue } => {
-            let request = proto::GetQueueRequest { queue: queue.to_string() };
-            let answer = server.get_queue(client::call(request)).await?.into_inner();
-            out.listing(&answer, named::names(&answer.queue), || named::numbers(&answer.queue))?;
-        }
+        QueueCommand::Get { queue, settings } => named::get(&mut server, out, queue, settings).await?,
+        QueueCommand::Update(update) => named::update(&mut server, out, *update).await?,
         QueueCommand::Rm { queue, confirm } => {
             if confirm.asks() {
                 confirm.ask(&format!("delete queue {queue} and the records of its ended jobs?"))?;
@@ -118,31 +120,35 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
             let answer = server.list_script_types(client::call(request)).await?.into_inner();
             out.listing(&answer, names(&answer.script_types), || rows(&answer.script_types))?;
         }
-        QueueCommand::Pause { script_type, reason } => {
-            let request = proto::PauseQueueRequest { script_type: script_type.into(), reason };
+        QueueCommand::Pause { queue, reason } => {
+            let (script_type, queue) = values::queue_fields(queue);
+            let request = proto::PauseQueueRequest { script_type, queue, reason };
             let answer = server.pause_queue(client::call(request)).await?.into_inner();
             out.listing(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
                 out.notice("the queue was paused already");
             }
         }
-        QueueCommand::Resume { script_type, reason } => {
-            let request = proto::ResumeQueueRequest { script_type: script_type.into(), reason };
+        QueueCommand::Resume { queue, reason } => {
+            let (script_type, queue) = values::queue_fields(queue);
+            let request = proto::ResumeQueueRequest { script_type, queue, reason };
             let answer = server.resume_queue(client::call(request)).await?.into_inner();
             out.listing(&answer, names(&answer.status), || rows(&answer.status))?;
             if !answer.changed {
                 out.notice("the queue was not paused");
             }
         }
-        QueueCommand::Purge { script_type, states, expected_count, dry_run, reason, confirm } => {
+        QueueCommand::Purge { queue, states, expected_count, dry_run, reason, confirm } => {
+            let (script_type, name) = values::queue_fields(queue);
             let request = proto::PurgeQueueRequest {
-                script_type: script_type.into(),
+                script_type,
+                queue: name,
                 states: states.into_iter().map(i32::from).collect(),
                 expected_count,
                 validate_only: dry_run,
                 reason,
             };
-            purge(&mut server, out, request, &confirm).await?;
+            purge(&mut server, out, queue, request, &confirm).await?;
         }
     }
     Ok(Exit::Ok)
@@ -152,6 +158,7 @@ pub(super) async fn run(client: ClientArgs, verb: QueueCommand) -> Result<Exit, 
 async fn purge(
     server: &mut Server,
     out: Output,
+    queue: QueueName,
     mut request: proto::PurgeQueueRequest,
     confirm: &ConfirmArgs,
 ) -> Result<(), Failure> {
@@ -159,7 +166,6 @@ async fn purge(
     if confirm.asks() && !dry_run {
         let counting = proto::PurgeQueueRequest { validate_only: true, ..request.clone() };
         let count = server.purge_queue(client::call(counting)).await?.into_inner().purged_count;
-        let queue = script_type_word(request.script_type);
         // Nobody is asked about nothing.
         if count > 0 {
             confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
@@ -176,9 +182,13 @@ async fn purge(
     Ok(())
 }
 
-/// Returns the names of script types.
+/// Returns the names of queues; those of default queues are their script types.
 pub(super) fn names<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -> Vec<String> {
-    types.into_iter().map(|status| script_type_word(status.script_type)).collect()
+    types.into_iter().map(name).collect()
+}
+
+fn name(status: &ScriptTypeStatus) -> String {
+    if status.queue.is_empty() { script_type_word(status.script_type) } else { status.queue.clone() }
 }
 
 /// The columns of a list of queues.
@@ -203,7 +213,7 @@ pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) ->
     let row = |status: &ScriptTypeStatus| {
         let state = if status.paused { "paused" } else { "open" };
         [
-            Cell::from(script_type_word(status.script_type)),
+            Cell::from(name(status)),
             Cell::state(state.to_owned()),
             status.jobs_queued.to_string().into(),
             status.jobs_running.to_string().into(),

@@ -14,6 +14,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::proto::{self, ActorView, ScriptTypeStatus};
 
 pub use set::SetArgs;
+pub(super) use set::SettingsArgs;
 
 /// Verbs of `script-type`.
 #[derive(Debug, Subcommand)]
@@ -58,8 +59,8 @@ pub(super) async fn run(client: ClientArgs, verb: ScriptTypeCommand) -> Result<E
     Ok(Exit::Ok)
 }
 
-/// Renders one script type for people, with the defaults that are in force.
-fn shown(status: &Option<ScriptTypeStatus>) -> String {
+/// Renders one script type or queue for people, with the defaults that are in force.
+pub(super) fn shown(status: &Option<ScriptTypeStatus>) -> String {
     let status = status.clone().unwrap_or_default();
     let settings = status.settings.clone().unwrap_or_default();
     let scaling = settings.scaling_policy.unwrap_or_default();
@@ -75,7 +76,7 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
     let queue = if status.paused { "paused" } else { "open" };
     let decided = status.last_scaling_decision.as_ref();
     let attempts = jobs.retry_policy.and_then(|policy| policy.max_attempts);
-    let facts = [
+    let mut facts = vec![
         ("type", script_type_word(status.script_type)),
         ("queue", queue.to_owned()),
         ("pause reason", or_dash(&status.pause_reason)),
@@ -103,6 +104,9 @@ fn shown(status: &Option<ScriptTypeStatus>) -> String {
         ("last scaling", decided.map_or_else(|| "-".to_owned(), |decision| or_dash(&decision.reason))),
         ("next scaling", time(status.next_scaling_time)),
     ];
+    if !status.queue.is_empty() {
+        facts.insert(0, ("name", status.queue.clone()));
+    }
     table(["FACT", "VALUE"], facts.into_iter().map(|(name, value)| [name.to_owned(), value]))
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Format, values};
 use crate::config::{Env, Flags, Layers};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// The layers of the configuration that come from the command line.
@@ -93,6 +94,9 @@ pub struct DoctorArgs {
     /// Print the user for the actors of this script type instead
     #[arg(long, value_name = "TYPE", requires = "print_acl", value_parser = ScriptType::parse)]
     pub script_type: Option<ScriptType>,
+    /// Print the user for the actors of this named queue, which takes jobs of that script type
+    #[arg(long, value_name = "QUEUE", requires = "script_type", value_parser = QueueName::parse)]
+    pub queue: Option<QueueName>,
     /// Put the SHA-256 of the password in this file into the line; without it nobody can log in as the user
     #[arg(long, value_name = "FILE", requires = "print_acl")]
     pub acl_password_file: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prost_types::Timestamp;
 
 use crate::adapters::system_clock::SystemClock;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
 use crate::proto;
@@ -37,6 +38,20 @@ pub(super) fn script_type(raw: &str) -> Result<proto::ScriptType, String> {
         ScriptType::V => proto::ScriptType::V,
         ScriptType::Python => proto::ScriptType::Python,
     })
+}
+
+/// Parses the name of a queue. A script type, in any case, is its default queue.
+pub(super) fn queue(raw: &str) -> Result<QueueName, String> {
+    ScriptType::parse(raw).map(QueueName::from).or_else(|_other| QueueName::parse(raw))
+}
+
+/// Splits a queue into the two fields of a request: the script type of a default queue, which older servers know as well,
+/// or the name.
+pub(super) fn queue_fields(queue: QueueName) -> (i32, String) {
+    match queue.default_type().and_then(|known| script_type(known.as_str()).ok()) {
+        Some(script_type) => (script_type.into(), String::new()),
+        None => (0, queue.to_string()),
+    }
 }
 
 /// Parses `NAME=VALUE`.

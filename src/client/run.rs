@@ -62,6 +62,11 @@ impl Run {
         self.spec(|job| job.priority = Some(level))
     }
 
+    /// Sets the queue: one of the script type that was created by name.
+    pub fn queue(self, name: impl Into<String>) -> Self {
+        self.spec(|job| job.queue = name.into())
+    }
+
     /// Sets the input of the script: JSON text, which the script sees parsed, as `INPUT`.
     pub fn input(self, json: impl Into<String>) -> Self {
         self.spec(|job| job.input = json.into())

@@ -49,6 +49,9 @@ pub struct Flags {
     /// Jobs of one script type that may wait [default: 1000000]
     #[arg(long, value_name = "JOBS")]
     pub queue_limit: Option<String>,
+    /// Queues that may be created by name, 1 to 100000 [default: 10000]
+    #[arg(long, value_name = "QUEUES")]
+    pub named_queue_limit: Option<String>,
     /// Longest silence of an actor before its jobs go to another [default: 15s]
     #[arg(long, value_name = "TIME")]
     pub lease: Option<String>,

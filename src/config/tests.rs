@@ -30,6 +30,7 @@ fn without_any_layer_every_default_holds() {
     assert_eq!(config.redis_url.to_string(), DEFAULT_REDIS_URL);
     assert_eq!(config.lease, Duration::from_secs(15));
     assert_eq!(config.queue_limit, DEFAULT_QUEUE_LIMIT);
+    assert_eq!(config.named_queue_limit, 10_000);
     assert_eq!((config.ready_file, config.worker_threads), (None, None));
     assert!(loaded.settings.iter().all(|setting| setting.origin == Origin::Default));
 }
@@ -245,11 +246,12 @@ fn spans_that_make_no_sense_are_refused() {
         lease: Some("10ms".to_owned()),
         drain_delay: Some("40s".to_owned()),
         queue_limit: Some("0".to_owned()),
+        named_queue_limit: Some("100001".to_owned()),
         log_filter: Some("a=b=c".to_owned()),
         ..Flags::default()
     };
     let told = refusal(Config::layers(None, Env::default(), flags));
-    for key in ["lease (--lease)", "shutdown_timeout", "queue_limit", "log_filter"] {
+    for key in ["lease (--lease)", "shutdown_timeout", "queue_limit", "named_queue_limit", "log_filter"] {
         assert!(told.contains(key), "{key} in {told}");
     }
 }

@@ -19,7 +19,7 @@ pub use job_builder::JobBuilder;
 pub use run::{Awaited, Begun};
 pub use submission::{Accepted, JobRequest};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{DEFAULT_AGEING, IdentityQuota, Job, JobSpec, JobView, Priority};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::scaling::trigger::ScaleTrigger;
@@ -104,12 +105,28 @@ impl Supervisor {
 
     /// Takes over rules that somebody has made.
     pub(crate) fn apply_settings(&self, settings: ScriptTypeSettings) {
-        let (script_type, depth) = (settings.script_type, settings.max_queue_depth);
+        let (queue, depth) = (settings.queue, settings.max_queue_depth);
         let ageing = settings.priority_ageing;
         if self.settings.store(settings) {
             let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
-            self.queue.limit_depth(script_type.into(), depth.map(any));
-            self.queue.set_ageing(script_type.into(), ageing.unwrap_or(DEFAULT_AGEING));
+            self.queue.limit_depth(queue, depth.map(any));
+            self.queue.set_ageing(queue, ageing.unwrap_or(DEFAULT_AGEING));
+        }
+    }
+
+    /// Takes over that these are the named queues that have settings; those of others are forgotten.
+    pub(crate) fn retain_settings(&self, named: &BTreeSet<QueueName>) {
+        for queue in self.settings.retain_named(named) {
+            self.queue.limit_depth(queue, None);
+            self.queue.set_ageing(queue, DEFAULT_AGEING);
+        }
+    }
+
+    /// Forgets the settings of a named queue that is deleted, or that begins without any.
+    pub(crate) fn forget_settings(&self, queue: QueueName) {
+        if self.settings.forget(queue) {
+            self.queue.limit_depth(queue, None);
+            self.queue.set_ageing(queue, DEFAULT_AGEING);
         }
     }
 
@@ -194,7 +211,7 @@ impl Supervisor {
         }
         match self.queue.retry(id, reset_attempts, quota).await? {
             Retried::Queued(job) => {
-                self.scale_trigger.submitted(job.spec.script_type);
+                self.scale_trigger.submitted(job.spec.queue());
                 self.fail_unroutable(&job.spec).await;
                 Ok(*job)
             }

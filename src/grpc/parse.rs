@@ -29,11 +29,11 @@ pub(crate) use job::{
     submit_job, update_job,
 };
 pub(crate) use logs::{actor_logs, cursor};
-pub(crate) use queue::{create_queue, queue};
+pub(crate) use queue::{QueueChoice, create_queue, queue};
 pub(crate) use script_type::{pause, purge};
 pub(crate) use selector::selector;
 pub(crate) use update_actor::update_actor;
-pub(crate) use update_script_type::{known_type, update_script_type};
+pub(crate) use update_script_type::{UpdateSettings, known_type, update_queue, update_script_type};
 pub(crate) use value::{MAX_PAGE, check_reason, page_size};
 pub(crate) use watch_job::watch_job;
 

@@ -22,7 +22,7 @@ pub(crate) use health::{health_report, health_reports};
 pub(crate) use job::{basic_job, job, job_state_change, lines, progress};
 pub(crate) use job_wait::job_wait;
 pub(crate) use logs::log_part;
-pub(crate) use queue::{default_queue, queue, with_numbers};
+pub(crate) use queue::{default_queue, etag_of, queue, with_numbers};
 pub(crate) use script_types::{script_type_status, settings};
 
 use crate::domain::model::script_type::ScriptType;

@@ -23,7 +23,7 @@ use futures::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use crate::domain::access::Target;
-use crate::domain::actors::{ActorLifecycleManager, ScaleRequest, Updated};
+use crate::domain::actors::{ActorLifecycleManager, Updated};
 use crate::domain::events::watch::EventHub;
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::actor::ActorConfig;
@@ -263,18 +263,8 @@ impl supervisor_server::Supervisor for SupervisorService {
     ) -> Answer<pb::UpdateScriptTypeResponse> {
         self.gate.enter()?;
         let (call, request) = self.call(request, no_reason)?;
-        let asked = parse::update_script_type(request)?;
-        if asked.defines_programs() {
-            decide(&call.permit, Target::Whole)?;
-        }
-        let change = |settings: &_, template: Option<&_>| asked.change(settings, template);
-        if asked.validate_only {
-            call.manager.check_script_type(asked.script_type, change).await?;
-            return Ok(Response::new(pb::UpdateScriptTypeResponse { status: None }));
-        }
-        call.manager.update_script_type(asked.script_type, change).await?;
-        let status = Some(self.script_type_status(call.sight, asked.script_type).await?);
-        Ok(Response::new(pb::UpdateScriptTypeResponse { status }))
+        let (script_type, asked) = parse::update_script_type(request)?;
+        Ok(Response::new(self.update_type(&call, script_type, &asked).await?))
     }
 
     async fn scale_actors(
@@ -282,24 +272,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::ScaleActorsRequest>,
     ) -> Answer<pb::ScaleActorsResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let asked = parse::scale_actors(&request)?;
-        let wait = call.wait(asked.max_wait);
-        let wanted = ScaleRequest {
-            script_type: asked.script_type,
-            replicas: asked.replicas,
-            drain_timeout: asked.drain_timeout,
-            trial: asked.validate_only,
-            take_over: asked.take_over,
-        };
-        let scaled = call.manager.scale(wanted, wait);
-        let scaled = self.gate.run(scaled).await?;
-        let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
-        Ok(Response::new(pb::ScaleActorsResponse {
-            status: Some(self.script_type_status(call.sight, asked.script_type).await?),
-            added_actor_ids: ids(scaled.added),
-            removed_actor_ids: ids(scaled.removed),
-            wait_outcome: render::wait_outcome(scaled.done),
-        }))
+        Ok(Response::new(self.scale(&call, request).await?))
     }
 
     async fn pause_queue(&self, request: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
@@ -320,9 +293,7 @@ impl supervisor_server::Supervisor for SupervisorService {
     async fn purge_queue(&self, request: Request<pb::PurgeQueueRequest>) -> Answer<pb::PurgeQueueResponse> {
         self.gate.enter()?;
         let (call, request) = self.call(request, no_reason)?;
-        let purge = parse::purge(request)?;
-        let purged_count = render::count(call.manager.purge_queue(purge).await?);
-        Ok(Response::new(pb::PurgeQueueResponse { purged_count }))
+        Ok(Response::new(self.purge(&call, request).await?))
     }
 
     // Queues by name
@@ -333,13 +304,23 @@ impl supervisor_server::Supervisor for SupervisorService {
     ) -> Answer<pb::CreateQueueResponse> {
         self.gate.enter()?;
         let (name, script_type) = parse::create_queue(request.get_ref())?;
-        let created = self.supervisor.create_queue(name, script_type).await?;
+        let created = self.lifecycle.create_queue(name, script_type).await?;
         Ok(Response::new(pb::CreateQueueResponse { queue: Some(render::queue(&created)) }))
     }
 
     async fn get_queue(&self, request: Request<pb::GetQueueRequest>) -> Answer<pb::GetQueueResponse> {
+        let sight = Sight::of(&permit(&request)?);
         let name = parse::queue(&request.get_ref().queue)?;
-        Ok(Response::new(pb::GetQueueResponse { queue: Some(self.queue_of(name).await?) }))
+        Ok(Response::new(pb::GetQueueResponse { queue: Some(self.queue_of(sight, name).await?) }))
+    }
+
+    async fn update_queue(
+        &self,
+        request: Request<pb::UpdateQueueRequest>,
+    ) -> Answer<pb::UpdateQueueResponse> {
+        self.gate.enter()?;
+        let (call, request) = self.call(request, no_reason)?;
+        Ok(Response::new(self.update_queue_settings(&call, request).await?))
     }
 
     async fn list_queues(&self, request: Request<pb::ListQueuesRequest>) -> Answer<pb::ListQueuesResponse> {

@@ -239,7 +239,7 @@ impl From<SupervisorError> for Failure {
             E::QueueFull { queue, queued, limit } => {
                 let message = format!("{text}; try again later, or start more actors");
                 Self::new(Code::ResourceExhausted, Reason::QueueFull, message)
-                    .with("script_type", queue)
+                    .with(queues::key_of(queue), queue)
                     .with("queued", queued)
                     .with("limit", limit)
                     .retry(RETRY_AFTER)
@@ -252,10 +252,8 @@ impl From<SupervisorError> for Failure {
                     .with("used", reached.used)
                     .retry(RETRY_AFTER)
             }
-            E::NoTemplate(script_type) => {
-                Self::new(Code::FailedPrecondition, Reason::NoActorsForScriptType, text)
-                    .precondition("script_type", &script_type)
-            }
+            E::NoTemplate(queue) => Self::new(Code::FailedPrecondition, Reason::NoActorsForScriptType, text)
+                .precondition(queues::key_of(queue), &queue),
             E::CursorExpired { oldest } => {
                 let message = format!("{text}; begin again without resume_after, with a snapshot");
                 Self::new(Code::OutOfRange, Reason::CursorExpired, message).with("oldest_cursor", oldest)
@@ -271,19 +269,19 @@ impl From<SupervisorError> for Failure {
                     .with("limit", limit)
                     .retry(RETRY_AFTER)
             }
-            E::AutoscalingActive(script_type) => {
+            E::AutoscalingActive(queue) => {
                 Self::new(Code::FailedPrecondition, Reason::AutoscalingActive, text)
-                    .precondition("script_type", &script_type)
+                    .precondition(queues::key_of(queue), &queue)
             }
-            E::PurgeRefused { script_type, found, expected } => {
+            E::PurgeRefused { queue, found, expected } => {
                 Self::new(Code::FailedPrecondition, Reason::InvalidState, text)
-                    .precondition("script_type", &script_type)
+                    .precondition(queues::key_of(queue), &queue)
                     .with("found", found)
                     .with("expected", expected)
             }
-            E::SettingsConflict(script_type) => {
+            E::SettingsConflict(queue) => {
                 let message = format!("{text}; read them again and repeat");
-                Self::new(Code::Aborted, Reason::Conflict, message).with("script_type", script_type)
+                Self::new(Code::Aborted, Reason::Conflict, message).with(queues::key_of(queue), queue)
             }
             E::QueueUnavailable(ref cause) => {
                 let message = format!("{text}: {}; try again", chain(cause.as_ref()));

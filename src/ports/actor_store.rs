@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::shared_store::SharedStore;
 use crate::ports::store_fault::{StoreFault, store_error};
 
@@ -55,7 +55,7 @@ impl Loaded {
     }
 }
 
-/// Keeps actor records and the template of each script type.
+/// Keeps actor records and the template of each queue.
 #[async_trait]
 pub trait ActorStore: SharedStore {
     /// Every actor of every node.
@@ -79,9 +79,9 @@ pub trait ActorStore: SharedStore {
     /// Removes an actor, and what is known of its health; false when there was none.
     async fn remove(&self, id: &ActorId) -> Result<bool, StoreError>;
 
-    /// The template from which scaling makes actors of this type.
-    async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError>;
+    /// The template from which scaling makes actors for this queue.
+    async fn template(&self, queue: QueueName) -> Result<Option<ActorConfig>, StoreError>;
 
-    /// Sets the template if there is none, or always when `replace` is set.
+    /// Sets the template of its queue if there is none, or always when `replace` is set.
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError>;
 }

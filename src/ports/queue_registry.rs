@@ -26,6 +26,11 @@ pub enum QueueCreated {
     New(QueueRecord),
     /// There was one of this name, perhaps of another script type.
     Exists(QueueRecord),
+    /// There are as many as may be; nothing was created.
+    TooMany {
+        /// Most queues that are created by name.
+        limit: u64,
+    },
 }
 
 /// Outcome of a deletion.

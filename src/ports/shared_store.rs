@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::store_fault::store_error;
@@ -24,10 +24,10 @@ pub const USAGE_POINTS: u64 = 288;
 /// Keeps what every supervisor of a queue goes by. None of it is read on the way of a job.
 #[async_trait]
 pub trait SharedStore: Send + Sync {
-    /// The rules of those script types that have any.
+    /// The settings of those queues that have any. Those of named queues may be a moment older.
     async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, SharedStoreError>;
 
-    /// Writes the rules of a script type if the kept ones still have `settings.generation` (0: if there are none);
+    /// Writes the settings of a queue if the kept ones still have `settings.generation` (0: if there are none);
     /// they have one more then. False when somebody was faster.
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, SharedStoreError>;
 
@@ -37,13 +37,16 @@ pub trait SharedStore: Send + Sync {
     /// Writes down what is known of the health of an actor. It goes with the record of the actor.
     async fn put_health(&self, record: &HealthRecord) -> Result<(), SharedStoreError>;
 
-    /// The last decision of scaling of each script type.
-    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, SharedStoreError>;
+    /// Removes settings, template and last decision of a named queue that is deleted.
+    async fn forget_queue(&self, queue: QueueName) -> Result<(), SharedStoreError>;
 
-    /// Writes down the last decision of scaling of a script type.
+    /// The last decision of scaling of each queue.
+    async fn decisions(&self) -> Result<Vec<(QueueName, ScalingDecision)>, SharedStoreError>;
+
+    /// Writes down the last decision of scaling of a queue.
     async fn put_decision(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         decision: &ScalingDecision,
     ) -> Result<(), SharedStoreError>;
 

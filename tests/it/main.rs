@@ -47,6 +47,7 @@ mod promises;
 mod prose;
 mod python_actor;
 mod queue_actors;
+mod queue_settings;
 mod redis_access;
 mod redis_tls;
 mod release_check;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::adapters::memory::broker::MemoryBroker;
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 
 /// A view of a [`MemoryBroker`].
@@ -74,15 +74,15 @@ impl ActorStore for MemoryActorStore {
         })
     }
 
-    async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
-        self.broker.with(|state| state.templates.get(&script_type).cloned())
+    async fn template(&self, queue: QueueName) -> Result<Option<ActorConfig>, StoreError> {
+        self.broker.with(|state| state.templates.get(&queue).cloned())
     }
 
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
         self.broker.with(|state| {
-            let there = state.templates.contains_key(&template.script_type);
+            let there = state.templates.contains_key(&template.queue());
             if replace || !there {
-                state.templates.insert(template.script_type, template.clone());
+                state.templates.insert(template.queue(), template.clone());
             }
         })
     }

@@ -20,13 +20,20 @@ pub struct MemoryConfig {
     pub lease: Duration,
     /// Jobs that may wait in one queue; 1 000 000 by default.
     pub queue_limit: u64,
+    /// Queues that may be created by name; 10 000 by default.
+    pub named_queue_limit: u64,
     /// Ended jobs of one type that are kept; 100 000 by default.
     pub finished_limit: usize,
 }
 
 impl Default for MemoryConfig {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(15), queue_limit: 1_000_000, finished_limit: 100_000 }
+        Self {
+            lease: Duration::from_secs(15),
+            queue_limit: 1_000_000,
+            named_queue_limit: 10_000,
+            finished_limit: 100_000,
+        }
     }
 }
 

@@ -265,7 +265,8 @@ impl QueueRegistry for MemoryJobQueue {
         name: QueueName,
         script_type: ScriptType,
     ) -> Result<QueueCreated, QueueError> {
-        self.broker.with(|state| state.create_queue(name, script_type))
+        let limit = self.broker.config().named_queue_limit;
+        self.broker.with(|state| state.create_queue(name, script_type, limit))
     }
 
     async fn queue(&self, name: QueueName) -> Result<Option<QueueRecord>, QueueError> {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::adapters::memory::actor_store::MemoryActorStore;
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::shared_store::{SharedStore, SharedStoreError, USAGE_POINTS};
@@ -23,13 +23,21 @@ impl SharedStore for MemoryActorStore {
 
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, SharedStoreError> {
         self.broker().without_waking(|state| {
-            let known = state.settings.get(&settings.script_type).map_or(0, |known| known.generation);
+            let known = state.settings.get(&settings.queue).map_or(0, |known| known.generation);
             let fresh = known == settings.generation;
             if fresh {
                 let kept = ScriptTypeSettings { generation: known + 1, ..settings.clone() };
-                state.settings.insert(settings.script_type, kept);
+                state.settings.insert(settings.queue, kept);
             }
             fresh
+        })
+    }
+
+    async fn forget_queue(&self, queue: QueueName) -> Result<(), SharedStoreError> {
+        self.broker().without_waking(|state| {
+            state.settings.remove(&queue);
+            state.templates.remove(&queue);
+            state.decisions.remove(&queue);
         })
     }
 
@@ -43,20 +51,20 @@ impl SharedStore for MemoryActorStore {
         })
     }
 
-    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, SharedStoreError> {
+    async fn decisions(&self) -> Result<Vec<(QueueName, ScalingDecision)>, SharedStoreError> {
         self.broker().without_waking(|state| {
             let all = state.decisions.iter();
-            all.map(|(script_type, decision)| (*script_type, decision.clone())).collect()
+            all.map(|(queue, decision)| (*queue, decision.clone())).collect()
         })
     }
 
     async fn put_decision(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         decision: &ScalingDecision,
     ) -> Result<(), SharedStoreError> {
         self.broker().without_waking(|state| {
-            state.decisions.insert(script_type, decision.clone());
+            state.decisions.insert(queue, decision.clone());
         })
     }
 

@@ -3,6 +3,7 @@
 //! Functions run with the rights of their caller, so a user has the commands of its functions beside those that it sends.
 
 use super::keys;
+use crate::domain::model::queue_name::TypedQueue;
 use crate::domain::model::script_type::ScriptType;
 
 /// Rights to what every client of Redis does: log in, choose a database, say its name, ask whether Redis is there.
@@ -125,20 +126,22 @@ impl AclUser {
         }
     }
 
-    /// Returns the user of the actors of a script type.
-    pub fn of_actors(script_type: ScriptType) -> Self {
-        let channels = vec![format!("&{}", keys::changes(script_type.into()))];
+    /// Returns the user of the actors of a queue; a script type stands for its default queue.
+    pub fn of_actors(queue: impl Into<TypedQueue>) -> Self {
+        let queue = queue.into();
+        let script_type = queue.script_type;
+        let channels = vec![format!("&{}", keys::changes(queue.name))];
         let commands: &[&[&str]] = match script_type {
             ScriptType::OSIS => &[&OF_ACTORS, &OF_OBJECTS],
             ScriptType::SAL | ScriptType::V | ScriptType::Python => &[&OF_ACTORS],
         };
         Self {
-            name: format!("hero-actor-{script_type}"),
-            rights: rights(keys::rights_of_actors(script_type), channels, commands),
+            name: format!("hero-actor-{queue}"),
+            rights: rights(keys::rights_of_actors(queue), channels, commands),
         }
     }
 
-    /// Returns all users: that of supervisors first.
+    /// Returns the users of all default queues: that of supervisors first.
     pub fn all() -> Vec<Self> {
         std::iter::once(Self::of_supervisors()).chain(ScriptType::ALL.map(Self::of_actors)).collect()
     }

@@ -10,11 +10,12 @@ use super::connection::Connection;
 use super::damaged_records::{self, RecordKind};
 use super::functions::Function;
 use super::keys;
+use super::queue_settings::QueueSettings;
 use super::records::{decode_actor, decode_config, encode_actor, encode_config};
 use super::reply::{self, Lossy};
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::id::ActorId;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::error::chain;
 use crate::ports::actor_store::{ActorStore, Loaded, StoreError, Stored};
 use crate::ports::store_fault::StoreFault;
@@ -25,12 +26,13 @@ const RECORD: &str = "a record of an actor";
 /// The actor store, on the connection of a queue.
 pub struct RedisActorStore {
     connection: Arc<Connection>,
+    pub(super) queue_settings: QueueSettings,
 }
 
 impl RedisActorStore {
     /// Shares the connection of `queue`.
     pub fn new(queue: &RedisQueue) -> Self {
-        Self { connection: queue.connection() }
+        Self { connection: queue.connection(), queue_settings: QueueSettings::default() }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -119,18 +121,18 @@ impl ActorStore for RedisActorStore {
         Ok(removed.last() == Some(&1))
     }
 
-    async fn template(&self, script_type: ScriptType) -> Result<Option<ActorConfig>, StoreError> {
+    async fn template(&self, queue: QueueName) -> Result<Option<ActorConfig>, StoreError> {
         let mut get = redis::cmd("HGET");
-        get.arg(keys::TEMPLATES).arg(script_type.as_str());
+        get.arg(keys::TEMPLATES).arg(queue.as_str());
         let Some(json) = self.connection.call::<Option<Value>>(&get, RECORD).await? else { return Ok(None) };
         let json = reply::read::<String>(RECORD, json);
-        let template = json.and_then(|json| decode_config(script_type.as_str(), &json));
+        let template = json.and_then(|json| decode_config(queue.as_str(), &json));
         Ok(damaged_records::keep(RecordKind::Template, template))
     }
 
     async fn set_template(&self, template: &ActorConfig, replace: bool) -> Result<(), StoreError> {
         let json = encode_config(template)?;
-        Ok(self.set(keys::TEMPLATES, template.script_type.as_str(), json, !replace).await?)
+        Ok(self.set(keys::TEMPLATES, template.queue().as_str(), json, !replace).await?)
     }
 }
 

@@ -5,7 +5,7 @@
 //! | `hero:{Q}:…`, `hero:job:{Q}:…`, `hero:req:{Q}:…` | one for each queue, so that each step of a job is one step: osis 13090, sal 5225, v 7761, python 7252 |
 //! | [`CONTROL_EVENTS`], and what is below it | 9102 |
 //! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
-//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
+//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`QUEUE_SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
 //!
 //! A test holds the numbers (`cluster/slots.rs`).
 
@@ -13,7 +13,7 @@ mod place;
 
 use crate::domain::model::event::cursor::EventStream;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
-use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::object_store::Shelf;
 
@@ -27,6 +27,8 @@ pub(super) const ACTORS: &str = "hero:actors";
 pub(super) const TEMPLATES: &str = "hero:templates";
 /// Settings of each script type: a hash, word to JSON.
 pub(super) const SETTINGS: &str = "hero:settings";
+/// Settings of named queues: a hash, name to JSON. Supervisors that do not know such queues read only [`SETTINGS`].
+pub(super) const QUEUE_SETTINGS: &str = "hero:queue-settings";
 /// Health of each actor: a hash, id to JSON.
 pub(super) const HEALTHS: &str = "hero:health";
 /// Last scaling decision of each script type: a hash, word to JSON.
@@ -38,7 +40,7 @@ pub(super) const EPOCH: &str = "hero:epoch";
 
 /// Queues that were created by name: a hash, name to JSON, and the number of changes.
 pub(super) const QUEUES: &str = "hero:queues";
-/// The field of [`QUEUES`] that counts the changes. No queue has this name.
+/// The field of [`QUEUES`] and of [`QUEUE_SETTINGS`] that counts the changes. No queue has this name.
 pub(super) const CHANGES_OF_QUEUES: &str = "#";
 /// Named queues by the time of their next maintenance, in milliseconds since 1970: a sorted set.
 pub(super) const DUE_QUEUES: &str = "hero:queues:due";
@@ -213,9 +215,9 @@ impl Rights {
     }
 }
 
-/// The rights of the actors of a type to keys, as Redis writes them.
-pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
-    let queue = QueueName::default_of(script_type);
+/// The rights of the actors of a queue to keys, as Redis writes them.
+pub(super) fn rights_of_actors(typed: TypedQueue) -> Vec<String> {
+    let queue = typed.name;
     let mut all = Vec::new();
     all.extend(Rights::Read.to(EPOCH));
     // Nothing is ever stored there.
@@ -232,7 +234,7 @@ pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
     for (record, rights) in RECORDS {
         all.extend(rights.to(&format!("hero:{record}:{{{queue}}}:*")));
     }
-    if script_type == ScriptType::OSIS {
+    if typed.script_type == ScriptType::OSIS {
         all.extend(Rights::All.to("hero:obj:*"));
     }
     all
@@ -240,7 +242,8 @@ pub(super) fn rights_of_actors(script_type: ScriptType) -> Vec<String> {
 
 /// The rights of supervisors to keys, as Redis writes them: to all but the objects of scripts.
 pub(super) fn rights_of_supervisors() -> Vec<String> {
-    let shared = [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE, QUEUES, DUE_QUEUES];
+    let shared =
+        [ACTORS, TEMPLATES, SETTINGS, QUEUE_SETTINGS, HEALTHS, DECISIONS, EPOCH, PROBE, QUEUES, DUE_QUEUES];
     let mut patterns: Vec<String> = shared.map(str::to_owned).to_vec();
     patterns.extend(["hero:lead:*".to_owned(), "hero:usage:*".to_owned(), format!("{CONTROL_EVENTS}*")]);
     // Those of all queues.
@@ -264,7 +267,9 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
     }
     match rest.split_once(':') {
         None if key == EPOCH => Some("string"),
-        None => [ACTORS, TEMPLATES, SETTINGS, HEALTHS, DECISIONS, QUEUES].contains(&key).then_some("hash"),
+        None => [ACTORS, TEMPLATES, SETTINGS, QUEUE_SETTINGS, HEALTHS, DECISIONS, QUEUES]
+            .contains(&key)
+            .then_some("hash"),
         Some(_) if key == DUE_QUEUES => Some("zset"),
         Some(("job", _)) => Some("hash"),
         Some(("req" | "lead" | "at", _)) => Some("string"),

@@ -1,4 +1,4 @@
-//! Settings, health and scaling decisions in three hashes; the leader and the usage of each node in keys of their own.
+//! Settings, health and scaling decisions in hashes; the leader and the usage of each node in keys of their own.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,8 +16,8 @@ use super::records::{
 use super::reply::Lossy;
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, NodeName};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::shared_store::{SharedStore, SharedStoreError, USAGE_POINTS};
@@ -30,30 +30,51 @@ const POINT_MS: u64 = 300_000;
 impl SharedStore for RedisActorStore {
     async fn settings(&self) -> Result<Vec<ScriptTypeSettings>, SharedStoreError> {
         let all = self.hash(keys::SETTINGS).await?;
-        Ok(all
-            .iter()
-            .filter_map(|(word, json)| keep(RecordKind::Settings, decode_settings(word, json)))
-            .collect())
+        let read = |(word, json): &(String, String)| keep(RecordKind::Settings, decode_settings(word, json));
+        let mut settings: Vec<ScriptTypeSettings> = all.iter().filter_map(read).collect();
+        settings.extend(self.queue_settings.read(self.connection()).await?);
+        Ok(settings)
     }
 
     async fn put_settings(&self, settings: &ScriptTypeSettings) -> Result<bool, SharedStoreError> {
         let expected = if settings.generation == 0 { String::new() } else { settings.generation.to_string() };
-        let mut put = Function::CompareAndSet.on(keys::SETTINGS);
-        put.arg(settings.script_type.as_str());
+        let is_named = settings.queue.default_type().is_none();
+        let hash = if is_named { keys::QUEUE_SETTINGS } else { keys::SETTINGS };
+        let mut put = Function::CompareAndSet.on(hash);
+        put.arg(settings.queue.as_str());
         let ours = encode_settings(settings, settings.generation + 1)?;
         put.arg(&ours).arg(expected);
-        match self.connection().call_again(&put, "settings").await? {
-            (Swap::Written, _repeated) => return Ok(true),
-            (Swap::Conflict(json), true) if json == ours => return Ok(true),
-            (Swap::Missing | Swap::Conflict(_), _repeated) => {}
+        let written = match self.connection().call_again(&put, "settings").await? {
+            (Swap::Written, _repeated) => true,
+            (Swap::Conflict(json), true) => json == ours,
+            (Swap::Missing | Swap::Conflict(_), _repeated) => false,
+        };
+        if written && is_named {
+            self.queue_settings.changed(self.connection()).await?;
+        }
+        if written {
+            return Ok(true);
         }
         // A damaged record matches no generation: to try again would never end in success.
-        let all = self.hash(keys::SETTINGS).await?;
-        let stored = all.iter().find(|(word, _json)| word == settings.script_type.as_str());
-        if let Some((word, json)) = stored {
-            decode_settings(word, json)?;
+        let mut get = redis::cmd("HGET");
+        get.arg(hash).arg(settings.queue.as_str());
+        let stored: Option<Lossy> = self.connection().call(&get, "settings").await?;
+        if let Some(Lossy(json)) = stored {
+            decode_settings(settings.queue.as_str(), &json)?;
         }
         Ok(false)
+    }
+
+    async fn forget_queue(&self, queue: QueueName) -> Result<(), SharedStoreError> {
+        for hash in [keys::QUEUE_SETTINGS, keys::TEMPLATES, keys::DECISIONS] {
+            let mut remove = redis::cmd("HDEL");
+            remove.arg(hash).arg(queue.as_str());
+            let removed: i64 = self.connection().call(&remove, "a deleted queue").await?;
+            if removed > 0 && hash == keys::QUEUE_SETTINGS {
+                self.queue_settings.changed(self.connection()).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn healths(&self) -> Result<Vec<HealthRecord>, SharedStoreError> {
@@ -65,22 +86,22 @@ impl SharedStore for RedisActorStore {
         Ok(self.set(keys::HEALTHS, record.actor_id.as_str(), encode_health(record)?, false).await?)
     }
 
-    async fn decisions(&self) -> Result<Vec<(ScriptType, ScalingDecision)>, SharedStoreError> {
+    async fn decisions(&self) -> Result<Vec<(QueueName, ScalingDecision)>, SharedStoreError> {
         let all = self.hash(keys::DECISIONS).await?;
-        // A newer supervisor may know further script types.
-        let known = all.iter().filter_map(|(word, json)| Some((ScriptType::parse(word).ok()?, json)));
-        let read = |(script_type, json): (ScriptType, &String)| {
-            Some((script_type, keep(RecordKind::Decision, decode_decision(json))?))
+        // Whatever has no name of a queue is of a later version.
+        let known = all.iter().filter_map(|(word, json)| Some((QueueName::parse(word).ok()?, json)));
+        let read = |(queue, json): (QueueName, &String)| {
+            Some((queue, keep(RecordKind::Decision, decode_decision(json))?))
         };
         Ok(known.filter_map(read).collect())
     }
 
     async fn put_decision(
         &self,
-        script_type: ScriptType,
+        queue: QueueName,
         decision: &ScalingDecision,
     ) -> Result<(), SharedStoreError> {
-        Ok(self.set(keys::DECISIONS, script_type.as_str(), encode_decision(decision)?, false).await?)
+        Ok(self.set(keys::DECISIONS, queue.as_str(), encode_decision(decision)?, false).await?)
     }
 
     async fn put_usage(

@@ -9,14 +9,15 @@ use crate::cli::output::DRY_RUN;
 use crate::cli::table::{Column, Table};
 use crate::cli::values::{self, to_proto};
 use crate::cli::{ClientArgs, Exit, Failure, Output, client};
+use crate::domain::model::queue_name::QueueName;
 use crate::proto;
 
 /// Options of a scaling.
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
-    /// Script type: osis, sal, v or python
-    #[arg(value_name = "TYPE", value_parser = values::script_type)]
-    script_type: proto::ScriptType,
+    /// Script type (osis, sal, v or python), or the name of a queue
+    #[arg(value_name = "QUEUE", value_parser = values::queue)]
+    queue: QueueName,
     /// Number of actors
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1000))]
     replicas: i32,
@@ -39,9 +40,11 @@ pub(in crate::cli) async fn run_alone(client: ClientArgs, args: ScaleArgs) -> Re
 pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Result<Exit, Failure> {
     // The call has no `force`; a drain timeout of 0 has the same effect.
     let drain_timeout = if args.how.force { to_proto(Duration::ZERO) } else { args.how.drain() };
-    let ScaleArgs { script_type, replicas, how, dry_run, take_over } = args;
+    let ScaleArgs { queue, replicas, how, dry_run, take_over } = args;
+    let (script_type, queue) = values::queue_fields(queue);
     let request = proto::ScaleActorsRequest {
-        script_type: script_type.into(),
+        script_type,
+        queue,
         replicas: Some(replicas),
         drain_timeout,
         max_wait: to_proto(how.wait),

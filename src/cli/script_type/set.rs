@@ -1,4 +1,4 @@
-//! `script-type set`: the given flags become the update mask.
+//! `script-type set` and `queue update`: the given flags become the update mask.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +21,26 @@ pub struct SetArgs {
     /// Script type: osis, sal, v or python
     #[arg(value_name = "TYPE", value_parser = values::script_type)]
     script_type: proto::ScriptType,
+    /// The settings.
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl SetArgs {
+    pub(super) fn into_request(self) -> Result<UpdateScriptTypeRequest, Failure> {
+        let (settings, paths) = self.settings.into_change(self.script_type)?;
+        Ok(UpdateScriptTypeRequest {
+            script_type: self.script_type.into(),
+            settings: Some(settings),
+            update_mask: Some(FieldMask { paths }),
+            validate_only: false,
+        })
+    }
+}
+
+/// The settings of a queue.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SettingsArgs {
     /// The way in which the number of actors is decided
     #[arg(long, value_enum)]
     mode: Option<Mode>,
@@ -108,7 +128,7 @@ pub struct SetArgs {
     /// Reset a setting to its default; can be repeated
     #[arg(long, value_name = "RULE", value_parser = PossibleValuesParser::new(RULES.map(|(flag, _)| flag)))]
     clear: Vec<String>,
-    /// Arguments of the template's program, after `--`; TYPE_actor_0 in them becomes the name of the new actor
+    /// Arguments of the template's program, after `--`; QUEUE_actor_0 in them becomes the name of the new actor
     #[arg(last = true, value_name = "ARG", requires = "template_binary")]
     template_args: Vec<String>,
 }
@@ -150,13 +170,20 @@ pub(super) enum Mode {
     Fixed,
 }
 
-impl SetArgs {
-    pub(super) fn into_request(mut self) -> Result<UpdateScriptTypeRequest, Failure> {
+impl SettingsArgs {
+    /// Returns the settings and the API names of those that change.
+    ///
+    /// # Errors
+    /// Nothing to change; a setting that is given and reset; a path that cannot be made absolute.
+    pub(in crate::cli) fn into_change(
+        mut self,
+        script_type: proto::ScriptType,
+    ) -> Result<(ScriptTypeSettings, Vec<String>), Failure> {
         let paths = self.paths()?;
         if paths.is_empty() {
             return Err(Failure::usage("nothing to set: name at least one rule, for instance --max 4"));
         }
-        let actor_template = self.template()?;
+        let actor_template = self.template(script_type)?;
         let mode = match self.mode {
             Some(Mode::Auto) => scaling_policy::Mode::Auto,
             Some(Mode::Fixed) => scaling_policy::Mode::Fixed,
@@ -199,12 +226,7 @@ impl SetArgs {
             priority_ageing: self.priority_ageing.and_then(to_proto),
             actor_template,
         };
-        Ok(UpdateScriptTypeRequest {
-            script_type: self.script_type.into(),
-            settings: Some(settings),
-            update_mask: Some(FieldMask { paths }),
-            validate_only: false,
-        })
+        Ok((settings, paths))
     }
 
     /// Returns the API names of the fields that are given or reset.
@@ -253,14 +275,14 @@ impl SetArgs {
     }
 
     /// Returns the template of the flags.
-    fn template(&mut self) -> Result<Option<ActorConfig>, Failure> {
+    fn template(&mut self, script_type: proto::ScriptType) -> Result<Option<ActorConfig>, Failure> {
         let Some(binary) = self.template_binary.take() else { return Ok(None) };
         let readiness = match self.template_process {
             true => actor_config::Readiness::Process,
             false => actor_config::Readiness::Unspecified,
         };
         Ok(Some(ActorConfig {
-            script_type: self.script_type.into(),
+            script_type: script_type.into(),
             binary_path: absolute(binary)?,
             args: std::mem::take(&mut self.template_args),
             env: self.template_env.drain(..).collect(),

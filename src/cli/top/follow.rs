@@ -153,11 +153,15 @@ async fn done(server: &mut Server, action: &Action) -> Result<String, tonic::Sta
             told
         }
         Action::Pause(script_type) => {
-            server.pause_queue(client::call(PauseQueueRequest { script_type, reason })).await?;
+            server
+                .pause_queue(client::call(PauseQueueRequest { script_type, reason, ..Default::default() }))
+                .await?;
             "the queue is paused".to_owned()
         }
         Action::Resume(script_type) => {
-            server.resume_queue(client::call(ResumeQueueRequest { script_type, reason })).await?;
+            server
+                .resume_queue(client::call(ResumeQueueRequest { script_type, reason, ..Default::default() }))
+                .await?;
             "the queue goes on".to_owned()
         }
         Action::Cancel(job_id) => {

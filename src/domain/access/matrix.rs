@@ -81,7 +81,7 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 47] = [
+pub const RULES: [Rule; 48] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
     row("CreateLoginCode",      Yes,      Yes,       Yes),
@@ -106,6 +106,7 @@ pub const RULES: [Rule; 47] = [
     row("PurgeQueue",           No,       No,        Yes),
     row("CreateQueue",          No,       No,        Yes),
     row("GetQueue",             Yes,      No,        Yes),
+    row("UpdateQueue",          No,       No,        Part),
     row("ListQueues",           Yes,      No,        Yes),
     row("DeleteQueue",          No,       No,        Yes),
     row("CheckHealth",          Part,     No,        Yes),

@@ -76,8 +76,9 @@ impl ActorLifecycleManager {
     /// Returns the number of actors of a type that are RUNNING on this node; 0 also while the supervisor cannot know.
     pub async fn get_running_actor_count(&self, script_type: &ScriptType) -> usize {
         let actors = self.actors().await.unwrap_or_default();
-        let running =
-            |actor: &&ActorStatus| self.is_ours(actor, *script_type) && actor.state == ActorState::Running;
+        let running = |actor: &&ActorStatus| {
+            self.is_ours(actor, (*script_type).into()) && actor.state == ActorState::Running
+        };
         actors.iter().filter(running).count()
     }
 

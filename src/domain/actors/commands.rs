@@ -59,9 +59,7 @@ impl ActorLifecycleManager {
                 return Err(SupervisorError::Internal { what: format!("store actor {id}"), source });
             }
         };
-        if config.queue.is_none() {
-            self.parts().store.set_template(&config, false).await?;
-        }
+        self.parts().store.set_template(&config, false).await?;
         if created {
             let message = format!("actor {id} was made");
             let event = Event::new(record.created_at, self.cause.clone(), EventKind::ActorCreated, message);

@@ -185,8 +185,8 @@ impl Observer {
                 presences => presences,
             }
         };
-        let mut named = self.shared.registry.named_queues();
-        named.extend(self.shared.afar.lock().iter());
+        let mut named = self.shared.afar.lock().clone();
+        named.extend(self.shared.registry.named_queues().iter().map(|queue| queue.name));
         let queues = QueueName::DEFAULTS.into_iter().chain(named);
         let all = futures::future::try_join_all(queues.map(presences_of));
         let all = tokio::time::timeout(PRESENCE_LIMIT, all).await.ok()?.ok()?;

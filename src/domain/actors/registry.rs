@@ -1,6 +1,6 @@
 //! The table of the actors' tasks. It is the one shared table of the manager, locked for look-ups only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
@@ -11,7 +11,7 @@ use crate::domain::actors::reply::Reply;
 use crate::domain::model::actor::{ActorConfig, ActorRecord, ActorState, ActorStatus, StopOptions, Verb};
 use crate::domain::model::event::Cause;
 use crate::domain::model::id::ActorId;
-use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::lock::Lock;
@@ -192,9 +192,14 @@ impl Registry {
     }
 
     /// Returns the named queues that actors serve.
-    pub(super) fn named_queues(&self) -> BTreeSet<QueueName> {
+    pub(super) fn named_queues(&self) -> Vec<TypedQueue> {
         let handles = self.lock();
-        handles.values().filter_map(|handle| handle.status.borrow().record.config.queue).collect()
+        let named = |handle: &ActorHandle| {
+            let config = &handle.status.borrow().record.config;
+            config.queue.map(|name| (name, config.typed_queue()))
+        };
+        let queues: BTreeMap<QueueName, TypedQueue> = handles.values().filter_map(named).collect();
+        queues.into_values().collect()
     }
 
     /// Returns every actor with its script type and the pid of its process, if it has one.

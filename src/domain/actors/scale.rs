@@ -1,4 +1,4 @@
-//! Scaling of a type to a number of actors: carries out what [`scaling`] plans.
+//! Scaling of a queue to a number of actors: carries out what [`scaling`] plans.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,14 +9,15 @@ use tokio::time::Instant;
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::commands::finish;
-use crate::domain::model::actor::{ActorStatus, ManagedBy, StopOptions, Verb};
+use crate::domain::model::actor::{ActorConfig, ActorStatus, ManagedBy, StopOptions, Verb};
 use crate::domain::model::event::{Cause, Event, EventKind, Source};
 use crate::domain::model::id::ActorId;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::{MAX_REPLICAS, ScalingDecision, ScalingMode};
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::violation::Violations;
 use crate::domain::scaling;
 use crate::domain::scaling::run::{Decision, ScaledActors, Scaler, load_on_node};
+use crate::domain::script_types::update::usual_name;
 use crate::error::{SupervisorError, chain};
 
 /// Longest wait of the loop for a change; the change goes on after that, and the queues are read again.
@@ -25,8 +26,8 @@ const CHANGE_WAIT: Duration = Duration::from_secs(2);
 /// A number of actors to have on this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScaleRequest {
-    /// Script type of the actors.
-    pub script_type: ScriptType,
+    /// Queue that the actors serve.
+    pub queue: TypedQueue,
     /// Number of actors.
     pub replicas: u32,
     /// Time for the jobs of those that go; each actor's own by default.
@@ -38,16 +39,16 @@ pub struct ScaleRequest {
 }
 
 impl ScaleRequest {
-    /// Scales a type to a number of actors, with all defaults.
-    pub fn new(script_type: ScriptType, replicas: u32) -> Self {
-        Self { script_type, replicas, drain_timeout: None, trial: false, take_over: false }
+    /// Scales a queue, the default one for a script type, to a number of actors, with all defaults.
+    pub fn new(queue: impl Into<TypedQueue>, replicas: u32) -> Self {
+        Self { queue: queue.into(), replicas, drain_timeout: None, trial: false, take_over: false }
     }
 }
 
 /// Result of scaling, or of a dry run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaled {
-    /// Actors of this type afterwards (before, for a trial).
+    /// Actors of this queue afterwards (before, for a trial).
     pub actors: Vec<ActorStatus>,
     /// Actors that were made or started, or would be.
     pub added: Vec<ActorId>,
@@ -58,32 +59,32 @@ pub struct Scaled {
 }
 
 impl ActorLifecycleManager {
-    /// Makes or removes actors of a type until there are so many on this node. The number is kept among the rules of
-    /// the type.
+    /// Makes or removes actors of a queue until there are so many on this node. The number is kept among the settings of
+    /// the queue.
     ///
     /// # Errors
     /// `AutoscalingActive` unless `take_over` is set, `Invalid`, `NoTemplate`, and those of `create` and `stop`.
     pub async fn scale(&self, request: ScaleRequest, wait: Duration) -> Result<Scaled, SupervisorError> {
-        let ScaleRequest { script_type, replicas, drain_timeout, trial, take_over } = request;
-        let (settings, _template) = self.script_type_settings(script_type).await?;
+        let ScaleRequest { queue, replicas, drain_timeout, trial, take_over } = request;
+        let (settings, _template) = self.script_type_settings(queue).await?;
         if settings.scaling.mode == ScalingMode::Auto && !take_over {
-            return Err(SupervisorError::AutoscalingActive(script_type));
+            return Err(SupervisorError::AutoscalingActive(queue.name));
         }
         if trial {
-            return self.scale_to(script_type, replicas, drain_timeout, true, wait).await;
+            return self.scale_to(queue, replicas, drain_timeout, true, wait).await;
         }
         // Before any change: what cannot be done is not to be kept as a wish.
-        self.scale_to(script_type, replicas, drain_timeout, true, wait).await?;
+        self.scale_to(queue, replicas, drain_timeout, true, wait).await?;
         self.store_replicas(&request).await?;
-        let state = self.supervisor().queue().state(script_type.into()).await?;
-        let load = load_on_node(&self.core.registry.statuses_at(script_type.into()), &state);
+        let state = self.supervisor().queue().state(queue.name).await?;
+        let load = load_on_node(&self.core.registry.statuses_at(queue.name), &state);
         let reason = match self.cause.reason.as_str() {
             "" => format!("somebody asked for {replicas}"),
             given => format!("somebody asked for {replicas}: {given}"),
         };
         let scaler = self.as_scaler(&reason);
-        let scaled = scaler.scale_to(script_type, replicas, drain_timeout, false, wait).await?;
-        let decision = Decision { script_type, load, desired: replicas, reason, drain_timeout };
+        let scaled = scaler.scale_to(queue, replicas, drain_timeout, false, wait).await?;
+        let decision = Decision { queue, load, desired: replicas, reason, drain_timeout };
         self.record_decision(decision, &scaled).await;
         Ok(scaled)
     }
@@ -111,7 +112,7 @@ impl ActorLifecycleManager {
     /// The same without a look at the rules.
     pub(super) async fn scale_to(
         &self,
-        script_type: ScriptType,
+        queue: TypedQueue,
         replicas: u32,
         drain_timeout: Option<Duration>,
         trial: bool,
@@ -124,11 +125,8 @@ impl ActorLifecycleManager {
         let all = self.actors_as_stored().await?;
         let taken: BTreeSet<ActorId> = all.iter().map(|actor| actor.record.id.clone()).collect();
         let ours: Vec<ActorStatus> =
-            all.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
-        let template = self.parts().store.template(script_type).await?;
-        let template = template
-            .or_else(|| ours.first().map(|actor| actor.record.config.clone()))
-            .ok_or(SupervisorError::NoTemplate(script_type))?;
+            all.into_iter().filter(|actor| self.is_ours(actor, queue.name)).collect();
+        let template = self.template_for(queue, &ours).await?;
         let plan = scaling::plan(replicas, &ours, &template, &taken)?;
         let added: Vec<ActorId> = plan.start.iter().chain(&plan.create).cloned().collect();
         let removed = plan.remove.clone();
@@ -155,8 +153,29 @@ impl ActorLifecycleManager {
             done &= result?;
         }
         let actors = self.actors().await?;
-        let actors = actors.into_iter().filter(|actor| self.is_ours(actor, script_type)).collect();
+        let actors = actors.into_iter().filter(|actor| self.is_ours(actor, queue.name)).collect();
         Ok(Scaled { actors, added, removed, done })
+    }
+
+    /// Returns the definition from which actors for a queue are made. A named queue without one has that of its script type.
+    async fn template_for(
+        &self,
+        queue: TypedQueue,
+        ours: &[ActorStatus],
+    ) -> Result<ActorConfig, SupervisorError> {
+        let store = &self.parts().store;
+        let stored = store.template(queue.name).await?;
+        if let Some(own) = stored.or_else(|| ours.first().map(|actor| actor.record.config.clone())) {
+            return Ok(own);
+        }
+        let missing = SupervisorError::NoTemplate(queue.name);
+        if queue.name.default_type().is_some() {
+            return Err(missing);
+        }
+        let of_type = store.template(queue.script_type.into()).await?.ok_or(missing)?;
+        let name = ActorId::parse(&usual_name(queue.name));
+        let name = name.map_err(|description| Violations::one("template.actor_id", description))?;
+        Ok(scaling::instance(&of_type, &name).with_queue(queue.name))
     }
 
     /// Ends an actor that scaling has no use for: what scaling made is deleted, what a caller made is only stopped.
@@ -182,8 +201,8 @@ impl ActorLifecycleManager {
         }
     }
 
-    pub(super) fn is_ours(&self, actor: &ActorStatus, script_type: ScriptType) -> bool {
-        actor.record.node == self.parts().node && actor.record.config.queue() == script_type.into()
+    pub(super) fn is_ours(&self, actor: &ActorStatus, queue: QueueName) -> bool {
+        actor.record.node == self.parts().node && actor.record.config.queue() == queue
     }
 
     /// Stores a decision of scaling, and emits its event if it changed anything.
@@ -191,7 +210,7 @@ impl ActorLifecycleManager {
         if scaled.added.is_empty() && scaled.removed.is_empty() {
             return;
         }
-        let Decision { script_type, load, desired, reason, drain_timeout: _ } = decided;
+        let Decision { queue, load, desired, reason, drain_timeout: _ } = decided;
         let decision = ScalingDecision {
             at: self.now(),
             current: load.current,
@@ -203,35 +222,38 @@ impl ActorLifecycleManager {
             added: scaled.added.clone(),
             removed: scaled.removed.clone(),
         };
-        let message =
-            format!("{script_type} actors from {} to {desired}: {}", decision.current, decision.reason);
-        tracing::info!(%script_type, "scaling: {message}");
-        self.core.queue_stats.set_decision(script_type, decision.clone());
-        if let Err(error) = self.parts().store.put_decision(script_type, &decision).await {
+        let message = format!("{queue} actors from {} to {desired}: {}", decision.current, decision.reason);
+        tracing::info!(%queue, "scaling: {message}");
+        self.core.queue_stats.set_decision(queue.name, decision.clone());
+        if let Err(error) = self.parts().store.put_decision(queue.name, &decision).await {
             tracing::debug!(error = %chain(&error), "decision of scaling: it is not stored (other supervisors do not know it)");
         }
         let event = Event::new(self.now(), self.cause.clone(), EventKind::ScalingDecided(decision), message);
-        self.events().emit(event.of_type(script_type).on_node(self.node()));
+        self.events().emit(event.of_queue(queue.name).on_node(self.node()));
     }
 }
 
 #[async_trait]
 impl ScaledActors for ActorLifecycleManager {
-    fn own(&self, script_type: ScriptType) -> Vec<ActorStatus> {
-        self.core.registry.statuses_at(script_type.into())
+    fn queues(&self) -> Vec<TypedQueue> {
+        self.core.registry.named_queues()
     }
 
-    fn running_elsewhere(&self, script_type: ScriptType) -> u32 {
-        self.core.running_elsewhere(script_type.into())
+    fn own(&self, queue: QueueName) -> Vec<ActorStatus> {
+        self.core.registry.statuses_at(queue)
+    }
+
+    fn running_elsewhere(&self, queue: QueueName) -> u32 {
+        self.core.running_elsewhere(queue)
     }
 
     async fn carry_out(&self, decision: Decision) {
-        let (script_type, desired) = (decision.script_type, decision.desired);
+        let (queue, desired) = (decision.queue, decision.desired);
         let scaler = self.as_scaler(&decision.reason);
-        match scaler.scale_to(script_type, desired, decision.drain_timeout, false, CHANGE_WAIT).await {
+        match scaler.scale_to(queue, desired, decision.drain_timeout, false, CHANGE_WAIT).await {
             Ok(scaled) => scaler.record_decision(decision, &scaled).await,
             Err(error) => {
-                tracing::warn!(%script_type, error = %chain(&error), "{script_type} actors: not scaled to {desired} ({})", decision.reason);
+                tracing::warn!(%queue, error = %chain(&error), "{queue} actors: not scaled to {desired} ({})", decision.reason);
             }
         }
     }

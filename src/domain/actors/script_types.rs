@@ -1,4 +1,6 @@
-//! Script types: the settings, the queue and the actors of each, and commands that change them.
+//! Script types and queues: the settings, the jobs and the actors of each, and commands that change them.
+//!
+//! A script type is its default queue; a queue that was created by name has the same.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
 use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus};
 use crate::domain::model::health::Health;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
@@ -17,10 +20,10 @@ use crate::domain::script_types::update::replacement;
 use crate::error::{SupervisorError, chain};
 use crate::ports::queue_admin::QueueState;
 
-/// One script type: its settings, its queue and its actors.
+/// One queue: its settings, its jobs and its actors. That of a script type is its default queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptTypeStatus {
-    /// Settings of the script type.
+    /// Settings of the queue.
     pub settings: Arc<ScriptTypeSettings>,
     /// The definition from which scaling makes actors.
     pub template: Option<ActorConfig>,
@@ -58,7 +61,7 @@ impl ActorLifecycleManager {
     /// `QueueUnavailable`.
     pub async fn script_types(&self) -> Result<Vec<ScriptTypeStatus>, SupervisorError> {
         let actors = self.actors().await?;
-        let each = ScriptType::ALL.into_iter().map(|script_type| self.status_of(script_type, &actors));
+        let each = ScriptType::ALL.into_iter().map(|script_type| self.status_of(script_type.into(), &actors));
         let mut all = Vec::with_capacity(ScriptType::ALL.len());
         for status in futures::future::join_all(each).await {
             match status {
@@ -76,19 +79,27 @@ impl ActorLifecycleManager {
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn script_type(&self, script_type: ScriptType) -> Result<ScriptTypeStatus, SupervisorError> {
-        self.status_of(script_type, &self.actors().await?).await
+        self.status_of(script_type.into(), &self.actors().await?).await
+    }
+
+    /// One queue, of whatever name.
+    ///
+    /// # Errors
+    /// `Queue` when there is none; `QueueUnavailable`.
+    pub async fn queue_status(&self, queue: QueueName) -> Result<ScriptTypeStatus, SupervisorError> {
+        let queue = self.supervisor().typed_queue(queue).await?;
+        self.status_of(queue, &self.actors().await?).await
     }
 
     async fn status_of(
         &self,
-        script_type: ScriptType,
+        typed: TypedQueue,
         actors: &[ActorStatus],
     ) -> Result<ScriptTypeStatus, SupervisorError> {
-        let queue = self.supervisor().queue();
-        let (state, template) =
-            tokio::join!(queue.state(script_type.into()), self.parts().store.template(script_type));
+        let (queue, name) = (self.supervisor().queue(), typed.name);
+        let (state, template) = tokio::join!(queue.state(name), self.parts().store.template(name));
         let mut counts = ActorCounts::default();
-        for actor in actors.iter().filter(|actor| actor.record.config.queue() == script_type.into()) {
+        for actor in actors.iter().filter(|actor| actor.record.config.queue() == name) {
             let running = actor.state == ActorState::Running;
             counts.total += 1;
             counts.running += u32::from(running);
@@ -96,33 +107,34 @@ impl ActorLifecycleManager {
             counts.unhealthy += u32::from(actor.health.health == Health::Unhealthy);
         }
         Ok(ScriptTypeStatus {
-            settings: self.supervisor().settings().of(script_type),
+            settings: self.supervisor().settings().of(typed),
             template: template?,
             queue: state?,
-            queue_limit: Some(queue.depth_limit(script_type.into())).filter(|limit| *limit != u64::MAX),
-            rates: self.queue_stats().rates(script_type),
+            queue_limit: Some(queue.depth_limit(name)).filter(|limit| *limit != u64::MAX),
+            rates: self.queue_stats().rates(name),
             actors: counts,
-            last_decision: self.queue_stats().decision(script_type),
-            next_scaling_at: self.queue_stats().next_look(script_type),
+            last_decision: self.queue_stats().decision(name),
+            next_scaling_at: self.queue_stats().next_look(name),
         })
     }
 
-    /// Reads the stored settings and template of a script type, to be changed.
+    /// Reads the stored settings and template of a queue, to be changed; a script type stands for its default queue.
     ///
     /// # Errors
     /// `QueueUnavailable`.
     pub async fn script_type_settings(
         &self,
-        script_type: ScriptType,
+        queue: impl Into<TypedQueue>,
     ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), SupervisorError> {
+        let queue = queue.into();
         self.open().await?;
         let all = self.parts().store.settings().await?;
-        let kept = all.into_iter().find(|settings| settings.script_type == script_type);
-        let template = self.parts().store.template(script_type).await?;
-        Ok((kept.unwrap_or_else(|| ScriptTypeSettings::new(script_type)), template))
+        let kept = all.into_iter().find(|settings| settings.queue == queue.name);
+        let template = self.parts().store.template(queue.name).await?;
+        Ok((kept.unwrap_or_else(|| ScriptTypeSettings::new(queue)), template))
     }
 
-    /// Changes the settings and the template of a script type. `change` makes the new ones from the stored ones, and is called
+    /// Changes the settings and the template of a queue; a script type stands for its default queue. `change` makes the new ones from the stored ones, and is called
     /// again when another supervisor has changed them meanwhile. Returns false if nothing changes.
     ///
     /// # Errors
@@ -130,7 +142,7 @@ impl ActorLifecycleManager {
     /// faster five times; those of [`ActorLifecycleManager::set_script_type_settings`].
     pub async fn update_script_type<F>(
         &self,
-        script_type: ScriptType,
+        queue: impl Into<TypedQueue>,
         change: F,
     ) -> Result<bool, SupervisorError>
     where
@@ -141,17 +153,17 @@ impl ActorLifecycleManager {
             + Send
             + Sync,
     {
-        self.change_script_type(script_type, false, change).await
+        self.change_settings(queue.into(), false, change).await
     }
 
-    /// Checks a change of the settings of a script type as [`ActorLifecycleManager::update_script_type`] does, and stores
+    /// Checks a change of the settings of a queue as [`ActorLifecycleManager::update_script_type`] does, and stores
     /// nothing. True if something would change.
     ///
     /// # Errors
     /// Those of the change.
     pub async fn check_script_type<F>(
         &self,
-        script_type: ScriptType,
+        queue: impl Into<TypedQueue>,
         change: F,
     ) -> Result<bool, SupervisorError>
     where
@@ -162,12 +174,12 @@ impl ActorLifecycleManager {
             + Send
             + Sync,
     {
-        self.change_script_type(script_type, true, change).await
+        self.change_settings(queue.into(), true, change).await
     }
 
-    async fn change_script_type<F>(
+    async fn change_settings<F>(
         &self,
-        script_type: ScriptType,
+        queue: TypedQueue,
         trial: bool,
         change: F,
     ) -> Result<bool, SupervisorError>
@@ -181,7 +193,7 @@ impl ActorLifecycleManager {
     {
         let change = &change;
         let attempt = move || async move {
-            let (stored, stored_template) = self.script_type_settings(script_type).await?;
+            let (stored, stored_template) = self.script_type_settings(queue).await?;
             let (settings, template) = change(&stored, stored_template.as_ref())?;
             let template = match template {
                 Some(template) => Some(self.complete(template).await?),
@@ -202,7 +214,7 @@ impl ActorLifecycleManager {
             }
             Ok(self.set_script_type_settings(settings, template).await?.then_some(true))
         };
-        retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(script_type))
+        retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(queue.name))
     }
 
     /// Stores new settings, and a new template if there is one. They hold here at once and for other supervisors within a
@@ -218,8 +230,8 @@ impl ActorLifecycleManager {
         settings: ScriptTypeSettings,
         template: Option<ActorConfig>,
     ) -> Result<bool, SupervisorError> {
-        let script_type = settings.script_type;
-        let before = self.supervisor().settings().of(script_type).scaling;
+        let queue = TypedQueue { name: settings.queue, script_type: settings.script_type };
+        let before = self.supervisor().settings().of(queue).scaling;
         if !self.store_settings(&settings).await? {
             return Ok(false);
         }
@@ -232,7 +244,7 @@ impl ActorLifecycleManager {
         {
             let drain_timeout = scaling.drain_timeout;
             let scaler = self.as_scaler(&format!("the settings ask for {replicas}"));
-            scaler.scale_to(script_type, replicas, drain_timeout, false, Duration::ZERO).await?;
+            scaler.scale_to(queue, replicas, drain_timeout, false, Duration::ZERO).await?;
         }
         Ok(true)
     }
@@ -250,31 +262,41 @@ impl ActorLifecycleManager {
     /// Stores a number of actors that a caller requested, and switches automatic scaling off.
     pub(super) async fn store_replicas(&self, request: &ScaleRequest) -> Result<(), SupervisorError> {
         let attempt = move || async move {
-            let (mut settings, _template) = self.script_type_settings(request.script_type).await?;
+            let (mut settings, _template) = self.script_type_settings(request.queue).await?;
             settings.scaling.mode = ScalingMode::Fixed;
             settings.scaling.replicas = Some(request.replicas);
             Ok(self.store_settings(&settings).await?.then_some(()))
         };
-        retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(request.script_type))
+        retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(request.queue.name))
     }
 
-    /// Hands out no job of a type any more; false when it was paused already.
+    /// Hands out no job of a queue any more; false when it was paused already.
     ///
     /// # Errors
     /// `QueueUnavailable`.
-    pub async fn pause_queue(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
-        let changed = self.queue_commands().pause(script_type, reason).await?;
-        self.queue_stats().set_paused(script_type, true);
+    pub async fn pause_queue(
+        &self,
+        queue: impl Into<QueueName>,
+        reason: &str,
+    ) -> Result<bool, SupervisorError> {
+        let queue = queue.into();
+        let changed = self.queue_commands().pause(queue, reason).await?;
+        self.queue_stats().set_paused(queue, true);
         Ok(changed)
     }
 
-    /// Hands out jobs of a type again; false when it was not paused.
+    /// Hands out jobs of a queue again; false when it was not paused.
     ///
     /// # Errors
     /// `QueueUnavailable`.
-    pub async fn resume_queue(&self, script_type: ScriptType, reason: &str) -> Result<bool, SupervisorError> {
-        let changed = self.queue_commands().resume(script_type, reason).await?;
-        self.queue_stats().set_paused(script_type, false);
+    pub async fn resume_queue(
+        &self,
+        queue: impl Into<QueueName>,
+        reason: &str,
+    ) -> Result<bool, SupervisorError> {
+        let queue = queue.into();
+        let changed = self.queue_commands().resume(queue, reason).await?;
+        self.queue_stats().set_paused(queue, false);
         Ok(changed)
     }
 

@@ -42,8 +42,8 @@ impl SharedSync {
         }
         match self.store.decisions().await {
             Ok(decisions) => {
-                for (script_type, decision) in decisions {
-                    self.queue_stats.set_decision(script_type, decision);
+                for (queue, decision) in decisions {
+                    self.queue_stats.set_decision(queue, decision);
                 }
             }
             Err(error) => {
@@ -52,12 +52,15 @@ impl SharedSync {
         }
     }
 
-    /// Reads the settings of all script types.
+    /// Reads the settings of all queues.
     ///
     /// # Errors
     /// `QueueUnavailable`.
     pub(super) async fn read_settings(&self) -> Result<(), SupervisorError> {
-        for settings in self.store.settings().await? {
+        let all = self.store.settings().await?;
+        let named = all.iter().filter(|settings| settings.queue.default_type().is_none());
+        self.jobs.retain_settings(&named.map(|settings| settings.queue).collect());
+        for settings in all {
             self.jobs.apply_settings(settings);
         }
         Ok(())

@@ -155,7 +155,7 @@ impl HealthMonitor {
             actor,
             now: self.now(),
             last_activity: self.tracker.last_activity(&actor.record.id),
-            paused: self.queue_stats.is_paused(actor.record.config.script_type),
+            paused: self.queue_stats.is_paused(actor.record.config.queue()),
         };
         decide::next(&self.policy(actor), &seen, scope)
     }
@@ -339,10 +339,10 @@ impl HealthMonitor {
         self.jobs.clock().now()
     }
 
-    /// Returns the policy of an actor: its own definition over that of its script type.
+    /// Returns the policy of an actor: its own definition over that of its queue.
     fn policy(&self, actor: &ActorStatus) -> HealthPolicy {
         let config = &actor.record.config;
-        config.health.over(self.jobs.settings().of(config.script_type).health)
+        config.health.over(self.jobs.settings().of(config.typed_queue()).health)
     }
 
     /// Returns an actor with what the tracker knows of its health.

@@ -1,7 +1,7 @@
 //! Queues that are created by name.
 
 use super::Supervisor;
-use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::queue_refusal::QueueRefusal;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
@@ -9,21 +9,23 @@ use crate::ports::queue_admin::QueueDepth;
 use crate::ports::queue_registry::{QueueCreated, QueueDeleted, QueueRecord};
 
 impl Supervisor {
-    /// Creates a queue. A repeat finds it there, which is no error.
+    /// Creates a queue; the answer has true if it is new. A repeat finds it there, which is no error.
     ///
     /// # Errors
     /// `Queue` for the name of a default queue, or of a queue of another script type; `QueueUnavailable`.
-    pub async fn create_queue(
+    pub(crate) async fn create_queue(
         &self,
         name: QueueName,
         script_type: ScriptType,
-    ) -> Result<QueueRecord, SupervisorError> {
+    ) -> Result<(QueueRecord, bool), SupervisorError> {
         refuse_default(name)?;
         match self.queue.create_queue(name, script_type).await? {
             QueueCreated::Exists(record) if record.script_type != script_type => {
                 Err(QueueRefusal::Exists { name, serves: record.script_type }.into())
             }
-            QueueCreated::New(record) | QueueCreated::Exists(record) => Ok(record),
+            QueueCreated::TooMany { limit } => Err(QueueRefusal::TooMany { name, limit }.into()),
+            QueueCreated::New(record) => Ok((record, true)),
+            QueueCreated::Exists(record) => Ok((record, false)),
         }
     }
 
@@ -34,6 +36,17 @@ impl Supervisor {
     pub async fn named_queue(&self, name: QueueName) -> Result<QueueRecord, SupervisorError> {
         refuse_default(name)?;
         Ok(self.queue.queue(name).await?.ok_or(QueueRefusal::NotFound(name))?)
+    }
+
+    /// Returns a queue of whatever name with its script type.
+    ///
+    /// # Errors
+    /// `Queue` when there is none; `QueueUnavailable`.
+    pub async fn typed_queue(&self, name: QueueName) -> Result<TypedQueue, SupervisorError> {
+        match name.default_type() {
+            Some(script_type) => Ok(script_type.into()),
+            None => Ok(TypedQueue { name, script_type: self.named_queue(name).await?.script_type }),
+        }
     }
 
     /// Returns all queues that were created by name, by their names.
@@ -53,11 +66,11 @@ impl Supervisor {
         Ok((depth, presences.len()))
     }
 
-    /// Deletes a queue that nobody uses, with the records of its ended jobs.
+    /// Deletes a queue in which no job is unfinished and at which no actor is, with the records of its ended jobs.
     ///
     /// # Errors
     /// `Queue` when there is none, when it is used, and for a default queue; `QueueUnavailable`.
-    pub async fn delete_queue(&self, name: QueueName) -> Result<(), SupervisorError> {
+    pub(crate) async fn delete_queue(&self, name: QueueName) -> Result<(), SupervisorError> {
         refuse_default(name)?;
         match self.queue.delete_queue(name).await? {
             QueueDeleted::Gone => Ok(()),

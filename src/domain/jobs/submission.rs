@@ -87,7 +87,7 @@ impl Supervisor {
             Some(error) => Err(error),
             None => match submitted.next() {
                 Some(Ok(done)) => {
-                    self.scale_trigger.submitted(done.job.spec.script_type);
+                    self.scale_trigger.submitted(done.job.spec.queue());
                     Ok(Accepted { job: done.job, deduplicated: done.deduplicated })
                 }
                 Some(Err(refused)) => Err(refused.into()),
@@ -111,7 +111,7 @@ impl Supervisor {
             spec.context_id.clone_from(&self.defaults.context_id);
         }
         if request.open != UnsetFields::default() {
-            self.settings.of(spec.script_type).job_defaults.fill(&mut spec, request.open);
+            self.settings.of(spec.typed_queue()).job_defaults.fill(&mut spec, request.open);
         }
         spec.validate()?;
         spec.validate_run_at(self.clock.now())?;
@@ -131,7 +131,7 @@ impl Supervisor {
         let mut answers = self.queue.submit(vec![submission]).await?;
         match answers.pop() {
             Some(Ok(submitted)) => {
-                self.scale_trigger.submitted(submitted.job.spec.script_type);
+                self.scale_trigger.submitted(submitted.job.spec.queue());
                 if submitted.job.spec.target_actor.is_some() {
                     Box::pin(self.fail_unroutable(&submitted.job.spec)).await;
                 }

@@ -10,6 +10,7 @@ use crate::domain::model::actor::{ActorRecord, ActorState, Desired, LastExit};
 use crate::domain::model::health::{Health, HealthAction};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{JobError, JobState, Priority};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 
@@ -30,6 +31,8 @@ pub struct Event {
     pub caller_id: String,
     /// The script type it is about.
     pub script_type: Option<ScriptType>,
+    /// The named queue it is about; None for a default queue, which `script_type` names.
+    pub queue: Option<QueueName>,
     /// The machine it happened on; none for what has no place, like the end of a job.
     pub node: Option<NodeName>,
     /// Cause of the event.
@@ -49,6 +52,7 @@ impl Event {
             job_id: None,
             caller_id: String::new(),
             script_type: None,
+            queue: None,
             node: None,
             cause: cause.into(),
             kind,
@@ -60,6 +64,7 @@ impl Event {
         Self {
             actor_id: Some(record.id.clone()),
             script_type: Some(record.config.script_type),
+            queue: record.config.queue,
             node: Some(record.node.clone()),
             ..self
         }
@@ -77,6 +82,15 @@ impl Event {
     /// Sets the script type as the subject.
     pub fn of_type(self, script_type: ScriptType) -> Self {
         Self { script_type: Some(script_type), ..self }
+    }
+
+    /// Sets a queue as the subject: a default one by its script type, and a named one by its name alone, since what happens to
+    /// it is no news of the script type.
+    pub fn of_queue(self, queue: QueueName) -> Self {
+        match queue.default_type() {
+            Some(script_type) => self.of_type(script_type),
+            None => Self { queue: Some(queue), ..self },
+        }
     }
 
     /// Sets the node.

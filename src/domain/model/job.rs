@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::output::Progress;
-use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::{has_hidden, quoted};
 use crate::domain::model::violation::Violations;
@@ -144,6 +144,11 @@ impl JobSpec {
             priority: Priority::default(),
             kind: JobKind::Script,
         }
+    }
+
+    /// Returns the queue that the job waits in, with its script type.
+    pub fn typed_queue(&self) -> TypedQueue {
+        TypedQueue { name: self.queue(), script_type: self.script_type }
     }
 
     /// Returns the queue that the job waits in.

@@ -89,6 +89,27 @@ impl fmt::Display for QueueName {
     }
 }
 
+/// A queue and the script type of its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TypedQueue {
+    /// Name of the queue.
+    pub name: QueueName,
+    /// Script type of its jobs and actors.
+    pub script_type: ScriptType,
+}
+
+impl From<ScriptType> for TypedQueue {
+    fn from(script_type: ScriptType) -> Self {
+        Self { name: script_type.into(), script_type }
+    }
+}
+
+impl fmt::Display for TypedQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
 impl fmt::Debug for QueueName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.as_str())

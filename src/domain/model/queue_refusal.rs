@@ -37,6 +37,14 @@ pub enum QueueRefusal {
         /// Names of some of them, with commas.
         some: String,
     },
+    /// There are as many queues as may be.
+    #[error("queue {name} was not created: there are {limit} queues already, which is the limit")]
+    TooMany {
+        /// Name of the queue.
+        name: QueueName,
+        /// Most queues that are created by name.
+        limit: u64,
+    },
     /// The queue is the default one of a script type.
     #[error("{0} is the default queue of a script type, which is always there")]
     Default(QueueName),

@@ -1,18 +1,22 @@
-//! Settings of a script type: how many actors, when to ping them, defaults for jobs.
+//! Settings of a queue: how many actors, when to ping them, defaults for jobs.
 //!
-//! Settings of script types are kept beside the queue and hold for every supervisor on it.
+//! The settings of a script type are those of its default queue. Settings are kept beside the queues and hold for every
+//! supervisor on them.
 
 use std::time::Duration;
 
 use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, RetryPolicy};
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::ScalingPolicy;
 use crate::domain::model::script_type::ScriptType;
 
-/// The rules for one script type, without its template.
+/// The settings of a queue, without its template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScriptTypeSettings {
-    /// Script type of the settings.
+    /// The queue; the default one for the settings of a script type.
+    pub queue: QueueName,
+    /// Script type of its jobs.
     pub script_type: ScriptType,
     /// Number of actors.
     pub scaling: ScalingPolicy,
@@ -29,9 +33,11 @@ pub struct ScriptTypeSettings {
 }
 
 impl ScriptTypeSettings {
-    /// The rules of a script type for which nobody has made any.
-    pub fn new(script_type: ScriptType) -> Self {
+    /// The settings of a queue for which nobody has made any.
+    pub fn new(queue: impl Into<TypedQueue>) -> Self {
+        let TypedQueue { name, script_type } = queue.into();
         Self {
+            queue: name,
             script_type,
             scaling: ScalingPolicy::default(),
             health: HealthPolicy::default(),

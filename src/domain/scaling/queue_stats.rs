@@ -1,13 +1,13 @@
 //! Statistics of the queues: their rates, whether they are paused, and the last decision of scaling.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::MutexGuard;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::lock::Lock;
 use crate::ports::queue_admin::QueueState;
 
@@ -16,14 +16,14 @@ const SPAN: Duration = Duration::from_secs(30);
 /// More looks than this in the span are not needed.
 const MOST_LOOKS: usize = 64;
 
-/// Statistics of the queue of each script type, from observations about a second apart.
+/// Statistics of the default queues, and of those that have actors here, from observations about a second apart.
 #[derive(Debug, Default)]
 pub(crate) struct QueueStats {
-    types: Lock<PerScriptType<TypeStats>>,
+    queues: Lock<BTreeMap<QueueName, OfQueue>>,
 }
 
 #[derive(Debug, Default)]
-struct TypeStats {
+struct OfQueue {
     paused: bool,
     looks: VecDeque<(Instant, u64, u64)>,
     decision: Option<ScalingDecision>,
@@ -41,9 +41,9 @@ pub struct QueueRates {
 
 impl QueueStats {
     /// Notes a look.
-    pub(crate) fn note(&self, script_type: ScriptType, state: &QueueState, now: Instant) {
-        let mut types = self.lock();
-        let stats = &mut types[script_type];
+    pub(crate) fn note(&self, queue: QueueName, state: &QueueState, now: Instant) {
+        let mut queues = self.lock();
+        let stats = queues.entry(queue).or_default();
         stats.paused = state.paused.is_some();
         let lost = stats.looks.back().is_some_and(|(_at, submitted, _finished)| *submitted > state.submitted);
         if lost {
@@ -58,19 +58,19 @@ impl QueueStats {
         }
     }
 
-    pub(crate) fn is_paused(&self, script_type: ScriptType) -> bool {
-        self.lock()[script_type].paused
+    pub(crate) fn is_paused(&self, queue: QueueName) -> bool {
+        self.lock().get(&queue).is_some_and(|stats| stats.paused)
     }
 
-    pub(crate) fn set_paused(&self, script_type: ScriptType, paused: bool) {
-        self.lock()[script_type].paused = paused;
+    pub(crate) fn set_paused(&self, queue: QueueName, paused: bool) {
+        self.lock().entry(queue).or_default().paused = paused;
     }
 
     /// Rates over the last looks; 0 before there are two.
-    pub(crate) fn rates(&self, script_type: ScriptType) -> QueueRates {
-        let types = self.lock();
-        let looks = &types[script_type].looks;
-        let (Some(first), Some(last)) = (looks.front(), looks.back()) else { return QueueRates::default() };
+    pub(crate) fn rates(&self, queue: QueueName) -> QueueRates {
+        let queues = self.lock();
+        let looks = queues.get(&queue).map(|stats| (stats.looks.front(), stats.looks.back()));
+        let Some((Some(first), Some(last))) = looks else { return QueueRates::default() };
         let span = (last.0 - first.0).as_secs_f64();
         if span <= 0.0 {
             return QueueRates::default();
@@ -80,36 +80,49 @@ impl QueueStats {
     }
 
     /// The last decision, wherever it was made.
-    pub(crate) fn decision(&self, script_type: ScriptType) -> Option<ScalingDecision> {
-        self.lock()[script_type].decision.clone()
+    pub(crate) fn decision(&self, queue: QueueName) -> Option<ScalingDecision> {
+        self.lock().get(&queue).and_then(|stats| stats.decision.clone())
     }
 
     /// Takes over a decision, unless a younger one is known.
-    pub(crate) fn set_decision(&self, script_type: ScriptType, decision: ScalingDecision) {
-        let mut types = self.lock();
-        let known = &mut types[script_type].decision;
+    pub(crate) fn set_decision(&self, queue: QueueName, decision: ScalingDecision) {
+        let mut queues = self.lock();
+        let known = &mut queues.entry(queue).or_default().decision;
         if known.as_ref().is_none_or(|known| known.at <= decision.at) {
             *known = Some(decision);
         }
     }
 
     /// Returns the time of the next scaling decision.
-    pub(crate) fn next_look(&self, script_type: ScriptType) -> Option<SystemTime> {
-        self.lock()[script_type].next_look
+    pub(crate) fn next_look(&self, queue: QueueName) -> Option<SystemTime> {
+        self.lock().get(&queue).and_then(|stats| stats.next_look)
     }
 
-    pub(crate) fn set_next_look(&self, script_type: ScriptType, at: Option<SystemTime>) {
-        self.lock()[script_type].next_look = at;
+    pub(crate) fn set_next_look(&self, queue: QueueName, at: Option<SystemTime>) {
+        self.lock().entry(queue).or_default().next_look = at;
     }
 
-    fn lock(&self) -> MutexGuard<'_, PerScriptType<TypeStats>> {
-        self.types.lock()
+    /// Forgets the rates of all queues but these.
+    pub(crate) fn retain_looks(&self, kept: &BTreeSet<QueueName>) {
+        for (_queue, stats) in self.lock().iter_mut().filter(|(queue, _stats)| !kept.contains(queue)) {
+            (stats.looks, stats.next_look) = (VecDeque::new(), None);
+        }
+    }
+
+    /// Forgets a queue that is gone.
+    pub(crate) fn forget(&self, queue: QueueName) {
+        self.lock().remove(&queue);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<QueueName, OfQueue>> {
+        self.queues.lock()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::model::script_type::ScriptType;
 
     #[test]
     fn rates_are_those_of_the_last_half_minute() {
@@ -118,9 +131,9 @@ mod tests {
             // 10 a second at first, 20 in the last 30 seconds.
             let submitted = if second <= 70 { 10 * second } else { 700 + 20 * (second - 70) };
             let state = QueueState { submitted, finished: 5 * second, ..QueueState::default() };
-            stats.note(ScriptType::SAL, &state, start + Duration::from_secs(second));
+            stats.note(ScriptType::SAL.into(), &state, start + Duration::from_secs(second));
         }
-        assert_eq!(stats.rates(ScriptType::SAL), QueueRates { submitted: 20.0, finished: 5.0 });
-        assert_eq!(stats.rates(ScriptType::OSIS), QueueRates::default());
+        assert_eq!(stats.rates(ScriptType::SAL.into()), QueueRates { submitted: 20.0, finished: 5.0 });
+        assert_eq!(stats.rates(ScriptType::OSIS.into()), QueueRates::default());
     }
 }

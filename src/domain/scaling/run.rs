@@ -4,6 +4,7 @@
 //! from no actor to some is made by whichever supervisor has accepted the job: the step is urgent, and the same if it
 //! is made twice.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,29 +15,36 @@ use tokio::time::Instant;
 use crate::domain::leadership::Leadership;
 use crate::domain::model::actor::{ActorStatus, Desired};
 use crate::domain::model::backoff::Backoff;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::ScalingMode;
-use crate::domain::model::script_type::{PerScriptType, ScriptType};
+use crate::domain::model::script_type::ScriptType;
 use crate::domain::scaling::decide::{History, Load, decide};
 use crate::domain::scaling::queue_stats::QueueStats;
 use crate::domain::scaling::trigger::ScaleTrigger;
 use crate::domain::script_types::settings_cache::SettingsCache;
 use crate::error::{SupervisorError, chain};
 use crate::ports::clock::Clock;
-use crate::ports::queue_admin::{QueueAdmin, QueueState};
+use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
 
 /// Time between two reads of the queues.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
+/// Rounds between two reads of a named queue that has no jobs and no actors: its jobs come by the trigger, and only those
+/// that another supervisor accepts may wait for so long.
+const REST: u8 = 9;
 /// Delay between tries while actors that were started fail.
 const FAILING: Backoff = Backoff::of_millis(2_000, 60_000);
 
 /// The actors that a scaler makes and removes.
 #[async_trait]
 pub(crate) trait ScaledActors: Send + Sync {
-    /// Returns the actors of a script type on this node as they were last observed.
-    fn own(&self, script_type: ScriptType) -> Vec<ActorStatus>;
+    /// Returns the named queues that actors of this node serve.
+    fn queues(&self) -> Vec<TypedQueue>;
 
-    /// Returns how many actors of a script type run on other nodes.
-    fn running_elsewhere(&self, script_type: ScriptType) -> u32;
+    /// Returns the actors of a queue on this node as they were last observed.
+    fn own(&self, queue: QueueName) -> Vec<ActorStatus>;
+
+    /// Returns how many actors of a queue run on other nodes.
+    fn running_elsewhere(&self, queue: QueueName) -> u32;
 
     /// Carries out a decision; what fails is logged, and decided anew after the next read.
     async fn carry_out(&self, decision: Decision);
@@ -45,7 +53,7 @@ pub(crate) trait ScaledActors: Send + Sync {
 /// A decision that is to be carried out.
 #[derive(Debug, Clone)]
 pub(crate) struct Decision {
-    pub(crate) script_type: ScriptType,
+    pub(crate) queue: TypedQueue,
     /// Load that the decision is about.
     pub(crate) load: Load,
     /// Actors that there are to be.
@@ -67,7 +75,7 @@ pub(crate) struct Scaler {
     pub(crate) leadership: Arc<Leadership>,
 }
 
-/// Memory of the scaler about one script type between two reads.
+/// Memory of the scaler about one queue between two reads.
 #[derive(Debug, Default)]
 struct ScalerState {
     generation: u64,
@@ -76,20 +84,22 @@ struct ScalerState {
     acting: bool,
     failures: u32,
     not_out_before: Option<Instant>,
+    /// Rounds for which an idle named queue is not read.
+    rest: u8,
 }
 
 impl Scaler {
     /// Reads and decides for ever.
     pub(crate) async fn run(self) {
-        let mut states: PerScriptType<ScalerState> = PerScriptType::default();
-        let mut changes: JoinSet<ScriptType> = JoinSet::new();
+        let mut states: BTreeMap<QueueName, ScalerState> = BTreeMap::new();
+        let mut changes: JoinSet<QueueName> = JoinSet::new();
         let trigger = self.trigger.clone();
         let mut due = Instant::now();
         loop {
             let triggered = tokio::select! {
                 Some(changed) = changes.join_next() => {
-                    if let Ok(script_type) = changed {
-                        states[script_type].acting = false;
+                    if let Ok(queue) = changed {
+                        states.entry(queue).or_default().acting = false;
                         // What came meanwhile has not been decided on.
                         due = Instant::now();
                     }
@@ -99,58 +109,75 @@ impl Scaler {
                 () = trigger.notified() => true,
             };
             due = Instant::now() + READ_INTERVAL;
-            for script_type in ScriptType::ALL {
-                let state = &mut states[script_type];
-                match self.decide_for(script_type, state, triggered).await {
+            let queues = self.queues();
+            states.retain(|queue, state| state.acting || queues.contains_key(queue));
+            for queue in queues.into_values() {
+                let state = states.entry(queue.name).or_default();
+                if state.rests() && !triggered {
+                    continue;
+                }
+                match self.decide_for(queue, state, triggered).await {
                     Ok(Some(decision)) => {
                         state.acting = true;
                         let actors = Arc::clone(&self.actors);
                         changes.spawn(async move {
                             actors.carry_out(decision).await;
-                            script_type
+                            queue.name
                         });
                     }
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::debug!(%script_type, error = %chain(&error), "{script_type} queue: no decision on scaling (it cannot be read)");
+                        tracing::debug!(%queue, error = %chain(&error), "{queue} queue: no decision on scaling (it cannot be read)");
                     }
                 }
             }
         }
     }
 
-    /// Reads the queue of one script type and decides.
+    /// Returns the queues to look after: the default ones, and those named ones that have actors here or may get some.
+    fn queues(&self) -> BTreeMap<QueueName, TypedQueue> {
+        let defaults = ScriptType::ALL.into_iter().map(TypedQueue::from);
+        let named = self.actors.queues().into_iter().chain(self.settings.automatic());
+        let queues: BTreeMap<_, _> = defaults.chain(named).map(|queue| (queue.name, queue)).collect();
+        self.queue_stats.retain_looks(&queues.keys().copied().collect());
+        queues
+    }
+
+    /// Reads one queue and decides.
     async fn decide_for(
         &self,
-        script_type: ScriptType,
+        queue: TypedQueue,
         known: &mut ScalerState,
         triggered: bool,
     ) -> Result<Option<Decision>, SupervisorError> {
-        let settings = self.settings.of(script_type);
+        let settings = self.settings.of(queue);
         let is_automatic = settings.scaling.mode == ScalingMode::Auto;
         let trigger = &self.trigger;
-        let own = self.actors.own(script_type);
+        let own = self.actors.own(queue.name);
         let current = own.iter().filter(|actor| actor.record.desired == Desired::Up).count();
         // First the flag, then the read: a job that comes in between either notifies or is read.
         if is_automatic && current == 0 {
-            trigger.arm(script_type);
+            trigger.arm(queue.name);
         } else {
-            trigger.disarm(script_type);
+            trigger.disarm(queue.name);
         }
-        let state = self.queues.state(script_type.into()).await?;
+        let state = self.queues.state(queue.name).await?;
         let now = Instant::now();
-        self.queue_stats.note(script_type, &state, now);
+        self.queue_stats.note(queue.name, &state, now);
+        let is_idle = own.is_empty() && state.depth == QueueDepth::default();
+        known.rest = if is_idle && queue.name.default_type().is_none() { REST } else { 0 };
         if !is_automatic {
-            self.queue_stats.set_next_look(script_type, None);
-            *known = ScalerState { acting: known.acting, ..ScalerState::default() };
+            self.queue_stats.set_next_look(queue.name, None);
+            *known = ScalerState { acting: known.acting, rest: known.rest, ..ScalerState::default() };
             return Ok(None);
         }
-        self.queue_stats.set_next_look(script_type, Some(self.clock.now() + READ_INTERVAL));
+        self.queue_stats.set_next_look(queue.name, Some(self.clock.now() + READ_INTERVAL));
         if known.generation != settings.generation {
             let generation = settings.generation;
-            *known = ScalerState { acting: known.acting, generation, ..ScalerState::default() };
+            *known =
+                ScalerState { acting: known.acting, rest: known.rest, generation, ..ScalerState::default() };
         }
-        let load = self.load_of(script_type, &own, &state);
+        let load = self.load_of(queue.name, &own, &state);
         let trend = known.history.note(&settings.scaling, &load, now);
         let is_urgent = triggered && current == 0;
         // A queue that hands out nothing needs nobody more and nobody less.
@@ -165,10 +192,10 @@ impl Scaler {
             return Ok(None);
         }
         if verdict.desired == 0 {
-            trigger.arm(script_type);
+            trigger.arm(queue.name);
         }
         Ok(Some(Decision {
-            script_type,
+            queue,
             load,
             desired: verdict.desired,
             reason: verdict.reason,
@@ -176,13 +203,20 @@ impl Scaler {
         }))
     }
 
-    fn load_of(&self, script_type: ScriptType, own: &[ActorStatus], state: &QueueState) -> Load {
-        let elsewhere = self.actors.running_elsewhere(script_type);
+    fn load_of(&self, queue: QueueName, own: &[ActorStatus], state: &QueueState) -> Load {
+        let elsewhere = self.actors.running_elsewhere(queue);
         Load { elsewhere, ..load_on_node(own, state) }
     }
 }
 
 impl ScalerState {
+    /// Returns whether the queue is left alone in this round.
+    fn rests(&mut self) -> bool {
+        let rests = self.rest > 0;
+        self.rest = self.rest.saturating_sub(1);
+        rests
+    }
+
     /// Returns whether more actors may be made now. While those that were started fail, tries become ever rarer.
     fn may_scale_out(&mut self, own: &[ActorStatus], now: Instant) -> bool {
         if self.not_out_before.is_some_and(|at| now < at) {

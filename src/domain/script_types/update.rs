@@ -1,31 +1,34 @@
-//! Rules for changes of the template of a script type's actors.
+//! Rules for changes of the template of a queue's actors.
 
 use crate::domain::model::actor::ActorConfig;
-use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::text::has_word;
 use crate::domain::model::violation::Violations;
+
+/// Most bytes of a queue's name in those of its actors.
+const LONGEST_STEM: usize = 48;
 
 /// Gives a requested template its name, which new actors replace in arguments, environment and health check by their own.
 ///
 /// A template that is stored already keeps its name. Any other keeps the stored name if it mentions that, and gets the
-/// usual name otherwise: `TYPE_actor_0`.
-pub fn name_template(
-    script_type: ScriptType,
-    stored: Option<&ActorConfig>,
-    requested: ActorConfig,
-) -> ActorConfig {
+/// usual name otherwise: `QUEUE_actor_0`.
+pub fn name_template(queue: QueueName, stored: Option<&ActorConfig>, requested: ActorConfig) -> ActorConfig {
     if let Some(stored) = stored {
         let named = ActorConfig { name: stored.name.clone(), ..requested.clone() };
         if named == *stored || mentions(&named, &stored.name) {
             return named;
         }
     }
-    ActorConfig { name: usual_name(script_type), ..requested }
+    ActorConfig { name: usual_name(queue), ..requested }
 }
 
 /// Returns the name of a template that was taken from no actor.
-pub fn usual_name(script_type: ScriptType) -> String {
-    format!("{script_type}_actor_0")
+///
+/// A name of an actor begins with a letter, and is no longer than that of a queue.
+pub fn usual_name(queue: QueueName) -> String {
+    let name = queue.as_str();
+    let letter = if name.starts_with(|c: char| c.is_ascii_digit()) { "q" } else { "" };
+    format!("{letter}{}_actor_0", &name[..name.len().min(LONGEST_STEM)])
 }
 
 /// Returns the template to store; None if the stored one stays.
@@ -55,6 +58,8 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::domain::model::id::ActorId;
+    use crate::domain::model::script_type::ScriptType;
 
     fn template(name: &str, args: &[&str]) -> ActorConfig {
         let config = ActorConfig::new(name.to_owned(), PathBuf::from("/bin/a"), ScriptType::SAL);
@@ -65,7 +70,7 @@ mod tests {
     fn a_new_template_keeps_the_name_that_it_mentions_and_gets_the_usual_one_otherwise() {
         let stored = template("worker", &[]);
         let name = |stored: Option<&ActorConfig>, requested: ActorConfig| {
-            name_template(ScriptType::SAL, stored, requested).name
+            name_template(ScriptType::SAL.into(), stored, requested).name
         };
         assert_eq!(name(None, template("x", &[])), "sal_actor_0");
         assert_eq!(name(Some(&stored), stored.clone()), "worker", "it stays as it is");
@@ -76,6 +81,15 @@ mod tests {
         let mut checked = template("x", &[]);
         checked.health_check = Some("test -e /run/worker".to_owned());
         assert_eq!(name(Some(&stored), checked), "worker");
+    }
+
+    #[test]
+    fn every_queue_has_a_name_for_its_actors() {
+        for (queue, name) in [("python-gpu", "python-gpu_actor_0"), ("7", "q7_actor_0")] {
+            assert_eq!(usual_name(QueueName::parse(queue).unwrap()), name);
+        }
+        let long = usual_name(QueueName::parse(&"7".repeat(63)).unwrap());
+        assert!(ActorId::parse(&long).is_ok(), "{long}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
 use crate::grpc::parse::confinement;
 use crate::grpc::parse::health::health_settings;
+use crate::grpc::parse::queue::QueueChoice;
 use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
     ListRequest, backoff, count, duration, each, given, optional, page_size, script_type, unknown,
@@ -40,8 +41,8 @@ pub(crate) struct Create {
 /// A parsed ScaleActors request.
 #[derive(Debug)]
 pub(crate) struct Scale {
-    /// The script type.
-    pub(crate) script_type: ScriptType,
+    /// The queue.
+    pub(crate) queue: QueueChoice,
     /// The number of actors.
     pub(crate) replicas: u32,
     /// Time for the jobs of removed actors, if the caller gives one.
@@ -219,23 +220,23 @@ pub(crate) fn list_actors(request: pb::ListActorsRequest) -> Result<ListRequest<
 }
 
 /// Parses a ScaleActors request.
-pub(crate) fn scale_actors(request: &pb::ScaleActorsRequest) -> Result<Scale, Violations> {
+pub(crate) fn scale_actors(request: pb::ScaleActorsRequest) -> Result<Scale, Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
-    let kind = v.keep("script_type", script_type(request.script_type));
+    let queue = QueueChoice::parse(request.script_type, request.queue, v);
     let replicas = v.keep("replicas", replicas(request.replicas));
     let drain_timeout = optional(v, "drain_timeout", request.drain_timeout, short_duration);
     let max_wait = optional(v, "max_wait", request.max_wait, duration);
-    match (kind, replicas) {
-        (Some(script_type), Some(replicas)) if violations.is_empty() => Ok(Scale {
-            script_type,
+    match replicas {
+        Some(replicas) if violations.is_empty() => Ok(Scale {
+            queue,
             replicas,
             drain_timeout,
             validate_only: request.validate_only,
             take_over: request.take_over,
             max_wait,
         }),
-        (_, _) => Err(violations),
+        Some(_) | None => Err(violations),
     }
 }
 

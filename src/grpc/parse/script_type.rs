@@ -4,6 +4,7 @@ use crate::domain::actors::PurgeRequest;
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, JobState, check_ageing};
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
@@ -12,41 +13,48 @@ use crate::domain::script_types::update::usual_name;
 use crate::grpc::parse::actor::actor_config;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::job::{retry_policy, state};
-use crate::grpc::parse::value::{check_reason, count, duration, each, optional, script_type, unknown};
+use crate::grpc::parse::queue::QueueChoice;
+use crate::grpc::parse::value::{check_reason, count, duration, each, optional, unknown};
 use crate::proto as pb;
 
-/// Parses a PauseQueue or ResumeQueue request: script type and reason.
-pub(crate) fn pause(raw: i32, reason: String) -> Result<(ScriptType, String), Violations> {
+/// Parses a PauseQueue or ResumeQueue request: queue and reason.
+pub(crate) fn pause(raw: i32, queue: String, reason: String) -> Result<(QueueChoice, String), Violations> {
     let mut violations = Violations::new();
-    let kind = violations.keep("script_type", script_type(raw));
+    let choice = QueueChoice::parse(raw, queue, &mut violations);
     check_reason(&reason, &mut violations);
-    match kind {
-        Some(kind) if violations.is_empty() => Ok((kind, reason)),
-        Some(_) | None => Err(violations),
+    violations.into_result().map(|()| (choice, reason))
+}
+
+/// A parsed PurgeQueue request without its queue.
+#[derive(Debug)]
+pub(crate) struct Purge {
+    states: Vec<JobState>,
+    expected: Option<u64>,
+    trial: bool,
+    reason: String,
+}
+
+impl Purge {
+    /// Returns the request for a queue.
+    pub(crate) fn of(self, queue: QueueName) -> PurgeRequest {
+        let Self { states, expected, trial, reason } = self;
+        PurgeRequest { queue, states, expected, trial, reason }
     }
 }
 
 /// Parses a PurgeQueue request.
-pub(crate) fn purge(request: pb::PurgeQueueRequest) -> Result<PurgeRequest, Violations> {
+pub(crate) fn purge(request: pb::PurgeQueueRequest) -> Result<(QueueChoice, Purge), Violations> {
     let mut violations = Violations::new();
     let v = &mut violations;
-    let kind = v.keep("script_type", script_type(request.script_type));
+    let choice = QueueChoice::parse(request.script_type, request.queue, v);
     let mut states = each(v, "states", request.states, waiting_state);
     if states.is_empty() {
         states.push(JobState::Queued);
     }
     let expected = optional(v, "expected_count", request.expected_count, count).map(u64::from);
     check_reason(&request.reason, v);
-    match kind {
-        Some(script_type) if violations.is_empty() => Ok(PurgeRequest {
-            script_type,
-            states,
-            expected,
-            trial: request.validate_only,
-            reason: request.reason,
-        }),
-        Some(_) | None => Err(violations),
-    }
+    violations.into_result()?;
+    Ok((choice, Purge { states, expected, trial: request.validate_only, reason: request.reason }))
 }
 
 fn waiting_state(raw: i32) -> Result<JobState, String> {
@@ -60,10 +68,11 @@ fn waiting_state(raw: i32) -> Result<JobState, String> {
 
 /// Parses complete settings and their template, which gets its usual name.
 pub(crate) fn settings(
-    script_type: ScriptType,
+    queue: TypedQueue,
     generation: u64,
     settings: pb::ScriptTypeSettings,
 ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations> {
+    let script_type = queue.script_type;
     let mut violations = Violations::new();
     let mut part = Violations::new();
     let scaling = scaling_policy(&settings.scaling_policy.unwrap_or_default(), &mut part);
@@ -84,13 +93,14 @@ pub(crate) fn settings(
         if template.script_type != i32::from(crate::grpc::render::script_type(script_type)) {
             part.add("script_type", format!("is not {script_type}, of which this is to be the template"));
         }
-        let template = actor_config(&usual_name(script_type), template, &mut part);
-        if let Some(queue) = template.queue {
+        let template = actor_config(&usual_name(queue.name), template, &mut part);
+        if let Some(other) = template.queue.filter(|other| *other != queue.name) {
             part.add(
                 "queue",
-                format!("is {queue}, and this is the template for the default queue: leave it out"),
+                format!("is {other}, and this is the template for queue {queue}: leave it out"),
             );
         }
+        let template = template.with_queue(queue.name);
         violations.nest("actor_template", part);
         template
     });
@@ -105,6 +115,7 @@ pub(crate) fn settings(
     let health = health.over(HealthPolicy::default());
     Ok((
         ScriptTypeSettings {
+            queue: queue.name,
             script_type,
             scaling,
             health,

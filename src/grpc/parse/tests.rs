@@ -169,9 +169,9 @@ fn a_number_of_actors_must_be_said_and_sensible() {
     for replicas in [None, Some(-1), Some(1001), Some(i32::MAX)] {
         let script_type = pb::ScriptType::Sal.into();
         let request = pb::ScaleActorsRequest { script_type, replicas, ..Default::default() };
-        assert_eq!(fields(&scale_actors(&request).unwrap_err()), ["replicas"], "{replicas:?}");
+        assert_eq!(fields(&scale_actors(request.clone()).unwrap_err()), ["replicas"], "{replicas:?}");
         let zero = pb::ScaleActorsRequest { replicas: Some(0), ..request };
-        assert_eq!(scale_actors(&zero).unwrap().replicas, 0);
+        assert_eq!(scale_actors(zero).unwrap().replicas, 0);
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn event(logged: &Logged) -> pb::Event {
         message: event.message.clone(),
         actor_id: event.actor_id.as_ref().map(ActorId::to_string).unwrap_or_default(),
         job_id: event.job_id.as_ref().map(JobId::to_string).unwrap_or_default(),
+        queue: event.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         script_type: event.script_type.map(|of| script_type(of).into()).unwrap_or_default(),
         node: event.node.as_ref().map(NodeName::to_string).unwrap_or_default(),
         cause: Some(cause(&event.cause)),

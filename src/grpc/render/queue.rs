@@ -3,6 +3,7 @@
 use super::{count, script_type, timestamp};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::ports::queue_admin::QueueDepth;
 use crate::ports::queue_registry::QueueRecord;
 use crate::proto as pb;
@@ -21,6 +22,11 @@ pub(crate) fn queue(record: &QueueRecord) -> pb::Queue {
         create_time: Some(timestamp(record.created_at)),
         ..Default::default()
     }
+}
+
+/// Renders the etag of settings.
+pub(crate) fn etag_of(settings: &ScriptTypeSettings) -> String {
+    settings.generation.to_string()
 }
 
 /// Adds the numbers of jobs and actors.

@@ -32,6 +32,7 @@ pub(crate) fn script_type_status(status: ScriptTypeStatus, view: ActorView) -> p
     };
     pb::ScriptTypeStatus {
         script_type: script_type(rules.script_type).into(),
+        queue: rules.queue.default_type().map_or_else(|| rules.queue.to_string(), |_type| String::new()),
         settings: Some(settings(&rules, template, view)),
         paused: queue.paused.is_some(),
         desired_replicas: desired.map(count),

@@ -3,8 +3,14 @@
 use tonic::Code;
 
 use super::{Failure, Reason};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::queue_refusal::QueueRefusal;
 use crate::domain::model::violation::Violations;
+
+/// Returns the name of the metadata about a queue. What is about a default queue is told of its script type.
+pub(super) fn key_of(queue: QueueName) -> &'static str {
+    if queue.default_type().is_some() { "script_type" } else { "queue" }
+}
 
 impl From<QueueRefusal> for Failure {
     fn from(refusal: QueueRefusal) -> Self {
@@ -32,6 +38,12 @@ impl From<QueueRefusal> for Failure {
                     .with("jobs", 0)
                     .with("actors", actors)
                     .with("actor_ids", some)
+            }
+            QueueRefusal::TooMany { name, limit } => {
+                let message =
+                    format!("{refusal} (named_queue_limit); delete queues that nobody needs, or raise it");
+                let failure = Self::new(Code::ResourceExhausted, Reason::TooManyQueues, message);
+                failure.with("queue", name).with("limit", limit)
             }
             QueueRefusal::Default(name) => {
                 let what = format!("is {name}, the default queue of a script type, which is always there");

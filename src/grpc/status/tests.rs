@@ -68,6 +68,9 @@ fn expected(error: &SupervisorError) -> Expected {
             let keys = &["actor_ids", "actors", "jobs", "queue"];
             (Code::FailedPrecondition, "QUEUE_IN_USE", keys, "precondition")
         }
+        E::Queue(QueueRefusal::TooMany { .. }) => {
+            (Code::ResourceExhausted, "TOO_MANY_QUEUES", &["limit", "queue"], "")
+        }
         E::Queue(QueueRefusal::Default(_)) => (Code::InvalidArgument, "INVALID_FIELD", &[], "fields"),
         E::QueueFull { .. } => {
             (Code::ResourceExhausted, "QUEUE_FULL", &["limit", "queued", "script_type"], "retry")
@@ -126,9 +129,9 @@ fn every_error() -> Vec<SupervisorError> {
     let gpu = QueueName::parse("gpu").unwrap();
     vec![
         E::Invalid(Violations::one("job.script", "is empty")),
-        E::AutoscalingActive(ScriptType::SAL),
-        E::PurgeRefused { script_type: ScriptType::SAL, found: 3, expected: 2 },
-        E::SettingsConflict(ScriptType::SAL),
+        E::AutoscalingActive(ScriptType::SAL.into()),
+        E::PurgeRefused { queue: ScriptType::SAL.into(), found: 3, expected: 2 },
+        E::SettingsConflict(ScriptType::SAL.into()),
         E::ActorNotFound(actor()),
         E::ActorExists { id: actor(), created_at: time },
         E::ActorOnOtherNode { id: actor(), node: NodeName::parse("there").unwrap() },
@@ -150,10 +153,11 @@ fn every_error() -> Vec<SupervisorError> {
         E::Queue(QueueRefusal::Exists { name: gpu, serves: ScriptType::Python }),
         E::Queue(QueueRefusal::InUse { name: gpu, jobs: 2, actors: 1 }),
         E::Queue(QueueRefusal::HasActors { name: gpu, actors: 2, some: "a, b".to_owned() }),
+        E::Queue(QueueRefusal::TooMany { name: gpu, limit: 10 }),
         E::Queue(QueueRefusal::Default(ScriptType::V.into())),
         E::QueueFull { queue: ScriptType::OSIS.into(), queued: 5, limit: 5 },
         E::QuotaReached(QuotaReached { is_running: true, used: 5, limit: 5 }),
-        E::NoTemplate(ScriptType::V),
+        E::NoTemplate(ScriptType::V.into()),
         E::CursorExpired { oldest: "1k1-0".to_owned() },
         E::ConsumerTooSlow { last: "1k1-0".to_owned() },
         E::TooManyWatches { limit: 10 },

@@ -43,7 +43,7 @@ const COLUMNS: [&str; 10] = [
 /// Q NOT_FOUND QUEUE_NOT_FOUND
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 47] = [
+const TABLE: [(&str, &str); 48] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
     ("CreateLoginCode",       "UUUUU....."),
@@ -68,6 +68,7 @@ const TABLE: [(&str, &str); 47] = [
     ("PurgeQueue",            "UUUUUPPP.."),
     ("CreateQueue",           "UUUUUPPP.."),
     ("GetQueue",              "UUUUU.PP.."),
+    ("UpdateQueue",           "UUUUUPPPQQ"),
     ("ListQueues",            "UUUUU.PP.."),
     ("DeleteQueue",           "UUUUUPPPQQ"),
     ("CheckHealth",           "UUUUUPPP.."),
@@ -160,6 +161,9 @@ fn request(rpc: &str, job_id: &str) -> Vec<u8> {
         }
         "CreateQueue" => pb::CreateQueueRequest { queue: "osis-2".to_owned(), script_type }.encode_to_vec(),
         "GetQueue" => pb::GetQueueRequest { queue: "osis".to_owned() }.encode_to_vec(),
+        "UpdateQueue" => {
+            pb::UpdateQueueRequest { queue: "none".to_owned(), ..Default::default() }.encode_to_vec()
+        }
         "DeleteQueue" => pb::DeleteQueueRequest { queue: "none".to_owned() }.encode_to_vec(),
         "CheckHealth" => pb::CheckHealthRequest { selector, ..Default::default() }.encode_to_vec(),
         "SubmitJob" => submit().encode_to_vec(),

@@ -42,7 +42,7 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 47] = [
+const EXPECTED: [(&str, &str); 48] = [
     ("GetServerInfo", "nvpsoa"),
     ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
@@ -66,6 +66,7 @@ const EXPECTED: [(&str, &str); 47] = [
     ("PurgeQueue", "oa"),
     ("CreateQueue", "oa"),
     ("GetQueue", "vpoa"),
+    ("UpdateQueue", "oa"),
     ("ListQueues", "vpoa"),
     ("DeleteQueue", "oa"),
     ("CheckHealth", "vpoa"),

@@ -196,7 +196,11 @@ async fn the_own_user_is_an_admin_on_the_unix_socket_and_nobody_is_on_tcp() {
     assert_eq!(running.service.run(["queue", "pause", "osis"]).code, 0);
     // A token that is sent as well counts instead.
     let mut less = SupervisorClient::with_interceptor(running.channel(), Bearer::of(&reader));
-    let pause = pb::PauseQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: String::new() };
+    let pause = pb::PauseQueueRequest {
+        script_type: pb::ScriptType::Osis.into(),
+        reason: String::new(),
+        ..Default::default()
+    };
     assert_eq!(less.pause_queue(pause.clone()).await.unwrap_err().code(), Code::PermissionDenied);
     let port = port(&running.service.ready_file());
     let tcp = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect_lazy();

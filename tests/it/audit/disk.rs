@@ -94,14 +94,20 @@ impl Stage {
     }
 
     async fn pause(&self) -> Result<(), Status> {
-        let request =
-            pb::PauseQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: String::new() };
+        let request = pb::PauseQueueRequest {
+            script_type: pb::ScriptType::Osis.into(),
+            reason: String::new(),
+            ..Default::default()
+        };
         self.client().pause_queue(request).await.map(drop)
     }
 
     async fn resume(&self) -> Result<(), Status> {
-        let request =
-            pb::ResumeQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: String::new() };
+        let request = pb::ResumeQueueRequest {
+            script_type: pb::ScriptType::Osis.into(),
+            reason: String::new(),
+            ..Default::default()
+        };
         self.client().resume_queue(request).await.map(drop)
     }
 

@@ -100,7 +100,11 @@ impl Stage {
 }
 
 fn pause() -> Request<pb::PauseQueueRequest> {
-    let pause = pb::PauseQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: String::new() };
+    let pause = pb::PauseQueueRequest {
+        script_type: pb::ScriptType::Osis.into(),
+        reason: String::new(),
+        ..Default::default()
+    };
     let mut request = Request::new(pause);
     request.metadata_mut().insert("x-request-id", "deploy-7".parse().unwrap());
     request

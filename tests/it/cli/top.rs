@@ -35,7 +35,8 @@ async fn world() -> GrpcOnMemory {
         soon("CreateActor", client.create_actor(request)).await.unwrap();
     }
     let reason = "a quiet hour".to_owned();
-    let pause = pb::PauseQueueRequest { script_type: pb::ScriptType::Python.into(), reason };
+    let pause =
+        pb::PauseQueueRequest { script_type: pb::ScriptType::Python.into(), reason, ..Default::default() };
     client.pause_queue(pause).await.unwrap();
     let job = osis("print(1)").map(|spec| pb::SubmitJobRequest {
         job: Some(spec),

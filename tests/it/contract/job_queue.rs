@@ -137,6 +137,7 @@ on_every_queue! {
     actors::a_forgotten_actor_takes_its_own_jobs_with_it,
     actors::an_actor_record_is_changed_by_who_has_read_it_last,
     shared::rules_are_kept_by_who_has_read_them_last,
+    shared::a_named_queue_has_settings_and_a_template_until_it_is_forgotten,
     shared::verdicts_and_decisions_read_as_they_were_written,
     shared::usage_is_kept_for_its_time_and_its_points_for_a_day,
     shared::one_at_a_time_has_the_turn_of_a_node,
@@ -149,5 +150,7 @@ on_every_queue! {
     named::jobs_are_listed_by_their_queues,
     named::a_used_queue_has_its_maintenance_by_any_supervisor,
     named::quotas_count_in_all_queues,
+    named::a_retry_counts_jobs_in_named_queues_against_a_quota,
+    named::there_are_no_more_named_queues_than_the_limit,
     named::another_supervisor_knows_a_queue_within_moments,
 }

@@ -29,8 +29,11 @@ async fn a_job_that_waits_says_why_in_every_answer_about_it() {
     let get = pb::GetJobRequest { job_id: job.job_id.clone(), view: 0 };
     assert_eq!(client.get_job(get.clone()).await.unwrap().into_inner().job.unwrap().wait, Some(why));
 
-    let pause =
-        pb::PauseQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: "inventory".to_owned() };
+    let pause = pb::PauseQueueRequest {
+        script_type: pb::ScriptType::Osis.into(),
+        reason: "inventory".to_owned(),
+        ..Default::default()
+    };
     client.pause_queue(pause).await.unwrap();
     let why = client.get_job(get.clone()).await.unwrap().into_inner().job.unwrap().wait.unwrap();
     assert_eq!(why.reason(), Reason::QueuePaused);
@@ -64,8 +67,11 @@ async fn a_job_is_explained_in_every_state() {
     submit(&mut client, "first", false).await;
     submit(&mut client, "second", false).await;
     submit(&mut client, "later", true).await;
-    let pause =
-        pb::PauseQueueRequest { script_type: pb::ScriptType::Osis.into(), reason: "inventory".to_owned() };
+    let pause = pb::PauseQueueRequest {
+        script_type: pb::ScriptType::Osis.into(),
+        reason: "inventory".to_owned(),
+        ..Default::default()
+    };
     client.pause_queue(pause).await.unwrap();
 
     let answer = explain(&mut client, "second").await;

@@ -82,7 +82,10 @@ async fn who_says_a_number_while_scaling_is_automatic_is_refused_until_he_takes_
     world.manager.set_script_type_settings(automatic(), None).await.unwrap();
     let two = ScaleRequest::new(ScriptType::OSIS, 2);
     let refused = world.manager.scale(two, WAIT).await.unwrap_err();
-    assert!(matches!(refused, SupervisorError::AutoscalingActive(ScriptType::OSIS)), "{refused}");
+    assert!(
+        matches!(refused, SupervisorError::AutoscalingActive(queue) if queue.as_str() == "osis"),
+        "{refused}"
+    );
     world.manager.scale(ScaleRequest { take_over: true, ..two }, WAIT).await.unwrap();
     let rules = world.manager.supervisor().settings().of(ScriptType::OSIS);
     assert_eq!((rules.scaling.mode, rules.scaling.replicas), (ScalingMode::Fixed, Some(2)));
@@ -130,7 +133,7 @@ async fn what_a_caller_leaves_open_is_as_the_script_type_has_it_and_a_full_queue
 async fn scaling_makes_starts_drains_and_lets_go() {
     let world = LifecycleOnMemory::new();
     let none = world.manager.scale(ScaleRequest::new(ScriptType::OSIS, 2), WAIT).await.unwrap_err();
-    assert!(matches!(none, SupervisorError::NoTemplate(ScriptType::OSIS)));
+    assert!(matches!(none, SupervisorError::NoTemplate(queue) if queue.as_str() == "osis"));
     world.manager.create(config("o_0"), false, WAIT).await.unwrap();
     let trial = world
         .manager

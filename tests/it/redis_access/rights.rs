@@ -7,6 +7,7 @@ use hero_supervisor::adapters::local::{LocalOptions, LocalRunner};
 use hero_supervisor::adapters::redis::{AclUser, RedisAccess};
 use hero_supervisor::adapters::system_clock::SystemClock;
 use hero_supervisor::domain::model::actor::ActorConfig;
+use hero_supervisor::domain::model::queue_name::{QueueName, TypedQueue};
 use hero_supervisor::domain::model::script_type::ScriptType;
 use hero_supervisor::proto as pb;
 use hero_supervisor::{ActorLifecycleManagerBuilder, SupervisorBuilder};
@@ -228,6 +229,14 @@ fn the_rights_are_printed_ready_for_redis() {
     let digest = "1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0";
     let sal = AclUser::of_actors(ScriptType::SAL).words(Some(digest)).join(" ");
     assert_eq!((ran.code, ran.stdout), (0, format!("user {sal}\n")), "{}", ran.stderr);
+    let ran = command(["doctor", "--print-acl", "--script-type", "sal", "--queue", "sal-2"]);
+    let name = QueueName::parse("sal-2").unwrap();
+    let at_queue =
+        AclUser::of_actors(TypedQueue { name, script_type: ScriptType::SAL }).words(None).join(" ");
+    assert_eq!((ran.code, ran.stdout), (0, format!("user {at_queue}\n")), "{}", ran.stderr);
+    assert!(at_queue.starts_with("hero-actor-sal-2 ") && !at_queue.contains("{sal}"), "{at_queue}");
+    let refused = command(["doctor", "--print-acl", "--script-type", "sal", "--queue", "osis"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
     let refused = command(["doctor", "--script-type", "sal"]);
     assert_eq!(refused.code, 2, "{refused:?}");
 }

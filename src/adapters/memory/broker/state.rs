@@ -28,7 +28,6 @@ use crate::domain::model::job::{
 };
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::model::usage::{ActorUsage, Usage};
 use crate::ports::actor_presence::{Presence, Reclaimed};
@@ -129,10 +128,10 @@ pub(in crate::adapters::memory) struct State {
     unused: Queue,
     events: events::EventStreams,
     pub(in crate::adapters::memory) records: BTreeMap<ActorId, ActorRecord>,
-    pub(in crate::adapters::memory) templates: BTreeMap<ScriptType, ActorConfig>,
-    pub(in crate::adapters::memory) settings: BTreeMap<ScriptType, ScriptTypeSettings>,
+    pub(in crate::adapters::memory) templates: BTreeMap<QueueName, ActorConfig>,
+    pub(in crate::adapters::memory) settings: BTreeMap<QueueName, ScriptTypeSettings>,
     pub(in crate::adapters::memory) healths: BTreeMap<ActorId, HealthRecord>,
-    pub(in crate::adapters::memory) decisions: BTreeMap<ScriptType, ScalingDecision>,
+    pub(in crate::adapters::memory) decisions: BTreeMap<QueueName, ScalingDecision>,
     /// The leader of each node, and the end of its term.
     pub(in crate::adapters::memory) leaders: BTreeMap<String, (String, Instant)>,
     pub(in crate::adapters::memory) usages: BTreeMap<String, (Vec<ActorUsage>, Instant)>,

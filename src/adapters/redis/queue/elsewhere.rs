@@ -61,11 +61,12 @@ pub(super) async fn queues_to_ask(
     queue: QueueName,
     submissions: &[&Submission],
 ) -> Vec<QueueName> {
+    let has_quota = submissions.iter().any(|job| job.quota.is_some());
     let mut others = match shared.connection.servers().are_many() {
         true => QueueName::DEFAULTS.to_vec(),
         false => Vec::new(),
     };
-    if submissions.iter().any(|job| job.quota.is_some()) {
+    if has_quota {
         others.extend(used_queues::active(shared).await);
     }
     others.retain(|other| *other != queue);
@@ -104,13 +105,19 @@ fn is_asked(job: &Submission) -> bool {
     job.request.is_some() || job.quota.is_some() || job.id.minted_at().is_none()
 }
 
-/// Counts the jobs of an identity in the other queues: those that wait, and those that run.
-pub(super) async fn used_by(connection: &Connection, queue: QueueName, identity: &str) -> (u64, u64) {
+/// Counts the jobs of an identity in the other queues: those that wait, and those that run. None if the function of a retry sees
+/// them all; one that is told of others counts in its own queue only.
+pub(super) async fn used_by(shared: &Shared, queue: QueueName, identity: &str) -> Option<(u64, u64)> {
     let args = [String::new(), String::new(), identity.to_owned()];
-    let others = QueueName::DEFAULTS.into_iter().filter(|other| *other != queue);
-    let answers = ask_all(connection, others, &args).await;
+    let mut others = used_queues::active(shared).await;
+    others.retain(|other| *other != queue);
+    if others.is_empty() && !shared.connection.servers().are_many() {
+        return None;
+    }
+    others.extend(QueueName::DEFAULTS.into_iter().filter(|other| *other != queue));
+    let answers = ask_all(&shared.connection, others.into_iter(), &args).await;
     let all = answers.iter().flatten();
-    all.fold((0, 0), |(queued, running), answer| (queued + answer.queued, running + answer.running))
+    Some(all.fold((0, 0), |(queued, running), answer| (queued + answer.queued, running + answer.running)))
 }
 
 async fn ask_all(

@@ -123,8 +123,9 @@ impl JobQueue for RedisQueue {
         };
         let mut args = vec![id.as_str(), reset, &place, identity, &queued, &running];
         let elsewhere;
-        if self.shared.connection.servers().are_many() && !identity.is_empty() {
-            let (queued, running) = elsewhere::used_by(&self.shared.connection, queue, identity).await;
+        if !identity.is_empty()
+            && let Some((queued, running)) = elsewhere::used_by(&self.shared, queue, identity).await
+        {
             elsewhere = [queued.to_string(), running.to_string()];
             args.extend(elsewhere.iter().map(String::as_str));
         }

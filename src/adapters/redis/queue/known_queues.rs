@@ -4,13 +4,14 @@
 //! made for another queue tells that queue. For every other id in such a queue there is a key that names it
 //! ([`keys::queue_of_id`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Shared;
+use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::reply::Lossy;
 use crate::domain::model::id::JobId;
@@ -20,6 +21,10 @@ use crate::ports::store_fault::StoreFault;
 
 /// Time for which the names are not read again while no supervisor has changed them.
 const READ_ANYWAY: Duration = Duration::from_secs(60);
+/// Queues of one page, about.
+const PAGE: usize = 500;
+/// Most pages of one read.
+const MOST_PAGES: usize = 1000;
 /// Least time between two looks at whether they were changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -88,12 +93,28 @@ pub(super) async fn refresh(shared: &Shared) -> Result<(), StoreFault> {
         return Ok(());
     }
     // A change right behind the look leads to another number, so the names are read again with the next one.
-    let mut read = redis::cmd("HGETALL");
-    read.arg(keys::QUEUES);
-    let all: Vec<(Lossy, Lossy)> = shared.connection.call(&read, "the queues").await?;
-    let names = all.iter().filter_map(|(name, _record)| QueueName::parse(&name.0).ok()).collect();
+    let names = records(&shared.connection).await?.into_keys().collect();
     shared.known.store(names, change);
     Ok(())
+}
+
+/// Reads the records of all queues by pages.
+pub(super) async fn records(connection: &Connection) -> Result<BTreeMap<QueueName, String>, StoreFault> {
+    let (mut records, mut cursor) = (BTreeMap::new(), "0".to_owned());
+    for _page in 0..MOST_PAGES {
+        let mut scan = redis::cmd("HSCAN");
+        scan.arg(keys::QUEUES).arg(&cursor).arg("COUNT").arg(PAGE);
+        let (next, page): (String, Vec<(Lossy, Lossy)>) = connection.call(&scan, "the queues").await?;
+        // The count of changes is no name.
+        let queues =
+            page.into_iter().filter_map(|(name, record)| Some((QueueName::parse(&name.0).ok()?, record.0)));
+        records.extend(queues);
+        cursor = next;
+        if cursor == "0" {
+            break;
+        }
+    }
+    Ok(records)
 }
 
 /// True for a queue that exists. Whoever names queues that do not costs one command, and nothing is kept of the names.

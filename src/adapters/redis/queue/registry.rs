@@ -33,6 +33,9 @@ impl QueueRegistry for RedisQueue {
         name: QueueName,
         script_type: ScriptType,
     ) -> Result<QueueCreated, QueueError> {
+        if self.has_too_many(name).await? {
+            return Ok(QueueCreated::TooMany { limit: self.shared.config.named_queue_limit });
+        }
         let mut create = Function::CreateQueue.on_queue(name);
         create.arg(script_type.as_str());
         // The first of two calls may have created it.
@@ -59,16 +62,9 @@ impl QueueRegistry for RedisQueue {
     }
 
     async fn queues(&self) -> Result<Vec<QueueRecord>, QueueError> {
-        let mut read = redis::cmd("HGETALL");
-        read.arg(keys::QUEUES);
-        let all: Vec<(Lossy, Lossy)> = self.shared.connection.call(&read, "the queues").await?;
-        let read = |(name, json): &(Lossy, Lossy)| {
-            let name = QueueName::parse(&name.0).ok()?;
-            keep(RecordKind::Queue, decode_queue(name, &json.0))
-        };
-        let mut queues: Vec<QueueRecord> = all.iter().filter_map(read).collect();
-        queues.sort_by_key(|queue| queue.name);
-        Ok(queues)
+        let all = known_queues::records(&self.shared.connection).await?;
+        let read = |(name, json): (&QueueName, &String)| keep(RecordKind::Queue, decode_queue(*name, json));
+        Ok(all.iter().filter_map(read).collect())
     }
 
     async fn delete_queue(&self, name: QueueName) -> Result<QueueDeleted, QueueError> {
@@ -106,6 +102,17 @@ impl RedisQueue {
     async fn look_again(&self) -> Result<(), StoreFault> {
         self.shared.known.forget();
         known_queues::refresh(&self.shared).await
+    }
+
+    /// True if there are as many queues as may be, and not this one. Two creations in the same moment can both find room.
+    async fn has_too_many(&self, name: QueueName) -> Result<bool, StoreFault> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("HEXISTS").arg(keys::QUEUES).arg(name.as_str());
+        pipeline.cmd("HEXISTS").arg(keys::QUEUES).arg(keys::CHANGES_OF_QUEUES);
+        pipeline.cmd("HLEN").arg(keys::QUEUES);
+        let counts: Vec<u64> = self.shared.connection.pipe(&pipeline, "the number of queues").await?;
+        let [there, counter, fields] = counts[..] else { return Ok(false) };
+        Ok(there == 0 && fields.saturating_sub(counter) >= self.shared.config.named_queue_limit)
     }
 
     /// Removes the keys of a queue that is being deleted.

@@ -13,6 +13,7 @@ use super::{decode_error, millis, time_of};
 use crate::domain::model::event::{Cause, Event};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{JobError, JobErrorKind};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
@@ -29,6 +30,8 @@ struct EventRecord {
     caller: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     script_type: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    queue: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     node: String,
     source: SourceWord,
@@ -52,6 +55,7 @@ pub(in super::super) fn encode_event(event: &Event) -> Result<String, StoreFault
         job: text(event.job_id.as_ref().map(JobId::as_str)),
         caller: event.caller_id.clone(),
         script_type: text(event.script_type.map(ScriptType::as_str)),
+        queue: text(event.queue.as_ref().map(QueueName::as_str)),
         node: text(event.node.as_ref().map(NodeName::as_str)),
         source: event.cause.source.into(),
         request_id: event.cause.request_id.clone(),
@@ -73,6 +77,7 @@ pub(in super::super) fn decode_event(json: &str) -> Option<Event> {
         job_id: JobId::parse(&record.job).ok(),
         caller_id: record.caller,
         script_type: ScriptType::parse(&record.script_type).ok(),
+        queue: QueueName::parse(&record.queue).ok(),
         node: NodeName::parse(&record.node).ok(),
         cause: Cause {
             source: record.source.into(),

@@ -13,6 +13,7 @@ use crate::domain::model::health::{
 };
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::RetryPolicy;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::{ScalingDecision, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
@@ -21,6 +22,9 @@ use crate::ports::store_fault::StoreFault;
 #[derive(Serialize, Deserialize)]
 struct SettingsRecord {
     version: u32,
+    /// The script type of a named queue; that of a default queue is its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    script_type: Option<String>,
     generation: u64,
     scaling: ScalingRecord,
     health: HealthSettingsRecord,
@@ -141,6 +145,7 @@ pub(in super::super) fn encode_settings(
     generation: u64,
 ) -> Result<String, StoreFault> {
     let ScriptTypeSettings {
+        queue,
         script_type,
         scaling,
         health,
@@ -159,6 +164,7 @@ pub(in super::super) fn encode_settings(
     };
     let record = SettingsRecord {
         version: VERSION,
+        script_type: queue.default_type().is_none().then(|| script_type.as_str().to_owned()),
         generation,
         scaling: ScalingRecord {
             mode: scaling.mode.into(),
@@ -188,17 +194,20 @@ pub(in super::super) fn encode_settings(
         max_queue_depth: *max_queue_depth,
         priority_ageing_ms: priority_ageing.map(span_millis),
     };
-    encode(&what_settings(script_type.as_str()), &record)
+    encode(&what_settings(queue.as_str()), &record)
 }
 
 /// Decodes settings.
 pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<ScriptTypeSettings, StoreFault> {
     let what = what_settings(word);
-    let script_type = ScriptType::parse(word).map_err(|error| corrupt(&what, error))?;
+    let queue = QueueName::parse(word).map_err(|error| corrupt(&what, error))?;
     let record: SettingsRecord = decode(&what, json)?;
+    let script_type = record.script_type.as_deref().unwrap_or(word);
+    let script_type = ScriptType::parse(script_type).map_err(|error| corrupt(&what, error))?;
     check_version(&what, record.version)?;
     let scaling = record.scaling;
     Ok(ScriptTypeSettings {
+        queue,
         script_type,
         scaling: ScalingPolicy {
             mode: scaling.mode.into(),

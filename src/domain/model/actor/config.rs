@@ -11,7 +11,7 @@ use crate::domain::model::health::HealthSettings;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::check_labels;
 use crate::domain::model::limits::MAX_TIMEOUT;
-use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
@@ -120,6 +120,11 @@ impl ActorConfig {
     /// The queue that it takes jobs from.
     pub fn queue(&self) -> QueueName {
         self.queue.unwrap_or_else(|| self.script_type.into())
+    }
+
+    /// The queue that it takes jobs from, with the script type.
+    pub fn typed_queue(&self) -> TypedQueue {
+        TypedQueue { name: self.queue(), script_type: self.script_type }
     }
 
     /// An actor with all defaults.

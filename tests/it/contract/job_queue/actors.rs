@@ -205,13 +205,13 @@ pub(super) async fn an_actor_record_is_changed_by_who_has_read_it_last(kind: Kin
 pub(super) async fn a_template_is_set_once_or_replaced_on_request(kind: Kind) {
     let bench = kind.bench().await;
     let store = bench.store();
-    assert_eq!(store.template(OSIS).await.unwrap(), None);
+    assert_eq!(store.template(OSIS.into()).await.unwrap(), None);
     let first = record("osis_actor_0", &bench).config;
     let second = record("osis_actor_9", &bench).config;
     store.set_template(&first, false).await.unwrap();
     store.set_template(&second, false).await.unwrap();
-    assert_eq!(store.template(OSIS).await.unwrap(), Some(first));
+    assert_eq!(store.template(OSIS.into()).await.unwrap(), Some(first));
     store.set_template(&second, true).await.unwrap();
-    assert_eq!(store.template(OSIS).await.unwrap(), Some(second));
-    assert_eq!(store.template(ScriptType::V).await.unwrap(), None);
+    assert_eq!(store.template(OSIS.into()).await.unwrap(), Some(second));
+    assert_eq!(store.template(ScriptType::V.into()).await.unwrap(), None);
 }

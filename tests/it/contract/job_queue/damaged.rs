@@ -123,7 +123,7 @@ async fn damaged_rules_verdicts_and_decisions_are_stepped_over() {
     assert!(store.settings().await.unwrap().is_empty());
     assert!(store.decisions().await.unwrap().is_empty());
     assert!(store.healths().await.unwrap().is_empty());
-    assert!(store.template(super::queue_contract::OSIS).await.unwrap().is_none());
+    assert!(store.template(super::queue_contract::OSIS.into()).await.unwrap().is_none());
 }
 
 /// The key that an error of damaged data names.

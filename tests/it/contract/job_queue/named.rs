@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use hero_supervisor::ScriptType;
 use hero_supervisor::domain::model::id::{JobId, RequestId};
-use hero_supervisor::domain::model::job::{JobQuota, JobSpec, JobState, JobView, Outcome, QuotaReached};
+use hero_supervisor::domain::model::job::{
+    IdentityQuota, JobQuota, JobSpec, JobState, JobView, Outcome, QuotaReached,
+};
 use hero_supervisor::domain::model::queue_name::QueueName;
 use hero_supervisor::ports::job_queue::{Deleted, JobFilter, Retried};
 use hero_supervisor::ports::job_submission::{RequestKey, Submission, SubmitRefused};
@@ -250,6 +252,41 @@ pub(super) async fn quotas_count_in_all_queues(kind: Kind) {
     for third in [for_queue("gpu", "3"), spec("3")] {
         assert_eq!(offer(&queue, of_alice(third)).await.unwrap_err(), reached);
     }
+    queue.close().await;
+}
+
+pub(super) async fn a_retry_counts_jobs_in_named_queues_against_a_quota(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    create(&queue, "gpu").await;
+    let quota = JobQuota { max_queued: Some(2), max_running: None };
+    let of_alice = |spec: JobSpec| {
+        let spec = JobSpec { submitted_by: Some("token:alice".to_owned()), ..spec };
+        Submission { quota, ..minted(spec) }
+    };
+    let cancelled = offer(&queue, of_alice(spec("1"))).await.unwrap().job.id;
+    queue.cancel(&cancelled, "").await.unwrap();
+    for script in ["2", "3"] {
+        offer(&queue, of_alice(for_queue("gpu", script))).await.unwrap();
+    }
+    let alice = IdentityQuota { identity: "token:alice".to_owned(), quota };
+    let reached = QuotaReached { is_running: false, used: 2, limit: 2 };
+    assert_eq!(queue.retry(&cancelled, true, Some(&alice)).await.unwrap(), Retried::QuotaReached(reached));
+    queue.close().await;
+}
+
+pub(super) async fn there_are_no_more_named_queues_than_the_limit(kind: Kind) {
+    let bench = kind.bench_with(Settings { named_queue_limit: 2, ..Settings::default() }).await;
+    let queue = bench.supervisor();
+    for first in ["a", "b"] {
+        create(&queue, first).await;
+    }
+    let third = queue.create_queue(name("c"), OSIS).await.unwrap();
+    assert_eq!(third, QueueCreated::TooMany { limit: 2 });
+    let again = queue.create_queue(name("a"), OSIS).await.unwrap();
+    assert!(matches!(again, QueueCreated::Exists(_)), "{again:?}");
+    assert_eq!(queue.delete_queue(name("b")).await.unwrap(), QueueDeleted::Gone);
+    create(&queue, "c").await;
     queue.close().await;
 }
 

@@ -48,12 +48,18 @@ pub(super) enum Kind {
 pub(super) struct Settings {
     pub(super) lease: Duration,
     pub(super) queue_limit: u64,
+    pub(super) named_queue_limit: u64,
     pub(super) finished_limit: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(15), queue_limit: 1000, finished_limit: 1000 }
+        Self {
+            lease: Duration::from_secs(15),
+            queue_limit: 1000,
+            named_queue_limit: 1000,
+            finished_limit: 1000,
+        }
     }
 }
 
@@ -79,9 +85,10 @@ impl Kind {
     pub(super) async fn bench_with(self, settings: Settings) -> QueueContract {
         let place = match self {
             Self::Memory => {
-                let Settings { lease, queue_limit, finished_limit } = settings;
+                let Settings { lease, queue_limit, named_queue_limit, finished_limit } = settings;
                 let finished_limit = usize::try_from(finished_limit).unwrap();
-                Place::Memory(MemoryBroker::new(MemoryConfig { lease, queue_limit, finished_limit }))
+                let config = MemoryConfig { lease, queue_limit, named_queue_limit, finished_limit };
+                Place::Memory(MemoryBroker::new(config))
             }
             Self::Redis => Place::Redis(PrivateRedis::start().await),
             Self::Cluster => Place::Cluster(LentCluster::take().await),
@@ -123,6 +130,7 @@ impl QueueContract {
             access: if self.users { access } else { RedisAccess::default() },
             lease: self.settings.lease,
             queue_limit: self.settings.queue_limit,
+            named_queue_limit: self.settings.named_queue_limit,
             finished_limit: self.settings.finished_limit,
             ..RedisConfig::default()
         }

@@ -3,12 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use hero_supervisor::ScriptType;
+use hero_supervisor::domain::model::actor::ActorConfig;
 use hero_supervisor::domain::model::backoff::Backoff;
 use hero_supervisor::domain::model::health::{
     ActorHealth, Health, HealthAction, HealthPolicy, HealthRecord, Ping, PingOutcome, UnhealthyAction,
 };
 use hero_supervisor::domain::model::id::NodeName;
 use hero_supervisor::domain::model::job::RetryPolicy;
+use hero_supervisor::domain::model::queue_name::{QueueName, TypedQueue};
 use hero_supervisor::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use hero_supervisor::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use hero_supervisor::domain::model::usage::{ActorUsage, Usage};
@@ -74,6 +76,27 @@ pub(super) async fn rules_are_kept_by_who_has_read_them_last(kind: Kind) {
     assert_eq!((both.len(), both[0].generation, both[0].max_queue_depth), (2, 2, None));
 }
 
+pub(super) async fn a_named_queue_has_settings_and_a_template_until_it_is_forgotten(kind: Kind) {
+    let bench = kind.bench().await;
+    let (store, other) = (bench.store(), bench.store());
+    let queue = TypedQueue { name: QueueName::parse("v-2").unwrap(), script_type: ScriptType::V };
+    let rules = ScriptTypeSettings { max_queue_depth: Some(5), ..ScriptTypeSettings::new(queue) };
+    assert_eq!(other.settings().await.unwrap(), []);
+    assert!(store.put_settings(&rules).await.unwrap());
+    assert!(!store.put_settings(&rules).await.unwrap(), "somebody has written them since");
+    let kept = [ScriptTypeSettings { generation: 1, ..rules }];
+    assert_eq!(other.settings().await.unwrap(), kept);
+    assert_eq!(store.settings().await.unwrap(), kept);
+    let template = ActorConfig::new("v-2_actor_0".to_owned(), "/bin/v_actor".into(), ScriptType::V);
+    let template = template.with_queue(queue.name);
+    store.set_template(&template, false).await.unwrap();
+    assert_eq!(other.template(queue.name).await.unwrap(), Some(template));
+    assert_eq!(other.template(ScriptType::V.into()).await.unwrap(), None);
+    store.forget_queue(queue.name).await.unwrap();
+    assert_eq!(other.settings().await.unwrap(), []);
+    assert_eq!(other.template(queue.name).await.unwrap(), None);
+}
+
 pub(super) async fn verdicts_and_decisions_read_as_they_were_written(kind: Kind) {
     let bench = kind.bench().await;
     let store = bench.store();
@@ -110,8 +133,8 @@ pub(super) async fn verdicts_and_decisions_read_as_they_were_written(kind: Kind)
         added: vec![actor_id("a"), actor_id("b")],
         removed: Vec::new(),
     };
-    store.put_decision(ScriptType::V, &decision).await.unwrap();
-    assert_eq!(store.decisions().await.unwrap(), [(ScriptType::V, decision)]);
+    store.put_decision(ScriptType::V.into(), &decision).await.unwrap();
+    assert_eq!(store.decisions().await.unwrap(), [(ScriptType::V.into(), decision)]);
 }
 
 pub(super) async fn usage_is_kept_for_its_time_and_its_points_for_a_day(kind: Kind) {

@@ -94,7 +94,7 @@ const (
 	// ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor.
 	ErrorReason_ERROR_REASON_CONSUMER_TOO_SLOW ErrorReason = 42
 	// RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
-	// Metadata: script_type, queued, limit.
+	// Metadata: script_type, or queue for a named one, queued, limit.
 	ErrorReason_ERROR_REASON_QUEUE_FULL ErrorReason = 50
 	// RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit.
 	ErrorReason_ERROR_REASON_TOO_MANY_WATCHES ErrorReason = 51
@@ -104,6 +104,8 @@ const (
 	// RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
 	// google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 54
+	// RESOURCE_EXHAUSTED: there are as many queues as the server's named_queue_limit allows. Metadata: queue, limit.
+	ErrorReason_ERROR_REASON_TOO_MANY_QUEUES ErrorReason = 55
 	// OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
 	ErrorReason_ERROR_REASON_CURSOR_EXPIRED ErrorReason = 52
 	// UNAVAILABLE: Redis does not answer. No job was accepted, and a repeat of any other call is harmless. Repeat as
@@ -194,6 +196,7 @@ var (
 		51: "ERROR_REASON_TOO_MANY_WATCHES",
 		53: "ERROR_REASON_REQUEST_TOO_LARGE",
 		54: "ERROR_REASON_QUOTA_EXCEEDED",
+		55: "ERROR_REASON_TOO_MANY_QUEUES",
 		52: "ERROR_REASON_CURSOR_EXPIRED",
 		60: "ERROR_REASON_REDIS_UNAVAILABLE",
 		61: "ERROR_REASON_ZINIT_UNAVAILABLE",
@@ -243,6 +246,7 @@ var (
 		"ERROR_REASON_TOO_MANY_WATCHES":          51,
 		"ERROR_REASON_REQUEST_TOO_LARGE":         53,
 		"ERROR_REASON_QUOTA_EXCEEDED":            54,
+		"ERROR_REASON_TOO_MANY_QUEUES":           55,
 		"ERROR_REASON_CURSOR_EXPIRED":            52,
 		"ERROR_REASON_REDIS_UNAVAILABLE":         60,
 		"ERROR_REASON_ZINIT_UNAVAILABLE":         61,
@@ -294,7 +298,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xba\f\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xdc\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -326,7 +330,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_QUEUE_FULL\x102\x12!\n" +
 	"\x1dERROR_REASON_TOO_MANY_WATCHES\x103\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x105\x12\x1f\n" +
-	"\x1bERROR_REASON_QUOTA_EXCEEDED\x106\x12\x1f\n" +
+	"\x1bERROR_REASON_QUOTA_EXCEEDED\x106\x12 \n" +
+	"\x1cERROR_REASON_TOO_MANY_QUEUES\x107\x12\x1f\n" +
 	"\x1bERROR_REASON_CURSOR_EXPIRED\x104\x12\"\n" +
 	"\x1eERROR_REASON_REDIS_UNAVAILABLE\x10<\x12\"\n" +
 	"\x1eERROR_REASON_ZINIT_UNAVAILABLE\x10=\x12 \n" +

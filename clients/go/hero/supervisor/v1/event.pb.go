@@ -556,6 +556,9 @@ type Event struct {
 	Node string `protobuf:"bytes,10,opt,name=node,proto3" json:"node,omitempty"`
 	// The cause.
 	Cause *EventCause `protobuf:"bytes,11,opt,name=cause,proto3" json:"cause,omitempty"`
+	// The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+	// An event about a named queue itself has no script_type.
+	Queue string `protobuf:"bytes,12,opt,name=queue,proto3" json:"queue,omitempty"`
 	// Details of the type; absent for types without details.
 	//
 	// Types that are valid to be assigned to Detail:
@@ -679,6 +682,13 @@ func (x *Event) GetCause() *EventCause {
 		return x.Cause
 	}
 	return nil
+}
+
+func (x *Event) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
 }
 
 func (x *Event) GetDetail() isEvent_Detail {
@@ -1525,7 +1535,7 @@ var File_hero_supervisor_v1_event_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/event.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\x8a\x0f\n" +
+	"\x1ehero/supervisor/v1/event.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xa0\x0f\n" +
 	"\x05Event\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
@@ -1539,7 +1549,8 @@ const file_hero_supervisor_v1_event_proto_rawDesc = "" +
 	"scriptType\x12\x12\n" +
 	"\x04node\x18\n" +
 	" \x01(\tR\x04node\x124\n" +
-	"\x05cause\x18\v \x01(\v2\x1e.hero.supervisor.v1.EventCauseR\x05cause\x12T\n" +
+	"\x05cause\x18\v \x01(\v2\x1e.hero.supervisor.v1.EventCauseR\x05cause\x12\x14\n" +
+	"\x05queue\x18\f \x01(\tR\x05queue\x12T\n" +
 	"\x12actor_state_change\x18\x14 \x01(\v2$.hero.supervisor.v1.ActorStateChangeH\x00R\x10actorStateChange\x12>\n" +
 	"\n" +
 	"actor_exit\x18\x15 \x01(\v2\x1d.hero.supervisor.v1.ActorExitH\x00R\tactorExit\x12.\n" +

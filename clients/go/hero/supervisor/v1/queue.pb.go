@@ -42,7 +42,12 @@ type Queue struct {
 	// Output only. Jobs that wait for a time.
 	JobsDelayed int32 `protobuf:"varint,6,opt,name=jobs_delayed,json=jobsDelayed,proto3" json:"jobs_delayed,omitempty"`
 	// Output only. Actors that have announced themselves at the queue.
-	ActorsTotal   int32 `protobuf:"varint,7,opt,name=actors_total,json=actorsTotal,proto3" json:"actors_total,omitempty"`
+	ActorsTotal int32 `protobuf:"varint,7,opt,name=actors_total,json=actorsTotal,proto3" json:"actors_total,omitempty"`
+	// Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+	// are 0 for a named queue that has no actors on the machine of the answering server.
+	Status *ScriptTypeStatus `protobuf:"bytes,8,opt,name=status,proto3" json:"status,omitempty"`
+	// Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+	Etag          string `protobuf:"bytes,9,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -126,11 +131,25 @@ func (x *Queue) GetActorsTotal() int32 {
 	return 0
 }
 
+func (x *Queue) GetStatus() *ScriptTypeStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *Queue) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 var File_hero_supervisor_v1_queue_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_queue_proto_rawDesc = "" +
 	"\n" +
-	"\x1ehero/supervisor/v1/queue.proto\x12\x12hero.supervisor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xa5\x02\n" +
+	"\x1ehero/supervisor/v1/queue.proto\x12\x12hero.supervisor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xf7\x02\n" +
 	"\x05Queue\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12?\n" +
 	"\vscript_type\x18\x02 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
@@ -141,7 +160,9 @@ const file_hero_supervisor_v1_queue_proto_rawDesc = "" +
 	"jobsQueued\x12!\n" +
 	"\fjobs_running\x18\x05 \x01(\x05R\vjobsRunning\x12!\n" +
 	"\fjobs_delayed\x18\x06 \x01(\x05R\vjobsDelayed\x12!\n" +
-	"\factors_total\x18\a \x01(\x05R\vactorsTotalBy\n" +
+	"\factors_total\x18\a \x01(\x05R\vactorsTotal\x12<\n" +
+	"\x06status\x18\b \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12\x12\n" +
+	"\x04etag\x18\t \x01(\tR\x04etagBy\n" +
 	"\x12hero.supervisor.v1B\n" +
 	"QueueProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3"
 
@@ -162,15 +183,17 @@ var file_hero_supervisor_v1_queue_proto_goTypes = []any{
 	(*Queue)(nil),                 // 0: hero.supervisor.v1.Queue
 	(ScriptType)(0),               // 1: hero.supervisor.v1.ScriptType
 	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*ScriptTypeStatus)(nil),      // 3: hero.supervisor.v1.ScriptTypeStatus
 }
 var file_hero_supervisor_v1_queue_proto_depIdxs = []int32{
 	1, // 0: hero.supervisor.v1.Queue.script_type:type_name -> hero.supervisor.v1.ScriptType
 	2, // 1: hero.supervisor.v1.Queue.create_time:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: hero.supervisor.v1.Queue.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_queue_proto_init() }
@@ -179,6 +202,7 @@ func file_hero_supervisor_v1_queue_proto_init() {
 		return
 	}
 	file_hero_supervisor_v1_script_type_proto_init()
+	file_hero_supervisor_v1_script_type_status_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

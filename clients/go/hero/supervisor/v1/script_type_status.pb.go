@@ -77,7 +77,7 @@ func (ScalingPolicy_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3, 0}
 }
 
-// A script type: its settings, its queue and its actors.
+// A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
 //
 // Numbers 19 to 29 are kept free for percentiles.
 type ScriptTypeStatus struct {
@@ -90,7 +90,7 @@ type ScriptTypeStatus struct {
 	Paused bool `protobuf:"varint,3,opt,name=paused,proto3" json:"paused,omitempty"`
 	// Output only. Desired number of actors; absent if there is none.
 	DesiredReplicas *int32 `protobuf:"varint,4,opt,name=desired_replicas,json=desiredReplicas,proto3,oneof" json:"desired_replicas,omitempty"`
-	// Output only. Number of actors of this type, on all machines and in any state.
+	// Output only. Number of actors at the queue, on all machines and in any state.
 	ActorsTotal int32 `protobuf:"varint,5,opt,name=actors_total,json=actorsTotal,proto3" json:"actors_total,omitempty"`
 	// Output only. Number of actors in STATE_RUNNING.
 	ActorsRunning int32 `protobuf:"varint,6,opt,name=actors_running,json=actorsRunning,proto3" json:"actors_running,omitempty"`
@@ -120,7 +120,9 @@ type ScriptTypeStatus struct {
 	PauseTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
 	// Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
 	// the queue_limit of the server. Absent if any number may wait.
-	QueueLimit    *int64 `protobuf:"varint,30,opt,name=queue_limit,json=queueLimit,proto3,oneof" json:"queue_limit,omitempty"`
+	QueueLimit *int64 `protobuf:"varint,30,opt,name=queue_limit,json=queueLimit,proto3,oneof" json:"queue_limit,omitempty"`
+	// Output only. The name of a queue that was created by name; empty for a script type.
+	Queue         string `protobuf:"bytes,31,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -288,7 +290,14 @@ func (x *ScriptTypeStatus) GetQueueLimit() int64 {
 	return 0
 }
 
-// The settings of a script type. They are stored in Redis and apply to every supervisor on it.
+func (x *ScriptTypeStatus) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+// The settings of a queue; those of a script type are the settings of its default queue. They are stored in Redis and apply to every supervisor on it.
 type ScriptTypeSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The number of actors.
@@ -297,8 +306,8 @@ type ScriptTypeSettings struct {
 	HealthPolicy *HealthPolicy `protobuf:"bytes,2,opt,name=health_policy,json=healthPolicy,proto3" json:"health_policy,omitempty"`
 	// The definition from which scaling creates actors. The name of the actor from which the template was taken is
 	// replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-	// there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-	// of the first actor.
+	// there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+	// of the first actor; of a named queue that has none the template of its script type.
 	ActorTemplate *ActorConfig `protobuf:"bytes,3,opt,name=actor_template,json=actorTemplate,proto3" json:"actor_template,omitempty"`
 	// Defaults of the jobs.
 	JobDefaults *JobDefaults `protobuf:"bytes,4,opt,name=job_defaults,json=jobDefaults,proto3" json:"job_defaults,omitempty"`
@@ -724,7 +733,7 @@ var File_hero_supervisor_v1_script_type_status_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\n" +
-	"+hero/supervisor/v1/script_type_status.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\"\xcf\a\n" +
+	"+hero/supervisor/v1/script_type_status.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1chero/supervisor/v1/job.proto\x1a$hero/supervisor/v1/script_type.proto\"\xe5\a\n" +
 	"\x10ScriptTypeStatus\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12B\n" +
@@ -750,7 +759,8 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\n" +
 	"pause_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTime\x12$\n" +
 	"\vqueue_limit\x18\x1e \x01(\x03H\x01R\n" +
-	"queueLimit\x88\x01\x01B\x13\n" +
+	"queueLimit\x88\x01\x01\x12\x14\n" +
+	"\x05queue\x18\x1f \x01(\tR\x05queueB\x13\n" +
 	"\x11_desired_replicasB\x0e\n" +
 	"\f_queue_limit\"\xb6\x03\n" +
 	"\x12ScriptTypeSettings\x12H\n" +

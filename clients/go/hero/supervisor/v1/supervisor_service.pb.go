@@ -298,7 +298,7 @@ func (x CheckHealthRequest_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckHealthRequest_Scope.Descriptor instead.
 func (CheckHealthRequest_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58, 0}
 }
 
 // The fate of a job that outlasts the wait.
@@ -351,7 +351,7 @@ func (x RunJobRequest_OnWaitEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunJobRequest_OnWaitEnd.Descriptor instead.
 func (RunJobRequest_OnWaitEnd) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67, 0}
 }
 
 // The error of one item of many. Other items are not affected.
@@ -3144,7 +3144,7 @@ func (x *UpdateScriptTypeResponse) GetStatus() *ScriptTypeStatus {
 // Request of ScaleActors.
 type ScaleActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The script type of the actors.
+	// The script type whose default queue the actors serve. Required without queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// Required. Number of actors on this machine, 0 to 1000.
 	Replicas *int32 `protobuf:"varint,2,opt,name=replicas,proto3,oneof" json:"replicas,omitempty"`
@@ -3158,7 +3158,9 @@ type ScaleActorsRequest struct {
 	// Default: false.
 	TakeOver bool `protobuf:"varint,6,opt,name=take_over,json=takeOver,proto3" json:"take_over,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The queue that the actors serve. Default: the default queue of script_type.
+	Queue         string `protobuf:"bytes,8,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3242,10 +3244,17 @@ func (x *ScaleActorsRequest) GetReason() string {
 	return ""
 }
 
+func (x *ScaleActorsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
 // Response of ScaleActors.
 type ScaleActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after the scaling; with validate_only the present one.
+	// The queue after the scaling; with validate_only the present one.
 	Status *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// Actors that were created; with validate_only those that would be.
 	AddedActorIds []string `protobuf:"bytes,2,rep,name=added_actor_ids,json=addedActorIds,proto3" json:"added_actor_ids,omitempty"`
@@ -3318,10 +3327,12 @@ func (x *ScaleActorsResponse) GetWaitOutcome() WaitOutcome {
 // Request of PauseQueue.
 type PauseQueueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The script type of the queue.
+	// The script type whose default queue is meant. Required without queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The queue. Default: the default queue of script_type.
+	Queue         string `protobuf:"bytes,3,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3370,10 +3381,17 @@ func (x *PauseQueueRequest) GetReason() string {
 	return ""
 }
 
+func (x *PauseQueueRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
 // Response of PauseQueue.
 type PauseQueueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after the call.
+	// The queue after the call.
 	Status *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// False if the queue was paused already.
 	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
@@ -3428,10 +3446,12 @@ func (x *PauseQueueResponse) GetChanged() bool {
 // Request of ResumeQueue.
 type ResumeQueueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The script type of the queue.
+	// The script type whose default queue is meant. Required without queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The queue. Default: the default queue of script_type.
+	Queue         string `protobuf:"bytes,3,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3480,10 +3500,17 @@ func (x *ResumeQueueRequest) GetReason() string {
 	return ""
 }
 
+func (x *ResumeQueueRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
 // Response of ResumeQueue.
 type ResumeQueueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The script type after the call.
+	// The queue after the call.
 	Status *ScriptTypeStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// False if the queue was not paused.
 	Changed       bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
@@ -3538,7 +3565,7 @@ func (x *ResumeQueueResponse) GetChanged() bool {
 // Request of PurgeQueue.
 type PurgeQueueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The script type of the queue.
+	// The script type whose default queue is meant. Required without queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
 	// The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED.
 	States []Job_State `protobuf:"varint,2,rep,packed,name=states,proto3,enum=hero.supervisor.v1.Job_State" json:"states,omitempty"`
@@ -3547,7 +3574,9 @@ type PurgeQueueRequest struct {
 	// Counts the jobs and changes nothing. Default: false.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The queue. Default: the default queue of script_type.
+	Queue         string `protobuf:"bytes,6,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3613,6 +3642,13 @@ func (x *PurgeQueueRequest) GetValidateOnly() bool {
 func (x *PurgeQueueRequest) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *PurgeQueueRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
 	}
 	return ""
 }
@@ -3857,6 +3893,134 @@ func (x *GetQueueResponse) GetQueue() *Queue {
 	return nil
 }
 
+// Request of UpdateQueue.
+type UpdateQueueRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The name. An unknown one is refused with QUEUE_NOT_FOUND.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// The new settings, or the fields of them that change.
+	Settings *ScriptTypeSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	// The fields of settings to take over, by the rules of UpdateScriptType.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Only checks the request. Default: false.
+	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// The etag of the queue that was read before. Another one ends the call in CONFLICT. Default: not checked.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateQueueRequest) Reset() {
+	*x = UpdateQueueRequest{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateQueueRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateQueueRequest) ProtoMessage() {}
+
+func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateQueueRequest.ProtoReflect.Descriptor instead.
+func (*UpdateQueueRequest) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *UpdateQueueRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *UpdateQueueRequest) GetSettings() *ScriptTypeSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *UpdateQueueRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateQueueRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+func (x *UpdateQueueRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// Response of UpdateQueue.
+type UpdateQueueResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The queue after the change. Absent with validate_only.
+	Queue         *Queue `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateQueueResponse) Reset() {
+	*x = UpdateQueueResponse{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateQueueResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateQueueResponse) ProtoMessage() {}
+
+func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateQueueResponse.ProtoReflect.Descriptor instead.
+func (*UpdateQueueResponse) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *UpdateQueueResponse) GetQueue() *Queue {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
 // Request of ListQueues.
 type ListQueuesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3870,7 +4034,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3882,7 +4046,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3895,7 +4059,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListQueuesRequest) GetPageSize() int32 {
@@ -3925,7 +4089,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +4101,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4114,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*Queue {
@@ -3979,7 +4143,7 @@ type DeleteQueueRequest struct {
 
 func (x *DeleteQueueRequest) Reset() {
 	*x = DeleteQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3991,7 +4155,7 @@ func (x *DeleteQueueRequest) String() string {
 func (*DeleteQueueRequest) ProtoMessage() {}
 
 func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4004,7 +4168,7 @@ func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *DeleteQueueRequest) GetQueue() string {
@@ -4023,7 +4187,7 @@ type DeleteQueueResponse struct {
 
 func (x *DeleteQueueResponse) Reset() {
 	*x = DeleteQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4035,7 +4199,7 @@ func (x *DeleteQueueResponse) String() string {
 func (*DeleteQueueResponse) ProtoMessage() {}
 
 func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4048,7 +4212,7 @@ func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
 }
 
 // Request of CheckHealth.
@@ -4066,7 +4230,7 @@ type CheckHealthRequest struct {
 
 func (x *CheckHealthRequest) Reset() {
 	*x = CheckHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4078,7 +4242,7 @@ func (x *CheckHealthRequest) String() string {
 func (*CheckHealthRequest) ProtoMessage() {}
 
 func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4091,7 +4255,7 @@ func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthRequest.ProtoReflect.Descriptor instead.
 func (*CheckHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CheckHealthRequest) GetSelector() *ActorSelector {
@@ -4126,7 +4290,7 @@ type CheckHealthResponse struct {
 
 func (x *CheckHealthResponse) Reset() {
 	*x = CheckHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4138,7 +4302,7 @@ func (x *CheckHealthResponse) String() string {
 func (*CheckHealthResponse) ProtoMessage() {}
 
 func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4151,7 +4315,7 @@ func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthResponse.ProtoReflect.Descriptor instead.
 func (*CheckHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CheckHealthResponse) GetReports() []*HealthReport {
@@ -4178,7 +4342,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4190,7 +4354,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4203,7 +4367,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *WatchHealthRequest) GetSelector() *ActorSelector {
@@ -4253,7 +4417,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4265,7 +4429,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4278,7 +4442,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *WatchHealthResponse) GetCursor() string {
@@ -4365,7 +4529,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4377,7 +4541,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4390,7 +4554,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SubmitJobRequest) GetJob() *JobSpec {
@@ -4427,7 +4591,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4439,7 +4603,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4452,7 +4616,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SubmitJobResponse) GetJob() *Job {
@@ -4480,7 +4644,7 @@ type SubmitJobsRequest struct {
 
 func (x *SubmitJobsRequest) Reset() {
 	*x = SubmitJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4492,7 +4656,7 @@ func (x *SubmitJobsRequest) String() string {
 func (*SubmitJobsRequest) ProtoMessage() {}
 
 func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4505,7 +4669,7 @@ func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SubmitJobsRequest) GetRequests() []*SubmitJobRequest {
@@ -4526,7 +4690,7 @@ type SubmitJobsResponse struct {
 
 func (x *SubmitJobsResponse) Reset() {
 	*x = SubmitJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4538,7 +4702,7 @@ func (x *SubmitJobsResponse) String() string {
 func (*SubmitJobsResponse) ProtoMessage() {}
 
 func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4551,7 +4715,7 @@ func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
@@ -4577,7 +4741,7 @@ type SubmitJobResult struct {
 
 func (x *SubmitJobResult) Reset() {
 	*x = SubmitJobResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4589,7 +4753,7 @@ func (x *SubmitJobResult) String() string {
 func (*SubmitJobResult) ProtoMessage() {}
 
 func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4602,7 +4766,7 @@ func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResult.ProtoReflect.Descriptor instead.
 func (*SubmitJobResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SubmitJobResult) GetJob() *Job {
@@ -4649,7 +4813,7 @@ type RunJobRequest struct {
 
 func (x *RunJobRequest) Reset() {
 	*x = RunJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4661,7 +4825,7 @@ func (x *RunJobRequest) String() string {
 func (*RunJobRequest) ProtoMessage() {}
 
 func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4674,7 +4838,7 @@ func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobRequest.ProtoReflect.Descriptor instead.
 func (*RunJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RunJobRequest) GetJob() *JobSpec {
@@ -4727,7 +4891,7 @@ type RunJobResponse struct {
 
 func (x *RunJobResponse) Reset() {
 	*x = RunJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4739,7 +4903,7 @@ func (x *RunJobResponse) String() string {
 func (*RunJobResponse) ProtoMessage() {}
 
 func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4752,7 +4916,7 @@ func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobResponse.ProtoReflect.Descriptor instead.
 func (*RunJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RunJobResponse) GetJob() *Job {
@@ -4789,7 +4953,7 @@ type AwaitJobRequest struct {
 
 func (x *AwaitJobRequest) Reset() {
 	*x = AwaitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4801,7 +4965,7 @@ func (x *AwaitJobRequest) String() string {
 func (*AwaitJobRequest) ProtoMessage() {}
 
 func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4814,7 +4978,7 @@ func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobRequest.ProtoReflect.Descriptor instead.
 func (*AwaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *AwaitJobRequest) GetJobId() string {
@@ -4844,7 +5008,7 @@ type AwaitJobResponse struct {
 
 func (x *AwaitJobResponse) Reset() {
 	*x = AwaitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4856,7 +5020,7 @@ func (x *AwaitJobResponse) String() string {
 func (*AwaitJobResponse) ProtoMessage() {}
 
 func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4869,7 +5033,7 @@ func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobResponse.ProtoReflect.Descriptor instead.
 func (*AwaitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AwaitJobResponse) GetJob() *Job {
@@ -4899,7 +5063,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4911,7 +5075,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4924,7 +5088,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *GetJobRequest) GetJobId() string {
@@ -4952,7 +5116,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4964,7 +5128,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4977,7 +5141,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -5023,7 +5187,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5035,7 +5199,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5048,7 +5212,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ListJobsRequest) GetScriptTypes() []ScriptType {
@@ -5155,7 +5319,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5167,7 +5331,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5180,7 +5344,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -5210,7 +5374,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5222,7 +5386,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5235,7 +5399,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -5265,7 +5429,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5277,7 +5441,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5290,7 +5454,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -5318,7 +5482,7 @@ type ExplainJobRequest struct {
 
 func (x *ExplainJobRequest) Reset() {
 	*x = ExplainJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5330,7 +5494,7 @@ func (x *ExplainJobRequest) String() string {
 func (*ExplainJobRequest) ProtoMessage() {}
 
 func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5343,7 +5507,7 @@ func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobRequest.ProtoReflect.Descriptor instead.
 func (*ExplainJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ExplainJobRequest) GetJobId() string {
@@ -5376,7 +5540,7 @@ type ExplainJobResponse struct {
 
 func (x *ExplainJobResponse) Reset() {
 	*x = ExplainJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5388,7 +5552,7 @@ func (x *ExplainJobResponse) String() string {
 func (*ExplainJobResponse) ProtoMessage() {}
 
 func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5401,7 +5565,7 @@ func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobResponse.ProtoReflect.Descriptor instead.
 func (*ExplainJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ExplainJobResponse) GetJob() *Job {
@@ -5462,7 +5626,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5474,7 +5638,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5487,7 +5651,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *UpdateJobRequest) GetJobId() string {
@@ -5524,7 +5688,7 @@ type UpdateJobResponse struct {
 
 func (x *UpdateJobResponse) Reset() {
 	*x = UpdateJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5536,7 +5700,7 @@ func (x *UpdateJobResponse) String() string {
 func (*UpdateJobResponse) ProtoMessage() {}
 
 func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5549,7 +5713,7 @@ func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
 func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *UpdateJobResponse) GetJob() *Job {
@@ -5586,7 +5750,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5598,7 +5762,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5611,7 +5775,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -5655,7 +5819,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5667,7 +5831,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5680,7 +5844,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -5710,7 +5874,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5722,7 +5886,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5735,7 +5899,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -5763,7 +5927,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5775,7 +5939,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5788,7 +5952,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{82}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -5815,7 +5979,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5827,7 +5991,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5840,7 +6004,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{83}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -5893,7 +6057,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5905,7 +6069,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5918,7 +6082,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{84}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -6032,7 +6196,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6044,7 +6208,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6057,7 +6221,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{85}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -6105,7 +6269,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6117,7 +6281,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6130,7 +6294,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{86}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -6227,7 +6391,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6239,7 +6403,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6252,7 +6416,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{87}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -6348,7 +6512,7 @@ type UsageUpdate struct {
 
 func (x *UsageUpdate) Reset() {
 	*x = UsageUpdate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6360,7 +6524,7 @@ func (x *UsageUpdate) String() string {
 func (*UsageUpdate) ProtoMessage() {}
 
 func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6373,7 +6537,7 @@ func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageUpdate.ProtoReflect.Descriptor instead.
 func (*UsageUpdate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{88}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *UsageUpdate) GetActors() map[string]*ActorUsage {
@@ -6400,7 +6564,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6412,7 +6576,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6425,7 +6589,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{89}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -6516,7 +6680,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6528,7 +6692,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6541,7 +6705,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{90}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -6627,7 +6791,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6639,7 +6803,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6652,7 +6816,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{91}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -6682,7 +6846,7 @@ type ListIdentitiesRequest struct {
 
 func (x *ListIdentitiesRequest) Reset() {
 	*x = ListIdentitiesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6694,7 +6858,7 @@ func (x *ListIdentitiesRequest) String() string {
 func (*ListIdentitiesRequest) ProtoMessage() {}
 
 func (x *ListIdentitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6707,7 +6871,7 @@ func (x *ListIdentitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentitiesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentitiesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{92}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListIdentitiesRequest) GetPageSize() int32 {
@@ -6739,7 +6903,7 @@ type ListIdentitiesResponse struct {
 
 func (x *ListIdentitiesResponse) Reset() {
 	*x = ListIdentitiesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6751,7 +6915,7 @@ func (x *ListIdentitiesResponse) String() string {
 func (*ListIdentitiesResponse) ProtoMessage() {}
 
 func (x *ListIdentitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6764,7 +6928,7 @@ func (x *ListIdentitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentitiesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentitiesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{93}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListIdentitiesResponse) GetIdentities() []*KnownIdentity {
@@ -6817,7 +6981,7 @@ type ListAuditEntriesRequest struct {
 
 func (x *ListAuditEntriesRequest) Reset() {
 	*x = ListAuditEntriesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6829,7 +6993,7 @@ func (x *ListAuditEntriesRequest) String() string {
 func (*ListAuditEntriesRequest) ProtoMessage() {}
 
 func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6842,7 +7006,7 @@ func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{94}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListAuditEntriesRequest) GetIdentity() string {
@@ -6931,7 +7095,7 @@ type ListAuditEntriesResponse struct {
 
 func (x *ListAuditEntriesResponse) Reset() {
 	*x = ListAuditEntriesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6943,7 +7107,7 @@ func (x *ListAuditEntriesResponse) String() string {
 func (*ListAuditEntriesResponse) ProtoMessage() {}
 
 func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6956,7 +7120,7 @@ func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{95}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ListAuditEntriesResponse) GetEntries() []*AuditEntry {
@@ -6996,7 +7160,7 @@ type ExplainJobResponse_StartEstimate struct {
 
 func (x *ExplainJobResponse_StartEstimate) Reset() {
 	*x = ExplainJobResponse_StartEstimate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[99]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7008,7 +7172,7 @@ func (x *ExplainJobResponse_StartEstimate) String() string {
 func (*ExplainJobResponse_StartEstimate) ProtoMessage() {}
 
 func (x *ExplainJobResponse_StartEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[99]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7021,7 +7185,7 @@ func (x *ExplainJobResponse_StartEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobResponse_StartEstimate.ProtoReflect.Descriptor instead.
 func (*ExplainJobResponse_StartEstimate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78, 0}
 }
 
 func (x *ExplainJobResponse_StartEstimate) GetEarliest() *timestamppb.Timestamp {
@@ -7274,7 +7438,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"updateMask\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"X\n" +
 	"\x18UpdateScriptTypeResponse\x12<\n" +
-	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xd3\x02\n" +
+	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xe9\x02\n" +
 	"\x12ScaleActorsRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -7283,34 +7447,38 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12#\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\x12\x1b\n" +
 	"\ttake_over\x18\x06 \x01(\bR\btakeOver\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reasonB\v\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x14\n" +
+	"\x05queue\x18\b \x01(\tR\x05queueB\v\n" +
 	"\t_replicas\"\xeb\x01\n" +
 	"\x13ScaleActorsResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12&\n" +
 	"\x0fadded_actor_ids\x18\x02 \x03(\tR\raddedActorIds\x12*\n" +
 	"\x11removed_actor_ids\x18\x03 \x03(\tR\x0fremovedActorIds\x12B\n" +
-	"\fwait_outcome\x18\x04 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"l\n" +
+	"\fwait_outcome\x18\x04 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\x82\x01\n" +
 	"\x11PauseQueueRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"l\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05queue\x18\x03 \x01(\tR\x05queue\"l\n" +
 	"\x12PauseQueueResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12\x18\n" +
-	"\achanged\x18\x02 \x01(\bR\achanged\"m\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\"\x83\x01\n" +
 	"\x12ResumeQueueRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"m\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05queue\x18\x03 \x01(\tR\x05queue\"m\n" +
 	"\x13ResumeQueueResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12\x18\n" +
-	"\achanged\x18\x02 \x01(\bR\achanged\"\x87\x02\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\"\x9d\x02\n" +
 	"\x11PurgeQueueRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x125\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x1d.hero.supervisor.v1.Job.StateR\x06states\x12*\n" +
 	"\x0eexpected_count\x18\x03 \x01(\x05H\x00R\rexpectedCount\x88\x01\x01\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reasonB\x11\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05queue\x18\x06 \x01(\tR\x05queueB\x11\n" +
 	"\x0f_expected_count\"7\n" +
 	"\x12PurgeQueueResponse\x12!\n" +
 	"\fpurged_count\x18\x01 \x01(\x05R\vpurgedCount\"k\n" +
@@ -7323,6 +7491,15 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x0fGetQueueRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"C\n" +
 	"\x10GetQueueResponse\x12/\n" +
+	"\x05queue\x18\x01 \x01(\v2\x19.hero.supervisor.v1.QueueR\x05queue\"\xe4\x01\n" +
+	"\x12UpdateQueueRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12B\n" +
+	"\bsettings\x18\x02 \x01(\v2&.hero.supervisor.v1.ScriptTypeSettingsR\bsettings\x12;\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12#\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"F\n" +
+	"\x13UpdateQueueResponse\x12/\n" +
 	"\x05queue\x18\x01 \x01(\v2\x19.hero.supervisor.v1.QueueR\x05queue\"O\n" +
 	"\x11ListQueuesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -7570,7 +7747,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\vWaitOutcome\x12\x1c\n" +
 	"\x18WAIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WAIT_OUTCOME_DONE\x10\x01\x12\x1a\n" +
-	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\x87 \n" +
+	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\xe7 \n" +
 	"\n" +
 	"Supervisor\x12d\n" +
 	"\rGetServerInfo\x12(.hero.supervisor.v1.GetServerInfoRequest\x1a).hero.supervisor.v1.GetServerInfoResponse\x12j\n" +
@@ -7600,7 +7777,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\n" +
 	"PurgeQueue\x12%.hero.supervisor.v1.PurgeQueueRequest\x1a&.hero.supervisor.v1.PurgeQueueResponse\x12^\n" +
 	"\vCreateQueue\x12&.hero.supervisor.v1.CreateQueueRequest\x1a'.hero.supervisor.v1.CreateQueueResponse\x12U\n" +
-	"\bGetQueue\x12#.hero.supervisor.v1.GetQueueRequest\x1a$.hero.supervisor.v1.GetQueueResponse\x12[\n" +
+	"\bGetQueue\x12#.hero.supervisor.v1.GetQueueRequest\x1a$.hero.supervisor.v1.GetQueueResponse\x12^\n" +
+	"\vUpdateQueue\x12&.hero.supervisor.v1.UpdateQueueRequest\x1a'.hero.supervisor.v1.UpdateQueueResponse\x12[\n" +
 	"\n" +
 	"ListQueues\x12%.hero.supervisor.v1.ListQueuesRequest\x1a&.hero.supervisor.v1.ListQueuesResponse\x12^\n" +
 	"\vDeleteQueue\x12&.hero.supervisor.v1.DeleteQueueRequest\x1a'.hero.supervisor.v1.DeleteQueueResponse\x12^\n" +
@@ -7640,7 +7818,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 103)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                         // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),          // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
@@ -7700,338 +7878,345 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*CreateQueueResponse)(nil),              // 55: hero.supervisor.v1.CreateQueueResponse
 	(*GetQueueRequest)(nil),                  // 56: hero.supervisor.v1.GetQueueRequest
 	(*GetQueueResponse)(nil),                 // 57: hero.supervisor.v1.GetQueueResponse
-	(*ListQueuesRequest)(nil),                // 58: hero.supervisor.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),               // 59: hero.supervisor.v1.ListQueuesResponse
-	(*DeleteQueueRequest)(nil),               // 60: hero.supervisor.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),              // 61: hero.supervisor.v1.DeleteQueueResponse
-	(*CheckHealthRequest)(nil),               // 62: hero.supervisor.v1.CheckHealthRequest
-	(*CheckHealthResponse)(nil),              // 63: hero.supervisor.v1.CheckHealthResponse
-	(*WatchHealthRequest)(nil),               // 64: hero.supervisor.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),              // 65: hero.supervisor.v1.WatchHealthResponse
-	(*SubmitJobRequest)(nil),                 // 66: hero.supervisor.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),                // 67: hero.supervisor.v1.SubmitJobResponse
-	(*SubmitJobsRequest)(nil),                // 68: hero.supervisor.v1.SubmitJobsRequest
-	(*SubmitJobsResponse)(nil),               // 69: hero.supervisor.v1.SubmitJobsResponse
-	(*SubmitJobResult)(nil),                  // 70: hero.supervisor.v1.SubmitJobResult
-	(*RunJobRequest)(nil),                    // 71: hero.supervisor.v1.RunJobRequest
-	(*RunJobResponse)(nil),                   // 72: hero.supervisor.v1.RunJobResponse
-	(*AwaitJobRequest)(nil),                  // 73: hero.supervisor.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),                 // 74: hero.supervisor.v1.AwaitJobResponse
-	(*GetJobRequest)(nil),                    // 75: hero.supervisor.v1.GetJobRequest
-	(*GetJobResponse)(nil),                   // 76: hero.supervisor.v1.GetJobResponse
-	(*ListJobsRequest)(nil),                  // 77: hero.supervisor.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),                 // 78: hero.supervisor.v1.ListJobsResponse
-	(*CancelJobRequest)(nil),                 // 79: hero.supervisor.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),                // 80: hero.supervisor.v1.CancelJobResponse
-	(*ExplainJobRequest)(nil),                // 81: hero.supervisor.v1.ExplainJobRequest
-	(*ExplainJobResponse)(nil),               // 82: hero.supervisor.v1.ExplainJobResponse
-	(*UpdateJobRequest)(nil),                 // 83: hero.supervisor.v1.UpdateJobRequest
-	(*UpdateJobResponse)(nil),                // 84: hero.supervisor.v1.UpdateJobResponse
-	(*RetryJobRequest)(nil),                  // 85: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),                 // 86: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),                 // 87: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),                // 88: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),                  // 89: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),                 // 90: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),                       // 91: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),               // 92: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),              // 93: hero.supervisor.v1.WatchEventsResponse
-	(*UsageUpdate)(nil),                      // 94: hero.supervisor.v1.UsageUpdate
-	(*SnapshotItem)(nil),                     // 95: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),                // 96: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),               // 97: hero.supervisor.v1.ListEventsResponse
-	(*ListIdentitiesRequest)(nil),            // 98: hero.supervisor.v1.ListIdentitiesRequest
-	(*ListIdentitiesResponse)(nil),           // 99: hero.supervisor.v1.ListIdentitiesResponse
-	(*ListAuditEntriesRequest)(nil),          // 100: hero.supervisor.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil),         // 101: hero.supervisor.v1.ListAuditEntriesResponse
-	nil,                                      // 102: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                                      // 103: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                                      // 104: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	(*ExplainJobResponse_StartEstimate)(nil), // 105: hero.supervisor.v1.ExplainJobResponse.StartEstimate
-	nil,                                      // 106: hero.supervisor.v1.UsageUpdate.ActorsEntry
-	(*timestamppb.Timestamp)(nil),            // 107: google.protobuf.Timestamp
-	(*Dependency)(nil),                       // 108: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),              // 109: google.protobuf.Duration
-	(*ActorConfig)(nil),                      // 110: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                            // 111: hero.supervisor.v1.Actor
-	(ActorView)(0),                           // 112: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                          // 113: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                         // 114: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),            // 115: google.protobuf.FieldMask
-	(*ActorSelector)(nil),                    // 116: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),                     // 117: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                         // 118: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),                 // 119: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),               // 120: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                           // 121: hero.supervisor.v1.Job.State
-	(*Queue)(nil),                            // 122: hero.supervisor.v1.Queue
-	(*HealthReport)(nil),                     // 123: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),                      // 124: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                         // 125: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                          // 126: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                              // 127: hero.supervisor.v1.Job
-	(JobView)(0),                             // 128: hero.supervisor.v1.JobView
-	(*JobWait)(nil),                          // 129: hero.supervisor.v1.JobWait
-	(*JobStateChange)(nil),                   // 130: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),                      // 131: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                         // 132: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),                      // 133: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                            // 134: hero.supervisor.v1.Event
-	(*KnownIdentity)(nil),                    // 135: hero.supervisor.v1.KnownIdentity
-	(AuditEntry_Stage)(0),                    // 136: hero.supervisor.v1.AuditEntry.Stage
-	(*AuditEntry)(nil),                       // 137: hero.supervisor.v1.AuditEntry
-	(*ActorUsage)(nil),                       // 138: hero.supervisor.v1.ActorUsage
+	(*UpdateQueueRequest)(nil),               // 58: hero.supervisor.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),              // 59: hero.supervisor.v1.UpdateQueueResponse
+	(*ListQueuesRequest)(nil),                // 60: hero.supervisor.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),               // 61: hero.supervisor.v1.ListQueuesResponse
+	(*DeleteQueueRequest)(nil),               // 62: hero.supervisor.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),              // 63: hero.supervisor.v1.DeleteQueueResponse
+	(*CheckHealthRequest)(nil),               // 64: hero.supervisor.v1.CheckHealthRequest
+	(*CheckHealthResponse)(nil),              // 65: hero.supervisor.v1.CheckHealthResponse
+	(*WatchHealthRequest)(nil),               // 66: hero.supervisor.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),              // 67: hero.supervisor.v1.WatchHealthResponse
+	(*SubmitJobRequest)(nil),                 // 68: hero.supervisor.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),                // 69: hero.supervisor.v1.SubmitJobResponse
+	(*SubmitJobsRequest)(nil),                // 70: hero.supervisor.v1.SubmitJobsRequest
+	(*SubmitJobsResponse)(nil),               // 71: hero.supervisor.v1.SubmitJobsResponse
+	(*SubmitJobResult)(nil),                  // 72: hero.supervisor.v1.SubmitJobResult
+	(*RunJobRequest)(nil),                    // 73: hero.supervisor.v1.RunJobRequest
+	(*RunJobResponse)(nil),                   // 74: hero.supervisor.v1.RunJobResponse
+	(*AwaitJobRequest)(nil),                  // 75: hero.supervisor.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),                 // 76: hero.supervisor.v1.AwaitJobResponse
+	(*GetJobRequest)(nil),                    // 77: hero.supervisor.v1.GetJobRequest
+	(*GetJobResponse)(nil),                   // 78: hero.supervisor.v1.GetJobResponse
+	(*ListJobsRequest)(nil),                  // 79: hero.supervisor.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),                 // 80: hero.supervisor.v1.ListJobsResponse
+	(*CancelJobRequest)(nil),                 // 81: hero.supervisor.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),                // 82: hero.supervisor.v1.CancelJobResponse
+	(*ExplainJobRequest)(nil),                // 83: hero.supervisor.v1.ExplainJobRequest
+	(*ExplainJobResponse)(nil),               // 84: hero.supervisor.v1.ExplainJobResponse
+	(*UpdateJobRequest)(nil),                 // 85: hero.supervisor.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),                // 86: hero.supervisor.v1.UpdateJobResponse
+	(*RetryJobRequest)(nil),                  // 87: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),                 // 88: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),                 // 89: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),                // 90: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),                  // 91: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),                 // 92: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),                       // 93: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),               // 94: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),              // 95: hero.supervisor.v1.WatchEventsResponse
+	(*UsageUpdate)(nil),                      // 96: hero.supervisor.v1.UsageUpdate
+	(*SnapshotItem)(nil),                     // 97: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),                // 98: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),               // 99: hero.supervisor.v1.ListEventsResponse
+	(*ListIdentitiesRequest)(nil),            // 100: hero.supervisor.v1.ListIdentitiesRequest
+	(*ListIdentitiesResponse)(nil),           // 101: hero.supervisor.v1.ListIdentitiesResponse
+	(*ListAuditEntriesRequest)(nil),          // 102: hero.supervisor.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil),         // 103: hero.supervisor.v1.ListAuditEntriesResponse
+	nil,                                      // 104: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                                      // 105: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                                      // 106: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	(*ExplainJobResponse_StartEstimate)(nil), // 107: hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	nil,                                      // 108: hero.supervisor.v1.UsageUpdate.ActorsEntry
+	(*timestamppb.Timestamp)(nil),            // 109: google.protobuf.Timestamp
+	(*Dependency)(nil),                       // 110: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),              // 111: google.protobuf.Duration
+	(*ActorConfig)(nil),                      // 112: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                            // 113: hero.supervisor.v1.Actor
+	(ActorView)(0),                           // 114: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                          // 115: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                         // 116: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),            // 117: google.protobuf.FieldMask
+	(*ActorSelector)(nil),                    // 118: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),                     // 119: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                         // 120: hero.supervisor.v1.LogEntry
+	(*ScriptTypeStatus)(nil),                 // 121: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),               // 122: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                           // 123: hero.supervisor.v1.Job.State
+	(*Queue)(nil),                            // 124: hero.supervisor.v1.Queue
+	(*HealthReport)(nil),                     // 125: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),                      // 126: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                         // 127: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                          // 128: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                              // 129: hero.supervisor.v1.Job
+	(JobView)(0),                             // 130: hero.supervisor.v1.JobView
+	(*JobWait)(nil),                          // 131: hero.supervisor.v1.JobWait
+	(*JobStateChange)(nil),                   // 132: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),                      // 133: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                         // 134: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),                      // 135: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                            // 136: hero.supervisor.v1.Event
+	(*KnownIdentity)(nil),                    // 137: hero.supervisor.v1.KnownIdentity
+	(AuditEntry_Stage)(0),                    // 138: hero.supervisor.v1.AuditEntry.Stage
+	(*AuditEntry)(nil),                       // 139: hero.supervisor.v1.AuditEntry
+	(*ActorUsage)(nil),                       // 140: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	102, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	104, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	107, // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	109, // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
 	14,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	108, // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	110, // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
 	13,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
 	12,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
-	107, // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
-	107, // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
-	107, // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	109, // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
+	109, // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	109, // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
 	2,   // 11: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	109, // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	109, // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	109, // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	110, // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	109, // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	111, // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	111, // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	111, // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	112, // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	111, // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	113, // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 18: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	112, // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	109, // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
-	111, // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	113, // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	114, // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	103, // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	112, // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	111, // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	110, // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	115, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	114, // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	111, // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
+	113, // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	115, // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	116, // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	105, // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	114, // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	113, // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	112, // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	117, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,   // 29: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	109, // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	109, // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	111, // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	109, // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	109, // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	111, // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	113, // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	113, // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 37: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	109, // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	109, // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	111, // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	113, // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 41: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	109, // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	109, // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	111, // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	111, // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	113, // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 45: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	111, // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 47: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
 	6,   // 48: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	116, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	109, // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	118, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	111, // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 51: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	116, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	109, // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	109, // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	118, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	111, // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 55: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	116, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	109, // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	109, // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	118, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	111, // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 59: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	107, // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	117, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	118, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	119, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	113, // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	112, // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	119, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	113, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	120, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	115, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	119, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	113, // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	109, // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	109, // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	119, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	109, // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	119, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	120, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	121, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	115, // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	114, // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	121, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	115, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	122, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	117, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	121, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	115, // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	111, // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	111, // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	121, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
 	0,   // 75: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	113, // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	119, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	113, // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	119, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	113, // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	121, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	113, // 82: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	122, // 83: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	122, // 84: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	122, // 85: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
-	116, // 86: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	4,   // 87: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	109, // 88: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	123, // 89: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	116, // 90: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	109, // 91: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	123, // 92: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	124, // 93: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	125, // 94: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	126, // 95: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	127, // 96: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	66,  // 97: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	70,  // 98: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	127, // 99: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	6,   // 100: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	126, // 101: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	109, // 102: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	5,   // 103: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	127, // 104: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 105: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	109, // 106: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	127, // 107: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 108: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	128, // 109: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	127, // 110: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	113, // 111: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	121, // 112: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	107, // 113: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	107, // 114: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	104, // 115: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	127, // 116: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	127, // 117: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	127, // 118: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
-	129, // 119: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
-	105, // 120: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
-	126, // 121: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	115, // 122: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	127, // 123: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
-	127, // 124: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	109, // 125: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	127, // 126: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	130, // 127: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	131, // 128: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	91,  // 129: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	125, // 130: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	118, // 131: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	132, // 132: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	113, // 133: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	133, // 134: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	109, // 135: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	95,  // 136: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	134, // 137: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	125, // 138: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	94,  // 139: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	106, // 140: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	111, // 141: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	119, // 142: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	127, // 143: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	132, // 144: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	113, // 145: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	133, // 146: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	107, // 147: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	107, // 148: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	134, // 149: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	135, // 150: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
-	136, // 151: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
-	107, // 152: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
-	107, // 153: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
-	137, // 154: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
-	107, // 155: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
-	107, // 156: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
-	138, // 157: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 158: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 159: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 160: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 161: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 162: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 163: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 164: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 165: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 166: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 167: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 168: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 169: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 170: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 171: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 172: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	42,  // 173: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	44,  // 174: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	46,  // 175: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	48,  // 176: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	50,  // 177: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	52,  // 178: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	54,  // 179: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
-	56,  // 180: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
-	58,  // 181: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
-	60,  // 182: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
-	62,  // 183: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	64,  // 184: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	66,  // 185: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	68,  // 186: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	71,  // 187: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	73,  // 188: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	75,  // 189: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	77,  // 190: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	81,  // 191: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
-	79,  // 192: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	83,  // 193: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
-	85,  // 194: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	87,  // 195: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	89,  // 196: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	92,  // 197: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	96,  // 198: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	98,  // 199: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
-	100, // 200: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
-	9,   // 201: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 202: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 203: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 204: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 205: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 206: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 207: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 208: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 209: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 210: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 211: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 212: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 213: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 214: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 215: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	43,  // 216: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	45,  // 217: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	47,  // 218: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	49,  // 219: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	51,  // 220: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	53,  // 221: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	55,  // 222: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
-	57,  // 223: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
-	59,  // 224: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
-	61,  // 225: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
-	63,  // 226: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	65,  // 227: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	67,  // 228: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	69,  // 229: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	72,  // 230: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	74,  // 231: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	76,  // 232: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	78,  // 233: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	82,  // 234: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
-	80,  // 235: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	84,  // 236: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
-	86,  // 237: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	88,  // 238: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	90,  // 239: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	93,  // 240: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	97,  // 241: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	99,  // 242: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
-	101, // 243: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
-	201, // [201:244] is the sub-list for method output_type
-	158, // [158:201] is the sub-list for method input_type
-	158, // [158:158] is the sub-list for extension type_name
-	158, // [158:158] is the sub-list for extension extendee
-	0,   // [0:158] is the sub-list for field type_name
+	115, // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	121, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	115, // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	121, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	115, // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	123, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	115, // 82: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	124, // 83: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	124, // 84: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	122, // 85: hero.supervisor.v1.UpdateQueueRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	117, // 86: hero.supervisor.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	124, // 87: hero.supervisor.v1.UpdateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	124, // 88: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
+	118, // 89: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 90: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	111, // 91: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	125, // 92: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	118, // 93: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	111, // 94: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	125, // 95: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	126, // 96: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	127, // 97: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	128, // 98: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	129, // 99: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	68,  // 100: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	72,  // 101: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	129, // 102: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 103: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	128, // 104: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	111, // 105: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 106: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	129, // 107: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 108: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	111, // 109: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	129, // 110: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 111: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	130, // 112: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	129, // 113: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	115, // 114: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	123, // 115: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	109, // 116: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	109, // 117: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	106, // 118: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	129, // 119: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	129, // 120: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	129, // 121: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
+	131, // 122: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
+	107, // 123: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	128, // 124: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	117, // 125: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	129, // 126: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
+	129, // 127: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	111, // 128: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	129, // 129: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	132, // 130: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	133, // 131: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	93,  // 132: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	127, // 133: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	120, // 134: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	134, // 135: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	115, // 136: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	135, // 137: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	111, // 138: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	97,  // 139: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	136, // 140: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	127, // 141: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	96,  // 142: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	108, // 143: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	113, // 144: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	121, // 145: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	129, // 146: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	134, // 147: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	115, // 148: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	135, // 149: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	109, // 150: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	109, // 151: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	136, // 152: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	137, // 153: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
+	138, // 154: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
+	109, // 155: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
+	109, // 156: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
+	139, // 157: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
+	109, // 158: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
+	109, // 159: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
+	140, // 160: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 161: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 162: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 163: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 164: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 165: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 166: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 167: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 168: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 169: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 170: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 171: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 172: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 173: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 174: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 175: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	42,  // 176: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	44,  // 177: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	46,  // 178: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	48,  // 179: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	50,  // 180: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	52,  // 181: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	54,  // 182: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
+	56,  // 183: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
+	58,  // 184: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
+	60,  // 185: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
+	62,  // 186: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
+	64,  // 187: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	66,  // 188: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	68,  // 189: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	70,  // 190: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	73,  // 191: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	75,  // 192: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	77,  // 193: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	79,  // 194: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	83,  // 195: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
+	81,  // 196: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	85,  // 197: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	87,  // 198: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	89,  // 199: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	91,  // 200: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	94,  // 201: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	98,  // 202: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	100, // 203: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
+	102, // 204: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
+	9,   // 205: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 206: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 207: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 208: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 209: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 210: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 211: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 212: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 213: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 214: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 215: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 216: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 217: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 218: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 219: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	43,  // 220: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	45,  // 221: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	47,  // 222: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	49,  // 223: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	51,  // 224: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	53,  // 225: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	55,  // 226: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
+	57,  // 227: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
+	59,  // 228: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
+	61,  // 229: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
+	63,  // 230: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
+	65,  // 231: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	67,  // 232: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	69,  // 233: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	71,  // 234: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	74,  // 235: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	76,  // 236: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	78,  // 237: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	80,  // 238: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	84,  // 239: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
+	82,  // 240: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	86,  // 241: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	88,  // 242: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	90,  // 243: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	92,  // 244: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	95,  // 245: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	99,  // 246: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	101, // 247: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
+	103, // 248: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
+	205, // [205:249] is the sub-list for method output_type
+	161, // [161:205] is the sub-list for method input_type
+	161, // [161:161] is the sub-list for extension type_name
+	161, // [161:161] is the sub-list for extension extendee
+	0,   // [0:161] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -8050,29 +8235,29 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32].OneofWrappers = []any{}
 	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40].OneofWrappers = []any{}
 	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61].OneofWrappers = []any{
 		(*WatchHealthResponse_Report)(nil),
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 		(*WatchEventsResponse_Usage)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -8083,7 +8268,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   101,
+			NumMessages:   103,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

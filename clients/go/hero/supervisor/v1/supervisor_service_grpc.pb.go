@@ -42,6 +42,7 @@ const (
 	Supervisor_PurgeQueue_FullMethodName       = "/hero.supervisor.v1.Supervisor/PurgeQueue"
 	Supervisor_CreateQueue_FullMethodName      = "/hero.supervisor.v1.Supervisor/CreateQueue"
 	Supervisor_GetQueue_FullMethodName         = "/hero.supervisor.v1.Supervisor/GetQueue"
+	Supervisor_UpdateQueue_FullMethodName      = "/hero.supervisor.v1.Supervisor/UpdateQueue"
 	Supervisor_ListQueues_FullMethodName       = "/hero.supervisor.v1.Supervisor/ListQueues"
 	Supervisor_DeleteQueue_FullMethodName      = "/hero.supervisor.v1.Supervisor/DeleteQueue"
 	Supervisor_CheckHealth_FullMethodName      = "/hero.supervisor.v1.Supervisor/CheckHealth"
@@ -123,19 +124,21 @@ type SupervisorClient interface {
 	GetScriptType(ctx context.Context, in *GetScriptTypeRequest, opts ...grpc.CallOption) (*GetScriptTypeResponse, error)
 	// Changes the settings of a script type.
 	UpdateScriptType(ctx context.Context, in *UpdateScriptTypeRequest, opts ...grpc.CallOption) (*UpdateScriptTypeResponse, error)
-	// Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-	// the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+	// Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+	// the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
 	ScaleActors(ctx context.Context, in *ScaleActorsRequest, opts ...grpc.CallOption) (*ScaleActorsResponse, error)
-	// Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+	// Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
 	PauseQueue(ctx context.Context, in *PauseQueueRequest, opts ...grpc.CallOption) (*PauseQueueResponse, error)
-	// Resumes a queue: actors get jobs of the script type again.
+	// Resumes a queue: its actors get jobs again.
 	ResumeQueue(ctx context.Context, in *ResumeQueueRequest, opts ...grpc.CallOption) (*ResumeQueueResponse, error)
-	// Cancels waiting jobs of a script type.
+	// Cancels waiting jobs of a queue.
 	PurgeQueue(ctx context.Context, in *PurgeQueueRequest, opts ...grpc.CallOption) (*PurgeQueueResponse, error)
 	// Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
 	CreateQueue(ctx context.Context, in *CreateQueueRequest, opts ...grpc.CallOption) (*CreateQueueResponse, error)
 	// Returns a queue with the numbers of its jobs and actors.
 	GetQueue(ctx context.Context, in *GetQueueRequest, opts ...grpc.CallOption) (*GetQueueResponse, error)
+	// Changes the settings of a queue; those of a default queue are the settings of its script type.
+	UpdateQueue(ctx context.Context, in *UpdateQueueRequest, opts ...grpc.CallOption) (*UpdateQueueResponse, error)
 	// Lists all queues by name.
 	ListQueues(ctx context.Context, in *ListQueuesRequest, opts ...grpc.CallOption) (*ListQueuesResponse, error)
 	// Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
@@ -419,6 +422,16 @@ func (c *supervisorClient) GetQueue(ctx context.Context, in *GetQueueRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetQueueResponse)
 	err := c.cc.Invoke(ctx, Supervisor_GetQueue_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *supervisorClient) UpdateQueue(ctx context.Context, in *UpdateQueueRequest, opts ...grpc.CallOption) (*UpdateQueueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateQueueResponse)
+	err := c.cc.Invoke(ctx, Supervisor_UpdateQueue_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -711,19 +724,21 @@ type SupervisorServer interface {
 	GetScriptType(context.Context, *GetScriptTypeRequest) (*GetScriptTypeResponse, error)
 	// Changes the settings of a script type.
 	UpdateScriptType(context.Context, *UpdateScriptTypeRequest) (*UpdateScriptTypeResponse, error)
-	// Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-	// the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+	// Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+	// the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
 	ScaleActors(context.Context, *ScaleActorsRequest) (*ScaleActorsResponse, error)
-	// Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+	// Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
 	PauseQueue(context.Context, *PauseQueueRequest) (*PauseQueueResponse, error)
-	// Resumes a queue: actors get jobs of the script type again.
+	// Resumes a queue: its actors get jobs again.
 	ResumeQueue(context.Context, *ResumeQueueRequest) (*ResumeQueueResponse, error)
-	// Cancels waiting jobs of a script type.
+	// Cancels waiting jobs of a queue.
 	PurgeQueue(context.Context, *PurgeQueueRequest) (*PurgeQueueResponse, error)
 	// Creates a queue beside the default queues of the script types. A repeat returns the queue that is there.
 	CreateQueue(context.Context, *CreateQueueRequest) (*CreateQueueResponse, error)
 	// Returns a queue with the numbers of its jobs and actors.
 	GetQueue(context.Context, *GetQueueRequest) (*GetQueueResponse, error)
+	// Changes the settings of a queue; those of a default queue are the settings of its script type.
+	UpdateQueue(context.Context, *UpdateQueueRequest) (*UpdateQueueResponse, error)
 	// Lists all queues by name.
 	ListQueues(context.Context, *ListQueuesRequest) (*ListQueuesResponse, error)
 	// Deletes a queue that has no unfinished jobs and no actors, with the records of its ended jobs.
@@ -842,6 +857,9 @@ func (UnimplementedSupervisorServer) CreateQueue(context.Context, *CreateQueueRe
 }
 func (UnimplementedSupervisorServer) GetQueue(context.Context, *GetQueueRequest) (*GetQueueResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetQueue not implemented")
+}
+func (UnimplementedSupervisorServer) UpdateQueue(context.Context, *UpdateQueueRequest) (*UpdateQueueResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateQueue not implemented")
 }
 func (UnimplementedSupervisorServer) ListQueues(context.Context, *ListQueuesRequest) (*ListQueuesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListQueues not implemented")
@@ -1331,6 +1349,24 @@ func _Supervisor_GetQueue_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Supervisor_UpdateQueue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateQueueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SupervisorServer).UpdateQueue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Supervisor_UpdateQueue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SupervisorServer).UpdateQueue(ctx, req.(*UpdateQueueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Supervisor_ListQueues_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListQueuesRequest)
 	if err := dec(in); err != nil {
@@ -1764,6 +1800,10 @@ var Supervisor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetQueue",
 			Handler:    _Supervisor_GetQueue_Handler,
+		},
+		{
+			MethodName: "UpdateQueue",
+			Handler:    _Supervisor_UpdateQueue_Handler,
 		},
 		{
 			MethodName: "ListQueues",

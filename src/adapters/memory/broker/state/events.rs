@@ -188,6 +188,7 @@ impl State {
 
 fn of_job(event: Event, job: &Job) -> Event {
     Event {
+        queue: job.spec.queue,
         job_id: Some(job.id.clone()),
         caller_id: job.spec.caller_id.clone(),
         actor_id: job.actor_id.clone(),

@@ -17,9 +17,13 @@ impl State {
         &mut self,
         name: QueueName,
         script_type: ScriptType,
+        limit: u64,
     ) -> QueueCreated {
         if let Some(record) = self.registry.get(&name) {
             return QueueCreated::Exists(record.clone());
+        }
+        if self.registry.len() as u64 >= limit {
+            return QueueCreated::TooMany { limit };
         }
         let record = QueueRecord { name, script_type, created_at: self.clock.now() };
         self.registry.insert(name, record.clone());

@@ -41,6 +41,7 @@ pub(in crate::adapters::redis) fn decode_job_event<'a>(
     let cause = Cause { reason, ..Cause::from(source) };
     let mut event = Event::new(at, cause, what, message);
     event.script_type = queue.default_type();
+    event.queue = Some(queue).filter(|_queue| event.script_type.is_none());
     event.actor_id = actor_id;
     event.job_id = Some(id);
     event.caller_id = get("caller").unwrap_or_default().to_owned();

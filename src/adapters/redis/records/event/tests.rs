@@ -6,6 +6,7 @@ use crate::domain::model::event::{Cause, Event, EventKind, Severity, Source};
 use crate::domain::model::health::{Health, HealthAction};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{JobError, JobErrorKind, JobState, Priority};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::scaling::ScalingDecision;
 use crate::domain::model::script_type::ScriptType;
 
@@ -123,6 +124,7 @@ fn every_event_comes_back_from_its_record_as_it_was() {
             job_id: JobId::parse("j1").ok(),
             caller_id: "billing".to_owned(),
             script_type: Some(ScriptType::Python),
+            queue: QueueName::parse("python-gpu").ok(),
             node: NodeName::parse("here").ok(),
             cause: Cause {
                 source: Source::Scaler,

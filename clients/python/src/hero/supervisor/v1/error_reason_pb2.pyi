@@ -92,7 +92,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 50
     """RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
-    Metadata: script_type, queued, limit.
+    Metadata: script_type, or queue for a named one, queued, limit.
     """
     ERROR_REASON_TOO_MANY_WATCHES: _ErrorReason.ValueType  # 51
     """RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit."""
@@ -104,6 +104,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
     google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
     """
+    ERROR_REASON_TOO_MANY_QUEUES: _ErrorReason.ValueType  # 55
+    """RESOURCE_EXHAUSTED: there are as many queues as the server's named_queue_limit allows. Metadata: queue, limit."""
     ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 52
     """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
     ERROR_REASON_REDIS_UNAVAILABLE: _ErrorReason.ValueType  # 60
@@ -254,7 +256,7 @@ ERROR_REASON_CONSUMER_TOO_SLOW: ErrorReason.ValueType  # 42
 """ABORTED: the reader of a watch was too slow. Watch again after the last cursor. Metadata: last_cursor."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 50
 """RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
-Metadata: script_type, queued, limit.
+Metadata: script_type, or queue for a named one, queued, limit.
 """
 ERROR_REASON_TOO_MANY_WATCHES: ErrorReason.ValueType  # 51
 """RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit."""
@@ -266,6 +268,8 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 54
 """RESOURCE_EXHAUSTED: the identity makes more calls, or has more jobs, than its quota allows. Wait as
 google.rpc.RetryInfo says, and repeat. Metadata: quota (rps, max_queued, max_running), limit, and for jobs used.
 """
+ERROR_REASON_TOO_MANY_QUEUES: ErrorReason.ValueType  # 55
+"""RESOURCE_EXHAUSTED: there are as many queues as the server's named_queue_limit allows. Metadata: queue, limit."""
 ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 52
 """OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor."""
 ERROR_REASON_REDIS_UNAVAILABLE: ErrorReason.ValueType  # 60

@@ -217,6 +217,7 @@ class Event(google.protobuf.message.Message):
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     NODE_FIELD_NUMBER: builtins.int
     CAUSE_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     ACTOR_STATE_CHANGE_FIELD_NUMBER: builtins.int
     ACTOR_EXIT_FIELD_NUMBER: builtins.int
     PING_FIELD_NUMBER: builtins.int
@@ -244,6 +245,10 @@ class Event(google.protobuf.message.Message):
     """The script type; unspecified for an event without one."""
     node: builtins.str
     """Name of the machine; empty for an event without a place, such as the end of a job."""
+    queue: builtins.str
+    """The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+    An event about a named queue itself has no script_type.
+    """
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Time of the event."""
@@ -302,6 +307,7 @@ class Event(google.protobuf.message.Message):
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
         node: builtins.str = ...,
         cause: global___EventCause | None = ...,
+        queue: builtins.str = ...,
         actor_state_change: global___ActorStateChange | None = ...,
         actor_exit: hero.supervisor.v1.actor_pb2.ActorExit | None = ...,
         ping: hero.supervisor.v1.actor_pb2.Ping | None = ...,
@@ -313,7 +319,7 @@ class Event(google.protobuf.message.Message):
         job_update: global___JobUpdate | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "health", b"health", "job_state_change", b"job_state_change", "job_update", b"job_update", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "job_update", b"job_update", "message", b"message", "node", b"node", "ping", b"ping", "reload", b"reload", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_exit", b"actor_exit", "actor_id", b"actor_id", "actor_state_change", b"actor_state_change", "cause", b"cause", "dependency", b"dependency", "detail", b"detail", "event_id", b"event_id", "health", b"health", "job_id", b"job_id", "job_state_change", b"job_state_change", "job_update", b"job_update", "message", b"message", "node", b"node", "ping", b"ping", "queue", b"queue", "reload", b"reload", "scaling_decision", b"scaling_decision", "script_type", b"script_type", "severity", b"severity", "time", b"time", "topic", b"topic", "type", b"type"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["detail", b"detail"]) -> typing.Literal["actor_state_change", "actor_exit", "ping", "health", "job_state_change", "scaling_decision", "dependency", "reload", "job_update"] | None: ...
 
 global___Event = Event

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from hero.supervisor.v1 import script_type_pb2 as hero_dot_supervisor_dot_v1_dot_script__type__pb2
+from hero.supervisor.v1 import script_type_status_pb2 as hero_dot_supervisor_dot_v1_dot_script__type__status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehero/supervisor/v1/queue.proto\x12\x12hero.supervisor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xd3\x01\n\x05Queue\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x33\n\x0bscript_type\x18\x02 \x01(\x0e\x32\x1e.hero.supervisor.v1.ScriptType\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bjobs_queued\x18\x04 \x01(\x05\x12\x14\n\x0cjobs_running\x18\x05 \x01(\x05\x12\x14\n\x0cjobs_delayed\x18\x06 \x01(\x05\x12\x14\n\x0c\x61\x63tors_total\x18\x07 \x01(\x05\x42y\n\x12hero.supervisor.v1B\nQueueProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehero/supervisor/v1/queue.proto\x12\x12hero.supervisor.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\x97\x02\n\x05Queue\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x33\n\x0bscript_type\x18\x02 \x01(\x0e\x32\x1e.hero.supervisor.v1.ScriptType\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bjobs_queued\x18\x04 \x01(\x05\x12\x14\n\x0cjobs_running\x18\x05 \x01(\x05\x12\x14\n\x0cjobs_delayed\x18\x06 \x01(\x05\x12\x14\n\x0c\x61\x63tors_total\x18\x07 \x01(\x05\x12\x34\n\x06status\x18\x08 \x01(\x0b\x32$.hero.supervisor.v1.ScriptTypeStatus\x12\x0c\n\x04\x65tag\x18\t \x01(\tBy\n\x12hero.supervisor.v1B\nQueueProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +35,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hero.supervisor.v1.queue_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\022hero.supervisor.v1B\nQueueProtoP\001ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1'
-  _globals['_QUEUE']._serialized_start=126
-  _globals['_QUEUE']._serialized_end=337
+  _globals['_QUEUE']._serialized_start=171
+  _globals['_QUEUE']._serialized_end=450
 # @@protoc_insertion_point(module_scope)

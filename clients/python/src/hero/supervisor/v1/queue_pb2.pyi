@@ -8,6 +8,7 @@ import google.protobuf.descriptor
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import hero.supervisor.v1.script_type_pb2
+import hero.supervisor.v1.script_type_status_pb2
 import typing
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
@@ -30,6 +31,8 @@ class Queue(google.protobuf.message.Message):
     JOBS_RUNNING_FIELD_NUMBER: builtins.int
     JOBS_DELAYED_FIELD_NUMBER: builtins.int
     ACTORS_TOTAL_FIELD_NUMBER: builtins.int
+    STATUS_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
     queue: builtins.str
     """The name: 1 to 63 of a-z, 0-9, _ and -, starting with a letter or a digit."""
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
@@ -42,9 +45,17 @@ class Queue(google.protobuf.message.Message):
     """Output only. Jobs that wait for a time."""
     actors_total: builtins.int
     """Output only. Actors that have announced themselves at the queue."""
+    etag: builtins.str
+    """Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Output only. Time of creation; absent for a default queue."""
+
+    @property
+    def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
+        """Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+        are 0 for a named queue that has no actors on the machine of the answering server.
+        """
 
     def __init__(
         self,
@@ -56,8 +67,10 @@ class Queue(google.protobuf.message.Message):
         jobs_running: builtins.int = ...,
         jobs_delayed: builtins.int = ...,
         actors_total: builtins.int = ...,
+        status: hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus | None = ...,
+        etag: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actors_total", b"actors_total", "create_time", b"create_time", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "queue", b"queue", "script_type", b"script_type"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "status", b"status"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actors_total", b"actors_total", "create_time", b"create_time", "etag", b"etag", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "queue", b"queue", "script_type", b"script_type", "status", b"status"]) -> None: ...
 
 global___Queue = Queue

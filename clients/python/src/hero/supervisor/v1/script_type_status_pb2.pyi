@@ -26,7 +26,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class ScriptTypeStatus(google.protobuf.message.Message):
-    """A script type: its settings, its queue and its actors.
+    """A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
 
     Numbers 19 to 29 are kept free for percentiles.
     """
@@ -52,6 +52,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     PAUSE_REASON_FIELD_NUMBER: builtins.int
     PAUSE_TIME_FIELD_NUMBER: builtins.int
     QUEUE_LIMIT_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Output only. The script type."""
     paused: builtins.bool
@@ -59,7 +60,7 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     desired_replicas: builtins.int
     """Output only. Desired number of actors; absent if there is none."""
     actors_total: builtins.int
-    """Output only. Number of actors of this type, on all machines and in any state."""
+    """Output only. Number of actors at the queue, on all machines and in any state."""
     actors_running: builtins.int
     """Output only. Number of actors in STATE_RUNNING."""
     actors_busy: builtins.int
@@ -82,6 +83,8 @@ class ScriptTypeStatus(google.protobuf.message.Message):
     """Output only. Most waiting jobs that are in force on the answering server: max_queue_depth of the settings, or else
     the queue_limit of the server. Absent if any number may wait.
     """
+    queue: builtins.str
+    """Output only. The name of a queue that was created by name; empty for a script type."""
     @property
     def settings(self) -> global___ScriptTypeSettings:
         """The settings; see UpdateScriptType."""
@@ -124,9 +127,10 @@ class ScriptTypeStatus(google.protobuf.message.Message):
         pause_reason: builtins.str = ...,
         pause_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         queue_limit: builtins.int | None = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "_queue_limit", b"_queue_limit", "desired_replicas", b"desired_replicas", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_time", b"pause_time", "queue_limit", b"queue_limit", "settings", b"settings"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "_queue_limit", b"_queue_limit", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "finished_per_second", b"finished_per_second", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "queue_limit", b"queue_limit", "script_type", b"script_type", "settings", b"settings", "submitted_per_second", b"submitted_per_second"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_desired_replicas", b"_desired_replicas", "_queue_limit", b"_queue_limit", "actors_busy", b"actors_busy", "actors_running", b"actors_running", "actors_total", b"actors_total", "actors_unhealthy", b"actors_unhealthy", "desired_replicas", b"desired_replicas", "finished_per_second", b"finished_per_second", "jobs_delayed", b"jobs_delayed", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "last_scaling_decision", b"last_scaling_decision", "next_scaling_time", b"next_scaling_time", "oldest_queued_age", b"oldest_queued_age", "pause_reason", b"pause_reason", "pause_time", b"pause_time", "paused", b"paused", "queue", b"queue", "queue_limit", b"queue_limit", "script_type", b"script_type", "settings", b"settings", "submitted_per_second", b"submitted_per_second"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_desired_replicas", b"_desired_replicas"]) -> typing.Literal["desired_replicas"] | None: ...
     @typing.overload
@@ -136,7 +140,7 @@ global___ScriptTypeStatus = ScriptTypeStatus
 
 @typing.final
 class ScriptTypeSettings(google.protobuf.message.Message):
-    """The settings of a script type. They are stored in Redis and apply to every supervisor on it."""
+    """The settings of a queue; those of a script type are the settings of its default queue. They are stored in Redis and apply to every supervisor on it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -162,8 +166,8 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     def actor_template(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
         """The definition from which scaling creates actors. The name of the actor from which the template was taken is
         replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-        there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-        of the first actor.
+        there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+        of the first actor; of a named queue that has none the template of its script type.
         """
 
     @property

@@ -1480,8 +1480,9 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     TAKE_OVER_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The script type of the actors."""
+    """The script type whose default queue the actors serve. Required without queue."""
     replicas: builtins.int
     """Required. Number of actors on this machine, 0 to 1000."""
     validate_only: builtins.bool
@@ -1492,6 +1493,8 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     """
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    queue: builtins.str
+    """The queue that the actors serve. Default: the default queue of script_type."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor."""
@@ -1510,9 +1513,10 @@ class ScaleActorsRequest(google.protobuf.message.Message):
         validate_only: builtins.bool = ...,
         take_over: builtins.bool = ...,
         reason: builtins.str = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "replicas", b"replicas"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "reason", b"reason", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "queue", b"queue", "reason", b"reason", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_replicas", b"_replicas"]) -> typing.Literal["replicas"] | None: ...
 
 global___ScaleActorsRequest = ScaleActorsRequest
@@ -1531,7 +1535,7 @@ class ScaleActorsResponse(google.protobuf.message.Message):
     """DONE if the scaling has ended."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after the scaling; with validate_only the present one."""
+        """The queue after the scaling; with validate_only the present one."""
 
     @property
     def added_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -1562,17 +1566,21 @@ class PauseQueueRequest(google.protobuf.message.Message):
 
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The script type of the queue."""
+    """The script type whose default queue is meant. Required without queue."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    queue: builtins.str
+    """The queue. Default: the default queue of script_type."""
     def __init__(
         self,
         *,
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
         reason: builtins.str = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["reason", b"reason", "script_type", b"script_type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue", "reason", b"reason", "script_type", b"script_type"]) -> None: ...
 
 global___PauseQueueRequest = PauseQueueRequest
 
@@ -1588,7 +1596,7 @@ class PauseQueueResponse(google.protobuf.message.Message):
     """False if the queue was paused already."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after the call."""
+        """The queue after the call."""
 
     def __init__(
         self,
@@ -1609,17 +1617,21 @@ class ResumeQueueRequest(google.protobuf.message.Message):
 
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The script type of the queue."""
+    """The script type whose default queue is meant. Required without queue."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    queue: builtins.str
+    """The queue. Default: the default queue of script_type."""
     def __init__(
         self,
         *,
         script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType = ...,
         reason: builtins.str = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["reason", b"reason", "script_type", b"script_type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue", "reason", b"reason", "script_type", b"script_type"]) -> None: ...
 
 global___ResumeQueueRequest = ResumeQueueRequest
 
@@ -1635,7 +1647,7 @@ class ResumeQueueResponse(google.protobuf.message.Message):
     """False if the queue was not paused."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
-        """The script type after the call."""
+        """The queue after the call."""
 
     def __init__(
         self,
@@ -1659,14 +1671,17 @@ class PurgeQueueRequest(google.protobuf.message.Message):
     EXPECTED_COUNT_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
-    """Required. The script type of the queue."""
+    """The script type whose default queue is meant. Required without queue."""
     expected_count: builtins.int
     """Changes nothing if there are more jobs than this: a guard against mistakes. Default: not checked."""
     validate_only: builtins.bool
     """Counts the jobs and changes nothing. Default: false."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Becomes the cancel_reason of the jobs."""
+    queue: builtins.str
+    """The queue. Default: the default queue of script_type."""
     @property
     def states(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.job_pb2.Job.State.ValueType]:
         """The states of the jobs to cancel: STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT. Default: STATE_QUEUED."""
@@ -1679,9 +1694,10 @@ class PurgeQueueRequest(google.protobuf.message.Message):
         expected_count: builtins.int | None = ...,
         validate_only: builtins.bool = ...,
         reason: builtins.str = ...,
+        queue: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_expected_count", b"_expected_count", "expected_count", b"expected_count"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_expected_count", b"_expected_count", "expected_count", b"expected_count", "reason", b"reason", "script_type", b"script_type", "states", b"states", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_expected_count", b"_expected_count", "expected_count", b"expected_count", "queue", b"queue", "reason", b"reason", "script_type", b"script_type", "states", b"states", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_expected_count", b"_expected_count"]) -> typing.Literal["expected_count"] | None: ...
 
 global___PurgeQueueRequest = PurgeQueueRequest
@@ -1787,6 +1803,66 @@ class GetQueueResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["queue", b"queue"]) -> None: ...
 
 global___GetQueueResponse = GetQueueResponse
+
+@typing.final
+class UpdateQueueRequest(google.protobuf.message.Message):
+    """Request of UpdateQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    SETTINGS_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    queue: builtins.str
+    """Required. The name. An unknown one is refused with QUEUE_NOT_FOUND."""
+    validate_only: builtins.bool
+    """Only checks the request. Default: false."""
+    etag: builtins.str
+    """The etag of the queue that was read before. Another one ends the call in CONFLICT. Default: not checked."""
+    @property
+    def settings(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeSettings:
+        """The new settings, or the fields of them that change."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """The fields of settings to take over, by the rules of UpdateScriptType."""
+
+    def __init__(
+        self,
+        *,
+        queue: builtins.str = ...,
+        settings: hero.supervisor.v1.script_type_status_pb2.ScriptTypeSettings | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        validate_only: builtins.bool = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["settings", b"settings", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["etag", b"etag", "queue", b"queue", "settings", b"settings", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdateQueueRequest = UpdateQueueRequest
+
+@typing.final
+class UpdateQueueResponse(google.protobuf.message.Message):
+    """Response of UpdateQueue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUEUE_FIELD_NUMBER: builtins.int
+    @property
+    def queue(self) -> hero.supervisor.v1.queue_pb2.Queue:
+        """The queue after the change. Absent with validate_only."""
+
+    def __init__(
+        self,
+        *,
+        queue: hero.supervisor.v1.queue_pb2.Queue | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["queue", b"queue"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["queue", b"queue"]) -> None: ...
+
+global___UpdateQueueResponse = UpdateQueueResponse
 
 @typing.final
 class ListQueuesRequest(google.protobuf.message.Message):

@@ -168,6 +168,11 @@ class SupervisorStub(object):
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetQueueRequest.SerializeToString,
                 response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetQueueResponse.FromString,
                 _registered_method=True)
+        self.UpdateQueue = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/UpdateQueue',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateQueueRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateQueueResponse.FromString,
+                _registered_method=True)
         self.ListQueues = channel.unary_unary(
                 '/hero.supervisor.v1.Supervisor/ListQueues',
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListQueuesRequest.SerializeToString,
@@ -413,29 +418,29 @@ class SupervisorServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ScaleActors(self, request, context):
-        """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-        the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+        """Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+        the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseQueue(self, request, context):
-        """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+        """Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeQueue(self, request, context):
-        """Resumes a queue: actors get jobs of the script type again.
+        """Resumes a queue: its actors get jobs again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeQueue(self, request, context):
-        """Cancels waiting jobs of a script type.
+        """Cancels waiting jobs of a queue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -450,6 +455,13 @@ class SupervisorServicer(object):
 
     def GetQueue(self, request, context):
         """Returns a queue with the numbers of its jobs and actors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateQueue(self, request, context):
+        """Changes the settings of a queue; those of a default queue are the settings of its script type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -712,6 +724,11 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.GetQueue,
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetQueueRequest.FromString,
                     response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetQueueResponse.SerializeToString,
+            ),
+            'UpdateQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateQueue,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateQueueRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateQueueResponse.SerializeToString,
             ),
             'ListQueues': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQueues,
@@ -1454,6 +1471,33 @@ class Supervisor(object):
             '/hero.supervisor.v1.Supervisor/GetQueue',
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetQueueRequest.SerializeToString,
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.GetQueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/UpdateQueue',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateQueueRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.UpdateQueueResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -148,27 +148,27 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
     ]
-    """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-    the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+    """Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+    the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
     """
 
     PauseQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
     ]
-    """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish."""
+    """Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish."""
 
     ResumeQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
     ]
-    """Resumes a queue: actors get jobs of the script type again."""
+    """Resumes a queue: its actors get jobs again."""
 
     PurgeQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
     ]
-    """Cancels waiting jobs of a script type."""
+    """Cancels waiting jobs of a queue."""
 
     CreateQueue: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CreateQueueRequest,
@@ -181,6 +181,12 @@ class SupervisorStub:
         hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse,
     ]
     """Returns a queue with the numbers of its jobs and actors."""
+
+    UpdateQueue: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateQueueResponse,
+    ]
+    """Changes the settings of a queue; those of a default queue are the settings of its script type."""
 
     ListQueues: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListQueuesRequest,
@@ -432,27 +438,27 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
         hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse,
     ]
-    """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-    the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+    """Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+    the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
     """
 
     PauseQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse,
     ]
-    """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish."""
+    """Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish."""
 
     ResumeQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse,
     ]
-    """Resumes a queue: actors get jobs of the script type again."""
+    """Resumes a queue: its actors get jobs again."""
 
     PurgeQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
         hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse,
     ]
-    """Cancels waiting jobs of a script type."""
+    """Cancels waiting jobs of a queue."""
 
     CreateQueue: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.CreateQueueRequest,
@@ -465,6 +471,12 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse,
     ]
     """Returns a queue with the numbers of its jobs and actors."""
+
+    UpdateQueue: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.UpdateQueueRequest,
+        hero.supervisor.v1.supervisor_service_pb2.UpdateQueueResponse,
+    ]
+    """Changes the settings of a queue; those of a default queue are the settings of its script type."""
 
     ListQueues: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListQueuesRequest,
@@ -752,8 +764,8 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ScaleActorsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ScaleActorsResponse]]:
-        """Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-        the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+        """Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+        the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
         """
 
     @abc.abstractmethod
@@ -762,7 +774,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.PauseQueueRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.PauseQueueResponse]]:
-        """Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish."""
+        """Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish."""
 
     @abc.abstractmethod
     def ResumeQueue(
@@ -770,7 +782,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.ResumeQueueRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ResumeQueueResponse]]:
-        """Resumes a queue: actors get jobs of the script type again."""
+        """Resumes a queue: its actors get jobs again."""
 
     @abc.abstractmethod
     def PurgeQueue(
@@ -778,7 +790,7 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         request: hero.supervisor.v1.supervisor_service_pb2.PurgeQueueRequest,
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.PurgeQueueResponse]]:
-        """Cancels waiting jobs of a script type."""
+        """Cancels waiting jobs of a queue."""
 
     @abc.abstractmethod
     def CreateQueue(
@@ -795,6 +807,14 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.GetQueueResponse]]:
         """Returns a queue with the numbers of its jobs and actors."""
+
+    @abc.abstractmethod
+    def UpdateQueue(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.UpdateQueueRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.UpdateQueueResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.UpdateQueueResponse]]:
+        """Changes the settings of a queue; those of a default queue are the settings of its script type."""
 
     @abc.abstractmethod
     def ListQueues(

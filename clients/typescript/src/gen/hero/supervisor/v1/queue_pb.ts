@@ -8,13 +8,15 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { ScriptType } from "./script_type_pb.js";
 import { file_hero_supervisor_v1_script_type } from "./script_type_pb.js";
+import type { ScriptTypeStatus } from "./script_type_status_pb.js";
+import { file_hero_supervisor_v1_script_type_status } from "./script_type_status_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file hero/supervisor/v1/queue.proto.
  */
 export const file_hero_supervisor_v1_queue: GenFile = /*@__PURE__*/
-  fileDesc("Ch5oZXJvL3N1cGVydmlzb3IvdjEvcXVldWUucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSLTAQoFUXVldWUSDQoFcXVldWUYASABKAkSMwoLc2NyaXB0X3R5cGUYAiABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLam9ic19xdWV1ZWQYBCABKAUSFAoMam9ic19ydW5uaW5nGAUgASgFEhQKDGpvYnNfZGVsYXllZBgGIAEoBRIUCgxhY3RvcnNfdG90YWwYByABKAVCeQoSaGVyby5zdXBlcnZpc29yLnYxQgpRdWV1ZVByb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
+  fileDesc("Ch5oZXJvL3N1cGVydmlzb3IvdjEvcXVldWUucHJvdG8SEmhlcm8uc3VwZXJ2aXNvci52MSKXAgoFUXVldWUSDQoFcXVldWUYASABKAkSMwoLc2NyaXB0X3R5cGUYAiABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLam9ic19xdWV1ZWQYBCABKAUSFAoMam9ic19ydW5uaW5nGAUgASgFEhQKDGpvYnNfZGVsYXllZBgGIAEoBRIUCgxhY3RvcnNfdG90YWwYByABKAUSNAoGc3RhdHVzGAggASgLMiQuaGVyby5zdXBlcnZpc29yLnYxLlNjcmlwdFR5cGVTdGF0dXMSDAoEZXRhZxgJIAEoCUJ5ChJoZXJvLnN1cGVydmlzb3IudjFCClF1ZXVlUHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type, file_hero_supervisor_v1_script_type_status]);
 
 /**
  * A queue: jobs of one script type that wait, and the actors that take them.
@@ -74,6 +76,21 @@ export type Queue = Message<"hero.supervisor.v1.Queue"> & {
    * @generated from field: int32 actors_total = 7;
    */
   actorsTotal: number;
+
+  /**
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   *
+   * @generated from field: hero.supervisor.v1.ScriptTypeStatus status = 8;
+   */
+  status?: ScriptTypeStatus;
+
+  /**
+   * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+   *
+   * @generated from field: string etag = 9;
+   */
+  etag: string;
 };
 
 /**

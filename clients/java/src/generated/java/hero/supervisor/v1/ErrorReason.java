@@ -242,7 +242,7 @@ public enum ErrorReason
   /**
    * <pre>
    * RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
-   * Metadata: script_type, queued, limit.
+   * Metadata: script_type, or queue for a named one, queued, limit.
    * </pre>
    *
    * <code>ERROR_REASON_QUEUE_FULL = 50;</code>
@@ -274,6 +274,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
    */
   ERROR_REASON_QUOTA_EXCEEDED(54),
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: there are as many queues as the server's named_queue_limit allows. Metadata: queue, limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_TOO_MANY_QUEUES = 55;</code>
+   */
+  ERROR_REASON_TOO_MANY_QUEUES(55),
   /**
    * <pre>
    * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
@@ -662,7 +670,7 @@ public enum ErrorReason
   /**
    * <pre>
    * RESOURCE_EXHAUSTED: the queue is full. Wait as google.rpc.RetryInfo says, and repeat.
-   * Metadata: script_type, queued, limit.
+   * Metadata: script_type, or queue for a named one, queued, limit.
    * </pre>
    *
    * <code>ERROR_REASON_QUEUE_FULL = 50;</code>
@@ -694,6 +702,14 @@ public enum ErrorReason
    * <code>ERROR_REASON_QUOTA_EXCEEDED = 54;</code>
    */
   public static final int ERROR_REASON_QUOTA_EXCEEDED_VALUE = 54;
+  /**
+   * <pre>
+   * RESOURCE_EXHAUSTED: there are as many queues as the server's named_queue_limit allows. Metadata: queue, limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_TOO_MANY_QUEUES = 55;</code>
+   */
+  public static final int ERROR_REASON_TOO_MANY_QUEUES_VALUE = 55;
   /**
    * <pre>
    * OUT_OF_RANGE: events after the cursor are no longer kept. Start again with a snapshot. Metadata: oldest_cursor.
@@ -907,6 +923,7 @@ public enum ErrorReason
       case 51: return ERROR_REASON_TOO_MANY_WATCHES;
       case 53: return ERROR_REASON_REQUEST_TOO_LARGE;
       case 54: return ERROR_REASON_QUOTA_EXCEEDED;
+      case 55: return ERROR_REASON_TOO_MANY_QUEUES;
       case 52: return ERROR_REASON_CURSOR_EXPIRED;
       case 60: return ERROR_REASON_REDIS_UNAVAILABLE;
       case 61: return ERROR_REASON_ZINIT_UNAVAILABLE;

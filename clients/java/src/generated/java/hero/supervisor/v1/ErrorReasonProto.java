@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n%hero/supervisor/v1/error_reason.proto\022" +
-      "\022hero.supervisor.v1*\272\014\n\013ErrorReason\022\034\n\030E" +
+      "\022hero.supervisor.v1*\334\014\n\013ErrorReason\022\034\n\030E" +
       "RROR_REASON_UNSPECIFIED\020\000\022\036\n\032ERROR_REASO" +
       "N_INVALID_FIELD\020\001\022#\n\037ERROR_REASON_INVALI" +
       "D_PAGE_TOKEN\020\002\022\"\n\036ERROR_REASON_REQUEST_I" +
@@ -62,24 +62,25 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "\022\033\n\027ERROR_REASON_QUEUE_FULL\0202\022!\n\035ERROR_R" +
       "EASON_TOO_MANY_WATCHES\0203\022\"\n\036ERROR_REASON" +
       "_REQUEST_TOO_LARGE\0205\022\037\n\033ERROR_REASON_QUO" +
-      "TA_EXCEEDED\0206\022\037\n\033ERROR_REASON_CURSOR_EXP" +
-      "IRED\0204\022\"\n\036ERROR_REASON_REDIS_UNAVAILABLE" +
-      "\020<\022\"\n\036ERROR_REASON_ZINIT_UNAVAILABLE\020=\022 " +
-      "\n\034ERROR_REASON_SERVER_DRAINING\020>\022 \n\034ERRO" +
-      "R_REASON_SERVER_STARTING\020?\022\032\n\026ERROR_REAS" +
-      "ON_TIMED_OUT\020@\022 \n\034ERROR_REASON_REDIS_REA" +
-      "D_ONLY\020A\022\033\n\027ERROR_REASON_REDIS_FULL\020B\022\"\n" +
-      "\036ERROR_REASON_REDIS_NOT_DURABLE\020C\022$\n ERR" +
-      "OR_REASON_REDIS_ACCESS_DENIED\020D\022\033\n\027ERROR" +
-      "_REASON_REDIS_BUSY\020E\022\036\n\032ERROR_REASON_TOK" +
-      "EN_INVALID\020F\022\"\n\036ERROR_REASON_PERMISSION_" +
-      "DENIED\020G\022\"\n\036ERROR_REASON_AUDIT_UNAVAILAB" +
-      "LE\020H\022\036\n\032ERROR_REASON_NOT_SUPPORTED\020P\022\031\n\025" +
-      "ERROR_REASON_INTERNAL\020Q\022\037\n\033ERROR_REASON_" +
-      "RECORD_DAMAGED\020RB\177\n\022hero.supervisor.v1B\020" +
-      "ErrorReasonProtoP\001ZUgithub.com/hero-supe" +
-      "rvisor/hero-supervisor/clients/go/hero/s" +
-      "upervisor/v1;supervisorv1b\006proto3"
+      "TA_EXCEEDED\0206\022 \n\034ERROR_REASON_TOO_MANY_Q" +
+      "UEUES\0207\022\037\n\033ERROR_REASON_CURSOR_EXPIRED\0204" +
+      "\022\"\n\036ERROR_REASON_REDIS_UNAVAILABLE\020<\022\"\n\036" +
+      "ERROR_REASON_ZINIT_UNAVAILABLE\020=\022 \n\034ERRO" +
+      "R_REASON_SERVER_DRAINING\020>\022 \n\034ERROR_REAS" +
+      "ON_SERVER_STARTING\020?\022\032\n\026ERROR_REASON_TIM" +
+      "ED_OUT\020@\022 \n\034ERROR_REASON_REDIS_READ_ONLY" +
+      "\020A\022\033\n\027ERROR_REASON_REDIS_FULL\020B\022\"\n\036ERROR" +
+      "_REASON_REDIS_NOT_DURABLE\020C\022$\n ERROR_REA" +
+      "SON_REDIS_ACCESS_DENIED\020D\022\033\n\027ERROR_REASO" +
+      "N_REDIS_BUSY\020E\022\036\n\032ERROR_REASON_TOKEN_INV" +
+      "ALID\020F\022\"\n\036ERROR_REASON_PERMISSION_DENIED" +
+      "\020G\022\"\n\036ERROR_REASON_AUDIT_UNAVAILABLE\020H\022\036" +
+      "\n\032ERROR_REASON_NOT_SUPPORTED\020P\022\031\n\025ERROR_" +
+      "REASON_INTERNAL\020Q\022\037\n\033ERROR_REASON_RECORD" +
+      "_DAMAGED\020RB\177\n\022hero.supervisor.v1B\020ErrorR" +
+      "easonProtoP\001ZUgithub.com/hero-supervisor" +
+      "/hero-supervisor/clients/go/hero/supervi" +
+      "sor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -41,6 +41,7 @@ private static final long serialVersionUID = 0L;
     jobId_ = "";
     scriptType_ = 0;
     node_ = "";
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -1449,6 +1450,55 @@ private static final long serialVersionUID = 0L;
     return cause_ == null ? hero.supervisor.v1.EventCause.getDefaultInstance() : cause_;
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 12;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself has no script_type.
+   * </pre>
+   *
+   * <code>string queue = 12 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself has no script_type.
+   * </pre>
+   *
+   * <code>string queue = 12 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   public static final int ACTOR_STATE_CHANGE_FIELD_NUMBER = 20;
   /**
    * <pre>
@@ -1883,6 +1933,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(11, getCause());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 12, queue_);
+    }
     if (detailCase_ == 20) {
       output.writeMessage(20, (hero.supervisor.v1.ActorStateChange) detail_);
     }
@@ -1957,6 +2010,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(11, getCause());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(12, queue_);
     }
     if (detailCase_ == 20) {
       size += com.google.protobuf.CodedOutputStream
@@ -2033,6 +2089,8 @@ private static final long serialVersionUID = 0L;
       if (!getCause()
           .equals(other.getCause())) return false;
     }
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getDetailCase().equals(other.getDetailCase())) return false;
     switch (detailCase_) {
       case 20:
@@ -2111,6 +2169,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + CAUSE_FIELD_NUMBER;
       hash = (53 * hash) + getCause().hashCode();
     }
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     switch (detailCase_) {
       case 20:
         hash = (37 * hash) + ACTOR_STATE_CHANGE_FIELD_NUMBER;
@@ -2312,6 +2372,7 @@ private static final long serialVersionUID = 0L;
         causeBuilder_.dispose();
         causeBuilder_ = null;
       }
+      queue_ = "";
       if (actorStateChangeBuilder_ != null) {
         actorStateChangeBuilder_.clear();
       }
@@ -2415,6 +2476,9 @@ private static final long serialVersionUID = 0L;
             : causeBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.queue_ = queue_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -2513,6 +2577,11 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasCause()) {
         mergeCause(other.getCause());
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00000800;
+        onChanged();
       }
       switch (other.getDetailCase()) {
         case ACTOR_STATE_CHANGE: {
@@ -2640,6 +2709,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000400;
               break;
             } // case 90
+            case 98: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 98
             case 162: {
               input.readMessage(
                   internalGetActorStateChangeFieldBuilder().getBuilder(),
@@ -3791,6 +3865,103 @@ private static final long serialVersionUID = 0L;
         cause_ = null;
       }
       return causeBuilder_;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself has no script_type.
+     * </pre>
+     *
+     * <code>string queue = 12 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself has no script_type.
+     * </pre>
+     *
+     * <code>string queue = 12 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself has no script_type.
+     * </pre>
+     *
+     * <code>string queue = 12 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself has no script_type.
+     * </pre>
+     *
+     * <code>string queue = 12 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00000800);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself has no script_type.
+     * </pre>
+     *
+     * <code>string queue = 12 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
     }
 
     private com.google.protobuf.SingleFieldBuilder<

@@ -242,6 +242,28 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
+   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself has no script_type.
+   * </pre>
+   *
+   * <code>string queue = 12 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself has no script_type.
+   * </pre>
+   *
+   * <code>string queue = 12 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
+
+  /**
+   * <pre>
    * With TYPE_ACTOR_STATE_CHANGED.
    * </pre>
    *

@@ -91,7 +91,7 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
       "ero/supervisor/v1/actor.proto\032\034hero/supe" +
       "rvisor/v1/job.proto\032$hero/supervisor/v1/" +
       "script_type.proto\032+hero/supervisor/v1/sc" +
-      "ript_type_status.proto\"\212\017\n\005Event\022\031\n\010even" +
+      "ript_type_status.proto\"\240\017\n\005Event\022\031\n\010even" +
       "t_id\030\001 \001(\tR\007eventId\022.\n\004time\030\002 \001(\0132\032.goog" +
       "le.protobuf.TimestampR\004time\0225\n\005topic\030\003 \001" +
       "(\0162\037.hero.supervisor.v1.Event.TopicR\005top" +
@@ -103,107 +103,107 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
       "ript_type\030\t \001(\0162\036.hero.supervisor.v1.Scr" +
       "iptTypeR\nscriptType\022\022\n\004node\030\n \001(\tR\004node\022" +
       "4\n\005cause\030\013 \001(\0132\036.hero.supervisor.v1.Even" +
-      "tCauseR\005cause\022T\n\022actor_state_change\030\024 \001(" +
-      "\0132$.hero.supervisor.v1.ActorStateChangeH" +
-      "\000R\020actorStateChange\022>\n\nactor_exit\030\025 \001(\0132" +
-      "\035.hero.supervisor.v1.ActorExitH\000R\tactorE" +
-      "xit\022.\n\004ping\030\026 \001(\0132\030.hero.supervisor.v1.P" +
-      "ingH\000R\004ping\0229\n\006health\030\027 \001(\0132\037.hero.super" +
-      "visor.v1.HealthEventH\000R\006health\022N\n\020job_st" +
-      "ate_change\030\030 \001(\0132\".hero.supervisor.v1.Jo" +
-      "bStateChangeH\000R\016jobStateChange\022P\n\020scalin" +
-      "g_decision\030\031 \001(\0132#.hero.supervisor.v1.Sc" +
-      "alingDecisionH\000R\017scalingDecision\022@\n\ndepe" +
-      "ndency\030\032 \001(\0132\036.hero.supervisor.v1.Depend" +
-      "encyH\000R\ndependency\0224\n\006reload\030\033 \001(\0132\032.her" +
-      "o.supervisor.v1.ReloadH\000R\006reload\022>\n\njob_" +
-      "update\030\034 \001(\0132\035.hero.supervisor.v1.JobUpd" +
-      "ateH\000R\tjobUpdate\"\206\001\n\005Topic\022\025\n\021TOPIC_UNSP" +
-      "ECIFIED\020\000\022\017\n\013TOPIC_ACTOR\020\001\022\020\n\014TOPIC_HEAL" +
-      "TH\020\002\022\r\n\tTOPIC_JOB\020\003\022\021\n\rTOPIC_SCALING\020\004\022\017" +
-      "\n\013TOPIC_QUEUE\020\005\022\020\n\014TOPIC_SERVER\020\006\"\316\004\n\004Ty" +
-      "pe\022\024\n\020TYPE_UNSPECIFIED\020\000\022\026\n\022TYPE_ACTOR_C" +
-      "REATED\020\001\022\026\n\022TYPE_ACTOR_UPDATED\020\002\022\026\n\022TYPE" +
-      "_ACTOR_DELETED\020\003\022\034\n\030TYPE_ACTOR_STATE_CHA" +
-      "NGED\020\004\022\025\n\021TYPE_ACTOR_EXITED\020\005\022\030\n\024TYPE_AC" +
-      "TOR_RESTARTED\020\006\022\022\n\016TYPE_PING_SENT\020\n\022\020\n\014T" +
-      "YPE_PING_OK\020\013\022\024\n\020TYPE_PING_FAILED\020\014\022\027\n\023T" +
-      "YPE_HEALTH_CHANGED\020\r\022\032\n\026TYPE_JOB_STATE_C" +
-      "HANGED\020\024\022\024\n\020TYPE_JOB_DELETED\020\025\022\024\n\020TYPE_J" +
-      "OB_UPDATED\020\026\022\030\n\024TYPE_SCALING_DECIDED\020\036\022\025" +
-      "\n\021TYPE_QUEUE_PAUSED\020(\022\026\n\022TYPE_QUEUE_RESU" +
-      "MED\020)\022\025\n\021TYPE_QUEUE_PURGED\020*\022\030\n\024TYPE_DEP" +
-      "ENDENCY_DOWN\0202\022\026\n\022TYPE_DEPENDENCY_UP\0203\022\027" +
-      "\n\023TYPE_SERVER_STARTED\0204\022\030\n\024TYPE_SERVER_D" +
-      "RAINING\0205\022\030\n\024TYPE_SERVER_RELOADED\0206\022\035\n\031T" +
-      "YPE_SERVER_RELOAD_FAILED\0207\"u\n\010Severity\022\030" +
-      "\n\024SEVERITY_UNSPECIFIED\020\000\022\022\n\016SEVERITY_DEB" +
-      "UG\020\001\022\021\n\rSEVERITY_INFO\020\002\022\024\n\020SEVERITY_WARN" +
-      "ING\020\003\022\022\n\016SEVERITY_ERROR\020\004B\010\n\006detail\"\277\002\n\n" +
-      "EventCause\022=\n\006source\030\001 \001(\0162%.hero.superv" +
-      "isor.v1.EventCause.SourceR\006source\022\035\n\nreq" +
-      "uest_id\030\002 \001(\tR\trequestId\022\026\n\006reason\030\003 \001(\t" +
-      "R\006reason\022\032\n\010identity\030\004 \001(\tR\010identity\"\236\001\n" +
-      "\006Source\022\026\n\022SOURCE_UNSPECIFIED\020\000\022\021\n\rSOURC" +
-      "E_CALLER\020\001\022\021\n\rSOURCE_HEALTH\020\002\022\021\n\rSOURCE_" +
-      "SCALER\020\003\022\032\n\026SOURCE_PROCESS_MANAGER\020\004\022\020\n\014" +
-      "SOURCE_QUEUE\020\005\022\025\n\021SOURCE_SUPERVISOR\020\006\"\372\001" +
-      "\n\020ActorStateChange\022<\n\told_state\030\001 \001(\0162\037." +
-      "hero.supervisor.v1.Actor.StateR\010oldState" +
-      "\022<\n\tnew_state\030\002 \001(\0162\037.hero.supervisor.v1" +
-      ".Actor.StateR\010newState\022K\n\rdesired_state\030" +
-      "\003 \001(\0162&.hero.supervisor.v1.Actor.Desired" +
-      "StateR\014desiredState\022\025\n\003pid\030\004 \001(\005H\000R\003pid\210" +
-      "\001\001B\006\n\004_pid\"\326\001\n\016JobStateChange\022:\n\told_sta" +
-      "te\030\001 \001(\0162\035.hero.supervisor.v1.Job.StateR" +
-      "\010oldState\022:\n\tnew_state\030\002 \001(\0162\035.hero.supe" +
-      "rvisor.v1.Job.StateR\010newState\022\030\n\007attempt" +
-      "\030\003 \001(\005R\007attempt\0222\n\005error\030\004 \001(\0132\034.hero.su" +
-      "pervisor.v1.JobErrorR\005error\"Q\n\tJobUpdate" +
-      "\022!\n\014old_priority\030\001 \001(\005R\013oldPriority\022!\n\014n" +
-      "ew_priority\030\002 \001(\005R\013newPriority\"\204\004\n\013Healt" +
-      "hEvent\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022?\n\nold" +
-      "_health\030\002 \001(\0162 .hero.supervisor.v1.Actor" +
-      ".HealthR\toldHealth\022?\n\nnew_health\030\003 \001(\0162 " +
-      ".hero.supervisor.v1.Actor.HealthR\tnewHea" +
-      "lth\0221\n\024consecutive_failures\030\004 \001(\005R\023conse" +
-      "cutiveFailures\022A\n\017ping_round_trip\030\005 \001(\0132" +
-      "\031.google.protobuf.DurationR\rpingRoundTri" +
-      "p\022>\n\006action\030\006 \001(\0162&.hero.supervisor.v1.H" +
-      "ealthEvent.ActionR\006action\022\026\n\006reason\030\007 \001(" +
-      "\tR\006reason\022.\n\004time\030\010 \001(\0132\032.google.protobu" +
-      "f.TimestampR\004time\"Z\n\006Action\022\026\n\022ACTION_UN" +
-      "SPECIFIED\020\000\022\017\n\013ACTION_NONE\020\001\022\021\n\rACTION_P" +
-      "INGED\020\002\022\024\n\020ACTION_RESTARTED\020\003\"\247\003\n\014Health" +
-      "Report\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0228\n\006hea" +
-      "lth\030\002 \001(\0162 .hero.supervisor.v1.Actor.Hea" +
-      "lthR\006health\0225\n\tlast_ping\030\003 \001(\0132\030.hero.su" +
-      "pervisor.v1.PingR\010lastPing\0221\n\024consecutiv" +
-      "e_failures\030\004 \001(\005R\023consecutiveFailures\022\026\n" +
-      "\006reason\030\005 \001(\tR\006reason\022I\n\014action_taken\030\006 " +
-      "\001(\0162&.hero.supervisor.v1.HealthEvent.Act" +
-      "ionR\013actionTaken\0225\n\005state\030\007 \001(\0162\037.hero.s" +
-      "upervisor.v1.Actor.StateR\005state\022>\n\rlast_" +
-      "job_time\030\010 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\013lastJobTime\"\314\001\n\010Bookmark\0225\n\004kind\030\001 \001" +
-      "(\0162!.hero.supervisor.v1.Bookmark.KindR\004k" +
-      "ind\022.\n\004time\030\002 \001(\0132\032.google.protobuf.Time" +
-      "stampR\004time\"Y\n\004Kind\022\024\n\020KIND_UNSPECIFIED\020" +
-      "\000\022\025\n\021KIND_SNAPSHOT_END\020\001\022\022\n\016KIND_HEARTBE" +
-      "AT\020\002\022\020\n\014KIND_CLOSING\020\003\"8\n\006Reload\022\030\n\007subj" +
-      "ect\030\001 \001(\tR\007subject\022\024\n\005error\030\002 \001(\tR\005error" +
-      "\"\267\002\n\nDependency\022\022\n\004name\030\001 \001(\tR\004name\022:\n\005s" +
-      "tate\030\002 \001(\0162$.hero.supervisor.v1.Dependen" +
-      "cy.StateR\005state\022\030\n\007message\030\003 \001(\tR\007messag" +
-      "e\0223\n\007latency\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007latency\0229\n\ncheck_time\030\005 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\tcheckTime\"O\n\005Sta" +
-      "te\022\025\n\021STATE_UNSPECIFIED\020\000\022\014\n\010STATE_UP\020\001\022" +
-      "\016\n\nSTATE_DOWN\020\002\022\021\n\rSTATE_UNKNOWN\020\003By\n\022he" +
-      "ro.supervisor.v1B\nEventProtoP\001ZUgithub.c" +
-      "om/hero-supervisor/hero-supervisor/clien" +
-      "ts/go/hero/supervisor/v1;supervisorv1b\006p" +
-      "roto3"
+      "tCauseR\005cause\022\024\n\005queue\030\014 \001(\tR\005queue\022T\n\022a" +
+      "ctor_state_change\030\024 \001(\0132$.hero.superviso" +
+      "r.v1.ActorStateChangeH\000R\020actorStateChang" +
+      "e\022>\n\nactor_exit\030\025 \001(\0132\035.hero.supervisor." +
+      "v1.ActorExitH\000R\tactorExit\022.\n\004ping\030\026 \001(\0132" +
+      "\030.hero.supervisor.v1.PingH\000R\004ping\0229\n\006hea" +
+      "lth\030\027 \001(\0132\037.hero.supervisor.v1.HealthEve" +
+      "ntH\000R\006health\022N\n\020job_state_change\030\030 \001(\0132\"" +
+      ".hero.supervisor.v1.JobStateChangeH\000R\016jo" +
+      "bStateChange\022P\n\020scaling_decision\030\031 \001(\0132#" +
+      ".hero.supervisor.v1.ScalingDecisionH\000R\017s" +
+      "calingDecision\022@\n\ndependency\030\032 \001(\0132\036.her" +
+      "o.supervisor.v1.DependencyH\000R\ndependency" +
+      "\0224\n\006reload\030\033 \001(\0132\032.hero.supervisor.v1.Re" +
+      "loadH\000R\006reload\022>\n\njob_update\030\034 \001(\0132\035.her" +
+      "o.supervisor.v1.JobUpdateH\000R\tjobUpdate\"\206" +
+      "\001\n\005Topic\022\025\n\021TOPIC_UNSPECIFIED\020\000\022\017\n\013TOPIC" +
+      "_ACTOR\020\001\022\020\n\014TOPIC_HEALTH\020\002\022\r\n\tTOPIC_JOB\020" +
+      "\003\022\021\n\rTOPIC_SCALING\020\004\022\017\n\013TOPIC_QUEUE\020\005\022\020\n" +
+      "\014TOPIC_SERVER\020\006\"\316\004\n\004Type\022\024\n\020TYPE_UNSPECI" +
+      "FIED\020\000\022\026\n\022TYPE_ACTOR_CREATED\020\001\022\026\n\022TYPE_A" +
+      "CTOR_UPDATED\020\002\022\026\n\022TYPE_ACTOR_DELETED\020\003\022\034" +
+      "\n\030TYPE_ACTOR_STATE_CHANGED\020\004\022\025\n\021TYPE_ACT" +
+      "OR_EXITED\020\005\022\030\n\024TYPE_ACTOR_RESTARTED\020\006\022\022\n" +
+      "\016TYPE_PING_SENT\020\n\022\020\n\014TYPE_PING_OK\020\013\022\024\n\020T" +
+      "YPE_PING_FAILED\020\014\022\027\n\023TYPE_HEALTH_CHANGED" +
+      "\020\r\022\032\n\026TYPE_JOB_STATE_CHANGED\020\024\022\024\n\020TYPE_J" +
+      "OB_DELETED\020\025\022\024\n\020TYPE_JOB_UPDATED\020\026\022\030\n\024TY" +
+      "PE_SCALING_DECIDED\020\036\022\025\n\021TYPE_QUEUE_PAUSE" +
+      "D\020(\022\026\n\022TYPE_QUEUE_RESUMED\020)\022\025\n\021TYPE_QUEU" +
+      "E_PURGED\020*\022\030\n\024TYPE_DEPENDENCY_DOWN\0202\022\026\n\022" +
+      "TYPE_DEPENDENCY_UP\0203\022\027\n\023TYPE_SERVER_STAR" +
+      "TED\0204\022\030\n\024TYPE_SERVER_DRAINING\0205\022\030\n\024TYPE_" +
+      "SERVER_RELOADED\0206\022\035\n\031TYPE_SERVER_RELOAD_" +
+      "FAILED\0207\"u\n\010Severity\022\030\n\024SEVERITY_UNSPECI" +
+      "FIED\020\000\022\022\n\016SEVERITY_DEBUG\020\001\022\021\n\rSEVERITY_I" +
+      "NFO\020\002\022\024\n\020SEVERITY_WARNING\020\003\022\022\n\016SEVERITY_" +
+      "ERROR\020\004B\010\n\006detail\"\277\002\n\nEventCause\022=\n\006sour" +
+      "ce\030\001 \001(\0162%.hero.supervisor.v1.EventCause" +
+      ".SourceR\006source\022\035\n\nrequest_id\030\002 \001(\tR\treq" +
+      "uestId\022\026\n\006reason\030\003 \001(\tR\006reason\022\032\n\010identi" +
+      "ty\030\004 \001(\tR\010identity\"\236\001\n\006Source\022\026\n\022SOURCE_" +
+      "UNSPECIFIED\020\000\022\021\n\rSOURCE_CALLER\020\001\022\021\n\rSOUR" +
+      "CE_HEALTH\020\002\022\021\n\rSOURCE_SCALER\020\003\022\032\n\026SOURCE" +
+      "_PROCESS_MANAGER\020\004\022\020\n\014SOURCE_QUEUE\020\005\022\025\n\021" +
+      "SOURCE_SUPERVISOR\020\006\"\372\001\n\020ActorStateChange" +
+      "\022<\n\told_state\030\001 \001(\0162\037.hero.supervisor.v1" +
+      ".Actor.StateR\010oldState\022<\n\tnew_state\030\002 \001(" +
+      "\0162\037.hero.supervisor.v1.Actor.StateR\010newS" +
+      "tate\022K\n\rdesired_state\030\003 \001(\0162&.hero.super" +
+      "visor.v1.Actor.DesiredStateR\014desiredStat" +
+      "e\022\025\n\003pid\030\004 \001(\005H\000R\003pid\210\001\001B\006\n\004_pid\"\326\001\n\016Job" +
+      "StateChange\022:\n\told_state\030\001 \001(\0162\035.hero.su" +
+      "pervisor.v1.Job.StateR\010oldState\022:\n\tnew_s" +
+      "tate\030\002 \001(\0162\035.hero.supervisor.v1.Job.Stat" +
+      "eR\010newState\022\030\n\007attempt\030\003 \001(\005R\007attempt\0222\n" +
+      "\005error\030\004 \001(\0132\034.hero.supervisor.v1.JobErr" +
+      "orR\005error\"Q\n\tJobUpdate\022!\n\014old_priority\030\001" +
+      " \001(\005R\013oldPriority\022!\n\014new_priority\030\002 \001(\005R" +
+      "\013newPriority\"\204\004\n\013HealthEvent\022\031\n\010actor_id" +
+      "\030\001 \001(\tR\007actorId\022?\n\nold_health\030\002 \001(\0162 .he" +
+      "ro.supervisor.v1.Actor.HealthR\toldHealth" +
+      "\022?\n\nnew_health\030\003 \001(\0162 .hero.supervisor.v" +
+      "1.Actor.HealthR\tnewHealth\0221\n\024consecutive" +
+      "_failures\030\004 \001(\005R\023consecutiveFailures\022A\n\017" +
+      "ping_round_trip\030\005 \001(\0132\031.google.protobuf." +
+      "DurationR\rpingRoundTrip\022>\n\006action\030\006 \001(\0162" +
+      "&.hero.supervisor.v1.HealthEvent.ActionR" +
+      "\006action\022\026\n\006reason\030\007 \001(\tR\006reason\022.\n\004time\030" +
+      "\010 \001(\0132\032.google.protobuf.TimestampR\004time\"" +
+      "Z\n\006Action\022\026\n\022ACTION_UNSPECIFIED\020\000\022\017\n\013ACT" +
+      "ION_NONE\020\001\022\021\n\rACTION_PINGED\020\002\022\024\n\020ACTION_" +
+      "RESTARTED\020\003\"\247\003\n\014HealthReport\022\031\n\010actor_id" +
+      "\030\001 \001(\tR\007actorId\0228\n\006health\030\002 \001(\0162 .hero.s" +
+      "upervisor.v1.Actor.HealthR\006health\0225\n\tlas" +
+      "t_ping\030\003 \001(\0132\030.hero.supervisor.v1.PingR\010" +
+      "lastPing\0221\n\024consecutive_failures\030\004 \001(\005R\023" +
+      "consecutiveFailures\022\026\n\006reason\030\005 \001(\tR\006rea" +
+      "son\022I\n\014action_taken\030\006 \001(\0162&.hero.supervi" +
+      "sor.v1.HealthEvent.ActionR\013actionTaken\0225" +
+      "\n\005state\030\007 \001(\0162\037.hero.supervisor.v1.Actor" +
+      ".StateR\005state\022>\n\rlast_job_time\030\010 \001(\0132\032.g" +
+      "oogle.protobuf.TimestampR\013lastJobTime\"\314\001" +
+      "\n\010Bookmark\0225\n\004kind\030\001 \001(\0162!.hero.supervis" +
+      "or.v1.Bookmark.KindR\004kind\022.\n\004time\030\002 \001(\0132" +
+      "\032.google.protobuf.TimestampR\004time\"Y\n\004Kin" +
+      "d\022\024\n\020KIND_UNSPECIFIED\020\000\022\025\n\021KIND_SNAPSHOT" +
+      "_END\020\001\022\022\n\016KIND_HEARTBEAT\020\002\022\020\n\014KIND_CLOSI" +
+      "NG\020\003\"8\n\006Reload\022\030\n\007subject\030\001 \001(\tR\007subject" +
+      "\022\024\n\005error\030\002 \001(\tR\005error\"\267\002\n\nDependency\022\022\n" +
+      "\004name\030\001 \001(\tR\004name\022:\n\005state\030\002 \001(\0162$.hero." +
+      "supervisor.v1.Dependency.StateR\005state\022\030\n" +
+      "\007message\030\003 \001(\tR\007message\0223\n\007latency\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\007latency\0229\n\n" +
+      "check_time\030\005 \001(\0132\032.google.protobuf.Times" +
+      "tampR\tcheckTime\"O\n\005State\022\025\n\021STATE_UNSPEC" +
+      "IFIED\020\000\022\014\n\010STATE_UP\020\001\022\016\n\nSTATE_DOWN\020\002\022\021\n" +
+      "\rSTATE_UNKNOWN\020\003By\n\022hero.supervisor.v1B\n" +
+      "EventProtoP\001ZUgithub.com/hero-supervisor" +
+      "/hero-supervisor/clients/go/hero/supervi" +
+      "sor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -220,7 +220,7 @@ public final class EventProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_Event_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Event_descriptor,
-        new java.lang.String[] { "EventId", "Time", "Topic", "Type", "Severity", "Message", "ActorId", "JobId", "ScriptType", "Node", "Cause", "ActorStateChange", "ActorExit", "Ping", "Health", "JobStateChange", "ScalingDecision", "Dependency", "Reload", "JobUpdate", "Detail", });
+        new java.lang.String[] { "EventId", "Time", "Topic", "Type", "Severity", "Message", "ActorId", "JobId", "ScriptType", "Node", "Cause", "Queue", "ActorStateChange", "ActorExit", "Ping", "Health", "JobStateChange", "ScalingDecision", "Dependency", "Reload", "JobUpdate", "Detail", });
     internal_static_hero_supervisor_v1_EventCause_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_hero_supervisor_v1_EventCause_fieldAccessorTable = new

@@ -12,7 +12,7 @@ public interface PauseQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface PauseQueueRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -48,4 +48,24 @@ public interface PauseQueueRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReasonBytes();
+
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 3 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 3 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
 }

@@ -12,7 +12,7 @@ public interface PauseQueueResponseOrBuilder extends
 
   /**
    * <pre>
-   * The script type after the call.
+   * The queue after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -21,7 +21,7 @@ public interface PauseQueueResponseOrBuilder extends
   boolean hasStatus();
   /**
    * <pre>
-   * The script type after the call.
+   * The queue after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -30,7 +30,7 @@ public interface PauseQueueResponseOrBuilder extends
   hero.supervisor.v1.ScriptTypeStatus getStatus();
   /**
    * <pre>
-   * The script type after the call.
+   * The queue after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>

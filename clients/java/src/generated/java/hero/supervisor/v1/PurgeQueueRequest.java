@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
     scriptType_ = 0;
     states_ = emptyIntList();
     reason_ = "";
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -55,7 +56,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -66,7 +67,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -245,6 +246,53 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 6;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 6 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 6 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -278,6 +326,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 5, reason_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 6, queue_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -315,6 +366,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(5, reason_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(6, queue_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -341,6 +395,8 @@ private static final long serialVersionUID = 0L;
         != other.getValidateOnly()) return false;
     if (!getReason()
         .equals(other.getReason())) return false;
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -367,6 +423,8 @@ private static final long serialVersionUID = 0L;
         getValidateOnly());
     hash = (37 * hash) + REASON_FIELD_NUMBER;
     hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -507,6 +565,7 @@ private static final long serialVersionUID = 0L;
       expectedCount_ = 0;
       validateOnly_ = false;
       reason_ = "";
+      queue_ = "";
       return this;
     }
 
@@ -558,6 +617,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000010) != 0)) {
         result.reason_ = reason_;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.queue_ = queue_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -596,6 +658,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getReason().isEmpty()) {
         reason_ = other.reason_;
         bitField0_ |= 0x00000010;
+        onChanged();
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00000020;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -660,6 +727,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 50: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -680,7 +752,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -691,7 +763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -706,7 +778,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -719,7 +791,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -735,7 +807,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1120,6 +1192,98 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       reason_ = value;
       bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 6 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 6 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 6 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 6 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00000020);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 6 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00000020;
       onChanged();
       return this;
     }

@@ -12,7 +12,7 @@ public interface PurgeQueueRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface PurgeQueueRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -126,4 +126,24 @@ public interface PurgeQueueRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReasonBytes();
+
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 6 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 6 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
 }

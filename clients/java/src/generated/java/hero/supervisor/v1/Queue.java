@@ -38,6 +38,7 @@ private static final long serialVersionUID = 0L;
   private Queue() {
     queue_ = "";
     scriptType_ = 0;
+    etag_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -225,6 +226,94 @@ private static final long serialVersionUID = 0L;
     return actorsTotal_;
   }
 
+  public static final int STATUS_FIELD_NUMBER = 8;
+  private hero.supervisor.v1.ScriptTypeStatus status_;
+  /**
+   * <pre>
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+   * @return Whether the status field is set.
+   */
+  @java.lang.Override
+  public boolean hasStatus() {
+    return ((bitField0_ & 0x00000002) != 0);
+  }
+  /**
+   * <pre>
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+   * @return The status.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ScriptTypeStatus getStatus() {
+    return status_ == null ? hero.supervisor.v1.ScriptTypeStatus.getDefaultInstance() : status_;
+  }
+  /**
+   * <pre>
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.ScriptTypeStatusOrBuilder getStatusOrBuilder() {
+    return status_ == null ? hero.supervisor.v1.ScriptTypeStatus.getDefaultInstance() : status_;
+  }
+
+  public static final int ETAG_FIELD_NUMBER = 9;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object etag_ = "";
+  /**
+   * <pre>
+   * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+   * </pre>
+   *
+   * <code>string etag = 9 [json_name = "etag"];</code>
+   * @return The etag.
+   */
+  @java.lang.Override
+  public java.lang.String getEtag() {
+    java.lang.Object ref = etag_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      etag_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+   * </pre>
+   *
+   * <code>string etag = 9 [json_name = "etag"];</code>
+   * @return The bytes for etag.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getEtagBytes() {
+    java.lang.Object ref = etag_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      etag_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -259,6 +348,12 @@ private static final long serialVersionUID = 0L;
     }
     if (actorsTotal_ != 0) {
       output.writeInt32(7, actorsTotal_);
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      output.writeMessage(8, getStatus());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(etag_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 9, etag_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -296,6 +391,13 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(7, actorsTotal_);
     }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(8, getStatus());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(etag_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(9, etag_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -327,6 +429,13 @@ private static final long serialVersionUID = 0L;
         != other.getJobsDelayed()) return false;
     if (getActorsTotal()
         != other.getActorsTotal()) return false;
+    if (hasStatus() != other.hasStatus()) return false;
+    if (hasStatus()) {
+      if (!getStatus()
+          .equals(other.getStatus())) return false;
+    }
+    if (!getEtag()
+        .equals(other.getEtag())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -354,6 +463,12 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getJobsDelayed();
     hash = (37 * hash) + ACTORS_TOTAL_FIELD_NUMBER;
     hash = (53 * hash) + getActorsTotal();
+    if (hasStatus()) {
+      hash = (37 * hash) + STATUS_FIELD_NUMBER;
+      hash = (53 * hash) + getStatus().hashCode();
+    }
+    hash = (37 * hash) + ETAG_FIELD_NUMBER;
+    hash = (53 * hash) + getEtag().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -493,6 +608,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetCreateTimeFieldBuilder();
+        internalGetStatusFieldBuilder();
       }
     }
     @java.lang.Override
@@ -510,6 +626,12 @@ private static final long serialVersionUID = 0L;
       jobsRunning_ = 0;
       jobsDelayed_ = 0;
       actorsTotal_ = 0;
+      status_ = null;
+      if (statusBuilder_ != null) {
+        statusBuilder_.dispose();
+        statusBuilder_ = null;
+      }
+      etag_ = "";
       return this;
     }
 
@@ -568,6 +690,15 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.actorsTotal_ = actorsTotal_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.status_ = statusBuilder_ == null
+            ? status_
+            : statusBuilder_.build();
+        to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.etag_ = etag_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -605,6 +736,14 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getActorsTotal() != 0) {
         setActorsTotal(other.getActorsTotal());
+      }
+      if (other.hasStatus()) {
+        mergeStatus(other.getStatus());
+      }
+      if (!other.getEtag().isEmpty()) {
+        etag_ = other.etag_;
+        bitField0_ |= 0x00000100;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -669,6 +808,18 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 66: {
+              input.readMessage(
+                  internalGetStatusFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 66
+            case 74: {
+              etag_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1178,6 +1329,264 @@ private static final long serialVersionUID = 0L;
     public Builder clearActorsTotal() {
       bitField0_ = (bitField0_ & ~0x00000040);
       actorsTotal_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private hero.supervisor.v1.ScriptTypeStatus status_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> statusBuilder_;
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     * @return Whether the status field is set.
+     */
+    public boolean hasStatus() {
+      return ((bitField0_ & 0x00000080) != 0);
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     * @return The status.
+     */
+    public hero.supervisor.v1.ScriptTypeStatus getStatus() {
+      if (statusBuilder_ == null) {
+        return status_ == null ? hero.supervisor.v1.ScriptTypeStatus.getDefaultInstance() : status_;
+      } else {
+        return statusBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    public Builder setStatus(hero.supervisor.v1.ScriptTypeStatus value) {
+      if (statusBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        status_ = value;
+      } else {
+        statusBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    public Builder setStatus(
+        hero.supervisor.v1.ScriptTypeStatus.Builder builderForValue) {
+      if (statusBuilder_ == null) {
+        status_ = builderForValue.build();
+      } else {
+        statusBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    public Builder mergeStatus(hero.supervisor.v1.ScriptTypeStatus value) {
+      if (statusBuilder_ == null) {
+        if (((bitField0_ & 0x00000080) != 0) &&
+          status_ != null &&
+          status_ != hero.supervisor.v1.ScriptTypeStatus.getDefaultInstance()) {
+          getStatusBuilder().mergeFrom(value);
+        } else {
+          status_ = value;
+        }
+      } else {
+        statusBuilder_.mergeFrom(value);
+      }
+      if (status_ != null) {
+        bitField0_ |= 0x00000080;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    public Builder clearStatus() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      status_ = null;
+      if (statusBuilder_ != null) {
+        statusBuilder_.dispose();
+        statusBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    public hero.supervisor.v1.ScriptTypeStatus.Builder getStatusBuilder() {
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return internalGetStatusFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    public hero.supervisor.v1.ScriptTypeStatusOrBuilder getStatusOrBuilder() {
+      if (statusBuilder_ != null) {
+        return statusBuilder_.getMessageOrBuilder();
+      } else {
+        return status_ == null ?
+            hero.supervisor.v1.ScriptTypeStatus.getDefaultInstance() : status_;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+     * are 0 for a named queue that has no actors on the machine of the answering server.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> 
+        internalGetStatusFieldBuilder() {
+      if (statusBuilder_ == null) {
+        statusBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder>(
+                getStatus(),
+                getParentForChildren(),
+                isClean());
+        status_ = null;
+      }
+      return statusBuilder_;
+    }
+
+    private java.lang.Object etag_ = "";
+    /**
+     * <pre>
+     * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+     * </pre>
+     *
+     * <code>string etag = 9 [json_name = "etag"];</code>
+     * @return The etag.
+     */
+    public java.lang.String getEtag() {
+      java.lang.Object ref = etag_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        etag_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+     * </pre>
+     *
+     * <code>string etag = 9 [json_name = "etag"];</code>
+     * @return The bytes for etag.
+     */
+    public com.google.protobuf.ByteString
+        getEtagBytes() {
+      java.lang.Object ref = etag_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        etag_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+     * </pre>
+     *
+     * <code>string etag = 9 [json_name = "etag"];</code>
+     * @param value The etag to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEtag(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      etag_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+     * </pre>
+     *
+     * <code>string etag = 9 [json_name = "etag"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearEtag() {
+      etag_ = getDefaultInstance().getEtag();
+      bitField0_ = (bitField0_ & ~0x00000100);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+     * </pre>
+     *
+     * <code>string etag = 9 [json_name = "etag"];</code>
+     * @param value The bytes for etag to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEtagBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      etag_ = value;
+      bitField0_ |= 0x00000100;
       onChanged();
       return this;
     }

@@ -115,4 +115,54 @@ public interface QueueOrBuilder extends
    * @return The actorsTotal.
    */
   int getActorsTotal();
+
+  /**
+   * <pre>
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+   * @return Whether the status field is set.
+   */
+  boolean hasStatus();
+  /**
+   * <pre>
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+   * @return The status.
+   */
+  hero.supervisor.v1.ScriptTypeStatus getStatus();
+  /**
+   * <pre>
+   * Output only. Settings, pause, ages, rates, scaling and actors of the queue, with the fields of a script type. Rates
+   * are 0 for a named queue that has no actors on the machine of the answering server.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScriptTypeStatus status = 8 [json_name = "status"];</code>
+   */
+  hero.supervisor.v1.ScriptTypeStatusOrBuilder getStatusOrBuilder();
+
+  /**
+   * <pre>
+   * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+   * </pre>
+   *
+   * <code>string etag = 9 [json_name = "etag"];</code>
+   * @return The etag.
+   */
+  java.lang.String getEtag();
+  /**
+   * <pre>
+   * Output only. Changes with the settings. In a request to UpdateQueue it guards against concurrent changes. Opaque.
+   * </pre>
+   *
+   * <code>string etag = 9 [json_name = "etag"];</code>
+   * @return The bytes for etag.
+   */
+  com.google.protobuf.ByteString
+      getEtagBytes();
 }

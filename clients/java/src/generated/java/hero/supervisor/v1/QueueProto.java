@@ -43,33 +43,38 @@ public final class QueueProto extends com.google.protobuf.GeneratedFile {
       "\n\036hero/supervisor/v1/queue.proto\022\022hero.s" +
       "upervisor.v1\032\037google/protobuf/timestamp." +
       "proto\032$hero/supervisor/v1/script_type.pr" +
-      "oto\"\245\002\n\005Queue\022\024\n\005queue\030\001 \001(\tR\005queue\022?\n\013s" +
-      "cript_type\030\002 \001(\0162\036.hero.supervisor.v1.Sc" +
-      "riptTypeR\nscriptType\022;\n\013create_time\030\003 \001(" +
-      "\0132\032.google.protobuf.TimestampR\ncreateTim" +
-      "e\022\037\n\013jobs_queued\030\004 \001(\005R\njobsQueued\022!\n\014jo" +
-      "bs_running\030\005 \001(\005R\013jobsRunning\022!\n\014jobs_de" +
-      "layed\030\006 \001(\005R\013jobsDelayed\022!\n\014actors_total" +
-      "\030\007 \001(\005R\013actorsTotalBy\n\022hero.supervisor.v" +
-      "1B\nQueueProtoP\001ZUgithub.com/hero-supervi" +
-      "sor/hero-supervisor/clients/go/hero/supe" +
-      "rvisor/v1;supervisorv1b\006proto3"
+      "oto\032+hero/supervisor/v1/script_type_stat" +
+      "us.proto\"\367\002\n\005Queue\022\024\n\005queue\030\001 \001(\tR\005queue" +
+      "\022?\n\013script_type\030\002 \001(\0162\036.hero.supervisor." +
+      "v1.ScriptTypeR\nscriptType\022;\n\013create_time" +
+      "\030\003 \001(\0132\032.google.protobuf.TimestampR\ncrea" +
+      "teTime\022\037\n\013jobs_queued\030\004 \001(\005R\njobsQueued\022" +
+      "!\n\014jobs_running\030\005 \001(\005R\013jobsRunning\022!\n\014jo" +
+      "bs_delayed\030\006 \001(\005R\013jobsDelayed\022!\n\014actors_" +
+      "total\030\007 \001(\005R\013actorsTotal\022<\n\006status\030\010 \001(\013" +
+      "2$.hero.supervisor.v1.ScriptTypeStatusR\006" +
+      "status\022\022\n\004etag\030\t \001(\tR\004etagBy\n\022hero.super" +
+      "visor.v1B\nQueueProtoP\001ZUgithub.com/hero-" +
+      "supervisor/hero-supervisor/clients/go/he" +
+      "ro/supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           com.google.protobuf.TimestampProto.getDescriptor(),
           hero.supervisor.v1.ScriptTypeProto.getDescriptor(),
+          hero.supervisor.v1.ScriptTypeStatusProto.getDescriptor(),
         });
     internal_static_hero_supervisor_v1_Queue_descriptor =
       getDescriptor().getMessageType(0);
     internal_static_hero_supervisor_v1_Queue_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_Queue_descriptor,
-        new java.lang.String[] { "Queue", "ScriptType", "CreateTime", "JobsQueued", "JobsRunning", "JobsDelayed", "ActorsTotal", });
+        new java.lang.String[] { "Queue", "ScriptType", "CreateTime", "JobsQueued", "JobsRunning", "JobsDelayed", "ActorsTotal", "Status", "Etag", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.TimestampProto.getDescriptor();
     hero.supervisor.v1.ScriptTypeProto.getDescriptor();
+    hero.supervisor.v1.ScriptTypeStatusProto.getDescriptor();
   }
 
   // @@protoc_insertion_point(outer_class_scope)

@@ -34,6 +34,7 @@ private static final long serialVersionUID = 0L;
   private ResumeQueueRequest() {
     scriptType_ = 0;
     reason_ = "";
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -53,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -64,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The script type of the queue.
+   * The script type whose default queue is meant. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -122,6 +123,53 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 3;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 3 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The queue. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 3 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -142,6 +190,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, reason_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 3, queue_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -157,6 +208,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, reason_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(3, queue_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -176,6 +230,8 @@ private static final long serialVersionUID = 0L;
     if (scriptType_ != other.scriptType_) return false;
     if (!getReason()
         .equals(other.getReason())) return false;
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -191,6 +247,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + scriptType_;
     hash = (37 * hash) + REASON_FIELD_NUMBER;
     hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -328,6 +386,7 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       scriptType_ = 0;
       reason_ = "";
+      queue_ = "";
       return this;
     }
 
@@ -367,6 +426,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.reason_ = reason_;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.queue_ = queue_;
+      }
     }
 
     @java.lang.Override
@@ -387,6 +449,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getReason().isEmpty()) {
         reason_ = other.reason_;
         bitField0_ |= 0x00000002;
+        onChanged();
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00000004;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -425,6 +492,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 26: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -445,7 +517,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -456,7 +528,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -471,7 +543,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -484,7 +556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -500,7 +572,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the queue.
+     * The script type whose default queue is meant. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -601,6 +673,98 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       reason_ = value;
       bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 3 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 3 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 3 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 3 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00000004);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 3 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00000004;
       onChanged();
       return this;
     }

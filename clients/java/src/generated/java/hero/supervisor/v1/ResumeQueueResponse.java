@@ -52,7 +52,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeStatus status_;
   /**
    * <pre>
-   * The script type after the call.
+   * The queue after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -64,7 +64,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after the call.
+   * The queue after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after the call.
+   * The queue after the call.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -449,7 +449,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -460,7 +460,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -475,7 +475,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -495,7 +495,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -513,7 +513,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -538,7 +538,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -567,7 +567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -582,7 +582,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the call.
+     * The queue after the call.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>

@@ -34,6 +34,7 @@ private static final long serialVersionUID = 0L;
   private ScaleActorsRequest() {
     scriptType_ = 0;
     reason_ = "";
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -54,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private int scriptType_ = 0;
   /**
    * <pre>
-   * Required. The script type of the actors.
+   * The script type whose default queue the actors serve. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -65,7 +66,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The script type of the actors.
+   * The script type whose default queue the actors serve. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -257,6 +258,53 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 8;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * The queue that the actors serve. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 8 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The queue that the actors serve. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 8 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -291,6 +339,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 7, reason_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 8, queue_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -327,6 +378,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(7, reason_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(8, queue_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -365,6 +419,8 @@ private static final long serialVersionUID = 0L;
         != other.getTakeOver()) return false;
     if (!getReason()
         .equals(other.getReason())) return false;
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -398,6 +454,8 @@ private static final long serialVersionUID = 0L;
         getTakeOver());
     hash = (37 * hash) + REASON_FIELD_NUMBER;
     hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -555,6 +613,7 @@ private static final long serialVersionUID = 0L;
       validateOnly_ = false;
       takeOver_ = false;
       reason_ = "";
+      queue_ = "";
       return this;
     }
 
@@ -617,6 +676,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.reason_ = reason_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.queue_ = queue_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -653,6 +715,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getReason().isEmpty()) {
         reason_ = other.reason_;
         bitField0_ |= 0x00000040;
+        onChanged();
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00000080;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -720,6 +787,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 58
+            case 66: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 66
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -740,7 +812,7 @@ private static final long serialVersionUID = 0L;
     private int scriptType_ = 0;
     /**
      * <pre>
-     * Required. The script type of the actors.
+     * The script type whose default queue the actors serve. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -751,7 +823,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the actors.
+     * The script type whose default queue the actors serve. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -766,7 +838,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the actors.
+     * The script type whose default queue the actors serve. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -779,7 +851,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the actors.
+     * The script type whose default queue the actors serve. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -795,7 +867,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The script type of the actors.
+     * The script type whose default queue the actors serve. Required without queue.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -1357,6 +1429,98 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       reason_ = value;
       bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * The queue that the actors serve. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 8 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue that the actors serve. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 8 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The queue that the actors serve. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 8 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue that the actors serve. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 8 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00000080);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The queue that the actors serve. Default: the default queue of script_type.
+     * </pre>
+     *
+     * <code>string queue = 8 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00000080;
       onChanged();
       return this;
     }

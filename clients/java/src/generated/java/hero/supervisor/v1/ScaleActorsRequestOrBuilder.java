@@ -12,7 +12,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. The script type of the actors.
+   * The script type whose default queue the actors serve. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -21,7 +21,7 @@ public interface ScaleActorsRequestOrBuilder extends
   int getScriptTypeValue();
   /**
    * <pre>
-   * Required. The script type of the actors.
+   * The script type whose default queue the actors serve. Required without queue.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptType script_type = 1 [json_name = "scriptType"];</code>
@@ -142,4 +142,24 @@ public interface ScaleActorsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReasonBytes();
+
+  /**
+   * <pre>
+   * The queue that the actors serve. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 8 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * The queue that the actors serve. Default: the default queue of script_type.
+   * </pre>
+   *
+   * <code>string queue = 8 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
 }

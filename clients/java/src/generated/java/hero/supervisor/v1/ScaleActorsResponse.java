@@ -57,7 +57,7 @@ private static final long serialVersionUID = 0L;
   private hero.supervisor.v1.ScriptTypeStatus status_;
   /**
    * <pre>
-   * The script type after the scaling; with validate_only the present one.
+   * The queue after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after the scaling; with validate_only the present one.
+   * The queue after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -81,7 +81,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The script type after the scaling; with validate_only the present one.
+   * The queue after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -647,7 +647,7 @@ private static final long serialVersionUID = 0L;
         hero.supervisor.v1.ScriptTypeStatus, hero.supervisor.v1.ScriptTypeStatus.Builder, hero.supervisor.v1.ScriptTypeStatusOrBuilder> statusBuilder_;
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -658,7 +658,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -673,7 +673,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -693,7 +693,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -711,7 +711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -736,7 +736,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -753,7 +753,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -765,7 +765,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The script type after the scaling; with validate_only the present one.
+     * The queue after the scaling; with validate_only the present one.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>

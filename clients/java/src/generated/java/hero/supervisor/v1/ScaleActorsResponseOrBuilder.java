@@ -12,7 +12,7 @@ public interface ScaleActorsResponseOrBuilder extends
 
   /**
    * <pre>
-   * The script type after the scaling; with validate_only the present one.
+   * The queue after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -21,7 +21,7 @@ public interface ScaleActorsResponseOrBuilder extends
   boolean hasStatus();
   /**
    * <pre>
-   * The script type after the scaling; with validate_only the present one.
+   * The queue after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>
@@ -30,7 +30,7 @@ public interface ScaleActorsResponseOrBuilder extends
   hero.supervisor.v1.ScriptTypeStatus getStatus();
   /**
    * <pre>
-   * The script type after the scaling; with validate_only the present one.
+   * The queue after the scaling; with validate_only the present one.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ScriptTypeStatus status = 1 [json_name = "status"];</code>

@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * The settings of a script type. They are stored in Redis and apply to every supervisor on it.
+ * The settings of a queue; those of a script type are the settings of its default queue. They are stored in Redis and apply to every supervisor on it.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.ScriptTypeSettings}
@@ -130,8 +130,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * The definition from which scaling creates actors. The name of the actor from which the template was taken is
    * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-   * of the first actor.
+   * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor; of a named queue that has none the template of its script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -145,8 +145,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * The definition from which scaling creates actors. The name of the actor from which the template was taken is
    * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-   * of the first actor.
+   * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor; of a named queue that has none the template of its script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -160,8 +160,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * The definition from which scaling creates actors. The name of the actor from which the template was taken is
    * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-   * of the first actor.
+   * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor; of a named queue that has none the template of its script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -523,7 +523,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The settings of a script type. They are stored in Redis and apply to every supervisor on it.
+   * The settings of a queue; those of a script type are the settings of its default queue. They are stored in Redis and apply to every supervisor on it.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.ScriptTypeSettings}
@@ -1100,8 +1100,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1114,8 +1114,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1132,8 +1132,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1155,8 +1155,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1176,8 +1176,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1204,8 +1204,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1224,8 +1224,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1239,8 +1239,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -1257,8 +1257,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * The definition from which scaling creates actors. The name of the actor from which the template was taken is
      * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-     * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-     * of the first actor.
+     * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+     * of the first actor; of a named queue that has none the template of its script type.
      * </pre>
      *
      * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>

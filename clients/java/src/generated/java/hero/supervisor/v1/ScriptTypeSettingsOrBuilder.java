@@ -68,8 +68,8 @@ public interface ScriptTypeSettingsOrBuilder extends
    * <pre>
    * The definition from which scaling creates actors. The name of the actor from which the template was taken is
    * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-   * of the first actor.
+   * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor; of a named queue that has none the template of its script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -80,8 +80,8 @@ public interface ScriptTypeSettingsOrBuilder extends
    * <pre>
    * The definition from which scaling creates actors. The name of the actor from which the template was taken is
    * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-   * of the first actor.
+   * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor; of a named queue that has none the template of its script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>
@@ -92,8 +92,8 @@ public interface ScriptTypeSettingsOrBuilder extends
    * <pre>
    * The definition from which scaling creates actors. The name of the actor from which the template was taken is
    * replaced by the name of the new actor in arguments, environment and health check. A template that was set before
-   * there was an actor counts as taken from an actor TYPE_actor_0, for instance osis_actor_0. Default: the definition
-   * of the first actor.
+   * there was an actor counts as taken from an actor QUEUE_actor_0, for instance osis_actor_0. Default: the definition
+   * of the first actor; of a named queue that has none the template of its script type.
    * </pre>
    *
    * <code>.hero.supervisor.v1.ActorConfig actor_template = 3 [json_name = "actorTemplate"];</code>

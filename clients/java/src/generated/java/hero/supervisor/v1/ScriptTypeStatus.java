@@ -7,7 +7,7 @@ package hero.supervisor.v1;
 
 /**
  * <pre>
- * A script type: its settings, its queue and its actors.
+ * A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
  *
  * Numbers 19 to 29 are kept free for percentiles.
  * </pre>
@@ -36,6 +36,7 @@ private static final long serialVersionUID = 0L;
   private ScriptTypeStatus() {
     scriptType_ = 0;
     pauseReason_ = "";
+    queue_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -162,7 +163,7 @@ private static final long serialVersionUID = 0L;
   private int actorsTotal_ = 0;
   /**
    * <pre>
-   * Output only. Number of actors of this type, on all machines and in any state.
+   * Output only. Number of actors at the queue, on all machines and in any state.
    * </pre>
    *
    * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -521,6 +522,53 @@ private static final long serialVersionUID = 0L;
     return queueLimit_;
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 31;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object queue_ = "";
+  /**
+   * <pre>
+   * Output only. The name of a queue that was created by name; empty for a script type.
+   * </pre>
+   *
+   * <code>string queue = 31 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public java.lang.String getQueue() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      queue_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Output only. The name of a queue that was created by name; empty for a script type.
+   * </pre>
+   *
+   * <code>string queue = 31 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getQueueBytes() {
+    java.lang.Object ref = queue_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      queue_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -591,6 +639,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000040) != 0)) {
       output.writeInt64(30, queueLimit_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 31, queue_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -676,6 +727,9 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeInt64Size(30, queueLimit_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(31, queue_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -751,6 +805,8 @@ private static final long serialVersionUID = 0L;
       if (getQueueLimit()
           != other.getQueueLimit()) return false;
     }
+    if (!getQueue()
+        .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -818,6 +874,8 @@ private static final long serialVersionUID = 0L;
       hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
           getQueueLimit());
     }
+    hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+    hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -917,7 +975,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A script type: its settings, its queue and its actors.
+   * A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
    *
    * Numbers 19 to 29 are kept free for percentiles.
    * </pre>
@@ -1004,6 +1062,7 @@ private static final long serialVersionUID = 0L;
         pauseTimeBuilder_ = null;
       }
       queueLimit_ = 0L;
+      queue_ = "";
       return this;
     }
 
@@ -1112,6 +1171,9 @@ private static final long serialVersionUID = 0L;
         result.queueLimit_ = queueLimit_;
         to_bitField0_ |= 0x00000040;
       }
+      if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.queue_ = queue_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1185,6 +1247,11 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasQueueLimit()) {
         setQueueLimit(other.getQueueLimit());
+      }
+      if (!other.getQueue().isEmpty()) {
+        queue_ = other.queue_;
+        bitField0_ |= 0x00080000;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1317,6 +1384,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 240
+            case 250: {
+              queue_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 250
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1665,7 +1737,7 @@ private static final long serialVersionUID = 0L;
     private int actorsTotal_ ;
     /**
      * <pre>
-     * Output only. Number of actors of this type, on all machines and in any state.
+     * Output only. Number of actors at the queue, on all machines and in any state.
      * </pre>
      *
      * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -1677,7 +1749,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Number of actors of this type, on all machines and in any state.
+     * Output only. Number of actors at the queue, on all machines and in any state.
      * </pre>
      *
      * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -1693,7 +1765,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Output only. Number of actors of this type, on all machines and in any state.
+     * Output only. Number of actors at the queue, on all machines and in any state.
      * </pre>
      *
      * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -2834,6 +2906,98 @@ private static final long serialVersionUID = 0L;
     public Builder clearQueueLimit() {
       bitField0_ = (bitField0_ & ~0x00040000);
       queueLimit_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object queue_ = "";
+    /**
+     * <pre>
+     * Output only. The name of a queue that was created by name; empty for a script type.
+     * </pre>
+     *
+     * <code>string queue = 31 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    public java.lang.String getQueue() {
+      java.lang.Object ref = queue_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        queue_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The name of a queue that was created by name; empty for a script type.
+     * </pre>
+     *
+     * <code>string queue = 31 [json_name = "queue"];</code>
+     * @return The bytes for queue.
+     */
+    public com.google.protobuf.ByteString
+        getQueueBytes() {
+      java.lang.Object ref = queue_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        queue_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The name of a queue that was created by name; empty for a script type.
+     * </pre>
+     *
+     * <code>string queue = 31 [json_name = "queue"];</code>
+     * @param value The queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueue(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      queue_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The name of a queue that was created by name; empty for a script type.
+     * </pre>
+     *
+     * <code>string queue = 31 [json_name = "queue"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueue() {
+      queue_ = getDefaultInstance().getQueue();
+      bitField0_ = (bitField0_ & ~0x00080000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The name of a queue that was created by name; empty for a script type.
+     * </pre>
+     *
+     * <code>string queue = 31 [json_name = "queue"];</code>
+     * @param value The bytes for queue to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueueBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      queue_ = value;
+      bitField0_ |= 0x00080000;
       onChanged();
       return this;
     }

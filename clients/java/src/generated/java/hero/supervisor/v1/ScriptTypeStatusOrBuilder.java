@@ -87,7 +87,7 @@ public interface ScriptTypeStatusOrBuilder extends
 
   /**
    * <pre>
-   * Output only. Number of actors of this type, on all machines and in any state.
+   * Output only. Number of actors at the queue, on all machines and in any state.
    * </pre>
    *
    * <code>int32 actors_total = 5 [json_name = "actorsTotal"];</code>
@@ -323,4 +323,24 @@ public interface ScriptTypeStatusOrBuilder extends
    * @return The queueLimit.
    */
   long getQueueLimit();
+
+  /**
+   * <pre>
+   * Output only. The name of a queue that was created by name; empty for a script type.
+   * </pre>
+   *
+   * <code>string queue = 31 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  java.lang.String getQueue();
+  /**
+   * <pre>
+   * Output only. The name of a queue that was created by name; empty for a script type.
+   * </pre>
+   *
+   * <code>string queue = 31 [json_name = "queue"];</code>
+   * @return The bytes for queue.
+   */
+  com.google.protobuf.ByteString
+      getQueueBytes();
 }

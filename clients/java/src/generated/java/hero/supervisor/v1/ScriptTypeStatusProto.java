@@ -65,7 +65,7 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "uf/duration.proto\032\037google/protobuf/times" +
       "tamp.proto\032\036hero/supervisor/v1/actor.pro" +
       "to\032\034hero/supervisor/v1/job.proto\032$hero/s" +
-      "upervisor/v1/script_type.proto\"\317\007\n\020Scrip" +
+      "upervisor/v1/script_type.proto\"\345\007\n\020Scrip" +
       "tTypeStatus\022?\n\013script_type\030\001 \001(\0162\036.hero." +
       "supervisor.v1.ScriptTypeR\nscriptType\022B\n\010" +
       "settings\030\002 \001(\0132&.hero.supervisor.v1.Scri" +
@@ -89,60 +89,60 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "!\n\014pause_reason\030\021 \001(\tR\013pauseReason\0229\n\npa" +
       "use_time\030\022 \001(\0132\032.google.protobuf.Timesta" +
       "mpR\tpauseTime\022$\n\013queue_limit\030\036 \001(\003H\001R\nqu" +
-      "eueLimit\210\001\001B\023\n\021_desired_replicasB\016\n\014_que" +
-      "ue_limit\"\266\003\n\022ScriptTypeSettings\022H\n\016scali" +
-      "ng_policy\030\001 \001(\0132!.hero.supervisor.v1.Sca" +
-      "lingPolicyR\rscalingPolicy\022E\n\rhealth_poli" +
-      "cy\030\002 \001(\0132 .hero.supervisor.v1.HealthPoli" +
-      "cyR\014healthPolicy\022F\n\016actor_template\030\003 \001(\013" +
-      "2\037.hero.supervisor.v1.ActorConfigR\ractor" +
-      "Template\022B\n\014job_defaults\030\004 \001(\0132\037.hero.su" +
-      "pervisor.v1.JobDefaultsR\013jobDefaults\022+\n\017" +
-      "max_queue_depth\030\005 \001(\005H\000R\rmaxQueueDepth\210\001" +
-      "\001\022B\n\017priority_ageing\030\024 \001(\0132\031.google.prot" +
-      "obuf.DurationR\016priorityAgeingB\022\n\020_max_qu" +
-      "eue_depth\"\207\002\n\013JobDefaults\022:\n\013run_timeout" +
-      "\030\001 \001(\0132\031.google.protobuf.DurationR\nrunTi" +
-      "meout\022>\n\rqueue_timeout\030\002 \001(\0132\031.google.pr" +
-      "otobuf.DurationR\014queueTimeout\0228\n\nresult_" +
-      "ttl\030\003 \001(\0132\031.google.protobuf.DurationR\tre" +
-      "sultTtl\022B\n\014retry_policy\030\004 \001(\0132\037.hero.sup" +
-      "ervisor.v1.RetryPolicyR\013retryPolicy\"\264\006\n\r" +
-      "ScalingPolicy\022:\n\004mode\030\001 \001(\0162&.hero.super" +
-      "visor.v1.ScalingPolicy.ModeR\004mode\022\037\n\010rep" +
-      "licas\030\002 \001(\005H\000R\010replicas\210\001\001\022&\n\014min_replic" +
-      "as\030\003 \001(\005H\001R\013minReplicas\210\001\001\022&\n\014max_replic" +
-      "as\030\004 \001(\005H\002R\013maxReplicas\210\001\001\0226\n\025target_job" +
-      "s_per_actor\030\005 \001(\005H\003R\022targetJobsPerActor\210" +
-      "\001\001\022=\n\rmax_queue_age\030\006 \001(\0132\031.google.proto" +
-      "buf.DurationR\013maxQueueAge\022A\n\017scale_out_d" +
-      "elay\030\007 \001(\0132\031.google.protobuf.DurationR\rs" +
-      "caleOutDelay\022?\n\016scale_in_delay\030\010 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\014scaleInDelay\022H\n" +
-      "\023scale_to_zero_delay\030\t \001(\0132\031.google.prot" +
-      "obuf.DurationR\020scaleToZeroDelay\022%\n\014max_s" +
-      "tep_out\030\n \001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_st" +
-      "ep_in\030\013 \001(\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_tim" +
-      "eout\030\014 \001(\0132\031.google.protobuf.DurationR\014d" +
-      "rainTimeout\";\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020" +
-      "\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AUTO\020\002B\013\n\t_rep" +
-      "licasB\017\n\r_min_replicasB\017\n\r_max_replicasB" +
-      "\030\n\026_target_jobs_per_actorB\017\n\r_max_step_o" +
-      "utB\016\n\014_max_step_in\"\216\003\n\017ScalingDecision\022." +
-      "\n\004time\030\001 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\004time\022)\n\020current_replicas\030\002 \001(\005R\017curren" +
-      "tReplicas\022)\n\020desired_replicas\030\003 \001(\005R\017des" +
-      "iredReplicas\022\037\n\013jobs_queued\030\004 \001(\005R\njobsQ" +
-      "ueued\022!\n\014jobs_running\030\005 \001(\005R\013jobsRunning" +
-      "\022E\n\021oldest_queued_age\030\006 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\017oldestQueuedAge\022\026\n\006reaso" +
-      "n\030\007 \001(\tR\006reason\022&\n\017added_actor_ids\030\010 \003(\t" +
-      "R\raddedActorIds\022*\n\021removed_actor_ids\030\t \003" +
-      "(\tR\017removedActorIdsB\204\001\n\022hero.supervisor." +
-      "v1B\025ScriptTypeStatusProtoP\001ZUgithub.com/" +
-      "hero-supervisor/hero-supervisor/clients/" +
-      "go/hero/supervisor/v1;supervisorv1b\006prot" +
-      "o3"
+      "eueLimit\210\001\001\022\024\n\005queue\030\037 \001(\tR\005queueB\023\n\021_de" +
+      "sired_replicasB\016\n\014_queue_limit\"\266\003\n\022Scrip" +
+      "tTypeSettings\022H\n\016scaling_policy\030\001 \001(\0132!." +
+      "hero.supervisor.v1.ScalingPolicyR\rscalin" +
+      "gPolicy\022E\n\rhealth_policy\030\002 \001(\0132 .hero.su" +
+      "pervisor.v1.HealthPolicyR\014healthPolicy\022F" +
+      "\n\016actor_template\030\003 \001(\0132\037.hero.supervisor" +
+      ".v1.ActorConfigR\ractorTemplate\022B\n\014job_de" +
+      "faults\030\004 \001(\0132\037.hero.supervisor.v1.JobDef" +
+      "aultsR\013jobDefaults\022+\n\017max_queue_depth\030\005 " +
+      "\001(\005H\000R\rmaxQueueDepth\210\001\001\022B\n\017priority_agei" +
+      "ng\030\024 \001(\0132\031.google.protobuf.DurationR\016pri" +
+      "orityAgeingB\022\n\020_max_queue_depth\"\207\002\n\013JobD" +
+      "efaults\022:\n\013run_timeout\030\001 \001(\0132\031.google.pr" +
+      "otobuf.DurationR\nrunTimeout\022>\n\rqueue_tim" +
+      "eout\030\002 \001(\0132\031.google.protobuf.DurationR\014q" +
+      "ueueTimeout\0228\n\nresult_ttl\030\003 \001(\0132\031.google" +
+      ".protobuf.DurationR\tresultTtl\022B\n\014retry_p" +
+      "olicy\030\004 \001(\0132\037.hero.supervisor.v1.RetryPo" +
+      "licyR\013retryPolicy\"\264\006\n\rScalingPolicy\022:\n\004m" +
+      "ode\030\001 \001(\0162&.hero.supervisor.v1.ScalingPo" +
+      "licy.ModeR\004mode\022\037\n\010replicas\030\002 \001(\005H\000R\010rep" +
+      "licas\210\001\001\022&\n\014min_replicas\030\003 \001(\005H\001R\013minRep" +
+      "licas\210\001\001\022&\n\014max_replicas\030\004 \001(\005H\002R\013maxRep" +
+      "licas\210\001\001\0226\n\025target_jobs_per_actor\030\005 \001(\005H" +
+      "\003R\022targetJobsPerActor\210\001\001\022=\n\rmax_queue_ag" +
+      "e\030\006 \001(\0132\031.google.protobuf.DurationR\013maxQ" +
+      "ueueAge\022A\n\017scale_out_delay\030\007 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\rscaleOutDelay\022?\n\016sc" +
+      "ale_in_delay\030\010 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\014scaleInDelay\022H\n\023scale_to_zero_del" +
+      "ay\030\t \001(\0132\031.google.protobuf.DurationR\020sca" +
+      "leToZeroDelay\022%\n\014max_step_out\030\n \001(\005H\004R\nm" +
+      "axStepOut\210\001\001\022#\n\013max_step_in\030\013 \001(\005H\005R\tmax" +
+      "StepIn\210\001\001\022>\n\rdrain_timeout\030\014 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\014drainTimeout\";\n\004Mod" +
+      "e\022\024\n\020MODE_UNSPECIFIED\020\000\022\016\n\nMODE_FIXED\020\001\022" +
+      "\r\n\tMODE_AUTO\020\002B\013\n\t_replicasB\017\n\r_min_repl" +
+      "icasB\017\n\r_max_replicasB\030\n\026_target_jobs_pe" +
+      "r_actorB\017\n\r_max_step_outB\016\n\014_max_step_in" +
+      "\"\216\003\n\017ScalingDecision\022.\n\004time\030\001 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\004time\022)\n\020current_" +
+      "replicas\030\002 \001(\005R\017currentReplicas\022)\n\020desir" +
+      "ed_replicas\030\003 \001(\005R\017desiredReplicas\022\037\n\013jo" +
+      "bs_queued\030\004 \001(\005R\njobsQueued\022!\n\014jobs_runn" +
+      "ing\030\005 \001(\005R\013jobsRunning\022E\n\021oldest_queued_" +
+      "age\030\006 \001(\0132\031.google.protobuf.DurationR\017ol" +
+      "destQueuedAge\022\026\n\006reason\030\007 \001(\tR\006reason\022&\n" +
+      "\017added_actor_ids\030\010 \003(\tR\raddedActorIds\022*\n" +
+      "\021removed_actor_ids\030\t \003(\tR\017removedActorId" +
+      "sB\204\001\n\022hero.supervisor.v1B\025ScriptTypeStat" +
+      "usProtoP\001ZUgithub.com/hero-supervisor/he" +
+      "ro-supervisor/clients/go/hero/supervisor" +
+      "/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -158,7 +158,7 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     internal_static_hero_supervisor_v1_ScriptTypeStatus_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScriptTypeStatus_descriptor,
-        new java.lang.String[] { "ScriptType", "Settings", "Paused", "DesiredReplicas", "ActorsTotal", "ActorsRunning", "ActorsBusy", "ActorsUnhealthy", "JobsQueued", "JobsRunning", "JobsDelayed", "OldestQueuedAge", "LastScalingDecision", "NextScalingTime", "SubmittedPerSecond", "FinishedPerSecond", "PauseReason", "PauseTime", "QueueLimit", });
+        new java.lang.String[] { "ScriptType", "Settings", "Paused", "DesiredReplicas", "ActorsTotal", "ActorsRunning", "ActorsBusy", "ActorsUnhealthy", "JobsQueued", "JobsRunning", "JobsDelayed", "OldestQueuedAge", "LastScalingDecision", "NextScalingTime", "SubmittedPerSecond", "FinishedPerSecond", "PauseReason", "PauseTime", "QueueLimit", "Queue", });
     internal_static_hero_supervisor_v1_ScriptTypeSettings_descriptor =
       getDescriptor().getMessageType(1);
     internal_static_hero_supervisor_v1_ScriptTypeSettings_fieldAccessorTable = new

@@ -740,6 +740,37 @@ public final class SupervisorGrpc {
     return getGetQueueMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateQueueRequest,
+      hero.supervisor.v1.UpdateQueueResponse> getUpdateQueueMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "UpdateQueue",
+      requestType = hero.supervisor.v1.UpdateQueueRequest.class,
+      responseType = hero.supervisor.v1.UpdateQueueResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateQueueRequest,
+      hero.supervisor.v1.UpdateQueueResponse> getUpdateQueueMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.UpdateQueueRequest, hero.supervisor.v1.UpdateQueueResponse> getUpdateQueueMethod;
+    if ((getUpdateQueueMethod = SupervisorGrpc.getUpdateQueueMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getUpdateQueueMethod = SupervisorGrpc.getUpdateQueueMethod) == null) {
+          SupervisorGrpc.getUpdateQueueMethod = getUpdateQueueMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.UpdateQueueRequest, hero.supervisor.v1.UpdateQueueResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "UpdateQueue"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateQueueRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.UpdateQueueResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("UpdateQueue"))
+              .build();
+        }
+      }
+    }
+    return getUpdateQueueMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListQueuesRequest,
       hero.supervisor.v1.ListQueuesResponse> getListQueuesMethod;
 
@@ -1611,8 +1642,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+     * Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+     * the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     default void scaleActors(hero.supervisor.v1.ScaleActorsRequest request,
@@ -1622,7 +1653,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+     * Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     default void pauseQueue(hero.supervisor.v1.PauseQueueRequest request,
@@ -1632,7 +1663,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Resumes a queue: actors get jobs of the script type again.
+     * Resumes a queue: its actors get jobs again.
      * </pre>
      */
     default void resumeQueue(hero.supervisor.v1.ResumeQueueRequest request,
@@ -1642,7 +1673,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels waiting jobs of a script type.
+     * Cancels waiting jobs of a queue.
      * </pre>
      */
     default void purgeQueue(hero.supervisor.v1.PurgeQueueRequest request,
@@ -1668,6 +1699,16 @@ public final class SupervisorGrpc {
     default void getQueue(hero.supervisor.v1.GetQueueRequest request,
         io.grpc.stub.StreamObserver<hero.supervisor.v1.GetQueueResponse> responseObserver) {
       io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getGetQueueMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Changes the settings of a queue; those of a default queue are the settings of its script type.
+     * </pre>
+     */
+    default void updateQueue(hero.supervisor.v1.UpdateQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateQueueResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getUpdateQueueMethod(), responseObserver);
     }
 
     /**
@@ -2118,8 +2159,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+     * Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+     * the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public void scaleActors(hero.supervisor.v1.ScaleActorsRequest request,
@@ -2130,7 +2171,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+     * Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public void pauseQueue(hero.supervisor.v1.PauseQueueRequest request,
@@ -2141,7 +2182,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Resumes a queue: actors get jobs of the script type again.
+     * Resumes a queue: its actors get jobs again.
      * </pre>
      */
     public void resumeQueue(hero.supervisor.v1.ResumeQueueRequest request,
@@ -2152,7 +2193,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels waiting jobs of a script type.
+     * Cancels waiting jobs of a queue.
      * </pre>
      */
     public void purgeQueue(hero.supervisor.v1.PurgeQueueRequest request,
@@ -2181,6 +2222,17 @@ public final class SupervisorGrpc {
         io.grpc.stub.StreamObserver<hero.supervisor.v1.GetQueueResponse> responseObserver) {
       io.grpc.stub.ClientCalls.asyncUnaryCall(
           getChannel().newCall(getGetQueueMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
+     * Changes the settings of a queue; those of a default queue are the settings of its script type.
+     * </pre>
+     */
+    public void updateQueue(hero.supervisor.v1.UpdateQueueRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateQueueResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getUpdateQueueMethod(), getCallOptions()), request, responseObserver);
     }
 
     /**
@@ -2610,8 +2662,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+     * Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+     * the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public hero.supervisor.v1.ScaleActorsResponse scaleActors(hero.supervisor.v1.ScaleActorsRequest request) throws io.grpc.StatusException {
@@ -2621,7 +2673,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+     * Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public hero.supervisor.v1.PauseQueueResponse pauseQueue(hero.supervisor.v1.PauseQueueRequest request) throws io.grpc.StatusException {
@@ -2631,7 +2683,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Resumes a queue: actors get jobs of the script type again.
+     * Resumes a queue: its actors get jobs again.
      * </pre>
      */
     public hero.supervisor.v1.ResumeQueueResponse resumeQueue(hero.supervisor.v1.ResumeQueueRequest request) throws io.grpc.StatusException {
@@ -2641,7 +2693,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels waiting jobs of a script type.
+     * Cancels waiting jobs of a queue.
      * </pre>
      */
     public hero.supervisor.v1.PurgeQueueResponse purgeQueue(hero.supervisor.v1.PurgeQueueRequest request) throws io.grpc.StatusException {
@@ -2667,6 +2719,16 @@ public final class SupervisorGrpc {
     public hero.supervisor.v1.GetQueueResponse getQueue(hero.supervisor.v1.GetQueueRequest request) throws io.grpc.StatusException {
       return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
           getChannel(), getGetQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the settings of a queue; those of a default queue are the settings of its script type.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateQueueResponse updateQueue(hero.supervisor.v1.UpdateQueueRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getUpdateQueueMethod(), getCallOptions(), request);
     }
 
     /**
@@ -3081,8 +3143,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+     * Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+     * the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public hero.supervisor.v1.ScaleActorsResponse scaleActors(hero.supervisor.v1.ScaleActorsRequest request) {
@@ -3092,7 +3154,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+     * Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public hero.supervisor.v1.PauseQueueResponse pauseQueue(hero.supervisor.v1.PauseQueueRequest request) {
@@ -3102,7 +3164,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Resumes a queue: actors get jobs of the script type again.
+     * Resumes a queue: its actors get jobs again.
      * </pre>
      */
     public hero.supervisor.v1.ResumeQueueResponse resumeQueue(hero.supervisor.v1.ResumeQueueRequest request) {
@@ -3112,7 +3174,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels waiting jobs of a script type.
+     * Cancels waiting jobs of a queue.
      * </pre>
      */
     public hero.supervisor.v1.PurgeQueueResponse purgeQueue(hero.supervisor.v1.PurgeQueueRequest request) {
@@ -3138,6 +3200,16 @@ public final class SupervisorGrpc {
     public hero.supervisor.v1.GetQueueResponse getQueue(hero.supervisor.v1.GetQueueRequest request) {
       return io.grpc.stub.ClientCalls.blockingUnaryCall(
           getChannel(), getGetQueueMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the settings of a queue; those of a default queue are the settings of its script type.
+     * </pre>
+     */
+    public hero.supervisor.v1.UpdateQueueResponse updateQueue(hero.supervisor.v1.UpdateQueueRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getUpdateQueueMethod(), getCallOptions(), request);
     }
 
     /**
@@ -3554,8 +3626,8 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Creates or removes actors of a script type until this machine has `replicas` of them. New actors are created from
-     * the template of the type. Removed actors are drained before; the longest idle actor is removed first.
+     * Creates or removes actors of a queue until this machine has `replicas` of them. New actors are created from
+     * the template of the queue. Removed actors are drained before; the longest idle actor is removed first.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ScaleActorsResponse> scaleActors(
@@ -3566,7 +3638,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Pauses a queue: actors get no new jobs of the script type. Jobs are still accepted, and running jobs finish.
+     * Pauses a queue: its actors get no new jobs. Jobs are still accepted, and running jobs finish.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.PauseQueueResponse> pauseQueue(
@@ -3577,7 +3649,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Resumes a queue: actors get jobs of the script type again.
+     * Resumes a queue: its actors get jobs again.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ResumeQueueResponse> resumeQueue(
@@ -3588,7 +3660,7 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
-     * Cancels waiting jobs of a script type.
+     * Cancels waiting jobs of a queue.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.PurgeQueueResponse> purgeQueue(
@@ -3617,6 +3689,17 @@ public final class SupervisorGrpc {
         hero.supervisor.v1.GetQueueRequest request) {
       return io.grpc.stub.ClientCalls.futureUnaryCall(
           getChannel().newCall(getGetQueueMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
+     * Changes the settings of a queue; those of a default queue are the settings of its script type.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.UpdateQueueResponse> updateQueue(
+        hero.supervisor.v1.UpdateQueueRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getUpdateQueueMethod(), getCallOptions()), request);
     }
 
     /**
@@ -3830,26 +3913,27 @@ public final class SupervisorGrpc {
   private static final int METHODID_PURGE_QUEUE = 20;
   private static final int METHODID_CREATE_QUEUE = 21;
   private static final int METHODID_GET_QUEUE = 22;
-  private static final int METHODID_LIST_QUEUES = 23;
-  private static final int METHODID_DELETE_QUEUE = 24;
-  private static final int METHODID_CHECK_HEALTH = 25;
-  private static final int METHODID_WATCH_HEALTH = 26;
-  private static final int METHODID_SUBMIT_JOB = 27;
-  private static final int METHODID_SUBMIT_JOBS = 28;
-  private static final int METHODID_RUN_JOB = 29;
-  private static final int METHODID_AWAIT_JOB = 30;
-  private static final int METHODID_GET_JOB = 31;
-  private static final int METHODID_LIST_JOBS = 32;
-  private static final int METHODID_EXPLAIN_JOB = 33;
-  private static final int METHODID_CANCEL_JOB = 34;
-  private static final int METHODID_UPDATE_JOB = 35;
-  private static final int METHODID_RETRY_JOB = 36;
-  private static final int METHODID_DELETE_JOB = 37;
-  private static final int METHODID_WATCH_JOB = 38;
-  private static final int METHODID_WATCH_EVENTS = 39;
-  private static final int METHODID_LIST_EVENTS = 40;
-  private static final int METHODID_LIST_IDENTITIES = 41;
-  private static final int METHODID_LIST_AUDIT_ENTRIES = 42;
+  private static final int METHODID_UPDATE_QUEUE = 23;
+  private static final int METHODID_LIST_QUEUES = 24;
+  private static final int METHODID_DELETE_QUEUE = 25;
+  private static final int METHODID_CHECK_HEALTH = 26;
+  private static final int METHODID_WATCH_HEALTH = 27;
+  private static final int METHODID_SUBMIT_JOB = 28;
+  private static final int METHODID_SUBMIT_JOBS = 29;
+  private static final int METHODID_RUN_JOB = 30;
+  private static final int METHODID_AWAIT_JOB = 31;
+  private static final int METHODID_GET_JOB = 32;
+  private static final int METHODID_LIST_JOBS = 33;
+  private static final int METHODID_EXPLAIN_JOB = 34;
+  private static final int METHODID_CANCEL_JOB = 35;
+  private static final int METHODID_UPDATE_JOB = 36;
+  private static final int METHODID_RETRY_JOB = 37;
+  private static final int METHODID_DELETE_JOB = 38;
+  private static final int METHODID_WATCH_JOB = 39;
+  private static final int METHODID_WATCH_EVENTS = 40;
+  private static final int METHODID_LIST_EVENTS = 41;
+  private static final int METHODID_LIST_IDENTITIES = 42;
+  private static final int METHODID_LIST_AUDIT_ENTRIES = 43;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -3959,6 +4043,10 @@ public final class SupervisorGrpc {
         case METHODID_GET_QUEUE:
           serviceImpl.getQueue((hero.supervisor.v1.GetQueueRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.GetQueueResponse>) responseObserver);
+          break;
+        case METHODID_UPDATE_QUEUE:
+          serviceImpl.updateQueue((hero.supervisor.v1.UpdateQueueRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.UpdateQueueResponse>) responseObserver);
           break;
         case METHODID_LIST_QUEUES:
           serviceImpl.listQueues((hero.supervisor.v1.ListQueuesRequest) request,
@@ -4220,6 +4308,13 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.GetQueueResponse>(
                 service, METHODID_GET_QUEUE)))
         .addMethod(
+          getUpdateQueueMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.UpdateQueueRequest,
+              hero.supervisor.v1.UpdateQueueResponse>(
+                service, METHODID_UPDATE_QUEUE)))
+        .addMethod(
           getListQueuesMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
             new MethodHandlers<
@@ -4430,6 +4525,7 @@ public final class SupervisorGrpc {
               .addMethod(getPurgeQueueMethod())
               .addMethod(getCreateQueueMethod())
               .addMethod(getGetQueueMethod())
+              .addMethod(getUpdateQueueMethod())
               .addMethod(getListQueuesMethod())
               .addMethod(getDeleteQueueMethod())
               .addMethod(getCheckHealthMethod())

@@ -297,6 +297,16 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_GetQueueResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_UpdateQueueRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_UpdateQueueRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_UpdateQueueResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_UpdateQueueResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -742,7 +752,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "R\nupdateMask\022#\n\rvalidate_only\030\004 \001(\010R\014val" +
       "idateOnly\"X\n\030UpdateScriptTypeResponse\022<\n" +
       "\006status\030\001 \001(\0132$.hero.supervisor.v1.Scrip" +
-      "tTypeStatusR\006status\"\323\002\n\022ScaleActorsReque" +
+      "tTypeStatusR\006status\"\351\002\n\022ScaleActorsReque" +
       "st\022?\n\013script_type\030\001 \001(\0162\036.hero.superviso" +
       "r.v1.ScriptTypeR\nscriptType\022\037\n\010replicas\030" +
       "\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 " +
@@ -750,345 +760,358 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "eout\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf" +
       ".DurationR\007maxWait\022#\n\rvalidate_only\030\005 \001(" +
       "\010R\014validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010take" +
-      "Over\022\026\n\006reason\030\007 \001(\tR\006reasonB\013\n\t_replica" +
-      "s\"\353\001\n\023ScaleActorsResponse\022<\n\006status\030\001 \001(" +
-      "\0132$.hero.supervisor.v1.ScriptTypeStatusR" +
-      "\006status\022&\n\017added_actor_ids\030\002 \003(\tR\raddedA" +
-      "ctorIds\022*\n\021removed_actor_ids\030\003 \003(\tR\017remo" +
-      "vedActorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero" +
-      ".supervisor.v1.WaitOutcomeR\013waitOutcome\"" +
-      "l\n\021PauseQueueRequest\022?\n\013script_type\030\001 \001(" +
-      "\0162\036.hero.supervisor.v1.ScriptTypeR\nscrip" +
-      "tType\022\026\n\006reason\030\002 \001(\tR\006reason\"l\n\022PauseQu" +
-      "eueResponse\022<\n\006status\030\001 \001(\0132$.hero.super" +
-      "visor.v1.ScriptTypeStatusR\006status\022\030\n\007cha" +
-      "nged\030\002 \001(\010R\007changed\"m\n\022ResumeQueueReques" +
-      "t\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor" +
-      ".v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001" +
-      "(\tR\006reason\"m\n\023ResumeQueueResponse\022<\n\006sta" +
-      "tus\030\001 \001(\0132$.hero.supervisor.v1.ScriptTyp" +
-      "eStatusR\006status\022\030\n\007changed\030\002 \001(\010R\007change" +
-      "d\"\207\002\n\021PurgeQueueRequest\022?\n\013script_type\030\001" +
-      " \001(\0162\036.hero.supervisor.v1.ScriptTypeR\nsc" +
-      "riptType\0225\n\006states\030\002 \003(\0162\035.hero.supervis" +
-      "or.v1.Job.StateR\006states\022*\n\016expected_coun" +
-      "t\030\003 \001(\005H\000R\rexpectedCount\210\001\001\022#\n\rvalidate_" +
-      "only\030\004 \001(\010R\014validateOnly\022\026\n\006reason\030\005 \001(\t" +
-      "R\006reasonB\021\n\017_expected_count\"7\n\022PurgeQueu" +
-      "eResponse\022!\n\014purged_count\030\001 \001(\005R\013purgedC" +
-      "ount\"k\n\022CreateQueueRequest\022\024\n\005queue\030\001 \001(" +
-      "\tR\005queue\022?\n\013script_type\030\002 \001(\0162\036.hero.sup" +
-      "ervisor.v1.ScriptTypeR\nscriptType\"F\n\023Cre" +
-      "ateQueueResponse\022/\n\005queue\030\001 \001(\0132\031.hero.s" +
-      "upervisor.v1.QueueR\005queue\"\'\n\017GetQueueReq" +
-      "uest\022\024\n\005queue\030\001 \001(\tR\005queue\"C\n\020GetQueueRe" +
-      "sponse\022/\n\005queue\030\001 \001(\0132\031.hero.supervisor." +
-      "v1.QueueR\005queue\"O\n\021ListQueuesRequest\022\033\n\t" +
-      "page_size\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030" +
-      "\002 \001(\tR\tpageToken\"o\n\022ListQueuesResponse\0221" +
-      "\n\006queues\030\001 \003(\0132\031.hero.supervisor.v1.Queu" +
-      "eR\006queues\022&\n\017next_page_token\030\002 \001(\tR\rnext" +
-      "PageToken\"*\n\022DeleteQueueRequest\022\024\n\005queue" +
-      "\030\001 \001(\tR\005queue\"\025\n\023DeleteQueueResponse\"\234\002\n" +
-      "\022CheckHealthRequest\022=\n\010selector\030\001 \001(\0132!." +
-      "hero.supervisor.v1.ActorSelectorR\010select" +
-      "or\022B\n\005scope\030\002 \001(\0162,.hero.supervisor.v1.C" +
-      "heckHealthRequest.ScopeR\005scope\0224\n\010max_wa" +
-      "it\030\003 \001(\0132\031.google.protobuf.DurationR\007max" +
-      "Wait\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\n" +
-      "SCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NON" +
-      "E\020\003\"Q\n\023CheckHealthResponse\022:\n\007reports\030\001 " +
-      "\003(\0132 .hero.supervisor.v1.HealthReportR\007r" +
-      "eports\"\205\002\n\022WatchHealthRequest\022=\n\010selecto" +
-      "r\030\001 \001(\0132!.hero.supervisor.v1.ActorSelect" +
-      "orR\010selector\022.\n\020include_snapshot\030\002 \001(\010H\000" +
-      "R\017includeSnapshot\210\001\001\022!\n\014resume_after\030\003 \001" +
-      "(\tR\013resumeAfter\022H\n\022heartbeat_interval\030\004 " +
-      "\001(\0132\031.google.protobuf.DurationR\021heartbea" +
-      "tIntervalB\023\n\021_include_snapshot\"\346\001\n\023Watch" +
-      "HealthResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:" +
-      "\n\006report\030\002 \001(\0132 .hero.supervisor.v1.Heal" +
-      "thReportH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero" +
-      ".supervisor.v1.HealthEventH\000R\005event\022:\n\010b" +
-      "ookmark\030\004 \001(\0132\034.hero.supervisor.v1.Bookm" +
-      "arkH\000R\010bookmarkB\006\n\004item\"w\n\020SubmitJobRequ" +
-      "est\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.Jo" +
-      "bSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nreq" +
-      "uest_id\030\003 \001(\tR\trequestId\"b\n\021SubmitJobRes" +
-      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
-      "JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplic" +
-      "ated\"U\n\021SubmitJobsRequest\022@\n\010requests\030\001 " +
-      "\003(\0132$.hero.supervisor.v1.SubmitJobReques" +
-      "tR\010requests\"S\n\022SubmitJobsResponse\022=\n\007res" +
-      "ults\030\001 \003(\0132#.hero.supervisor.v1.SubmitJo" +
-      "bResultR\007results\"\225\001\n\017SubmitJobResult\022)\n\003" +
-      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
-      "\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223\n\005e" +
-      "rror\030\003 \001(\0132\035.hero.supervisor.v1.ItemErro" +
-      "rR\005error\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132" +
-      "\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006job" +
-      "_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\tre" +
-      "questId\0224\n\010max_wait\030\004 \001(\0132\031.google.proto" +
-      "buf.DurationR\007maxWait\022K\n\013on_wait_end\030\005 \001" +
-      "(\0162+.hero.supervisor.v1.RunJobRequest.On" +
-      "WaitEndR\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WA" +
-      "IT_END_UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP" +
-      "_RUNNING\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016R" +
-      "unJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.superv" +
-      "isor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037" +
-      ".hero.supervisor.v1.WaitOutcomeR\013waitOut" +
-      "come\022\"\n\014deduplicated\030\003 \001(\010R\014deduplicated" +
-      "\"^\n\017AwaitJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
-      "Id\0224\n\010max_wait\030\002 \001(\0132\031.google.protobuf.D" +
-      "urationR\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n" +
-      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
-      "\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor" +
-      ".v1.WaitOutcomeR\013waitOutcome\"W\n\rGetJobRe" +
-      "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001" +
-      "(\0162\033.hero.supervisor.v1.JobViewR\004view\";\n" +
-      "\016GetJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobR\003job\"\220\005\n\017ListJobsRequest\022A" +
-      "\n\014script_types\030\001 \003(\0162\036.hero.supervisor.v" +
-      "1.ScriptTypeR\013scriptTypes\0225\n\006states\030\002 \003(" +
-      "\0162\035.hero.supervisor.v1.Job.StateR\006states" +
-      "\022\033\n\tcaller_id\030\003 \001(\tR\010callerId\022\035\n\ncontext" +
-      "_id\030\004 \001(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007" +
-      "actorId\022F\n\021create_time_after\030\006 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\017createTimeAfter\022" +
-      "H\n\022create_time_before\030\007 \001(\0132\032.google.pro" +
-      "tobuf.TimestampR\020createTimeBefore\022\033\n\tpag" +
-      "e_size\030\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001" +
-      "(\tR\tpageToken\022G\n\006labels\030\n \003(\0132/.hero.sup" +
-      "ervisor.v1.ListJobsRequest.LabelsEntryR\006" +
-      "labels\022\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPref" +
-      "ix\022\026\n\006queues\030\014 \003(\tR\006queues\022\036\n\npriorities" +
-      "\030\r \003(\005R\npriorities\0329\n\013LabelsEntry\022\020\n\003key" +
-      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n" +
-      "\020ListJobsResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.s" +
-      "upervisor.v1.JobR\004jobs\022&\n\017next_page_toke" +
-      "n\030\002 \001(\tR\rnextPageToken\"A\n\020CancelJobReque" +
-      "st\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(" +
-      "\tR\006reason\"X\n\021CancelJobResponse\022)\n\003job\030\001 " +
-      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007cha" +
-      "nged\030\002 \001(\010R\007changed\"*\n\021ExplainJobRequest" +
-      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022ExplainJobRe" +
+      "Over\022\026\n\006reason\030\007 \001(\tR\006reason\022\024\n\005queue\030\010 " +
+      "\001(\tR\005queueB\013\n\t_replicas\"\353\001\n\023ScaleActorsR" +
+      "esponse\022<\n\006status\030\001 \001(\0132$.hero.superviso" +
+      "r.v1.ScriptTypeStatusR\006status\022&\n\017added_a" +
+      "ctor_ids\030\002 \003(\tR\raddedActorIds\022*\n\021removed" +
+      "_actor_ids\030\003 \003(\tR\017removedActorIds\022B\n\014wai" +
+      "t_outcome\030\004 \001(\0162\037.hero.supervisor.v1.Wai" +
+      "tOutcomeR\013waitOutcome\"\202\001\n\021PauseQueueRequ" +
+      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
+      "or.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002" +
+      " \001(\tR\006reason\022\024\n\005queue\030\003 \001(\tR\005queue\"l\n\022Pa" +
+      "useQueueResponse\022<\n\006status\030\001 \001(\0132$.hero." +
+      "supervisor.v1.ScriptTypeStatusR\006status\022\030" +
+      "\n\007changed\030\002 \001(\010R\007changed\"\203\001\n\022ResumeQueue" +
+      "Request\022?\n\013script_type\030\001 \001(\0162\036.hero.supe" +
+      "rvisor.v1.ScriptTypeR\nscriptType\022\026\n\006reas" +
+      "on\030\002 \001(\tR\006reason\022\024\n\005queue\030\003 \001(\tR\005queue\"m" +
+      "\n\023ResumeQueueResponse\022<\n\006status\030\001 \001(\0132$." +
+      "hero.supervisor.v1.ScriptTypeStatusR\006sta" +
+      "tus\022\030\n\007changed\030\002 \001(\010R\007changed\"\235\002\n\021PurgeQ" +
+      "ueueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero." +
+      "supervisor.v1.ScriptTypeR\nscriptType\0225\n\006" +
+      "states\030\002 \003(\0162\035.hero.supervisor.v1.Job.St" +
+      "ateR\006states\022*\n\016expected_count\030\003 \001(\005H\000R\re" +
+      "xpectedCount\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014" +
+      "validateOnly\022\026\n\006reason\030\005 \001(\tR\006reason\022\024\n\005" +
+      "queue\030\006 \001(\tR\005queueB\021\n\017_expected_count\"7\n" +
+      "\022PurgeQueueResponse\022!\n\014purged_count\030\001 \001(" +
+      "\005R\013purgedCount\"k\n\022CreateQueueRequest\022\024\n\005" +
+      "queue\030\001 \001(\tR\005queue\022?\n\013script_type\030\002 \001(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
+      "ype\"F\n\023CreateQueueResponse\022/\n\005queue\030\001 \001(" +
+      "\0132\031.hero.supervisor.v1.QueueR\005queue\"\'\n\017G" +
+      "etQueueRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"C\n\020" +
+      "GetQueueResponse\022/\n\005queue\030\001 \001(\0132\031.hero.s" +
+      "upervisor.v1.QueueR\005queue\"\344\001\n\022UpdateQueu" +
+      "eRequest\022\024\n\005queue\030\001 \001(\tR\005queue\022B\n\010settin" +
+      "gs\030\002 \001(\0132&.hero.supervisor.v1.ScriptType" +
+      "SettingsR\010settings\022;\n\013update_mask\030\003 \001(\0132" +
+      "\032.google.protobuf.FieldMaskR\nupdateMask\022" +
+      "#\n\rvalidate_only\030\004 \001(\010R\014validateOnly\022\022\n\004" +
+      "etag\030\005 \001(\tR\004etag\"F\n\023UpdateQueueResponse\022" +
+      "/\n\005queue\030\001 \001(\0132\031.hero.supervisor.v1.Queu" +
+      "eR\005queue\"O\n\021ListQueuesRequest\022\033\n\tpage_si" +
+      "ze\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\t" +
+      "pageToken\"o\n\022ListQueuesResponse\0221\n\006queue" +
+      "s\030\001 \003(\0132\031.hero.supervisor.v1.QueueR\006queu" +
+      "es\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTok" +
+      "en\"*\n\022DeleteQueueRequest\022\024\n\005queue\030\001 \001(\tR" +
+      "\005queue\"\025\n\023DeleteQueueResponse\"\234\002\n\022CheckH" +
+      "ealthRequest\022=\n\010selector\030\001 \001(\0132!.hero.su" +
+      "pervisor.v1.ActorSelectorR\010selector\022B\n\005s" +
+      "cope\030\002 \001(\0162,.hero.supervisor.v1.CheckHea" +
+      "lthRequest.ScopeR\005scope\0224\n\010max_wait\030\003 \001(" +
+      "\0132\031.google.protobuf.DurationR\007maxWait\"M\n" +
+      "\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_I" +
+      "DLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023" +
+      "CheckHealthResponse\022:\n\007reports\030\001 \003(\0132 .h" +
+      "ero.supervisor.v1.HealthReportR\007reports\"" +
+      "\205\002\n\022WatchHealthRequest\022=\n\010selector\030\001 \001(\013" +
+      "2!.hero.supervisor.v1.ActorSelectorR\010sel" +
+      "ector\022.\n\020include_snapshot\030\002 \001(\010H\000R\017inclu" +
+      "deSnapshot\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013res" +
+      "umeAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\021heartbeatInterv" +
+      "alB\023\n\021_include_snapshot\"\346\001\n\023WatchHealthR" +
+      "esponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006repor" +
+      "t\030\002 \001(\0132 .hero.supervisor.v1.HealthRepor" +
+      "tH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero.superv" +
+      "isor.v1.HealthEventH\000R\005event\022:\n\010bookmark" +
+      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
+      "bookmarkB\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003" +
+      "job\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003" +
+      "job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id" +
+      "\030\003 \001(\tR\trequestId\"b\n\021SubmitJobResponse\022)" +
+      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
+      "b\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"U\n" +
+      "\021SubmitJobsRequest\022@\n\010requests\030\001 \003(\0132$.h" +
+      "ero.supervisor.v1.SubmitJobRequestR\010requ" +
+      "ests\"S\n\022SubmitJobsResponse\022=\n\007results\030\001 " +
+      "\003(\0132#.hero.supervisor.v1.SubmitJobResult" +
+      "R\007results\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001" +
+      "(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedu" +
+      "plicated\030\002 \001(\010R\014deduplicated\0223\n\005error\030\003 " +
+      "\001(\0132\035.hero.supervisor.v1.ItemErrorR\005erro" +
+      "r\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033.hero." +
+      "supervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001" +
+      "(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId" +
+      "\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\007maxWait\022K\n\013on_wait_end\030\005 \001(\0162+.he" +
+      "ro.supervisor.v1.RunJobRequest.OnWaitEnd" +
+      "R\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_" +
+      "UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNIN" +
+      "G\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobRe" +
       "sponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
-      ".JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.hero.superv" +
-      "isor.v1.JobWaitR\007reasons\022\"\n\njobs_ahead\030\003" +
-      " \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_ahead_estim" +
-      "ated\030\004 \001(\010R\022jobsAheadEstimated\022J\n\005start\030" +
-      "\005 \001(\01324.hero.supervisor.v1.ExplainJobRes" +
-      "ponse.StartEstimateR\005start\022\030\n\007message\030\006 " +
-      "\001(\tR\007message\032\217\001\n\rStartEstimate\0226\n\010earlie" +
-      "st\030\001 \001(\0132\032.google.protobuf.TimestampR\010ea" +
-      "rliest\0222\n\006latest\030\002 \001(\0132\032.google.protobuf" +
-      ".TimestampR\006latest\022\022\n\004ends\030\003 \001(\rR\004endsB\r" +
-      "\n\013_jobs_ahead\"\225\001\n\020UpdateJobRequest\022\025\n\006jo" +
-      "b_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.su" +
-      "pervisor.v1.JobSpecR\003job\022;\n\013update_mask\030" +
-      "\003 \001(\0132\032.google.protobuf.FieldMaskR\nupdat" +
-      "eMask\"X\n\021UpdateJobResponse\022)\n\003job\030\001 \001(\0132" +
-      "\027.hero.supervisor.v1.JobR\003job\022\030\n\007changed" +
-      "\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRequest\022\025\n\006j" +
-      "ob_id\030\001 \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001" +
-      "(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000R\005inpu" +
-      "t\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestIdB\010\n\006_" +
-      "input\"a\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027" +
-      ".hero.supervisor.v1.JobR\003job\022\"\n\014deduplic" +
-      "ated\030\002 \001(\010R\014deduplicated\"N\n\020DeleteJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_mis" +
-      "sing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJobRes" +
-      "ponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017Watc" +
-      "hJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014in" +
-      "clude_logs\030\002 \001(\010R\013includeLogs\022!\n\014resume_" +
-      "after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_in" +
-      "terval\030\004 \001(\0132\031.google.protobuf.DurationR" +
-      "\021heartbeatInterval\"\346\002\n\020WatchJobResponse\022" +
-      "\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.h" +
-      "ero.supervisor.v1.JobH\000R\003job\022G\n\014state_ch" +
-      "ange\030\003 \001(\0132\".hero.supervisor.v1.JobState" +
-      "ChangeH\000R\013stateChange\022=\n\010progress\030\004 \001(\0132" +
-      "\037.hero.supervisor.v1.JobProgressH\000R\010prog" +
-      "ress\022A\n\013log_entries\030\005 \001(\0132\036.hero.supervi" +
-      "sor.v1.LogEntriesH\000R\nlogEntries\022:\n\010bookm" +
-      "ark\030\006 \001(\0132\034.hero.supervisor.v1.BookmarkH" +
-      "\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n\007ent" +
-      "ries\030\001 \003(\0132\034.hero.supervisor.v1.LogEntry" +
-      "R\007entries\022#\n\rdropped_count\030\002 \001(\005R\014droppe" +
-      "dCount\"\201\004\n\022WatchEventsRequest\0227\n\006topics\030" +
-      "\001 \003(\0162\037.hero.supervisor.v1.Event.TopicR\006" +
-      "topics\022A\n\014script_types\030\002 \003(\0162\036.hero.supe" +
-      "rvisor.v1.ScriptTypeR\013scriptTypes\022\033\n\tact" +
-      "or_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR" +
-      "\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014" +
-      "min_severity\030\006 \001(\0162\".hero.supervisor.v1." +
-      "Event.SeverityR\013minSeverity\022.\n\020include_s" +
-      "napshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014r" +
-      "esume_after\030\010 \001(\tR\013resumeAfter\022H\n\022heartb" +
-      "eat_interval\030\t \001(\0132\031.google.protobuf.Dur" +
-      "ationR\021heartbeatInterval\022#\n\rinclude_usag" +
-      "e\030\n \001(\010R\014includeUsageB\023\n\021_include_snapsh" +
-      "ot\"\246\002\n\023WatchEventsResponse\022\026\n\006cursor\030\001 \001" +
-      "(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero" +
-      ".supervisor.v1.SnapshotItemH\000R\014snapshotI" +
-      "tem\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v1." +
-      "EventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero." +
-      "supervisor.v1.BookmarkH\000R\010bookmark\0227\n\005us" +
-      "age\030\005 \001(\0132\037.hero.supervisor.v1.UsageUpda" +
-      "teH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006a" +
-      "ctors\030\001 \003(\0132+.hero.supervisor.v1.UsageUp" +
-      "date.ActorsEntryR\006actors\032Y\n\013ActorsEntry\022" +
-      "\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero." +
-      "supervisor.v1.ActorUsageR\005value:\0028\001\"\277\001\n\014",
-      "SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.super" +
-      "visor.v1.ActorH\000R\005actor\022G\n\013script_type\030\002" +
-      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
-      "usH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEv" +
-      "entsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.super" +
-      "visor.v1.Event.TopicR\006topics\022A\n\014script_t" +
-      "ypes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
-      "peR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010acto" +
-      "rIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_" +
-      "id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\016" +
-      "2\".hero.supervisor.v1.Event.SeverityR\013mi" +
-      "nSeverity\0229\n\ntime_after\030\007 \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\ttimeAfter\022;\n\013time_bef" +
-      "ore\030\010 \001(\0132\032.google.protobuf.TimestampR\nt" +
-      "imeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035" +
-      "\n\npage_token\030\n \001(\tR\tpageToken\"o\n\022ListEve" +
-      "ntsResponse\0221\n\006events\030\001 \003(\0132\031.hero.super" +
-      "visor.v1.EventR\006events\022&\n\017next_page_toke" +
-      "n\030\002 \001(\tR\rnextPageToken\"S\n\025ListIdentities" +
-      "Request\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\n" +
-      "page_token\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIden" +
-      "titiesResponse\022A\n\nidentities\030\001 \003(\0132!.her" +
-      "o.supervisor.v1.KnownIdentityR\nidentitie" +
-      "s\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToke" +
-      "n\0227\n\027authentication_required\030\003 \001(\010R\026auth" +
-      "enticationRequired\"\206\003\n\027ListAuditEntriesR" +
-      "equest\022\032\n\010identity\030\001 \001(\tR\010identity\022\020\n\003rp" +
-      "c\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004" +
-      "code\030\004 \001(\tR\004code\022!\n\014refused_only\030\005 \001(\010R\013" +
-      "refusedOnly\022:\n\005stage\030\006 \001(\0162$.hero.superv" +
-      "isor.v1.AuditEntry.StageR\005stage\0229\n\ntime_" +
-      "after\030\007 \001(\0132\032.google.protobuf.TimestampR" +
-      "\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.google" +
-      ".protobuf.TimestampR\ntimeBefore\022\033\n\tpage_" +
-      "size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\t" +
-      "R\tpageToken\"\235\001\n\030ListAuditEntriesResponse" +
-      "\0228\n\007entries\030\001 \003(\0132\036.hero.supervisor.v1.A" +
-      "uditEntryR\007entries\022&\n\017next_page_token\030\002 " +
-      "\001(\tR\rnextPageToken\022\037\n\013log_enabled\030\003 \001(\010R" +
-      "\nlogEnabled*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCO" +
-      "ME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022" +
-      "\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\207 \n\nSupervis" +
-      "or\022d\n\rGetServerInfo\022(.hero.supervisor.v1" +
-      ".GetServerInfoRequest\032).hero.supervisor." +
-      "v1.GetServerInfoResponse\022j\n\017CreateLoginC" +
-      "ode\022*.hero.supervisor.v1.CreateLoginCode" +
-      "Request\032+.hero.supervisor.v1.CreateLogin" +
-      "CodeResponse\022^\n\013CreateActor\022&.hero.super" +
-      "visor.v1.CreateActorRequest\032\'.hero.super" +
-      "visor.v1.CreateActorResponse\022U\n\010GetActor" +
-      "\022#.hero.supervisor.v1.GetActorRequest\032$." +
-      "hero.supervisor.v1.GetActorResponse\022[\n\nL" +
-      "istActors\022%.hero.supervisor.v1.ListActor" +
-      "sRequest\032&.hero.supervisor.v1.ListActors" +
-      "Response\022^\n\013UpdateActor\022&.hero.superviso" +
-      "r.v1.UpdateActorRequest\032\'.hero.superviso" +
-      "r.v1.UpdateActorResponse\022^\n\013DeleteActor\022" +
-      "&.hero.supervisor.v1.DeleteActorRequest\032" +
-      "\'.hero.supervisor.v1.DeleteActorResponse" +
-      "\022[\n\nStartActor\022%.hero.supervisor.v1.Star" +
-      "tActorRequest\032&.hero.supervisor.v1.Start" +
-      "ActorResponse\022X\n\tStopActor\022$.hero.superv" +
-      "isor.v1.StopActorRequest\032%.hero.supervis" +
-      "or.v1.StopActorResponse\022a\n\014RestartActor\022" +
-      "\'.hero.supervisor.v1.RestartActorRequest" +
-      "\032(.hero.supervisor.v1.RestartActorRespon" +
-      "se\022^\n\013StartActors\022&.hero.supervisor.v1.S" +
-      "tartActorsRequest\032\'.hero.supervisor.v1.S" +
-      "tartActorsResponse\022[\n\nStopActors\022%.hero." +
-      "supervisor.v1.StopActorsRequest\032&.hero.s" +
-      "upervisor.v1.StopActorsResponse\022d\n\rResta" +
-      "rtActors\022(.hero.supervisor.v1.RestartAct" +
-      "orsRequest\032).hero.supervisor.v1.RestartA" +
-      "ctorsResponse\022l\n\017StreamActorLogs\022*.hero." +
-      "supervisor.v1.StreamActorLogsRequest\032+.h" +
-      "ero.supervisor.v1.StreamActorLogsRespons" +
-      "e0\001\022j\n\017ListScriptTypes\022*.hero.supervisor" +
-      ".v1.ListScriptTypesRequest\032+.hero.superv" +
-      "isor.v1.ListScriptTypesResponse\022d\n\rGetSc" +
-      "riptType\022(.hero.supervisor.v1.GetScriptT" +
-      "ypeRequest\032).hero.supervisor.v1.GetScrip" +
-      "tTypeResponse\022m\n\020UpdateScriptType\022+.hero" +
-      ".supervisor.v1.UpdateScriptTypeRequest\032," +
-      ".hero.supervisor.v1.UpdateScriptTypeResp" +
-      "onse\022^\n\013ScaleActors\022&.hero.supervisor.v1" +
-      ".ScaleActorsRequest\032\'.hero.supervisor.v1" +
-      ".ScaleActorsResponse\022[\n\nPauseQueue\022%.her" +
-      "o.supervisor.v1.PauseQueueRequest\032&.hero" +
-      ".supervisor.v1.PauseQueueResponse\022^\n\013Res" +
-      "umeQueue\022&.hero.supervisor.v1.ResumeQueu" +
-      "eRequest\032\'.hero.supervisor.v1.ResumeQueu" +
-      "eResponse\022[\n\nPurgeQueue\022%.hero.superviso" +
-      "r.v1.PurgeQueueRequest\032&.hero.supervisor" +
-      ".v1.PurgeQueueResponse\022^\n\013CreateQueue\022&." +
-      "hero.supervisor.v1.CreateQueueRequest\032\'." +
-      "hero.supervisor.v1.CreateQueueResponse\022U" +
-      "\n\010GetQueue\022#.hero.supervisor.v1.GetQueue" +
-      "Request\032$.hero.supervisor.v1.GetQueueRes" +
-      "ponse\022[\n\nListQueues\022%.hero.supervisor.v1" +
-      ".ListQueuesRequest\032&.hero.supervisor.v1." +
-      "ListQueuesResponse\022^\n\013DeleteQueue\022&.hero" +
-      ".supervisor.v1.DeleteQueueRequest\032\'.hero" +
-      ".supervisor.v1.DeleteQueueResponse\022^\n\013Ch" +
-      "eckHealth\022&.hero.supervisor.v1.CheckHeal" +
-      "thRequest\032\'.hero.supervisor.v1.CheckHeal" +
-      "thResponse\022`\n\013WatchHealth\022&.hero.supervi" +
-      "sor.v1.WatchHealthRequest\032\'.hero.supervi" +
-      "sor.v1.WatchHealthResponse0\001\022X\n\tSubmitJo" +
-      "b\022$.hero.supervisor.v1.SubmitJobRequest\032" +
-      "%.hero.supervisor.v1.SubmitJobResponse\022[" +
-      "\n\nSubmitJobs\022%.hero.supervisor.v1.Submit" +
-      "JobsRequest\032&.hero.supervisor.v1.SubmitJ" +
-      "obsResponse\022O\n\006RunJob\022!.hero.supervisor." +
-      "v1.RunJobRequest\032\".hero.supervisor.v1.Ru" +
-      "nJobResponse\022U\n\010AwaitJob\022#.hero.supervis" +
-      "or.v1.AwaitJobRequest\032$.hero.supervisor." +
-      "v1.AwaitJobResponse\022O\n\006GetJob\022!.hero.sup" +
-      "ervisor.v1.GetJobRequest\032\".hero.supervis" +
-      "or.v1.GetJobResponse\022U\n\010ListJobs\022#.hero." +
-      "supervisor.v1.ListJobsRequest\032$.hero.sup" +
-      "ervisor.v1.ListJobsResponse\022[\n\nExplainJo" +
-      "b\022%.hero.supervisor.v1.ExplainJobRequest" +
-      "\032&.hero.supervisor.v1.ExplainJobResponse" +
-      "\022X\n\tCancelJob\022$.hero.supervisor.v1.Cance" +
-      "lJobRequest\032%.hero.supervisor.v1.CancelJ" +
-      "obResponse\022X\n\tUpdateJob\022$.hero.superviso" +
-      "r.v1.UpdateJobRequest\032%.hero.supervisor." +
-      "v1.UpdateJobResponse\022U\n\010RetryJob\022#.hero." +
-      "supervisor.v1.RetryJobRequest\032$.hero.sup" +
-      "ervisor.v1.RetryJobResponse\022X\n\tDeleteJob" +
-      "\022$.hero.supervisor.v1.DeleteJobRequest\032%" +
-      ".hero.supervisor.v1.DeleteJobResponse\022W\n" +
-      "\010WatchJob\022#.hero.supervisor.v1.WatchJobR" +
-      "equest\032$.hero.supervisor.v1.WatchJobResp" +
-      "onse0\001\022`\n\013WatchEvents\022&.hero.supervisor." +
-      "v1.WatchEventsRequest\032\'.hero.supervisor." +
-      "v1.WatchEventsResponse0\001\022[\n\nListEvents\022%" +
-      ".hero.supervisor.v1.ListEventsRequest\032&." +
-      "hero.supervisor.v1.ListEventsResponse\022g\n" +
-      "\016ListIdentities\022).hero.supervisor.v1.Lis" +
-      "tIdentitiesRequest\032*.hero.supervisor.v1." +
-      "ListIdentitiesResponse\022m\n\020ListAuditEntri" +
-      "es\022+.hero.supervisor.v1.ListAuditEntries" +
-      "Request\032,.hero.supervisor.v1.ListAuditEn" +
-      "triesResponseB\205\001\n\022hero.supervisor.v1B\026Su" +
-      "pervisorServiceProtoP\001ZUgithub.com/hero-" +
-      "supervisor/hero-supervisor/clients/go/he" +
-      "ro/supervisor/v1;supervisorv1b\006proto3"
+      ".JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.s" +
+      "upervisor.v1.WaitOutcomeR\013waitOutcome\022\"\n" +
+      "\014deduplicated\030\003 \001(\010R\014deduplicated\"^\n\017Awa" +
+      "itJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010m" +
+      "ax_wait\030\002 \001(\0132\031.google.protobuf.Duration" +
+      "R\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wai" +
+      "t_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wai" +
+      "tOutcomeR\013waitOutcome\"W\n\rGetJobRequest\022\025" +
+      "\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.he" +
+      "ro.supervisor.v1.JobViewR\004view\";\n\016GetJob" +
+      "Response\022)\n\003job\030\001 \001(\0132\027.hero.supervisor." +
+      "v1.JobR\003job\"\220\005\n\017ListJobsRequest\022A\n\014scrip" +
+      "t_types\030\001 \003(\0162\036.hero.supervisor.v1.Scrip" +
+      "tTypeR\013scriptTypes\0225\n\006states\030\002 \003(\0162\035.her" +
+      "o.supervisor.v1.Job.StateR\006states\022\033\n\tcal" +
+      "ler_id\030\003 \001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001" +
+      "(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007actorId" +
+      "\022F\n\021create_time_after\030\006 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\017createTimeAfter\022H\n\022crea" +
+      "te_time_before\030\007 \001(\0132\032.google.protobuf.T" +
+      "imestampR\020createTimeBefore\022\033\n\tpage_size\030" +
+      "\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001(\tR\tpag" +
+      "eToken\022G\n\006labels\030\n \003(\0132/.hero.supervisor" +
+      ".v1.ListJobsRequest.LabelsEntryR\006labels\022" +
+      "\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPrefix\022\026\n\006q" +
+      "ueues\030\014 \003(\tR\006queues\022\036\n\npriorities\030\r \003(\005R" +
+      "\npriorities\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR" +
+      "\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJo" +
+      "bsResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervis" +
+      "or.v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\t" +
+      "R\rnextPageToken\"A\n\020CancelJobRequest\022\025\n\006j" +
+      "ob_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reas" +
+      "on\"X\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
+      "ero.supervisor.v1.JobR\003job\022\030\n\007changed\030\002 " +
+      "\001(\010R\007changed\"*\n\021ExplainJobRequest\022\025\n\006job" +
+      "_id\030\001 \001(\tR\005jobId\"\323\003\n\022ExplainJobResponse\022" +
+      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
+      "ob\0225\n\007reasons\030\002 \003(\0132\033.hero.supervisor.v1" +
+      ".JobWaitR\007reasons\022\"\n\njobs_ahead\030\003 \001(\004H\000R" +
+      "\tjobsAhead\210\001\001\0220\n\024jobs_ahead_estimated\030\004 " +
+      "\001(\010R\022jobsAheadEstimated\022J\n\005start\030\005 \001(\01324" +
+      ".hero.supervisor.v1.ExplainJobResponse.S" +
+      "tartEstimateR\005start\022\030\n\007message\030\006 \001(\tR\007me" +
+      "ssage\032\217\001\n\rStartEstimate\0226\n\010earliest\030\001 \001(" +
+      "\0132\032.google.protobuf.TimestampR\010earliest\022" +
+      "2\n\006latest\030\002 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\006latest\022\022\n\004ends\030\003 \001(\rR\004endsB\r\n\013_jobs" +
+      "_ahead\"\225\001\n\020UpdateJobRequest\022\025\n\006job_id\030\001 " +
+      "\001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.superviso" +
+      "r.v1.JobSpecR\003job\022;\n\013update_mask\030\003 \001(\0132\032" +
+      ".google.protobuf.FieldMaskR\nupdateMask\"X" +
+      "\n\021UpdateJobResponse\022)\n\003job\030\001 \001(\0132\027.hero." +
+      "supervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R" +
+      "\007changed\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001" +
+      " \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rres" +
+      "etAttempts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n" +
+      "\nrequest_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a" +
+      "\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.s" +
+      "upervisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 " +
+      "\001(\010R\014deduplicated\"N\n\020DeleteJobRequest\022\025\n" +
+      "\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 " +
+      "\001(\010R\014allowMissing\"-\n\021DeleteJobResponse\022\030" +
+      "\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobReq" +
+      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_l" +
+      "ogs\030\002 \001(\010R\013includeLogs\022!\n\014resume_after\030\003" +
+      " \001(\tR\013resumeAfter\022H\n\022heartbeat_interval\030" +
+      "\004 \001(\0132\031.google.protobuf.DurationR\021heartb" +
+      "eatInterval\"\346\002\n\020WatchJobResponse\022\026\n\006curs" +
+      "or\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobH\000R\003job\022G\n\014state_change\030\003 " +
+      "\001(\0132\".hero.supervisor.v1.JobStateChangeH" +
+      "\000R\013stateChange\022=\n\010progress\030\004 \001(\0132\037.hero." +
+      "supervisor.v1.JobProgressH\000R\010progress\022A\n" +
+      "\013log_entries\030\005 \001(\0132\036.hero.supervisor.v1." +
+      "LogEntriesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001" +
+      "(\0132\034.hero.supervisor.v1.BookmarkH\000R\010book" +
+      "markB\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 " +
+      "\003(\0132\034.hero.supervisor.v1.LogEntryR\007entri" +
+      "es\022#\n\rdropped_count\030\002 \001(\005R\014droppedCount\"" +
+      "\201\004\n\022WatchEventsRequest\0227\n\006topics\030\001 \003(\0162\037" +
+      ".hero.supervisor.v1.Event.TopicR\006topics\022" +
+      "A\n\014script_types\030\002 \003(\0162\036.hero.supervisor." +
+      "v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030" +
+      "\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds" +
+      "\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_sev" +
+      "erity\030\006 \001(\0162\".hero.supervisor.v1.Event.S" +
+      "everityR\013minSeverity\022.\n\020include_snapshot" +
+      "\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_a" +
+      "fter\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_int" +
+      "erval\030\t \001(\0132\031.google.protobuf.DurationR\021" +
+      "heartbeatInterval\022#\n\rinclude_usage\030\n \001(\010" +
+      "R\014includeUsageB\023\n\021_include_snapshot\"\246\002\n\023" +
+      "WatchEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cur" +
+      "sor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.superv",
+      "isor.v1.SnapshotItemH\000R\014snapshotItem\0221\n\005" +
+      "event\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000" +
+      "R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervi" +
+      "sor.v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001" +
+      "(\0132\037.hero.supervisor.v1.UsageUpdateH\000R\005u" +
+      "sageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001" +
+      " \003(\0132+.hero.supervisor.v1.UsageUpdate.Ac" +
+      "torsEntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030" +
+      "\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervi" +
+      "sor.v1.ActorUsageR\005value:\0028\001\"\277\001\n\014Snapsho" +
+      "tItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v" +
+      "1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$." +
+      "hero.supervisor.v1.ScriptTypeStatusH\000R\ns" +
+      "criptType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor" +
+      ".v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsReq" +
+      "uest\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v" +
+      "1.Event.TopicR\006topics\022A\n\014script_types\030\002 " +
+      "\003(\0162\036.hero.supervisor.v1.ScriptTypeR\013scr" +
+      "iptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n" +
+      "\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(" +
+      "\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero" +
+      ".supervisor.v1.Event.SeverityR\013minSeveri" +
+      "ty\0229\n\ntime_after\030\007 \001(\0132\032.google.protobuf" +
+      ".TimestampR\ttimeAfter\022;\n\013time_before\030\010 \001" +
+      "(\0132\032.google.protobuf.TimestampR\ntimeBefo" +
+      "re\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_" +
+      "token\030\n \001(\tR\tpageToken\"o\n\022ListEventsResp" +
+      "onse\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v" +
+      "1.EventR\006events\022&\n\017next_page_token\030\002 \001(\t" +
+      "R\rnextPageToken\"S\n\025ListIdentitiesRequest" +
+      "\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\npage_to" +
+      "ken\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentitiesR" +
+      "esponse\022A\n\nidentities\030\001 \003(\0132!.hero.super" +
+      "visor.v1.KnownIdentityR\nidentities\022&\n\017ne" +
+      "xt_page_token\030\002 \001(\tR\rnextPageToken\0227\n\027au" +
+      "thentication_required\030\003 \001(\010R\026authenticat" +
+      "ionRequired\"\206\003\n\027ListAuditEntriesRequest\022" +
+      "\032\n\010identity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\t" +
+      "R\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004 " +
+      "\001(\tR\004code\022!\n\014refused_only\030\005 \001(\010R\013refused" +
+      "Only\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v1" +
+      ".AuditEntry.StageR\005stage\0229\n\ntime_after\030\007" +
+      " \001(\0132\032.google.protobuf.TimestampR\ttimeAf" +
+      "ter\022;\n\013time_before\030\010 \001(\0132\032.google.protob" +
+      "uf.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t " +
+      "\001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageT" +
+      "oken\"\235\001\n\030ListAuditEntriesResponse\0228\n\007ent" +
+      "ries\030\001 \003(\0132\036.hero.supervisor.v1.AuditEnt" +
+      "ryR\007entries\022&\n\017next_page_token\030\002 \001(\tR\rne" +
+      "xtPageToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEna" +
+      "bled*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSP" +
+      "ECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT" +
+      "_OUTCOME_TIMED_OUT\020\0022\347 \n\nSupervisor\022d\n\rG" +
+      "etServerInfo\022(.hero.supervisor.v1.GetSer" +
+      "verInfoRequest\032).hero.supervisor.v1.GetS" +
+      "erverInfoResponse\022j\n\017CreateLoginCode\022*.h" +
+      "ero.supervisor.v1.CreateLoginCodeRequest" +
+      "\032+.hero.supervisor.v1.CreateLoginCodeRes" +
+      "ponse\022^\n\013CreateActor\022&.hero.supervisor.v" +
+      "1.CreateActorRequest\032\'.hero.supervisor.v" +
+      "1.CreateActorResponse\022U\n\010GetActor\022#.hero" +
+      ".supervisor.v1.GetActorRequest\032$.hero.su" +
+      "pervisor.v1.GetActorResponse\022[\n\nListActo" +
+      "rs\022%.hero.supervisor.v1.ListActorsReques" +
+      "t\032&.hero.supervisor.v1.ListActorsRespons" +
+      "e\022^\n\013UpdateActor\022&.hero.supervisor.v1.Up" +
+      "dateActorRequest\032\'.hero.supervisor.v1.Up" +
+      "dateActorResponse\022^\n\013DeleteActor\022&.hero." +
+      "supervisor.v1.DeleteActorRequest\032\'.hero." +
+      "supervisor.v1.DeleteActorResponse\022[\n\nSta" +
+      "rtActor\022%.hero.supervisor.v1.StartActorR" +
+      "equest\032&.hero.supervisor.v1.StartActorRe" +
+      "sponse\022X\n\tStopActor\022$.hero.supervisor.v1" +
+      ".StopActorRequest\032%.hero.supervisor.v1.S" +
+      "topActorResponse\022a\n\014RestartActor\022\'.hero." +
+      "supervisor.v1.RestartActorRequest\032(.hero" +
+      ".supervisor.v1.RestartActorResponse\022^\n\013S" +
+      "tartActors\022&.hero.supervisor.v1.StartAct" +
+      "orsRequest\032\'.hero.supervisor.v1.StartAct" +
+      "orsResponse\022[\n\nStopActors\022%.hero.supervi" +
+      "sor.v1.StopActorsRequest\032&.hero.supervis" +
+      "or.v1.StopActorsResponse\022d\n\rRestartActor" +
+      "s\022(.hero.supervisor.v1.RestartActorsRequ" +
+      "est\032).hero.supervisor.v1.RestartActorsRe" +
+      "sponse\022l\n\017StreamActorLogs\022*.hero.supervi" +
+      "sor.v1.StreamActorLogsRequest\032+.hero.sup" +
+      "ervisor.v1.StreamActorLogsResponse0\001\022j\n\017" +
+      "ListScriptTypes\022*.hero.supervisor.v1.Lis" +
+      "tScriptTypesRequest\032+.hero.supervisor.v1" +
+      ".ListScriptTypesResponse\022d\n\rGetScriptTyp" +
+      "e\022(.hero.supervisor.v1.GetScriptTypeRequ" +
+      "est\032).hero.supervisor.v1.GetScriptTypeRe" +
+      "sponse\022m\n\020UpdateScriptType\022+.hero.superv" +
+      "isor.v1.UpdateScriptTypeRequest\032,.hero.s" +
+      "upervisor.v1.UpdateScriptTypeResponse\022^\n" +
+      "\013ScaleActors\022&.hero.supervisor.v1.ScaleA" +
+      "ctorsRequest\032\'.hero.supervisor.v1.ScaleA" +
+      "ctorsResponse\022[\n\nPauseQueue\022%.hero.super" +
+      "visor.v1.PauseQueueRequest\032&.hero.superv" +
+      "isor.v1.PauseQueueResponse\022^\n\013ResumeQueu" +
+      "e\022&.hero.supervisor.v1.ResumeQueueReques" +
+      "t\032\'.hero.supervisor.v1.ResumeQueueRespon" +
+      "se\022[\n\nPurgeQueue\022%.hero.supervisor.v1.Pu" +
+      "rgeQueueRequest\032&.hero.supervisor.v1.Pur" +
+      "geQueueResponse\022^\n\013CreateQueue\022&.hero.su" +
+      "pervisor.v1.CreateQueueRequest\032\'.hero.su" +
+      "pervisor.v1.CreateQueueResponse\022U\n\010GetQu" +
+      "eue\022#.hero.supervisor.v1.GetQueueRequest" +
+      "\032$.hero.supervisor.v1.GetQueueResponse\022^" +
+      "\n\013UpdateQueue\022&.hero.supervisor.v1.Updat" +
+      "eQueueRequest\032\'.hero.supervisor.v1.Updat" +
+      "eQueueResponse\022[\n\nListQueues\022%.hero.supe" +
+      "rvisor.v1.ListQueuesRequest\032&.hero.super" +
+      "visor.v1.ListQueuesResponse\022^\n\013DeleteQue" +
+      "ue\022&.hero.supervisor.v1.DeleteQueueReque" +
+      "st\032\'.hero.supervisor.v1.DeleteQueueRespo" +
+      "nse\022^\n\013CheckHealth\022&.hero.supervisor.v1." +
+      "CheckHealthRequest\032\'.hero.supervisor.v1." +
+      "CheckHealthResponse\022`\n\013WatchHealth\022&.her" +
+      "o.supervisor.v1.WatchHealthRequest\032\'.her" +
+      "o.supervisor.v1.WatchHealthResponse0\001\022X\n" +
+      "\tSubmitJob\022$.hero.supervisor.v1.SubmitJo" +
+      "bRequest\032%.hero.supervisor.v1.SubmitJobR" +
+      "esponse\022[\n\nSubmitJobs\022%.hero.supervisor." +
+      "v1.SubmitJobsRequest\032&.hero.supervisor.v" +
+      "1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.su" +
+      "pervisor.v1.RunJobRequest\032\".hero.supervi" +
+      "sor.v1.RunJobResponse\022U\n\010AwaitJob\022#.hero" +
+      ".supervisor.v1.AwaitJobRequest\032$.hero.su" +
+      "pervisor.v1.AwaitJobResponse\022O\n\006GetJob\022!" +
+      ".hero.supervisor.v1.GetJobRequest\032\".hero" +
+      ".supervisor.v1.GetJobResponse\022U\n\010ListJob" +
+      "s\022#.hero.supervisor.v1.ListJobsRequest\032$" +
+      ".hero.supervisor.v1.ListJobsResponse\022[\n\n" +
+      "ExplainJob\022%.hero.supervisor.v1.ExplainJ" +
+      "obRequest\032&.hero.supervisor.v1.ExplainJo" +
+      "bResponse\022X\n\tCancelJob\022$.hero.supervisor" +
+      ".v1.CancelJobRequest\032%.hero.supervisor.v" +
+      "1.CancelJobResponse\022X\n\tUpdateJob\022$.hero." +
+      "supervisor.v1.UpdateJobRequest\032%.hero.su" +
+      "pervisor.v1.UpdateJobResponse\022U\n\010RetryJo" +
+      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
+      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
+      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
+      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
+      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
+      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
+      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
+      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
+      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
+      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
+      "equest\032&.hero.supervisor.v1.ListEventsRe" +
+      "sponse\022g\n\016ListIdentities\022).hero.supervis" +
+      "or.v1.ListIdentitiesRequest\032*.hero.super" +
+      "visor.v1.ListIdentitiesResponse\022m\n\020ListA" +
+      "uditEntries\022+.hero.supervisor.v1.ListAud" +
+      "itEntriesRequest\032,.hero.supervisor.v1.Li" +
+      "stAuditEntriesResponseB\205\001\n\022hero.supervis" +
+      "or.v1B\026SupervisorServiceProtoP\001ZUgithub." +
+      "com/hero-supervisor/hero-supervisor/clie" +
+      "nts/go/hero/supervisor/v1;supervisorv1b\006" +
+      "proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1361,7 +1384,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ScaleActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", });
+        new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor =
       getDescriptor().getMessageType(41);
     internal_static_hero_supervisor_v1_ScaleActorsResponse_fieldAccessorTable = new
@@ -1373,7 +1396,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_PauseQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "Reason", });
+        new java.lang.String[] { "ScriptType", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor =
       getDescriptor().getMessageType(43);
     internal_static_hero_supervisor_v1_PauseQueueResponse_fieldAccessorTable = new
@@ -1385,7 +1408,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ResumeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "Reason", });
+        new java.lang.String[] { "ScriptType", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor =
       getDescriptor().getMessageType(45);
     internal_static_hero_supervisor_v1_ResumeQueueResponse_fieldAccessorTable = new
@@ -1397,7 +1420,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_PurgeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "States", "ExpectedCount", "ValidateOnly", "Reason", });
+        new java.lang.String[] { "ScriptType", "States", "ExpectedCount", "ValidateOnly", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor =
       getDescriptor().getMessageType(47);
     internal_static_hero_supervisor_v1_PurgeQueueResponse_fieldAccessorTable = new
@@ -1428,122 +1451,134 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetQueueResponse_descriptor,
         new java.lang.String[] { "Queue", });
-    internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor =
+    internal_static_hero_supervisor_v1_UpdateQueueRequest_descriptor =
       getDescriptor().getMessageType(52);
+    internal_static_hero_supervisor_v1_UpdateQueueRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_UpdateQueueRequest_descriptor,
+        new java.lang.String[] { "Queue", "Settings", "UpdateMask", "ValidateOnly", "Etag", });
+    internal_static_hero_supervisor_v1_UpdateQueueResponse_descriptor =
+      getDescriptor().getMessageType(53);
+    internal_static_hero_supervisor_v1_UpdateQueueResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_UpdateQueueResponse_descriptor,
+        new java.lang.String[] { "Queue", });
+    internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor =
+      getDescriptor().getMessageType(54);
     internal_static_hero_supervisor_v1_ListQueuesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor =
-      getDescriptor().getMessageType(53);
+      getDescriptor().getMessageType(55);
     internal_static_hero_supervisor_v1_ListQueuesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor,
         new java.lang.String[] { "Queues", "NextPageToken", });
     internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor =
-      getDescriptor().getMessageType(54);
+      getDescriptor().getMessageType(56);
     internal_static_hero_supervisor_v1_DeleteQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor,
         new java.lang.String[] { "Queue", });
     internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor =
-      getDescriptor().getMessageType(55);
+      getDescriptor().getMessageType(57);
     internal_static_hero_supervisor_v1_DeleteQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor,
         new java.lang.String[] { });
     internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor =
-      getDescriptor().getMessageType(56);
+      getDescriptor().getMessageType(58);
     internal_static_hero_supervisor_v1_CheckHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "Scope", "MaxWait", });
     internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor =
-      getDescriptor().getMessageType(57);
+      getDescriptor().getMessageType(59);
     internal_static_hero_supervisor_v1_CheckHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor,
         new java.lang.String[] { "Reports", });
     internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor =
-      getDescriptor().getMessageType(58);
+      getDescriptor().getMessageType(60);
     internal_static_hero_supervisor_v1_WatchHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor =
-      getDescriptor().getMessageType(59);
+      getDescriptor().getMessageType(61);
     internal_static_hero_supervisor_v1_WatchHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor,
         new java.lang.String[] { "Cursor", "Report", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor =
-      getDescriptor().getMessageType(60);
+      getDescriptor().getMessageType(62);
     internal_static_hero_supervisor_v1_SubmitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", });
     internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor =
-      getDescriptor().getMessageType(61);
+      getDescriptor().getMessageType(63);
     internal_static_hero_supervisor_v1_SubmitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor =
-      getDescriptor().getMessageType(62);
+      getDescriptor().getMessageType(64);
     internal_static_hero_supervisor_v1_SubmitJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor,
         new java.lang.String[] { "Requests", });
     internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor =
-      getDescriptor().getMessageType(63);
+      getDescriptor().getMessageType(65);
     internal_static_hero_supervisor_v1_SubmitJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_SubmitJobResult_descriptor =
-      getDescriptor().getMessageType(64);
+      getDescriptor().getMessageType(66);
     internal_static_hero_supervisor_v1_SubmitJobResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResult_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", "Error", });
     internal_static_hero_supervisor_v1_RunJobRequest_descriptor =
-      getDescriptor().getMessageType(65);
+      getDescriptor().getMessageType(67);
     internal_static_hero_supervisor_v1_RunJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", "MaxWait", "OnWaitEnd", });
     internal_static_hero_supervisor_v1_RunJobResponse_descriptor =
-      getDescriptor().getMessageType(66);
+      getDescriptor().getMessageType(68);
     internal_static_hero_supervisor_v1_RunJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", });
     internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor =
-      getDescriptor().getMessageType(67);
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_AwaitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor,
         new java.lang.String[] { "JobId", "MaxWait", });
     internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor =
-      getDescriptor().getMessageType(68);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_AwaitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetJobRequest_descriptor =
-      getDescriptor().getMessageType(69);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_GetJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobRequest_descriptor,
         new java.lang.String[] { "JobId", "View", });
     internal_static_hero_supervisor_v1_GetJobResponse_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_GetJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_ListJobsRequest_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
@@ -1555,31 +1590,31 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsResponse_descriptor,
         new java.lang.String[] { "Jobs", "NextPageToken", });
     internal_static_hero_supervisor_v1_CancelJobRequest_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_CancelJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Reason", });
     internal_static_hero_supervisor_v1_CancelJobResponse_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_ExplainJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor,
         new java.lang.String[] { "JobId", });
     internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(78);
     internal_static_hero_supervisor_v1_ExplainJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor,
@@ -1591,73 +1626,73 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_descriptor,
         new java.lang.String[] { "Earliest", "Latest", "Ends", });
     internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor =
-      getDescriptor().getMessageType(77);
+      getDescriptor().getMessageType(79);
     internal_static_hero_supervisor_v1_UpdateJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Job", "UpdateMask", });
     internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor =
-      getDescriptor().getMessageType(78);
+      getDescriptor().getMessageType(80);
     internal_static_hero_supervisor_v1_UpdateJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
-      getDescriptor().getMessageType(79);
+      getDescriptor().getMessageType(81);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", "Input", "RequestId", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(80);
+      getDescriptor().getMessageType(82);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(81);
+      getDescriptor().getMessageType(83);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(82);
+      getDescriptor().getMessageType(84);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(83);
+      getDescriptor().getMessageType(85);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(84);
+      getDescriptor().getMessageType(86);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(85);
+      getDescriptor().getMessageType(87);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(86);
+      getDescriptor().getMessageType(88);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(87);
+      getDescriptor().getMessageType(89);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
     internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
-      getDescriptor().getMessageType(88);
+      getDescriptor().getMessageType(90);
     internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
@@ -1669,43 +1704,43 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(89);
+      getDescriptor().getMessageType(91);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(90);
+      getDescriptor().getMessageType(92);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(91);
+      getDescriptor().getMessageType(93);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
         new java.lang.String[] { "Events", "NextPageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor =
-      getDescriptor().getMessageType(92);
+      getDescriptor().getMessageType(94);
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor =
-      getDescriptor().getMessageType(93);
+      getDescriptor().getMessageType(95);
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor,
         new java.lang.String[] { "Identities", "NextPageToken", "AuthenticationRequired", });
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor =
-      getDescriptor().getMessageType(94);
+      getDescriptor().getMessageType(96);
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor,
         new java.lang.String[] { "Identity", "Rpc", "Target", "Code", "RefusedOnly", "Stage", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor =
-      getDescriptor().getMessageType(95);
+      getDescriptor().getMessageType(97);
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor,
