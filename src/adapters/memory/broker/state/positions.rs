@@ -15,12 +15,9 @@ impl State {
     ) -> Option<JobPosition> {
         self.job(id).filter(|job| job.spec.queue() == name && job.state == JobState::Queued)?;
         let waiting = &self.look_at(name).waiting;
-        // An actor may have it already: then nothing is ahead of it.
-        let place = waiting.iter().find(|(_place, waits)| waits.job_id == *id).map(|(place, _waits)| place);
-        let ahead = place.map_or(0, |place| {
-            let before = waiting.range(..place.clone());
-            before.filter(|((lane, ..), _waits)| are_taken_in_turn(lane, &place.0)).count() as u64
-        });
+        let (place, _waits) = waiting.iter().find(|(_place, waits)| waits.job_id == *id)?;
+        let before = waiting.range(..place.clone());
+        let ahead = before.filter(|((lane, ..), _waits)| are_taken_in_turn(lane, &place.0)).count() as u64;
         let of_queue = |job: &&Job| job.spec.queue() == name;
         let ended = self.ended.iter().rev().filter_map(|(id, _until)| self.job(id)).filter(of_queue);
         let ends =
