@@ -244,11 +244,14 @@ pub(super) fn run(client: &ClientArgs, verb: ContextCommand) -> Result<Exit, Fai
     match verb {
         ContextCommand::Add { context } => {
             let added = client.as_context()?;
+            let mut is_used = false;
             change(&path, |contexts| {
                 contexts.add(&context, &added);
+                is_used = contexts.current() == Some(context.as_str());
                 Ok(())
             })?;
-            out.notice(&format!("context {context} is {}", added.server));
+            let used = if is_used { ", and is used from now on" } else { "" };
+            out.notice(&format!("context {context} is {}{used}", added.server));
         }
         ContextCommand::Use { context } => {
             change(&path, |contexts| {

@@ -34,8 +34,10 @@ async fn a_context_stands_for_a_server_until_an_address_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let here = format!("unix:{}", service.socket().display());
-    fine(with(folder, &["context", "add", "here", "--server", &here]));
-    fine(with(folder, &["--server", "127.0.0.1:1", "context", "add", "away"]));
+    let first = fine(with(folder, &["context", "add", "here", "--server", &here]));
+    assert!(first.stderr.contains(", and is used from now on"), "{}", first.stderr);
+    let second = fine(with(folder, &["--server", "127.0.0.1:1", "context", "add", "away"]));
+    assert!(!second.stderr.contains("from now on"), "{}", second.stderr);
     let file = folder.join("hero-supervisor/contexts.toml");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 
