@@ -76,7 +76,10 @@ async fn fill_up(
 /// Stores settings and template if they differ from those of the file. Returns true if they did.
 async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Result<bool, SupervisorError> {
     let change = |stored: &ScriptTypeSettings, template: Option<&ActorConfig>| {
-        Ok((wanted.over(stored.clone()), wanted.template.as_ref().or(template).cloned()))
+        Ok::<_, SupervisorError>((
+            wanted.over(stored.clone()),
+            wanted.template.as_ref().or(template).cloned(),
+        ))
     };
     lifecycle.update_script_type(wanted.script_type, change).await
 }

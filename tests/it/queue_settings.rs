@@ -99,6 +99,25 @@ async fn a_named_queue_is_paused_resumed_and_purged_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_changes_with_one_etag_at_once_one_is_made() {
+    let (_world, mut caller) = with_queue().await;
+    for round in 1..=5 {
+        let etag = get(&mut caller, QUEUE).await.etag;
+        let changes = (0..8).map(|number| {
+            let update = change(QUEUE, &["max_queue_depth"], most_waiting(round * 100 + number));
+            let (update, mut caller) =
+                (pb::UpdateQueueRequest { etag: etag.clone(), ..update }, caller.clone());
+            async move { caller.update_queue(update).await }
+        });
+        let answers = futures::future::join_all(changes).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+        for refused in answers.into_iter().filter_map(Result::err) {
+            assert_eq!(told(&refused).why(), (Code::Aborted, "CONFLICT"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_named_queue_has_settings_of_its_own_and_a_default_queue_those_of_its_script_type() {
     let (world, mut caller) = with_queue().await;
     let before = get(&mut caller, QUEUE).await;

@@ -12,7 +12,6 @@ use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
-use crate::domain::model::violation::Violations;
 use crate::domain::retry_conflicts::retry_conflicts;
 use crate::domain::scaling::queue_stats::{QueueRates, QueueStats};
 use crate::domain::script_types::queue_commands::{PurgeRequest, QueueCommands};
@@ -140,7 +139,7 @@ impl ActorLifecycleManager {
     /// # Errors
     /// Those of `change`; a template that is taken away, or whose program cannot be used; `SettingsConflict` when others were
     /// faster five times; those of [`ActorLifecycleManager::set_script_type_settings`].
-    pub async fn update_script_type<F>(
+    pub async fn update_script_type<F, E>(
         &self,
         queue: impl Into<TypedQueue>,
         change: F,
@@ -149,9 +148,10 @@ impl ActorLifecycleManager {
         F: Fn(
                 &ScriptTypeSettings,
                 Option<&ActorConfig>,
-            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations>
+            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), E>
             + Send
             + Sync,
+        E: Into<SupervisorError>,
     {
         self.change_settings(queue.into(), false, change).await
     }
@@ -161,7 +161,7 @@ impl ActorLifecycleManager {
     ///
     /// # Errors
     /// Those of the change.
-    pub async fn check_script_type<F>(
+    pub async fn check_script_type<F, E>(
         &self,
         queue: impl Into<TypedQueue>,
         change: F,
@@ -170,14 +170,15 @@ impl ActorLifecycleManager {
         F: Fn(
                 &ScriptTypeSettings,
                 Option<&ActorConfig>,
-            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations>
+            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), E>
             + Send
             + Sync,
+        E: Into<SupervisorError>,
     {
         self.change_settings(queue.into(), true, change).await
     }
 
-    async fn change_settings<F>(
+    async fn change_settings<F, E>(
         &self,
         queue: TypedQueue,
         trial: bool,
@@ -187,14 +188,16 @@ impl ActorLifecycleManager {
         F: Fn(
                 &ScriptTypeSettings,
                 Option<&ActorConfig>,
-            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), Violations>
+            ) -> Result<(ScriptTypeSettings, Option<ActorConfig>), E>
             + Send
             + Sync,
+        E: Into<SupervisorError>,
     {
         let change = &change;
         let attempt = move || async move {
             let (stored, stored_template) = self.script_type_settings(queue).await?;
-            let (settings, template) = change(&stored, stored_template.as_ref())?;
+            let changed = change(&stored, stored_template.as_ref()).map_err(Into::into)?;
+            let (settings, template) = changed;
             let template = match template {
                 Some(template) => Some(self.complete(template).await?),
                 None => None,

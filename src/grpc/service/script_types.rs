@@ -2,9 +2,11 @@
 
 use crate::domain::access::Target;
 use crate::domain::actors::ScaleRequest;
+use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
+use crate::domain::model::settings::ScriptTypeSettings;
 use crate::error::SupervisorError;
 use crate::grpc::access::{Sight, decide};
 use crate::grpc::parse::{self, QueueChoice, UpdateSettings};
@@ -47,13 +49,13 @@ impl SupervisorService {
         if asked.defines_programs() {
             decide(&call.permit, Target::Whole)?;
         }
-        if let Some(etag) = &asked.etag {
-            let (stored, _template) = call.manager.script_type_settings(queue).await?;
-            if *etag != render::etag_of(&stored) {
-                return Err(SupervisorError::SettingsConflict(queue.name).into());
+        // The etag is compared with what the change is made of, so that nobody else's change comes in between.
+        let change = |stored: &ScriptTypeSettings, template: Option<&ActorConfig>| {
+            if asked.etag.as_ref().is_some_and(|etag| *etag != render::etag_of(stored)) {
+                return Err(SupervisorError::SettingsConflict(queue.name));
             }
-        }
-        let change = |settings: &_, template: Option<&_>| asked.change(queue, settings, template);
+            Ok(asked.change(queue, stored, template)?)
+        };
         if asked.validate_only {
             call.manager.check_script_type(queue, change).await?;
             return Ok(false);
