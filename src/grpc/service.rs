@@ -400,7 +400,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         if end.done {
             metrics_layer::job_ended(&end.job);
         }
-        let wait = if end.done { None } else { Box::pin(self.wait_of(&end.job)).await };
+        let wait = if end.done { None } else { Box::pin(self.wait_of(&permit, &end.job)).await };
         let job = Some(pb::Job { wait, ..own_jobs::own_job(&permit, end.job) });
         Ok(Response::new(pb::AwaitJobResponse { job, wait_outcome: render::wait_outcome(end.done) }))
     }
@@ -412,7 +412,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         if view == JobView::Full {
             allowed.payloads().map_err(|denied| Failure::denied(&permit, denied))?;
         }
-        let wait = self.wait_of(&job).await;
+        let wait = self.wait_of(&permit, &job).await;
         let job = Some(pb::Job { wait, ..visible_job(allowed, render::job(job, view)) });
         Ok(Response::new(pb::GetJobResponse { job }))
     }
@@ -426,7 +426,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         let permit = permit(&request)?;
         let id = parse::explain_job(request.get_ref())?;
         let (job, allowed) = self.own(&permit, &id, JobView::Basic).await?;
-        let explanation = self.lifecycle.explain(&job).await?;
+        let mut explanation = self.lifecycle.explain(&job).await?;
+        let reasons = explanation.reasons.into_iter();
+        explanation.reasons = reasons.map(|why| own_jobs::shown(&permit, why)).collect();
         let shown = visible_job(allowed, render::basic_job(job.clone()));
         Ok(Response::new(render::explanation(&job, shown, explanation)))
     }

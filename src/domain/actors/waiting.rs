@@ -58,6 +58,25 @@ pub enum WaitReason {
     },
 }
 
+impl WaitReason {
+    /// Returns the reason without the words of actors, for callers who may not read actors: they may quote output of programs.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        match self {
+            Self::TargetNotRunning { actor, state } => {
+                Self::TargetNotRunning { actor, state: state.map(|(state, _words)| (state, String::new())) }
+            }
+            Self::NoRunningActor { queue, states, example: _ } => {
+                Self::NoRunningActor { queue, states, example: None }
+            }
+            other @ (Self::Scheduled { .. }
+            | Self::RetryDelay { .. }
+            | Self::QueuePaused { .. }
+            | Self::ActorsBusy { .. }) => other,
+        }
+    }
+}
+
 /// Everything that can keep a job waiting.
 pub(super) struct Surroundings {
     /// The queue of the job.

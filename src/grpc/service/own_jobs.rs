@@ -2,6 +2,7 @@
 
 use super::SupervisorService;
 use crate::domain::access::{Allowed, Denied, Permit, Target};
+use crate::domain::actors::WaitReason;
 use crate::domain::jobs::{Accepted, JobRequest};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{IdentityQuota, Job, JobView};
@@ -47,6 +48,11 @@ pub(super) fn quota(permit: &Permit) -> Option<IdentityQuota> {
     Some(IdentityQuota { identity, quota })
 }
 
+/// Returns a reason as the caller may see it: words of actors are for those who see all jobs.
+pub(super) fn shown(permit: &Permit, why: WaitReason) -> WaitReason {
+    if permit.is_unlimited() { why } else { why.without_words() }
+}
+
 /// Renders a job as the caller may see it, with the basic view.
 pub(super) fn own_job(permit: &Permit, job: Job) -> pb::Job {
     let allowed = permit.job(&job.spec).unwrap_or(Allowed { own_only: true, payloads: false, whole: false });
@@ -89,9 +95,9 @@ impl SupervisorService {
     }
 
     /// Finds out why a job waits; None for one that does not, or while that cannot be found out: the job itself is the answer.
-    pub(super) async fn wait_of(&self, job: &Job) -> Option<pb::JobWait> {
+    pub(super) async fn wait_of(&self, permit: &Permit, job: &Job) -> Option<pb::JobWait> {
         match self.lifecycle.why_it_waits(job).await {
-            Ok(why) => why.map(render::job_wait),
+            Ok(why) => why.map(|why| render::job_wait(shown(permit, why))),
             Err(error) => {
                 tracing::debug!(job.id = %job.id, error = %chain(&error), "job {}: not known why it waits", job.id);
                 None
@@ -107,6 +113,46 @@ impl SupervisorService {
         match permit.is_unlimited() {
             true => Ok(()),
             false => Box::pin(self.own(permit, id, JobView::Basic)).await.map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::access::{Identity, IdentityKind, RULES, Role};
+    use crate::domain::model::actor::ActorState;
+    use crate::domain::model::id::ActorId;
+    use crate::domain::model::script_type::ScriptType;
+
+    #[test]
+    fn only_who_sees_all_jobs_reads_what_actors_say() {
+        let rule = RULES.iter().find(|rule| rule.rpc == "GetJob").unwrap();
+        let told = |role, why: &WaitReason| {
+            let permit = Permit::new(Arc::new(Identity::new(IdentityKind::Unix, "7", role)), rule);
+            render::job_wait(shown(&permit, why.clone())).message
+        };
+        let words = "its health check wrote: a secret".to_owned();
+        let nobody = WaitReason::NoRunningActor {
+            queue: ScriptType::OSIS.into(),
+            states: BTreeMap::from([(ActorState::Failed, 1)]),
+            example: Some(("osis_actor_0".to_owned(), ActorState::Failed, words.clone())),
+        };
+        let target = WaitReason::TargetNotRunning {
+            actor: ActorId::parse("osis_actor_0").unwrap(),
+            state: Some((ActorState::Failed, words.clone())),
+        };
+        for why in [nobody, target] {
+            for role in [Role::Operator, Role::Admin] {
+                assert!(told(role, &why).contains(&words), "{why:?}");
+            }
+            for role in [Role::Viewer, Role::Submitter] {
+                let told = told(role, &why);
+                assert!(!told.contains("secret") && told.contains("failed"), "{told}");
+            }
         }
     }
 }

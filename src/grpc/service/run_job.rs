@@ -71,7 +71,7 @@ impl SupervisorService {
         if end.done {
             metrics_layer::job_ended(&end.job);
         }
-        let wait = if end.done { None } else { Box::pin(self.wait_of(&end.job)).await };
+        let wait = if end.done { None } else { Box::pin(self.wait_of(&rest.permit, &end.job)).await };
         Ok(Response::new(pb::RunJobResponse {
             job: Some(pb::Job { wait, ..own_job(&rest.permit, end.job) }),
             wait_outcome: render::wait_outcome(end.done),
