@@ -167,7 +167,9 @@ async fn one_definition_is_started_once_however_often_it_is_asked_for() {
     assert!(futures::future::join_all(starts).await.iter().all(Result::is_ok));
     assert!(begun.elapsed() < LIMIT);
     let pid = stage.running("a").await;
-    let pids = eventually("it wrote its pid", LIMIT, || async { std::fs::read_to_string(&file).ok() }).await;
+    // The shell opens the file before it writes its line.
+    let written = || async { std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n')) };
+    let pids = eventually("it wrote its pid", LIMIT, written).await;
     let pids: BTreeSet<&str> = pids.lines().collect();
     assert_eq!(pids, BTreeSet::from([pid.to_string().as_str()]));
 }
