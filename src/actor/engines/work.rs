@@ -47,7 +47,7 @@ pub struct WorkFlags {
 /// Options for the folders of jobs.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WorkDir {
-    /// Folder in which each job gets one of its own, which goes with the job; nobody but its owner, root or this user, may
+    /// Folder in which each job gets one of its own, which is emptied after the job; nobody but its owner, root or this user, may
     /// write there, unless it is sticky like /tmp [default: TMPDIR, or /tmp].
     #[arg(long, env = "HERO_WORK_DIR", value_name = "FOLDER")]
     pub work_dir: Option<PathBuf>,

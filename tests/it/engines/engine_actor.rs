@@ -236,7 +236,9 @@ impl EngineActor {
         let grown = self.memory().saturating_sub(memory);
         assert!(grown < 16 << 10, "{MANY} jobs have left {grown} KiB behind");
         let folders: Vec<PathBuf> = files_in(&self.work.path().join("jobs"));
-        let files: Vec<PathBuf> = folders.iter().flat_map(|host| files_in(host)).collect();
+        let jobs: Vec<PathBuf> = folders.iter().flat_map(|host| files_in(host)).collect();
+        assert!(jobs.len() <= hosts.len(), "{jobs:?}");
+        let files: Vec<PathBuf> = jobs.iter().flat_map(|job| files_in(job)).collect();
         assert!(files.is_empty(), "{files:?}");
     }
 

@@ -15,8 +15,8 @@ use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 /// Mode of a folder for its owner only.
 const PRIVATE: u32 = 0o700;
-/// The rights that a directory can have.
-const RIGHTS: u32 = 0o777;
+/// The rights and marks that a directory can have.
+const RIGHTS: u32 = 0o7777;
 
 /// An open directory.
 #[derive(Debug)]
@@ -84,6 +84,11 @@ impl Directory {
         (own.dev(), own.ino()) == (there.dev(), there.ino())
     }
 
+    /// Returns the bytes that the list of its entries takes, or once took.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
     /// Lists the entries of the directory.
     pub(super) fn entries(&self) -> io::Result<ReadDir> {
         fs::read_dir(self.path())
@@ -91,11 +96,16 @@ impl Directory {
 
     /// Removes all that is in it, however deep and whatever its rights. What cannot be removed costs nothing else.
     pub(super) fn clear(&self) -> io::Result<()> {
+        self.clear_but(None)
+    }
+
+    /// Removes the same, but for one entry.
+    pub(super) fn clear_but(&self, kept: Option<&OsStr>) -> io::Result<()> {
         // A folder in a folder is moved up before the outer one is removed, so that there is no depth that is too much
         // for the stack, for the descriptors or for the length of a path.
         let mut moved = 0;
         loop {
-            let round = self.clear_once(&mut moved)?;
+            let round = self.clear_once(kept, &mut moved)?;
             if round.removed == 0 {
                 return round.failed.map_or(Ok(()), Err);
             }
@@ -107,10 +117,13 @@ impl Directory {
         Ok(unlinkat(&self.0, name, UnlinkatFlags::RemoveDir)?)
     }
 
-    fn clear_once(&self, moved: &mut u64) -> io::Result<Round> {
+    fn clear_once(&self, kept: Option<&OsStr>, moved: &mut u64) -> io::Result<Round> {
         let mut round = Round::default();
         for entry in self.entries()? {
             let name = entry?.file_name();
+            if kept == Some(name.as_os_str()) {
+                continue;
+            }
             match self.clear_entry(&name, moved, &mut round.removed) {
                 Ok(()) => round.removed += 1,
                 Err(error) => round.failed = Some(round.failed.unwrap_or(error)),

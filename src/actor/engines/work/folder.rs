@@ -1,4 +1,7 @@
-//! The folder of an engine host, and in it one for each job.
+//! The folder of an engine host, and in it the one of the job that runs.
+//!
+//! A job gets the folder of the job before it, emptied: to remove a folder takes some file systems milliseconds. One that
+//! was moved, exchanged or given away is replaced by a new one.
 //!
 //! The base may be a folder that everybody writes to, `/tmp` for instance. The folder of a host has a new name each time,
 //! is made for its user alone, and is used through its descriptor; no name that somebody else has prepared is ever used. The
@@ -23,6 +26,9 @@ const PREFIX: &str = "hero-job-";
 /// A directory where nobody removes what belongs to somebody else.
 const STICKY: u32 = 0o1000;
 
+/// Bytes of the list of a folder, which some file systems never shorten; a longer one takes long to read.
+const LARGE: u64 = 64 * 1024;
+
 /// The folders of this process, for its end.
 static HELD: Lock<Vec<Weak<HostFolder>>> = Lock::new(Vec::new());
 
@@ -31,7 +37,33 @@ static HELD: Lock<Vec<Weak<HostFolder>>> = Lock::new(Vec::new());
 pub(crate) struct WorkFolder {
     base: PathBuf,
     held: Arc<HostFolder>,
-    jobs: u64,
+    /// Folder of the last job.
+    job: Option<JobFolder>,
+    /// Number of folders that were made for jobs.
+    made: u64,
+    /// Nothing was put here since the last cleaning, which has removed everything.
+    is_clean: bool,
+}
+
+/// The folder of a job.
+#[derive(Debug)]
+struct JobFolder {
+    name: OsString,
+    directory: Directory,
+}
+
+impl JobFolder {
+    /// True for a folder that is where it was made.
+    fn is_in(&self, host: &Path) -> bool {
+        self.directory.is_at(&host.join(&self.name))
+    }
+
+    /// Empties the folder for the next job. False if it is not where it was, or cannot be emptied, or is slow now.
+    fn empty(&self, host: &Path) -> bool {
+        let directory = &self.directory;
+        let is_emptied = || directory.make_private().and_then(|()| directory.clear()).is_ok();
+        self.is_in(host) && is_emptied() && directory.size().is_ok_and(|size| size <= LARGE)
+    }
 }
 
 impl WorkFolder {
@@ -42,7 +74,7 @@ impl WorkFolder {
     pub(crate) fn open(base: &Path) -> Result<Self, String> {
         let base = trusted(base)?;
         let held = HostFolder::make(&base).map_err(|error| cannot(&base, &error))?;
-        Ok(Self { base, held, jobs: 0 })
+        Ok(Self { base, held, job: None, made: 0, is_clean: false })
     }
 
     /// Returns the path of the folder.
@@ -56,29 +88,43 @@ impl WorkFolder {
     /// # Errors
     /// Says why there is none.
     pub(crate) fn next(&mut self) -> Result<PathBuf, String> {
-        self.clear();
+        if !self.is_clean || !self.job.as_ref().is_some_and(|job| job.is_in(&self.held.path)) {
+            self.clear();
+        }
+        self.is_clean = false;
         if !self.held.directory.is_at(&self.held.path) {
             tracing::warn!(folder = %self.held.path.display(), "work folder: the folder of an engine host is gone (made again)");
-            self.held = Self::open(&self.base)?.held;
+            *self = Self { made: self.made, ..Self::open(&self.base)? };
         }
-        let folder = self.made().map_err(|error| cannot(&self.held.path, &error))?;
-        Ok(self.held.path.join(folder))
+        if self.job.is_none() {
+            self.job = Some(self.make().map_err(|error| cannot(&self.held.path, &error))?);
+        }
+        let name = self.job.as_ref().map(|job| job.name.as_os_str()).unwrap_or_default();
+        Ok(self.held.path.join(name))
     }
 
     /// Removes what jobs have left.
-    pub(crate) fn clear(&self) {
+    pub(crate) fn clear(&mut self) {
         let HostFolder { directory, path } = &*self.held;
-        if let Err(error) = directory.make_private().and_then(|()| directory.clear()) {
+        self.job = self.job.take().filter(|job| job.empty(path));
+        let kept = self.job.as_ref().map(|job| job.name.as_os_str());
+        let cleared = directory.make_private().and_then(|()| directory.clear_but(kept));
+        self.is_clean = cleared.is_ok();
+        if let Err(error) = cleared {
             tracing::warn!(%error, folder = %path.display(), "work folder: cannot remove what a job has left behind");
         }
     }
 
-    fn made(&mut self) -> io::Result<OsString> {
+    fn make(&mut self) -> io::Result<JobFolder> {
+        let outer = &self.held.directory;
         loop {
-            self.jobs += 1;
-            let name = OsString::from(self.jobs.to_string());
-            match self.held.directory.make(&name) {
-                Ok(()) => return Ok(name),
+            self.made += 1;
+            let name = OsString::from(self.made.to_string());
+            match outer.make(&name) {
+                Ok(()) => {
+                    let directory = outer.own(&name)?;
+                    return Ok(JobFolder { name, directory });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -246,110 +292,4 @@ fn cannot(folder: &Path, error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    fn set_mode(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn each_job_has_an_empty_folder_that_only_its_user_can_reach() {
-        let base = tempfile::tempdir().unwrap();
-        let mut work = WorkFolder::open(&base.path().join("made/here")).unwrap();
-        for _ in 0..2 {
-            let folder = work.next().unwrap();
-            assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
-            assert_eq!(names(work.path()).len(), 1);
-            fs::write(folder.join("left"), "x").unwrap();
-            // What a job can do to the folder of its host.
-            fs::create_dir(work.path().join("beside")).unwrap();
-            set_mode(work.path(), 0o777);
-        }
-        assert_eq!(fs::metadata(work.path()).unwrap().mode() & 0o777, 0o777);
-        work.clear();
-        assert_eq!(fs::metadata(work.path()).unwrap().mode() & 0o777, 0o700);
-        assert!(names(work.path()).is_empty());
-    }
-
-    #[test]
-    fn a_job_cannot_lead_the_next_one_or_the_cleaning_elsewhere() {
-        let (base, victim) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        fs::write(victim.path().join("precious"), "x").unwrap();
-        let mut work = WorkFolder::open(base.path()).unwrap();
-        let folder = work.next().unwrap();
-        fs::remove_dir(&folder).unwrap();
-        symlink(victim.path(), &folder).unwrap();
-        let host = work.path().to_owned();
-        let folder = work.next().unwrap();
-        assert_eq!(folder.parent().unwrap(), host);
-        let moved = base.path().join("moved");
-        fs::write(folder.join("left"), "x").unwrap();
-        fs::rename(&host, &moved).unwrap();
-        symlink(victim.path(), &host).unwrap();
-        let folder = work.next().unwrap();
-        assert_ne!(folder.parent().unwrap(), host);
-        assert!(fs::symlink_metadata(work.path()).unwrap().is_dir());
-        assert_eq!(names(victim.path()), ["precious"]);
-        assert!(names(&moved).is_empty());
-    }
-
-    #[test]
-    fn a_folder_that_is_gone_is_made_again() {
-        let base = tempfile::tempdir().unwrap();
-        let mut work = WorkFolder::open(&base.path().join("inner")).unwrap();
-        work.next().unwrap();
-        fs::remove_dir_all(base.path().join("inner")).unwrap();
-        assert!(work.next().unwrap().is_dir());
-    }
-
-    #[test]
-    fn only_folders_of_dead_hosts_are_swept() {
-        let base = tempfile::tempdir().unwrap();
-        let mut alive = WorkFolder::open(base.path()).unwrap();
-        let job = alive.next().unwrap();
-        let mut dead = WorkFolder::open(base.path()).unwrap();
-        fs::write(dead.next().unwrap().join("secret"), "x").unwrap();
-        set_mode(dead.path(), 0o000);
-        let gone = dead.path().to_owned();
-        let link = base.path().join(format!("{PREFIX}1-00000000"));
-        symlink(alive.path(), &link).unwrap();
-        fs::create_dir(base.path().join("hero-job-of-mine")).unwrap();
-        sweep(base.path());
-        assert!(gone.exists());
-        drop(dead);
-        sweep(base.path());
-        assert!(!gone.exists() && job.exists());
-        assert_eq!(names(base.path()).len(), 3);
-    }
-
-    #[test]
-    fn a_base_that_others_can_exchange_is_refused() {
-        let base = tempfile::tempdir().unwrap();
-        let open = base.path().join("open");
-        fs::create_dir_all(open.join("work")).unwrap();
-        set_mode(&open, 0o777);
-        for folder in [&open, &open.join("work")] {
-            let refused = WorkFolder::open(folder).unwrap_err();
-            assert!(refused.contains("can be written by everybody (mode 0777)"), "{refused}");
-        }
-        set_mode(&open, 0o1777);
-        assert!(WorkFolder::open(&open.join("work")).is_ok());
-        let (own, other) = (geteuid().as_raw(), geteuid().as_raw() + 1);
-        assert_eq!(exchangeable(own, other, 0o755), None);
-        assert_eq!(exchangeable(own, getegid().as_raw(), 0o775), None);
-        assert!(exchangeable(own, getegid().as_raw() + 7, 0o775).is_some());
-        assert_eq!(exchangeable(other, other, 0o700), Some(format!("belongs to user {other}")));
-    }
-}
+mod tests;
