@@ -87,8 +87,26 @@ pub(crate) async fn python_rows() {
         &format!("p50 {} ms, p99 {} ms", seldom.millis(50.0), seldom.millis(99.0)),
         &format!("a bare fork and its end, p50 {} ms", floor::python_forks()),
     );
-    measure(&stage, &PYTHON, "no-op Python (a fork each), one at a time", PYTHON.noop, 1).await;
+    let what = "no-op Python (a fork each), one at a time";
+    let forked = rounds(&stage, &PYTHON, PYTHON.noop, 1).await;
+    row(&format!("RunJob {what}, TCP"), &described(&forked), "");
     measure(&stage, &PYTHON, "no-op Python, 16 at once, 2 hosts", PYTHON.noop, 16).await;
+    shared_python_rows(&forked).await;
+}
+
+/// The same in one process for all jobs of a host.
+async fn shared_python_rows(forked: &Latencies) {
+    let stage = Stage::start(&[]).await;
+    let flags = ["--concurrency=2", "--isolation=host"].map(str::to_owned);
+    let _actor = stage.start_actor(&PYTHON, &flags).await;
+    let shared = rounds(&stage, &PYTHON, PYTHON.noop, 1).await;
+    row(
+        "RunJob no-op Python (one process for all), one at a time, TCP",
+        &described(&shared),
+        &format!("a fork each p50 {} ms", forked.millis(50.0)),
+    );
+    measure(&stage, &PYTHON, "no-op Python (one process for all), 16 at once, 2 hosts", PYTHON.noop, 16)
+        .await;
 }
 
 pub(crate) async fn v_rows() {

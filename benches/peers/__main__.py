@@ -93,7 +93,7 @@ def turns_of(row, peers, options, folder):
     folder.mkdir()
     with Stage(folder, options.programs, TARGET / "peers") as stage, contextlib.ExitStack() as all_awake:
         systems = {peer: STARTS[peer](stage) for peer in peers}
-        systems[figures.OURS] = start_ours(stage, row.language)
+        systems[figures.OURS] = start_ours(stage, row.language, row.flags)
         for system in systems.values():
             all_awake.enter_context(system)
             # The fact that it works.

@@ -27,6 +27,8 @@ class Row:
     figure: str
     # Peers, each with its goal: a bound of ours / peer, or None.
     peers: dict
+    # Flags of our actor beside those of its language.
+    flags: tuple = ()
 
 
 ROWS = [
@@ -69,6 +71,24 @@ ROWS = [
         16,
         "per_second",
         {"celery": ("at least", 1.5), "rq": None},
+    ),
+    Row(
+        "python-shared-one",
+        "Python no-op, one process for all jobs of a host, one at a time, p50",
+        "python",
+        1,
+        "p50_ms",
+        {"celery": ("at most", 0.35)},
+        ("--isolation=host",),
+    ),
+    Row(
+        "python-shared-many",
+        "the same, 16 callers",
+        "python",
+        16,
+        "per_second",
+        {"celery": None},
+        ("--isolation=host",),
     ),
 ]
 

@@ -97,7 +97,7 @@ class System:
         return {"jobs": jobs, "per_second": rate, "queued_per_second": queued["jobs"] / queued["seconds"]}
 
 
-def start_ours(stage, language):
+def start_ours(stage, language, more):
     """The supervisor and one actor, both on Redis over TCP; the caller reaches the supervisor over TCP."""
     url, ready = stage.url(stage.database()), stage.folder / "ready.json"
     serve = ["serve", "--process-manager", "local", "--listen", "127.0.0.1:0", "--log-filter", "warn"]
@@ -105,7 +105,7 @@ def start_ours(stage, language):
     supervisor = stage.start("supervisor", [stage.programs / "hero-supervisor", *serve, "--redis-url", url, *files])
     eventually(lambda: ready.exists() and ready.stat().st_size, "the supervisor is not ready", supervisor)
     address = json.loads(ready.read_text())["addresses"][0]
-    flags = [f"--concurrency={PYTHON_PROCESSES}"] if language == "python" else []
+    flags = [f"--concurrency={PYTHON_PROCESSES}", *more] if language == "python" else more
     command = [stage.programs / f"{language}_actor", "--redis-url", url, "--actor-id", "peers_0", *flags]
     actor = stage.start("actor", command, {"RUST_LOG": "warn"})
     caller = stage.start("ours-caller", [stage.tools / "go/hero", address, language], kind=Caller)

@@ -71,6 +71,11 @@ async fn python_keeps_every_rule_of_the_contract() {
 }
 
 #[tokio::test]
+async fn python_with_a_shared_process_keeps_every_rule_of_the_contract() {
+    keeps_every_rule(&python::shared()).await;
+}
+
+#[tokio::test]
 async fn v_with_a_stand_in_for_its_compiler_keeps_every_rule_of_the_contract() {
     let folder = tempfile::Builder::new().prefix("stand-in").tempdir().unwrap();
     keeps_every_rule(&v::language(folder.path())).await;

@@ -5,6 +5,8 @@ mod folders;
 mod leftovers;
 mod sandbox;
 mod servers;
+mod shared;
+mod shared_ends;
 mod spare;
 mod stopping;
 

@@ -13,6 +13,9 @@
 //!       │ └────────────── stderr ────────────────────┘ │
 //!       └──────────────── result, progress ────────────┘
 //! ```
+//! With `--isolation host` one forked process runs job after job, which it reads from the socket itself, and the server
+//! forks another when that one has ended.
+//!
 //! The pipes live as long as the server. A job has ended when its process is gone and all that it had started is gone
 //! too; what is in the pipes then is all that it will ever say.
 
@@ -21,7 +24,7 @@ mod job;
 mod messages;
 mod server;
 
-pub use flags::PythonFlags;
+pub use flags::{Isolation, PythonFlags};
 
 use std::io;
 use std::sync::Arc;

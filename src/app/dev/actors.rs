@@ -20,8 +20,17 @@ const START_WAIT: Duration = Duration::from_secs(20);
 const OPEN_RETRY: Duration = Duration::from_millis(200);
 
 /// Environment variables that are passed on to the demo actors.
-const OPTIONS: [&str; 6] =
-    ["HERO_PYTHON_BIN", "HERO_V_CACHE_DIR", "HERO_WORK_DIR", "V_BIN", "RUST_LOG", "TMPDIR"];
+const OPTIONS: [&str; 9] = [
+    "HERO_ISOLATION",
+    "HERO_PYTHON_BIN",
+    "HERO_RECYCLE_JOBS",
+    "HERO_RECYCLE_MEMORY",
+    "HERO_V_CACHE_DIR",
+    "HERO_WORK_DIR",
+    "V_BIN",
+    "RUST_LOG",
+    "TMPDIR",
+];
 
 /// An actor and its start.
 #[derive(Debug)]

@@ -123,7 +123,7 @@ fn mask(actor: &mut Value) {
 
 /// Variables that are no secrets.
 fn is_open(name: &str) -> bool {
-    const OPEN: [&str; 17] = [
+    const OPEN: [&str; 20] = [
         "PATH",
         "LANG",
         "TZ",
@@ -137,7 +137,10 @@ fn is_open(name: &str) -> bool {
         "NO_COLOR",
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
+        "HERO_ISOLATION",
         "HERO_PYTHON_BIN",
+        "HERO_RECYCLE_JOBS",
+        "HERO_RECYCLE_MEMORY",
         "HERO_V_CACHE_DIR",
         "HERO_WORK_DIR",
         "V_BIN",

@@ -15,9 +15,9 @@ sys.modules["heroscript"] = heroscript
 exec(compile(start["heroscript"], "<heroscript>", "exec"), heroscript.__dict__)
 # Later ones see the earlier ones under their names.
 parts = {}
-for name in ("report", "cleanup", "streams", "kernel", "server"):
+for name, text in start["parts"]:
     part = types.ModuleType("hero_" + name)
     part.__dict__.update(parts)
-    exec(compile(start[name], "<hero>", "exec"), part.__dict__)
+    exec(compile(text, "<hero>", "exec"), part.__dict__)
     parts[name] = part
 parts["server"].main(start["settings"])

@@ -55,15 +55,16 @@ def run_exit_functions():
 
 
 def remember_modules():
-    """Takes note of the modules that are there before any script."""
+    """Takes note of the modules that are there before a script."""
     global _modules
-    _modules = frozenset(sys.modules)
+    if len(sys.modules) != len(_modules):
+        _modules = frozenset(sys.modules)
 
 
-def finalize(names):
+def finalize(names, for_good=True):
     """Lets go of all that the script holds (its global `names`, above all), so that it is closed as at the end of an
     interpreter: by the counts of references, what was made last first. Cycles come last, in no order, which is why
-    their files are written out before."""
+    their files are written out before. For good: what modules hold is closed as well."""
     # Threads that nobody waits for go on while names disappear under them; what they say about that helps nobody.
     threading.excepthook = _hear_nothing
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
@@ -74,7 +75,8 @@ def finalize(names):
         _attempt(one.flush)
     for scope in [names, *_own_modules()]:
         _clear(scope)
-    _close_what_stays()
+    if for_good:
+        _close_what_stays()
     gc.collect()
     _let_end(readers)
 
@@ -95,13 +97,15 @@ def _own_modules():
     to clear them takes long."""
     if len(sys.modules) <= len(_modules):
         return []
+    own = [name for name in sys.modules.keys() - _modules if is_own(sys.modules[name])]
+    return [vars(sys.modules.pop(name)) for name in own]
+
+
+def is_own(module):
+    """True for a module that is the script's own, and not installed."""
+    file = getattr(module, "__file__", None)
     installed = tuple({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix})
-    own = []
-    for name in sys.modules.keys() - _modules:
-        file = getattr(sys.modules[name], "__file__", None)
-        if isinstance(file, str) and not file.startswith(installed):
-            own.append(vars(sys.modules.pop(name)))
-    return own
+    return isinstance(file, str) and not file.startswith(installed)
 
 
 def _clear(names):

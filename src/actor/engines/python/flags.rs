@@ -4,11 +4,30 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::actor::engines::sandbox::Sandbox;
 use crate::actor::engines::work::WorkFlags;
-use crate::actor::program::EngineFlags;
+use crate::actor::program::{EngineFlags, parse_bytes};
+
+/// Processes in which scripts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Isolation {
+    /// A process for each job.
+    Job,
+    /// A process for all jobs of an engine host, one after another.
+    Host,
+}
+
+impl Isolation {
+    /// The word of the command line.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Host => "host",
+        }
+    }
+}
 
 /// Flags of a Python actor.
 #[derive(Debug, Clone, Args)]
@@ -20,6 +39,19 @@ pub struct PythonFlags {
     /// Python file with handlers of HeroScript actions (`@heroscript.action("x.y")`), run once at the start.
     #[arg(long, value_name = "FILE")]
     pub handlers: Vec<PathBuf>,
+
+    /// Process in which a script runs: `job` for one of its own, `host` for one that all jobs of an engine host share, one
+    /// after another. The latter is faster and for scripts that trust each other.
+    #[arg(long, env = "HERO_ISOLATION", value_enum, default_value_t = Isolation::Job, value_name = "WHAT")]
+    pub isolation: Isolation,
+
+    /// Jobs after which a shared process is replaced by a fresh one (--isolation host).
+    #[arg(long, env = "HERO_RECYCLE_JOBS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    pub recycle_jobs: u64,
+
+    /// Memory that jobs may leave behind in a shared process before it is replaced by a fresh one (--isolation host).
+    #[arg(long, env = "HERO_RECYCLE_MEMORY", default_value = "256MiB", value_parser = parse_bytes, value_name = "BYTES")]
+    pub recycle_memory: u64,
 
     /// Confine scripts to their folder: landlock lets them read the system, write nowhere else, and reach no network.
     #[arg(long, value_enum, default_value_t = Sandbox::None, value_name = "HOW")]
@@ -71,6 +103,9 @@ impl EngineFlags for PythonFlags {
         let python = real_program(&self.python_bin).unwrap_or_else(|| self.python_bin.clone());
         let mut args = vec![flag("--python-bin=", python.as_os_str())];
         args.extend(handlers);
+        args.push(format!("--isolation={}", self.isolation.as_str()).into());
+        args.push(format!("--recycle-jobs={}", self.recycle_jobs).into());
+        args.push(format!("--recycle-memory={}", self.recycle_memory).into());
         args.push(format!("--sandbox={}", self.sandbox.as_str()).into());
         args.extend(self.sandbox_net.then(|| OsString::from("--sandbox-net")));
         args.extend(self.sandbox_read.iter().cloned().chain(self.own_folders()).map(|path| {

@@ -89,8 +89,7 @@ impl<'a> Attempt<'a> {
             }
             let [out, err, results, control] = ready.map(|fd| fd.any().unwrap_or(false));
             self.read(out, err, results)?;
-            if control {
-                let end = self.server.end()?;
+            if control && let Some(end) = self.server.end()? {
                 self.clean_up()?;
                 return Ok(end);
             }
@@ -101,7 +100,7 @@ impl<'a> Attempt<'a> {
     /// Ends what is left of the job, and reads the rest of its output.
     fn clean_up(&mut self) -> io::Result<()> {
         let server = self.server.pid();
-        if !sweep(|pid| pid != server) {
+        if !self.server.adopts && !sweep(|pid| pid != server) {
             return Err(io::Error::other("processes of a job do not end"));
         }
         // A job can have made its pipes larger than what is read at once.

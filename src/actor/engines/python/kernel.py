@@ -13,18 +13,26 @@ PR_SET_CHILD_SUBREAPER = 36
 CAPABILITY_VERSION = 0x20080522
 CAPABILITIES = 64
 PRCTL = None
+CLEARENV = None
 
 
 def adopt():
     """Makes this process the parent of what jobs leave behind; without ctypes, that is the host."""
-    global PRCTL
+    global PRCTL, CLEARENV
     try:
         import ctypes
 
-        PRCTL = ctypes.CDLL(None).prctl
+        libc = ctypes.CDLL(None)
+        PRCTL, CLEARENV = libc.prctl, libc.clearenv
         PRCTL(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     except Exception:
         PRCTL = None
+
+
+def clear_environment():
+    """Takes every variable away from programs that are started."""
+    if CLEARENV is not None:
+        CLEARENV()
 
 
 def end_with_parent():

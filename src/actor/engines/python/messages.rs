@@ -32,12 +32,9 @@ pub(super) struct Request<'a> {
 /// Settings that a server needs to start.
 #[derive(Debug, Serialize)]
 pub(super) struct Start<'a> {
-    pub(super) report: &'a str,
-    pub(super) cleanup: &'a str,
-    pub(super) streams: &'a str,
-    pub(super) kernel: &'a str,
-    pub(super) server: &'a str,
     pub(super) heroscript: &'a str,
+    /// Names and texts of the modules of the server; each sees those before it.
+    pub(super) parts: &'a [(&'a str, &'a str)],
     pub(super) settings: Settings<'a>,
 }
 
@@ -51,12 +48,23 @@ pub(super) struct Settings<'a> {
     pub(super) handlers: Vec<&'a Path>,
     /// Scripts get no privileges from whom they run as, root included.
     pub(super) confined: bool,
+    /// Limits of the process that jobs share; None if each has its own.
+    pub(super) shared: Option<Shared>,
+}
+
+/// Limits of a process that jobs share: after so many jobs, and with so many bytes that they have left, it is replaced.
+#[derive(Debug, Serialize)]
+pub(super) struct Shared {
+    pub(super) jobs: u64,
+    pub(super) memory: u64,
 }
 
 /// First message of a server, sent once it can take jobs.
 #[derive(Debug, Deserialize)]
 pub(super) struct Hello {
     pub(super) version: String,
+    /// Processes that jobs leave behind come to the server, which ends them, and not to the host.
+    pub(super) adopts: bool,
 }
 
 /// A message of a job.

@@ -11,19 +11,25 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::prctl::set_child_subreaper;
 
-use super::flags::PythonFlags;
-use super::messages::{Hello, Request, Settings, Start};
+use super::flags::{Isolation, PythonFlags};
+use super::messages::{Hello, Request, Settings, Shared, Start};
 use crate::actor::engines::Limits;
 use crate::actor::engines::sandbox::Sandbox;
 use crate::domain::model::job::JobUsage;
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
-const REPORT: &str = include_str!("report.py");
-const CLEANUP: &str = include_str!("cleanup.py");
-const STREAMS: &str = include_str!("streams.py");
-const KERNEL: &str = include_str!("kernel.py");
-const SERVER: &str = include_str!("server.py");
 const HEROSCRIPT: &str = include_str!("heroscript.py");
+const PARTS: [(&str, &str); 9] = [
+    ("report", include_str!("report.py")),
+    ("kernel", include_str!("kernel.py")),
+    ("cleanup", include_str!("cleanup.py")),
+    ("streams", include_str!("streams.py")),
+    ("processes", include_str!("processes.py")),
+    ("job", include_str!("job.py")),
+    ("restore", include_str!("restore.py")),
+    ("shared", include_str!("shared.py")),
+    ("server", include_str!("server.py")),
+];
 /// Imports take tens of milliseconds; a machine under heavy load may need a moment.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
@@ -33,7 +39,11 @@ pub(super) struct Server {
     child: Child,
     program: PathBuf,
     version: String,
+    /// Processes that jobs leave behind are ended by the server.
+    pub(super) adopts: bool,
     usage: Option<JobUsage>,
+    /// Number of jobs that were given to it.
+    jobs: u64,
     pub(super) control: UnixStream,
     pub(super) out: PipeReader,
     pub(super) err: PipeReader,
@@ -54,6 +64,7 @@ impl Server {
         match server.greet(flags, limits) {
             Ok(hello) => {
                 server.version = format!("{} ({shown})", hello.version);
+                server.adopts = hello.adopts;
                 Ok(server)
             }
             Err(error) => Err(format!("{shown} does not work: {}", server.last_words(&error))),
@@ -83,7 +94,9 @@ impl Server {
             child,
             program: fs::canonicalize(program.parent().unwrap_or(program)).unwrap_or_default(),
             version: String::new(),
+            adopts: false,
             usage: None,
+            jobs: 0,
             control,
             out,
             err,
@@ -99,17 +112,13 @@ impl Server {
             result: limits.result,
             handlers: flags.handlers.iter().map(PathBuf::as_path).collect(),
             confined: flags.sandbox != Sandbox::None,
+            shared: match flags.isolation {
+                Isolation::Job => None,
+                Isolation::Host => Some(Shared { jobs: flags.recycle_jobs, memory: flags.recycle_memory }),
+            },
         };
         self.control.set_read_timeout(Some(START_LIMIT))?;
-        let start = Start {
-            report: REPORT,
-            cleanup: CLEANUP,
-            streams: STREAMS,
-            kernel: KERNEL,
-            server: SERVER,
-            heroscript: HEROSCRIPT,
-            settings,
-        };
+        let start = Start { heroscript: HEROSCRIPT, parts: &PARTS, settings };
         self.send(&start)?;
         let mut length = [0; 4];
         self.control.read_exact(&mut length)?;
@@ -121,6 +130,7 @@ impl Server {
 
     /// Gives it a job.
     pub(super) fn submit(&mut self, request: &Request<'_>) -> io::Result<()> {
+        self.jobs += 1;
         self.send(request)
     }
 
@@ -132,15 +142,20 @@ impl Server {
         self.control.write_all(&bytes)
     }
 
-    /// Reads the end of a job. Returns the wait status of its process.
-    pub(super) fn end(&mut self) -> io::Result<i32> {
-        let (mut status, mut micros, mut peak) = ([0; 4], [0; 8], [0; 8]);
-        for part in [&mut status[..], &mut micros, &mut peak] {
+    /// Reads the end of a job. Returns the wait status of its process; None for the end of an earlier job, which comes twice
+    /// if a shared process is killed just after it has told it.
+    pub(super) fn end(&mut self) -> io::Result<Option<i32>> {
+        let (mut number, mut status, mut micros, mut peak) = ([0; 8], [0; 4], [0; 8], [0; 8]);
+        for part in [&mut number[..], &mut status, &mut micros, &mut peak] {
             self.control.read_exact(part)?;
         }
+        if u64::from_le_bytes(number) != self.jobs {
+            return Ok(None);
+        }
         let (cpu, peak) = (Duration::from_micros(u64::from_le_bytes(micros)), u64::from_le_bytes(peak));
-        self.usage = Some(JobUsage { cpu, peak_memory: Some(peak.saturating_mul(1024)) });
-        Ok(i32::from_le_bytes(status))
+        let peak_memory = Some(peak.saturating_mul(1024)).filter(|peak| *peak > 0);
+        self.usage = Some(JobUsage { cpu, peak_memory });
+        Ok(Some(i32::from_le_bytes(status)))
     }
 
     /// Takes what the processes of the last job have used.

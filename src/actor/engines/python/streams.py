@@ -15,6 +15,7 @@ RESULTS = int(sys.argv[1])
 MAX_PROGRESS = 1024
 
 _last = None
+_streams = None
 
 
 def _turn(fd):
@@ -54,9 +55,31 @@ class _Pipe(io.RawIOBase):
         return _put(self._fd, data)
 
 
-def stream(fd, name):
+def _stream(fd, name):
     raw = io.BufferedWriter(_Pipe(fd, name))
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def renew():
+    """Sets the two output streams, made anew if they were closed, detached or set up otherwise."""
+    global _streams
+    if _streams is None or not all(map(_is_as_new, _streams)):
+        _streams = _stream(1, "<stdout>"), _stream(2, "<stderr>")
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = _streams
+
+
+def _is_as_new(stream):
+    try:
+        settings = stream.encoding, stream.errors, stream.line_buffering, stream.write_through, stream.buffer.closed
+        return settings == ("utf-8", "backslashreplace", True, False, False)
+    except (AttributeError, ValueError):
+        return False
+
+
+def flush():
+    """Writes out what both streams hold."""
+    cleanup.flush(sys.stdout)
+    cleanup.flush(sys.stderr)
 
 
 def _put(fd, data):
@@ -94,3 +117,30 @@ def progress(percent=None, message=""):
 
 def fail(explained):
     send(b"E", json.dumps(explained).encode())
+
+
+# Flags of an open pipe are shared by all who have it, and stay when those have gone.
+_SHARED = (0, 1, 2, RESULTS)
+
+
+def as_shared():
+    """What jobs find the descriptors like that all of them share."""
+    sizes = {fd: fcntl.fcntl(fd, kernel.F_GETPIPE_SZ) for fd in _SHARED if fd}
+    return {fd: fcntl.fcntl(fd, fcntl.F_GETFL) for fd in _SHARED}, sizes, os.fstat(1).st_mode & 0o777
+
+
+def restore(pipes):
+    """Makes them so again; false when a pipe is too full to become smaller, which it is not for long."""
+    flags, sizes, mode = pipes
+    whole = True
+    for fd, value in flags.items():
+        fcntl.fcntl(fd, fcntl.F_SETFL, value)
+    for fd, size in sizes.items():
+        try:
+            if fcntl.fcntl(fd, kernel.F_GETPIPE_SZ) != size:
+                fcntl.fcntl(fd, kernel.F_SETPIPE_SZ, size)
+            if os.fstat(fd).st_mode & 0o777 != mode:
+                os.fchmod(fd, mode)
+        except OSError:
+            whole = False
+    return whole
