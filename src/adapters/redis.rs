@@ -75,6 +75,9 @@ pub struct RedisConfig {
     pub named_queue_limit: u64,
     /// Ended jobs of one script type whose records are kept, whatever their time to live; 100 000 by default.
     pub finished_limit: u64,
+    /// Time for which supervisors of an older version are given to show themselves, which do not find output in the records of
+    /// jobs; 30 s by default. Not used by actors.
+    pub older_supervisors: Duration,
     /// Name of this supervisor among all on one Redis, 1 to 64 of `[A-Za-z0-9._-]`; random by default. Not used by actors.
     pub instance: String,
 }
@@ -89,6 +92,7 @@ impl Default for RedisConfig {
             queue_limit: 1_000_000,
             named_queue_limit: 10_000,
             finished_limit: 100_000,
+            older_supervisors: Duration::from_secs(30),
             instance: uuid::Uuid::new_v4().simple().to_string(),
         }
     }

@@ -21,6 +21,7 @@ pub(super) const LIBRARY: &str = concat!(
     "do\n",
     include_str!("lua/submission.lua"),
     "end do\n",
+    include_str!("lua/output.lua"),
     include_str!("lua/leases.lua"),
     "end do\n",
     include_str!("lua/presence.lua"),

@@ -24,7 +24,7 @@ pub(super) use end::{decode_error, encode_error, finished_of};
 pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
 pub(super) use job_usage::{decode_job_usage, encode_job_usage};
-pub(super) use output::{decode_output, encode_output};
+pub(super) use output::{decode_output, decode_record_output, encode_output, seen_in_record};
 pub(super) use queue::{decode_queue, encode_queue};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,

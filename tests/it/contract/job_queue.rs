@@ -120,6 +120,7 @@ on_every_queue! {
     lists::pings_are_neither_listed_nor_counted,
     output::what_a_script_says_is_kept_in_order_with_its_job,
     output::a_retry_that_counts_anew_is_heard_from_its_first_word,
+    output::little_output_that_comes_with_the_end_is_read_like_any_other,
     output::a_void_lease_says_nothing,
     output::several_jobs_are_reported_in_one_call,
     output::output_is_bounded_and_goes_with_its_job,

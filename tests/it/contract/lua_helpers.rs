@@ -9,6 +9,7 @@ const LIBRARY: &str = concat!(
     include_str!("../../../src/adapters/redis/lua/common.lua"),
     include_str!("../../../src/adapters/redis/lua/records.lua"),
     include_str!("../../../src/adapters/redis/lua/submission.lua"),
+    include_str!("../../../src/adapters/redis/lua/output.lua"),
     include_str!("../../../src/adapters/redis/lua/leases.lua"),
     r"
 reading('test_truncate', function(_, args) return truncate(args[1], tonumber(args[2])) end)

@@ -83,7 +83,7 @@ local function reopen_record(queue, job, finished, reset)
     'finished_at', 'started_at', 'due_at', 'free', 'wait_until', 'usage')
   if reset then
     redis.call('UNLINK', queue.output .. job.id)
-    redis.call('HDEL', job.key, 'progress', 'log_bytes', 'attempts')
+    redis.call('HDEL', job.key, 'progress', 'log', 'log_bytes', 'attempts')
     return 0
   end
   local used = job.attempt

@@ -4,66 +4,9 @@
 -- What an actor writes is kept to the limits of docs/actor-protocol.md, whatever its language: one answer must hold a job.
 local RESULT_BYTES = 1048576   -- bytes of a result
 local ERROR_BYTES = 524288     -- bytes of an error as JSON; a longer one keeps no log lines and the begin of its message
-local LINE_BYTES = 65536       -- bytes of a line, and of the text of a progress
-local OUTPUT_ENTRIES = 10000   -- output lines kept of one job
-local OUTPUT_BYTES = 2097152   -- about this many bytes of output are kept of one job
-local OUTPUT_SPARE = 2764800000 -- milliseconds by which output outlives its record if both are not removed together; longer than any run
 local USAGE_BYTES = 32         -- bytes of what an attempt has used
 local FREE_ATTEMPTS = 10       -- how often one job may come back without its attempt being counted
 local REORDERED = 500          -- entries at the front that a release puts in order
-
--- Reads the output of one job; answers with it and the index behind it. From `first` on there are `count` times number,
--- milliseconds, kind, text.
-local function parse_output(args, i)
-  local count, first = tonumber(args[i + 4]), i + 5
-  return { args = args, attempt = args[i + 3], first = first, count = count }, first + 4 * count
-end
-
--- The number of the last line that is kept of this attempt.
-local function last_line(stream, attempt)
-  local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-  if not last or get_field(last[2], 'a') ~= attempt then return 0 end
-  return tonumber(get_field(last[2], 'n')) or 0
-end
-
--- A percentage that JSON can have; nil for another text.
-local function percentage(text)
-  local number = tonumber(text)
-  return number and number >= -math.huge and math.abs(number) < math.huge and number or nil
-end
-
--- Adds lines with numbers that are not there yet; answers with their bytes and the last progress among them. Lines that are
--- there are passed over, so a repeated call does no harm.
-local function add_lines(stream, attempt, output)
-  local args, seen, bytes, progress = output.args, last_line(stream, attempt), 0, nil
-  for i = output.first, output.first + 4 * (output.count - 1), 4 do
-    local number, at, kind, text = args[i], args[i + 1], args[i + 2], truncate(args[i + 3], LINE_BYTES)
-    if (tonumber(number) or 0) > seen then
-      redis.call('XADD', stream, 'MAXLEN', '~', OUTPUT_ENTRIES, '*', 'a', attempt, 'n', number, 't', at, 's', kind,
-        'm', text)
-      bytes = bytes + #text + 32
-      if kind ~= 'out' and kind ~= 'err' then
-        progress = { attempt = tonumber(attempt), at = tonumber(at), percent = percentage(kind), message = text }
-      end
-    end
-  end
-  return bytes, progress
-end
-
--- Keeps output of the running attempt. A kind is out, err, progress (without a percentage) or a percentage.
-local function keep_output(queue, job, now, attempt, output)
-  local stream = queue.output .. job.id
-  local bytes, progress = add_lines(stream, attempt, output)
-  if bytes > 0 and redis.call('HINCRBY', job.key, 'log_bytes', bytes) > OUTPUT_BYTES then
-    redis.call('XTRIM', stream, 'MAXLEN', math.floor(redis.call('XLEN', stream) / 2))
-    redis.call('HSET', job.key, 'log_bytes', OUTPUT_BYTES / 2)
-  end
-  if progress then
-    job.progress = cjson.encode(progress)
-    redis.call('HSET', job.key, 'progress', job.progress, 'updated_at', now)
-  end
-  redis.call('PEXPIRE', stream, job.ttl + OUTPUT_SPARE)
-end
 
 -- Keeps output of one job; true if the lease stands.
 local function log_output(queue, now, lease, output)
@@ -136,7 +79,7 @@ end
 -- Reads the end of one attempt, with the output in front of it if there is any, into a table that serves as lease and attempt;
 -- answers with the index behind it.
 local function parse_end(queue, finish, args, i)
-  finish.output = nil
+  finish.output, finish.log, finish.log_bytes = nil, nil, nil
   if args[i] == 'log' then finish.output, i = parse_output(args, i + 1) end
   local letter, entry = args[i], args[i + 1]
   finish.letter, finish.entry, finish.id = letter, entry, args[i + 2]
@@ -153,6 +96,7 @@ local function retry_attempt(batch, job, finish, is_free)
   local queue, actor, now = batch.queue, finish.actor, batch.now_text
   local number, delay, state = tonumber(finish.number), tonumber(finish.delay), 'queued'
   local used = is_free and number - 1 or number
+  if finish.log then redis.call('HSET', job.key, 'log', finish.log, 'log_bytes', finish.log_bytes) end
   if delay > 0 then
     local due = text_of(batch.now + delay)
     state = 'retry_wait'
@@ -202,11 +146,12 @@ local function end_attempt(batch, finish)
   if not job or not is_current(job, finish.place) then return 0 end
   if redis.call('XACK', stream, GROUP, entry) ~= 1 then return 0 end
   remove_later(batch, stream, entry)
-  if job.status ~= 'running' and not job.is_ping then emit_job_event(queue, job, finish, RUNNING) end
+  local ended_at_once = job.status ~= 'running'
+  if ended_at_once and not job.is_ping then emit_job_event(queue, job, finish, RUNNING) end
   job.status = 'running'
   if finish.output and not job.is_ping then
     -- Its output may be damaged; without an end the job would be nobody's.
-    local ok, problem = pcall(keep_output, queue, job, batch.now_text, finish.number, finish.output)
+    local ok, problem = pcall(keep_last_output, batch, job, finish, ended_at_once)
     if not ok then note_damage(queue, problem) end
   end
   bound_end(finish)

@@ -54,12 +54,12 @@ end
 local function load_job(queue, id)
   local key = queue.record .. id
   local values = redis.call('HMGET', key, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id',
-    'progress', 'submitted_by')
+    'progress', 'submitted_by', 'log_bytes')
   if not values[2] then return nil end
   return {
     id = id, key = key, place = values[1], status = values[2], waiters = values[3], ttl = values[4] or '86400000',
     deadline = values[5], is_ping = values[6] == 'ping', caller = values[7] or '', progress = values[8],
-    by = values[9],
+    by = values[9], log_bytes = values[10],
   }
 end
 
@@ -221,10 +221,14 @@ local function count_end(batch, outcome)
 end
 
 -- Writes the terminal state of a job. `attempt` is the last one: number, actor, started ('' where there is none), and perhaps
--- usage.
+-- usage, and its output with the bytes of that.
 local function finish_job(batch, job, attempt, outcome)
   local queue, at = batch.queue, batch.now_text
   if attempt.usage then outcome[#outcome + 1], outcome[#outcome + 2] = 'usage', attempt.usage end
+  if attempt.log then
+    local n = #outcome
+    outcome[n + 1], outcome[n + 2], outcome[n + 3], outcome[n + 4] = 'log', attempt.log, 'log_bytes', attempt.log_bytes
+  end
   redis.call('HSET', job.key, 'status', outcome.state, 'attempt', attempt.number, 'actor_id', attempt.actor, 'started_at',
     attempt.started, 'finished_at', at, 'updated_at', at, unpack(outcome))
   redis.call('PEXPIRE', job.key, job.ttl)

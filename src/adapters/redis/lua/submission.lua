@@ -1,5 +1,7 @@
 -- How jobs are accepted, and how supervisors wait for their ends.
 
+local OLDER_READERS = 60000 -- milliseconds for which an older supervisor counts as there after each sign of it
+
 -- The flags of a submission. Most submissions of a call have the same ones, so each text is looked at once.
 local function parse_flags(call, text)
   local flags = call.flags[text]
@@ -275,9 +277,23 @@ freeing('hero_attach', function(keys, args)
   return attach(queue_of(keys[1]), args[1], args[2])
 end)
 
--- hero_open_replies q | instance ttl: creates the reply stream if it is missing, keeps it from expiring, and answers with its last id.
+-- Notes whether the supervisor that calls, as each does every few seconds, finds output in records as well: from the time `log_from` on
+-- it may stand there. An older one puts that off for as long as it is there.
+local function note_reader(queue, grace)
+  local now = now_ms()
+  if grace then
+    redis.call('HSETNX', queue.counts, 'log_from', text_of(now + (tonumber(grace) or OLDER_READERS)))
+  else
+    redis.call('HSET', queue.counts, 'log_from', text_of(now + OLDER_READERS))
+  end
+end
+
+-- hero_open_replies q | instance ttl, perhaps grace: creates the reply stream if it is missing, keeps it from expiring, and answers with
+-- its last id. `grace` is given by supervisors that find output in records: how long they wait for older ones to show themselves.
 freeing('hero_open_replies', function(keys, args)
-  local stream = queue_of(keys[1]).replies .. args[1]
+  local queue = queue_of(keys[1])
+  local stream = queue.replies .. args[1]
+  note_reader(queue, args[3])
   if redis.call('EXISTS', stream) == 0 then redis.call('XADD', stream, '*', '.', '') end
   redis.call('PEXPIRE', stream, args[2])
   return get_field(redis.call('XINFO', 'STREAM', stream), 'last-generated-id')

@@ -7,7 +7,9 @@ use super::quotas::{limit_text, quota_reached};
 use super::{RedisQueue, Shared, elsewhere, known_queues, list};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
-use crate::adapters::redis::records::{BASIC, Fields, decode_job, decode_output, parse_state};
+use crate::adapters::redis::records::{
+    BASIC, Fields, decode_job, decode_output, decode_record_output, parse_state, seen_in_record,
+};
 use crate::adapters::redis::reply::{self, Entry, Parts};
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{IdentityQuota, Job, JobView, Priority, QuotaReached};
@@ -32,18 +34,32 @@ impl JobQueue for RedisQueue {
         after: &OutputMark,
         limit: usize,
     ) -> Result<Vec<StoredChunk>, QueueError> {
+        const WHAT: &str = "the output of a job";
         let key = keys::output(queue, id);
         let from = match after.0.as_str() {
             "" => "-".to_owned(),
             mark => format!("({mark}"),
         };
+        let mut chunks = Vec::new();
+        // What came with the end of a short job is in its record, and was said before what is in the stream.
+        if let Some(seen) = seen_in_record(after) {
+            let mut read = redis::cmd("HGET");
+            read.arg(keys::job(queue, id)).arg("log");
+            let log: Option<Vec<u8>> = self.shared.connection.call(&read, WHAT).await?;
+            let said = log.map(|log| decode_record_output(&log)).unwrap_or_default();
+            chunks.extend(said.into_iter().skip(seen).take(limit));
+        }
+        if chunks.len() == limit {
+            return Ok(chunks);
+        }
         let mut range = redis::cmd("XRANGE");
-        range.arg(&key).arg(from).arg("+").arg("COUNT").arg(limit);
-        let entries: Vec<Entry> = self.shared.connection.call(&range, "the output of a job").await?;
-        let kept = |Entry { id, fields }: Entry| {
-            decode_output(id, &Fields::from_flat_lossy(key.clone(), fields.unwrap_or_default())?)
-        };
-        Ok(entries.into_iter().map(kept).collect::<Result<_, _>>()?)
+        range.arg(&key).arg(from).arg("+").arg("COUNT").arg(limit - chunks.len());
+        let entries: Vec<Entry> = self.shared.connection.call(&range, WHAT).await?;
+        for Entry { id, fields } in entries {
+            let fields = Fields::from_flat_lossy(key.clone(), fields.unwrap_or_default())?;
+            chunks.push(decode_output(id, &fields)?);
+        }
+        Ok(chunks)
     }
 
     fn changes(&self, id: &JobId) -> Changes {

@@ -57,7 +57,8 @@ pub(super) async fn refresh(shared: &Shared, queues: &[QueueName]) -> Result<Pos
         pipeline
             .add_command(Function::OpenReplies.on_queue(*queue))
             .arg(&shared.config.instance)
-            .arg(span_millis(STREAM_TTL));
+            .arg(span_millis(STREAM_TTL))
+            .arg(span_millis(shared.config.older_supervisors));
     }
     let mut ids = shared.connection.pipe(&pipeline, "a reply stream").await?.into_iter();
     let mut positions = Positions::default();

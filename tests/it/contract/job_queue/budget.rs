@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hero_supervisor::domain::model::output::{LogStream, OutputChunk, OutputItem};
+
 use super::queue_contract::{
     Kind, QueueContract, finish, spec, submission, submit_wanted, success, take, take_one, text,
 };
@@ -39,6 +41,32 @@ fn check(what: &str, calls: &BTreeMap<String, u64>, budget: &[(&str, u64)]) {
             "{what}: {count} calls of {name} instead of {most}: lower the budget to that"
         );
     }
+}
+
+#[tokio::test]
+async fn a_line_that_comes_with_the_end_costs_no_command() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let mut counted = Vec::new();
+    for says_something in [false, true] {
+        for round in 0..=JOBS {
+            if round == 1 {
+                calls(&mut bench).await;
+            }
+            let (_job, completion) = submit_wanted(&queue, spec("1")).await;
+            let taken = take_one(&actor).await;
+            let mut end = success(&bench, &taken.lease, text("1"));
+            let item = OutputItem::Line { stream: LogStream::Stdout, text: "hello".to_owned() };
+            end.output.extend(says_something.then(|| OutputChunk { number: 1, at: bench.now(), item }));
+            assert!(finish(&actor, end).await);
+            completion.wait().await.unwrap();
+        }
+        counted.push(calls(&mut bench).await);
+    }
+    let silent: Vec<_> = counted[0].iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    check("a line each", &counted[1], &silent);
+    queue.close().await;
 }
 
 #[tokio::test]

@@ -94,6 +94,44 @@ pub(super) async fn a_retry_that_counts_anew_is_heard_from_its_first_word(kind: 
     queue.close().await;
 }
 
+pub(super) async fn little_output_that_comes_with_the_end_is_read_like_any_other(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let job = submit(&queue, with_attempts("1", 3)).await;
+    let mut expected = Vec::new();
+    // Two attempts that end at once, and one that says something while it runs.
+    let lines = [line(&bench, 1, "grüße\nund\0 mehr"), line(&bench, 3, ""), line(&bench, 4, "1 2 out 3")];
+    for attempt in 1..=2 {
+        let taken = take_one(&actor).await;
+        let mut end = failure(&bench, &taken.lease, "boom");
+        end.output = lines.to_vec();
+        assert!(finish(&actor, end).await);
+        expected.extend(lines.iter().map(|chunk| (attempt, chunk.number, &chunk.item)));
+        until_state(&queue, &job.id, JobState::Queued).await;
+    }
+    let taken = take_one(&actor).await;
+    let (running, last) = (line(&bench, 1, "running"), line(&bench, 2, "last"));
+    assert_eq!(actor.report_output(&[of(&taken.lease, from_ref(&running))]).await.unwrap(), []);
+    let mut end = success(&bench, &taken.lease, text("1"));
+    end.output = vec![last.clone()];
+    assert!(finish(&actor, end).await);
+    expected.extend([(3, 1, &running.item), (3, 2, &last.item)]);
+
+    let kept = all(queue.as_ref(), &taken.lease).await;
+    assert_eq!(said(&kept), expected);
+    let mut gaps = Gaps::default();
+    assert_eq!(kept.iter().map(|kept| gaps.before(kept)).sum::<u64>(), 2);
+    for (place, before) in kept.iter().enumerate() {
+        for limit in [1, 2, 100] {
+            let rest = queue.output(OSIS.into(), &job.id, &before.mark, limit).await.unwrap();
+            let end = kept.len().min(place + 1 + limit);
+            assert_eq!(rest, kept[place + 1..end], "behind {place}, {limit}");
+        }
+    }
+    queue.close().await;
+}
+
 pub(super) async fn a_void_lease_says_nothing(kind: Kind) {
     let bench = kind.bench_with(Settings { lease: Duration::from_secs(1), ..Settings::default() }).await;
     let queue = bench.supervisor();

@@ -132,6 +132,7 @@ impl QueueContract {
             queue_limit: self.settings.queue_limit,
             named_queue_limit: self.settings.named_queue_limit,
             finished_limit: self.settings.finished_limit,
+            older_supervisors: Duration::ZERO,
             ..RedisConfig::default()
         }
     }

@@ -153,6 +153,36 @@ async fn what_an_actor_says_beyond_the_limits_is_cut_and_costs_no_job_its_end() 
     queue.close().await;
 }
 
+/// A supervisor of an older version looks for output in streams alone. It shows itself by how it opens its replies.
+#[tokio::test]
+async fn output_stays_out_of_records_while_an_older_supervisor_is_there() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    let opens = ["FCALL", "hero_open_replies", "1", "hero:{osis}:q", "other", "60000", "0"];
+    command(&mut bench, &opens).await;
+    for (is_older_there, length, has_stream) in [(false, 10, 0), (false, 2000, 1), (true, 10, 1)] {
+        if is_older_there {
+            command(&mut bench, &opens[..6]).await;
+        }
+        let job = submit(&queue, spec("1")).await;
+        let taken = take_one(&actor).await;
+        let mut end = success(&bench, &taken.lease, text("1"));
+        let item = OutputItem::Line { stream: LogStream::Stdout, text: "x".repeat(length) };
+        end.output = vec![OutputChunk { number: 1, at: bench.now(), item }];
+        assert!(finish(&actor, end).await);
+        let stream = format!("hero:{{osis}}:log:{}", job.id);
+        assert_eq!(
+            command(&mut bench, &["EXISTS", &stream]).await,
+            redis::Value::Int(has_stream),
+            "{length}"
+        );
+        let kept = queue.output(OSIS.into(), &job.id, &OutputMark::default(), 100).await.unwrap();
+        assert_eq!(kept.iter().map(|kept| kept.chunk.item.len()).collect::<Vec<_>>(), [length]);
+    }
+    queue.close().await;
+}
+
 #[tokio::test]
 async fn a_foreign_record_is_an_error_that_names_it() {
     let mut bench = Kind::Redis.bench().await;
