@@ -171,6 +171,12 @@ pub enum SupervisorError {
         /// Most watches.
         limit: usize,
     },
+    /// The number of named queues that are watched is at its limit.
+    #[error("watches at this supervisor name {limit} queues already")]
+    TooManyWatchedQueues {
+        /// Most queues.
+        limit: usize,
+    },
     /// The number of actors is decided automatically.
     #[error("{0} actors are scaled automatically: say take_over to decide yourself")]
     AutoscalingActive(QueueName),

@@ -11,6 +11,7 @@ use super::table::{Cell, Column, Table, short_ids};
 use super::values::{self, age, moment_ago, or_dash, script_type_word, time, word};
 use super::{ClientArgs, Exit, Failure, Output, client};
 use crate::adapters::system_clock::SystemClock;
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::clock::Clock;
 use crate::proto::event::{Severity, Topic};
 use crate::proto::{self, Event};
@@ -34,6 +35,9 @@ pub struct EventsArgs {
     /// Only events about these script types: osis, sal, v or python
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = values::script_type)]
     pub types: Vec<proto::ScriptType>,
+    /// Only events about these queues: of their jobs, their actors and themselves [default: all but those of jobs of named queues]
+    #[arg(long = "queue", value_name = "QUEUE", value_delimiter = ',', value_parser = QueueName::parse)]
+    pub queues: Vec<QueueName>,
     /// Only events about these actors
     #[arg(long = "actor", value_name = "ACTOR")]
     pub actors: Vec<String>,
@@ -96,6 +100,7 @@ async fn past(
     let mut request = proto::ListEventsRequest {
         topics: args.topics.iter().copied().map(i32::from).collect(),
         script_types: args.types.iter().copied().map(i32::from).collect(),
+        queues: args.queues.iter().map(ToString::to_string).collect(),
         actor_ids: args.actors.clone(),
         job_ids: args.jobs.clone(),
         caller_id: args.caller.clone().unwrap_or_default(),
@@ -127,6 +132,7 @@ fn line(event: &Event) -> String {
 fn facts(event: &Event) -> [String; 4] {
     let about = [&event.job_id, &event.actor_id].into_iter().find(|id| !id.is_empty()).cloned();
     let about = about.unwrap_or_else(|| match event.script_type {
+        0 if !event.queue.is_empty() => event.queue.clone(),
         0 => or_dash(&event.node),
         number => script_type_word(number),
     });

@@ -324,7 +324,8 @@ impl supervisor_server::Supervisor for SupervisorService {
     }
 
     async fn list_queues(&self, request: Request<pb::ListQueuesRequest>) -> Answer<pb::ListQueuesResponse> {
-        Ok(Response::new(self.queue_page(request.get_ref()).await?))
+        let sight = Sight::of(&permit(&request)?);
+        Ok(Response::new(self.queue_page(sight, request.get_ref()).await?))
     }
 
     async fn delete_queue(

@@ -263,7 +263,7 @@ impl From<SupervisorError> for Failure {
                     format!("{text}; watch again with resume_after set to the last cursor that you have");
                 Self::new(Code::Aborted, Reason::ConsumerTooSlow, message).with("last_cursor", last)
             }
-            E::TooManyWatches { limit } => {
+            E::TooManyWatches { limit } | E::TooManyWatchedQueues { limit } => {
                 let message = format!("{text}; end one that nobody needs, or ask another supervisor");
                 Self::new(Code::ResourceExhausted, Reason::TooManyWatches, message)
                     .with("limit", limit)

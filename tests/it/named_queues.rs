@@ -170,7 +170,7 @@ async fn queues_are_listed_by_pages() {
     }
     let (mut names, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = pb::ListQueuesRequest { page_size: 3, page_token };
+        let request = pb::ListQueuesRequest { page_size: 3, page_token, ..Default::default() };
         let page = caller.list_queues(request).await.unwrap().into_inner();
         assert!(page.queues.len() <= 3);
         names.extend(page.queues.into_iter().map(|queue| queue.queue));
@@ -181,6 +181,19 @@ async fn queues_are_listed_by_pages() {
     }
     let expected = "osis pool-0 pool-1 pool-2 pool-3 pool-4 pool-5 pool-6 python sal v";
     assert_eq!(names.join(" "), expected);
+
+    submit(&caller, pb::JobSpec { script_type: pb::ScriptType::Python.into(), ..for_queue("1", "pool-1") })
+        .await;
+    let request =
+        pb::ListQueuesRequest { named_only: true, include_status: true, page_size: 2, ..Default::default() };
+    let page = caller.list_queues(request).await.unwrap().into_inner();
+    let told: Vec<(&str, i32, bool)> = page
+        .queues
+        .iter()
+        .map(|queue| (queue.queue.as_str(), queue.jobs_queued, queue.status.is_some()))
+        .collect();
+    assert_eq!(told, [("pool-0", 0, true), ("pool-1", 1, true)]);
+    assert!(!page.next_page_token.is_empty());
 }
 
 #[tokio::test]

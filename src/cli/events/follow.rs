@@ -70,6 +70,7 @@ impl Follower {
         WatchEventsRequest {
             topics: args.topics.iter().copied().map(i32::from).collect(),
             script_types: args.types.iter().copied().map(i32::from).collect(),
+            queues: args.queues.iter().map(ToString::to_string).collect(),
             actor_ids: args.actors.clone(),
             job_ids: args.jobs.clone(),
             caller_id: args.caller.clone().unwrap_or_default(),

@@ -88,7 +88,7 @@ pub(super) async fn list(server: &mut Server, out: Output) -> Result<(), Failure
     let mut all = ListQueuesResponse::default();
     let mut page_token = String::new();
     for _page in 0..MOST_PAGES {
-        let request = ListQueuesRequest { page_size: PAGE_SIZE, page_token };
+        let request = ListQueuesRequest { page_size: PAGE_SIZE, page_token, ..Default::default() };
         let page = server.list_queues(client::call(request)).await?.into_inner();
         all.queues.extend(page.queues);
         page_token = page.next_page_token;

@@ -38,6 +38,8 @@ const READS_AT_A_TIME: usize = 8;
 pub const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// Watches at a time. Each holds a few kilobytes.
 pub const MOST_WATCHES: usize = 10_000;
+/// Named queues that are watched at a time. In a Cluster each takes a connection.
+const MOST_QUEUES: usize = 200;
 
 /// Hub that watchers join. A cheap clone; all clones are one.
 #[derive(Clone)]
@@ -102,7 +104,7 @@ impl EventHub {
     /// Begins to watch: what passes the filter and came after `from`; from now on without one.
     ///
     /// # Errors
-    /// `TooManyWatches`; `QueueUnavailable` when the log does not answer; `CursorExpired`.
+    /// `TooManyWatches`; `TooManyWatchedQueues`; `QueueUnavailable` when the log does not answer; `CursorExpired`.
     pub async fn watch(
         &self,
         filter: EventFilter,
@@ -134,6 +136,12 @@ impl Interest {
         let mut state = shared.lock();
         if state.watches >= MOST_WATCHES {
             return Err(SupervisorError::TooManyWatches { limit: MOST_WATCHES });
+        }
+        let is_named = |stream: &&EventStream| stream.is_of_named_queue();
+        let fresh = |stream: &&EventStream| !state.interest.contains_key(stream);
+        let more = streams.iter().filter(is_named).filter(fresh).count();
+        if more > 0 && state.interest.keys().filter(is_named).count() + more > MOST_QUEUES {
+            return Err(SupervisorError::TooManyWatchedQueues { limit: MOST_QUEUES });
         }
         state.watches += 1;
         let mut first_of_a_stream = false;

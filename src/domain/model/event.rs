@@ -93,6 +93,11 @@ impl Event {
         }
     }
 
+    /// Returns the queue that it is about: a named one, or else the default one of its script type.
+    pub fn queue(&self) -> Option<QueueName> {
+        self.queue.or_else(|| self.script_type.map(QueueName::default_of))
+    }
+
     /// Sets the node.
     pub fn on_node(self, node: &NodeName) -> Self {
         Self { node: Some(node.clone()), ..self }

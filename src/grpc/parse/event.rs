@@ -8,6 +8,7 @@ use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::event::{Severity, Topic};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::violation::Violations;
+use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
     ListRequest, duration, each, given, optional, page_size, script_type, timestamp, unknown,
 };
@@ -64,6 +65,7 @@ pub(crate) fn watch_events(request: pb::WatchEventsRequest) -> Result<WatchEvent
     let filter = EventFilter {
         topics: each(v, "topics", request.topics, topic),
         script_types: each(v, "script_types", request.script_types, script_type),
+        queues: selector::event_queues(v, request.queues),
         actor_ids: each(v, "actor_ids", request.actor_ids, |raw| ActorId::parse(&raw)),
         job_ids: each(v, "job_ids", request.job_ids, |raw| JobId::parse(&raw)),
         caller_id: given(request.caller_id),
@@ -84,6 +86,7 @@ pub(crate) fn list_events(request: pb::ListEventsRequest) -> Result<ListRequest<
     let filter = EventFilter {
         topics: each(v, "topics", request.topics, topic),
         script_types: each(v, "script_types", request.script_types, script_type),
+        queues: selector::event_queues(v, request.queues),
         actor_ids: each(v, "actor_ids", request.actor_ids, |raw| ActorId::parse(&raw)),
         job_ids: each(v, "job_ids", request.job_ids, |raw| JobId::parse(&raw)),
         caller_id: given(request.caller_id),
@@ -107,8 +110,8 @@ pub(crate) fn watch_health(request: pb::WatchHealthRequest) -> Result<WatchHealt
     let selector = ActorSelector {
         ids: each(v, "selector.actor_ids", actor_ids, |raw| ActorId::parse(&raw)),
         script_types: each(v, "selector.script_types", script_types, script_type),
-        queues: super::selector::queues(v, "selector.queues", queues),
-        labels: super::selector::labels(v, "selector.labels", labels),
+        queues: selector::queues(v, "selector.queues", queues),
+        labels: selector::labels(v, "selector.labels", labels),
     };
     let filter = EventFilter {
         topics: vec![Topic::Health],
@@ -130,7 +133,7 @@ fn begin(v: &mut Violations, snapshot: Option<bool>, resume_after: &str, filter:
     let streams = filter.streams();
     let cursor = resume(resume_after).and_then(|cursor| {
         cursor.part(&streams).ok_or_else(|| {
-            "is of a watch with other topics or script types: use the same filters, or begin without it"
+            "is of a watch with other topics, script types or queues: use the same filters, or begin without it"
                 .to_owned()
         })
     });

@@ -14,6 +14,8 @@ use crate::proto as pb;
 
 /// Most queues in one filter. A list of jobs reads each of them for itself.
 const MAX_QUEUES: usize = 100;
+/// Most queues in one filter of events. Every message of a watch has a cursor that names each of them.
+const MAX_EVENT_QUEUES: usize = 20;
 
 /// Parses a selector and the longest wait.
 pub(crate) fn selector(
@@ -40,8 +42,17 @@ pub(crate) fn selector(
 
 /// Parses the queues of a filter.
 pub(super) fn queues(violations: &mut Violations, field: &str, queues: Vec<String>) -> Vec<QueueName> {
-    if queues.len() > MAX_QUEUES {
-        violations.add(field, format!("has {} names: use at most {MAX_QUEUES}", queues.len()));
+    at_most(MAX_QUEUES, violations, field, queues)
+}
+
+/// Parses the queues of a filter of events.
+pub(super) fn event_queues(violations: &mut Violations, queues: Vec<String>) -> Vec<QueueName> {
+    at_most(MAX_EVENT_QUEUES, violations, "queues", queues)
+}
+
+fn at_most(limit: usize, violations: &mut Violations, field: &str, queues: Vec<String>) -> Vec<QueueName> {
+    if queues.len() > limit {
+        violations.add(field, format!("has {} names: use at most {limit}", queues.len()));
         return Vec::new();
     }
     each(violations, field, queues, |raw| QueueName::parse(&raw))

@@ -1,5 +1,6 @@
 //! WatchEvents and ListEvents.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::domain::events::watch::{EventHub, EventRun, EventWatch, NextEvents, n
 use crate::domain::model::event::cursor::Cursor;
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::event::{Event, Topic};
+use crate::domain::model::queue_name::QueueName;
+use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::grpc::access::Sight;
 use crate::grpc::framed_stream::{self, FrameStream, Frames};
@@ -40,6 +43,8 @@ impl SupervisorService {
         self.gate.enter()?;
         let asked = parse::watch_events(request)?;
         let hub = self.hub("WatchEvents")?;
+        let view = self.event_view(permit, &asked.filter).await?;
+        let permit = view.permit.clone();
         let (begin, snapshot) = begin(hub, &asked.filter, asked.begin).await?;
         let snapshot = snapshot.then(|| Snapshot::new(self, permit.clone(), asked.filter.clone()));
         let opening = match snapshot {
@@ -49,14 +54,7 @@ impl SupervisorService {
         };
         let usage = FollowedUsage::new(asked.include_usage, self.lifecycle.usage(), &asked.filter, &permit);
         let events = hub.watch(asked.filter, begin).await?;
-        let watched = FollowedEvents {
-            events,
-            usage,
-            opening,
-            sight: Sight::of(&permit),
-            permit,
-            clock: self.supervisor.clock().clone(),
-        };
+        let watched = FollowedEvents { events, usage, opening, view, clock: self.supervisor.clock().clone() };
         Ok(watch::stream(watched, asked.heartbeat, self.gate.clone()))
     }
 
@@ -71,12 +69,12 @@ impl SupervisorService {
         let from = token.parse(|position| parse::event_page(position, &asked.filter))?;
         let mut events = Vec::new();
         let mut bytes = 0;
-        let sight = Sight::of(permit);
+        let view = self.event_view(permit.clone(), &asked.filter).await?;
         let show = |logged: &Logged| {
-            if !may_see(permit, &logged.event) {
+            if !view.may_see(&logged.event) {
                 return false;
             }
-            let rendered = sight.event(render::event(logged));
+            let rendered = view.sight.event(render::event(logged));
             bytes += rendered.encoded_len();
             events.push(rendered);
             events.len() >= asked.limit || bytes >= FULL_BYTES
@@ -84,6 +82,17 @@ impl SupervisorService {
         let next = list(self.hub("ListEvents")?.log().as_ref(), &asked.filter, from, show).await?;
         let next_page_token = next.map(|next| token.next(&next.encode())).unwrap_or_default();
         Ok(pb::ListEventsResponse { events, next_page_token })
+    }
+
+    /// Returns the view of a caller on the events of a filter.
+    ///
+    /// # Errors
+    /// QUEUE_NOT_FOUND for a filter with a queue that does not exist; UNAVAILABLE.
+    async fn event_view(&self, permit: Permit, filter: &EventFilter) -> Result<EventView, SupervisorError> {
+        let named = filter.queues.iter().map(|queue| self.supervisor.typed_queue(*queue));
+        let queues = futures::future::try_join_all(named).await?;
+        let types = queues.into_iter().map(|queue| (queue.name, queue.script_type)).collect();
+        Ok(EventView { sight: Sight::of(&permit), permit, types })
     }
 
     /// Returns the source of events.
@@ -109,23 +118,40 @@ pub(super) async fn begin(
     }
 }
 
-/// Returns true if an event exists for the caller: one about a job that exists for it, and any other one for callers who see
-/// more than their own jobs. Whoever sees only those sees the queues of its script types, too.
-fn may_see(permit: &Permit, event: &Event) -> bool {
-    if permit.is_unlimited() {
-        return true;
+/// The view of a caller on events.
+struct EventView {
+    permit: Permit,
+    sight: Sight,
+    /// The script types of the queues that the filter names: events of named queues do not tell them.
+    types: BTreeMap<QueueName, ScriptType>,
+}
+
+impl EventView {
+    /// Returns true if an event exists for the caller: one about a job that exists for it, and any other one for callers who see
+    /// more than their own jobs. Whoever sees only those sees the queues of its script types, too.
+    fn may_see(&self, event: &Event) -> bool {
+        let permit = &self.permit;
+        if permit.is_unlimited() {
+            return true;
+        }
+        let script_type = event.script_type.or_else(|| self.types.get(&event.queue?).copied());
+        let own_only = permit.decide(Target::Call).is_ok_and(|allowed| allowed.own_only);
+        match event.kind.topic() {
+            Topic::Job => script_type.is_some_and(|script_type| {
+                // The event does not know the context of the job; that of nobody is open to all.
+                let job = JobTarget { caller: &event.caller_id, context: "", script_type, actor: None };
+                permit.decide(Target::Job(job)).is_ok()
+            }),
+            Topic::Queue if own_only => script_type.is_some_and(|script_type| {
+                permit.identity().scopes.has_script_type(Role::Submitter, script_type)
+            }),
+            Topic::Actor | Topic::Health | Topic::Scaling | Topic::Queue | Topic::Server => !own_only,
+        }
     }
-    let own_only = permit.decide(Target::Call).is_ok_and(|allowed| allowed.own_only);
-    match event.kind.topic() {
-        Topic::Job => event.script_type.is_some_and(|script_type| {
-            // The event does not know the context of the job; that of nobody is open to all.
-            let job = JobTarget { caller: &event.caller_id, context: "", script_type, actor: None };
-            permit.decide(Target::Job(job)).is_ok()
-        }),
-        Topic::Queue if own_only => event.script_type.is_some_and(|script_type| {
-            permit.identity().scopes.has_script_type(Role::Submitter, script_type)
-        }),
-        Topic::Actor | Topic::Health | Topic::Scaling | Topic::Queue | Topic::Server => !own_only,
+
+    /// Returns true if the caller sees every event, and everything in it.
+    fn sees_everything(&self) -> bool {
+        self.permit.is_unlimited() && self.sight.sees_whole_events()
     }
 }
 
@@ -141,8 +167,7 @@ struct FollowedEvents {
     events: EventWatch,
     usage: FollowedUsage,
     opening: Opening,
-    permit: Permit,
-    sight: Sight,
+    view: EventView,
     clock: Arc<dyn Clock>,
 }
 
@@ -151,11 +176,6 @@ impl FollowedEvents {
         let mark = if matches!(self.opening, Opening::Snapshot(_)) { SNAPSHOT_MARK } else { "" };
         let cursor = format!("{mark}{}", self.events.cursor().encode());
         Frames::of(&pb::WatchEventsResponse { cursor, item: Some(item) })
-    }
-
-    /// Returns true if the caller sees every event, and everything in it.
-    fn sees_everything(&self) -> bool {
-        self.permit.is_unlimited() && self.sight.sees_whole_events()
     }
 }
 
@@ -191,15 +211,17 @@ impl Watched for FollowedEvents {
             return Ok(Some(self.bookmark(Kind::SnapshotEnd)));
         }
         loop {
-            let sees_everything = self.sees_everything();
+            let sees_everything = self.view.sees_everything();
             let next = tokio::select! {
                 usage = self.usage.next() => return Ok(Some(self.message(Item::Usage(usage)))),
                 next = next_events(&mut self.events, sees_everything) => next?,
             };
             match next {
                 NextEvents::Run(run) => return Ok(Some(Frames::of_encoded(run.encoded(encode_run)))),
-                NextEvents::One(logged) if may_see(&self.permit, &logged.event) => {
-                    return Ok(Some(self.message(Item::Event(self.sight.event(render::event(&logged))))));
+                NextEvents::One(logged) if self.view.may_see(&logged.event) => {
+                    return Ok(Some(
+                        self.message(Item::Event(self.view.sight.event(render::event(&logged)))),
+                    ));
                 }
                 NextEvents::One(_unseen) => {}
             }

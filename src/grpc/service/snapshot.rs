@@ -10,12 +10,14 @@ use crate::domain::model::actor::ActorStatus;
 use crate::domain::model::event::Topic;
 use crate::domain::model::event::filter::EventFilter;
 use crate::domain::model::job::{Job, JobState};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 use crate::grpc::access::Sight;
 use crate::grpc::render::{self, ActorView};
 use crate::grpc::service::SupervisorService;
 use crate::grpc::service::own_jobs::own_job;
+use crate::grpc::service::queues::read_queue;
 use crate::ports::job_queue::{JobCursor, JobFilter};
 use crate::proto::snapshot_item::Item;
 
@@ -81,13 +83,19 @@ impl Snapshot {
                         && self.filter.actor_ids.is_empty()
                     {
                         let mut wanted = ScriptType::ALL.to_vec();
-                        wanted.retain(|script_type| self.wants_type(*script_type));
+                        wanted.retain(|each| self.wants_type(*each) && self.wants_queue((*each).into()));
                         // Assigned at once, because this future may be dropped at any await.
                         let mut read = VecDeque::new();
                         for script_type in wanted {
                             let status = self.lifecycle.script_type(script_type).await?;
                             let status = render::script_type_status(status, ActorView::Basic);
                             read.push_back(Item::ScriptType(self.sight.script_type(status)));
+                        }
+                        let named = self.filter.queues.iter().filter(|queue| queue.default_type().is_none());
+                        for queue in named {
+                            let queue =
+                                read_queue(&self.supervisor, &self.lifecycle, self.sight, *queue).await?;
+                            read.push_back(Item::Queue(queue));
                         }
                         self.ready = read;
                     }
@@ -117,14 +125,20 @@ impl Snapshot {
         self.filter.script_types.is_empty() || self.filter.script_types.contains(&script_type)
     }
 
+    fn wants_queue(&self, queue: QueueName) -> bool {
+        self.filter.queues.is_empty() || self.filter.queues.contains(&queue)
+    }
+
     fn wants_actor(&self, actor: &ActorStatus) -> bool {
         self.wants_type(actor.record.config.script_type)
+            && self.wants_queue(actor.record.config.queue())
             && (self.filter.actor_ids.is_empty() || self.filter.actor_ids.contains(&actor.record.id))
     }
 
     fn jobs(&self) -> JobFilter {
         JobFilter {
             script_types: self.filter.script_types.clone(),
+            queues: self.filter.queues.clone(),
             states: JobState::ALL.into_iter().filter(|state| !state.is_terminal()).collect(),
             caller_id: self.filter.caller_id.clone(),
             permit: (!self.permit.is_unlimited()).then(|| self.permit.clone()),

@@ -84,7 +84,9 @@ fn expected(error: &SupervisorError) -> Expected {
         }
         E::CursorExpired { .. } => (Code::OutOfRange, "CURSOR_EXPIRED", &["oldest_cursor"], ""),
         E::ConsumerTooSlow { .. } => (Code::Aborted, "CONSUMER_TOO_SLOW", &["last_cursor"], ""),
-        E::TooManyWatches { .. } => (Code::ResourceExhausted, "TOO_MANY_WATCHES", &["limit"], "retry"),
+        E::TooManyWatches { .. } | E::TooManyWatchedQueues { .. } => {
+            (Code::ResourceExhausted, "TOO_MANY_WATCHES", &["limit"], "retry")
+        }
         E::AutoscalingActive(_) => {
             (Code::FailedPrecondition, "AUTOSCALING_ACTIVE", &["script_type"], "precondition")
         }
@@ -161,6 +163,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::CursorExpired { oldest: "1k1-0".to_owned() },
         E::ConsumerTooSlow { last: "1k1-0".to_owned() },
         E::TooManyWatches { limit: 10 },
+        E::TooManyWatchedQueues { limit: 10 },
         E::QueueUnavailable("connection refused".into()),
         E::QueueRefused { refusal: Refusal::Full, reason: "OOM command not allowed".to_owned() },
         E::SubmitUncertain { id: job(), reason: "no answer within 2s".to_owned() },

@@ -187,3 +187,21 @@ async fn request_ids_of_two_callers_have_nothing_to_do_with_each_other() {
     assert_ne!(ids[0].0, ids[1].0);
     assert_eq!(ids[2], (ids[0].0.clone(), true));
 }
+
+#[tokio::test]
+async fn events_of_a_named_queue_are_seen_by_those_whose_jobs_they_are_about() {
+    let (one, other) = (Caller::submitter("a", &["billing"]), Caller::submitter("b", &["payroll"]));
+    let admin = Caller::new("root", &[Role::Admin], Scopes::default());
+    let server = Guarded::start(&[&one, &other, &admin]).await;
+    let gpu = pb::CreateQueueRequest { queue: "gpu".to_owned(), script_type: pb::ScriptType::Osis.into() };
+    server.client(&admin).create_queue(gpu).await.unwrap();
+    let in_gpu = job("").map(|spec| pb::JobSpec { queue: "gpu".to_owned(), ..spec });
+    let id = server.client(&one).submit_job(submit(in_gpu)).await.unwrap().into_inner().job.unwrap().job_id;
+    let listed = async |caller: &Caller| {
+        let request = pb::ListEventsRequest { queues: vec!["gpu".to_owned()], ..Default::default() };
+        let events = server.client(caller).list_events(request).await.unwrap().into_inner().events;
+        events.into_iter().map(|event| event.job_id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&one).await, [id]);
+    assert_eq!(listed(&other).await, Vec::<String>::new());
+}

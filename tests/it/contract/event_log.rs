@@ -1,5 +1,8 @@
 //! What every event log promises, on memory, on a real Redis, and on a real Redis Cluster.
 
+mod named;
+mod unreadable;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,10 +18,12 @@ use hero_supervisor::domain::model::event::filter::EventFilter;
 use hero_supervisor::domain::model::event::{Event, EventKind, Source};
 use hero_supervisor::domain::model::id::{ActorId, JobId};
 use hero_supervisor::domain::model::job::{JobQuota, JobSpec, JobState};
+use hero_supervisor::domain::model::queue_name::QueueName;
 use hero_supervisor::ports::event_log::{EventLog, Logged, Read};
 use hero_supervisor::ports::job_submission::Submission;
 use hero_supervisor::ports::queue::Queue;
 
+use self::named::jobs_of_a_named_queue_tell_of_themselves_under_its_name;
 use crate::support::lent_cluster::LentCluster;
 use crate::support::redis::PrivateRedis;
 
@@ -105,7 +110,11 @@ impl EventLogContract {
     }
 
     async fn submit(&self, id: &str) {
-        let spec = JobSpec { caller_id: "me".to_owned(), ..JobSpec::new(ScriptType::SAL, "1") };
+        self.submit_to(None, id).await;
+    }
+
+    async fn submit_to(&self, queue: Option<QueueName>, id: &str) {
+        let spec = JobSpec { queue, caller_id: "me".to_owned(), ..JobSpec::new(ScriptType::SAL, "1") };
         let id = JobId::parse(id).unwrap();
         let submission = Submission {
             id,
@@ -356,43 +365,10 @@ on_every_log! {
     what_is_appended_is_read_in_its_order_and_as_it_was,
     a_page_says_where_the_next_one_begins,
     jobs_tell_of_themselves,
+    jobs_of_a_named_queue_tell_of_themselves_under_its_name,
     a_long_reason_in_any_script_is_cut_and_its_event_is_still_read,
     a_trimmed_cursor_has_expired_and_the_oldest_one_has_not,
     what_was_told_is_not_told_twice,
     pages_show_every_event_once_newest_first,
     a_follower_hears_of_what_comes,
-}
-
-/// A later version may write what this one cannot read: two full reads of that, in the middle.
-#[tokio::test]
-async fn on_redis_entries_that_cannot_be_read_end_no_page_and_no_list() {
-    let bench = Kind::Redis.bench().await;
-    bench.log.append(&[say("old")]).await.unwrap();
-    let Place::Redis(redis) = &bench.place else { unreachable!("it is on Redis") };
-    let mut connection = redis.connection().await;
-    let mut unreadable = redis::pipe();
-    for number in 0..1001 {
-        unreadable.cmd("XADD").arg("hero:{events}:log").arg("*").arg("e").arg(format!("?{number}")).ignore();
-    }
-    // And one that could be read, if it were not longer than any message.
-    let mut first = redis::cmd("XRANGE");
-    first.arg("hero:{events}:log").arg("-").arg("+").arg("COUNT").arg(1);
-    let first: Vec<(String, Vec<String>)> = first.query_async(&mut connection).await.unwrap();
-    let json = first[0].1.iter().skip_while(|name| *name != "e").nth(1).unwrap();
-    let long = format!("{}{json}", " ".repeat(5 * 1024 * 1024));
-    unreadable.cmd("XADD").arg("hero:{events}:log").arg("*").arg("e").arg(long).ignore();
-    let () = unreadable.query_async(&mut connection).await.unwrap();
-    bench.submit("j").await;
-    bench.log.append(&[say("new")]).await.unwrap();
-    let mut found = Vec::new();
-    let everything = EventFilter::default();
-    let next = list(bench.log.as_ref(), &everything, None, |logged| {
-        found.push(logged.event.message.clone());
-        false
-    });
-    assert_eq!(next.await.unwrap(), None);
-    // Two streams have no order within one millisecond.
-    let of_control: Vec<&str> =
-        found.iter().map(String::as_str).filter(|said| ["new", "old"].contains(said)).collect();
-    assert_eq!((found.len(), of_control), (3, vec!["new", "old"]), "{found:?}");
 }

@@ -89,6 +89,7 @@ async fn a_watch_begins_with_what_there_is_and_goes_on_with_what_happens() {
                 Snapshot::ScriptType(_) => types += 1,
                 Snapshot::Job(job) => jobs.push(job.job_id.clone()),
                 Snapshot::Actor(actor) => panic!("there is none: {actor:?}"),
+                Snapshot::Queue(queue) => panic!("none was named: {queue:?}"),
             },
             Item::Bookmark(_) | Item::Event(_) | Item::Usage(_) => break message,
         }
@@ -123,7 +124,7 @@ async fn nothing_falls_between_snapshot_and_events_while_jobs_come_in() {
             match message(&mut watch).await.item.unwrap() {
                 Item::SnapshotItem(item) => match item.item.unwrap() {
                     Snapshot::Job(job) => assert!(known.insert(job.job_id), "one item a job"),
-                    other @ (Snapshot::Actor(_) | Snapshot::ScriptType(_)) => {
+                    other @ (Snapshot::Actor(_) | Snapshot::ScriptType(_) | Snapshot::Queue(_)) => {
                         panic!("only jobs were asked for: {other:?}")
                     }
                 },

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::log::ScriptedLog;
 use super::ring::{Lookup, Place, Ring};
-use super::{EventHub, EventWatch, NextEvents, STALL_LIMIT};
+use super::{EventHub, EventWatch, MOST_QUEUES, NextEvents, STALL_LIMIT};
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
 use crate::domain::model::event::filter::EventFilter;
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::error::SupervisorError;
 
@@ -37,6 +38,26 @@ async fn rest(watch: &mut EventWatch) -> Result<Vec<Position>, SupervisorError> 
         seen.push(next?.position);
     }
     Ok(seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_named_queues_are_watched_than_the_limit_and_each_counts_once() {
+    let log = ScriptedLog::new();
+    let hub = hub(&log);
+    let of = |numbers: std::ops::Range<usize>| EventFilter {
+        queues: numbers.map(|n| QueueName::parse(&format!("q{n}")).unwrap()).collect(),
+        ..EventFilter::default()
+    };
+    let mut watches = Vec::new();
+    for first in (0..MOST_QUEUES).step_by(20) {
+        watches.push(hub.watch(of(first..first + 20), None).await.unwrap());
+    }
+    let refused = hub.watch(of(MOST_QUEUES - 1..MOST_QUEUES + 1), None).await.unwrap_err();
+    assert!(matches!(refused, SupervisorError::TooManyWatchedQueues { limit: MOST_QUEUES }), "{refused:?}");
+    watches.push(hub.watch(of(0..20), None).await.unwrap());
+    watches.push(hub.watch(EventFilter::default(), None).await.unwrap());
+    watches.remove(1);
+    watches.push(hub.watch(of(MOST_QUEUES..MOST_QUEUES + 20), None).await.unwrap());
 }
 
 fn place(position: Position) -> Place {

@@ -14,8 +14,8 @@ const VERSION: char = '1';
 /// The letter of all queues that are not the default one of a script type, and the sign behind their names.
 const NAMED: char = 'q';
 const BEHIND_NAME: char = '~';
-/// A longer text is not ours.
-const LONGEST: usize = 512;
+/// A longer text is not ours. A position in a named queue has up to 93 bytes, and a filter up to 20 queues.
+const LONGEST: usize = 2048;
 
 /// A part of the log that has an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,11 @@ pub enum EventStream {
 }
 
 impl EventStream {
+    /// True for the jobs of a queue that was created by name.
+    pub fn is_of_named_queue(self) -> bool {
+        matches!(self, Self::Jobs(queue) if queue.default_type().is_none())
+    }
+
     /// The letter that stands for it in a cursor.
     fn letter(self) -> char {
         match self {
@@ -215,6 +220,15 @@ mod tests {
     #[test]
     fn a_cursor_survives_its_text() {
         assert_eq!(Cursor::decode(&cursor().encode()), Some(cursor()));
+    }
+
+    #[test]
+    fn a_cursor_in_as_many_queues_as_a_filter_has_is_read() {
+        let name = |n: usize| QueueName::parse(&format!("{n:02}{}", "q".repeat(61))).unwrap();
+        let last = Position { millis: 1_763_942_400_123, sequence: u64::MAX };
+        let streams = (0..20).map(|n| EventStream::Jobs(name(n))).chain([EventStream::Control]);
+        let far: Cursor = streams.map(|stream| (stream, last)).collect();
+        assert_eq!(Cursor::decode(&far.encode()), Some(far));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use crate::domain::model::event::cursor::EventStream;
 use crate::domain::model::event::{Event, Severity, Topic};
 use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 
 /// A filter of events.
@@ -15,6 +16,8 @@ pub struct EventFilter {
     pub topics: Vec<Topic>,
     /// Script types.
     pub script_types: Vec<ScriptType>,
+    /// Queues. Events of jobs of named queues pass only by the name of their queue.
+    pub queues: Vec<QueueName>,
     /// Actors.
     pub actor_ids: Vec<ActorId>,
     /// Jobs.
@@ -49,6 +52,10 @@ impl EventFilter {
                 !self.script_types.is_empty(),
                 event.script_type.is_some_and(|script_type| self.script_types.contains(&script_type)),
             )
+            && one_of(
+                !self.queues.is_empty(),
+                event.queue().is_some_and(|queue| self.queues.contains(&queue)),
+            )
             && one_of(!self.actor_ids.is_empty(), actor.is_some_and(|actor| self.actor_ids.contains(actor)))
             && one_of(
                 !self.job_ids.is_empty(),
@@ -62,9 +69,14 @@ impl EventFilter {
 
     /// True when every event of [its streams](Self::streams) passes, so that none needs to be looked at.
     pub fn lets_whole_streams_through(&self) -> bool {
-        let Self { topics, script_types, actor_ids, job_ids, caller_id, min_severity, since, until } = self;
+        let Self { topics, script_types, queues, actor_ids, job_ids, caller_id, min_severity, since, until } =
+            self;
         let any_job = topics.iter().all(|topic| *topic == Topic::Job);
-        let of_streams = if topics.is_empty() { script_types.is_empty() } else { any_job };
+        let of_streams = match topics.is_empty() {
+            true => script_types.is_empty() && queues.is_empty(),
+            // Events of named queues have no script type.
+            false => any_job && (script_types.is_empty() || queues.is_empty()),
+        };
         of_streams
             && actor_ids.is_empty()
             && job_ids.is_empty()
@@ -80,10 +92,12 @@ impl EventFilter {
         let of_jobs_only = !self.job_ids.is_empty() || self.caller_id.is_some();
         let mut streams = BTreeSet::new();
         if about(Topic::Job) {
-            let types = ScriptType::ALL.into_iter();
-            let wanted =
-                types.filter(|each| self.script_types.is_empty() || self.script_types.contains(each));
-            streams.extend(wanted.map(|script_type| EventStream::Jobs(script_type.into())));
+            let queues = if self.queues.is_empty() { &QueueName::DEFAULTS[..] } else { &self.queues };
+            let is_of_types = |queue: &QueueName| {
+                let of = |script_type| self.script_types.contains(&script_type);
+                self.script_types.is_empty() || queue.default_type().is_some_and(of)
+            };
+            streams.extend(queues.iter().copied().filter(is_of_types).map(EventStream::Jobs));
         }
         let others = self.topics.is_empty() || self.topics.iter().any(|topic| *topic != Topic::Job);
         if streams.is_empty() || (others && !of_jobs_only) {
@@ -109,6 +123,32 @@ mod tests {
         assert_eq!(streams(job), [EventStream::Jobs(ScriptType::SAL.into())]);
         let caller = EventFilter { caller_id: Some("me".to_owned()), ..EventFilter::default() };
         assert!(streams(caller).iter().all(|stream| of_jobs.contains(stream)));
+
+        let gpu = QueueName::parse("gpu").unwrap();
+        let queues = vec![gpu, ScriptType::SAL.into()];
+        let of_queues = EventFilter { topics: vec![Topic::Job], queues, ..EventFilter::default() };
+        let named = [EventStream::Jobs(gpu), EventStream::Jobs(ScriptType::SAL.into())];
+        assert_eq!(streams(of_queues.clone()), named);
+        let of_type = EventFilter { script_types: vec![ScriptType::SAL], ..of_queues.clone() };
+        assert_eq!(streams(of_type), named[1..]);
+        let every_topic = EventFilter { topics: Vec::new(), ..of_queues };
+        assert_eq!(streams(every_topic)[0], EventStream::Control);
+    }
+
+    #[test]
+    fn a_queue_is_chosen_by_its_name_and_a_default_one_by_that_of_its_type() {
+        let event = |script_type: Option<ScriptType>, queue: Option<&str>| {
+            let event = Event::new(SystemTime::UNIX_EPOCH, Source::Caller, EventKind::QueuePaused, "m");
+            Event { script_type, queue: queue.map(|name| QueueName::parse(name).unwrap()), ..event }
+        };
+        let of =
+            |queue| EventFilter { queues: vec![QueueName::parse(queue).unwrap()], ..EventFilter::default() };
+        let python = Some(ScriptType::Python);
+        let actor_of_gpu = event(python, Some("gpu"));
+        assert!(of("gpu").lets_through(&actor_of_gpu) && !of("python").lets_through(&actor_of_gpu));
+        assert!(of("python").lets_through(&event(python, None)));
+        assert!(of("gpu").lets_through(&event(None, Some("gpu"))));
+        assert!(!of("gpu").lets_through(&event(None, None)), "an event about no queue");
     }
 
     #[test]
@@ -148,6 +188,7 @@ mod tests {
             EventFilter::default(),
             of(vec![Topic::Job], vec![]),
             of(vec![Topic::Job], vec![ScriptType::V, ScriptType::SAL]),
+            EventFilter { queues: vec![ScriptType::V.into()], ..of(vec![Topic::Job], vec![]) },
         ];
         for filter in whole {
             assert!(filter.lets_whole_streams_through(), "{filter:?}");
@@ -161,6 +202,8 @@ mod tests {
             of(vec![Topic::Actor], vec![]),
             of(vec![Topic::Job, Topic::Actor], vec![]),
             of(vec![], vec![ScriptType::V]),
+            EventFilter { queues: vec![ScriptType::V.into()], ..EventFilter::default() },
+            EventFilter { queues: vec![ScriptType::V.into()], ..of(vec![Topic::Job], vec![ScriptType::V]) },
             EventFilter { min_severity: Some(Severity::Info), ..EventFilter::default() },
             EventFilter { caller_id: Some("me".to_owned()), ..EventFilter::default() },
             EventFilter { since: Some(SystemTime::UNIX_EPOCH), ..EventFilter::default() },

@@ -556,8 +556,8 @@ type Event struct {
 	Node string `protobuf:"bytes,10,opt,name=node,proto3" json:"node,omitempty"`
 	// The cause.
 	Cause *EventCause `protobuf:"bytes,11,opt,name=cause,proto3" json:"cause,omitempty"`
-	// The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-	// An event about a named queue itself has no script_type.
+	// The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+	// An event about a named queue itself, or about a job of it, has no script_type.
 	Queue string `protobuf:"bytes,12,opt,name=queue,proto3" json:"queue,omitempty"`
 	// Details of the type; absent for types without details.
 	//

@@ -4027,7 +4027,12 @@ type ListQueuesRequest struct {
 	// Most queues on a page, 0 to 1000. Default: 0, which means 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the previous page; empty for the first page.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only queues that were created by name. Default: the default queues are among them.
+	NamedOnly bool `protobuf:"varint,3,opt,name=named_only,json=namedOnly,proto3" json:"named_only,omitempty"`
+	// Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+	// each of them is read. Default: false.
+	IncludeStatus bool `protobuf:"varint,4,opt,name=include_status,json=includeStatus,proto3" json:"include_status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4076,10 +4081,24 @@ func (x *ListQueuesRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListQueuesRequest) GetNamedOnly() bool {
+	if x != nil {
+		return x.NamedOnly
+	}
+	return false
+}
+
+func (x *ListQueuesRequest) GetIncludeStatus() bool {
+	if x != nil {
+		return x.IncludeStatus
+	}
+	return false
+}
+
 // Response of ListQueues.
 type ListQueuesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The queues by name, without the numbers of jobs and actors. The default queues are among them.
+	// The queues by name; without the numbers of jobs and actors unless include_status is set.
 	Queues []*Queue `protobuf:"bytes,1,rep,name=queues,proto3" json:"queues,omitempty"`
 	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -6262,7 +6281,12 @@ type WatchEventsRequest struct {
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,9,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
 	// Adds a message with the usage of all actors that match the filters after each sample, every 5 seconds. Callers who
 	// see only their own jobs get none. Default: false.
-	IncludeUsage  bool `protobuf:"varint,10,opt,name=include_usage,json=includeUsage,proto3" json:"include_usage,omitempty"`
+	IncludeUsage bool `protobuf:"varint,10,opt,name=include_usage,json=includeUsage,proto3" json:"include_usage,omitempty"`
+	// Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+	// jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+	// Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+	// actors is that of all queues.
+	Queues        []string `protobuf:"bytes,11,rep,name=queues,proto3" json:"queues,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6365,6 +6389,13 @@ func (x *WatchEventsRequest) GetIncludeUsage() bool {
 		return x.IncludeUsage
 	}
 	return false
+}
+
+func (x *WatchEventsRequest) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
 }
 
 // One message of WatchEvents.
@@ -6557,6 +6588,7 @@ type SnapshotItem struct {
 	//	*SnapshotItem_Actor
 	//	*SnapshotItem_ScriptType
 	//	*SnapshotItem_Job
+	//	*SnapshotItem_Queue
 	Item          isSnapshotItem_Item `protobuf_oneof:"item"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6626,6 +6658,15 @@ func (x *SnapshotItem) GetJob() *Job {
 	return nil
 }
 
+func (x *SnapshotItem) GetQueue() *Queue {
+	if x != nil {
+		if x, ok := x.Item.(*SnapshotItem_Queue); ok {
+			return x.Queue
+		}
+	}
+	return nil
+}
+
 type isSnapshotItem_Item interface {
 	isSnapshotItem_Item()
 }
@@ -6645,11 +6686,18 @@ type SnapshotItem_Job struct {
 	Job *Job `protobuf:"bytes,3,opt,name=job,proto3,oneof"`
 }
 
+type SnapshotItem_Queue struct {
+	// A named queue; only those that the request names.
+	Queue *Queue `protobuf:"bytes,4,opt,name=queue,proto3,oneof"`
+}
+
 func (*SnapshotItem_Actor) isSnapshotItem_Item() {}
 
 func (*SnapshotItem_ScriptType) isSnapshotItem_Item() {}
 
 func (*SnapshotItem_Job) isSnapshotItem_Item() {}
+
+func (*SnapshotItem_Queue) isSnapshotItem_Item() {}
 
 // Request of ListEvents. The filters are those of WatchEvents.
 type ListEventsRequest struct {
@@ -6673,7 +6721,9 @@ type ListEventsRequest struct {
 	// Most events on a page, 0 to 1000. Default: 0, which means 100.
 	PageSize int32 `protobuf:"varint,9,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the previous page; empty for the first page. The filters must be the same on every page.
-	PageToken     string `protobuf:"bytes,10,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,10,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+	Queues        []string `protobuf:"bytes,11,rep,name=queues,proto3" json:"queues,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6776,6 +6826,13 @@ func (x *ListEventsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListEventsRequest) GetQueues() []string {
+	if x != nil {
+		return x.Queues
+	}
+	return nil
 }
 
 // Response of ListEvents.
@@ -7500,11 +7557,14 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x12\n" +
 	"\x04etag\x18\x05 \x01(\tR\x04etag\"F\n" +
 	"\x13UpdateQueueResponse\x12/\n" +
-	"\x05queue\x18\x01 \x01(\v2\x19.hero.supervisor.v1.QueueR\x05queue\"O\n" +
+	"\x05queue\x18\x01 \x01(\v2\x19.hero.supervisor.v1.QueueR\x05queue\"\x95\x01\n" +
 	"\x11ListQueuesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"o\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1d\n" +
+	"\n" +
+	"named_only\x18\x03 \x01(\bR\tnamedOnly\x12%\n" +
+	"\x0einclude_status\x18\x04 \x01(\bR\rincludeStatus\"o\n" +
 	"\x12ListQueuesResponse\x121\n" +
 	"\x06queues\x18\x01 \x03(\v2\x19.hero.supervisor.v1.QueueR\x06queues\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"*\n" +
@@ -7664,7 +7724,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\n" +
 	"LogEntries\x126\n" +
 	"\aentries\x18\x01 \x03(\v2\x1c.hero.supervisor.v1.LogEntryR\aentries\x12#\n" +
-	"\rdropped_count\x18\x02 \x01(\x05R\fdroppedCount\"\x81\x04\n" +
+	"\rdropped_count\x18\x02 \x01(\x05R\fdroppedCount\"\x99\x04\n" +
 	"\x12WatchEventsRequest\x127\n" +
 	"\x06topics\x18\x01 \x03(\x0e2\x1f.hero.supervisor.v1.Event.TopicR\x06topics\x12A\n" +
 	"\fscript_types\x18\x02 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x12\x1b\n" +
@@ -7676,7 +7736,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\fresume_after\x18\b \x01(\tR\vresumeAfter\x12H\n" +
 	"\x12heartbeat_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11heartbeatInterval\x12#\n" +
 	"\rinclude_usage\x18\n" +
-	" \x01(\bR\fincludeUsageB\x13\n" +
+	" \x01(\bR\fincludeUsage\x12\x16\n" +
+	"\x06queues\x18\v \x03(\tR\x06queuesB\x13\n" +
 	"\x11_include_snapshot\"\xa6\x02\n" +
 	"\x13WatchEventsResponse\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12G\n" +
@@ -7689,13 +7750,14 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06actors\x18\x01 \x03(\v2+.hero.supervisor.v1.UsageUpdate.ActorsEntryR\x06actors\x1aY\n" +
 	"\vActorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x124\n" +
-	"\x05value\x18\x02 \x01(\v2\x1e.hero.supervisor.v1.ActorUsageR\x05value:\x028\x01\"\xbf\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x1e.hero.supervisor.v1.ActorUsageR\x05value:\x028\x01\"\xf2\x01\n" +
 	"\fSnapshotItem\x121\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorH\x00R\x05actor\x12G\n" +
 	"\vscript_type\x18\x02 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusH\x00R\n" +
 	"scriptType\x12+\n" +
-	"\x03job\x18\x03 \x01(\v2\x17.hero.supervisor.v1.JobH\x00R\x03jobB\x06\n" +
-	"\x04item\"\xdd\x03\n" +
+	"\x03job\x18\x03 \x01(\v2\x17.hero.supervisor.v1.JobH\x00R\x03job\x121\n" +
+	"\x05queue\x18\x04 \x01(\v2\x19.hero.supervisor.v1.QueueH\x00R\x05queueB\x06\n" +
+	"\x04item\"\xf5\x03\n" +
 	"\x11ListEventsRequest\x127\n" +
 	"\x06topics\x18\x01 \x03(\x0e2\x1f.hero.supervisor.v1.Event.TopicR\x06topics\x12A\n" +
 	"\fscript_types\x18\x02 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x12\x1b\n" +
@@ -7710,7 +7772,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\tpage_size\x18\t \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\n" +
-	" \x01(\tR\tpageToken\"o\n" +
+	" \x01(\tR\tpageToken\x12\x16\n" +
+	"\x06queues\x18\v \x03(\tR\x06queues\"o\n" +
 	"\x12ListEventsResponse\x121\n" +
 	"\x06events\x18\x01 \x03(\v2\x19.hero.supervisor.v1.EventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"S\n" +
@@ -8110,113 +8173,114 @@ var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	113, // 144: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
 	121, // 145: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
 	129, // 146: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	134, // 147: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	115, // 148: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	135, // 149: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	109, // 150: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	109, // 151: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	136, // 152: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	137, // 153: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
-	138, // 154: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
-	109, // 155: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
-	109, // 156: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
-	139, // 157: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
-	109, // 158: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
-	109, // 159: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
-	140, // 160: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 161: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 162: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 163: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 164: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 165: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 166: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 167: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 168: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 169: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 170: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 171: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 172: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 173: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 174: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 175: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	42,  // 176: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	44,  // 177: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	46,  // 178: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	48,  // 179: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	50,  // 180: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	52,  // 181: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	54,  // 182: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
-	56,  // 183: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
-	58,  // 184: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
-	60,  // 185: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
-	62,  // 186: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
-	64,  // 187: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	66,  // 188: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	68,  // 189: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	70,  // 190: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	73,  // 191: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	75,  // 192: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	77,  // 193: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	79,  // 194: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	83,  // 195: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
-	81,  // 196: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	85,  // 197: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
-	87,  // 198: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	89,  // 199: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	91,  // 200: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	94,  // 201: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	98,  // 202: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	100, // 203: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
-	102, // 204: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
-	9,   // 205: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 206: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 207: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 208: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 209: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 210: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 211: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 212: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 213: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 214: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 215: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 216: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 217: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 218: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 219: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	43,  // 220: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	45,  // 221: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	47,  // 222: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	49,  // 223: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	51,  // 224: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	53,  // 225: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	55,  // 226: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
-	57,  // 227: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
-	59,  // 228: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
-	61,  // 229: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
-	63,  // 230: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
-	65,  // 231: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	67,  // 232: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	69,  // 233: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	71,  // 234: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	74,  // 235: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	76,  // 236: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	78,  // 237: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	80,  // 238: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	84,  // 239: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
-	82,  // 240: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	86,  // 241: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
-	88,  // 242: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	90,  // 243: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	92,  // 244: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	95,  // 245: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	99,  // 246: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	101, // 247: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
-	103, // 248: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
-	205, // [205:249] is the sub-list for method output_type
-	161, // [161:205] is the sub-list for method input_type
-	161, // [161:161] is the sub-list for extension type_name
-	161, // [161:161] is the sub-list for extension extendee
-	0,   // [0:161] is the sub-list for field type_name
+	124, // 147: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
+	134, // 148: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	115, // 149: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	135, // 150: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	109, // 151: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	109, // 152: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	136, // 153: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	137, // 154: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
+	138, // 155: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
+	109, // 156: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
+	109, // 157: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
+	139, // 158: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
+	109, // 159: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
+	109, // 160: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
+	140, // 161: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 162: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 163: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 164: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 165: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 166: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 167: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 168: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 169: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 170: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 171: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 172: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 173: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 174: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 175: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 176: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	42,  // 177: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	44,  // 178: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	46,  // 179: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	48,  // 180: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	50,  // 181: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	52,  // 182: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	54,  // 183: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
+	56,  // 184: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
+	58,  // 185: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
+	60,  // 186: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
+	62,  // 187: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
+	64,  // 188: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	66,  // 189: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	68,  // 190: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	70,  // 191: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	73,  // 192: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	75,  // 193: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	77,  // 194: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	79,  // 195: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	83,  // 196: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
+	81,  // 197: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	85,  // 198: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	87,  // 199: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	89,  // 200: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	91,  // 201: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	94,  // 202: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	98,  // 203: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	100, // 204: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
+	102, // 205: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
+	9,   // 206: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 207: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 208: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 209: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 210: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 211: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 212: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 213: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 214: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 215: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 216: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 217: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 218: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 219: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 220: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	43,  // 221: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	45,  // 222: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	47,  // 223: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	49,  // 224: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	51,  // 225: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	53,  // 226: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	55,  // 227: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
+	57,  // 228: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
+	59,  // 229: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
+	61,  // 230: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
+	63,  // 231: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
+	65,  // 232: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	67,  // 233: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	69,  // 234: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	71,  // 235: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	74,  // 236: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	76,  // 237: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	78,  // 238: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	80,  // 239: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	84,  // 240: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
+	82,  // 241: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	86,  // 242: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	88,  // 243: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	90,  // 244: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	92,  // 245: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	95,  // 246: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	99,  // 247: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	101, // 248: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
+	103, // 249: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
+	206, // [206:250] is the sub-list for method output_type
+	162, // [162:206] is the sub-list for method input_type
+	162, // [162:162] is the sub-list for extension type_name
+	162, // [162:162] is the sub-list for extension extendee
+	0,   // [0:162] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -8261,6 +8325,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
+		(*SnapshotItem_Queue)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

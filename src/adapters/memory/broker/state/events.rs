@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use super::State;
 use crate::domain::model::event::cursor::{Cursor, EventStream, Position};
-use crate::domain::model::event::{Cause, Event, EventKind, Repeat, Source};
-
 use crate::domain::model::event::message;
+use crate::domain::model::event::{Cause, Event, EventKind, Repeat, Source};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobKind, JobState, Priority};
+use crate::domain::model::queue_name::QueueName;
 use crate::ports::clock::Clock;
 use crate::ports::event_log::{Earlier, Extent, Logged, Read};
 
@@ -21,6 +21,13 @@ pub(super) struct EventStreams {
     streams: BTreeMap<EventStream, StreamLog>,
     /// State of each actor that was emitted last, and pid of its process whose end was emitted last.
     last_emitted: BTreeMap<ActorId, (String, Option<u32>)>,
+}
+
+impl EventStreams {
+    /// Forgets the events of the jobs of a queue that is gone.
+    pub(super) fn forget(&mut self, queue: QueueName) {
+        self.streams.remove(&EventStream::Jobs(queue));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -188,10 +195,9 @@ impl State {
 
 fn of_job(event: Event, job: &Job) -> Event {
     Event {
-        queue: job.spec.queue,
         job_id: Some(job.id.clone()),
         caller_id: job.spec.caller_id.clone(),
         actor_id: job.actor_id.clone(),
-        ..event.of_type(job.spec.script_type)
+        ..event.of_queue(job.spec.queue())
     }
 }

@@ -246,8 +246,8 @@ class Event(google.protobuf.message.Message):
     node: builtins.str
     """Name of the machine; empty for an event without a place, such as the end of a job."""
     queue: builtins.str
-    """The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-    An event about a named queue itself has no script_type.
+    """The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+    An event about a named queue itself, or about a job of it, has no script_type.
     """
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:

@@ -1872,17 +1872,27 @@ class ListQueuesRequest(google.protobuf.message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    NAMED_ONLY_FIELD_NUMBER: builtins.int
+    INCLUDE_STATUS_FIELD_NUMBER: builtins.int
     page_size: builtins.int
     """Most queues on a page, 0 to 1000. Default: 0, which means 100."""
     page_token: builtins.str
     """The next_page_token of the previous page; empty for the first page."""
+    named_only: builtins.bool
+    """Only queues that were created by name. Default: the default queues are among them."""
+    include_status: builtins.bool
+    """Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+    each of them is read. Default: false.
+    """
     def __init__(
         self,
         *,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        named_only: builtins.bool = ...,
+        include_status: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["include_status", b"include_status", "named_only", b"named_only", "page_size", b"page_size", "page_token", b"page_token"]) -> None: ...
 
 global___ListQueuesRequest = ListQueuesRequest
 
@@ -1898,7 +1908,7 @@ class ListQueuesResponse(google.protobuf.message.Message):
     """The page_token of the next page; empty on the last page."""
     @property
     def queues(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.queue_pb2.Queue]:
-        """The queues by name, without the numbers of jobs and actors. The default queues are among them."""
+        """The queues by name; without the numbers of jobs and actors unless include_status is set."""
 
     def __init__(
         self,
@@ -2971,6 +2981,7 @@ class WatchEventsRequest(google.protobuf.message.Message):
     RESUME_AFTER_FIELD_NUMBER: builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: builtins.int
     INCLUDE_USAGE_FIELD_NUMBER: builtins.int
+    QUEUES_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches events about jobs of this caller."""
     min_severity: hero.supervisor.v1.event_pb2.Event.Severity.ValueType
@@ -3005,6 +3016,14 @@ class WatchEventsRequest(google.protobuf.message.Message):
     def heartbeat_interval(self) -> google.protobuf.duration_pb2.Duration:
         """Longest silence between two messages, 1 to 300 seconds. Default: 15 seconds."""
 
+    @property
+    def queues(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+        jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+        Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+        actors is that of all queues.
+        """
+
     def __init__(
         self,
         *,
@@ -3018,9 +3037,10 @@ class WatchEventsRequest(google.protobuf.message.Message):
         resume_after: builtins.str = ...,
         heartbeat_interval: google.protobuf.duration_pb2.Duration | None = ...,
         include_usage: builtins.bool = ...,
+        queues: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "actor_ids", b"actor_ids", "caller_id", b"caller_id", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot", "include_usage", b"include_usage", "job_ids", b"job_ids", "min_severity", b"min_severity", "resume_after", b"resume_after", "script_types", b"script_types", "topics", b"topics"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_include_snapshot", b"_include_snapshot", "actor_ids", b"actor_ids", "caller_id", b"caller_id", "heartbeat_interval", b"heartbeat_interval", "include_snapshot", b"include_snapshot", "include_usage", b"include_usage", "job_ids", b"job_ids", "min_severity", b"min_severity", "queues", b"queues", "resume_after", b"resume_after", "script_types", b"script_types", "topics", b"topics"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_include_snapshot", b"_include_snapshot"]) -> typing.Literal["include_snapshot"] | None: ...
 
 global___WatchEventsRequest = WatchEventsRequest
@@ -3121,6 +3141,7 @@ class SnapshotItem(google.protobuf.message.Message):
     ACTOR_FIELD_NUMBER: builtins.int
     SCRIPT_TYPE_FIELD_NUMBER: builtins.int
     JOB_FIELD_NUMBER: builtins.int
+    QUEUE_FIELD_NUMBER: builtins.int
     @property
     def actor(self) -> hero.supervisor.v1.actor_pb2.Actor:
         """An actor."""
@@ -3133,16 +3154,21 @@ class SnapshotItem(google.protobuf.message.Message):
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """An unfinished job, without script and environment."""
 
+    @property
+    def queue(self) -> hero.supervisor.v1.queue_pb2.Queue:
+        """A named queue; only those that the request names."""
+
     def __init__(
         self,
         *,
         actor: hero.supervisor.v1.actor_pb2.Actor | None = ...,
         script_type: hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus | None = ...,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
+        queue: hero.supervisor.v1.queue_pb2.Queue | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["actor", b"actor", "item", b"item", "job", b"job", "script_type", b"script_type"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor", b"actor", "item", b"item", "job", b"job", "script_type", b"script_type"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["actor", "script_type", "job"] | None: ...
+    def HasField(self, field_name: typing.Literal["actor", b"actor", "item", b"item", "job", b"job", "queue", b"queue", "script_type", b"script_type"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["actor", b"actor", "item", b"item", "job", b"job", "queue", b"queue", "script_type", b"script_type"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["item", b"item"]) -> typing.Literal["actor", "script_type", "job", "queue"] | None: ...
 
 global___SnapshotItem = SnapshotItem
 
@@ -3162,6 +3188,7 @@ class ListEventsRequest(google.protobuf.message.Message):
     TIME_BEFORE_FIELD_NUMBER: builtins.int
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    QUEUES_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches events about jobs of this caller."""
     min_severity: hero.supervisor.v1.event_pb2.Event.Severity.ValueType
@@ -3194,6 +3221,10 @@ class ListEventsRequest(google.protobuf.message.Message):
     def time_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Matches events before this time."""
 
+    @property
+    def queues(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Matches events about these queues, at most 20. Default: every event but those of jobs of named queues."""
+
     def __init__(
         self,
         *,
@@ -3207,9 +3238,10 @@ class ListEventsRequest(google.protobuf.message.Message):
         time_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         page_size: builtins.int = ...,
         page_token: builtins.str = ...,
+        queues: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["time_after", b"time_after", "time_before", b"time_before"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_ids", b"actor_ids", "caller_id", b"caller_id", "job_ids", b"job_ids", "min_severity", b"min_severity", "page_size", b"page_size", "page_token", b"page_token", "script_types", b"script_types", "time_after", b"time_after", "time_before", b"time_before", "topics", b"topics"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_ids", b"actor_ids", "caller_id", b"caller_id", "job_ids", b"job_ids", "min_severity", b"min_severity", "page_size", b"page_size", "page_token", b"page_token", "queues", b"queues", "script_types", b"script_types", "time_after", b"time_after", "time_before", b"time_before", "topics", b"topics"]) -> None: ...
 
 global___ListEventsRequest = ListEventsRequest
 

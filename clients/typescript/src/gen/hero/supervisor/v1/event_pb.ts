@@ -106,8 +106,8 @@ export type Event = Message<"hero.supervisor.v1.Event"> & {
   cause?: EventCause;
 
   /**
-   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-   * An event about a named queue itself has no script_type.
+   * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself, or about a job of it, has no script_type.
    *
    * @generated from field: string queue = 12;
    */

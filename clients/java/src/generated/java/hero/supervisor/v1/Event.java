@@ -1455,8 +1455,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object queue_ = "";
   /**
    * <pre>
-   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-   * An event about a named queue itself has no script_type.
+   * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself, or about a job of it, has no script_type.
    * </pre>
    *
    * <code>string queue = 12 [json_name = "queue"];</code>
@@ -1477,8 +1477,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-   * An event about a named queue itself has no script_type.
+   * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself, or about a job of it, has no script_type.
    * </pre>
    *
    * <code>string queue = 12 [json_name = "queue"];</code>
@@ -3870,8 +3870,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object queue_ = "";
     /**
      * <pre>
-     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-     * An event about a named queue itself has no script_type.
+     * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself, or about a job of it, has no script_type.
      * </pre>
      *
      * <code>string queue = 12 [json_name = "queue"];</code>
@@ -3891,8 +3891,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-     * An event about a named queue itself has no script_type.
+     * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself, or about a job of it, has no script_type.
      * </pre>
      *
      * <code>string queue = 12 [json_name = "queue"];</code>
@@ -3913,8 +3913,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-     * An event about a named queue itself has no script_type.
+     * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself, or about a job of it, has no script_type.
      * </pre>
      *
      * <code>string queue = 12 [json_name = "queue"];</code>
@@ -3931,8 +3931,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-     * An event about a named queue itself has no script_type.
+     * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself, or about a job of it, has no script_type.
      * </pre>
      *
      * <code>string queue = 12 [json_name = "queue"];</code>
@@ -3946,8 +3946,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-     * An event about a named queue itself has no script_type.
+     * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+     * An event about a named queue itself, or about a job of it, has no script_type.
      * </pre>
      *
      * <code>string queue = 12 [json_name = "queue"];</code>

@@ -242,8 +242,8 @@ public interface EventOrBuilder extends
 
   /**
    * <pre>
-   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-   * An event about a named queue itself has no script_type.
+   * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself, or about a job of it, has no script_type.
    * </pre>
    *
    * <code>string queue = 12 [json_name = "queue"];</code>
@@ -252,8 +252,8 @@ public interface EventOrBuilder extends
   java.lang.String getQueue();
   /**
    * <pre>
-   * The named queue that the event is about, or whose actor it is about. Empty for a default queue: script_type names it.
-   * An event about a named queue itself has no script_type.
+   * The named queue that the event is about, or whose actor or job it is about. Empty for a default queue: script_type names it.
+   * An event about a named queue itself, or about a job of it, has no script_type.
    * </pre>
    *
    * <code>string queue = 12 [json_name = "queue"];</code>

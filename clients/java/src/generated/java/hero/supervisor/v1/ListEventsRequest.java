@@ -41,6 +41,8 @@ private static final long serialVersionUID = 0L;
     callerId_ = "";
     minSeverity_ = 0;
     pageToken_ = "";
+    queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -532,6 +534,59 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int QUEUES_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList queues_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getQueuesList() {
+    return queues_;
+  }
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  public int getQueuesCount() {
+    return queues_.size();
+  }
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  public java.lang.String getQueues(int index) {
+    return queues_.get(index);
+  }
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getQueuesBytes(int index) {
+    return queues_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -584,6 +639,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 10, pageToken_);
+    }
+    for (int i = 0; i < queues_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, queues_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -656,6 +714,14 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(10, pageToken_);
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < queues_.size(); i++) {
+        dataSize += computeStringSizeNoTag(queues_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getQueuesList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -694,6 +760,8 @@ private static final long serialVersionUID = 0L;
         != other.getPageSize()) return false;
     if (!getPageToken()
         .equals(other.getPageToken())) return false;
+    if (!getQueuesList()
+        .equals(other.getQueuesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -737,6 +805,10 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getPageSize();
     hash = (37 * hash) + PAGE_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getPageToken().hashCode();
+    if (getQueuesCount() > 0) {
+      hash = (37 * hash) + QUEUES_FIELD_NUMBER;
+      hash = (53 * hash) + getQueuesList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -899,6 +971,8 @@ private static final long serialVersionUID = 0L;
       }
       pageSize_ = 0;
       pageToken_ = "";
+      queues_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
 
@@ -972,6 +1046,10 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000200) != 0)) {
         result.pageToken_ = pageToken_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        queues_.makeImmutable();
+        result.queues_ = queues_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1050,6 +1128,16 @@ private static final long serialVersionUID = 0L;
       if (!other.getPageToken().isEmpty()) {
         pageToken_ = other.pageToken_;
         bitField0_ |= 0x00000200;
+        onChanged();
+      }
+      if (!other.queues_.isEmpty()) {
+        if (queues_.isEmpty()) {
+          queues_ = other.queues_;
+          bitField0_ |= 0x00000400;
+        } else {
+          ensureQueuesIsMutable();
+          queues_.addAll(other.queues_);
+        }
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1156,6 +1244,12 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 82
+            case 90: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureQueuesIsMutable();
+              queues_.add(s);
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2444,6 +2538,153 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       pageToken_ = value;
       bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureQueuesIsMutable() {
+      if (!queues_.isModifiable()) {
+        queues_ = new com.google.protobuf.LazyStringArrayList(queues_);
+      }
+      bitField0_ |= 0x00000400;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @return A list containing the queues.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getQueuesList() {
+      queues_.makeImmutable();
+      return queues_;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @return The count of queues.
+     */
+    public int getQueuesCount() {
+      return queues_.size();
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param index The index of the element to return.
+     * @return The queues at the given index.
+     */
+    public java.lang.String getQueues(int index) {
+      return queues_.get(index);
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the queues at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getQueuesBytes(int index) {
+      return queues_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param index The index to set the value at.
+     * @param value The queues to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueues(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.set(index, value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param value The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueues(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param values The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllQueues(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureQueuesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, queues_);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueues() {
+      queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00000400);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param value The bytes of the queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueuesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }

@@ -312,4 +312,45 @@ public interface ListEventsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getPageTokenBytes();
+
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  java.util.List<java.lang.String>
+      getQueuesList();
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  int getQueuesCount();
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  java.lang.String getQueues(int index);
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20. Default: every event but those of jobs of named queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  com.google.protobuf.ByteString
+      getQueuesBytes(int index);
 }

@@ -110,6 +110,37 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int NAMED_ONLY_FIELD_NUMBER = 3;
+  private boolean namedOnly_ = false;
+  /**
+   * <pre>
+   * Only queues that were created by name. Default: the default queues are among them.
+   * </pre>
+   *
+   * <code>bool named_only = 3 [json_name = "namedOnly"];</code>
+   * @return The namedOnly.
+   */
+  @java.lang.Override
+  public boolean getNamedOnly() {
+    return namedOnly_;
+  }
+
+  public static final int INCLUDE_STATUS_FIELD_NUMBER = 4;
+  private boolean includeStatus_ = false;
+  /**
+   * <pre>
+   * Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+   * each of them is read. Default: false.
+   * </pre>
+   *
+   * <code>bool include_status = 4 [json_name = "includeStatus"];</code>
+   * @return The includeStatus.
+   */
+  @java.lang.Override
+  public boolean getIncludeStatus() {
+    return includeStatus_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -130,6 +161,12 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, pageToken_);
     }
+    if (namedOnly_ != false) {
+      output.writeBool(3, namedOnly_);
+    }
+    if (includeStatus_ != false) {
+      output.writeBool(4, includeStatus_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -145,6 +182,14 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(pageToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, pageToken_);
+    }
+    if (namedOnly_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(3, namedOnly_);
+    }
+    if (includeStatus_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(4, includeStatus_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -165,6 +210,10 @@ private static final long serialVersionUID = 0L;
         != other.getPageSize()) return false;
     if (!getPageToken()
         .equals(other.getPageToken())) return false;
+    if (getNamedOnly()
+        != other.getNamedOnly()) return false;
+    if (getIncludeStatus()
+        != other.getIncludeStatus()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -180,6 +229,12 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getPageSize();
     hash = (37 * hash) + PAGE_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getPageToken().hashCode();
+    hash = (37 * hash) + NAMED_ONLY_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getNamedOnly());
+    hash = (37 * hash) + INCLUDE_STATUS_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getIncludeStatus());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -317,6 +372,8 @@ private static final long serialVersionUID = 0L;
       bitField0_ = 0;
       pageSize_ = 0;
       pageToken_ = "";
+      namedOnly_ = false;
+      includeStatus_ = false;
       return this;
     }
 
@@ -356,6 +413,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.pageToken_ = pageToken_;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.namedOnly_ = namedOnly_;
+      }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.includeStatus_ = includeStatus_;
+      }
     }
 
     @java.lang.Override
@@ -377,6 +440,12 @@ private static final long serialVersionUID = 0L;
         pageToken_ = other.pageToken_;
         bitField0_ |= 0x00000002;
         onChanged();
+      }
+      if (other.getNamedOnly() != false) {
+        setNamedOnly(other.getNamedOnly());
+      }
+      if (other.getIncludeStatus() != false) {
+        setIncludeStatus(other.getIncludeStatus());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -414,6 +483,16 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 24: {
+              namedOnly_ = input.readBool();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 24
+            case 32: {
+              includeStatus_ = input.readBool();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 32
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -563,6 +642,97 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       pageToken_ = value;
       bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+
+    private boolean namedOnly_ ;
+    /**
+     * <pre>
+     * Only queues that were created by name. Default: the default queues are among them.
+     * </pre>
+     *
+     * <code>bool named_only = 3 [json_name = "namedOnly"];</code>
+     * @return The namedOnly.
+     */
+    @java.lang.Override
+    public boolean getNamedOnly() {
+      return namedOnly_;
+    }
+    /**
+     * <pre>
+     * Only queues that were created by name. Default: the default queues are among them.
+     * </pre>
+     *
+     * <code>bool named_only = 3 [json_name = "namedOnly"];</code>
+     * @param value The namedOnly to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNamedOnly(boolean value) {
+
+      namedOnly_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Only queues that were created by name. Default: the default queues are among them.
+     * </pre>
+     *
+     * <code>bool named_only = 3 [json_name = "namedOnly"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNamedOnly() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      namedOnly_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean includeStatus_ ;
+    /**
+     * <pre>
+     * Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+     * each of them is read. Default: false.
+     * </pre>
+     *
+     * <code>bool include_status = 4 [json_name = "includeStatus"];</code>
+     * @return The includeStatus.
+     */
+    @java.lang.Override
+    public boolean getIncludeStatus() {
+      return includeStatus_;
+    }
+    /**
+     * <pre>
+     * Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+     * each of them is read. Default: false.
+     * </pre>
+     *
+     * <code>bool include_status = 4 [json_name = "includeStatus"];</code>
+     * @param value The includeStatus to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIncludeStatus(boolean value) {
+
+      includeStatus_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+     * each of them is read. Default: false.
+     * </pre>
+     *
+     * <code>bool include_status = 4 [json_name = "includeStatus"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearIncludeStatus() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      includeStatus_ = false;
       onChanged();
       return this;
     }

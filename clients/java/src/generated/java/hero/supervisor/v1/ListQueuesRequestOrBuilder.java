@@ -39,4 +39,25 @@ public interface ListQueuesRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getPageTokenBytes();
+
+  /**
+   * <pre>
+   * Only queues that were created by name. Default: the default queues are among them.
+   * </pre>
+   *
+   * <code>bool named_only = 3 [json_name = "namedOnly"];</code>
+   * @return The namedOnly.
+   */
+  boolean getNamedOnly();
+
+  /**
+   * <pre>
+   * Tells the numbers, the status and the etag of each queue, as GetQueue does. A page then has at most 50 queues, since
+   * each of them is read. Default: false.
+   * </pre>
+   *
+   * <code>bool include_status = 4 [json_name = "includeStatus"];</code>
+   * @return The includeStatus.
+   */
+  boolean getIncludeStatus();
 }

@@ -54,7 +54,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<hero.supervisor.v1.Queue> queues_;
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -77,7 +77,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -541,7 +541,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -569,7 +569,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -622,7 +622,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -642,7 +642,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -663,7 +663,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -681,7 +681,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -718,7 +718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -735,7 +735,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -763,7 +763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -777,7 +777,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -792,7 +792,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -803,7 +803,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -815,7 +815,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+     * The queues by name; without the numbers of jobs and actors unless include_status is set.
      * </pre>
      *
      * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>

@@ -12,7 +12,7 @@ public interface ListQueuesResponseOrBuilder extends
 
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -21,7 +21,7 @@ public interface ListQueuesResponseOrBuilder extends
       getQueuesList();
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -29,7 +29,7 @@ public interface ListQueuesResponseOrBuilder extends
   hero.supervisor.v1.Queue getQueues(int index);
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -37,7 +37,7 @@ public interface ListQueuesResponseOrBuilder extends
   int getQueuesCount();
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>
@@ -46,7 +46,7 @@ public interface ListQueuesResponseOrBuilder extends
       getQueuesOrBuilderList();
   /**
    * <pre>
-   * The queues by name, without the numbers of jobs and actors. The default queues are among them.
+   * The queues by name; without the numbers of jobs and actors unless include_status is set.
    * </pre>
    *
    * <code>repeated .hero.supervisor.v1.Queue queues = 1 [json_name = "queues"];</code>

@@ -56,6 +56,7 @@ private static final long serialVersionUID = 0L;
     ACTOR(1),
     SCRIPT_TYPE(2),
     JOB(3),
+    QUEUE(4),
     ITEM_NOT_SET(0);
     private final int value;
     private ItemCase(int value) {
@@ -76,6 +77,7 @@ private static final long serialVersionUID = 0L;
         case 1: return ACTOR;
         case 2: return SCRIPT_TYPE;
         case 3: return JOB;
+        case 4: return QUEUE;
         case 0: return ITEM_NOT_SET;
         default: return null;
       }
@@ -220,6 +222,49 @@ private static final long serialVersionUID = 0L;
     return hero.supervisor.v1.Job.getDefaultInstance();
   }
 
+  public static final int QUEUE_FIELD_NUMBER = 4;
+  /**
+   * <pre>
+   * A named queue; only those that the request names.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+   * @return Whether the queue field is set.
+   */
+  @java.lang.Override
+  public boolean hasQueue() {
+    return itemCase_ == 4;
+  }
+  /**
+   * <pre>
+   * A named queue; only those that the request names.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.Queue getQueue() {
+    if (itemCase_ == 4) {
+       return (hero.supervisor.v1.Queue) item_;
+    }
+    return hero.supervisor.v1.Queue.getDefaultInstance();
+  }
+  /**
+   * <pre>
+   * A named queue; only those that the request names.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.QueueOrBuilder getQueueOrBuilder() {
+    if (itemCase_ == 4) {
+       return (hero.supervisor.v1.Queue) item_;
+    }
+    return hero.supervisor.v1.Queue.getDefaultInstance();
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -243,6 +288,9 @@ private static final long serialVersionUID = 0L;
     if (itemCase_ == 3) {
       output.writeMessage(3, (hero.supervisor.v1.Job) item_);
     }
+    if (itemCase_ == 4) {
+      output.writeMessage(4, (hero.supervisor.v1.Queue) item_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -263,6 +311,10 @@ private static final long serialVersionUID = 0L;
     if (itemCase_ == 3) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(3, (hero.supervisor.v1.Job) item_);
+    }
+    if (itemCase_ == 4) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(4, (hero.supervisor.v1.Queue) item_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -293,6 +345,10 @@ private static final long serialVersionUID = 0L;
         if (!getJob()
             .equals(other.getJob())) return false;
         break;
+      case 4:
+        if (!getQueue()
+            .equals(other.getQueue())) return false;
+        break;
       case 0:
       default:
     }
@@ -319,6 +375,10 @@ private static final long serialVersionUID = 0L;
       case 3:
         hash = (37 * hash) + JOB_FIELD_NUMBER;
         hash = (53 * hash) + getJob().hashCode();
+        break;
+      case 4:
+        hash = (37 * hash) + QUEUE_FIELD_NUMBER;
+        hash = (53 * hash) + getQueue().hashCode();
         break;
       case 0:
       default:
@@ -467,6 +527,9 @@ private static final long serialVersionUID = 0L;
       if (jobBuilder_ != null) {
         jobBuilder_.clear();
       }
+      if (queueBuilder_ != null) {
+        queueBuilder_.clear();
+      }
       itemCase_ = 0;
       item_ = null;
       return this;
@@ -520,6 +583,10 @@ private static final long serialVersionUID = 0L;
           jobBuilder_ != null) {
         result.item_ = jobBuilder_.build();
       }
+      if (itemCase_ == 4 &&
+          queueBuilder_ != null) {
+        result.item_ = queueBuilder_.build();
+      }
     }
 
     @java.lang.Override
@@ -545,6 +612,10 @@ private static final long serialVersionUID = 0L;
         }
         case JOB: {
           mergeJob(other.getJob());
+          break;
+        }
+        case QUEUE: {
+          mergeQueue(other.getQueue());
           break;
         }
         case ITEM_NOT_SET: {
@@ -598,6 +669,13 @@ private static final long serialVersionUID = 0L;
               itemCase_ = 3;
               break;
             } // case 26
+            case 34: {
+              input.readMessage(
+                  internalGetQueueFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              itemCase_ = 4;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1162,6 +1240,184 @@ private static final long serialVersionUID = 0L;
       itemCase_ = 3;
       onChanged();
       return jobBuilder_;
+    }
+
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.Queue, hero.supervisor.v1.Queue.Builder, hero.supervisor.v1.QueueOrBuilder> queueBuilder_;
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     * @return Whether the queue field is set.
+     */
+    @java.lang.Override
+    public boolean hasQueue() {
+      return itemCase_ == 4;
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     * @return The queue.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.Queue getQueue() {
+      if (queueBuilder_ == null) {
+        if (itemCase_ == 4) {
+          return (hero.supervisor.v1.Queue) item_;
+        }
+        return hero.supervisor.v1.Queue.getDefaultInstance();
+      } else {
+        if (itemCase_ == 4) {
+          return queueBuilder_.getMessage();
+        }
+        return hero.supervisor.v1.Queue.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    public Builder setQueue(hero.supervisor.v1.Queue value) {
+      if (queueBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        item_ = value;
+        onChanged();
+      } else {
+        queueBuilder_.setMessage(value);
+      }
+      itemCase_ = 4;
+      return this;
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    public Builder setQueue(
+        hero.supervisor.v1.Queue.Builder builderForValue) {
+      if (queueBuilder_ == null) {
+        item_ = builderForValue.build();
+        onChanged();
+      } else {
+        queueBuilder_.setMessage(builderForValue.build());
+      }
+      itemCase_ = 4;
+      return this;
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    public Builder mergeQueue(hero.supervisor.v1.Queue value) {
+      if (queueBuilder_ == null) {
+        if (itemCase_ == 4 &&
+            item_ != hero.supervisor.v1.Queue.getDefaultInstance()) {
+          item_ = hero.supervisor.v1.Queue.newBuilder((hero.supervisor.v1.Queue) item_)
+              .mergeFrom(value).buildPartial();
+        } else {
+          item_ = value;
+        }
+        onChanged();
+      } else {
+        if (itemCase_ == 4) {
+          queueBuilder_.mergeFrom(value);
+        } else {
+          queueBuilder_.setMessage(value);
+        }
+      }
+      itemCase_ = 4;
+      return this;
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    public Builder clearQueue() {
+      if (queueBuilder_ == null) {
+        if (itemCase_ == 4) {
+          itemCase_ = 0;
+          item_ = null;
+          onChanged();
+        }
+      } else {
+        if (itemCase_ == 4) {
+          itemCase_ = 0;
+          item_ = null;
+        }
+        queueBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    public hero.supervisor.v1.Queue.Builder getQueueBuilder() {
+      return internalGetQueueFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.QueueOrBuilder getQueueOrBuilder() {
+      if ((itemCase_ == 4) && (queueBuilder_ != null)) {
+        return queueBuilder_.getMessageOrBuilder();
+      } else {
+        if (itemCase_ == 4) {
+          return (hero.supervisor.v1.Queue) item_;
+        }
+        return hero.supervisor.v1.Queue.getDefaultInstance();
+      }
+    }
+    /**
+     * <pre>
+     * A named queue; only those that the request names.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.Queue, hero.supervisor.v1.Queue.Builder, hero.supervisor.v1.QueueOrBuilder> 
+        internalGetQueueFieldBuilder() {
+      if (queueBuilder_ == null) {
+        if (!(itemCase_ == 4)) {
+          item_ = hero.supervisor.v1.Queue.getDefaultInstance();
+        }
+        queueBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.Queue, hero.supervisor.v1.Queue.Builder, hero.supervisor.v1.QueueOrBuilder>(
+                (hero.supervisor.v1.Queue) item_,
+                getParentForChildren(),
+                isClean());
+        item_ = null;
+      }
+      itemCase_ = 4;
+      onChanged();
+      return queueBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.SnapshotItem)

@@ -91,5 +91,32 @@ public interface SnapshotItemOrBuilder extends
    */
   hero.supervisor.v1.JobOrBuilder getJobOrBuilder();
 
+  /**
+   * <pre>
+   * A named queue; only those that the request names.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+   * @return Whether the queue field is set.
+   */
+  boolean hasQueue();
+  /**
+   * <pre>
+   * A named queue; only those that the request names.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+   * @return The queue.
+   */
+  hero.supervisor.v1.Queue getQueue();
+  /**
+   * <pre>
+   * A named queue; only those that the request names.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.Queue queue = 4 [json_name = "queue"];</code>
+   */
+  hero.supervisor.v1.QueueOrBuilder getQueueOrBuilder();
+
   hero.supervisor.v1.SnapshotItem.ItemCase getItemCase();
 }

@@ -803,315 +803,319 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "#\n\rvalidate_only\030\004 \001(\010R\014validateOnly\022\022\n\004" +
       "etag\030\005 \001(\tR\004etag\"F\n\023UpdateQueueResponse\022" +
       "/\n\005queue\030\001 \001(\0132\031.hero.supervisor.v1.Queu" +
-      "eR\005queue\"O\n\021ListQueuesRequest\022\033\n\tpage_si" +
-      "ze\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\t" +
-      "pageToken\"o\n\022ListQueuesResponse\0221\n\006queue" +
-      "s\030\001 \003(\0132\031.hero.supervisor.v1.QueueR\006queu" +
-      "es\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTok" +
-      "en\"*\n\022DeleteQueueRequest\022\024\n\005queue\030\001 \001(\tR" +
-      "\005queue\"\025\n\023DeleteQueueResponse\"\234\002\n\022CheckH" +
-      "ealthRequest\022=\n\010selector\030\001 \001(\0132!.hero.su" +
-      "pervisor.v1.ActorSelectorR\010selector\022B\n\005s" +
-      "cope\030\002 \001(\0162,.hero.supervisor.v1.CheckHea" +
-      "lthRequest.ScopeR\005scope\0224\n\010max_wait\030\003 \001(" +
-      "\0132\031.google.protobuf.DurationR\007maxWait\"M\n" +
-      "\005Scope\022\025\n\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_I" +
-      "DLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023" +
-      "CheckHealthResponse\022:\n\007reports\030\001 \003(\0132 .h" +
-      "ero.supervisor.v1.HealthReportR\007reports\"" +
-      "\205\002\n\022WatchHealthRequest\022=\n\010selector\030\001 \001(\013" +
-      "2!.hero.supervisor.v1.ActorSelectorR\010sel" +
-      "ector\022.\n\020include_snapshot\030\002 \001(\010H\000R\017inclu" +
-      "deSnapshot\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013res" +
+      "eR\005queue\"\225\001\n\021ListQueuesRequest\022\033\n\tpage_s" +
+      "ize\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR" +
+      "\tpageToken\022\035\n\nnamed_only\030\003 \001(\010R\tnamedOnl" +
+      "y\022%\n\016include_status\030\004 \001(\010R\rincludeStatus" +
+      "\"o\n\022ListQueuesResponse\0221\n\006queues\030\001 \003(\0132\031" +
+      ".hero.supervisor.v1.QueueR\006queues\022&\n\017nex" +
+      "t_page_token\030\002 \001(\tR\rnextPageToken\"*\n\022Del" +
+      "eteQueueRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"\025\n" +
+      "\023DeleteQueueResponse\"\234\002\n\022CheckHealthRequ" +
+      "est\022=\n\010selector\030\001 \001(\0132!.hero.supervisor." +
+      "v1.ActorSelectorR\010selector\022B\n\005scope\030\002 \001(" +
+      "\0162,.hero.supervisor.v1.CheckHealthReques" +
+      "t.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\007maxWait\"M\n\005Scope\022\025\n" +
+      "\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\t" +
+      "SCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHeal" +
+      "thResponse\022:\n\007reports\030\001 \003(\0132 .hero.super" +
+      "visor.v1.HealthReportR\007reports\"\205\002\n\022Watch" +
+      "HealthRequest\022=\n\010selector\030\001 \001(\0132!.hero.s" +
+      "upervisor.v1.ActorSelectorR\010selector\022.\n\020" +
+      "include_snapshot\030\002 \001(\010H\000R\017includeSnapsho" +
+      "t\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022" +
+      "H\n\022heartbeat_interval\030\004 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\021heartbeatIntervalB\023\n\021_in" +
+      "clude_snapshot\"\346\001\n\023WatchHealthResponse\022\026" +
+      "\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 " +
+      ".hero.supervisor.v1.HealthReportH\000R\006repo" +
+      "rt\0227\n\005event\030\003 \001(\0132\037.hero.supervisor.v1.H" +
+      "ealthEventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034." +
+      "hero.supervisor.v1.BookmarkH\000R\010bookmarkB" +
+      "\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\013" +
+      "2\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006jo" +
+      "b_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\tr" +
+      "equestId\"b\n\021SubmitJobResponse\022)\n\003job\030\001 \001" +
+      "(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedu" +
+      "plicated\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJo" +
+      "bsRequest\022@\n\010requests\030\001 \003(\0132$.hero.super" +
+      "visor.v1.SubmitJobRequestR\010requests\"S\n\022S" +
+      "ubmitJobsResponse\022=\n\007results\030\001 \003(\0132#.her" +
+      "o.supervisor.v1.SubmitJobResultR\007results" +
+      "\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001(\0132\027.hero" +
+      ".supervisor.v1.JobR\003job\022\"\n\014deduplicated\030" +
+      "\002 \001(\010R\014deduplicated\0223\n\005error\030\003 \001(\0132\035.her" +
+      "o.supervisor.v1.ItemErrorR\005error\"\327\002\n\rRun" +
+      "JobRequest\022-\n\003job\030\001 \001(\0132\033.hero.superviso" +
+      "r.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId" +
+      "\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224\n\010max_w" +
+      "ait\030\004 \001(\0132\031.google.protobuf.DurationR\007ma" +
+      "xWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero.superv" +
+      "isor.v1.RunJobRequest.OnWaitEndR\tonWaitE" +
+      "nd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UNSPECIFI" +
+      "ED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON" +
+      "_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n" +
+      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
+      "\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor" +
+      ".v1.WaitOutcomeR\013waitOutcome\022\"\n\014deduplic" +
+      "ated\030\003 \001(\010R\014deduplicated\"^\n\017AwaitJobRequ" +
+      "est\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002" +
+      " \001(\0132\031.google.protobuf.DurationR\007maxWait" +
+      "\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
+      "o.supervisor.v1.JobR\003job\022B\n\014wait_outcome" +
+      "\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR" +
+      "\013waitOutcome\"W\n\rGetJobRequest\022\025\n\006job_id\030" +
+      "\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.hero.superv" +
+      "isor.v1.JobViewR\004view\";\n\016GetJobResponse\022" +
+      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
+      "ob\"\220\005\n\017ListJobsRequest\022A\n\014script_types\030\001" +
+      " \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013sc" +
+      "riptTypes\0225\n\006states\030\002 \003(\0162\035.hero.supervi" +
+      "sor.v1.Job.StateR\006states\022\033\n\tcaller_id\030\003 " +
+      "\001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001(\tR\tconte" +
+      "xtId\022\031\n\010actor_id\030\005 \001(\tR\007actorId\022F\n\021creat" +
+      "e_time_after\030\006 \001(\0132\032.google.protobuf.Tim" +
+      "estampR\017createTimeAfter\022H\n\022create_time_b" +
+      "efore\030\007 \001(\0132\032.google.protobuf.TimestampR" +
+      "\020createTimeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pa" +
+      "geSize\022\035\n\npage_token\030\t \001(\tR\tpageToken\022G\n" +
+      "\006labels\030\n \003(\0132/.hero.supervisor.v1.ListJ" +
+      "obsRequest.LabelsEntryR\006labels\022\"\n\rjob_id" +
+      "_prefix\030\013 \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003" +
+      "(\tR\006queues\022\036\n\npriorities\030\r \003(\005R\nprioriti" +
+      "es\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
+      "alue\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRespons" +
+      "e\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.Job" +
+      "R\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextPag" +
+      "eToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001" +
+      "(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Can" +
+      "celJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
+      "visor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chan" +
+      "ged\"*\n\021ExplainJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\"\323\003\n\022ExplainJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\0225\n\007rea" +
+      "sons\030\002 \003(\0132\033.hero.supervisor.v1.JobWaitR" +
+      "\007reasons\022\"\n\njobs_ahead\030\003 \001(\004H\000R\tjobsAhea" +
+      "d\210\001\001\0220\n\024jobs_ahead_estimated\030\004 \001(\010R\022jobs" +
+      "AheadEstimated\022J\n\005start\030\005 \001(\01324.hero.sup" +
+      "ervisor.v1.ExplainJobResponse.StartEstim" +
+      "ateR\005start\022\030\n\007message\030\006 \001(\tR\007message\032\217\001\n" +
+      "\rStartEstimate\0226\n\010earliest\030\001 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\010earliest\0222\n\006latest" +
+      "\030\002 \001(\0132\032.google.protobuf.TimestampR\006late" +
+      "st\022\022\n\004ends\030\003 \001(\rR\004endsB\r\n\013_jobs_ahead\"\225\001" +
+      "\n\020UpdateJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
+      "d\022-\n\003job\030\002 \001(\0132\033.hero.supervisor.v1.JobS" +
+      "pecR\003job\022;\n\013update_mask\030\003 \001(\0132\032.google.p" +
+      "rotobuf.FieldMaskR\nupdateMask\"X\n\021UpdateJ" +
+      "obResponse\022)\n\003job\030\001 \001(\0132\027.hero.superviso" +
+      "r.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"" +
+      "\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
+      "Id\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttempt" +
+      "s\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_" +
+      "id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020RetryJo" +
+      "bResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor" +
+      ".v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedu" +
+      "plicated\"N\n\020DeleteJobRequest\022\025\n\006job_id\030\001" +
+      " \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014allo" +
+      "wMissing\"-\n\021DeleteJobResponse\022\030\n\007changed" +
+      "\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022\025\n\006j" +
+      "ob_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002 \001(\010" +
+      "R\013includeLogs\022!\n\014resume_after\030\003 \001(\tR\013res" +
       "umeAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.g" +
       "oogle.protobuf.DurationR\021heartbeatInterv" +
-      "alB\023\n\021_include_snapshot\"\346\001\n\023WatchHealthR" +
-      "esponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006repor" +
-      "t\030\002 \001(\0132 .hero.supervisor.v1.HealthRepor" +
-      "tH\000R\006report\0227\n\005event\030\003 \001(\0132\037.hero.superv" +
-      "isor.v1.HealthEventH\000R\005event\022:\n\010bookmark" +
-      "\030\004 \001(\0132\034.hero.supervisor.v1.BookmarkH\000R\010" +
-      "bookmarkB\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003" +
-      "job\030\001 \001(\0132\033.hero.supervisor.v1.JobSpecR\003" +
-      "job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id" +
-      "\030\003 \001(\tR\trequestId\"b\n\021SubmitJobResponse\022)" +
-      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
-      "b\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"U\n" +
-      "\021SubmitJobsRequest\022@\n\010requests\030\001 \003(\0132$.h" +
-      "ero.supervisor.v1.SubmitJobRequestR\010requ" +
-      "ests\"S\n\022SubmitJobsResponse\022=\n\007results\030\001 " +
-      "\003(\0132#.hero.supervisor.v1.SubmitJobResult" +
-      "R\007results\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001" +
-      "(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedu" +
-      "plicated\030\002 \001(\010R\014deduplicated\0223\n\005error\030\003 " +
-      "\001(\0132\035.hero.supervisor.v1.ItemErrorR\005erro" +
-      "r\"\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033.hero." +
-      "supervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001" +
-      "(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId" +
-      "\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\007maxWait\022K\n\013on_wait_end\030\005 \001(\0162+.he" +
-      "ro.supervisor.v1.RunJobRequest.OnWaitEnd" +
-      "R\tonWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_" +
-      "UNSPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNIN" +
-      "G\020\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobRe" +
-      "sponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1" +
-      ".JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.s" +
-      "upervisor.v1.WaitOutcomeR\013waitOutcome\022\"\n" +
-      "\014deduplicated\030\003 \001(\010R\014deduplicated\"^\n\017Awa" +
-      "itJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010m" +
-      "ax_wait\030\002 \001(\0132\031.google.protobuf.Duration" +
-      "R\007maxWait\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 " +
-      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wai" +
-      "t_outcome\030\002 \001(\0162\037.hero.supervisor.v1.Wai" +
-      "tOutcomeR\013waitOutcome\"W\n\rGetJobRequest\022\025" +
-      "\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.he" +
-      "ro.supervisor.v1.JobViewR\004view\";\n\016GetJob" +
-      "Response\022)\n\003job\030\001 \001(\0132\027.hero.supervisor." +
-      "v1.JobR\003job\"\220\005\n\017ListJobsRequest\022A\n\014scrip" +
-      "t_types\030\001 \003(\0162\036.hero.supervisor.v1.Scrip" +
-      "tTypeR\013scriptTypes\0225\n\006states\030\002 \003(\0162\035.her" +
-      "o.supervisor.v1.Job.StateR\006states\022\033\n\tcal" +
-      "ler_id\030\003 \001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001" +
-      "(\tR\tcontextId\022\031\n\010actor_id\030\005 \001(\tR\007actorId" +
-      "\022F\n\021create_time_after\030\006 \001(\0132\032.google.pro" +
-      "tobuf.TimestampR\017createTimeAfter\022H\n\022crea" +
-      "te_time_before\030\007 \001(\0132\032.google.protobuf.T" +
-      "imestampR\020createTimeBefore\022\033\n\tpage_size\030" +
-      "\010 \001(\005R\010pageSize\022\035\n\npage_token\030\t \001(\tR\tpag" +
-      "eToken\022G\n\006labels\030\n \003(\0132/.hero.supervisor" +
-      ".v1.ListJobsRequest.LabelsEntryR\006labels\022" +
-      "\"\n\rjob_id_prefix\030\013 \001(\tR\013jobIdPrefix\022\026\n\006q" +
-      "ueues\030\014 \003(\tR\006queues\022\036\n\npriorities\030\r \003(\005R" +
-      "\npriorities\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR" +
-      "\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJo" +
-      "bsResponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervis" +
-      "or.v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\t" +
-      "R\rnextPageToken\"A\n\020CancelJobRequest\022\025\n\006j" +
-      "ob_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reas" +
-      "on\"X\n\021CancelJobResponse\022)\n\003job\030\001 \001(\0132\027.h" +
-      "ero.supervisor.v1.JobR\003job\022\030\n\007changed\030\002 " +
-      "\001(\010R\007changed\"*\n\021ExplainJobRequest\022\025\n\006job" +
-      "_id\030\001 \001(\tR\005jobId\"\323\003\n\022ExplainJobResponse\022" +
-      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
-      "ob\0225\n\007reasons\030\002 \003(\0132\033.hero.supervisor.v1" +
-      ".JobWaitR\007reasons\022\"\n\njobs_ahead\030\003 \001(\004H\000R" +
-      "\tjobsAhead\210\001\001\0220\n\024jobs_ahead_estimated\030\004 " +
-      "\001(\010R\022jobsAheadEstimated\022J\n\005start\030\005 \001(\01324" +
-      ".hero.supervisor.v1.ExplainJobResponse.S" +
-      "tartEstimateR\005start\022\030\n\007message\030\006 \001(\tR\007me" +
-      "ssage\032\217\001\n\rStartEstimate\0226\n\010earliest\030\001 \001(" +
-      "\0132\032.google.protobuf.TimestampR\010earliest\022" +
-      "2\n\006latest\030\002 \001(\0132\032.google.protobuf.Timest" +
-      "ampR\006latest\022\022\n\004ends\030\003 \001(\rR\004endsB\r\n\013_jobs" +
-      "_ahead\"\225\001\n\020UpdateJobRequest\022\025\n\006job_id\030\001 " +
-      "\001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.hero.superviso" +
-      "r.v1.JobSpecR\003job\022;\n\013update_mask\030\003 \001(\0132\032" +
-      ".google.protobuf.FieldMaskR\nupdateMask\"X" +
-      "\n\021UpdateJobResponse\022)\n\003job\030\001 \001(\0132\027.hero." +
-      "supervisor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R" +
-      "\007changed\"\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001" +
-      " \001(\tR\005jobId\022%\n\016reset_attempts\030\002 \001(\010R\rres" +
-      "etAttempts\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n" +
-      "\nrequest_id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a" +
-      "\n\020RetryJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.s" +
-      "upervisor.v1.JobR\003job\022\"\n\014deduplicated\030\002 " +
-      "\001(\010R\014deduplicated\"N\n\020DeleteJobRequest\022\025\n" +
-      "\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow_missing\030\002 " +
-      "\001(\010R\014allowMissing\"-\n\021DeleteJobResponse\022\030" +
-      "\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!\n\014include_l" +
-      "ogs\030\002 \001(\010R\013includeLogs\022!\n\014resume_after\030\003" +
-      " \001(\tR\013resumeAfter\022H\n\022heartbeat_interval\030" +
-      "\004 \001(\0132\031.google.protobuf.DurationR\021heartb" +
-      "eatInterval\"\346\002\n\020WatchJobResponse\022\026\n\006curs" +
-      "or\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobH\000R\003job\022G\n\014state_change\030\003 " +
-      "\001(\0132\".hero.supervisor.v1.JobStateChangeH" +
-      "\000R\013stateChange\022=\n\010progress\030\004 \001(\0132\037.hero." +
-      "supervisor.v1.JobProgressH\000R\010progress\022A\n" +
-      "\013log_entries\030\005 \001(\0132\036.hero.supervisor.v1." +
-      "LogEntriesH\000R\nlogEntries\022:\n\010bookmark\030\006 \001" +
-      "(\0132\034.hero.supervisor.v1.BookmarkH\000R\010book" +
-      "markB\006\n\004item\"i\n\nLogEntries\0226\n\007entries\030\001 " +
-      "\003(\0132\034.hero.supervisor.v1.LogEntryR\007entri" +
-      "es\022#\n\rdropped_count\030\002 \001(\005R\014droppedCount\"" +
-      "\201\004\n\022WatchEventsRequest\0227\n\006topics\030\001 \003(\0162\037" +
-      ".hero.supervisor.v1.Event.TopicR\006topics\022" +
-      "A\n\014script_types\030\002 \003(\0162\036.hero.supervisor." +
-      "v1.ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030" +
-      "\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds" +
-      "\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_sev" +
-      "erity\030\006 \001(\0162\".hero.supervisor.v1.Event.S" +
-      "everityR\013minSeverity\022.\n\020include_snapshot" +
-      "\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_a" +
-      "fter\030\010 \001(\tR\013resumeAfter\022H\n\022heartbeat_int" +
-      "erval\030\t \001(\0132\031.google.protobuf.DurationR\021" +
-      "heartbeatInterval\022#\n\rinclude_usage\030\n \001(\010" +
-      "R\014includeUsageB\023\n\021_include_snapshot\"\246\002\n\023" +
-      "WatchEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cur" +
-      "sor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.superv",
-      "isor.v1.SnapshotItemH\000R\014snapshotItem\0221\n\005" +
-      "event\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000" +
-      "R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervi" +
-      "sor.v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001" +
-      "(\0132\037.hero.supervisor.v1.UsageUpdateH\000R\005u" +
-      "sageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001" +
-      " \003(\0132+.hero.supervisor.v1.UsageUpdate.Ac" +
-      "torsEntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030" +
-      "\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervi" +
-      "sor.v1.ActorUsageR\005value:\0028\001\"\277\001\n\014Snapsho" +
-      "tItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v" +
-      "1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$." +
-      "hero.supervisor.v1.ScriptTypeStatusH\000R\ns" +
-      "criptType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor" +
-      ".v1.JobH\000R\003jobB\006\n\004item\"\335\003\n\021ListEventsReq" +
-      "uest\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v" +
-      "1.Event.TopicR\006topics\022A\n\014script_types\030\002 " +
-      "\003(\0162\036.hero.supervisor.v1.ScriptTypeR\013scr" +
-      "iptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n" +
-      "\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(" +
-      "\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero" +
-      ".supervisor.v1.Event.SeverityR\013minSeveri" +
-      "ty\0229\n\ntime_after\030\007 \001(\0132\032.google.protobuf" +
-      ".TimestampR\ttimeAfter\022;\n\013time_before\030\010 \001" +
-      "(\0132\032.google.protobuf.TimestampR\ntimeBefo" +
-      "re\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n\npage_" +
-      "token\030\n \001(\tR\tpageToken\"o\n\022ListEventsResp" +
-      "onse\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v" +
-      "1.EventR\006events\022&\n\017next_page_token\030\002 \001(\t" +
-      "R\rnextPageToken\"S\n\025ListIdentitiesRequest" +
-      "\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\npage_to" +
-      "ken\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentitiesR" +
-      "esponse\022A\n\nidentities\030\001 \003(\0132!.hero.super" +
-      "visor.v1.KnownIdentityR\nidentities\022&\n\017ne" +
-      "xt_page_token\030\002 \001(\tR\rnextPageToken\0227\n\027au" +
-      "thentication_required\030\003 \001(\010R\026authenticat" +
-      "ionRequired\"\206\003\n\027ListAuditEntriesRequest\022" +
-      "\032\n\010identity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\t" +
-      "R\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004 " +
-      "\001(\tR\004code\022!\n\014refused_only\030\005 \001(\010R\013refused" +
-      "Only\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v1" +
-      ".AuditEntry.StageR\005stage\0229\n\ntime_after\030\007" +
-      " \001(\0132\032.google.protobuf.TimestampR\ttimeAf" +
-      "ter\022;\n\013time_before\030\010 \001(\0132\032.google.protob" +
-      "uf.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t " +
-      "\001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageT" +
-      "oken\"\235\001\n\030ListAuditEntriesResponse\0228\n\007ent" +
-      "ries\030\001 \003(\0132\036.hero.supervisor.v1.AuditEnt" +
-      "ryR\007entries\022&\n\017next_page_token\030\002 \001(\tR\rne" +
-      "xtPageToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEna" +
-      "bled*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSP" +
-      "ECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT" +
-      "_OUTCOME_TIMED_OUT\020\0022\347 \n\nSupervisor\022d\n\rG" +
-      "etServerInfo\022(.hero.supervisor.v1.GetSer" +
-      "verInfoRequest\032).hero.supervisor.v1.GetS" +
-      "erverInfoResponse\022j\n\017CreateLoginCode\022*.h" +
-      "ero.supervisor.v1.CreateLoginCodeRequest" +
-      "\032+.hero.supervisor.v1.CreateLoginCodeRes" +
-      "ponse\022^\n\013CreateActor\022&.hero.supervisor.v" +
-      "1.CreateActorRequest\032\'.hero.supervisor.v" +
-      "1.CreateActorResponse\022U\n\010GetActor\022#.hero" +
-      ".supervisor.v1.GetActorRequest\032$.hero.su" +
-      "pervisor.v1.GetActorResponse\022[\n\nListActo" +
-      "rs\022%.hero.supervisor.v1.ListActorsReques" +
-      "t\032&.hero.supervisor.v1.ListActorsRespons" +
-      "e\022^\n\013UpdateActor\022&.hero.supervisor.v1.Up" +
-      "dateActorRequest\032\'.hero.supervisor.v1.Up" +
-      "dateActorResponse\022^\n\013DeleteActor\022&.hero." +
-      "supervisor.v1.DeleteActorRequest\032\'.hero." +
-      "supervisor.v1.DeleteActorResponse\022[\n\nSta" +
-      "rtActor\022%.hero.supervisor.v1.StartActorR" +
-      "equest\032&.hero.supervisor.v1.StartActorRe" +
-      "sponse\022X\n\tStopActor\022$.hero.supervisor.v1" +
-      ".StopActorRequest\032%.hero.supervisor.v1.S" +
-      "topActorResponse\022a\n\014RestartActor\022\'.hero." +
-      "supervisor.v1.RestartActorRequest\032(.hero" +
-      ".supervisor.v1.RestartActorResponse\022^\n\013S" +
-      "tartActors\022&.hero.supervisor.v1.StartAct" +
-      "orsRequest\032\'.hero.supervisor.v1.StartAct" +
-      "orsResponse\022[\n\nStopActors\022%.hero.supervi" +
-      "sor.v1.StopActorsRequest\032&.hero.supervis" +
-      "or.v1.StopActorsResponse\022d\n\rRestartActor" +
-      "s\022(.hero.supervisor.v1.RestartActorsRequ" +
-      "est\032).hero.supervisor.v1.RestartActorsRe" +
-      "sponse\022l\n\017StreamActorLogs\022*.hero.supervi" +
-      "sor.v1.StreamActorLogsRequest\032+.hero.sup" +
-      "ervisor.v1.StreamActorLogsResponse0\001\022j\n\017" +
-      "ListScriptTypes\022*.hero.supervisor.v1.Lis" +
-      "tScriptTypesRequest\032+.hero.supervisor.v1" +
-      ".ListScriptTypesResponse\022d\n\rGetScriptTyp" +
-      "e\022(.hero.supervisor.v1.GetScriptTypeRequ" +
-      "est\032).hero.supervisor.v1.GetScriptTypeRe" +
-      "sponse\022m\n\020UpdateScriptType\022+.hero.superv" +
-      "isor.v1.UpdateScriptTypeRequest\032,.hero.s" +
-      "upervisor.v1.UpdateScriptTypeResponse\022^\n" +
-      "\013ScaleActors\022&.hero.supervisor.v1.ScaleA" +
-      "ctorsRequest\032\'.hero.supervisor.v1.ScaleA" +
-      "ctorsResponse\022[\n\nPauseQueue\022%.hero.super" +
-      "visor.v1.PauseQueueRequest\032&.hero.superv" +
-      "isor.v1.PauseQueueResponse\022^\n\013ResumeQueu" +
-      "e\022&.hero.supervisor.v1.ResumeQueueReques" +
-      "t\032\'.hero.supervisor.v1.ResumeQueueRespon" +
-      "se\022[\n\nPurgeQueue\022%.hero.supervisor.v1.Pu" +
-      "rgeQueueRequest\032&.hero.supervisor.v1.Pur" +
-      "geQueueResponse\022^\n\013CreateQueue\022&.hero.su" +
-      "pervisor.v1.CreateQueueRequest\032\'.hero.su" +
-      "pervisor.v1.CreateQueueResponse\022U\n\010GetQu" +
-      "eue\022#.hero.supervisor.v1.GetQueueRequest" +
-      "\032$.hero.supervisor.v1.GetQueueResponse\022^" +
-      "\n\013UpdateQueue\022&.hero.supervisor.v1.Updat" +
-      "eQueueRequest\032\'.hero.supervisor.v1.Updat" +
-      "eQueueResponse\022[\n\nListQueues\022%.hero.supe" +
-      "rvisor.v1.ListQueuesRequest\032&.hero.super" +
-      "visor.v1.ListQueuesResponse\022^\n\013DeleteQue" +
-      "ue\022&.hero.supervisor.v1.DeleteQueueReque" +
-      "st\032\'.hero.supervisor.v1.DeleteQueueRespo" +
-      "nse\022^\n\013CheckHealth\022&.hero.supervisor.v1." +
-      "CheckHealthRequest\032\'.hero.supervisor.v1." +
-      "CheckHealthResponse\022`\n\013WatchHealth\022&.her" +
-      "o.supervisor.v1.WatchHealthRequest\032\'.her" +
-      "o.supervisor.v1.WatchHealthResponse0\001\022X\n" +
-      "\tSubmitJob\022$.hero.supervisor.v1.SubmitJo" +
-      "bRequest\032%.hero.supervisor.v1.SubmitJobR" +
-      "esponse\022[\n\nSubmitJobs\022%.hero.supervisor." +
-      "v1.SubmitJobsRequest\032&.hero.supervisor.v" +
-      "1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.su" +
-      "pervisor.v1.RunJobRequest\032\".hero.supervi" +
-      "sor.v1.RunJobResponse\022U\n\010AwaitJob\022#.hero" +
-      ".supervisor.v1.AwaitJobRequest\032$.hero.su" +
-      "pervisor.v1.AwaitJobResponse\022O\n\006GetJob\022!" +
-      ".hero.supervisor.v1.GetJobRequest\032\".hero" +
-      ".supervisor.v1.GetJobResponse\022U\n\010ListJob" +
-      "s\022#.hero.supervisor.v1.ListJobsRequest\032$" +
-      ".hero.supervisor.v1.ListJobsResponse\022[\n\n" +
-      "ExplainJob\022%.hero.supervisor.v1.ExplainJ" +
-      "obRequest\032&.hero.supervisor.v1.ExplainJo" +
-      "bResponse\022X\n\tCancelJob\022$.hero.supervisor" +
-      ".v1.CancelJobRequest\032%.hero.supervisor.v" +
-      "1.CancelJobResponse\022X\n\tUpdateJob\022$.hero." +
-      "supervisor.v1.UpdateJobRequest\032%.hero.su" +
-      "pervisor.v1.UpdateJobResponse\022U\n\010RetryJo" +
-      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
-      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
-      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
-      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
-      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
-      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
-      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
-      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
-      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
-      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
-      "equest\032&.hero.supervisor.v1.ListEventsRe" +
-      "sponse\022g\n\016ListIdentities\022).hero.supervis" +
-      "or.v1.ListIdentitiesRequest\032*.hero.super" +
-      "visor.v1.ListIdentitiesResponse\022m\n\020ListA" +
-      "uditEntries\022+.hero.supervisor.v1.ListAud" +
-      "itEntriesRequest\032,.hero.supervisor.v1.Li" +
-      "stAuditEntriesResponseB\205\001\n\022hero.supervis" +
-      "or.v1B\026SupervisorServiceProtoP\001ZUgithub." +
-      "com/hero-supervisor/hero-supervisor/clie" +
-      "nts/go/hero/supervisor/v1;supervisorv1b\006" +
-      "proto3"
+      "al\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 \001(\tR" +
+      "\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.supervisor.v" +
+      "1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\".her" +
+      "o.supervisor.v1.JobStateChangeH\000R\013stateC" +
+      "hange\022=\n\010progress\030\004 \001(\0132\037.hero.superviso" +
+      "r.v1.JobProgressH\000R\010progress\022A\n\013log_entr" +
+      "ies\030\005 \001(\0132\036.hero.supervisor.v1.LogEntrie" +
+      "sH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034.hero" +
+      ".supervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004i" +
+      "tem\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034.her" +
+      "o.supervisor.v1.LogEntryR\007entries\022#\n\rdro" +
+      "pped_count\030\002 \001(\005R\014droppedCount\"\231\004\n\022Watch" +
+      "EventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.sup" +
+      "ervisor.v1.Event.TopicR\006topics\022A\n\014script" +
+      "_types\030\002 \003(\0162\036.hero.supervisor.v1.Script" +
+      "TypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010ac" +
+      "torIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcalle" +
+      "r_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001" +
+      "(\0162\".hero.supervisor.v1.Event.SeverityR\013" +
+      "minSeverity\022.\n\020include_snapshot\030\007 \001(\010H\000R" +
+      "\017includeSnapshot\210\001\001\022!\n\014resume_after\030\010 \001(" +
+      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\t \001" +
+      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
+      "Interval\022#\n\rinclude_usage\030\n \001(\010R\014include" +
+      "Usage\022\026\n\006queues\030\013 \003(\tR\006queuesB\023\n\021_includ",
+      "e_snapshot\"\246\002\n\023WatchEventsResponse\022\026\n\006cu" +
+      "rsor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(" +
+      "\0132 .hero.supervisor.v1.SnapshotItemH\000R\014s" +
+      "napshotItem\0221\n\005event\030\003 \001(\0132\031.hero.superv" +
+      "isor.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\013" +
+      "2\034.hero.supervisor.v1.BookmarkH\000R\010bookma" +
+      "rk\0227\n\005usage\030\005 \001(\0132\037.hero.supervisor.v1.U" +
+      "sageUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpd" +
+      "ate\022C\n\006actors\030\001 \003(\0132+.hero.supervisor.v1" +
+      ".UsageUpdate.ActorsEntryR\006actors\032Y\n\013Acto" +
+      "rsEntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\013" +
+      "2\036.hero.supervisor.v1.ActorUsageR\005value:" +
+      "\0028\001\"\362\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.he" +
+      "ro.supervisor.v1.ActorH\000R\005actor\022G\n\013scrip" +
+      "t_type\030\002 \001(\0132$.hero.supervisor.v1.Script" +
+      "TypeStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027." +
+      "hero.supervisor.v1.JobH\000R\003job\0221\n\005queue\030\004" +
+      " \001(\0132\031.hero.supervisor.v1.QueueH\000R\005queue" +
+      "B\006\n\004item\"\365\003\n\021ListEventsRequest\0227\n\006topics" +
+      "\030\001 \003(\0162\037.hero.supervisor.v1.Event.TopicR" +
+      "\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.sup" +
+      "ervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\tac" +
+      "tor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\t" +
+      "R\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n" +
+      "\014min_severity\030\006 \001(\0162\".hero.supervisor.v1" +
+      ".Event.SeverityR\013minSeverity\0229\n\ntime_aft" +
+      "er\030\007 \001(\0132\032.google.protobuf.TimestampR\tti" +
+      "meAfter\022;\n\013time_before\030\010 \001(\0132\032.google.pr" +
+      "otobuf.TimestampR\ntimeBefore\022\033\n\tpage_siz" +
+      "e\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tp" +
+      "ageToken\022\026\n\006queues\030\013 \003(\tR\006queues\"o\n\022List" +
+      "EventsResponse\0221\n\006events\030\001 \003(\0132\031.hero.su" +
+      "pervisor.v1.EventR\006events\022&\n\017next_page_t" +
+      "oken\030\002 \001(\tR\rnextPageToken\"S\n\025ListIdentit" +
+      "iesRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022" +
+      "\035\n\npage_token\030\002 \001(\tR\tpageToken\"\274\001\n\026ListI" +
+      "dentitiesResponse\022A\n\nidentities\030\001 \003(\0132!." +
+      "hero.supervisor.v1.KnownIdentityR\nidenti" +
+      "ties\022&\n\017next_page_token\030\002 \001(\tR\rnextPageT" +
+      "oken\0227\n\027authentication_required\030\003 \001(\010R\026a" +
+      "uthenticationRequired\"\206\003\n\027ListAuditEntri" +
+      "esRequest\022\032\n\010identity\030\001 \001(\tR\010identity\022\020\n" +
+      "\003rpc\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022" +
+      "\022\n\004code\030\004 \001(\tR\004code\022!\n\014refused_only\030\005 \001(" +
+      "\010R\013refusedOnly\022:\n\005stage\030\006 \001(\0162$.hero.sup" +
+      "ervisor.v1.AuditEntry.StageR\005stage\0229\n\nti" +
+      "me_after\030\007 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\ntimeBefore\022\033\n\tpa" +
+      "ge_size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n " +
+      "\001(\tR\tpageToken\"\235\001\n\030ListAuditEntriesRespo" +
+      "nse\0228\n\007entries\030\001 \003(\0132\036.hero.supervisor.v" +
+      "1.AuditEntryR\007entries\022&\n\017next_page_token" +
+      "\030\002 \001(\tR\rnextPageToken\022\037\n\013log_enabled\030\003 \001" +
+      "(\010R\nlogEnabled*^\n\013WaitOutcome\022\034\n\030WAIT_OU" +
+      "TCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE" +
+      "\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\347 \n\nSuper" +
+      "visor\022d\n\rGetServerInfo\022(.hero.supervisor" +
+      ".v1.GetServerInfoRequest\032).hero.supervis" +
+      "or.v1.GetServerInfoResponse\022j\n\017CreateLog" +
+      "inCode\022*.hero.supervisor.v1.CreateLoginC" +
+      "odeRequest\032+.hero.supervisor.v1.CreateLo" +
+      "ginCodeResponse\022^\n\013CreateActor\022&.hero.su" +
+      "pervisor.v1.CreateActorRequest\032\'.hero.su" +
+      "pervisor.v1.CreateActorResponse\022U\n\010GetAc" +
+      "tor\022#.hero.supervisor.v1.GetActorRequest" +
+      "\032$.hero.supervisor.v1.GetActorResponse\022[" +
+      "\n\nListActors\022%.hero.supervisor.v1.ListAc" +
+      "torsRequest\032&.hero.supervisor.v1.ListAct" +
+      "orsResponse\022^\n\013UpdateActor\022&.hero.superv" +
+      "isor.v1.UpdateActorRequest\032\'.hero.superv" +
+      "isor.v1.UpdateActorResponse\022^\n\013DeleteAct" +
+      "or\022&.hero.supervisor.v1.DeleteActorReque" +
+      "st\032\'.hero.supervisor.v1.DeleteActorRespo" +
+      "nse\022[\n\nStartActor\022%.hero.supervisor.v1.S" +
+      "tartActorRequest\032&.hero.supervisor.v1.St" +
+      "artActorResponse\022X\n\tStopActor\022$.hero.sup" +
+      "ervisor.v1.StopActorRequest\032%.hero.super" +
+      "visor.v1.StopActorResponse\022a\n\014RestartAct" +
+      "or\022\'.hero.supervisor.v1.RestartActorRequ" +
+      "est\032(.hero.supervisor.v1.RestartActorRes" +
+      "ponse\022^\n\013StartActors\022&.hero.supervisor.v" +
+      "1.StartActorsRequest\032\'.hero.supervisor.v" +
+      "1.StartActorsResponse\022[\n\nStopActors\022%.he" +
+      "ro.supervisor.v1.StopActorsRequest\032&.her" +
+      "o.supervisor.v1.StopActorsResponse\022d\n\rRe" +
+      "startActors\022(.hero.supervisor.v1.Restart" +
+      "ActorsRequest\032).hero.supervisor.v1.Resta" +
+      "rtActorsResponse\022l\n\017StreamActorLogs\022*.he" +
+      "ro.supervisor.v1.StreamActorLogsRequest\032" +
+      "+.hero.supervisor.v1.StreamActorLogsResp" +
+      "onse0\001\022j\n\017ListScriptTypes\022*.hero.supervi" +
+      "sor.v1.ListScriptTypesRequest\032+.hero.sup" +
+      "ervisor.v1.ListScriptTypesResponse\022d\n\rGe" +
+      "tScriptType\022(.hero.supervisor.v1.GetScri" +
+      "ptTypeRequest\032).hero.supervisor.v1.GetSc" +
+      "riptTypeResponse\022m\n\020UpdateScriptType\022+.h" +
+      "ero.supervisor.v1.UpdateScriptTypeReques" +
+      "t\032,.hero.supervisor.v1.UpdateScriptTypeR" +
+      "esponse\022^\n\013ScaleActors\022&.hero.supervisor" +
+      ".v1.ScaleActorsRequest\032\'.hero.supervisor" +
+      ".v1.ScaleActorsResponse\022[\n\nPauseQueue\022%." +
+      "hero.supervisor.v1.PauseQueueRequest\032&.h" +
+      "ero.supervisor.v1.PauseQueueResponse\022^\n\013" +
+      "ResumeQueue\022&.hero.supervisor.v1.ResumeQ" +
+      "ueueRequest\032\'.hero.supervisor.v1.ResumeQ" +
+      "ueueResponse\022[\n\nPurgeQueue\022%.hero.superv" +
+      "isor.v1.PurgeQueueRequest\032&.hero.supervi" +
+      "sor.v1.PurgeQueueResponse\022^\n\013CreateQueue" +
+      "\022&.hero.supervisor.v1.CreateQueueRequest" +
+      "\032\'.hero.supervisor.v1.CreateQueueRespons" +
+      "e\022U\n\010GetQueue\022#.hero.supervisor.v1.GetQu" +
+      "eueRequest\032$.hero.supervisor.v1.GetQueue" +
+      "Response\022^\n\013UpdateQueue\022&.hero.superviso" +
+      "r.v1.UpdateQueueRequest\032\'.hero.superviso" +
+      "r.v1.UpdateQueueResponse\022[\n\nListQueues\022%" +
+      ".hero.supervisor.v1.ListQueuesRequest\032&." +
+      "hero.supervisor.v1.ListQueuesResponse\022^\n" +
+      "\013DeleteQueue\022&.hero.supervisor.v1.Delete" +
+      "QueueRequest\032\'.hero.supervisor.v1.Delete" +
+      "QueueResponse\022^\n\013CheckHealth\022&.hero.supe" +
+      "rvisor.v1.CheckHealthRequest\032\'.hero.supe" +
+      "rvisor.v1.CheckHealthResponse\022`\n\013WatchHe" +
+      "alth\022&.hero.supervisor.v1.WatchHealthReq" +
+      "uest\032\'.hero.supervisor.v1.WatchHealthRes" +
+      "ponse0\001\022X\n\tSubmitJob\022$.hero.supervisor.v" +
+      "1.SubmitJobRequest\032%.hero.supervisor.v1." +
+      "SubmitJobResponse\022[\n\nSubmitJobs\022%.hero.s" +
+      "upervisor.v1.SubmitJobsRequest\032&.hero.su" +
+      "pervisor.v1.SubmitJobsResponse\022O\n\006RunJob" +
+      "\022!.hero.supervisor.v1.RunJobRequest\032\".he" +
+      "ro.supervisor.v1.RunJobResponse\022U\n\010Await" +
+      "Job\022#.hero.supervisor.v1.AwaitJobRequest" +
+      "\032$.hero.supervisor.v1.AwaitJobResponse\022O" +
+      "\n\006GetJob\022!.hero.supervisor.v1.GetJobRequ" +
+      "est\032\".hero.supervisor.v1.GetJobResponse\022" +
+      "U\n\010ListJobs\022#.hero.supervisor.v1.ListJob" +
+      "sRequest\032$.hero.supervisor.v1.ListJobsRe" +
+      "sponse\022[\n\nExplainJob\022%.hero.supervisor.v" +
+      "1.ExplainJobRequest\032&.hero.supervisor.v1" +
+      ".ExplainJobResponse\022X\n\tCancelJob\022$.hero." +
+      "supervisor.v1.CancelJobRequest\032%.hero.su" +
+      "pervisor.v1.CancelJobResponse\022X\n\tUpdateJ" +
+      "ob\022$.hero.supervisor.v1.UpdateJobRequest" +
+      "\032%.hero.supervisor.v1.UpdateJobResponse\022" +
+      "U\n\010RetryJob\022#.hero.supervisor.v1.RetryJo" +
+      "bRequest\032$.hero.supervisor.v1.RetryJobRe" +
+      "sponse\022X\n\tDeleteJob\022$.hero.supervisor.v1" +
+      ".DeleteJobRequest\032%.hero.supervisor.v1.D" +
+      "eleteJobResponse\022W\n\010WatchJob\022#.hero.supe" +
+      "rvisor.v1.WatchJobRequest\032$.hero.supervi" +
+      "sor.v1.WatchJobResponse0\001\022`\n\013WatchEvents" +
+      "\022&.hero.supervisor.v1.WatchEventsRequest" +
+      "\032\'.hero.supervisor.v1.WatchEventsRespons" +
+      "e0\001\022[\n\nListEvents\022%.hero.supervisor.v1.L" +
+      "istEventsRequest\032&.hero.supervisor.v1.Li" +
+      "stEventsResponse\022g\n\016ListIdentities\022).her" +
+      "o.supervisor.v1.ListIdentitiesRequest\032*." +
+      "hero.supervisor.v1.ListIdentitiesRespons" +
+      "e\022m\n\020ListAuditEntries\022+.hero.supervisor." +
+      "v1.ListAuditEntriesRequest\032,.hero.superv" +
+      "isor.v1.ListAuditEntriesResponseB\205\001\n\022her" +
+      "o.supervisor.v1B\026SupervisorServiceProtoP" +
+      "\001ZUgithub.com/hero-supervisor/hero-super" +
+      "visor/clients/go/hero/supervisor/v1;supe" +
+      "rvisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1468,7 +1472,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListQueuesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor,
-        new java.lang.String[] { "PageSize", "PageToken", });
+        new java.lang.String[] { "PageSize", "PageToken", "NamedOnly", "IncludeStatus", });
     internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor =
       getDescriptor().getMessageType(55);
     internal_static_hero_supervisor_v1_ListQueuesResponse_fieldAccessorTable = new
@@ -1684,7 +1688,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
-        new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", });
+        new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", "Queues", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
       getDescriptor().getMessageType(89);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
@@ -1708,13 +1712,13 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
-        new java.lang.String[] { "Actor", "ScriptType", "Job", "Item", });
+        new java.lang.String[] { "Actor", "ScriptType", "Job", "Queue", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
       getDescriptor().getMessageType(92);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
-        new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
+        new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", "Queues", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
       getDescriptor().getMessageType(93);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new

@@ -41,6 +41,8 @@ private static final long serialVersionUID = 0L;
     callerId_ = "";
     minSeverity_ = 0;
     resumeAfter_ = "";
+    queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -524,6 +526,71 @@ private static final long serialVersionUID = 0L;
     return includeUsage_;
   }
 
+  public static final int QUEUES_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringArrayList queues_ =
+      com.google.protobuf.LazyStringArrayList.emptyList();
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getQueuesList() {
+    return queues_;
+  }
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  public int getQueuesCount() {
+    return queues_.size();
+  }
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  public java.lang.String getQueues(int index) {
+    return queues_.get(index);
+  }
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getQueuesBytes(int index) {
+    return queues_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -576,6 +643,9 @@ private static final long serialVersionUID = 0L;
     }
     if (includeUsage_ != false) {
       output.writeBool(10, includeUsage_);
+    }
+    for (int i = 0; i < queues_.size(); i++) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 11, queues_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -648,6 +718,14 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(10, includeUsage_);
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < queues_.size(); i++) {
+        dataSize += computeStringSizeNoTag(queues_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getQueuesList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -686,6 +764,8 @@ private static final long serialVersionUID = 0L;
     }
     if (getIncludeUsage()
         != other.getIncludeUsage()) return false;
+    if (!getQueuesList()
+        .equals(other.getQueuesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -731,6 +811,10 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + INCLUDE_USAGE_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getIncludeUsage());
+    if (getQueuesCount() > 0) {
+      hash = (37 * hash) + QUEUES_FIELD_NUMBER;
+      hash = (53 * hash) + getQueuesList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -888,6 +972,8 @@ private static final long serialVersionUID = 0L;
         heartbeatIntervalBuilder_ = null;
       }
       includeUsage_ = false;
+      queues_ =
+          com.google.protobuf.LazyStringArrayList.emptyList();
       return this;
     }
 
@@ -959,6 +1045,10 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000200) != 0)) {
         result.includeUsage_ = includeUsage_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        queues_.makeImmutable();
+        result.queues_ = queues_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1038,6 +1128,16 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getIncludeUsage() != false) {
         setIncludeUsage(other.getIncludeUsage());
+      }
+      if (!other.queues_.isEmpty()) {
+        if (queues_.isEmpty()) {
+          queues_ = other.queues_;
+          bitField0_ |= 0x00000400;
+        } else {
+          ensureQueuesIsMutable();
+          queues_.addAll(other.queues_);
+        }
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1141,6 +1241,12 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 80
+            case 90: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureQueuesIsMutable();
+              queues_.add(s);
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2335,6 +2441,180 @@ private static final long serialVersionUID = 0L;
     public Builder clearIncludeUsage() {
       bitField0_ = (bitField0_ & ~0x00000200);
       includeUsage_ = false;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringArrayList queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+    private void ensureQueuesIsMutable() {
+      if (!queues_.isModifiable()) {
+        queues_ = new com.google.protobuf.LazyStringArrayList(queues_);
+      }
+      bitField0_ |= 0x00000400;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @return A list containing the queues.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getQueuesList() {
+      queues_.makeImmutable();
+      return queues_;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @return The count of queues.
+     */
+    public int getQueuesCount() {
+      return queues_.size();
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param index The index of the element to return.
+     * @return The queues at the given index.
+     */
+    public java.lang.String getQueues(int index) {
+      return queues_.get(index);
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the queues at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getQueuesBytes(int index) {
+      return queues_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param index The index to set the value at.
+     * @param value The queues to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueues(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.set(index, value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param value The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueues(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param values The queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllQueues(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureQueuesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, queues_);
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueues() {
+      queues_ =
+        com.google.protobuf.LazyStringArrayList.emptyList();
+      bitField0_ = (bitField0_ & ~0x00000400);;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+     * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+     * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+     * actors is that of all queues.
+     * </pre>
+     *
+     * <code>repeated string queues = 11 [json_name = "queues"];</code>
+     * @param value The bytes of the queues to add.
+     * @return This builder for chaining.
+     */
+    public Builder addQueuesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureQueuesIsMutable();
+      queues_.add(value);
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }

@@ -307,4 +307,57 @@ public interface WatchEventsRequestOrBuilder extends
    * @return The includeUsage.
    */
   boolean getIncludeUsage();
+
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return A list containing the queues.
+   */
+  java.util.List<java.lang.String>
+      getQueuesList();
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @return The count of queues.
+   */
+  int getQueuesCount();
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the element to return.
+   * @return The queues at the given index.
+   */
+  java.lang.String getQueues(int index);
+  /**
+   * <pre>
+   * Matches events about these queues, at most 20: about their jobs, their actors and themselves. Default: every event but those of
+   * jobs of named queues. QUEUE_NOT_FOUND if one does not exist. The end of a queue ends the watch in CURSOR_EXPIRED.
+   * Events about a named queue and its jobs have no script_type, so none of them matches script_types as well. The usage of
+   * actors is that of all queues.
+   * </pre>
+   *
+   * <code>repeated string queues = 11 [json_name = "queues"];</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the queues at the given index.
+   */
+  com.google.protobuf.ByteString
+      getQueuesBytes(int index);
 }
