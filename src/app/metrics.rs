@@ -5,6 +5,7 @@
 
 mod exposition;
 mod of_actors;
+mod of_queues;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -194,7 +195,8 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
                 .set(number(jobs));
         }
     }
-    Ok([of_actors, pending.into_text(), refused.into_text()].concat())
+    let of_queues = of_queues::render(&readings.supervisor, &mut pending, &mut refused).await?;
+    Ok([of_actors, pending.into_text(), refused.into_text(), of_queues].concat())
 }
 
 fn is_damage(error: &QueueError) -> bool {

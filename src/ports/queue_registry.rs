@@ -68,6 +68,10 @@ pub trait QueueRegistry: Send + Sync {
     /// Reads all queues, by name.
     async fn queues(&self) -> Result<Vec<QueueRecord>, QueueError>;
 
+    /// Reads queues that have ever been used, at most so many: first those with unfinished jobs or actors, then those with ended jobs
+    /// only. It costs the same whatever number of queues there is.
+    async fn used_queues(&self, most: usize) -> Result<Vec<QueueRecord>, QueueError>;
+
     /// Deletes a queue in which no job waits or runs and at which no actor is.
     async fn delete_queue(&self, name: QueueName) -> Result<QueueDeleted, QueueError>;
 }

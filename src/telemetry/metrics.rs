@@ -79,6 +79,22 @@ pub const ACTOR_THREADS_HELP: &str = "Threads of an actor with all processes bel
 pub const MALFORMED_ENTRIES: &str = "hero_queue_malformed_entries_total";
 /// Number of times that maintenance has met an unusable record, by script type.
 pub const DAMAGED_RECORDS: &str = "hero_queue_damaged_records_total";
+/// Number of jobs in a named queue, by queue, script type and state.
+pub const NAMED_QUEUE_JOBS: &str = "hero_named_queue_jobs";
+/// Help text of the metric above, which the recorder does not have.
+pub const NAMED_QUEUE_JOBS_HELP: &str = "Jobs in a queue that was created by name";
+/// Age of the oldest queued job of a named queue, by queue and script type; 0 without queued jobs.
+pub const NAMED_QUEUE_AGE: &str = "hero_named_queue_oldest_age_seconds";
+/// Help text of the metric above, which the recorder does not have.
+pub const NAMED_QUEUE_AGE_HELP: &str = "Age of the oldest queued job of a queue that was created by name";
+/// Number of actors that have announced themselves at a named queue, by queue and script type.
+pub const NAMED_QUEUE_ACTORS: &str = "hero_named_queue_actors";
+/// Help text of the metric above, which the recorder does not have.
+pub const NAMED_QUEUE_ACTORS_HELP: &str = "Actors at a queue that was created by name";
+/// Number of ended jobs of a named queue, by queue, script type, terminal state and kind of error.
+pub const NAMED_QUEUE_ENDS: &str = "hero_named_queue_ended_jobs_total";
+/// Help text of the metric above, which the recorder does not have.
+pub const NAMED_QUEUE_ENDS_HELP: &str = "Ended jobs of a queue that was created by name";
 /// 1 while a dependency answers, otherwise 0, by name.
 pub const DEPENDENCY_UP: &str = "hero_dependency_up";
 

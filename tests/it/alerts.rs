@@ -163,9 +163,13 @@ impl Stack {
         self.service.client(args).env("HERO_SUPERVISOR_TOKEN", &self.token).output().unwrap().into()
     }
 
-    /// Does what moves the metrics: a job, a ping, and a handshake.
+    /// Does what moves the metrics: a job, one that ends in a named queue, a ping, and a handshake.
     fn works(&self) {
-        for args in [&["job", "run", "40 + 2"][..], &["health", "check"]] {
+        let create = ["queue", "create", "osis-night", "--type", "osis"];
+        // One that is due later, so that no alert finds it waiting.
+        let submit = ["job", "submit", "1", "--in", "1h", "--type", "osis", "--queue", "osis-night"];
+        let cancel = ["job", "cancel", "--yes", "--queue", "osis-night"];
+        for args in [&["job", "run", "40 + 2"][..], &create, &submit, &cancel, &["health", "check"]] {
             let ran = self.run(args);
             assert_eq!(ran.code, 0, "{ran:?}");
         }

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::support::full_service::FullService;
+use crate::support::full_service::{FullService, osis, submit};
 use crate::support::redis::PrivateRedis;
 use crate::support::service::LIMIT;
 use crate::support::wait::eventually;
@@ -132,6 +132,41 @@ fn check_all_series(seen: &str) {
     assert_eq!(of("hero_ping_duration_seconds_count", &["osis"]), Some(1.0), "{seen}");
     assert!(of("hero_redis_call_duration_seconds_count", &["ok"]).unwrap() > 1.0, "{seen}");
     assert!(of("hero_zinit_call_duration_seconds_count", &["service.list", "ok"]).unwrap() > 1.0, "{seen}");
+}
+
+#[tokio::test]
+async fn a_named_queue_has_series_of_its_own_until_it_is_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("m");
+    let flag = format!("unix:{}", socket.display());
+    let whole = FullService::start_on(PrivateRedis::start().await, &["--metrics-listen", &flag]).await;
+    let mut client = whole.client();
+    for queue in ["gpu", "never-used"] {
+        let script_type = pb::ScriptType::Osis.into();
+        client.create_queue(pb::CreateQueueRequest { queue: queue.into(), script_type }).await.unwrap();
+    }
+    let waits = submit(&client, pb::JobSpec { queue: "gpu".into(), ..osis("1") }).await;
+    let seen = scrape(&socket).await;
+    let of = |name, labels: &[&str]| value(&seen, name, labels);
+    let gpu = ["queue=\"gpu\"", "script_type=\"osis\""];
+    assert_eq!(of("hero_named_queue_jobs", &[gpu[0], gpu[1], "queued"]), Some(1.0), "{seen}");
+    assert_eq!(of("hero_named_queue_jobs", &[gpu[0], gpu[1], "running"]), Some(0.0), "{seen}");
+    assert_eq!(of("hero_named_queue_actors", &gpu), Some(0.0), "{seen}");
+    assert!(of("hero_named_queue_oldest_age_seconds", &gpu).is_some(), "{seen}");
+    assert_eq!(
+        of("hero_queue_jobs", &["osis", "queued"]),
+        Some(0.0),
+        "the default queue has its own: {seen}"
+    );
+    assert!(!seen.contains("never-used"), "{seen}");
+
+    client.cancel_job(pb::CancelJobRequest { job_id: waits, ..Default::default() }).await.unwrap();
+    let seen = scrape(&socket).await;
+    let ended = value(&seen, "hero_named_queue_ended_jobs_total", &[gpu[0], gpu[1], "cancelled"]);
+    assert_eq!(ended, Some(1.0), "{seen}");
+    client.delete_queue(pb::DeleteQueueRequest { queue: "gpu".into() }).await.unwrap();
+    let seen = scrape(&socket).await;
+    assert!(!seen.contains("queue=\"gpu\""), "{seen}");
 }
 
 #[tokio::test]

@@ -277,6 +277,10 @@ impl QueueRegistry for MemoryJobQueue {
         self.broker.without_waking(|state| state.registry.values().cloned().collect())
     }
 
+    async fn used_queues(&self, most: usize) -> Result<Vec<QueueRecord>, QueueError> {
+        self.broker.without_waking(|state| state.used_queues(most))
+    }
+
     async fn delete_queue(&self, name: QueueName) -> Result<QueueDeleted, QueueError> {
         self.broker.with(|state| state.delete_queue(name))
     }

@@ -144,6 +144,7 @@ on_every_queue! {
     shared::one_at_a_time_has_the_turn_of_a_node,
     actors::a_template_is_set_once_or_replaced_on_request,
     named::a_queue_is_created_once_listed_and_deleted,
+    named::used_queues_are_told_without_those_that_never_were_the_busy_ones_first,
     named::jobs_of_a_queue_are_for_its_actors_only,
     named::an_id_leads_to_its_job_in_any_queue,
     named::ids_and_requests_count_in_all_queues,

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 
-use super::{ROUND, RedisQueue, known_queues};
+use super::{ROUND, RedisQueue, known_queues, used_queues};
 use crate::adapters::redis::damaged_records::{RecordKind, keep};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
@@ -65,6 +65,20 @@ impl QueueRegistry for RedisQueue {
         let all = known_queues::records(&self.shared.connection).await?;
         let read = |(name, json): (&QueueName, &String)| keep(RecordKind::Queue, decode_queue(*name, json));
         Ok(all.iter().filter_map(read).collect())
+    }
+
+    async fn used_queues(&self, most: usize) -> Result<Vec<QueueRecord>, QueueError> {
+        let names = used_queues::first(&self.shared, most).await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = redis::cmd("HMGET");
+        get.arg(keys::QUEUES).arg(names.iter().map(|name| name.as_str()).collect::<Vec<_>>());
+        let records: Vec<Option<Lossy>> = self.shared.connection.call(&get, "used queues").await?;
+        let read = |(name, json): (&QueueName, Option<Lossy>)| {
+            keep(RecordKind::Queue, decode_queue(*name, &json?.0))
+        };
+        Ok(names.iter().zip(records).filter_map(read).collect())
     }
 
     async fn delete_queue(&self, name: QueueName) -> Result<QueueDeleted, QueueError> {

@@ -133,6 +133,18 @@ pub(super) async fn until_idle(shared: &Shared, queues: &[QueueName], forget: im
     sleep(IDLE).await;
 }
 
+/// The named queues whose next rounds come first: those with unfinished jobs or actors, then those with ended jobs only. Of all that
+/// were ever used, at most so many.
+pub(super) async fn first(shared: &Shared, most: usize) -> Result<Vec<QueueName>, StoreFault> {
+    if shared.known.names().is_empty() || most == 0 {
+        return Ok(Vec::new());
+    }
+    let mut range = redis::cmd("ZRANGE");
+    range.arg(keys::DUE_QUEUES).arg(0).arg(most - 1);
+    let names: Vec<Lossy> = shared.connection.call(&range, "used queues").await?;
+    Ok(names.iter().filter_map(|name| QueueName::parse(&name.0).ok()).collect())
+}
+
 async fn up_to(shared: &Shared, limit_ms: u64) -> Result<Vec<QueueName>, StoreFault> {
     let mut range = redis::cmd("ZRANGE");
     range.arg(keys::DUE_QUEUES).arg("-inf").arg(limit_ms).arg("BYSCORE").arg("LIMIT").arg(0).arg(AT_ONCE);

@@ -306,3 +306,31 @@ pub(super) async fn another_supervisor_knows_a_queue_within_moments(kind: Kind) 
     queue.close().await;
     other.close().await;
 }
+
+pub(super) async fn used_queues_are_told_without_those_that_never_were_the_busy_ones_first(kind: Kind) {
+    let bench = kind.bench().await;
+    let queue = bench.supervisor();
+    for each in ["a-ended", "b-never", "c-busy", "d-attended"] {
+        create(&queue, each).await;
+    }
+    let ended = submit(&queue, for_queue("a-ended", "1")).await.id;
+    queue.cancel(&ended, "").await.unwrap();
+    submit(&queue, for_queue("c-busy", "1")).await;
+    let attends = announced(&bench, "d-attended", "d_0").await;
+    // An actor alone is found by the round of maintenance that the first submit to its queue begins.
+    let gone = submit(&queue, for_queue("d-attended", "1")).await.id;
+    queue.cancel(&gone, "").await.unwrap();
+    let used = async |most| {
+        let used = queue.used_queues(most).await.unwrap();
+        used.iter().map(|record| record.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    eventually("the queue with ended jobs only comes last", LIMIT, || async {
+        queue.maintain().await.unwrap();
+        let (all, two) = (used(10).await, used(2).await);
+        let busy = ["c-busy d-attended", "d-attended c-busy"];
+        busy.iter().any(|busy| all == format!("{busy} a-ended") && busy.len() == two.len()).then_some(())
+    })
+    .await;
+    attends.close().await;
+    queue.close().await;
+}

@@ -30,6 +30,26 @@ impl State {
         QueueCreated::New(record)
     }
 
+    /// Returns queues with jobs or actors, at most so many; first those in which anything is unfinished, or at which an actor is.
+    pub(in crate::adapters::memory) fn used_queues(&self, most: usize) -> Vec<QueueRecord> {
+        let mut used: Vec<(bool, &QueueRecord)> = Vec::new();
+        for (name, record) in &self.registry {
+            let states: Vec<bool> = self
+                .jobs
+                .values()
+                .filter(|job| job.spec.queue() == *name)
+                .map(|job| job.state.is_terminal())
+                .collect();
+            let has_actors = self.queues.get(name).is_some_and(|queue| !queue.presences.is_empty());
+            let is_idle = !has_actors && states.iter().all(|is_terminal| *is_terminal);
+            if has_actors || !states.is_empty() {
+                used.push((is_idle, record));
+            }
+        }
+        used.sort_by_key(|(is_idle, record)| (*is_idle, record.name));
+        used.into_iter().take(most).map(|(_is_idle, record)| record.clone()).collect()
+    }
+
     pub(in crate::adapters::memory) fn delete_queue(&mut self, name: QueueName) -> QueueDeleted {
         if !self.registry.contains_key(&name) {
             return QueueDeleted::Unknown;
@@ -45,6 +65,7 @@ impl State {
             self.delete(&id);
         }
         self.queues.remove(&name);
+        self.events.forget(name);
         self.registry.remove(&name);
         QueueDeleted::Gone
     }
