@@ -14,10 +14,12 @@ mod flags;
 mod grant;
 mod layers;
 mod listen;
+mod loaded;
 mod nested;
 mod node;
 mod origin;
 mod programs;
+mod queues;
 mod redis;
 mod script_types;
 mod secret;
@@ -32,7 +34,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use figment::value::{Dict, Value};
+use figment::value::Value;
 use serde::Deserialize;
 
 pub use actors::{FILE_LABEL, FileActor};
@@ -42,7 +44,9 @@ pub use flags::Flags;
 pub use layers::{Env, Layers, Origin};
 pub(crate) use listen::LONGEST_SOCKET_PATH;
 pub use listen::ListenAddr;
+pub use loaded::Loaded;
 pub use node::host_name;
+pub use queues::FileQueue;
 pub use redis::RedisFlags;
 pub use script_types::FileScriptType;
 pub use secret::RedisUrl;
@@ -245,25 +249,6 @@ pub struct Problem {
 #[error("invalid configuration:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
 pub struct ConfigError(pub Vec<Problem>);
 
-/// A configuration with the origin of each value.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The values.
-    pub config: Config,
-    /// The values as they were written, with their origins, in the order of [`KEYS`].
-    pub settings: Vec<Setting>,
-    /// The actors of the file, dependencies first.
-    pub actors: Vec<FileActor>,
-    /// The settings of the file for script types.
-    pub script_types: Vec<FileScriptType>,
-    /// The actors as they were written.
-    raw_actors: Vec<Dict>,
-    /// The settings of script types as they were written.
-    raw_script_types: Dict,
-    /// The rules of identities as they were written, by the name of their list.
-    raw_auth: Vec<(&'static str, Vec<Dict>)>,
-}
-
 impl Config {
     /// Returns the layers of `serve`.
     pub fn layers(file: Option<PathBuf>, env: Env, flags: Flags) -> Layers {
@@ -275,8 +260,9 @@ impl Config {
     /// # Errors
     /// Every error, with its origin.
     pub fn load(layers: Layers) -> Result<Loaded, ConfigError> {
-        let (actors, mut script_types, mut auth) = layers.tables();
+        let (actors, mut queues, mut script_types, mut auth) = layers.tables();
         let mut problems = actors.problems;
+        problems.append(&mut queues.problems);
         problems.append(&mut script_types.problems);
         problems.append(&mut auth.problems);
         let (mut config, settings) = layers.read::<Config>().map_err(|ConfigError(mut all)| {
@@ -297,7 +283,9 @@ impl Config {
             settings,
             actors: actors.actors,
             script_types: script_types.rules,
+            queues: queues.queues,
             raw_actors: actors.raw,
+            raw_queues: queues.raw,
             raw_script_types: script_types.raw,
             raw_auth: auth.raw,
         })

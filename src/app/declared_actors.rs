@@ -8,12 +8,14 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::time::sleep;
 
+use crate::app::declared_queues;
 use crate::app::declared_script_types::{self, AppliedSettings};
-use crate::config::{FILE_LABEL, FileActor, FileScriptType};
+use crate::config::{FILE_LABEL, FileActor, FileQueue, FileScriptType};
 use crate::domain::actors::{ActorLifecycleManager, StopOptions, Update};
 use crate::domain::model::actor::{ActorStatus, Desired};
 use crate::domain::model::event::{Cause, Source};
 use crate::domain::model::id::ActorId;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::error::{SupervisorError, chain};
 use crate::ports::store_fault::Refusal;
 
@@ -22,15 +24,34 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Limit of the wait for starts and restarts, which have timeouts of their own.
 const WAIT: Duration = Duration::from_secs(3600);
 
-/// The actors and script types that a configuration file declares.
+/// The actors, queues and script types that a configuration file declares.
 #[derive(Debug, Clone, Default)]
 pub struct DeclaredActors {
     /// Actors that must exist.
     pub actors: Vec<FileActor>,
+    /// Queues that must exist, with their settings.
+    pub queues: Vec<FileQueue>,
     /// Settings of script types.
     pub script_types: Vec<FileScriptType>,
     /// Removes actors that an earlier file has declared and this one does not.
     pub prune: bool,
+}
+
+impl DeclaredActors {
+    fn is_empty(&self) -> bool {
+        let Self { actors, queues, script_types, prune } = self;
+        actors.is_empty() && queues.is_empty() && script_types.is_empty() && !prune
+    }
+
+    /// The settings of script types, and of those queues that are there.
+    fn settings<'a>(
+        &'a self,
+        there: &'a [QueueName],
+    ) -> impl Iterator<Item = (TypedQueue, &'a FileScriptType)> {
+        let of_types = self.script_types.iter().map(|settings| (settings.script_type.into(), settings));
+        let of_queues = self.queues.iter().filter(|queue| there.contains(&queue.name));
+        of_types.chain(of_queues.map(|queue| (queue.queue(), &queue.settings)))
+    }
 }
 
 /// The outcome, by actor.
@@ -60,23 +81,25 @@ impl fmt::Display for Applied {
 
 /// Applies the declaration once Redis and the process manager answer, and logs the outcome.
 pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredActors) {
-    if declared.actors.is_empty() && declared.script_types.is_empty() && !declared.prune {
+    if declared.is_empty() {
         return;
     }
     let reason = "the configuration file says so".to_owned();
     let lifecycle = lifecycle.on_behalf_of(Cause { reason, ..Cause::from(Source::Supervisor) });
     let (mut total, mut settings) = (Applied::default(), AppliedSettings::default());
     let mut waits = Waits::default();
-    loop {
+    let created = loop {
+        let created = declared_queues::create(&lifecycle, &declared.queues).await;
         let mut applied = define(&lifecycle, &declared).await;
         // Settings may demand a number of actors, to which the declared actors count.
-        let mut round = declared_script_types::apply(&lifecycle, &declared.script_types).await;
-        let away = applied.failed.iter().chain(&round.failed).find(|(_, error)| error.is_unavailable());
+        let mut round = declared_script_types::apply(&lifecycle, declared.settings(&created.there)).await;
+        let failed = created.failed.iter().chain(&applied.failed).chain(&round.failed);
+        let away = failed.clone().find(|(_, error)| error.is_unavailable());
         if let Some((name, error)) = away
             && waits.is_new(error)
         {
             let why = chain(error);
-            tracing::warn!(actor.id = %name, error = %why, "configuration file: waiting (actor {name}: {why})");
+            tracing::warn!(error = %why, "configuration file: waiting ({name}: {why})");
         }
         let again = away.is_some();
         settings.changed.append(&mut round.changed);
@@ -86,11 +109,14 @@ pub(super) async fn apply(lifecycle: ActorLifecycleManager, declared: DeclaredAc
         total.removed.append(&mut applied.removed);
         (total.unchanged, total.failed) = (applied.unchanged, applied.failed);
         if !again {
-            break;
+            break created;
         }
         sleep(RETRY).await;
+    };
+    if !declared.queues.is_empty() {
+        declared_queues::report(&created);
     }
-    if !declared.script_types.is_empty() {
+    if !declared.script_types.is_empty() || !declared.queues.is_empty() {
         report(&mut settings);
     }
     if declared.actors.is_empty() && !declared.prune {
@@ -123,11 +149,11 @@ impl Waits {
 }
 
 fn report(settings: &mut AppliedSettings) {
-    settings.unchanged.retain(|script_type| !settings.changed.contains(script_type));
+    settings.unchanged.retain(|queue| !settings.changed.contains(queue));
     for (name, error) in &settings.failed {
-        tracing::warn!(script_type = %name, error = %chain(error), "configuration file: settings of {name} failed ({})", chain(error));
+        tracing::warn!(queue = %name, error = %chain(error), "configuration file: settings of {name} failed ({})", chain(error));
     }
-    tracing::info!("configuration file: script types: {settings}");
+    tracing::info!("configuration file: settings: {settings}");
 }
 
 /// Stores the definitions. Nothing is started yet, because a dependency may come later in the list.

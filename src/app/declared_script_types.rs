@@ -1,4 +1,4 @@
-//! Applies the settings of script types from the configuration file.
+//! Applies the settings of script types and of queues from the configuration file.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::config::FileScriptType;
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
 use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
-use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::error::SupervisorError;
 
-/// The outcome, by script type.
+/// The outcome, by queue; a script type is its default queue.
 #[derive(Debug, Default)]
 pub(super) struct AppliedSettings {
-    pub(super) changed: Vec<ScriptType>,
-    pub(super) unchanged: Vec<ScriptType>,
+    pub(super) changed: Vec<QueueName>,
+    pub(super) unchanged: Vec<QueueName>,
     pub(super) failed: Vec<(String, SupervisorError)>,
 }
 
@@ -27,13 +27,16 @@ impl fmt::Display for AppliedSettings {
 }
 
 /// Stores the settings that differ from those of the file.
-pub(super) async fn apply(lifecycle: &ActorLifecycleManager, declared: &[FileScriptType]) -> AppliedSettings {
+pub(super) async fn apply<'a>(
+    lifecycle: &ActorLifecycleManager,
+    declared: impl Iterator<Item = (TypedQueue, &'a FileScriptType)>,
+) -> AppliedSettings {
     let mut applied = AppliedSettings::default();
-    for wanted in declared {
-        match bring_about(lifecycle, wanted).await {
-            Ok(true) => applied.changed.push(wanted.script_type),
-            Ok(false) => applied.unchanged.push(wanted.script_type),
-            Err(error) => applied.failed.push((wanted.script_type.to_string(), error)),
+    for (queue, wanted) in declared {
+        match bring_about(lifecycle, queue, wanted).await {
+            Ok(true) => applied.changed.push(queue.name),
+            Ok(false) => applied.unchanged.push(queue.name),
+            Err(error) => applied.failed.push((queue.to_string(), error)),
         }
     }
     applied
@@ -42,10 +45,11 @@ pub(super) async fn apply(lifecycle: &ActorLifecycleManager, declared: &[FileScr
 /// Returns true if something has changed.
 async fn bring_about(
     lifecycle: &ActorLifecycleManager,
+    queue: TypedQueue,
     wanted: &FileScriptType,
 ) -> Result<bool, SupervisorError> {
-    let changed = keep(lifecycle, wanted).await?;
-    let scaled = fill_up(lifecycle, wanted).await?;
+    let changed = keep(lifecycle, queue, wanted).await?;
+    let scaled = fill_up(lifecycle, queue, wanted).await?;
     Ok(changed || scaled)
 }
 
@@ -54,6 +58,7 @@ async fn bring_about(
 /// actors count, so that actors that were stopped by hand stay stopped.
 async fn fill_up(
     lifecycle: &ActorLifecycleManager,
+    queue: TypedQueue,
     wanted: &FileScriptType,
 ) -> Result<bool, SupervisorError> {
     let Some(ScalingPolicy { mode: ScalingMode::Fixed, replicas: Some(replicas), drain_timeout, .. }) =
@@ -62,24 +67,29 @@ async fn fill_up(
         return Ok(false);
     };
     let all = lifecycle.actors().await?;
-    let ours = all.iter().map(|actor| &actor.record).filter(|record| {
-        record.node == *lifecycle.node() && record.config.queue() == wanted.script_type.into()
-    });
+    let ours = all
+        .iter()
+        .map(|actor| &actor.record)
+        .filter(|record| record.node == *lifecycle.node() && record.config.queue() == queue.name);
     if ours.count() >= replicas as usize {
         return Ok(false);
     }
-    let request = ScaleRequest { drain_timeout, ..ScaleRequest::new(wanted.script_type, replicas) };
+    let request = ScaleRequest { drain_timeout, ..ScaleRequest::new(queue, replicas) };
     lifecycle.scale(request, Duration::ZERO).await?;
     Ok(true)
 }
 
 /// Stores settings and template if they differ from those of the file. Returns true if they did.
-async fn keep(lifecycle: &ActorLifecycleManager, wanted: &FileScriptType) -> Result<bool, SupervisorError> {
+async fn keep(
+    lifecycle: &ActorLifecycleManager,
+    queue: TypedQueue,
+    wanted: &FileScriptType,
+) -> Result<bool, SupervisorError> {
     let change = |stored: &ScriptTypeSettings, template: Option<&ActorConfig>| {
         Ok::<_, SupervisorError>((
             wanted.over(stored.clone()),
             wanted.template.as_ref().or(template).cloned(),
         ))
     };
-    lifecycle.update_script_type(wanted.script_type, change).await
+    lifecycle.update_script_type(queue, change).await
 }

@@ -16,8 +16,8 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 /// # Errors
 /// An invalid configuration, or a service that cannot start.
 pub fn serve(args: ServeCommand) -> Result<Exit, Failure> {
-    let Loaded { config, actors, script_types, .. } = Config::load(args.settings.layers())?;
-    let file = DeclaredActors { actors, script_types, prune: args.prune };
+    let Loaded { config, actors, queues, script_types, .. } = Config::load(args.settings.layers())?;
+    let file = DeclaredActors { actors, queues, script_types, prune: args.prune };
     let setup = Setup { file, ..Setup::default() };
     telemetry::init(&config.log_filter, config.log_format);
     let runtime = runtime::build(config.worker_threads).map_err(|error| no_runtime(&error))?;

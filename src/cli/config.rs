@@ -76,6 +76,7 @@ pub(super) fn run(command: ConfigCommand) -> Result<Exit, Failure> {
             let found = [
                 (tokens, "token"),
                 (loaded.actors.len(), "actor"),
+                (loaded.queues.len(), "queue"),
                 (loaded.script_types.len(), "script type"),
             ];
             let found = found.iter().filter(|(count, _)| *count > 0);

@@ -14,6 +14,7 @@ use super::actors::{self, FileActors};
 use super::auth::{self, FileAuth};
 use super::flags::Flags;
 use super::nested::nested;
+use super::queues::{self, FileQueues};
 use super::script_types::{self, FileScriptTypes};
 use super::{ConfigError, KEYS, Problem, Setting, suggest};
 
@@ -113,14 +114,16 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads the actors, script types and rules of identities of the file.
-    pub(super) fn tables(&self) -> (FileActors, FileScriptTypes, FileAuth) {
+    /// Reads the actors, queues, script types and rules of identities of the file.
+    pub(super) fn tables(&self) -> (FileActors, FileQueues, FileScriptTypes, FileAuth) {
         let Some(path) = &self.file else { return Default::default() };
         // An unreadable file is reported with the settings.
         let values = read_whole_file(path).map(|layer| layer.values).unwrap_or_default();
         let actors = actors::read(values.get(actors::KEY), path);
+        let queues = queues::read(values.get(queues::KEY), &actors.actors, path);
         (
             actors,
+            queues,
             script_types::read(values.get(script_types::KEY), path),
             auth::read(values.get(auth::KEY), path),
         )
@@ -195,7 +198,7 @@ impl Provider for Layer {
 /// Reads the second layer: the settings of the file.
 fn read_file(path: &Path) -> Result<Layer, ConfigError> {
     let mut layer = read_whole_file(path)?;
-    for key in [actors::KEY, script_types::KEY] {
+    for key in [actors::KEY, queues::KEY, script_types::KEY] {
         layer.values.remove(key);
     }
     if let Some(Value::Dict(_, auth)) = layer.values.get_mut(auth::KEY) {

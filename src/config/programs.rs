@@ -13,7 +13,13 @@ impl Loaded {
             let table = format!("{}.{}.actor_template", script_types::KEY, rules.script_type);
             Some((table, rules.template.as_ref()?))
         });
-        actors.chain(templates).filter(|(_table, config)| !config.binary.as_os_str().is_empty())
+        let of_queues = self.queues.iter().filter_map(|queue| {
+            Some((format!("{}.actor_template", queue.table), queue.settings.template.as_ref()?))
+        });
+        actors
+            .chain(templates)
+            .chain(of_queues)
+            .filter(|(_table, config)| !config.binary.as_os_str().is_empty())
     }
 
     /// Returns the path of the table of an actor. The order of the tables is not that of the actors.

@@ -14,10 +14,12 @@ use super::{Problem, actors};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, RetryPolicy, check_ageing};
+use crate::domain::model::queue_name::TypedQueue;
 use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
 use crate::domain::model::violation::Violations;
+use crate::domain::script_types::update::usual_name;
 
 /// The key of the tables.
 pub(super) const KEY: &str = "script_type";
@@ -88,15 +90,18 @@ pub(super) fn read(value: Option<&Value>, file: &Path) -> FileScriptTypes {
             continue;
         };
         let mut part = Violations::new();
-        rules.push(one(kind, &table, &mut part));
+        let mut table = Table::new(&table, &mut part);
+        rules.push(settings(kind.into(), &mut table));
+        table.refuse_unknown();
         violations.nest(&path, part);
     }
     FileScriptTypes { rules, raw, problems: actors::problems(&violations, file) }
 }
 
-fn one(script_type: ScriptType, table: &Dict, violations: &mut Violations) -> FileScriptType {
-    let mut table = Table::new(table, violations);
-    let rules = FileScriptType {
+/// Reads the settings of a queue; those of a script type are those of its default queue.
+pub(super) fn settings(queue: TypedQueue, table: &mut Table<'_>) -> FileScriptType {
+    let script_type = queue.script_type;
+    FileScriptType {
         script_type,
         scaling: table.part("scaling_policy", scaling_policy),
         health: table.part("health_policy", |table| {
@@ -106,18 +111,17 @@ fn one(script_type: ScriptType, table: &Dict, violations: &mut Violations) -> Fi
         }),
         job_defaults: table.part("job_defaults", |table| job_defaults(script_type, table)),
         max_queue_depth: table.get("max_queue_depth"),
-        priority_ageing: priority_ageing(&mut table),
+        priority_ageing: priority_ageing(table),
         template: table.part("actor_template", |table| {
             // Scaling replaces this name by that of the new actor in arguments and variables.
-            let config = actors::definition(table, format!("{script_type}_actor_0"), script_type);
+            let config =
+                actors::definition(table, usual_name(queue.name), script_type).with_queue(queue.name);
             let mut violations = Violations::new();
             actors::check(&config, &mut violations);
             table.append(violations.into_result());
             config
         }),
-    };
-    table.refuse_unknown();
-    rules
+    }
 }
 
 fn priority_ageing(table: &mut Table<'_>) -> Option<Duration> {

@@ -139,7 +139,7 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     std::fs::write(&file, rules(2, 1)).unwrap();
     let redis = PrivateRedis::start().await;
     let mut whole = FullService::start_on(redis, &["--config", &flag]).await;
-    summary(&whole.service, "configuration file: script types: 2 changed, 0 unchanged, 0 failed").await;
+    summary(&whole.service, "configuration file: settings: 2 changed, 0 unchanged, 0 failed").await;
     // The number of actors, from the template; nobody else has made one.
     for name in ["sal_actor_0", "sal_actor_1"] {
         until_actor(&whole.client(), name, "runs", |actor| actor.state() == State::Running).await;
@@ -164,20 +164,20 @@ async fn rules_of_the_file_are_made_and_hold_and_what_was_said_since_stays_until
     std::fs::write(&file, rules(3, 9).replace("[script_type.v.health_policy]\nfailure_threshold = 5\n", ""))
         .unwrap();
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "configuration file: script types: 1 changed, 0 unchanged, 0 failed").await;
+    summary(&whole.service, "configuration file: settings: 1 changed, 0 unchanged, 0 failed").await;
     until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
     assert_eq!(health_threshold(&whole).await, Some(6), "the file says nothing of it any more");
     let pids: Vec<_> = actors(&whole.client()).await.into_iter().map(|actor| actor.pid).collect();
     assert_eq!(pids[..2], made.iter().map(|actor| actor.pid).collect::<Vec<_>>());
 
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "configuration file: script types: 0 changed, 1 unchanged, 0 failed").await;
+    summary(&whole.service, "configuration file: settings: 0 changed, 1 unchanged, 0 failed").await;
 
     // A node that lacks some, like one that is new to the rules of others, gets the rest.
     let gone = whole.service.run(["actor", "delete", "sal_actor_2"]);
     assert_eq!(gone.code, 0, "{gone:?}");
     restart(&mut whole, &["--config", &flag]).await;
-    summary(&whole.service, "configuration file: script types: 1 changed, 0 unchanged, 0 failed").await;
+    summary(&whole.service, "configuration file: settings: 1 changed, 0 unchanged, 0 failed").await;
     until_actor(&whole.client(), "sal_actor_2", "runs", |actor| actor.state() == State::Running).await;
 
     check_counts_the_script_types(&whole, &file);

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use figment::value::Dict;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{Loaded, actors, auth, script_types, secret};
+use crate::config::{Loaded, actors, auth, queues, script_types, secret};
 
 impl Loaded {
-    /// Returns the `[[auth.…]]`, `[[actor]]` and `[script_type.TYPE]` tables of the file, to follow the settings. Secrets are
+    /// Returns the `[[auth.…]]`, `[[actor]]`, `[[queue]]` and `[script_type.TYPE]` tables of the file, to follow the settings. Secrets are
     /// masked unless `reveal` is set.
     pub fn tables_toml(&self, reveal: bool) -> String {
         let mut text = String::new();
@@ -19,6 +20,10 @@ impl Loaded {
         for actor in self.raw_actors.iter().map(|actor| shown(actor, reveal)) {
             line(&mut text, format_args!("\n[[{}]]", actors::KEY));
             table(&mut text, actors::KEY, &actor);
+        }
+        for queue in self.queue_tables(reveal) {
+            line(&mut text, format_args!("\n[[{}]]", queues::KEY));
+            table(&mut text, queues::KEY, &queue);
         }
         for (name, rules) in self.rules(reveal) {
             let path = format!("{}.{name}", script_types::KEY);
@@ -42,6 +47,10 @@ impl Loaded {
         if !actors.is_empty() {
             tables.push((actors::KEY.to_owned(), Value::from(actors)));
         }
+        let queues: Vec<Value> = self.queue_tables(reveal).collect();
+        if !queues.is_empty() {
+            tables.push((queues::KEY.to_owned(), Value::from(queues)));
+        }
         if !rules.is_empty() {
             tables.push((script_types::KEY.to_owned(), Value::from(rules)));
         }
@@ -57,14 +66,21 @@ impl Loaded {
     }
 
     fn rules(&self, reveal: bool) -> impl Iterator<Item = (String, Value)> {
-        self.raw_script_types.iter().map(move |(name, rules)| {
-            let mut rules = serde_json::to_value(rules).unwrap_or_default();
-            if let Some(template) = rules.get_mut("actor_template").filter(|_template| !reveal) {
-                mask(template);
-            }
-            (name.clone(), rules)
-        })
+        self.raw_script_types.iter().map(move |(name, rules)| (name.clone(), with_template(rules, reveal)))
     }
+
+    fn queue_tables(&self, reveal: bool) -> impl Iterator<Item = Value> {
+        self.raw_queues.iter().map(move |queue| with_template(queue, reveal))
+    }
+}
+
+/// Returns settings; secrets of their template are masked unless `reveal` is set.
+fn with_template(settings: &impl Serialize, reveal: bool) -> Value {
+    let mut settings = serde_json::to_value(settings).unwrap_or_default();
+    if let Some(template) = settings.get_mut("actor_template").filter(|_template| !reveal) {
+        mask(template);
+    }
+    settings
 }
 
 /// Writes the values of a table, followed by its inner tables under their paths.
