@@ -187,11 +187,13 @@ async fn list(
     limit: usize,
     labels: &[String],
 ) -> Result<Exit, Failure> {
+    let left_out = filter.left_out(server).await;
     let all = filter.newest(server, limit).await?;
     out.listing(&all, all.jobs.iter().map(|job| job.job_id.clone()), || rows(&all.jobs, labels))?;
     if !all.next_page_token.is_empty() {
         out.notice(&format!("these are the newest {limit}; see more with -n N"));
     }
+    left_out.iter().for_each(|queues| out.notice(queues));
     Ok(Exit::Ok)
 }
 

@@ -77,6 +77,7 @@ async fn by_filter(server: &mut Server, out: Output, args: CancelArgs) -> Result
             "only unfinished jobs can be cancelled: use --state scheduled, queued, running or retry_wait",
         ));
     }
+    let left_out = args.filter.left_out(server).await;
     let found = args.filter.or_in_states(&UNFINISHED).newest(server, MOST + 1).await?;
     let count = found.jobs.len();
     if count > MOST {
@@ -90,6 +91,7 @@ async fn by_filter(server: &mut Server, out: Output, args: CancelArgs) -> Result
         let ids = found.jobs.iter().map(|job| job.job_id.clone());
         out.listing(&found, ids, || render::rows(&found.jobs, &[]))?;
         out.notice(&format!("{counted} would be cancelled; {DRY_RUN}"));
+        left_out.iter().for_each(|queues| out.notice(queues));
         return Ok(Exit::Ok);
     }
     if let Some(expected) = args.expected_count.filter(|expected| count > *expected) {
@@ -107,6 +109,7 @@ async fn by_filter(server: &mut Server, out: Output, args: CancelArgs) -> Result
         rest => format!(", {} had ended meanwhile", jobs(i64::try_from(rest).unwrap_or(i64::MAX))),
     };
     out.notice(&format!("{} cancelled{rest}", jobs(i64::try_from(cancelled).unwrap_or(i64::MAX))));
+    left_out.iter().for_each(|queues| out.notice(queues));
     Ok(Exit::Ok)
 }
 

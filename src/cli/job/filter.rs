@@ -8,10 +8,14 @@ use crate::cli::client::{self, Server};
 use crate::cli::values::{self, moment_ago, word};
 use crate::cli::{Exit, Failure};
 use crate::domain::model::queue_name::QueueName;
-use crate::proto::{self, Job, ListJobsRequest, job};
+use crate::proto::{self, Job, ListJobsRequest, ListQueuesRequest, Queue, job};
 
 /// Jobs of one page; their results can be large.
 const PAGE_SIZE: i32 = 100;
+/// Queues of one page.
+const QUEUES_PAGE: i32 = 1000;
+/// Queues that are named in a notice.
+const NAMED: usize = 3;
 /// Most pages that are read for one list; a page with a rare filter can be empty.
 const MOST_PAGES: usize = 5_000;
 
@@ -77,6 +81,20 @@ impl FilterArgs {
         self
     }
 
+    /// Returns a notice about named queues, whose jobs are not in a list without queues. None for a list of queues, where there
+    /// are no such queues, and where the server does not tell them.
+    pub(super) async fn left_out(&self, server: &mut Server) -> Option<String> {
+        if !self.queues.is_empty() {
+            return None;
+        }
+        let request = ListQueuesRequest { page_size: QUEUES_PAGE, named_only: true, ..Default::default() };
+        let page = server.list_queues(client::call(request)).await.ok()?.into_inner();
+        let is_named = |queue: &&Queue| queue.create_time.is_some();
+        let names: Vec<&str> =
+            page.queues.iter().filter(is_named).map(|queue| queue.queue.as_str()).collect();
+        notice_of(&names, !page.next_page_token.is_empty())
+    }
+
     /// Makes the request of the first page.
     fn into_request(self) -> ListJobsRequest {
         ListJobsRequest {
@@ -138,6 +156,20 @@ pub(super) async fn newest(
     Err(Failure::new(Exit::Refused, message))
 }
 
+/// Says which queues are left out of a list.
+fn notice_of(names: &[&str], are_more: bool) -> Option<String> {
+    let (some, rest) = names.split_at(names.len().min(NAMED));
+    let some = some.join(", ");
+    let more = match (rest.len(), are_more) {
+        (_, true) => " and many more".to_owned(),
+        (0, false) => String::new(),
+        (rest, false) => format!(" and {rest} more"),
+    };
+    let queues = if names.len() == 1 { "queue" } else { "queues" };
+    (!names.is_empty())
+        .then(|| format!("without the jobs of {queues} {some}{more}: see them with --queue NAME"))
+}
+
 /// Returns the name of a job's state.
 pub(super) fn state_word(job: &Job) -> String {
     word(job.state().as_str_name(), "STATE_")
@@ -166,6 +198,22 @@ fn state(raw: &str) -> Result<job::State, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queues_that_are_left_out_are_named_as_far_as_they_are_few() {
+        let told = |names: &[&str], are_more| notice_of(names, are_more).unwrap_or_default();
+        assert_eq!(told(&[], false), "");
+        assert_eq!(told(&["gpu"], false), "without the jobs of queue gpu: see them with --queue NAME");
+        assert!(told(&["a", "b", "c"], false).starts_with("without the jobs of queues a, b, c: "));
+        assert!(
+            told(&["a", "b", "c", "d", "e"], false)
+                .starts_with("without the jobs of queues a, b, c and 2 more: ")
+        );
+        assert!(
+            told(&["a", "b", "c", "d"], true)
+                .starts_with("without the jobs of queues a, b, c and many more: ")
+        );
+    }
 
     #[test]
     fn a_state_that_is_none_is_told_with_all_that_are() {
