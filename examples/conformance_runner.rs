@@ -56,6 +56,7 @@ struct Command {
     timeout_ms: Option<u64>,
     #[serde(default)]
     cancel_on_wait_end: bool,
+    queue: Option<String>,
     #[serde(default)]
     method: String,
     #[serde(default)]
@@ -156,6 +157,9 @@ async fn perform(client: &Client, command: Command, operation: &Operation) -> An
             }
             if let Some(timeout) = timeout {
                 run = run.timeout(timeout);
+            }
+            if let Some(queue) = command.queue {
+                run = run.queue(queue);
             }
             if command.cancel_on_wait_end {
                 run = run.cancel_on_wait_end();

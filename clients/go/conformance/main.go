@@ -48,7 +48,8 @@ type command struct {
 	Token      string          `json:"token"`
 	TokenFile  string          `json:"tokenFile"`
 
-	CancelOnWaitEnd bool `json:"cancelOnWaitEnd"`
+	Queue           string `json:"queue"`
+	CancelOnWaitEnd bool   `json:"cancelOnWaitEnd"`
 }
 
 type runner struct {
@@ -128,6 +129,9 @@ func (r *runner) do(ctx context.Context, c command, o *operation) (any, error) {
 		}
 		if c.JobID != "" {
 			options = append(options, supervisor.WithJobID(c.JobID))
+		}
+		if c.Queue != "" {
+			options = append(options, supervisor.WithQueue(c.Queue))
 		}
 		if c.CancelOnWaitEnd {
 			options = append(options, supervisor.CancelOnWaitEnd())

@@ -79,6 +79,7 @@ class Command:
             "spec": json_format.ParseDict(self.fields.get("spec", {}), job_pb2.JobSpec()),
             "request_id": self.text("requestId") or None,
             "job_id": self.text("jobId") or None,
+            "queue": self.text("queue") or None,
             "cancel_on_wait_end": bool(self.fields.get("cancelOnWaitEnd")),
         }
 

@@ -18,6 +18,7 @@ interface Command {
   spec?: JsonValue;
   input?: JsonValue;
   requestId?: string;
+  queue?: string;
   jobId: string;
   timeoutMs?: number;
   method: string;
@@ -76,10 +77,10 @@ async function perform(command: Command, operation: Operation): Promise<JsonValu
       active.get(command.target)?.resume();
       return null;
     case "run": {
-      const { requestId, jobId, script, input, cancelOnWaitEnd = false } = command;
+      const { requestId, jobId, queue, script, input, cancelOnWaitEnd = false } = command;
       const spec = fromJson(JobSpecSchema, command.spec ?? {});
       const scriptType = ScriptTypeSchema.values.find((value) => value.name === command.scriptType)?.number ?? 0;
-      const job = await client.run(scriptType, script, { ...wait, spec, input, jobId, cancelOnWaitEnd, ...(requestId === undefined ? {} : { requestId }) });
+      const job = await client.run(scriptType, script, { ...wait, spec, input, jobId, cancelOnWaitEnd, ...(requestId === undefined ? {} : { requestId }), ...(queue === undefined ? {} : { queue }) });
       return toJson(JobSchema, job);
     }
     case "await":

@@ -25,14 +25,16 @@ export interface Submission {
   requestId?: string;
   /** Names the job instead of the server. */
   jobId?: string;
+  /** Name of a queue that takes such scripts. Default: the default queue of the script type. */
+  queue?: string;
   /** Caller, environment, labels, limits, retries, priority. */
   spec?: MessageInitShape<typeof JobSpecSchema>;
 }
 
 /** The request for a job. */
-export function requestOf({ scriptType, script, input, requestId, jobId, spec }: Submission): SubmitJobRequest {
+export function requestOf({ scriptType, script, input, requestId, jobId, queue, spec }: Submission): SubmitJobRequest {
   return create(SubmitJobRequestSchema, {
-    job: { ...spec, ...(input !== undefined && { input: jsonOf(input) }), $typeName: undefined, scriptType, script },
+    job: { ...spec, ...(queue !== undefined && { queue }), ...(input !== undefined && { input: jsonOf(input) }), $typeName: undefined, scriptType, script },
     requestId: requestId ?? crypto.randomUUID(),
     jobId: jobId ?? "",
   });

@@ -80,11 +80,12 @@ class AsyncClient:
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
+        queue: str | None = None,
         cancel_on_wait_end: bool = False,
     ) -> Job:
         """Runs a script and waits for its end; see `Client.run`. With `cancel_on_wait_end`, the job is cancelled
         with the task, too."""
-        request = run_request(script_type, script, input, spec, request_id, job_id)
+        request = run_request(script_type, script, input, spec, request_id, job_id, queue)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         try:
             return await self._run(request, waiting)
@@ -131,9 +132,10 @@ class AsyncClient:
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
+        queue: str | None = None,
     ) -> AsyncHandle:
         """Hands a job to the server and does not wait for its end; see `Client.submit`."""
-        request = submit_request(script_type, script, input, spec, request_id, job_id)
+        request = submit_request(script_type, script, input, spec, request_id, job_id, queue)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         answer = await self._outlive(
             waiting,
@@ -196,9 +198,12 @@ class AsyncClient:
         request = scale_request(script_type, replicas, timeout, reason, take_over, validate_only)
         return await _read(self.calls.ScaleActors(request))
 
-    async def list_jobs(self, request: ListJobsRequest | None = None) -> AsyncIterator[Job]:
+    async def list_jobs(
+        self, request: ListJobsRequest | None = None, *, queues: Iterable[str] = ()
+    ) -> AsyncIterator[Job]:
         """Lists jobs, newest first, page after page. The filters are those of the request."""
         request = copied(request or ListJobsRequest())
+        request.queues.extend(queues)
         while True:
             page = await _read(self.calls.ListJobs(request))
             for job in page.jobs:
@@ -218,9 +223,12 @@ class AsyncClient:
                 return
             request.page_token = page.next_page_token
 
-    async def list_events(self, request: ListEventsRequest | None = None) -> AsyncIterator[Event]:
+    async def list_events(
+        self, request: ListEventsRequest | None = None, *, queues: Iterable[str] = ()
+    ) -> AsyncIterator[Event]:
         """Lists past events, newest first, page after page. The filters are those of the request."""
         request = copied(request or ListEventsRequest())
+        request.queues.extend(queues)
         while True:
             page = await _read(self.calls.ListEvents(request))
             for event in page.events:

@@ -34,6 +34,7 @@ def run_request(
     spec: JobSpec | None,
     request_id: str | None,
     job_id: str | None,
+    queue: str | None,
 ) -> RunJobRequest:
     """The request of a run; `value` is the input, and `spec` says what else the job has."""
     job = JobSpec()
@@ -41,6 +42,8 @@ def run_request(
         job.CopyFrom(spec)
     job.script_type = script_type
     job.script = script
+    if queue is not None:
+        job.queue = queue
     if value is not None:
         job.input = json.dumps(value, ensure_ascii=False, allow_nan=False)
     return RunJobRequest(job=job, job_id=job_id or "", request_id=request_id or str(uuid.uuid4()))
@@ -53,9 +56,10 @@ def submit_request(
     spec: JobSpec | None,
     request_id: str | None,
     job_id: str | None,
+    queue: str | None,
 ) -> SubmitJobRequest:
     """The request of a submit; `value` is the input, and `spec` says what else the job has."""
-    run = run_request(script_type, script, value, spec, request_id, job_id)
+    run = run_request(script_type, script, value, spec, request_id, job_id, queue)
     return SubmitJobRequest(job=run.job, job_id=run.job_id, request_id=run.request_id)
 
 

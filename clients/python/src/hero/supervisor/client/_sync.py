@@ -95,6 +95,7 @@ class Client:
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
+        queue: str | None = None,
         cancel_on_wait_end: bool = False,
     ) -> Job:
         """Runs a script and waits for its end, however often the connection is lost or the server restarted in between;
@@ -103,7 +104,8 @@ class Client:
         The job has ended, which is not to say that it succeeded: see `result`. `input` is what the script sees as
         INPUT: any value that `json` can write. `spec` says what else the job has: caller, environment, labels, limits,
         retries. Whoever calls again with the same `request_id` and content within 24 hours, even from another process,
-        gets the same job. `job_id` names the job instead of the server.
+        gets the same job. `job_id` names the job instead of the server. `queue` is the name of a queue that takes such
+        scripts; without it the job goes to the default queue of its script type.
 
         After `timeout` seconds WaitOverError is raised, a SupervisorError and a TimeoutError. Its reason is WAIT_OVER
         when the server has accepted the job, which then goes on: its id is in `metadata["job_id"]`, and `handle`
@@ -114,7 +116,7 @@ class Client:
         KeyboardInterrupt, or by `close`. That may take up to 3 seconds longer. Without an answer within this time the
         job may go on; the error says so.
         """
-        request = run_request(script_type, script, input, spec, request_id, job_id)
+        request = run_request(script_type, script, input, spec, request_id, job_id, queue)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         if not cancel_on_wait_end:
             return self._run(request, waiting)
@@ -164,12 +166,13 @@ class Client:
         spec: JobSpec | None = None,
         request_id: str | None = None,
         job_id: str | None = None,
+        queue: str | None = None,
     ) -> Handle:
         """Hands a job to the server and does not wait for its end: that is what its handle is for.
 
         The arguments, the repeats and the errors are those of `run`; `timeout` is for the server to accept the job.
         """
-        request = submit_request(script_type, script, input, spec, request_id, job_id)
+        request = submit_request(script_type, script, input, spec, request_id, job_id, queue)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
         answer = self._outlive(
             waiting,
@@ -236,9 +239,13 @@ class Client:
         request = scale_request(script_type, replicas, timeout, reason, take_over, validate_only)
         return _read(lambda: self.calls.ScaleActors(request))
 
-    def list_jobs(self, request: ListJobsRequest | None = None) -> Iterator[Job]:
-        """Lists jobs, newest first, page after page. The filters are those of the request."""
+    def list_jobs(self, request: ListJobsRequest | None = None, *, queues: Iterable[str] = ()) -> Iterator[Job]:
+        """Lists jobs, newest first, page after page. The filters are those of the request.
+
+        `queues` names queues whose jobs are listed; without it those of the default queues are.
+        """
         request = copied(request or ListJobsRequest())
+        request.queues.extend(queues)
         while True:
             page = _read(lambda: self.calls.ListJobs(request))
             yield from page.jobs
@@ -256,9 +263,13 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
-    def list_events(self, request: ListEventsRequest | None = None) -> Iterator[Event]:
-        """Lists past events, newest first, page after page. The filters are those of the request."""
+    def list_events(self, request: ListEventsRequest | None = None, *, queues: Iterable[str] = ()) -> Iterator[Event]:
+        """Lists past events, newest first, page after page. The filters are those of the request.
+
+        Events of jobs of a queue by name are among them if `queues` names it.
+        """
         request = copied(request or ListEventsRequest())
+        request.queues.extend(queues)
         while True:
             page = _read(lambda: self.calls.ListEvents(request))
             yield from page.events

@@ -169,7 +169,8 @@ public final class SupervisorClient implements AutoCloseable {
     }
 
     /**
-     * The same; {@code more} says what else the job has: {@code request -> request.getJobBuilder().setCallerId("alice")}. With a
+     * The same; {@code more} says what else the job has: {@code request -> request.getJobBuilder().setCallerId("alice")}, or the name
+     * of its queue, {@code request -> request.getJobBuilder().setQueue("python-gpu")}. With a
      * request id of your own, whoever calls again with the same id and content within 24 hours, even from another process,
      * gets the same job.
      *
@@ -228,7 +229,10 @@ public final class SupervisorClient implements AutoCloseable {
         return submit(scriptType, script, timeout, request -> {});
     }
 
-    /** The same; {@code more} says what else the job has: {@code request -> request.getJobBuilder().setCallerId("alice")}. */
+    /**
+     * The same; {@code more} says what else the job has: {@code request -> request.getJobBuilder().setCallerId("alice")}, or the name
+     * of its queue, {@code request -> request.getJobBuilder().setQueue("python-gpu")}.
+     */
     public JobHandle submit(
             ScriptType scriptType, String script, Duration timeout, Consumer<SubmitJobRequest.Builder> more) {
         SubmitJobRequest.Builder request =
@@ -277,7 +281,7 @@ public final class SupervisorClient implements AutoCloseable {
         return SupervisorException.told(() -> limited(CALL_LIMIT).cancelJob(request).getJob());
     }
 
-    /** Reads the jobs that match, newest first, page by page. */
+    /** Reads the jobs that match, newest first, page by page: those of default queues, or of the queues that the filter names. */
     public Iterable<Job> listJobs(ListJobsRequest filter) {
         return Pages.jobs(() -> limited(CALL_LIMIT), filter);
     }

@@ -142,6 +142,9 @@ public final class Runner {
                                     if (command.has("input")) {
                                         request.getJobBuilder().setInput(command.get("input").toString());
                                     }
+                                    if (command.has("queue")) {
+                                        request.getJobBuilder().setQueue(text(command, "queue"));
+                                    }
                                     if (command.has("requestId")) {
                                         request.setRequestId(text(command, "requestId"));
                                     }
