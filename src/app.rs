@@ -13,6 +13,7 @@ pub mod builder;
 pub mod conformance;
 mod connections;
 mod declared_actors;
+mod declared_queues;
 mod declared_script_types;
 pub mod dev;
 pub mod doctor;

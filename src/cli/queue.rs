@@ -187,7 +187,8 @@ pub(super) fn names<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) -
     types.into_iter().map(name).collect()
 }
 
-fn name(status: &ScriptTypeStatus) -> String {
+/// Returns the name of a queue.
+pub(super) fn name(status: &ScriptTypeStatus) -> String {
     if status.queue.is_empty() { script_type_word(status.script_type) } else { status.queue.clone() }
 }
 

@@ -40,7 +40,11 @@ pub(super) async fn run(client: ClientArgs, args: TopArgs) -> Result<Exit, Failu
     // Only the first connection must succeed at once.
     let mut server = client.connect().await?;
     if args.once || client.quiet || out.format() != Format::Table || !stdout().is_terminal() {
-        let (types, actors) = look(&mut server).await?;
+        let (mut types, actors) = look(&mut server).await?;
+        if out.format() == Format::Table {
+            // A server of before has no such queues.
+            types.script_types.extend(follow::named_queues(&mut server).await.unwrap_or_default());
+        }
         let ids = actors.actors.iter().map(|actor| actor.actor_id.clone());
         out.listing(&types, queue::names(&types.script_types), || queue::rows(&types.script_types))?;
         if !client.quiet && out.format() == Format::Table {

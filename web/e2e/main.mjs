@@ -15,6 +15,7 @@ import { EMPTY } from "./empty.mjs";
 import { serveFiles } from "./proxy.mjs";
 import { Server } from "./server.mjs";
 import { JOBS } from "./jobs.mjs";
+import { QUEUES } from "./queues.mjs";
 import { STEPS } from "./steps.mjs";
 import { faults } from "./faults.mjs";
 import { look } from "./shots.mjs";
@@ -36,7 +37,7 @@ try {
   const only = flag("--only") ?? "";
   const shots = flag("--shots");
   if (shots) mkdirSync(shots, { recursive: true });
-  const steps = [...STEPS, ...JOBS, ...ACTORS, ...EMPTY, ...BEHIND, ["every screen is readable in both themes and on a narrow screen", (stage) => look(stage, shots)]];
+  const steps = [...STEPS, ...JOBS, ...ACTORS, ...QUEUES, ...EMPTY, ...BEHIND, ["every screen is readable in both themes and on a narrow screen", (stage) => look(stage, shots)]];
   for (const [name, step] of steps) {
     if (!name.includes(only)) continue;
     const began = Date.now();

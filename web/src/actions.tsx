@@ -1,12 +1,14 @@
 /** What can be done from the page: each with what it will do to running jobs, and the same as a line for a terminal. */
 import type { Actor, ScriptType } from "hero-supervisor/web";
 import { commands, forEach, type Command } from "./commands";
-import { ended, scriptType, shortId, span, spanMs } from "./format";
+import { ended, shortId, span, spanMs } from "./format";
+import { queueField, queueTitle, type QueueRef } from "./queueref";
 import { go } from "./router";
 import * as session from "./session";
-import { depths, inFlight } from "./store/fold";
+import { inFlight } from "./store/fold";
 import type { LiveJob } from "./store/job";
 import { state } from "./store/live";
+import { actorsAt, depthOf } from "./store/queues";
 import { T } from "./texts";
 import { act, ask } from "./ui/dialog";
 
@@ -16,63 +18,88 @@ export const origin = (): string => location.origin;
 /** Longest wait of a call that starts or stops an actor, in seconds. */
 const WAIT = { seconds: 60n, nanos: 0 };
 
-export function pauseQueue(type: ScriptType): void {
-  const depth = depths(state).get(type);
+export function pauseQueue(queue: QueueRef): void {
+  const depth = depthOf(queue);
   ask({
-    title: T.pauseTitle(scriptType(type)),
+    title: T.pauseTitle(queueTitle(queue)),
     says: T.pauseSays(depth?.running ?? 0, depth?.queued ?? 0),
     button: T.pause,
     reason: true,
-    command: (reason) => commands.pauseQueue(origin(), type, reason),
+    command: (reason) => commands.pauseQueue(origin(), queue, reason),
     run: async (reason) => {
-      await calls().pauseQueue({ scriptType: type, reason });
-      return T.paused(scriptType(type));
+      await calls().pauseQueue({ ...queueField(queue), reason });
+      return T.paused(queueTitle(queue));
     },
-    undo: { label: T.undo, run: () => resumeQueue(type) },
+    undo: { label: T.undo, run: () => resumeQueue(queue) },
   });
 }
 
-export function resumeQueue(type: ScriptType): void {
+export function resumeQueue(queue: QueueRef): void {
   void act(async () => {
-    await calls().resumeQueue({ scriptType: type });
-    return T.resumed(scriptType(type));
-  }, { label: T.undo, run: () => pauseQueue(type) }, commands.resumeQueue(origin(), type));
+    await calls().resumeQueue(queueField(queue));
+    return T.resumed(queueTitle(queue));
+  }, { label: T.undo, run: () => pauseQueue(queue) }, commands.resumeQueue(origin(), queue));
 }
 
-export async function purgeQueue(type: ScriptType): Promise<void> {
+export async function purgeQueue(queue: QueueRef): Promise<void> {
   let counted = 0;
   const known = await act(async () => {
-    counted = (await calls().purgeQueue({ scriptType: type, validateOnly: true })).purgedCount;
+    counted = (await calls().purgeQueue({ ...queueField(queue), validateOnly: true })).purgedCount;
     return T.counted(counted);
   });
   if (!known) return;
-  const running = depths(state).get(type)?.running ?? 0;
+  const running = depthOf(queue)?.running ?? 0;
   ask({
-    title: T.purgeTitle(scriptType(type), counted),
+    title: T.purgeTitle(queueTitle(queue), counted),
     says: T.purgeSays(counted, running),
     button: T.purge(counted),
     danger: true,
-    word: scriptType(type),
+    word: queueTitle(queue),
     reason: true,
-    command: (reason) => commands.purgeQueue(origin(), type, counted, reason),
-    run: async (reason) => T.purged((await calls().purgeQueue({ scriptType: type, expectedCount: counted, reason })).purgedCount),
+    command: (reason) => commands.purgeQueue(origin(), queue, counted, reason),
+    run: async (reason) => T.purged((await calls().purgeQueue({ ...queueField(queue), expectedCount: counted, reason })).purgedCount),
   });
 }
 
-export function scale(type: ScriptType, replicas: number): void {
-  const now = [...state.actors.values()].filter((actor) => actor.config?.scriptType === type).length;
+export function scale(queue: QueueRef, replicas: number): void {
+  const now = actorsAt(queue);
   ask({
-    title: T.scaleTitle(scriptType(type), replicas),
+    title: T.scaleTitle(queueTitle(queue), replicas),
     says: T.scaleSays(now, replicas),
     button: T.scale,
     danger: replicas < now,
     reason: true,
-    command: () => commands.scale(origin(), type, replicas),
+    command: () => commands.scale(origin(), queue, replicas),
     run: async (reason) => {
-      await calls().scaleActors({ scriptType: type, replicas, reason, takeOver: true, maxWait: WAIT });
-      return T.scaled(scriptType(type), replicas);
+      await calls().scaleActors({ ...queueField(queue), replicas, reason, takeOver: true, maxWait: WAIT });
+      return T.scaled(queueTitle(queue), replicas);
     },
-    undo: { label: T.undo, run: () => scale(type, now) },
+    undo: { label: T.undo, run: () => scale(queue, now) },
+  });
+}
+
+export function createQueue(name: string, type: ScriptType, done: () => void): void {
+  void act(async () => {
+    await calls().createQueue({ queue: name, scriptType: type });
+    done();
+    go(["queue", name]);
+    return T.queueCreated(name);
+  }, undefined, commands.createQueue(origin(), name, type));
+}
+
+export function deleteQueue(name: string): void {
+  ask({
+    title: T.deleteQueueTitle(name),
+    says: T.deleteQueueSays,
+    button: T.deleteQueue,
+    danger: true,
+    word: name,
+    command: () => commands.deleteQueue(origin(), name),
+    run: async () => {
+      await calls().deleteQueue({ queue: name });
+      go(["queues"]);
+      return T.queueDeleted(name);
+    },
   });
 }
 

@@ -2,6 +2,7 @@
 import type { ScriptType } from "hero-supervisor/web";
 import { ScriptType as Types } from "hero-supervisor/web";
 import { typeWord } from "./format";
+import { queueWord, type QueueRef } from "./queueref";
 
 /** One action, for both tools. */
 export interface Command {
@@ -28,6 +29,7 @@ export function command(origin: string, call: string, request: unknown, words: s
 }
 
 const named = (type: ScriptType): string => `SCRIPT_TYPE_${Types[type]}`;
+const fields = (queue: QueueRef): object => (typeof queue === "string" ? { queue } : { scriptType: named(queue) });
 const reasoned = (reason: string): { reason?: string } => (reason === "" ? {} : { reason });
 const why = (reason: string): string[] => (reason === "" ? [] : ["--reason", reason]);
 
@@ -44,15 +46,20 @@ export const commands = {
       "job", "submit", "--type", typeWord(type), ...(input === "" ? [] : ["--input", input]), script,
     ]),
   /** `settings` and `updateMask` as in the API, `words` as options of the command line. */
-  changeSettings: (o: string, type: ScriptType, settings: unknown, updateMask: string, words: string[]) =>
-    command(o, "UpdateScriptType", { scriptType: named(type), settings, updateMask }, ["script-type", "set", typeWord(type), ...words]),
-  pauseQueue: (o: string, type: ScriptType, reason: string) =>
-    command(o, "PauseQueue", { scriptType: named(type), ...reasoned(reason) }, ["queue", "pause", typeWord(type), ...why(reason)]),
-  resumeQueue: (o: string, type: ScriptType) =>
-    command(o, "ResumeQueue", { scriptType: named(type) }, ["queue", "resume", typeWord(type)]),
-  purgeQueue: (o: string, type: ScriptType, expectedCount: number, reason: string) =>
-    command(o, "PurgeQueue", { scriptType: named(type), expectedCount, ...reasoned(reason) }, [
-      "queue", "purge", typeWord(type), "--expected-count", String(expectedCount), ...why(reason), "--yes",
+  changeSettings: (o: string, queue: QueueRef, settings: unknown, updateMask: string, words: string[]) =>
+    typeof queue === "string"
+      ? command(o, "UpdateQueue", { queue, settings, updateMask }, ["queue", "update", queue, ...words])
+      : command(o, "UpdateScriptType", { ...fields(queue), settings, updateMask }, ["script-type", "set", queueWord(queue), ...words]),
+  createQueue: (o: string, queue: string, type: ScriptType) =>
+    command(o, "CreateQueue", { queue, scriptType: named(type) }, ["queue", "create", queue, "--type", typeWord(type)]),
+  deleteQueue: (o: string, queue: string) => command(o, "DeleteQueue", { queue }, ["queue", "rm", queue]),
+  pauseQueue: (o: string, queue: QueueRef, reason: string) =>
+    command(o, "PauseQueue", { ...fields(queue), ...reasoned(reason) }, ["queue", "pause", queueWord(queue), ...why(reason)]),
+  resumeQueue: (o: string, queue: QueueRef) =>
+    command(o, "ResumeQueue", { ...fields(queue) }, ["queue", "resume", queueWord(queue)]),
+  purgeQueue: (o: string, queue: QueueRef, expectedCount: number, reason: string) =>
+    command(o, "PurgeQueue", { ...fields(queue), expectedCount, ...reasoned(reason) }, [
+      "queue", "purge", queueWord(queue), "--expected-count", String(expectedCount), ...why(reason), "--yes",
     ]),
   startActor: (o: string, actorId: string) => command(o, "StartActor", { actorId }, ["actor", "start", actorId]),
   stopActor: (o: string, actorId: string, force: boolean, reason: string) =>
@@ -67,8 +74,8 @@ export const commands = {
     command(o, "DeleteActor", { actorId, ...reasoned(reason) }, ["actor", "delete", actorId, ...why(reason), "--yes"]),
   checkHealth: (o: string, actorId: string) =>
     command(o, "CheckHealth", { selector: { actorIds: [actorId] } }, ["health", "check", actorId]),
-  scale: (o: string, type: ScriptType, replicas: number) =>
-    command(o, "ScaleActors", { scriptType: named(type), replicas }, ["scale", typeWord(type), String(replicas)]),
+  scale: (o: string, queue: QueueRef, replicas: number) =>
+    command(o, "ScaleActors", { ...fields(queue), replicas }, ["scale", queueWord(queue), String(replicas)]),
 };
 
 /** Jobs of which a line for a terminal is made. */

@@ -122,8 +122,8 @@ describe("the fold", () => {
 
 describe("a filter", () => {
   it("is the address of the page, and back", () => {
-    fc.assert(fc.property(fc.constantFrom("", "osis", "osis,python"), fc.constantFrom("", "queued,failed"), fc.constantFrom("", "ann"), (type, state, caller) => {
-      const query = { type, state, caller, context: "", actor: "", id: "", label: "", priority: "" };
+    fc.assert(fc.property(fc.constantFrom("", "osis", "osis,python"), fc.constantFrom("", "queued,failed"), fc.constantFrom("", "ann"), fc.constantFrom("", "gpu"), (type, state, caller, queue) => {
+      const query = { type, state, caller, context: "", actor: "", id: "", label: "", priority: "", queue };
       expect(queryOf(filterOf(query))).toEqual(query);
     }));
     expect(filterOf({ label: "team=blue,step=2=3", state: "queued,none", type: "cobol" })).toMatchObject({

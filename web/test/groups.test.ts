@@ -4,7 +4,7 @@ import { groups, shape } from "../src/groups";
 import type { LiveJob } from "../src/store/job";
 
 const failed = (id: string, message: string, since: number): LiveJob => ({
-  id, type: ScriptType.OSIS, state: Job_State.FAILED, actor: "", attempt: 1, created: 0, since, error: { kind: JobError_Kind.SCRIPT_ERROR, message },
+  id, type: ScriptType.OSIS, queue: "osis", state: Job_State.FAILED, actor: "", attempt: 1, created: 0, since, error: { kind: JobError_Kind.SCRIPT_ERROR, message },
 });
 
 it("errors that differ in numbers, ids and names alone are one group, the largest first", () => {

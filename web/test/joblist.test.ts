@@ -63,3 +63,26 @@ it("a job comes and goes with its priority", async () => {
   expect(await changed(1)).toEqual([1]);
   expect(await changed(3)).toEqual([]);
 });
+
+it("a list of a named queue has its jobs alone, and others have none of them", async () => {
+  const job = (jobId: string, queue: string) => create(JobSchema, { jobId, state: Job_State.QUEUED, spec: { scriptType: 1, queue } });
+  const asked: unknown[] = [];
+  const jobs = [job("g", "gpu"), job("o", "")];
+  const client = { calls: {
+    listJobs: async (request: unknown) => { asked.push(request); return create(ListJobsResponseSchema); },
+    getJob: async ({ jobId }: { jobId: string }) => ({ job: jobs.find((one) => one.jobId === jobId) }),
+  } } as unknown as SupervisorClient;
+  const listed = async (query: Record<string, string>): Promise<[string, number][]> => {
+    const list = new JobList(client, filterOf(query), () => undefined, () => undefined);
+    await list.load();
+    const detail = { case: "jobStateChange" as const, value: { newState: Job_State.QUEUED } };
+    list.event(create(EventSchema, { type: Event_Type.JOB_STATE_CHANGED, jobId: "g", queue: "gpu", detail }));
+    list.event(create(EventSchema, { type: Event_Type.JOB_STATE_CHANGED, jobId: "o", scriptType: 1, detail }));
+    for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    return list.rows.map((row) => [row.id, row.type]);
+  };
+  expect(await listed({ queue: "gpu" })).toEqual([["g", 1]]);
+  expect(await listed({})).toEqual([["o", 1]]);
+  expect(await listed({ queue: "osis" })).toEqual([["o", 1]]);
+  expect(asked).toMatchObject([{ queues: ["gpu"] }, { queues: [] }, { queues: ["osis"] }]);
+});

@@ -10,7 +10,7 @@ use crate::cli::values::{age, or_dash, script_type_word, short, word};
 use crate::cli::{queue, usage};
 use crate::proto::actor::{DesiredState, Health, State as ActorState};
 use crate::proto::job::State;
-use crate::proto::{Actor, ScriptTypeStatus};
+use crate::proto::{Actor, ActorConfig, ScriptTypeStatus};
 
 /// Most rows of jobs: more than anybody scrolls through.
 const MOST_JOBS: usize = 500;
@@ -39,11 +39,11 @@ impl Content {
         let (depths, in_flight) = counts(overview);
         let filter = filter.to_lowercase();
         let wanted = |text: &str| filter.is_empty() || text.to_lowercase().contains(&filter);
-        let queues: Vec<ScriptTypeStatus> = overview
-            .types
-            .values()
-            .filter(|status| wanted(&script_type_word(status.script_type)))
-            .map(|status| queue_of(overview, status, &depths, &in_flight, now))
+        let defaults =
+            overview.types.values().map(|status| queue_of(overview, status, &depths, &in_flight, now));
+        let queues: Vec<ScriptTypeStatus> = defaults
+            .chain(overview.named.iter().cloned())
+            .filter(|status| wanted(&queue::name(status)))
             .collect();
         let actors: Vec<&Actor> = overview
             .actors
@@ -61,14 +61,14 @@ impl Content {
             subjects: [
                 queues
                     .iter()
-                    .map(|status| Subject::Queue { script_type: status.script_type, paused: status.paused })
+                    .map(|status| Subject::Queue { name: queue::name(status), paused: status.paused })
                     .collect(),
                 actors.iter().map(|actor| subject_of(actor, &in_flight)).collect(),
                 jobs.iter().map(|job| job_subject(job)).collect(),
             ],
             rows: Rows {
                 keys: [
-                    queues.iter().map(|status| script_type_word(status.script_type)).collect(),
+                    queue::names(&queues),
                     actors.iter().map(|actor| actor.actor_id.clone()).collect(),
                     jobs.iter().map(|job| job.id.clone()).collect(),
                 ],
@@ -116,8 +116,12 @@ fn queue_of(
     now: SystemTime,
 ) -> ScriptTypeStatus {
     let depth = depths.get(&status.script_type).copied().unwrap_or_default();
-    let of_type =
-        |actor: &&Actor| actor.config.as_ref().is_some_and(|config| config.script_type == status.script_type);
+    // An actor of a named queue is one of that.
+    let of_type = |actor: &&Actor| {
+        let is_so =
+            |config: &ActorConfig| config.queue.is_empty() && config.script_type == status.script_type;
+        actor.config.as_ref().is_some_and(is_so)
+    };
     let count = |is: &dyn Fn(&Actor) -> bool| {
         let actors = overview.actors.values().filter(of_type).filter(|actor| is(actor)).count();
         i32::try_from(actors).unwrap_or(i32::MAX)

@@ -7,19 +7,24 @@ use tokio::time::sleep;
 
 use super::view::{Action, Subject};
 use crate::cli::client::{self, Server};
-use crate::cli::values::to_proto;
+use crate::cli::values::{script_type, to_proto};
 use crate::cli::watch_loop::{End, HEARTBEAT, RETRY, next};
 use crate::cli::{ClientArgs, Failure};
 use crate::proto::bookmark::Kind;
 use crate::proto::watch_events_response::Item;
 use crate::proto::{
-    Actor, CancelJobRequest, GetActorRequest, LogEntry, PauseQueueRequest, RestartActorRequest,
-    ResumeQueueRequest, StartActorRequest, StopActorRequest, StreamActorLogsRequest, WatchEventsRequest,
-    WatchEventsResponse, WatchJobRequest, watch_job_response,
+    Actor, CancelJobRequest, GetActorRequest, ListQueuesRequest, LogEntry, PauseQueueRequest,
+    RestartActorRequest, ResumeQueueRequest, ScriptTypeStatus, StartActorRequest, StopActorRequest,
+    StreamActorLogsRequest, WatchEventsRequest, WatchEventsResponse, WatchJobRequest, watch_job_response,
 };
 
 /// Lines of a log before its end to begin with.
 const TAIL: i32 = 200;
+
+/// Time between two reads of the queues that were created by name.
+const QUEUES_EVERY: Duration = Duration::from_secs(3);
+/// Most of them that are shown; a server reads no more at a time.
+const MOST_QUEUES: i32 = 50;
 
 /// One thing that comes in.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub(super) enum Update {
     Failed(Failure),
     /// An actor that was read; None for one that is gone, an error if it could not be read.
     Read(String, Result<Option<Box<Actor>>, ()>),
+    /// The queues that were created by name.
+    Queues(Vec<ScriptTypeStatus>),
     /// The outcome of an action.
     Done(String),
     /// Lines of a log, by its number.
@@ -152,16 +159,14 @@ async fn done(server: &mut Server, action: &Action) -> Result<String, tonic::Sta
             server.restart_actor(client::call(request)).await?;
             told
         }
-        Action::Pause(script_type) => {
-            server
-                .pause_queue(client::call(PauseQueueRequest { script_type, reason, ..Default::default() }))
-                .await?;
+        Action::Pause(name) => {
+            let (script_type, queue) = fields_of(name);
+            server.pause_queue(client::call(PauseQueueRequest { script_type, queue, reason })).await?;
             "the queue is paused".to_owned()
         }
-        Action::Resume(script_type) => {
-            server
-                .resume_queue(client::call(ResumeQueueRequest { script_type, reason, ..Default::default() }))
-                .await?;
+        Action::Resume(name) => {
+            let (script_type, queue) = fields_of(name);
+            server.resume_queue(client::call(ResumeQueueRequest { script_type, queue, reason })).await?;
             "the queue goes on".to_owned()
         }
         Action::Cancel(job_id) => {
@@ -170,6 +175,48 @@ async fn done(server: &mut Server, action: &Action) -> Result<String, tonic::Sta
             told
         }
     })
+}
+
+/// Returns the script type and the name by which a call names a queue; older servers know default queues by type only.
+fn fields_of(name: String) -> (i32, String) {
+    match script_type(&name) {
+        Ok(script_type) => (script_type.into(), String::new()),
+        Err(_named) => (0, name),
+    }
+}
+
+/// Reads the queues that were created by name again and again: no event tells of their jobs.
+pub(super) async fn queues(client: ClientArgs, updates: Sender<Update>) {
+    let mut server = None;
+    loop {
+        if server.is_none() {
+            server = client.connect().await.ok();
+        }
+        if let Some(connected) = &mut server {
+            match named_queues(connected).await {
+                Ok(queues) => {
+                    if updates.send(Update::Queues(queues)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(status) if status.code() == tonic::Code::Unimplemented => return,
+                Err(_lost) => server = None,
+            }
+        }
+        sleep(QUEUES_EVERY).await;
+    }
+}
+
+/// Reads the status of the first queues that were created by name.
+pub(super) async fn named_queues(server: &mut Server) -> Result<Vec<ScriptTypeStatus>, tonic::Status> {
+    let request = ListQueuesRequest {
+        named_only: true,
+        include_status: true,
+        page_size: MOST_QUEUES,
+        ..Default::default()
+    };
+    let page = server.list_queues(client::call(request)).await?.into_inner();
+    Ok(page.queues.into_iter().filter_map(|queue| queue.status).collect())
 }
 
 /// Follows the log of an actor or a job.

@@ -37,6 +37,8 @@ pub(super) struct Overview {
     pub(super) ready: bool,
     pub(super) actors: BTreeMap<String, Actor>,
     pub(super) types: BTreeMap<i32, ScriptTypeStatus>,
+    /// The queues that were created by name, as they were read last.
+    pub(super) named: Vec<ScriptTypeStatus>,
     /// Jobs that have not ended.
     pub(super) jobs: BTreeMap<String, LiveJob>,
     /// The jobs that ended last, the latest last.
@@ -118,7 +120,8 @@ impl Overview {
             Some(Part::Actor(actor)) => drop(arriving.actors.insert(actor.actor_id.clone(), actor)),
             Some(Part::ScriptType(status)) => drop(arriving.types.insert(status.script_type, status)),
             Some(Part::Job(job)) => drop(arriving.jobs.insert(job.job_id.clone(), live(job))),
-            None => {}
+            // It asks for none.
+            Some(Part::Queue(_)) | None => {}
         }
     }
 

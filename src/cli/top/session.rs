@@ -120,6 +120,7 @@ impl Session {
 
     fn begin(&mut self, server: Server) {
         self.tasks.spawn(follow::events(self.client.clone(), server, self.sender.clone()));
+        self.tasks.spawn(follow::queues(self.client.clone(), self.sender.clone()));
     }
 
     /// Takes what waits, so that one drawing shows all of it.
@@ -154,6 +155,7 @@ impl Session {
                     }
                 }
             }
+            Update::Queues(named) => self.overview.named = named,
             Update::Done(told) => self.view.notice = told,
             Update::Log(number, lines) if number == self.log_number => {
                 self.log.extend(lines);

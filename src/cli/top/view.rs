@@ -30,7 +30,7 @@ impl Pane {
 /// The subject of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
-    Queue { script_type: i32, paused: bool },
+    Queue { name: String, paused: bool },
     Actor { id: String, up: bool, in_flight: i32 },
     Job { id: String, ended: bool, running: bool },
 }
@@ -41,8 +41,8 @@ pub(super) enum Action {
     Start(String),
     Stop(String),
     Restart(String),
-    Pause(i32),
-    Resume(i32),
+    Pause(String),
+    Resume(String),
     Cancel(String),
 }
 
@@ -184,12 +184,12 @@ impl View {
             (KeyCode::Char('r'), Subject::Actor { id, in_flight, .. }) => {
                 (Action::Restart(id.clone()), format!("restart {id}? {}", drained(in_flight)))
             }
-            (KeyCode::Char('p'), Subject::Queue { script_type, paused: true }) => {
-                return Asked::Act(Action::Resume(script_type));
+            (KeyCode::Char('p'), Subject::Queue { name, paused: true }) => {
+                return Asked::Act(Action::Resume(name));
             }
-            (KeyCode::Char('p'), Subject::Queue { script_type, paused: false }) => {
-                let name = crate::cli::values::script_type_word(script_type);
-                (Action::Pause(script_type), format!("pause the {name} queue? Running jobs go on."))
+            (KeyCode::Char('p'), Subject::Queue { name, paused: false }) => {
+                let question = format!("pause the {name} queue? Running jobs go on.");
+                (Action::Pause(name), question)
             }
             (KeyCode::Char('c'), Subject::Job { id, ended: false, running }) => {
                 let says = if running { "Its script is killed where it is." } else { "It has not begun." };
@@ -281,8 +281,8 @@ mod tests {
             (KeyCode::Char('r'), actor(false), Action::Restart("a".to_owned()), "restart a?"),
             (
                 KeyCode::Char('p'),
-                Some(Subject::Queue { script_type: 1, paused: false }),
-                Action::Pause(1),
+                Some(Subject::Queue { name: "osis".into(), paused: false }),
+                Action::Pause("osis".into()),
                 "Running jobs go on.",
             ),
             (
@@ -315,8 +315,8 @@ mod tests {
             press(&mut view, KeyCode::Char('s'), actor(false)),
             Asked::Act(Action::Start("a".to_owned()))
         );
-        let paused = Some(Subject::Queue { script_type: 2, paused: true });
-        assert_eq!(press(&mut view, KeyCode::Char('p'), paused), Asked::Act(Action::Resume(2)));
+        let paused = Some(Subject::Queue { name: "sal".into(), paused: true });
+        assert_eq!(press(&mut view, KeyCode::Char('p'), paused), Asked::Act(Action::Resume("sal".into())));
         let ended = Some(Subject::Job { id: "j".to_owned(), ended: true, running: false });
         assert_eq!(press(&mut view, KeyCode::Char('c'), ended), Asked::Nothing);
         assert_eq!(press(&mut view, KeyCode::Char('c'), actor(true)), Asked::Nothing);

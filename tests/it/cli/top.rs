@@ -164,3 +164,29 @@ async fn it_outlives_the_server() {
     top.types("q");
     assert_eq!(top.ended().await.0, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_queue_has_its_row_in_the_screen_and_in_the_plain_table() {
+    let world = world().await;
+    let mut client = world.client();
+    let gpu =
+        pb::CreateQueueRequest { queue: "osis-gpu".to_owned(), script_type: pb::ScriptType::Osis.into() };
+    client.create_queue(gpu).await.unwrap();
+    let job = osis("1").map(|spec| pb::JobSpec { queue: "osis-gpu".to_owned(), ..spec });
+    client.submit_job(pb::SubmitJobRequest { job, ..Default::default() }).await.unwrap();
+    let mut top = Terminal::start(top(&world), 100);
+    top.has_line(&["osis-gpu", "open", "1"]).await;
+    top.types("\x1b[Z/gpu\r");
+    top.has_line(&["› osis-gpu"]).await;
+    top.types("py");
+    top.has_line(&["› osis-gpu", "paused"]).await;
+    top.types("q");
+    top.ended().await;
+    let plain = tokio::task::spawn_blocking(move || {
+        let mut once = Command::new(env!("CARGO_BIN_EXE_hero-supervisor"));
+        once.args(["top", "--once", "--server"]).arg(world.address()).output().unwrap()
+    });
+    let plain = String::from_utf8(plain.await.unwrap().stdout).unwrap();
+    let row = plain.lines().find(|line| line.starts_with("osis-gpu")).unwrap_or_else(|| panic!("{plain}"));
+    assert!(row.contains("paused"), "{row}");
+}

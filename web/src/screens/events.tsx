@@ -80,6 +80,6 @@ const COLUMNS: Column<Event>[] = [
   { title: T.col.severity, width: "6.8rem", cell: (event) => <Pill tone={TONES[event.severity] ?? "calm"}>{severity(event.severity)}</Pill> },
   { title: T.col.topic, width: "5rem", wide: true, cell: (event) => topic(event.topic) },
   { title: T.col.message, width: "minmax(12rem, 2fr)", cell: (event) => <span class="ellipsis" title={event.message}><Plain text={event.message} /></span> },
-  { title: T.col.subject, width: "minmax(8rem, 12rem)", cell: (event) => event.jobId !== "" ? <JobLink id={event.jobId} /> : event.actorId !== "" ? <ActorLink id={event.actorId} /> : event.scriptType ? <QueueLink type={event.scriptType} /> : <span class="muted">{T.none}</span> },
+  { title: T.col.subject, width: "minmax(8rem, 12rem)", cell: (event) => event.jobId !== "" ? <JobLink id={event.jobId} /> : event.actorId !== "" ? <ActorLink id={event.actorId} /> : event.queue !== "" || event.scriptType ? <QueueLink queue={event.queue || event.scriptType} /> : <span class="muted">{T.none}</span> },
   { title: T.col.cause, width: "minmax(6rem, 10rem)", wide: true, cell: (event) => <span class="ellipsis muted" title={event.cause?.reason}><Plain text={[event.cause?.identity, event.cause?.reason].filter((text) => text).join(": ")} /></span> },
 ];

@@ -11,7 +11,7 @@ import { liveJob } from "../store/job";
 import { readJob } from "../store/readjob";
 import { now, onEvent, tick } from "../store/live";
 import { T } from "../texts";
-import { ActorLink, Ago, Card, Clock, Code, Copy, Empty, Facts, Heading, JobLink, JobPill, Plain } from "../ui/basics";
+import { ActorLink, Ago, Card, Clock, Code, Copy, Empty, Facts, Heading, JobLink, JobPill, Plain, QueueLink } from "../ui/basics";
 import { snippets } from "../snippets";
 import { CommandLines, failureText, Snippets } from "../ui/dialog";
 import { added, Log, type LogLine } from "../ui/log";
@@ -263,6 +263,7 @@ function JobFacts({ job }: { job: JobMessage }) {
     [T.queueTimeout, spec?.queueTimeout ? span(spanMs(spec.queueTimeout) ?? 0) : T.noLimit],
     [T.keptFor, span(spanMs(spec?.resultTtl) ?? 0)],
   ];
+  if (spec?.queue) facts.unshift([T.queue, <QueueLink queue={spec.queue} />]);
   if (job.usage) facts.push([T.used, used(job.usage)]);
   if (spec) facts.push([T.priority, <Priority job={job} />]);
   if (job.retryOf) facts.push([T.retryOf, <JobLink id={job.retryOf} />]);

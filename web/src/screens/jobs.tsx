@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { bulk, type Bulk } from "../actions";
-import { ALL_TYPES, count, ended, errorKind, jobState, scriptType, shortSpan, span, typeWord } from "../format";
+import { Event_Topic, type SupervisorClient } from "hero-supervisor/web";
+import { ALL_TYPES, count, ended, errorKind, jobState, scriptType, shortSpan, span, typeOf, typeWord } from "../format";
 import { groups } from "../groups";
 import { go, refine, route } from "../router";
 import * as session from "../session";
@@ -38,6 +39,7 @@ export function Jobs() {
     void list.load();
     return off;
   }, [list]);
+  useEffect(() => followQueue(client, filter.queue, list), [list]);
   tick.value;
   drawn.value;
   const rows = list.rows;
@@ -97,6 +99,21 @@ export function Jobs() {
   );
 }
 
+/** Follows the jobs of a named queue, of which the stream of the page does not tell. */
+function followQueue(client: SupervisorClient, queue: string, list: JobList): () => void {
+  const controller = new AbortController();
+  if (queue === "" || typeOf(queue) !== undefined) return () => undefined;
+  const follow = async (): Promise<void> => {
+    const request = { queues: [queue], topics: [Event_Topic.JOB], includeSnapshot: false };
+    for await (const { item } of client.watchEvents(request, { signal: controller.signal })) {
+      if (item.case === "event") list.event(item.value);
+    }
+  };
+  // A queue that is not there is told by the list.
+  void follow().catch(() => undefined);
+  return () => controller.abort();
+}
+
 /** What can be done with many jobs, and by which call. */
 const BULK: [Bulk, string][] = [["cancel", "CancelJob"], ["retry", "RetryJob"], ["delete", "DeleteJob"]];
 
@@ -140,8 +157,8 @@ function Filters({ filter }: { filter: Filter }) {
   const set = (changes: Partial<Filter>): void => refine(queryOf({ ...filter, ...changes }));
   const toggle = <V,>(all: V[], value: V): V[] => (all.includes(value) ? all.filter((one) => one !== value) : [...all, value]);
   const labels = Object.entries(filter.labels);
-  const texts: [keyof Filter & ("caller" | "context" | "actor" | "id"), string][] = [
-    ["caller", T.filterCaller], ["context", T.filterContext], ["actor", T.filterActor], ["id", T.filterId],
+  const texts: [keyof Filter & ("queue" | "caller" | "context" | "actor" | "id"), string][] = [
+    ["queue", T.filterQueue], ["caller", T.filterCaller], ["context", T.filterContext], ["actor", T.filterActor], ["id", T.filterId],
   ];
   return (
     <div class="filters" role="group" aria-label={T.filters}>
@@ -182,7 +199,7 @@ function AddFilter({ add }: { add: (name: string, value: string) => void }) {
       if (fits) { add(name.value, value.value); value.value = ""; }
     }}>
       <select aria-label={T.filterBy} value={name} onChange={(event) => (name.value = event.currentTarget.value)}>
-        {(["caller", "context", "actor", "id", "label", "priority"] as const).map((one) => <option key={one} value={one}>{T.filterNames[one]}</option>)}
+        {(["caller", "context", "actor", "id", "label", "priority", "queue"] as const).map((one) => <option key={one} value={one}>{T.filterNames[one]}</option>)}
       </select>
       <input aria-label={T.filterValue} placeholder={name.value === "label" ? "team=blue" : name.value === "priority" ? "1 – 5" : ""} value={value} onInput={(event) => (value.value = event.currentTarget.value)} />
     </form>

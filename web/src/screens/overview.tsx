@@ -1,11 +1,13 @@
-import { Dependency_State, type Dependency, type ScriptType } from "hero-supervisor/web";
+import { Dependency_State, type Actor, type Dependency, type Queue, type ScriptType } from "hero-supervisor/web";
 import { ActorPill } from "../ui/basics";
 import { resumeQueue, startActor, ping } from "../actions";
 import { attention, type Item } from "../attention";
 import { ALL_TYPES, count, line, rate, scriptType, shortSpan, span, spanMs, typeWord } from "../format";
+import { isAt } from "../queueref";
 import { href } from "../router";
 import * as session from "../session";
 import { depths, inFlight, type Depth } from "../store/fold";
+import { areMore, MOST, named, useNamed } from "../store/queues";
 import { points } from "../store/series";
 import { now, series, state, tick } from "../store/live";
 import { T } from "../texts";
@@ -20,6 +22,7 @@ const MOST_DOTS = 16;
 
 export function Overview() {
   tick.value;
+  useNamed();
   const depth = depths(state);
   const items = state.ready ? attention(state, session.server.value, now()) : [];
   const types = ALL_TYPES.filter((type) => state.types.has(type));
@@ -39,9 +42,10 @@ export function Overview() {
         <div class="scroll-x" tabIndex={0} role="region" aria-label={T.queues}>
           <table class="grid-table">
             <thead><tr>{T.queueColumns.map((name, index) => <th key={name} class={index >= 2 && index <= 5 ? "right" : ""}>{name}</th>)}</tr></thead>
-            <tbody>{types.map((type) => <QueueRow key={type} type={type} depth={depth.get(type)} />)}</tbody>
+            <tbody>{types.map((type) => <QueueRow key={type} type={type} depth={depth.get(type)} />)}{[...named.value.values()].map((queue) => <NamedRow key={queue.queue} queue={queue} />)}</tbody>
           </table>
         </div>
+        {areMore.value && <p class="muted pad">{T.moreQueues(MOST)}</p>}
       </Card>
       <div class="halves">
         <ActorsCard />
@@ -89,13 +93,13 @@ function Numbers({ depth }: { depth: Map<ScriptType, Depth> }) {
 
 function QueueRow({ type, depth }: { type: ScriptType; depth: Depth | undefined }) {
   const status = state.types.get(type);
-  const actors = [...state.actors.values()].filter((actor) => actor.config?.scriptType === type);
+  const actors = [...state.actors.values()].filter((actor) => isAt(actor, type));
   const rates = series.rates(type, now());
   const curve = points(series.last(type, now(), SPARK_S), SPARK_POINTS).map(({ second }) => second?.finished);
   const oldest = depth?.oldest ? now() - depth.oldest : undefined;
   return (
     <tr>
-      <td><QueueLink type={type} /></td>
+      <td><QueueLink queue={type} /></td>
       <td>{status?.paused
         ? <Pill tone="warn" title={status.pauseReason}>{T.pausedPill}</Pill>
         : actors.length === 0 ? <Pill tone="calm">{T.noActors}</Pill> : <Pill tone="ok">{T.open}</Pill>}</td>
@@ -105,12 +109,45 @@ function QueueRow({ type, depth }: { type: ScriptType; depth: Depth | undefined 
       <td class="num right">{oldest === undefined ? T.none : shortSpan(oldest)}</td>
       <td class="nowrap num">{T.inOut(rate(rates.in), rate(rates.out))}</td>
       <td><Sparkline values={curve} label={T.sparkLabel(scriptType(type))} /></td>
-      <td class="nowrap">{actors.length === 0 ? T.none : actors.slice(0, MOST_DOTS).map((actor) => (
+      <td class="nowrap"><Dots actors={actors} type={type} />
+      {status?.desiredReplicas !== undefined && status.desiredReplicas !== actors.length && <span class="muted"> {T.wanted(status.desiredReplicas)}</span>}</td>
+      <td class="muted small-text sentence">{status?.lastScalingDecision?.reason ? <Plain text={status.lastScalingDecision.reason} /> : T.none}</td>
+    </tr>
+  );
+}
+
+/** The actors of a queue, each as a dot. */
+function Dots({ actors, type }: { actors: Actor[]; type: ScriptType }) {
+  return (
+    <>
+      {actors.length === 0 ? T.none : actors.slice(0, MOST_DOTS).map((actor) => (
         <a key={actor.actorId} class="dot-link" href={href(["actor", actor.actorId])} aria-label={T.actorDot(actor.actorId, actor.state, actor.health)} title={T.actorDot(actor.actorId, actor.state, actor.health)}>
           <span class={`dot large ${T.actorTone(actor)}`} />
         </a>
       ))}
       {actors.length > MOST_DOTS && <a href={href(["actors"], { type: typeWord(type) })}>{T.moreDots(actors.length - MOST_DOTS)}</a>}
+    </>
+  );
+}
+
+/** A queue that was created by name, as it was read last. */
+function NamedRow({ queue }: { queue: Queue }) {
+  const { queue: name, status } = queue;
+  const actors = [...state.actors.values()].filter((actor) => isAt(actor, name));
+  const oldest = spanMs(status?.oldestQueuedAge);
+  return (
+    <tr>
+      <td><QueueLink queue={name} /> <span class="muted">{T.takes(scriptType(queue.scriptType))}</span></td>
+      <td>{status?.paused
+        ? <Pill tone="warn" title={status.pauseReason}>{T.pausedPill}</Pill>
+        : actors.length === 0 ? <Pill tone="calm">{T.noActors}</Pill> : <Pill tone="ok">{T.open}</Pill>}</td>
+      <td class="num right"><a href={href(["jobs"], { queue: name, state: "queued" })}>{count(queue.jobsQueued)}</a></td>
+      <td class="num right"><a href={href(["jobs"], { queue: name, state: "running" })}>{count(queue.jobsRunning)}</a></td>
+      <td class="num right">{count(queue.jobsDelayed)}</td>
+      <td class="num right">{queue.jobsQueued === 0 || oldest === undefined ? T.none : shortSpan(oldest)}</td>
+      <td class="nowrap num">{T.inOut(rate(status?.submittedPerSecond ?? 0), rate(status?.finishedPerSecond ?? 0))}</td>
+      <td class="muted">{T.none}</td>
+      <td class="nowrap"><Dots actors={actors} type={queue.scriptType} />
       {status?.desiredReplicas !== undefined && status.desiredReplicas !== actors.length && <span class="muted"> {T.wanted(status.desiredReplicas)}</span>}</td>
       <td class="muted small-text sentence">{status?.lastScalingDecision?.reason ? <Plain text={status.lastScalingDecision.reason} /> : T.none}</td>
     </tr>

@@ -1,12 +1,15 @@
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { Event_Topic, parseError, ScalingPolicy_Mode, type Event, type ScriptType, type ScriptTypeStatus } from "hero-supervisor/web";
-import { origin, pauseQueue, purgeQueue, resumeQueue, scale } from "../actions";
+import { createQueue, deleteQueue, origin, pauseQueue, purgeQueue, resumeQueue, scale } from "../actions";
 import { ALL_TYPES, count, ms, rate, scriptType, shortSpan, span, spanMs, typeOf, typeWord } from "../format";
+import { isAt, nameOf, queueOf, queueTitle, queueWord, type QueueRef } from "../queueref";
 import { href } from "../router";
 import * as session from "../session";
 import { depths } from "../store/fold";
 import { now, series, state, tick } from "../store/live";
+import { actorsAt, areMore, depthOf, missing, MOST, named, readQueue, useNamed, useQueue } from "../store/queues";
 import { points } from "../store/series";
 import { T } from "../texts";
 import { ActorLink, ActorPill, Ago, Card, Clock, Empty, Facts, Field, Heading, Pill, Plain } from "../ui/basics";
@@ -24,6 +27,7 @@ const MOST_ACTORS = 12;
 
 export function Queues() {
   tick.value;
+  useNamed();
   const depth = depths(state);
   return (
     <>
@@ -39,12 +43,91 @@ export function Queues() {
             </Card>
           );
         })}
+        {[...named.value.values()].map((queue) => (
+          <Card key={queue.queue} title={queue.queue} side={queue.status?.paused ? <Pill tone="warn">{T.pausedPill}</Pill> : <Pill tone="ok">{T.open}</Pill>}>
+            <Facts facts={[[T.queueType, scriptType(queue.scriptType)], [T.queued, count(queue.jobsQueued)], [T.running, count(queue.jobsRunning)], [T.delayed, count(queue.jobsDelayed)]]} />
+            <p class="row end"><a class="button" href={href(["queue", queue.queue])}>{T.open2(queue.queue)}</a></p>
+          </Card>
+        ))}
       </div>
+      {areMore.value && <p class="muted">{T.moreQueues(MOST)}</p>}
+      {session.may("CreateQueue") && <NewQueue />}
     </>
   );
 }
 
+function NewQueue() {
+  const name = useSignal("");
+  const type = useSignal(typeWord(ALL_TYPES[0]!));
+  return (
+    <Card title={T.newQueue}>
+      <form class="row wrap" onSubmit={(event) => {
+        event.preventDefault();
+        if (name.value.trim() !== "") createQueue(name.value.trim(), typeOf(type.value)!, () => (name.value = ""));
+      }}>
+        <label class="row"><span>{T.queueName}</span><input value={name} onInput={(event) => (name.value = event.currentTarget.value)} placeholder="python-gpu" /></label>
+        <label class="row"><span>{T.queueType}</span>
+          <select value={type} onChange={(event) => (type.value = event.currentTarget.value)}>
+            {ALL_TYPES.map((one) => <option key={one} value={typeWord(one)}>{scriptType(one)}</option>)}
+          </select>
+        </label>
+        <button type="submit" disabled={name.value.trim() === ""}>{T.createQueue}</button>
+      </form>
+    </Card>
+  );
+}
+
+/** The page of a queue that was created by name. */
+function NamedQueue({ name }: { name: string }) {
+  tick.value;
+  useQueue(name);
+  const queue = named.value.get(name);
+  if (missing.value.has(name)) return <Empty title={T.noQueue(name)}><a href={href(["queues"])}>{T.queues}</a></Empty>;
+  if (!queue?.status) return <p class="muted pad" role="status">{T.reading}</p>;
+  const { status } = queue;
+  const depth = depthOf(name);
+  return (
+    <>
+      <QueueHeading queue={name} status={status}>
+        {session.may("DeleteQueue") && <button type="button" class="danger" onClick={() => deleteQueue(name)}>{T.deleteQueue}</button>}
+      </QueueHeading>
+      <div class="tiles">
+        <Tile name={T.queued} value={count(queue.jobsQueued)} more={depth?.oldest ? T.oldestIs(shortSpan(now() - depth.oldest)) : T.nobodyWaits} />
+        <Tile name={T.running} value={count(queue.jobsRunning)} more={T.delayedToo(queue.jobsDelayed)} />
+        <Tile name={T.perSecond} value={`${rate(status.submittedPerSecond)} → ${rate(status.finishedPerSecond)}`} more={T.inThenOut} />
+        <Tile name={T.queueType} value={scriptType(queue.scriptType)} more={T.onActors(actorsAt(name))} />
+      </div>
+      <p class="row end"><a class="button" href={href(["jobs"], { queue: name })}>{T.seeJobs}</a></p>
+      <div class="halves">
+        <Actors key={name} queue={name} type={queue.scriptType} status={status} />
+        <Decisions queue={name} />
+      </div>
+      <Settings key={name} queue={name} />
+    </>
+  );
+}
+
+function QueueHeading({ queue, status, children }: { queue: QueueRef; status: ScriptTypeStatus; children?: ComponentChildren }) {
+  return (
+    <Heading
+      title={T.queueTitle(queueTitle(queue))}
+      sub={status.paused ? <>{T.pausedBy} <Plain text={status.pauseReason || T.noReason} />, <Ago time={ms(status.pauseTime)} /></> : T.queueSub}
+    >
+      {session.may("PauseQueue") && (status.paused
+        ? <button type="button" class="primary" onClick={() => resumeQueue(queue)}>{T.resume}</button>
+        : <button type="button" onClick={() => pauseQueue(queue)}>{T.pause}</button>)}
+      {session.may("PurgeQueue") && <button type="button" class="danger" onClick={() => void purgeQueue(queue)}>{T.purgeButton}</button>}
+      {children}
+    </Heading>
+  );
+}
+
 export function Queue({ word }: { word: string }) {
+  const queue = queueOf(word);
+  return typeof queue === "string" ? <NamedQueue key={queue} name={queue} /> : <DefaultQueue word={word} />;
+}
+
+function DefaultQueue({ word }: { word: string }) {
   tick.value;
   const range = useSignal<number>(RANGES[0]);
   const type = typeOf(word);
@@ -59,15 +142,7 @@ export function Queue({ word }: { word: string }) {
   const rates = series.rates(type, now());
   return (
     <>
-      <Heading
-        title={T.queueTitle(scriptType(type))}
-        sub={status.paused ? <>{T.pausedBy} <Plain text={status.pauseReason || T.noReason} />, <Ago time={ms(status.pauseTime)} /></> : T.queueSub}
-      >
-        {session.may("PauseQueue") && (status.paused
-          ? <button type="button" class="primary" onClick={() => resumeQueue(type)}>{T.resume}</button>
-          : <button type="button" onClick={() => pauseQueue(type)}>{T.pause}</button>)}
-        {session.may("PurgeQueue") && <button type="button" class="danger" onClick={() => void purgeQueue(type)}>{T.purgeButton}</button>}
-      </Heading>
+      <QueueHeading queue={type} status={status} />
       <div class="tiles">
         <Tile name={T.queued} value={count(depth?.queued ?? 0)} more={depth?.oldest ? T.oldestIs(shortSpan(now() - depth.oldest)) : T.nobodyWaits} />
         <Tile name={T.running} value={count(depth?.running ?? 0)} more={T.delayedToo(depth?.delayed ?? 0)} />
@@ -94,10 +169,10 @@ export function Queue({ word }: { word: string }) {
         </Card>
       </div>
       <div class="halves">
-        <Actors type={type} status={status} />
-        <Decisions type={type} />
+        <Actors queue={type} type={type} status={status} />
+        <Decisions queue={type} />
       </div>
-      <Settings key={type} type={type} />
+      <Settings key={type} queue={type} />
     </>
   );
 }
@@ -112,9 +187,9 @@ function middle(waits: number[] | undefined, part: number): number | null {
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? null;
 }
 
-function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }) {
+function Actors({ queue, type, status }: { queue: QueueRef; type: ScriptType; status: ScriptTypeStatus }) {
   tick.value;
-  const actors = [...state.actors.values()].filter((actor) => actor.config?.scriptType === type);
+  const actors = [...state.actors.values()].filter((actor) => isAt(actor, queue));
   const wanted = useSignal(String(status.desiredReplicas ?? actors.length));
   const auto = status.settings?.scalingPolicy?.mode === ScalingPolicy_Mode.AUTO;
   const replicas = Number(wanted.value);
@@ -127,7 +202,7 @@ function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }
         ))}
         {actors.length > MOST_ACTORS && <li><a href={href(["actors"], { type: typeWord(type) })}>{T.more(actors.length - MOST_ACTORS)}</a></li>}</ul>
       )}
-      {session.may("ScaleActors") && <form class="row top-gap" onSubmit={(event) => { event.preventDefault(); if (fits) scale(type, replicas); }}>
+      {session.may("ScaleActors") && <form class="row top-gap" onSubmit={(event) => { event.preventDefault(); if (fits) scale(queue, replicas); }}>
         <label class="row"><span>{T.replicas}</span>
           <input class="short" inputMode="numeric" value={wanted} onInput={(event) => (wanted.value = event.currentTarget.value)} aria-invalid={!fits} />
         </label>
@@ -137,17 +212,17 @@ function Actors({ type, status }: { type: ScriptType; status: ScriptTypeStatus }
   );
 }
 
-function Decisions({ type }: { type: ScriptType }) {
+function Decisions({ queue }: { queue: QueueRef }) {
   tick.value;
   const past = useSignal<readonly Event[]>([]);
   useEffect(() => {
     past.value = [];
-    const request = { topics: [Event_Topic.SCALING], scriptTypes: [type], pageSize: MOST_DECISIONS };
+    const request = { topics: [Event_Topic.SCALING], queues: [queueWord(queue)], pageSize: MOST_DECISIONS };
     void session.client.value!.calls.listEvents(request).then((answer) => (past.value = answer.events), () => undefined);
-  }, [type]);
+  }, [queue]);
   const known = new Map([...past.value].reverse().concat(state.events).map((event) => [event.eventId, event]));
   const all = [...known.values()].flatMap((event) =>
-    event.scriptType === type && event.detail.case === "scalingDecision" ? [{ id: event.eventId, ...event.detail.value }] : []).slice(-MOST_DECISIONS).reverse();
+    nameOf(event.queue, event.scriptType) === queueWord(queue) && event.detail.case === "scalingDecision" ? [{ id: event.eventId, ...event.detail.value }] : []).slice(-MOST_DECISIONS).reverse();
   return (
     <Card title={T.decisions}>
       {all.length === 0 ? <Empty title={T.noDecisions}>{T.noDecisionsMore}</Empty> : (
@@ -162,29 +237,35 @@ function Decisions({ type }: { type: ScriptType }) {
   );
 }
 
-function Settings({ type }: { type: ScriptType }) {
+/** Reads the settings of a queue with all that belongs to it; no event tells of changed settings. */
+async function readStatus(queue: QueueRef): Promise<ScriptTypeStatus | undefined> {
+  if (typeof queue === "string") return (await readQueue(queue))?.status;
+  const { status } = await session.client.value!.calls.getScriptType({ scriptType: queue });
+  if (status) state.types.set(queue, status);
+  return status;
+}
+
+function Settings({ queue }: { queue: QueueRef }) {
   const before = useSignal<Draft | undefined>(undefined);
   const draft = useSignal<Draft | undefined>(undefined);
   const errors = useSignal<Record<string, string>>({});
   const read = async (): Promise<void> => {
-    const { status } = await session.client.value!.calls.getScriptType({ scriptType: type });
-    // No event tells of changed settings.
-    if (status) state.types.set(type, status);
+    const status = await readStatus(queue);
     before.value = settingsOf(status?.settings);
-    draft.value = { ...before.value, ...typed.get(type) };
+    draft.value = { ...before.value, ...typed.get(queue) };
   };
   const set = (changes: Partial<Draft>): void => {
-    typed.set(type, { ...typed.get(type), ...changes });
+    typed.set(queue, { ...typed.get(queue), ...changes });
     draft.value = { ...draft.value!, ...changes };
   };
   const forget = (): void => {
-    typed.delete(type);
+    typed.delete(queue);
     draft.value = before.value;
     errors.value = {};
   };
   useEffect(() => {
     void read().catch((error: unknown) => (errors.value = { "": failureText(error) }));
-  }, [type]);
+  }, [queue]);
   const now = draft.value;
   const old = before.value;
   if (!now || !old) return <Card title={T.settings}><p class="muted">{errors.value[""] ?? T.reading}</p></Card>;
@@ -195,9 +276,11 @@ function Settings({ type }: { type: ScriptType }) {
     errors.value = wrong;
     if (Object.keys(wrong).length > 0) return;
     const { calls } = session.client.value!;
-    const request = { scriptType: type, settings, updateMask: { paths } };
+    const request = { settings, updateMask: { paths } };
+    const update = (asked: typeof request, validateOnly = false): Promise<unknown> =>
+      typeof queue === "string" ? calls.updateQueue({ queue, ...asked, validateOnly }) : calls.updateScriptType({ scriptType: queue, ...asked, validateOnly });
     try {
-      await calls.updateScriptType({ ...request, validateOnly: true });
+      await update(request, true);
     } catch (error) {
       const refused = refusedFields(parseError(error).fields);
       errors.value = refused;
@@ -206,16 +289,16 @@ function Settings({ type }: { type: ScriptType }) {
     }
     const back = parseSettings(old, changed);
     const change = async (to: typeof request): Promise<string> => {
-      await calls.updateScriptType(to);
-      typed.delete(type);
+      await update(to);
+      typed.delete(queue);
       await read();
-      return T.settingsSaved(scriptType(type));
+      return T.settingsSaved(queueTitle(queue));
     };
     ask({
-      title: T.settingsTitle(scriptType(type)),
+      title: T.settingsTitle(queueTitle(queue)),
       says: T.settingsSays(changed.map((key) => T.settingsChange(T.settingNames[key], old[key] || T.default, now[key] || T.default)).join("; ")),
       button: T.save,
-      command: () => settingsLine(origin(), type, now, changed),
+      command: () => settingsLine(origin(), queue, now, changed),
       run: () => change(request),
       undo: { label: T.undo, run: () => void act(() => change({ ...request, settings: back.settings, updateMask: { paths: back.paths } })) },
     });
@@ -237,7 +320,7 @@ function Settings({ type }: { type: ScriptType }) {
           ))}
         </div>
         {changed.length > 0 && <Diff changes={changed.map((key) => ({ name: T.settingNames[key], from: old[key] || T.default, to: now[key] || T.default }))} />}
-        {session.may("UpdateScriptType") && <div class="row end">
+        {session.may(typeof queue === "string" ? "UpdateQueue" : "UpdateScriptType") && <div class="row end">
           <button type="button" disabled={changed.length === 0} onClick={forget}>{T.reset}</button>
           <button type="submit" class="primary" disabled={changed.length === 0}>{T.save}</button>
         </div>}

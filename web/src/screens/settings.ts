@@ -1,9 +1,10 @@
 /** The settings of a queue as a form, and back. Only what was changed is sent. */
 import { create, toJson, type MessageInitShape } from "@bufbuild/protobuf";
 import { DurationSchema, FieldMaskSchema, type Duration } from "@bufbuild/protobuf/wkt";
-import { ScalingPolicy_Mode, ScriptTypeSettingsSchema, type ScriptType, type ScriptTypeSettings } from "hero-supervisor/web";
+import { ScalingPolicy_Mode, ScriptTypeSettingsSchema, type ScriptTypeSettings } from "hero-supervisor/web";
 import { commands, type Command } from "../commands";
 import { spanMs } from "../format";
+import type { QueueRef } from "../queueref";
 import { T } from "../texts";
 
 /** What the form has: texts as they are typed; empty is the default. */
@@ -23,8 +24,8 @@ export interface Draft {
   priorityAgeing: string;
 }
 
-/** What was typed and not saved, by script type: it stays while somebody signs in again or looks at something else. */
-export const typed = new Map<ScriptType, Partial<Draft>>();
+/** What was typed and not saved, by queue: it stays while somebody signs in again or looks at something else. */
+export const typed = new Map<QueueRef, Partial<Draft>>();
 
 /** Leaves nothing that was typed to whoever signs in next. */
 export function forgetTyped(): void {
@@ -146,10 +147,10 @@ const OPTIONS: Record<keyof Draft, string> = {
 };
 
 /** The same change for a terminal. */
-export function settingsLine(origin: string, type: ScriptType, draft: Draft, changed: (keyof Draft)[]): Command {
+export function settingsLine(origin: string, queue: QueueRef, draft: Draft, changed: (keyof Draft)[]): Command {
   const { settings, paths } = parseSettings(draft, changed);
   const message = create(ScriptTypeSettingsSchema, settings);
   const words = changed.flatMap((key) => (draft[key].trim() === "" ? ["--clear", OPTIONS[key]] : [`--${OPTIONS[key]}`, draft[key].trim().replace(/ /g, "")]));
   const mask = toJson(FieldMaskSchema, create(FieldMaskSchema, { paths }));
-  return commands.changeSettings(origin, type, toJson(ScriptTypeSettingsSchema, message), String(mask), words);
+  return commands.changeSettings(origin, queue, toJson(ScriptTypeSettingsSchema, message), String(mask), words);
 }

@@ -7,6 +7,7 @@ import {
   type WatchEventsResponse,
 } from "hero-supervisor/web";
 import { ended, ms } from "../format";
+import { nameOf } from "../queueref";
 import { liveJob, type LiveJob } from "./job";
 
 /** Events kept for the page about events. */
@@ -142,6 +143,7 @@ export function changedJob(before: LiveJob | undefined, event: Event): LiveJob {
   return {
     id: event.jobId,
     type: event.scriptType || (before?.type ?? 0),
+    queue: nameOf(event.queue, event.scriptType) || (before?.queue ?? ""),
     state,
     actor: event.actorId || (before?.actor ?? ""),
     attempt,

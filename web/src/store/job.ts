@@ -1,10 +1,14 @@
 /** What the page keeps of a job: small, since there may be a hundred thousand. */
 import { Job_State, type Job, type JobError_Kind, type ScriptType } from "hero-supervisor/web";
 import { ms } from "../format";
+import { nameOf } from "../queueref";
 
 export interface LiveJob {
   id: string;
+  /** Unknown (0) while only events of a named queue were seen. */
   type: ScriptType;
+  /** Name of its queue. */
+  queue: string;
   state: Job_State;
   actor: string;
   attempt: number;
@@ -29,6 +33,7 @@ export function liveJob(job: Job): LiveJob {
   return {
     id: job.jobId,
     type: spec?.scriptType ?? 0,
+    queue: nameOf(spec?.queue, spec?.scriptType ?? 0),
     state: job.state,
     actor: job.actorId,
     attempt: job.attempt,

@@ -15,6 +15,8 @@ export interface Filter {
   id: string;
   labels: Record<string, string>;
   priorities: number[];
+  /** Name of a queue; empty for the default queues. */
+  queue: string;
 }
 
 const STATES = [
@@ -45,6 +47,7 @@ export function filterOf(query: Readonly<Record<string, string>>): Filter {
     id: query["id"] ?? "",
     labels: Object.fromEntries(list(query["label"]).map(labelOf).filter((pair) => pair !== undefined)),
     priorities: list(query["priority"]).map(Number).filter((level) => level >= 1 && level <= 5),
+    queue: query["queue"] ?? "",
   };
 }
 
@@ -58,11 +61,15 @@ export function queryOf(filter: Filter): Record<string, string> {
     id: filter.id,
     label: Object.entries(filter.labels).map(([name, value]) => labelWord(name, value)).join(","),
     priority: filter.priorities.join(","),
+    queue: filter.queue,
   };
 }
 
 /** Whether a job matches; undefined while what it would be decided by is not known. */
 export function matches(job: LiveJob, filter: Filter): boolean | undefined {
+  if (filter.queue === "" ? typeOf(job.queue) === undefined : job.queue !== filter.queue) return false;
+  // The events of a named queue do not tell the script type.
+  if (job.type === 0) return undefined;
   if (filter.types.length > 0 && !filter.types.includes(job.type)) return false;
   if (filter.states.length > 0 && !filter.states.includes(job.state)) return false;
   if (filter.actor !== "" && job.actor !== filter.actor) return false;
@@ -121,10 +128,10 @@ export class JobList {
   async load(): Promise<void> {
     if (this.#loading || !this.more) return;
     this.#loading = true;
-    const { types, states, caller, context, actor, id, labels, priorities } = this.filter;
+    const { types, states, caller, context, actor, id, labels, priorities, queue } = this.filter;
     try {
       const { jobs, nextPageToken } = await this.client.calls.listJobs({
-        scriptTypes: types, states, callerId: caller, contextId: context, actorId: actor, jobIdPrefix: id, labels, priorities,
+        scriptTypes: types, states, callerId: caller, contextId: context, actorId: actor, jobIdPrefix: id, labels, priorities, queues: queue === "" ? [] : [queue],
         pageSize: this.#next === "" ? FIRST_PAGE : PAGE, pageToken: this.#next ?? "",
       });
       // What events have told since is newer than the page.

@@ -1,8 +1,9 @@
 /** Small parts that every screen has. */
 import { useComputed, useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { Job_State, type ScriptType } from "hero-supervisor/web";
-import { actorState, actorTone, clock, exact, health, jobState, jobTone, plain, scriptType, shortSpan, shortId, typeWord, type Tone } from "../format";
+import { Job_State } from "hero-supervisor/web";
+import { actorState, actorTone, clock, exact, health, jobState, jobTone, plain, shortSpan, shortId, type Tone } from "../format";
+import { queueTitle, queueWord, type QueueRef } from "../queueref";
 import { href } from "../router";
 import { now, tick } from "../store/live";
 import { T } from "../texts";
@@ -72,7 +73,7 @@ export const JobLink = ({ id, whole = false }: { id: string; whole?: boolean }) 
 );
 export const ActorLink = ({ id }: { id: string }) =>
   id === "" ? <span class="muted">{T.none}</span> : <a href={href(["actor", id])}>{plain(id)}</a>;
-export const QueueLink = ({ type }: { type: ScriptType }) => <a href={href(["queue", typeWord(type)])}>{scriptType(type)}</a>;
+export const QueueLink = ({ queue }: { queue: QueueRef }) => <a href={href(["queue", queueWord(queue)])}>{queueTitle(queue)}</a>;
 
 /** A box with a heading. */
 export function Card({ title, side, children, pad = true }: {
