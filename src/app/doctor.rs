@@ -2,6 +2,7 @@
 
 mod acl;
 mod actors;
+mod clock;
 mod cluster;
 mod host;
 mod processes;

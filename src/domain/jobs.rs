@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::domain::model::clock_offset::ClockOffset;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{DEFAULT_AGEING, IdentityQuota, Job, JobSpec, JobView, Priority};
 use crate::domain::model::queue_name::QueueName;
@@ -254,6 +255,16 @@ impl Supervisor {
     /// `QueueUnavailable`.
     pub async fn probe(&self) -> Result<Duration, SupervisorError> {
         Ok(self.queue.probe().await?)
+    }
+
+    /// Compares the clock of the queue with that of this machine; None where they are one.
+    ///
+    /// # Errors
+    /// `QueueUnavailable`.
+    pub async fn clock_offset(&self) -> Result<Option<ClockOffset>, SupervisorError> {
+        let asked = self.clock.now();
+        let store = self.queue.wall_time().await?;
+        Ok(store.map(|store| ClockOffset::between(asked, store, self.clock.now())))
     }
 
     /// Returns the server that the queue uses, where it can be another one at any time.

@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod backoff;
+pub mod clock_offset;
 pub mod confinement;
 pub mod durability;
 pub mod event;

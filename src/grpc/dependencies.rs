@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use metrics::gauge;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::jobs::Supervisor;
+use crate::domain::model::clock_offset::ClockRelation;
 use crate::domain::model::event::{Event, EventKind, Source};
 use crate::error::{SupervisorError, chain};
 use crate::grpc::render;
@@ -18,13 +19,15 @@ use crate::grpc::serving_status::{ACTORS, JOBS, NAMES, PROCESS, READY, ServingSt
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::lock::Lock;
 use crate::proto as pb;
-use crate::telemetry::metrics::DEPENDENCY_UP;
+use crate::telemetry::metrics::{DEPENDENCY_UP, REDIS_CLOCK_OFFSET};
 
 /// Names of the dependencies in GetServerInfo and in events.
 const DEPENDENCY_NAMES: [&str; 2] = ["redis", "process_manager"];
 
 /// Interval of the probes. Together with [`PROBE_TIMEOUT`] it bounds the time until an outage is noticed to 5 s.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two comparisons of the clocks of Redis and of this machine.
+const CLOCKS_INTERVAL: Duration = Duration::from_secs(5);
 /// Limit of one probe. The ports themselves time out after 2 s.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(2500);
 
@@ -98,6 +101,8 @@ pub(crate) struct DependencyMonitor {
     pub(crate) serving: ServingStatus,
     pub(crate) dependencies: Dependencies,
     pub(crate) gate: ShutdownGate,
+    /// Time of the last comparison of the clocks, and its result.
+    pub(crate) clocks: Lock<(Option<Instant>, ClockRelation)>,
 }
 
 impl DependencyMonitor {
@@ -115,7 +120,8 @@ impl DependencyMonitor {
             tokio::select! {
                 biased;
                 () = self.gate.soft.cancelled() => break,
-                () = self.probe() => {}
+                // What the clocks say is told by the next probe.
+                () = async { self.probe().await; self.compare_clocks().await } => {}
             }
         }
         for name in NAMES {
@@ -127,7 +133,9 @@ impl DependencyMonitor {
         let redis = async {
             let latency = answer(self.supervisor.probe()).await;
             let who = self.supervisor.primary().map_or_else(String::new, |at| format!(", primary {at}"));
-            self.record(0, latency.map(|latency| (format!("answers{who}"), latency)))
+            let clock = self.clocks.lock().1.clause();
+            let clock = clock.map_or_else(String::new, |clause| format!("; {clause}"));
+            self.record(0, latency.map(|latency| (format!("answers{who}{clock}"), latency)))
         };
         let processes = async {
             let info = answer(self.lifecycle.probe()).await;
@@ -137,6 +145,18 @@ impl DependencyMonitor {
         self.serving.set_serving(JOBS, jobs);
         self.serving.set_serving(ACTORS, actors);
         self.serving.set_serving(READY, jobs && actors);
+    }
+
+    /// Compares the clock of Redis with that of this machine, once in a while.
+    async fn compare_clocks(&self) {
+        let (last, before) = *self.clocks.lock();
+        if last.is_some_and(|at| at.elapsed() < CLOCKS_INTERVAL) {
+            return;
+        }
+        if let Ok(Some(offset)) = answer(self.supervisor.clock_offset()).await {
+            gauge!(REDIS_CLOCK_OFFSET).set(offset.seconds());
+            *self.clocks.lock() = (Some(Instant::now()), offset.relation(before));
+        }
     }
 
     /// Records an answer, logs and emits a change, and returns true if the dependency is up.
@@ -151,7 +171,8 @@ impl DependencyMonitor {
         let result = ProbeResult { at: self.supervisor.clock().now(), answer: answer.clone() };
         let (known, changed) = self.dependencies.record(index, result);
         if changed {
-            if up { tracing::info!("{text}") } else { tracing::warn!("{text}") }
+            let is_fine = up && self.clocks.lock().1 == ClockRelation::Agrees;
+            if is_fine { tracing::info!("{text}") } else { tracing::warn!("{text}") }
         }
         // A dependency that is up at the start is no event.
         if changed && (known || !up) {

@@ -39,6 +39,7 @@ use crate::grpc::service::SupervisorService;
 use crate::grpc::serving_status::ServingStatus;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
+use crate::lock::Lock;
 use crate::ports::audit::AuditLog;
 use crate::ports::audit_reader::AuditReader;
 use crate::ports::authenticator::{Authenticator, Everybody};
@@ -212,6 +213,7 @@ impl GrpcServer {
             serving: serving.clone(),
             dependencies: dependencies.clone(),
             gate: gate.clone(),
+            clocks: Lock::default(),
         };
         tasks.spawn(monitor.run());
         tasks.spawn(self.hub.clone().run(abort.clone()));

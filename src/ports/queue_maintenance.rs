@@ -1,6 +1,6 @@
 //! Housekeeping of all queues, and the queue as one connection.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -11,6 +11,9 @@ use crate::ports::job_queue::QueueError;
 pub trait QueueMaintenance: Send + Sync {
     /// Asks whether it is there and would accept a job, and how long the answer takes; fails within 2 s when it is not.
     async fn probe(&self) -> Result<Duration, QueueError>;
+
+    /// Reads the wall clock of the server; None where it is that of this machine.
+    async fn wall_time(&self) -> Result<Option<SystemTime>, QueueError>;
 
     /// Names the server in use, where it can be another one at any time.
     fn primary(&self) -> Option<String> {

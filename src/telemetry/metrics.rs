@@ -97,6 +97,8 @@ pub const NAMED_QUEUE_ENDS: &str = "hero_named_queue_ended_jobs_total";
 pub const NAMED_QUEUE_ENDS_HELP: &str = "Ended jobs of a queue that was created by name";
 /// 1 while a dependency answers, otherwise 0, by name.
 pub const DEPENDENCY_UP: &str = "hero_dependency_up";
+/// Seconds by which the clock of Redis is ahead of that of this machine.
+pub const REDIS_CLOCK_OFFSET: &str = "hero_redis_clock_offset_seconds";
 
 /// Number of calls whose caller has not shown who it is, by reason.
 pub const AUTH_FAILURES: &str = "hero_auth_failures_total";
@@ -198,5 +200,9 @@ fn describe() {
     describe_counter!(TLS_HANDSHAKES, "TLS handshakes by outcome: ok, refused, plaintext, slow, closed");
     describe_gauge!(TLS_NOT_AFTER, Unit::Seconds, "When the certificate of the server ends, since 1970");
     describe_gauge!(INSECURE, "1 while other machines can reach an address without TLS or authentication");
+    describe_gauge!(
+        REDIS_CLOCK_OFFSET,
+        "Seconds by which the clock of Redis is ahead of that of this machine; negative if it is behind"
+    );
     describe_gauge!(DEPENDENCY_UP, "1 while Redis, or the process manager, answers");
 }

@@ -323,6 +323,10 @@ impl QueueMaintenance for MemoryJobQueue {
         self.broker.with(|_state| Duration::ZERO)
     }
 
+    async fn wall_time(&self) -> Result<Option<SystemTime>, QueueError> {
+        Ok(None)
+    }
+
     async fn maintain(&self) -> Result<(), QueueError> {
         self.broker.with(|state| state.maintain())
     }

@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
 use tokio::time::Instant;
 
-use super::{Finding, cluster, replication, sentinel};
+use super::{Finding, clock, cluster, replication, sentinel};
 use crate::adapters::redis::{AccessError, ClusterSurvey, SentinelSurvey, error_words, refusal_of};
 use crate::config::Config;
 use crate::domain::model::durability::Durability;
@@ -82,6 +82,7 @@ async fn check_server(
     let info = parse_info(&info);
     let mut findings = vec![version(at, &info, latency)];
     findings.extend(role(&info));
+    findings.extend(clock::check(&mut connection).await);
     findings.push(functions(&mut connection).await);
     findings.push(eviction(&info));
     findings.push(durability(&mut connection, &info).await);

@@ -1,6 +1,6 @@
 //! Periodic housekeeping of all queues that are used.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -33,6 +33,11 @@ impl QueueMaintenance for RedisQueue {
         }
         self.shared.connection.pipe::<()>(&probes, "a probe").await?;
         Ok(asked.elapsed())
+    }
+
+    async fn wall_time(&self) -> Result<Option<SystemTime>, QueueError> {
+        let time: (u64, u64) = self.shared.connection.call(&redis::cmd("TIME"), "the time of Redis").await?;
+        Ok(Some(SystemTime::UNIX_EPOCH + Duration::from_secs(time.0) + Duration::from_micros(time.1)))
     }
 
     fn primary(&self) -> Option<String> {
