@@ -3,6 +3,7 @@
 
 mod doctor;
 mod failover;
+mod failover_series;
 mod migration;
 mod migration_load;
 mod refusals;

@@ -2,5 +2,6 @@
 
 mod doctor;
 mod failover;
+mod failover_series;
 mod refusals;
 mod replicated;

@@ -15,19 +15,16 @@ pub(super) const SAL: u16 = 5225;
 
 /// A way to lose a primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loss {
+pub(super) enum Loss {
     Killed,
     Frozen,
     Demoted,
 }
 
-#[expect(clippy::print_stderr, reason = "figures for docs/benchmarks.md, shown with --nocapture")]
-async fn survives(loss: Loss) {
-    let mut cluster = PrivateCluster::start_with_replicas().await;
-    let stage = MarkedService::start(&cluster.url(), &["--durability", "replicated"]).await;
+/// Loses the primary of SAL's queue in this way, and gives the former one back as a replica: with `replicated` there has to be
+/// one.
+pub(super) async fn lose(cluster: &mut PrivateCluster, loss: Loss) -> (usize, usize) {
     let before = cluster.owner(SAL).await.unwrap();
-    let load = Load::start(&stage);
-    load.more().await;
     let after = match loss {
         Loss::Killed => {
             cluster.kill9(before);
@@ -39,12 +36,21 @@ async fn survives(loss: Loss) {
         }
         Loss::Demoted => cluster.swap(SAL, before).await,
     };
-    // Replicated needs a replica: the former primary becomes that.
     match loss {
         Loss::Killed => cluster.restart(before),
         Loss::Frozen => cluster.thaw(before),
         Loss::Demoted => {}
     }
+    (before, after)
+}
+
+#[expect(clippy::print_stderr, reason = "figures for docs/benchmarks.md, shown with --nocapture")]
+async fn survives(loss: Loss) {
+    let mut cluster = PrivateCluster::start_with_replicas().await;
+    let stage = MarkedService::start(&cluster.url(), &["--durability", "replicated"]).await;
+    let load = Load::start(&stage);
+    load.more().await;
+    let (before, after) = lose(&mut cluster, loss).await;
     load.more().await;
     cluster.until_whole().await;
     load.more().await;

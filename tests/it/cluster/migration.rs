@@ -110,6 +110,8 @@ async fn fill(cluster: &PrivateCluster) {
                     .arg(1)
                     .arg(key)
                     .arg(&["state", "a", "running", "{}", "call"]);
+                // It is kept for a minute, and the test may take longer.
+                call.cmd("PERSIST").arg(format!("{key}:call:call"));
             }
             false => {
                 call.cmd("FCALL").arg("hero_object_put").arg(1).arg(key);

@@ -37,32 +37,37 @@ impl Stage {
 
 /// A way to lose a primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loss {
+pub(super) enum Loss {
     Killed,
     Frozen,
     Demoted,
 }
 
+impl Stage {
+    /// Loses the primary in this way, and gives the former one back as a replica: with `replicated` there has to be one.
+    pub(super) async fn lose(&mut self, loss: Loss) -> (usize, usize) {
+        let (before, _port) = self.sentinels.primary().await.unwrap();
+        match loss {
+            Loss::Killed => self.sentinels.kill9(before),
+            Loss::Frozen => self.sentinels.freeze(before),
+            Loss::Demoted => self.sentinels.swap().await,
+        }
+        let after = self.sentinels.until_moved_from(before).await;
+        match loss {
+            Loss::Killed => self.sentinels.restart(before),
+            Loss::Frozen => self.sentinels.thaw(before),
+            Loss::Demoted => {}
+        }
+        (before, after)
+    }
+}
+
 #[expect(clippy::print_stderr, reason = "figures for docs/benchmarks.md, shown with --nocapture")]
 async fn survives(loss: Loss) {
     let mut stage = Stage::start(&["--durability", "replicated"]).await;
-    let (before, _port) = stage.sentinels.primary().await.unwrap();
     let load = Load::start(&stage.marked);
     load.more().await;
-    match loss {
-        Loss::Killed => stage.sentinels.kill9(before),
-        Loss::Frozen => stage.sentinels.freeze(before),
-        Loss::Demoted => stage.sentinels.swap().await,
-    }
-    let after = stage.sentinels.until_moved_from(before).await;
-    if loss != Loss::Demoted {
-        // Replicated needs a replica: the former primary becomes that.
-        match loss {
-            Loss::Killed => stage.sentinels.restart(before),
-            Loss::Frozen => stage.sentinels.thaw(before),
-            Loss::Demoted => {}
-        }
-    }
+    let (before, after) = stage.lose(loss).await;
     load.more().await;
     stage.sentinels.until_ready().await;
     load.more().await;

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::cluster_tls::ClusterTls;
 use super::redis::{access_of, redis_server, refused_to_users, write_users};
-use super::sentinels::free_ports;
+use super::sentinels::free_ports_at;
 use super::wait::eventually;
 
 /// Limit of what the servers do by themselves; the machine may be busy with other things.
@@ -41,6 +41,8 @@ struct Server {
 /// Three primaries, and perhaps a replica of each. Dropped, they are gone.
 pub(crate) struct PrivateCluster {
     dir: tempfile::TempDir,
+    /// The address at which all of them listen.
+    at: String,
     tls: Option<ClusterTls>,
     primaries: usize,
     all: Vec<Server>,
@@ -49,29 +51,28 @@ pub(crate) struct PrivateCluster {
 impl PrivateCluster {
     /// Three primaries alone.
     pub(crate) async fn start() -> Self {
-        Self::start_with(3, 0, false).await
+        Self::start_with("127.0.0.1", [3, 0], false).await
     }
 
     /// Three primaries, each with a replica.
     pub(crate) async fn start_with_replicas() -> Self {
-        Self::start_with(3, 3, false).await
+        Self::start_with("127.0.0.1", [3, 3], false).await
     }
 
     /// The same, which speak nothing but TLS: with each other, with their replicas and with their clients.
     pub(crate) async fn start_with_tls() -> Self {
-        Self::start_with(3, 3, true).await
+        Self::start_with("127.0.0.1", [3, 3], true).await
     }
 
     /// Starts them, and waits until they take their Cluster for whole. They know each other from the start.
-    async fn start_with(primaries: usize, replicas: usize, encrypted: bool) -> Self {
+    pub(crate) async fn start_with(address: &str, [primaries, replicas]: [usize; 2], tls: bool) -> Self {
         let dir = tempfile::Builder::new().prefix("hcl").tempdir_in("/tmp").unwrap();
         write_users(dir.path());
-        let count = primaries + replicas;
-        let ports = free_ports(2 * count);
+        let (count, ports) = (primaries + replicas, free_ports_at(address, 2 * (primaries + replicas)));
         let all =
             (0..count).map(|place| Server { port: ports[place], bus: ports[count + place], child: None });
-        let tls = encrypted.then(|| ClusterTls::make(dir.path()));
-        let mut cluster = Self { dir, tls, primaries, all: all.collect() };
+        let tls = tls.then(|| ClusterTls::make(dir.path()));
+        let mut cluster = Self { dir, at: address.to_owned(), tls, primaries, all: all.collect() };
         for place in 0..count {
             std::fs::create_dir(cluster.folder(place)).unwrap();
             std::fs::write(cluster.folder(place).join("nodes.conf"), cluster.nodes_file(place)).unwrap();
@@ -90,7 +91,7 @@ impl PrivateCluster {
         let share = SLOTS.div_ceil(u32::try_from(self.primaries).unwrap());
         let mut lines = String::new();
         for (place, server) in self.all.iter().enumerate() {
-            let at = format!("127.0.0.1:{}@{}", server.port, server.bus);
+            let at = format!("{}:{}@{}", self.at, server.port, server.bus);
             let (id, myself) = (Self::id(place), if place == me { "myself," } else { "" });
             lines.push_str(&if place < self.primaries {
                 let first = share * u32::try_from(place).unwrap();
@@ -116,7 +117,7 @@ impl PrivateCluster {
             Some(tls) => command.args(tls.server_args(&port)),
             None => command.args(["--port", &port]),
         };
-        command.args(["--cluster-port", &bus, "--bind", "127.0.0.1"]);
+        command.args(["--cluster-port", &bus, "--bind", &self.at, "--protected-mode", "no"]);
         command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", &NODE_TIMEOUT.to_string()]);
         command.args(["--save", "", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
         command.args(["--enable-debug-command", "yes", "--cluster-allow-replica-migration", "no"]);
@@ -147,13 +148,13 @@ impl PrivateCluster {
 
     /// Makes another server a primary without slots, and returns its place.
     pub(crate) async fn join(&mut self) -> usize {
-        let (place, ports) = (self.all.len(), free_ports(2));
+        let (place, ports) = (self.all.len(), free_ports_at(&self.at, 2));
         self.all.push(Server { port: ports[0], bus: ports[1], child: None });
         std::fs::create_dir(self.folder(place)).unwrap();
         self.launch(place);
         eventually("the server answers", LIMIT, || async { self.connection(place).await }).await;
         let mut meet = redis::cmd("CLUSTER");
-        meet.arg("MEET").arg("127.0.0.1").arg(self.all[0].port).arg(self.all[0].bus);
+        meet.arg("MEET").arg(&self.at).arg(self.all[0].port).arg(self.all[0].bus);
         self.ask::<()>(place, &meet).await.expect("it meets the others");
         self.until_whole().await;
         place
@@ -162,7 +163,7 @@ impl PrivateCluster {
     /// The URL for supervisors and actors.
     pub(crate) fn url(&self) -> String {
         let at: Vec<String> =
-            self.all[..self.primaries].iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
+            self.all[..self.primaries].iter().map(|server| format!("{}:{}", self.at, server.port)).collect();
         let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
         format!("{scheme}+cluster://{}", at.join(","))
     }
@@ -198,7 +199,7 @@ impl PrivateCluster {
 
     /// What the primaries have refused to users that are not the default one.
     pub(crate) fn refused_to_users(&self) -> Vec<String> {
-        let refused = |server: &Server| refused_to_users(&format!("redis://127.0.0.1:{}", server.port));
+        let refused = |server: &Server| refused_to_users(&format!("redis://{}:{}", self.at, server.port));
         self.all[..self.primaries].iter().flat_map(refused).collect()
     }
 
@@ -207,7 +208,7 @@ impl PrivateCluster {
         let port = self.all[place].port;
         let client = match &self.tls {
             Some(tls) => tls.client(port),
-            None => redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap(),
+            None => redis::Client::open(format!("redis://{}:{port}", self.at)).unwrap(),
         };
         let mut connection = client.get_multiplexed_async_connection().await.ok()?;
         redis::cmd("PING").query_async::<()>(&mut connection).await.ok()?;
@@ -284,7 +285,7 @@ impl PrivateCluster {
     /// Moves a key from one server to another.
     pub(crate) async fn move_key(&self, key: &[u8], from: usize, to: usize) {
         let mut migrate = redis::cmd("MIGRATE");
-        migrate.arg("127.0.0.1").arg(self.port(to)).arg(key).arg(0).arg(5000);
+        migrate.arg(&self.at).arg(self.port(to)).arg(key).arg(0).arg(5000);
         let moved: Option<String> = self.ask(from, &migrate).await;
         // A key that has gone meanwhile needs no move.
         assert!(matches!(moved.as_deref(), Some("OK" | "NOKEY")), "{moved:?}");
@@ -375,8 +376,7 @@ impl PrivateCluster {
     pub(super) async fn empty(&self) {
         for place in 0..self.primaries {
             let mut connection = self.connection(place).await.expect("it answers");
-            let mut clear = redis::pipe();
-            clear.cmd("FLUSHALL").cmd("ACL").arg("LOG").arg("RESET");
+            let clear = redis::pipe().cmd("FLUSHALL").cmd("ACL").arg("LOG").arg("RESET").clone();
             clear.query_async::<()>(&mut connection).await.unwrap();
         }
     }

@@ -137,13 +137,23 @@ impl Load {
 
     /// The names of all jobs, and the longest time without a completed one.
     pub(crate) async fn end(self) -> (Vec<String>, Duration) {
+        let all = self.ends().await;
+        let longest = longest_gap(all.iter().map(|(_name, at)| *at));
+        (all.into_iter().map(|(name, _at)| name).collect(), longest)
+    }
+
+    /// The names of all jobs and the times at which their callers knew their ends, in this order.
+    pub(crate) async fn ends(self) -> Vec<(String, Instant)> {
         self.over.store(true, Ordering::Relaxed);
         let mut all: Vec<_> = self.callers.join_all().await.into_iter().flatten().collect();
         all.sort_by_key(|(_name, at)| *at);
-        let gaps = all.windows(2).map(|pair| pair[1].1 - pair[0].1);
-        let longest = gaps.max().unwrap();
-        (all.into_iter().map(|(name, _at)| name).collect(), longest)
+        all
     }
+}
+
+/// The longest time between two of these.
+pub(crate) fn longest_gap(times: impl Iterator<Item = Instant> + Clone) -> Duration {
+    times.clone().zip(times.skip(1)).map(|(one, next)| next - one).max().unwrap_or_default()
 }
 
 /// Submits a job until it is accepted.

@@ -39,6 +39,8 @@ struct Server {
 /// All of them. Dropped, they are gone.
 pub(crate) struct Sentinels {
     dir: tempfile::TempDir,
+    /// The address at which all of them listen.
+    at: String,
     passwords: Passwords,
     /// Three servers and three Sentinels.
     all: Vec<Server>,
@@ -57,16 +59,25 @@ impl Sentinels {
         Self::start_with(Passwords::default()).await
     }
 
+    /// The same at an address that other machines reach.
+    pub(crate) async fn start_at(address: &str) -> Self {
+        Self::launch_all(address, Passwords::default()).await
+    }
+
     /// Starts them, and waits until a failover could be done.
     pub(crate) async fn start_with(passwords: Passwords) -> Self {
+        Self::launch_all("127.0.0.1", passwords).await
+    }
+
+    async fn launch_all(address: &str, passwords: Passwords) -> Self {
         let dir = tempfile::Builder::new().prefix("hsn").tempdir_in("/tmp").unwrap();
-        let ports = free_ports(SENTINELS.end);
+        let ports = free_ports_at(address, SENTINELS.end);
         let all = ports.iter().enumerate().map(|(place, port)| Server {
             port: *port,
             is_sentinel: SENTINELS.contains(&place),
             child: None,
         });
-        let mut sentinels = Self { dir, passwords, all: all.collect() };
+        let mut sentinels = Self { dir, at: address.to_owned(), passwords, all: all.collect() };
         for place in SERVERS.start..SENTINELS.end {
             let lines = match place {
                 0 => sentinels.server_file(None),
@@ -86,7 +97,7 @@ impl Sentinels {
             lines.push_str(&format!("requirepass {password}\nmasterauth {password}\n"));
         }
         if let Some(primary) = primary {
-            lines.push_str(&format!("replicaof 127.0.0.1 {primary}\n"));
+            lines.push_str(&format!("replicaof {} {primary}\n", self.at));
         }
         lines
     }
@@ -96,16 +107,17 @@ impl Sentinels {
         let id = |place: usize| format!("{place}").repeat(40);
         let (primary, down) = (self.all[0].port, DOWN_AFTER.as_millis());
         let mut lines = format!(
-            "sentinel myid {}\nsentinel monitor {NAME} 127.0.0.1 {primary} 2\n\
+            "sentinel myid {}\nsentinel monitor {NAME} {} {primary} 2\n\
              sentinel down-after-milliseconds {NAME} {down}\nsentinel failover-timeout {NAME} 6000\n",
-            id(place)
+            id(place),
+            self.at
         );
         for replica in &self.all[1..SERVERS.end] {
-            lines.push_str(&format!("sentinel known-replica {NAME} 127.0.0.1 {}\n", replica.port));
+            lines.push_str(&format!("sentinel known-replica {NAME} {} {}\n", self.at, replica.port));
         }
         for other in SENTINELS.filter(|other| *other != place) {
             let port = self.all[other].port;
-            lines.push_str(&format!("sentinel known-sentinel {NAME} 127.0.0.1 {port} {}\n", id(other)));
+            lines.push_str(&format!("sentinel known-sentinel {NAME} {} {port} {}\n", self.at, id(other)));
         }
         if let Some(password) = self.passwords.servers {
             lines.push_str(&format!("sentinel auth-pass {NAME} {password}\n"));
@@ -122,22 +134,24 @@ impl Sentinels {
 
     fn launch(&mut self, place: usize) {
         let file = self.file(place);
-        let server = &mut self.all[place];
+        let server = &self.all[place];
         let mut command = Command::new(redis_server());
-        command.arg(file).args(["--port", &server.port.to_string(), "--bind", "127.0.0.1"]);
+        command.arg(file).args(["--port", &server.port.to_string(), "--bind", &self.at]);
+        // Other machines are let in, too.
+        command.args(["--protected-mode", "no"]);
         command.arg("--dir").arg(self.dir.path()).args(["--loglevel", "notice", "--logfile"]);
         command.arg(self.dir.path().join(format!("{place}.log")));
         if server.is_sentinel {
             command.arg("--sentinel");
         }
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        server.child = Some(command.spawn().expect("redis-server 7 is needed"));
+        self.all[place].child = Some(command.spawn().expect("redis-server 7 is needed"));
     }
 
     /// The URL for supervisors and actors.
     pub(crate) fn url(&self) -> String {
         let at: Vec<String> =
-            self.all[SENTINELS].iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
+            self.all[SENTINELS].iter().map(|sentinel| format!("{}:{}", self.at, sentinel.port)).collect();
         let login = self.passwords.servers.map_or_else(String::new, |password| format!(":{password}@"));
         format!("redis+sentinel://{login}{}/{NAME}", at.join(","))
     }
@@ -206,7 +220,7 @@ impl Sentinels {
         let server = &self.all[place];
         let password = if server.is_sentinel { self.passwords.sentinels } else { self.passwords.servers };
         let login = password.map_or_else(String::new, |password| format!(":{password}@"));
-        let client = redis::Client::open(format!("redis://{login}127.0.0.1:{}", server.port)).unwrap();
+        let client = redis::Client::open(format!("redis://{login}{}:{}", self.at, server.port)).unwrap();
         client.get_multiplexed_async_connection().await.ok()
     }
 
@@ -270,6 +284,11 @@ impl Drop for Sentinels {
 
 /// Ports that nobody listens on.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    free_ports_at("127.0.0.1", count)
+}
+
+/// The same at another address of this machine.
+pub(crate) fn free_ports_at(address: &str, count: usize) -> Vec<u16> {
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind((address, 0)).unwrap()).collect();
     held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

@@ -20,7 +20,14 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hero-supervisor");
 
 /// A command of the program, with nothing of this machine's environment that it would read.
 pub(crate) fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(PROGRAM);
+    command_behind(&[], args)
+}
+
+/// The same behind these words.
+fn command_behind<S: AsRef<OsStr>>(prefix: &[String], args: impl IntoIterator<Item = S>) -> Command {
+    let mut words = prefix.iter().map(String::as_str).chain([PROGRAM]);
+    let mut command = Command::new(words.next().unwrap_or(PROGRAM));
+    command.args(words);
     let foreign = std::env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy();
         name.starts_with("HERO_") || name == "REDIS_URL"
@@ -66,6 +73,8 @@ pub(crate) fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
 /// A running `serve` or `dev`. Dropped, it is killed with all that it started.
 pub(crate) struct Service {
     dir: TempDir,
+    /// Words in front of the program: those that take it to another network.
+    prefix: Vec<String>,
     args: Vec<String>,
     child: Child,
 }
@@ -85,6 +94,12 @@ impl Service {
         Self::start(folder(), &args).await
     }
 
+    /// The same behind these words.
+    pub(crate) async fn serve_behind(prefix: Vec<String>, args: &[&str]) -> Self {
+        let args: Vec<&str> = ["serve"].into_iter().chain(args.iter().copied()).collect();
+        Self::start_behind(folder(), prefix, &args).await
+    }
+
     /// Starts the server of a line, with a private folder and addresses beside what the line says.
     pub(crate) async fn of_line(line: &str) -> Self {
         let words = shlex::split(line).unwrap();
@@ -97,9 +112,13 @@ impl Service {
     }
 
     async fn start(dir: TempDir, args: &[&str]) -> Self {
+        Self::start_behind(dir, Vec::new(), args).await
+    }
+
+    async fn start_behind(dir: TempDir, prefix: Vec<String>, args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let child = spawn(&dir, &args);
-        let mut service = Self { dir, args, child };
+        let child = spawn(&dir, &prefix, &args);
+        let mut service = Self { dir, prefix, args, child };
         service.ready().await;
         service
     }
@@ -107,7 +126,7 @@ impl Service {
     /// Starts it again, in the same folder, after it has ended.
     pub(crate) async fn restart(&mut self) {
         drop(std::fs::remove_file(self.ready_file()));
-        self.child = spawn(&self.dir, &self.args);
+        self.child = spawn(&self.dir, &self.prefix, &self.args);
         self.ready().await;
     }
 
@@ -220,9 +239,9 @@ impl Drop for Service {
     }
 }
 
-fn spawn(dir: &TempDir, args: &[String]) -> Child {
+fn spawn(dir: &TempDir, prefix: &[String], args: &[String]) -> Child {
     let log = |name: &str| File::options().create(true).append(true).open(dir.path().join(name)).unwrap();
-    command(args)
+    command_behind(prefix, args)
         .arg("--listen")
         .arg(format!("unix:{}", dir.path().join("s").display()))
         .args(["--listen", "127.0.0.1:0", "--ready-file"])

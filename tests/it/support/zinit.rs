@@ -24,6 +24,8 @@ pub(crate) struct PrivateZinit {
     dir: TempDir,
     server: Option<Child>,
     files: u32,
+    /// Words in front of the command of the server: those that take it to another network.
+    prefix: Vec<String>,
 }
 
 impl PrivateZinit {
@@ -35,11 +37,20 @@ impl PrivateZinit {
 
     /// The same with so many open files at most.
     pub(crate) async fn start_with_files(files: u32) -> Self {
+        Self::start_with(files, Vec::new()).await
+    }
+
+    /// Starts a server behind these words.
+    pub(crate) async fn start_behind(prefix: Vec<String>) -> Self {
+        Self::start_with(4096, prefix).await
+    }
+
+    async fn start_with(files: u32, prefix: Vec<String>) -> Self {
         let dir = tempfile::Builder::new().prefix("hz").tempdir_in("/tmp").unwrap();
         let config = dir.path().join("cfg");
         std::fs::create_dir(&config).unwrap();
         std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let mut zinit = Self { dir, server: None, files };
+        let mut zinit = Self { dir, server: None, files, prefix };
         zinit.launch().await;
         zinit
     }
@@ -116,6 +127,17 @@ impl PrivateZinit {
         }
     }
 
+    /// Sends a signal to the server and to all that it has started.
+    pub(crate) fn signal_all(&self, signal: Signal) {
+        if self.server.is_some() {
+            self.signal_server(signal);
+        }
+        let mark = format!("{MARK}={}", self.dir.path().display());
+        for pid in processes_with(&mark) {
+            let _gone = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Kills the services that a killed server left behind.
     pub(crate) fn kill_orphans(&self) {
         let mark = format!("{MARK}={}", self.dir.path().display());
@@ -138,8 +160,10 @@ impl PrivateZinit {
         let log =
             std::fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         let script = "ulimit -n \"$3\" 2>/dev/null; exec zinit-server -c \"$1\" -s \"$2\" --log-level info";
-        let server = Command::new("/bin/sh")
-            .args(["-c", script, "sh"])
+        let shell = ["/bin/sh", "-c", script, "sh"].map(str::to_owned);
+        let mut words = self.prefix.iter().chain(&shell);
+        let server = Command::new(words.next().unwrap())
+            .args(words)
             .args([self.config_dir(), self.socket()])
             .arg(self.files.to_string())
             .env("PATH", format!("{home}/.cargo/bin:{path}"))
