@@ -132,8 +132,9 @@ impl App {
         let (audit, writer) = audit::open(&config, &events)?;
         let addresses = listeners.iter().map(Listener::address).collect();
 
-        let (supervisor, log) = adapters::supervisor(adapters::redis_config(&config), JobDefaults::default())
-            .map_err(AppError::Redis)?;
+        let adapters::OnRedis { supervisor, log, node_calls } =
+            adapters::supervisor(adapters::redis_config(&config), JobDefaults::default())
+                .map_err(AppError::Redis)?;
         let processes = adapters::process_manager(&config);
         let lifecycle = manager(&config, &setup, &supervisor, &processes, &events);
         let (authenticator, identities) = identities::authenticator(&config, Arc::new(SystemClock));
@@ -148,18 +149,14 @@ impl App {
             insecure: insecure::warn(&config),
             ..ServerInfo::new(config.node.clone(), SystemClock.now())
         };
-        let server = GrpcServer::new(
-            supervisor.clone(),
-            lifecycle.clone(),
-            Arc::clone(&log),
-            info,
-            config.drain_delay,
-        )
-        .for_browsers(config.grpc_web_origins.clone())
-        .with_dashboard(dashboard.is_some().then(|| Hosts(named_hosts(&config, &config.dashboard_hosts))))
-        .with_authenticator(authenticator)
-        .with_audit(audit)
-        .with_access_lists(identities.map(|known| known as _), audit::reader(&config));
+        let (on_log, delay) = (Arc::clone(&log), config.drain_delay);
+        let server = GrpcServer::new(supervisor.clone(), lifecycle.clone(), on_log, info, delay)
+            .for_browsers(config.grpc_web_origins.clone())
+            .with_dashboard(dashboard.is_some().then(|| Hosts(named_hosts(&config, &config.dashboard_hosts))))
+            .with_authenticator(authenticator)
+            .with_audit(audit)
+            .with_node_calls(node_calls)
+            .with_access_lists(identities.map(|known| known as _), audit::reader(&config));
         Ok(Self {
             config,
             setup,

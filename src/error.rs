@@ -14,6 +14,7 @@ use crate::ports::actor_store::StoreError;
 use crate::ports::event_log::LogError;
 use crate::ports::job_queue::QueueError;
 use crate::ports::job_submission::SubmitRefused;
+use crate::ports::node_calls::NodeInboxError;
 use crate::ports::process_manager::ProcessError;
 use crate::ports::shared_store::SharedStoreError;
 use crate::ports::store_fault::{Refusal, StoreFault};
@@ -45,6 +46,16 @@ pub enum SupervisorError {
         id: ActorId,
         /// Node of the actor.
         node: NodeName,
+    },
+    /// The supervisor of another machine, which the call is for, has not taken or not answered it.
+    #[error("node {node} is unavailable: {reason}")]
+    NodeUnavailable {
+        /// Name of that machine.
+        node: NodeName,
+        /// Reason for which there is no answer.
+        reason: String,
+        /// False if it may have taken the call, so that nobody knows what came of it.
+        has_no_effect: bool,
     },
     /// The program cannot be run as asked.
     #[error("the program {} of the actor cannot be used: {reason}", path.display())]
@@ -282,7 +293,7 @@ macro_rules! from_errors_of_stores {
     )*};
 }
 
-from_errors_of_stores!(QueueError, StoreError, SharedStoreError, LogError);
+from_errors_of_stores!(QueueError, StoreError, SharedStoreError, LogError, NodeInboxError);
 
 impl From<ProcessError> for SupervisorError {
     fn from(error: ProcessError) -> Self {

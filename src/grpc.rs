@@ -39,6 +39,7 @@ mod identity_names;
 mod limits;
 mod mask;
 mod metrics_layer;
+mod node_calls;
 mod observed_body;
 mod page_token;
 mod parse;

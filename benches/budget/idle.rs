@@ -79,7 +79,7 @@ async fn gather(mut client: Client, redis_url: &str, count: usize) -> Crowd {
     }
     let selector = Some(pb::ActorSelector { all: true, ..Default::default() });
     let patience = prost_types::Duration { seconds: 100, nanos: 0 };
-    let request = pb::StartActorsRequest { selector, max_wait: Some(patience) };
+    let request = pb::StartActorsRequest { selector, max_wait: Some(patience), local_only: false };
     client.start_actors(request).await.unwrap();
     let begun = Instant::now();
     loop {

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod clock;
 pub mod event_log;
 pub mod job_queue;
+pub mod node_calls;
 pub mod object_store;
 pub mod process_manager;
 pub mod process_usage;

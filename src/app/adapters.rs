@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::adapters::local::{LocalOptions, LocalRunner};
-use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisEventLog, RedisQueue};
+use crate::adapters::redis::{RedisActorStore, RedisConfig, RedisEventLog, RedisNodeCalls, RedisQueue};
 use crate::adapters::system_clock::SystemClock;
 use crate::adapters::zinit::ZinitProcessManager;
 use crate::config::{Config, ProcessManagerKind};
@@ -13,6 +13,7 @@ use crate::domain::jobs::{JobDefaults, Supervisor};
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
 use crate::ports::event_log::EventLog;
+use crate::ports::node_calls::NodeCalls;
 use crate::ports::process_manager::ProcessManager;
 
 /// Returns the configuration of the Redis adapter.
@@ -28,15 +29,21 @@ pub(super) fn redis_config(config: &Config) -> RedisConfig {
     }
 }
 
-/// A supervisor on Redis, and the log of events beside it.
-pub(super) fn supervisor(
-    config: RedisConfig,
-    defaults: JobDefaults,
-) -> Result<(Supervisor, Arc<dyn EventLog>), SupervisorError> {
+/// A supervisor on Redis, and what it shares with others beside jobs and actors.
+pub(super) struct OnRedis {
+    pub(super) supervisor: Supervisor,
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) node_calls: Arc<dyn NodeCalls>,
+}
+
+/// Makes a supervisor on Redis.
+pub(super) fn supervisor(config: RedisConfig, defaults: JobDefaults) -> Result<OnRedis, SupervisorError> {
     config.access.check(&config.url).map_err(|error| Violations::one(error.setting, error.what))?;
     let queue = RedisQueue::new(config).map_err(|error| Violations::one("redis_url", error.to_string()))?;
     let (store, log) = (Arc::new(RedisActorStore::new(&queue)), Arc::new(RedisEventLog::new(&queue)));
-    Ok((Supervisor::new(Arc::new(queue), store, Arc::new(SystemClock), defaults), log))
+    let node_calls = Arc::new(RedisNodeCalls::new(&queue));
+    let supervisor = Supervisor::new(Arc::new(queue), store, Arc::new(SystemClock), defaults);
+    Ok(OnRedis { supervisor, log, node_calls })
 }
 
 /// Makes the process manager of the configuration.

@@ -124,8 +124,8 @@ impl SupervisorBuilder {
         let actor_env = redis_env(&url, of_actors.as_ref(), &self.access);
         let config =
             RedisConfig { url: url.expose().to_owned(), access: self.access, ..RedisConfig::default() };
-        let (supervisor, _log) = adapters::supervisor(config, self.defaults)?;
-        Ok(supervisor.with_actor_env(actor_env))
+        let on_redis = adapters::supervisor(config, self.defaults)?;
+        Ok(on_redis.supervisor.with_actor_env(actor_env))
     }
 }
 

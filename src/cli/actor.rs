@@ -262,12 +262,12 @@ async fn list(
 async fn start(server: &mut Server, out: Output, which: Which, wait: Duration) -> Result<Exit, Failure> {
     let max_wait = to_proto(wait);
     if let Some(actor_id) = which.single() {
-        let request = proto::StartActorRequest { actor_id, max_wait };
+        let request = proto::StartActorRequest { actor_id, max_wait, local_only: false };
         let answer = server.start_actor(client::waiting_call(request, wait)).await?.into_inner();
         out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
-    let request = proto::StartActorsRequest { selector: which.selector(), max_wait };
+    let request = proto::StartActorsRequest { selector: which.selector(), max_wait, local_only: false };
     let answer = server.start_actors(client::waiting_call(request, wait)).await?.into_inner();
     out.listing(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
@@ -277,13 +277,15 @@ async fn stop(server: &mut Server, out: Output, which: Which, how: How) -> Resul
     let (max_wait, drain_timeout) = (to_proto(how.wait), how.drain());
     let How { force, reason, wait, .. } = how;
     if let Some(actor_id) = which.single() {
-        let request = proto::StopActorRequest { actor_id, drain_timeout, force, max_wait, reason };
+        let request =
+            proto::StopActorRequest { actor_id, drain_timeout, force, max_wait, reason, local_only: false };
         let answer = server.stop_actor(client::waiting_call(request, wait)).await?.into_inner();
         out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
     let selector = which.selector();
-    let request = proto::StopActorsRequest { selector, drain_timeout, force, max_wait, reason };
+    let request =
+        proto::StopActorsRequest { selector, drain_timeout, force, max_wait, reason, local_only: false };
     let answer = server.stop_actors(client::waiting_call(request, wait)).await?.into_inner();
     out.listing(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
@@ -299,14 +301,28 @@ async fn restart(
     let (max_wait, drain_timeout) = (to_proto(how.wait), how.drain());
     let How { force, reason, wait, .. } = how;
     if let Some(actor_id) = which.single() {
-        let request = proto::RestartActorRequest { actor_id, drain_timeout, force, max_wait, reason };
+        let request = proto::RestartActorRequest {
+            actor_id,
+            drain_timeout,
+            force,
+            max_wait,
+            reason,
+            local_only: false,
+        };
         let answer = server.restart_actor(client::waiting_call(request, wait)).await?.into_inner();
         out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;
         return Ok(waited(out, answer.wait_outcome()));
     }
     let selector = which.selector();
-    let request =
-        proto::RestartActorsRequest { selector, drain_timeout, force, max_unavailable, max_wait, reason };
+    let request = proto::RestartActorsRequest {
+        selector,
+        drain_timeout,
+        force,
+        max_unavailable,
+        max_wait,
+        reason,
+        local_only: false,
+    };
     let answer = server.restart_actors(client::waiting_call(request, wait)).await?.into_inner();
     out.listing(&answer, result_ids(&answer.results), || result_rows(&answer.results))?;
     Ok(exit_of_many(out, &answer.results))
@@ -326,6 +342,7 @@ async fn delete(
             force: how.force,
             allow_missing,
             reason: how.reason.clone(),
+            local_only: false,
         };
         let answer = server.delete_actor(client::waiting_call(request, how.wait)).await?.into_inner();
         out.response(&answer, ids(&answer.actor), || match answer.actor {

@@ -94,6 +94,7 @@ pub(super) async fn run(client: ClientArgs, verb: HealthCommand) -> Result<Exit,
         selector: Some(which.selector()),
         scope: check_health_request::Scope::from(scope).into(),
         max_wait: to_proto(wait),
+        local_only: false,
     };
     let mut server = client.connect().await?;
     let answer = server.check_health(client::waiting_call(request, wait)).await?.into_inner();

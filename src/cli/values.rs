@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prost_types::Timestamp;
 
 use crate::adapters::system_clock::SystemClock;
+use crate::domain::model::id::NodeName;
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::clock::Clock;
@@ -52,6 +53,11 @@ pub(super) fn queue_fields(queue: QueueName) -> (i32, String) {
         Some(script_type) => (script_type.into(), String::new()),
         None => (0, queue.to_string()),
     }
+}
+
+/// The field of a request for a machine; empty for that of the called supervisor.
+pub(super) fn node_field(node: Option<NodeName>) -> String {
+    node.map(|node| node.to_string()).unwrap_or_default()
 }
 
 /// Parses `NAME=VALUE`.

@@ -24,6 +24,7 @@ mod maintenance;
 mod observer;
 mod open;
 mod operation;
+mod places;
 mod queries;
 mod queues;
 mod reconcile;
@@ -122,6 +123,11 @@ impl ActorLifecycleManager {
     #[must_use]
     pub fn on_behalf_of(&self, cause: Cause) -> Self {
         Self { core: Arc::clone(&self.core), cause }
+    }
+
+    /// Returns the cause of commands through this clone.
+    pub(crate) fn cause(&self) -> &Cause {
+        &self.cause
     }
 
     /// Loads the actors, makes the initial ones and begins to watch the processes. Harmless to repeat; every other

@@ -28,10 +28,10 @@ pub(crate) use job::{
     Changed, Retry, Run, await_job, cancel_job, explain_job, get_job, job_id, list_jobs, retry_job, run_job,
     submit_job, update_job,
 };
-pub(crate) use logs::{actor_logs, cursor};
+pub(crate) use logs::{MAX_TAIL, actor_logs, cursor};
 pub(crate) use queue::{QueueChoice, create_queue, queue};
 pub(crate) use script_type::{pause, purge};
-pub(crate) use selector::selector;
+pub(crate) use selector::{node, selector};
 pub(crate) use update_actor::update_actor;
 pub(crate) use update_script_type::{UpdateSettings, known_type, update_queue, update_script_type};
 pub(crate) use value::{MAX_PAGE, check_reason, page_size};

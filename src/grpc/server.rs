@@ -35,7 +35,7 @@ use crate::grpc::limits::MAX_MESSAGE_BYTES;
 use crate::grpc::metrics_layer::MetricsLayer;
 use crate::grpc::peer::Peer;
 use crate::grpc::server_info::ServerInfo;
-use crate::grpc::service::SupervisorService;
+use crate::grpc::service::{NodeCaller, SupervisorService, answer_node_calls};
 use crate::grpc::serving_status::ServingStatus;
 use crate::grpc::shutdown_gate::ShutdownGate;
 use crate::grpc::web;
@@ -45,6 +45,7 @@ use crate::ports::audit_reader::AuditReader;
 use crate::ports::authenticator::{Authenticator, Everybody};
 use crate::ports::event_log::EventLog;
 use crate::ports::identity_directory::IdentityDirectory;
+use crate::ports::node_calls::NodeCalls;
 use crate::proto;
 use crate::proto::supervisor_server::SupervisorServer;
 use crate::shutdown::Shutdown;
@@ -73,6 +74,7 @@ pub struct GrpcServer {
     audit: Option<Arc<dyn AuditLog>>,
     identities: Option<Arc<dyn IdentityDirectory>>,
     audit_reader: Option<Arc<dyn AuditReader>>,
+    node_calls: Option<Arc<dyn NodeCalls>>,
 }
 
 impl GrpcServer {
@@ -98,6 +100,7 @@ impl GrpcServer {
             audit: None,
             identities: None,
             audit_reader: None,
+            node_calls: None,
         }
     }
 
@@ -132,6 +135,13 @@ impl GrpcServer {
         audit_reader: Option<Arc<dyn AuditReader>>,
     ) -> Self {
         Self { identities, audit_reader, ..self }
+    }
+
+    /// Passes calls about actors of other machines on to the supervisors there, and answers theirs. Without it such calls end in
+    /// WRONG_NODE.
+    #[must_use]
+    pub fn with_node_calls(self, node_calls: Arc<dyn NodeCalls>) -> Self {
+        Self { node_calls: Some(node_calls), ..self }
     }
 
     /// Serves connections until `shutdown`; see the module for the stages of the end.
@@ -173,7 +183,7 @@ impl GrpcServer {
             .layer(ErrorReasonLayer)
             .layer(FramedLayer)
             .add_service(
-                SupervisorServer::new(service)
+                SupervisorServer::from_arc(service)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .max_encoding_message_size(MAX_MESSAGE_BYTES),
             )
@@ -205,7 +215,7 @@ impl GrpcServer {
         serving: &ServingStatus,
         abort: &CancellationToken,
         tasks: &mut JoinSet<()>,
-    ) -> SupervisorService {
+    ) -> Arc<SupervisorService> {
         let dependencies = Dependencies::unknown();
         let monitor = DependencyMonitor {
             supervisor: self.supervisor.clone(),
@@ -217,7 +227,9 @@ impl GrpcServer {
         };
         tasks.spawn(monitor.run());
         tasks.spawn(self.hub.clone().run(abort.clone()));
-        SupervisorService {
+        let nodes = self.node_calls.clone().map(|calls| NodeCaller::new(calls, gate.clone()));
+        let inbox = self.node_calls.map(|calls| calls.inbox(self.lifecycle.node()));
+        let service = Arc::new(SupervisorService {
             supervisor: self.supervisor,
             lifecycle: self.lifecycle,
             info: self.info,
@@ -227,7 +239,12 @@ impl GrpcServer {
             sessions,
             identities: self.identities,
             audit_reader: self.audit_reader,
+            nodes,
+        });
+        if let Some(inbox) = inbox {
+            tasks.spawn(answer_node_calls(Arc::clone(&service), inbox));
         }
+        service
     }
 }
 

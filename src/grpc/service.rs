@@ -1,10 +1,15 @@
 //! The handlers of all calls, a few lines each: parse, call the domain, render.
 
 mod access_lists;
+mod actor_calls;
 mod actor_logs;
+mod bulk_calls;
 mod call;
 mod events;
 mod login_code;
+mod node_caller;
+mod node_inbox;
+mod on_node;
 mod own_jobs;
 mod pages;
 mod queues;
@@ -20,15 +25,16 @@ use std::sync::Arc;
 
 use call::no_reason;
 use futures::stream::BoxStream;
+pub(crate) use node_caller::NodeCaller;
+pub(crate) use node_inbox::answer_node_calls;
+use on_node::Place;
 use tonic::{Request, Response, Status};
 
 use crate::domain::access::Target;
-use crate::domain::actors::{ActorLifecycleManager, Updated};
+use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::events::watch::EventHub;
 use crate::domain::jobs::Supervisor;
-use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::Scope;
-use crate::domain::model::id::ActorId;
 use crate::domain::model::job::JobView;
 use crate::domain::model::violation::Violations;
 use crate::error::SupervisorError;
@@ -66,6 +72,8 @@ pub(crate) struct SupervisorService {
     pub(crate) identities: Option<Arc<dyn IdentityDirectory>>,
     /// The audit log, if there is one.
     pub(crate) audit_reader: Option<Arc<dyn AuditReader>>,
+    /// The way to the supervisors of other machines; None where there is only this one.
+    pub(crate) nodes: Option<NodeCaller>,
 }
 
 #[tonic::async_trait]
@@ -94,17 +102,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::CreateActorRequest>,
     ) -> Answer<pb::CreateActorResponse> {
         let (call, request) = self.call(request, no_reason)?;
-        let asked = parse::create_actor(request)?;
-        if asked.validate_only {
-            let config = self.lifecycle.complete(asked.config).await?;
-            self.lifecycle.validate(&config).await?;
-            return Ok(Response::new(pb::CreateActorResponse { changed: true, ..Default::default() }));
-        }
-        let wait = call.wait(asked.max_wait);
-        let done = Box::pin(self.gate.run(call.manager.create(asked.config, asked.start, wait))).await?;
-        let (actor, changed, wait_outcome) = render::changed(done);
-        let actor = actor.map(|actor| call.sight.actor(actor));
-        Ok(Response::new(pb::CreateActorResponse { actor, changed, wait_outcome }))
+        let mut answer = Box::pin(self.on_node(&call, request)).await?;
+        answer.actor = answer.actor.map(|actor| call.sight.actor(actor));
+        Ok(Response::new(answer))
     }
 
     async fn get_actor(&self, request: Request<pb::GetActorRequest>) -> Answer<pb::GetActorResponse> {
@@ -129,13 +129,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::UpdateActorRequest>,
     ) -> Answer<pb::UpdateActorResponse> {
         let (call, request) = self.call(request, no_reason)?;
-        let asked = parse::update_actor(request)?;
-        let wait = call.wait(asked.max_wait);
-        let change = |old: &ActorConfig| asked.change(old);
-        let updated = call.manager.update(&asked.id, asked.update.clone(), change, wait);
-        let Updated { status, restarted, .. } = self.gate.run(updated).await?;
-        let actor = Some(call.sight.actor(render::basic_actor(status)));
-        Ok(Response::new(pb::UpdateActorResponse { actor, restarted }))
+        let mut answer = Box::pin(self.on_node(&call, request)).await?;
+        answer.actor = answer.actor.map(|actor| call.sight.actor(actor));
+        Ok(Response::new(answer))
     }
 
     async fn delete_actor(
@@ -143,33 +139,23 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::DeleteActorRequest>,
     ) -> Answer<pb::DeleteActorResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let id = actor_id(&request.actor_id)?;
-        let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let deleted = call.manager.delete(&id, options, request.allow_missing);
-        let actor =
-            self.gate.run(deleted).await?.map(render::basic_actor).map(|actor| call.sight.actor(actor));
-        Ok(Response::new(pb::DeleteActorResponse { actor }))
+        let mut answer = self.on_node(&call, request).await?;
+        answer.actor = answer.actor.map(|actor| call.sight.actor(actor));
+        Ok(Response::new(answer))
     }
 
     async fn start_actor(&self, request: Request<pb::StartActorRequest>) -> Answer<pb::StartActorResponse> {
         let (call, request) = self.call(request, no_reason)?;
-        let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
-        let wait = call.wait(max_wait);
-        let done = self.gate.run(call.manager.start(&id, wait)).await?;
-        let (actor, changed, wait_outcome) = render::changed(done);
-        let actor = actor.map(|actor| call.sight.actor(actor));
-        Ok(Response::new(pb::StartActorResponse { actor, changed, wait_outcome }))
+        let mut answer = self.on_node(&call, request).await?;
+        answer.actor = answer.actor.map(|actor| call.sight.actor(actor));
+        Ok(Response::new(answer))
     }
 
     async fn stop_actor(&self, request: Request<pb::StopActorRequest>) -> Answer<pb::StopActorResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
-        let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let wait = call.wait(max_wait);
-        let done = self.gate.run(call.manager.stop(&id, options, wait)).await?;
-        let (actor, changed, wait_outcome) = render::changed(done);
-        let actor = actor.map(|actor| call.sight.actor(actor));
-        Ok(Response::new(pb::StopActorResponse { actor, changed, wait_outcome }))
+        let mut answer = self.on_node(&call, request).await?;
+        answer.actor = answer.actor.map(|actor| call.sight.actor(actor));
+        Ok(Response::new(answer))
     }
 
     async fn restart_actor(
@@ -177,13 +163,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::RestartActorRequest>,
     ) -> Answer<pb::RestartActorResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let (id, max_wait) = parse::wait_for_actor(&request.actor_id, request.max_wait)?;
-        let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let wait = call.wait(max_wait);
-        let done = self.gate.run(call.manager.restart(&id, options, wait)).await?;
-        let (actor, changed, wait_outcome) = render::changed(done);
-        let actor = actor.map(|actor| call.sight.actor(actor));
-        Ok(Response::new(pb::RestartActorResponse { actor, changed, wait_outcome }))
+        let mut answer = self.on_node(&call, request).await?;
+        answer.actor = answer.actor.map(|actor| call.sight.actor(actor));
+        Ok(Response::new(answer))
     }
 
     async fn start_actors(
@@ -191,19 +173,16 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::StartActorsRequest>,
     ) -> Answer<pb::StartActorsResponse> {
         let (call, request) = self.call(request, no_reason)?;
-        let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
-        let wait = call.wait(max_wait);
-        let answers = self.gate.run(call.manager.start_many(&selector, wait)).await?;
-        Ok(Response::new(pb::StartActorsResponse { results: call.sight.results(render::results(answers)) }))
+        let mut answer = self.on_nodes(&call, request).await?;
+        answer.results = call.sight.results(answer.results);
+        Ok(Response::new(answer))
     }
 
     async fn stop_actors(&self, request: Request<pb::StopActorsRequest>) -> Answer<pb::StopActorsResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
-        let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let wait = call.wait(max_wait);
-        let answers = self.gate.run(call.manager.stop_many(&selector, &options, wait)).await?;
-        Ok(Response::new(pb::StopActorsResponse { results: call.sight.results(render::results(answers)) }))
+        let mut answer = self.on_nodes(&call, request).await?;
+        answer.results = call.sight.results(answer.results);
+        Ok(Response::new(answer))
     }
 
     async fn restart_actors(
@@ -211,13 +190,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::RestartActorsRequest>,
     ) -> Answer<pb::RestartActorsResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let (selector, max_wait) = parse::selector(request.selector, request.max_wait)?;
-        let options = parse::stop_options(request.drain_timeout, request.force)?;
-        let at_a_time = parse::restart_actors(request.max_unavailable)?;
-        let wait = call.wait(max_wait);
-        let restarted = call.manager.restart_many(&selector, &options, at_a_time, wait);
-        let answers = self.gate.run(restarted).await?;
-        Ok(Response::new(pb::RestartActorsResponse { results: call.sight.results(render::results(answers)) }))
+        let mut answer = self.on_nodes(&call, request).await?;
+        answer.results = call.sight.results(answer.results);
+        Ok(Response::new(answer))
     }
 
     type StreamActorLogsStream = Stream<pb::StreamActorLogsResponse>;
@@ -226,7 +201,12 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::StreamActorLogsRequest>,
     ) -> Answer<Self::StreamActorLogsStream> {
-        let (id, query) = parse::actor_logs(request.into_inner())?;
+        let (call, request) = self.call(request, no_reason)?;
+        let place = if request.local_only { Place::Here } else { Place::OfActor(request.actor_id.clone()) };
+        if let Some(node) = self.other_node(place).await? {
+            return Ok(Response::new(actor_logs::stream_from(self, node, &call, request).await?));
+        }
+        let (id, query) = parse::actor_logs(request)?;
         let logs = self.gate.run(self.lifecycle.logs(&id, query)).await?;
         Ok(Response::new(actor_logs::stream(logs, self.gate.clone())))
     }
@@ -272,7 +252,9 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::ScaleActorsRequest>,
     ) -> Answer<pb::ScaleActorsResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        Ok(Response::new(self.scale(&call, request).await?))
+        let mut answer = self.on_node(&call, request).await?;
+        answer.status = answer.status.map(|status| call.sight.script_type(status));
+        Ok(Response::new(answer))
     }
 
     async fn pause_queue(&self, request: Request<pb::PauseQueueRequest>) -> Answer<pb::PauseQueueResponse> {
@@ -344,14 +326,11 @@ impl supervisor_server::Supervisor for SupervisorService {
         &self,
         request: Request<pb::CheckHealthRequest>,
     ) -> Answer<pb::CheckHealthResponse> {
-        let (time_left, permit) = (time_left(request.metadata()), permit(&request)?);
-        let asked = parse::check_health(request.into_inner())?;
-        if asked.scope != Scope::None {
-            decide(&permit, Target::Whole)?;
+        let (call, request) = self.call(request, no_reason)?;
+        if parse::check_health(request.clone())?.scope != Scope::None {
+            decide(&call.permit, Target::Whole)?;
         }
-        let wait = effective_wait(asked.max_wait, time_left);
-        let checked = self.gate.run(self.lifecycle.check_health(&asked.selector, asked.scope, wait)).await?;
-        Ok(Response::new(pb::CheckHealthResponse { reports: render::health_reports(checked) }))
+        Ok(Response::new(self.on_nodes(&call, request).await?))
     }
 
     type WatchHealthStream = Stream<pb::WatchHealthResponse>;
@@ -530,8 +509,4 @@ impl supervisor_server::Supervisor for SupervisorService {
         decide(&permit(&request)?, Target::Whole)?;
         Ok(Response::new(self.audit_page(request.into_inner()).await?))
     }
-}
-
-fn actor_id(raw: &str) -> Result<ActorId, Violations> {
-    ActorId::parse(raw).map_err(|description| Violations::one("actor_id", description))
 }

@@ -166,6 +166,16 @@ impl From<SupervisorError> for Failure {
             E::ActorOnOtherNode { id, node } => Self::new(Code::FailedPrecondition, Reason::WrongNode, text)
                 .precondition("actor_id", &id)
                 .with("node", node),
+            E::NodeUnavailable { node, reason: _, has_no_effect } => {
+                let (outcome, advice) = match has_no_effect {
+                    true => ("none", "nothing was done; see that the supervisor there runs, and try again"),
+                    false => ("unknown", "look with GetActor what came of it before you repeat it"),
+                };
+                let failure =
+                    Self::new(Code::Unavailable, Reason::NodeUnavailable, format!("{text}; {advice}"));
+                let failure = failure.with("node", node).with("outcome", outcome);
+                if has_no_effect { failure.retry(RETRY_AFTER) } else { failure }
+            }
             E::BinaryInvalid { path, reason } => {
                 Self::new(Code::FailedPrecondition, Reason::BinaryInvalid, text)
                     .precondition("path", &path.display())

@@ -171,7 +171,8 @@ async fn followers_are_told_when_the_server_ends_and_when_another_node_has_the_l
     let mut whole = FullService::start().await;
     talker(&whole, "talker", "exec sleep 1000").await;
     let other = whole.another(&["--node", "elsewhere"]).await;
-    let refused = told(&client(&other).stream_actor_logs(request("talker")).await.unwrap_err());
+    let local = pb::StreamActorLogsRequest { local_only: true, ..request("talker") };
+    let refused = told(&client(&other).stream_actor_logs(local).await.unwrap_err());
     assert_eq!(refused.code, Code::FailedPrecondition, "{refused:?}");
     assert!(refused.message.contains("ask the supervisor of that node"), "{refused:?}");
     let follow = pb::StreamActorLogsRequest { follow: true, ..request("talker") };

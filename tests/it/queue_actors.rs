@@ -150,7 +150,8 @@ async fn a_queue_with_actors_stays_and_their_jobs_name_it() {
     assert_eq!(elsewhere.fields, ["job.target_actor_id"]);
     assert!(elsewhere.message.contains("serves queue osis-big"), "{}", elsewhere.message);
     let waits = submit(&caller, pinned(QUEUE)).await;
-    let start = pb::StartActorRequest { actor_id: "big_0".to_owned(), max_wait: span(LIMIT) };
+    let start =
+        pb::StartActorRequest { actor_id: "big_0".to_owned(), max_wait: span(LIMIT), local_only: false };
     caller.start_actor(start).await.unwrap();
     assert_eq!(end_of(&caller, &waits).await.result(), "42");
 

@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 pub(crate) mod cluster_tls;
 pub(crate) mod failovers;
 pub(crate) mod full_service;
+pub(crate) mod hosts;
 pub(crate) mod lent_cluster;
 pub(crate) mod load;
 pub(crate) mod redis;

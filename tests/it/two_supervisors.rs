@@ -63,7 +63,7 @@ async fn a_job_of_one_is_everybodys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_actor_is_shown_by_all_and_touched_by_its_own_machine_only() {
+async fn an_actor_is_shown_by_all_and_left_alone_by_another_machine_that_is_told_to() {
     let pair = Pair::start().await;
     let (here, mut there) = pair.clients();
     let made = pair.here.running_actor("osis_actor_0").await;
@@ -71,7 +71,8 @@ async fn an_actor_is_shown_by_all_and_touched_by_its_own_machine_only() {
     assert_eq!((seen.node.as_str(), seen.pid), ("here", made.pid));
     assert_eq!(actors(&there).await.len(), 1);
 
-    let stop = pb::StopActorRequest { actor_id: "osis_actor_0".to_owned(), ..Default::default() };
+    let actor_id = "osis_actor_0".to_owned();
+    let stop = pb::StopActorRequest { actor_id, local_only: true, ..Default::default() };
     let refused = told(&there.stop_actor(stop).await.unwrap_err());
     assert_eq!(refused.why(), (Code::FailedPrecondition, "WRONG_NODE"));
     assert_eq!((&*refused.metadata["actor_id"], &*refused.metadata["node"]), ("osis_actor_0", "here"));

@@ -52,7 +52,8 @@ impl Pair {
 }
 
 async fn start(client: &Client) -> Result<pb::StartActorResponse, tonic::Status> {
-    let request = pb::StartActorRequest { actor_id: ACTOR.to_owned(), max_wait: span(LIMIT) };
+    let request =
+        pb::StartActorRequest { actor_id: ACTOR.to_owned(), max_wait: span(LIMIT), local_only: false };
     client.clone().start_actor(request).await.map(tonic::Response::into_inner)
 }
 

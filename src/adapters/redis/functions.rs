@@ -35,6 +35,8 @@ pub(super) const LIBRARY: &str = concat!(
     include_str!("lua/stores.lua"),
     "end do\n",
     include_str!("lua/objects.lua"),
+    "end do\n",
+    include_str!("lua/node_calls.lua"),
     "end\n",
 );
 
@@ -88,6 +90,8 @@ functions! {
     Lead = "hero_lead",
     Leave = "hero_leave",
     Log = "hero_log",
+    NodeSend = "hero_node_send",
+    NodeTake = "hero_node_take",
     ObjectDelete = "hero_object_delete",
     ObjectPage = "hero_object_page",
     ObjectPut = "hero_object_put",

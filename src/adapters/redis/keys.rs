@@ -5,6 +5,7 @@
 //! | `hero:{Q}:…`, `hero:job:{Q}:…`, `hero:req:{Q}:…` | one for each queue, so that each step of a job is one step: osis 13090, sal 5225, v 7761, python 7252 |
 //! | [`CONTROL_EVENTS`], and what is below it | 9102 |
 //! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
+//! | `hero:{node:NODE}:calls`, `hero:{node:NODE}:answer:…` | one for each machine |
 //! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`QUEUE_SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
 //!
 //! A test holds the numbers (`cluster/slots.rs`).
@@ -76,6 +77,16 @@ pub(super) fn actors(queue: QueueName) -> String {
 /// Leader of a node: the supervisor that pings and scales its actors. The key expires.
 pub(super) fn lead(node: &NodeName) -> String {
     format!("hero:lead:{node}")
+}
+
+/// Calls that other supervisors pass on to the one of a node, a stream. The key expires.
+pub(super) fn node_calls(node: &NodeName) -> String {
+    format!("hero:{{node:{node}}}:calls")
+}
+
+/// The answer to one of them, or a sign that it is worked at. The key expires.
+pub(super) fn node_answer(node: &NodeName, call: &str) -> String {
+    format!("hero:{{node:{node}}}:answer:{call}")
 }
 
 /// Latest usage of the actors of a node: JSON. The key expires.
@@ -255,7 +266,10 @@ pub(super) fn rights_of_supervisors() -> Vec<String> {
 /// The type that the value of a key has, as Redis names it; None for a key that is not ours.
 pub(super) fn type_of(key: &str) -> Option<&'static str> {
     let rest = key.strip_prefix("hero:")?;
-    if let Some((_tag, part)) = rest.strip_prefix('{').and_then(|rest| rest.split_once("}:")) {
+    if let Some((tag, part)) = rest.strip_prefix('{').and_then(|rest| rest.split_once("}:")) {
+        if tag.starts_with("node:") {
+            return Some(if part == "calls" { "stream" } else { "string" });
+        }
         let part = part.split_once(':').map_or((part, None), |(part, of)| (part, Some(of)));
         return match part {
             ("log", Some("told")) if key.starts_with(CONTROL_EVENTS) => Some("hash"),

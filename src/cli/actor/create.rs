@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::definition::{DefinitionArgs, absolute};
 use super::{DEFAULT_WAIT, Server, ids, rows, waited};
-use crate::cli::values::{script_type, span, to_proto};
+use crate::cli::values::{node_field, script_type, span, to_proto};
 use crate::cli::{Exit, Failure, Output, client};
+use crate::domain::model::id::NodeName;
 use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, ActorConfig, CreateActorRequest};
 
@@ -26,6 +27,9 @@ pub struct CreateArgs {
     /// Queue from which the actor takes jobs [default: that of its type]
     #[arg(long, value_name = "QUEUE", value_parser = QueueName::parse)]
     queue: Option<QueueName>,
+    /// Machine that runs the actor, by the node name of its supervisor [default: that of the called supervisor]
+    #[arg(long, value_name = "NODE", value_parser = NodeName::parse)]
+    node: Option<NodeName>,
     /// The rest of the definition.
     #[command(flatten)]
     definition: DefinitionArgs,
@@ -55,6 +59,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: CreateArgs) -> R
         start: Some(!args.no_start),
         validate_only: dry_run,
         max_wait: to_proto(wait),
+        node: node_field(args.node),
     };
     let answer = server.create_actor(client::waiting_call(request, wait)).await?.into_inner();
     out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;

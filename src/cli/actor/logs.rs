@@ -58,6 +58,7 @@ impl LogsArgs {
             follow: self.follow,
             streams: streams.collect(),
             contains: self.grep.clone(),
+            local_only: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::cli::output::DRY_RUN;
 use crate::cli::table::{Column, Table};
 use crate::cli::values::{self, to_proto};
 use crate::cli::{ClientArgs, Exit, Failure, Output, client};
+use crate::domain::model::id::NodeName;
 use crate::domain::model::queue_name::QueueName;
 use crate::proto;
 
@@ -21,6 +22,9 @@ pub struct ScaleArgs {
     /// Number of actors
     #[arg(value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..=1000))]
     replicas: i32,
+    /// Machine whose actors are counted, by the node name of its supervisor [default: that of the called supervisor]
+    #[arg(long, value_name = "NODE", value_parser = NodeName::parse)]
+    node: Option<NodeName>,
     /// Options of the stop
     #[command(flatten)]
     how: How,
@@ -40,7 +44,7 @@ pub(in crate::cli) async fn run_alone(client: ClientArgs, args: ScaleArgs) -> Re
 pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Result<Exit, Failure> {
     // The call has no `force`; a drain timeout of 0 has the same effect.
     let drain_timeout = if args.how.force { to_proto(Duration::ZERO) } else { args.how.drain() };
-    let ScaleArgs { queue, replicas, how, dry_run, take_over } = args;
+    let ScaleArgs { queue, replicas, node, how, dry_run, take_over } = args;
     let (script_type, queue) = values::queue_fields(queue);
     let request = proto::ScaleActorsRequest {
         script_type,
@@ -51,6 +55,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: ScaleArgs) -> Re
         validate_only: dry_run,
         take_over,
         reason: how.reason,
+        node: values::node_field(node),
     };
     let answer = server.scale_actors(client::waiting_call(request, how.wait)).await?.into_inner();
     let changed = answer.added_actor_ids.iter().chain(&answer.removed_actor_ids).cloned();

@@ -93,6 +93,7 @@ pub(super) async fn run(server: &mut Server, out: Output, args: UpdateArgs) -> R
         // Guards against concurrent changes.
         etag: there.etag,
         max_wait: to_proto(wait),
+        local_only: false,
     };
     let answer = server.update_actor(client::waiting_call(request, wait)).await?.into_inner();
     out.listing(&answer, ids(&answer.actor), || rows(&answer.actor))?;

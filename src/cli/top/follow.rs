@@ -144,7 +144,13 @@ async fn done(server: &mut Server, action: &Action) -> Result<String, tonic::Sta
     Ok(match action.clone() {
         Action::Start(actor_id) => {
             let told = format!("{actor_id} is started");
-            server.start_actor(client::call(StartActorRequest { actor_id, max_wait: at_once })).await?;
+            server
+                .start_actor(client::call(StartActorRequest {
+                    actor_id,
+                    max_wait: at_once,
+                    local_only: false,
+                }))
+                .await?;
             told
         }
         Action::Stop(actor_id) => {

@@ -23,8 +23,8 @@ use crate::domain::usage::UsageTracker;
 use crate::lock::Lock;
 use crate::ports::actor_store::ActorStore;
 
-/// A reading older than this says nothing about an actor of another node.
-const PRESENCE_FRESH: Duration = Duration::from_secs(30);
+/// Number of leases after which the last heartbeat says nothing about an actor of another node.
+const FRESH_LEASES: u32 = 2;
 
 /// The parts of a manager.
 pub(super) struct Core {
@@ -110,19 +110,21 @@ impl Core {
     pub(super) fn seen_from_afar(&self, record: ActorRecord) -> ActorStatus {
         let observation = self.observer.latest();
         let presence = observation.presences.get(&record.id).cloned();
-        let now = self.parts.supervisor.clock().now();
-        let fresh = presence.filter(|presence| {
-            now.duration_since(presence.heartbeat_at).unwrap_or_default() < PRESENCE_FRESH
-        });
+        let supervisor = &self.parts.supervisor;
+        let now = supervisor.clock().now();
+        let age = presence.as_ref().map(|seen| now.duration_since(seen.heartbeat_at).unwrap_or_default());
+        let fresh = presence.filter(|_seen| age < Some(supervisor.queue().lease() * FRESH_LEASES));
         let state = match (record.desired, &fresh) {
-            (Desired::Up, Some(presence)) if presence.draining => ActorState::Draining,
+            (_, Some(presence)) if presence.draining => ActorState::Draining,
             (Desired::Up, Some(_)) => ActorState::Running,
             (Desired::Down, None) => ActorState::Stopped,
             (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
         };
+        let message = why_unknown(&record, fresh.is_some(), age);
         let stopped = record.last_exit.as_ref().filter(|_exit| state == ActorState::Stopped);
         let state_since = stopped.map(|exit| exit.at);
-        let status = ActorStatus { state_since, ..self.bare_status(record, state) };
+        let message = if state == ActorState::Unknown { message } else { String::new() };
+        let status = ActorStatus { state_since, message, ..self.bare_status(record, state) };
         let status = match fresh {
             Some(presence) => ActorStatus {
                 pid: Pid(Some(presence.pid)),
@@ -171,5 +173,20 @@ impl Core {
         self.observer.set_queues_afar(others.iter().filter_map(|actor| actor.record.config.queue).collect());
         *self.elsewhere.lock() = counts;
         *self.other_nodes.lock() = others.iter().map(|actor| actor.record.node.clone()).collect();
+    }
+}
+
+/// Returns why the state of an actor of another node is not known. `age` is that of its last heartbeat.
+fn why_unknown(record: &ActorRecord, heard: bool, age: Option<Duration>) -> String {
+    let node = &record.node;
+    match age {
+        Some(_recent) if heard => {
+            format!("was to be stopped and still runs: the supervisor of node {node} may be away")
+        }
+        Some(age) => format!(
+            "has sent no heartbeat for {} s: it, or node {node}, may be down or cut off from Redis",
+            age.as_secs()
+        ),
+        None => format!("has sent no heartbeat: it, or node {node}, may be down or cut off from Redis"),
     }
 }

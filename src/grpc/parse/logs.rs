@@ -11,7 +11,7 @@ use crate::proto as pb;
 /// Default number of lines to begin with.
 const DEFAULT_TAIL: usize = 100;
 /// Most lines to begin with.
-const MAX_TAIL: usize = 10_000;
+pub(crate) const MAX_TAIL: i32 = 10_000;
 /// Longest text to search for, in bytes.
 const MAX_CONTAINS: usize = 1024;
 
@@ -44,7 +44,7 @@ pub(crate) fn actor_logs(request: pb::StreamActorLogsRequest) -> Result<(ActorId
 
 fn tail(raw: i32) -> Result<usize, String> {
     match usize::try_from(raw) {
-        Ok(lines) if lines <= MAX_TAIL => Ok(lines),
+        Ok(lines) if raw <= MAX_TAIL => Ok(lines),
         Ok(_) | Err(_) => Err(format!("is {raw}: use 0 to {MAX_TAIL}")),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::actors::ActorSelector;
-use crate::domain::model::id::ActorId;
+use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::job::MAX_PAIRS;
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::violation::Violations;
@@ -38,6 +38,14 @@ pub(crate) fn selector(
     let max_wait = optional(v, "max_wait", max_wait, duration);
     violations.into_result()?;
     Ok((chosen, max_wait))
+}
+
+/// Parses the node that a call is for; None for that of the called supervisor.
+pub(crate) fn node(raw: &str) -> Result<Option<NodeName>, Violations> {
+    match raw {
+        "" => Ok(None),
+        name => NodeName::parse(name).map(Some).map_err(|what| Violations::one("node", what)),
+    }
 }
 
 /// Parses the queues of a filter.

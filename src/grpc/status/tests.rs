@@ -32,6 +32,10 @@ fn expected(error: &SupervisorError) -> Expected {
         E::ActorOnOtherNode { .. } => {
             (Code::FailedPrecondition, "WRONG_NODE", &["actor_id", "node"], "precondition")
         }
+        E::NodeUnavailable { has_no_effect: true, .. } => {
+            (Code::Unavailable, "NODE_UNAVAILABLE", &["node", "outcome"], "retry")
+        }
+        E::NodeUnavailable { .. } => (Code::Unavailable, "NODE_UNAVAILABLE", &["node", "outcome"], ""),
         E::BinaryInvalid { .. } => {
             (Code::FailedPrecondition, "BINARY_INVALID", &["cause", "path"], "precondition")
         }
@@ -126,6 +130,7 @@ fn every_error() -> Vec<SupervisorError> {
     use SupervisorError as E;
     let actor = || ActorId::parse("osis_actor_0").unwrap();
     let job = || JobId::parse("job-1").unwrap();
+    let there = || NodeName::parse("there").unwrap();
     let name = || "osis_actor_0".to_owned();
     let time = SystemTime::UNIX_EPOCH;
     let gpu = QueueName::parse("gpu").unwrap();
@@ -136,7 +141,9 @@ fn every_error() -> Vec<SupervisorError> {
         E::SettingsConflict(ScriptType::SAL.into()),
         E::ActorNotFound(actor()),
         E::ActorExists { id: actor(), created_at: time },
-        E::ActorOnOtherNode { id: actor(), node: NodeName::parse("there").unwrap() },
+        E::ActorOnOtherNode { id: actor(), node: there() },
+        E::NodeUnavailable { node: there(), reason: "is away".to_owned(), has_no_effect: true },
+        E::NodeUnavailable { node: there(), reason: "is gone".to_owned(), has_no_effect: false },
         E::BinaryInvalid { path: PathBuf::from("/x"), reason: "gone".to_owned() },
         E::DependencyUnmet { actor: name(), dependency: "db".to_owned(), reason: "unknown".to_owned() },
         E::ActorStartFailed(name(), "exit code 1".to_owned()),
@@ -216,6 +223,9 @@ fn variant_of(error: &SupervisorError) -> String {
     let outer = std::mem::discriminant(error);
     if let SupervisorError::Queue(refusal) = error {
         return format!("{outer:?} {:?}", std::mem::discriminant(refusal));
+    }
+    if let SupervisorError::NodeUnavailable { has_no_effect, .. } = error {
+        return format!("{outer:?} {has_no_effect}");
     }
     format!("{outer:?}")
 }

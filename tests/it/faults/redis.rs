@@ -55,7 +55,8 @@ async fn every_call_says_so_at_once(client: &Client) {
     let begun = Instant::now();
     check("ListActors", begun, c.list_actors(pb::ListActorsRequest::default()).await.unwrap_err());
     let begun = Instant::now();
-    let request = pb::StartActorRequest { actor_id: "nobody".to_owned(), max_wait: max_wait() };
+    let request =
+        pb::StartActorRequest { actor_id: "nobody".to_owned(), max_wait: max_wait(), local_only: false };
     check("StartActor", begun, c.start_actor(request).await.unwrap_err());
 }
 

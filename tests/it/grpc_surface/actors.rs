@@ -40,7 +40,8 @@ async fn an_actor_is_made_stopped_started_and_deleted_and_repeats_are_harmless()
     assert_eq!(stopped.actor.unwrap().state(), State::Stopped);
     assert!(!soon("StopActor", client.stop_actor(stop)).await.unwrap().into_inner().changed);
 
-    let start = pb::StartActorRequest { actor_id: "sal_actor_0".to_owned(), max_wait: None };
+    let start =
+        pb::StartActorRequest { actor_id: "sal_actor_0".to_owned(), max_wait: None, local_only: false };
     let started = soon("StartActor", client.start_actor(start)).await.unwrap().into_inner();
     assert_eq!(started.actor.unwrap().state(), State::Running);
 
@@ -154,7 +155,7 @@ async fn many_actors_are_started_and_each_has_its_result() {
     }
     let actor_ids = ["a", "b", "unknown"].map(str::to_owned).to_vec();
     let selector = Some(pb::ActorSelector { actor_ids, ..Default::default() });
-    let request = pb::StartActorsRequest { selector, max_wait: None };
+    let request = pb::StartActorsRequest { selector, max_wait: None, local_only: false };
     let answer = soon("StartActors", client.start_actors(request)).await.unwrap().into_inner();
     let result = |name| answer.results.iter().find(|result| result.actor_id == name).unwrap().clone();
     assert!(result("a").changed && result("b").changed);

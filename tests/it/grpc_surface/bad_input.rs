@@ -100,7 +100,7 @@ async fn bad_ids_and_unknown_ones_are_told_apart() {
     ] {
         let get = pb::GetActorRequest { actor_id: actor_id.clone(), ..Default::default() };
         assert_eq!(told(&client.get_actor(get).await.unwrap_err()), expected);
-        let start = pb::StartActorRequest { actor_id, max_wait: None };
+        let start = pb::StartActorRequest { actor_id, max_wait: None, local_only: false };
         assert_eq!(told(&client.start_actor(start).await.unwrap_err()), expected);
     }
     let view = pb::GetJobRequest { job_id: "a b".to_owned(), view: 9 };

@@ -51,7 +51,8 @@ async fn p9_too_many_ends_are_a_crash_loop_that_disturbs_no_other_actor() {
     assert_eq!(run(&client, osis("40 + 2")).await.result(), "42");
 
     // Whoever starts it gives it all its restarts once more.
-    let start = pb::StartActorRequest { actor_id: "crashing".to_owned(), max_wait: span(LIMIT) };
+    let start =
+        pb::StartActorRequest { actor_id: "crashing".to_owned(), max_wait: span(LIMIT), local_only: false };
     let started = client.start_actor(start).await.unwrap().into_inner();
     assert_eq!((started.wait_outcome(), started.changed), (pb::WaitOutcome::Done, true));
     until_actor(&client, "crashing", "is given up again", |actor| {

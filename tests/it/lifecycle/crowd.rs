@@ -60,7 +60,7 @@ async fn crowd(whole: &FullService) -> Client {
     }
     let all = Some(pb::ActorSelector { all: true, ..Default::default() });
     let begun = Instant::now();
-    let started = pb::StartActorsRequest { selector: all, max_wait: span(LIMIT) };
+    let started = pb::StartActorsRequest { selector: all, max_wait: span(LIMIT), local_only: false };
     let mut patient = crate::support::full_service::patient_client(&whole.service, LIMIT);
     let results = patient.start_actors(started).await.unwrap().into_inner().results;
     let failed: Vec<_> = results.iter().filter(|result| result.error.is_some()).collect();

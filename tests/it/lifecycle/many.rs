@@ -39,7 +39,7 @@ fn all() -> Option<pb::ActorSelector> {
 }
 
 fn start(selector: Option<pb::ActorSelector>) -> pb::StartActorsRequest {
-    pb::StartActorsRequest { selector, max_wait: span(LIMIT) }
+    pb::StartActorsRequest { selector, max_wait: span(LIMIT), local_only: false }
 }
 
 /// Who was meant, whether something had to be done, and where it is now.

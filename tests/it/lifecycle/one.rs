@@ -12,7 +12,7 @@ use crate::support::full_service::{
 use crate::support::service::LIMIT;
 
 fn start(id: &str) -> pb::StartActorRequest {
-    pb::StartActorRequest { actor_id: id.to_owned(), max_wait: span(LIMIT) }
+    pb::StartActorRequest { actor_id: id.to_owned(), max_wait: span(LIMIT), local_only: false }
 }
 
 fn stop(id: &str) -> pb::StopActorRequest {

@@ -118,7 +118,11 @@ async fn two_supervisors_of_one_machine_share_its_actors() {
     };
     two.stop_actor(stop).await.unwrap();
     until_actor(&one, "osis_actor_0", "is down", |actor| actor.state() == State::Stopped).await;
-    let start = pb::StartActorRequest { actor_id: "osis_actor_0".to_owned(), max_wait: span(LIMIT) };
+    let start = pb::StartActorRequest {
+        actor_id: "osis_actor_0".to_owned(),
+        max_wait: span(LIMIT),
+        local_only: false,
+    };
     let started = one.start_actor(start).await.unwrap().into_inner().actor.unwrap();
     until_actor(&two, "osis_actor_0", "is up", |actor| actor.state() == State::Running).await;
     assert_eq!(run(&two, osis("40 + 2")).await.result(), "42");

@@ -45,7 +45,11 @@ async fn a_stop_lets_the_running_job_end_and_the_waiting_one_wait() {
     let left = job(&client, &waiting).await;
     assert_eq!((left.state(), left.attempt), (JobState::Queued, 0));
 
-    let start = pb::StartActorRequest { actor_id: "osis_actor_0".to_owned(), max_wait: span(LIMIT) };
+    let start = pb::StartActorRequest {
+        actor_id: "osis_actor_0".to_owned(),
+        max_wait: span(LIMIT),
+        local_only: false,
+    };
     client.start_actor(start).await.unwrap();
     let ended = end_of(&client, &waiting).await;
     assert_eq!((ended.state(), ended.result(), ended.attempt), (JobState::Succeeded, "8", 1));

@@ -80,7 +80,8 @@ const (
 	// FAILED_PRECONDITION: the process of the actor has not become ready. The message has its exit and its last log
 	// lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
 	ErrorReason_ERROR_REASON_ACTOR_START_FAILED ErrorReason = 35
-	// FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node.
+	// FAILED_PRECONDITION: the actor belongs to the machine of another supervisor, and the call was not to be passed on
+	// (local_only), or creates an actor of that name here. Metadata: actor_id, node.
 	ErrorReason_ERROR_REASON_WRONG_NODE ErrorReason = 36
 	// INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause.
 	ErrorReason_ERROR_REASON_ACTOR_STOP_FAILED ErrorReason = 37
@@ -142,6 +143,10 @@ const (
 	// UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
 	// TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
 	ErrorReason_ERROR_REASON_REDIS_BUSY ErrorReason = 69
+	// UNAVAILABLE: the supervisor of the other machine that the call is for has not taken it or not answered it. With the
+	// outcome "none" the call had no effect: repeat it once that supervisor is there. With "unknown" it may have had
+	// one, which GetActor shows. Metadata: node, outcome.
+	ErrorReason_ERROR_REASON_NODE_UNAVAILABLE ErrorReason = 59
 	// UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
 	// ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
 	// credentials.
@@ -208,6 +213,7 @@ var (
 		67: "ERROR_REASON_REDIS_NOT_DURABLE",
 		68: "ERROR_REASON_REDIS_ACCESS_DENIED",
 		69: "ERROR_REASON_REDIS_BUSY",
+		59: "ERROR_REASON_NODE_UNAVAILABLE",
 		70: "ERROR_REASON_TOKEN_INVALID",
 		71: "ERROR_REASON_PERMISSION_DENIED",
 		72: "ERROR_REASON_AUDIT_UNAVAILABLE",
@@ -258,6 +264,7 @@ var (
 		"ERROR_REASON_REDIS_NOT_DURABLE":         67,
 		"ERROR_REASON_REDIS_ACCESS_DENIED":       68,
 		"ERROR_REASON_REDIS_BUSY":                69,
+		"ERROR_REASON_NODE_UNAVAILABLE":          59,
 		"ERROR_REASON_TOKEN_INVALID":             70,
 		"ERROR_REASON_PERMISSION_DENIED":         71,
 		"ERROR_REASON_AUDIT_UNAVAILABLE":         72,
@@ -298,7 +305,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xdc\f\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xff\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -342,7 +349,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_REDIS_FULL\x10B\x12\"\n" +
 	"\x1eERROR_REASON_REDIS_NOT_DURABLE\x10C\x12$\n" +
 	" ERROR_REASON_REDIS_ACCESS_DENIED\x10D\x12\x1b\n" +
-	"\x17ERROR_REASON_REDIS_BUSY\x10E\x12\x1e\n" +
+	"\x17ERROR_REASON_REDIS_BUSY\x10E\x12!\n" +
+	"\x1dERROR_REASON_NODE_UNAVAILABLE\x10;\x12\x1e\n" +
 	"\x1aERROR_REASON_TOKEN_INVALID\x10F\x12\"\n" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10G\x12\"\n" +
 	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10H\x12\x1e\n" +

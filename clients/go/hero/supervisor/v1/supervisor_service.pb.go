@@ -1107,7 +1107,9 @@ type CreateActorRequest struct {
 	// Checks the request and changes nothing. Default: false.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Longest wait for STATE_RUNNING; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+	Node          string `protobuf:"bytes,6,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1175,6 +1177,13 @@ func (x *CreateActorRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *CreateActorRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
 }
 
 // Response of CreateActor.
@@ -1544,7 +1553,9 @@ type UpdateActorRequest struct {
 	// ABORTED with reason CONFLICT. Default: not checked.
 	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	// With APPLY_RESTART, the longest wait for STATE_RUNNING; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,7,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,7,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+	LocalOnly     bool `protobuf:"varint,8,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1628,6 +1639,13 @@ func (x *UpdateActorRequest) GetMaxWait() *durationpb.Duration {
 	return nil
 }
 
+func (x *UpdateActorRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
+}
+
 // Response of UpdateActor.
 type UpdateActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1695,7 +1713,9 @@ type DeleteActorRequest struct {
 	// Ends in OK if the actor does not exist. Default: false.
 	AllowMissing bool `protobuf:"varint,4,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+	LocalOnly     bool `protobuf:"varint,6,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1765,6 +1785,13 @@ func (x *DeleteActorRequest) GetReason() string {
 	return ""
 }
 
+func (x *DeleteActorRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
+}
+
 // Response of DeleteActor.
 type DeleteActorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1817,7 +1844,9 @@ type StartActorRequest struct {
 	// Required. The name of the actor.
 	ActorId string `protobuf:"bytes,1,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
 	// Longest wait for STATE_RUNNING; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+	LocalOnly     bool `protobuf:"varint,3,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1864,6 +1893,13 @@ func (x *StartActorRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *StartActorRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
 }
 
 // Response of StartActor.
@@ -1942,7 +1978,9 @@ type StopActorRequest struct {
 	// Longest wait for the end of the process; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+	LocalOnly     bool `protobuf:"varint,6,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2010,6 +2048,13 @@ func (x *StopActorRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *StopActorRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
 }
 
 // Response of StopActor.
@@ -2088,7 +2133,9 @@ type RestartActorRequest struct {
 	// Longest wait for STATE_RUNNING; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+	LocalOnly     bool `protobuf:"varint,6,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2156,6 +2203,13 @@ func (x *RestartActorRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *RestartActorRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
 }
 
 // Response of RestartActor.
@@ -2311,7 +2365,9 @@ type StartActorsRequest struct {
 	// Required. The actors.
 	Selector *ActorSelector `protobuf:"bytes,1,opt,name=selector,proto3" json:"selector,omitempty"`
 	// Longest wait until all are STATE_RUNNING; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,2,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+	LocalOnly     bool `protobuf:"varint,3,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2358,6 +2414,13 @@ func (x *StartActorsRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *StartActorsRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
 }
 
 // Response of StartActors.
@@ -2418,7 +2481,9 @@ type StopActorsRequest struct {
 	// Longest wait until all processes have ended; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+	LocalOnly     bool `protobuf:"varint,6,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2488,6 +2553,13 @@ func (x *StopActorsRequest) GetReason() string {
 	return ""
 }
 
+func (x *StopActorsRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
+}
+
 // Response of StopActors.
 type StopActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2548,7 +2620,9 @@ type RestartActorsRequest struct {
 	// Longest wait until all are STATE_RUNNING again; see the service for the rules of waits.
 	MaxWait *durationpb.Duration `protobuf:"bytes,5,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	// The caller's reason, at most 1024 bytes. Appears in events.
-	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+	LocalOnly     bool `protobuf:"varint,7,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2625,6 +2699,13 @@ func (x *RestartActorsRequest) GetReason() string {
 	return ""
 }
 
+func (x *RestartActorsRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
+}
+
 // Response of RestartActors.
 type RestartActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2687,7 +2768,9 @@ type StreamActorLogsRequest struct {
 	// Only lines of these streams. Default: both.
 	Streams []LogEntry_Stream `protobuf:"varint,6,rep,packed,name=streams,proto3,enum=hero.supervisor.v1.LogEntry_Stream" json:"streams,omitempty"`
 	// Only lines that contain this text. Default: every line.
-	Contains      string `protobuf:"bytes,7,opt,name=contains,proto3" json:"contains,omitempty"`
+	Contains string `protobuf:"bytes,7,opt,name=contains,proto3" json:"contains,omitempty"`
+	// Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+	LocalOnly     bool `protobuf:"varint,8,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2769,6 +2852,13 @@ func (x *StreamActorLogsRequest) GetContains() string {
 		return x.Contains
 	}
 	return ""
+}
+
+func (x *StreamActorLogsRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
 }
 
 // One message of StreamActorLogs.
@@ -3160,7 +3250,10 @@ type ScaleActorsRequest struct {
 	// The caller's reason, at most 1024 bytes. Appears in events.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The queue that the actors serve. Default: the default queue of script_type.
-	Queue         string `protobuf:"bytes,8,opt,name=queue,proto3" json:"queue,omitempty"`
+	Queue string `protobuf:"bytes,8,opt,name=queue,proto3" json:"queue,omitempty"`
+	// The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+	// supervisor.
+	Node          string `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3247,6 +3340,13 @@ func (x *ScaleActorsRequest) GetReason() string {
 func (x *ScaleActorsRequest) GetQueue() string {
 	if x != nil {
 		return x.Queue
+	}
+	return ""
+}
+
+func (x *ScaleActorsRequest) GetNode() string {
+	if x != nil {
+		return x.Node
 	}
 	return ""
 }
@@ -4242,7 +4342,9 @@ type CheckHealthRequest struct {
 	// The actors among them to ping. Default: SCOPE_IDLE.
 	Scope CheckHealthRequest_Scope `protobuf:"varint,2,opt,name=scope,proto3,enum=hero.supervisor.v1.CheckHealthRequest_Scope" json:"scope,omitempty"`
 	// Longest wait for the answers; see the service for the rules of waits.
-	MaxWait       *durationpb.Duration `protobuf:"bytes,3,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	MaxWait *durationpb.Duration `protobuf:"bytes,3,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
+	// Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+	LocalOnly     bool `protobuf:"varint,4,opt,name=local_only,json=localOnly,proto3" json:"local_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4296,6 +4398,13 @@ func (x *CheckHealthRequest) GetMaxWait() *durationpb.Duration {
 		return x.MaxWait
 	}
 	return nil
+}
+
+func (x *CheckHealthRequest) GetLocalOnly() bool {
+	if x != nil {
+		return x.LocalOnly
+	}
+	return false
 }
 
 // Response of CheckHealth.
@@ -7348,13 +7457,14 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"maxJobSpan\x12E\n" +
 	"\x11request_id_window\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x0frequestIdWindow\x12&\n" +
-	"\x0fmax_input_bytes\x18\v \x01(\x05R\rmaxInputBytes\"\xe8\x01\n" +
+	"\x0fmax_input_bytes\x18\v \x01(\x05R\rmaxInputBytes\"\xfc\x01\n" +
 	"\x12CreateActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x127\n" +
 	"\x06config\x18\x02 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\x06config\x12\x19\n" +
 	"\x05start\x18\x03 \x01(\bH\x00R\x05start\x88\x01\x01\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x124\n" +
-	"\bmax_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxWaitB\b\n" +
+	"\bmax_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x12\n" +
+	"\x04node\x18\x06 \x01(\tR\x04nodeB\b\n" +
 	"\x06_start\"\xa4\x01\n" +
 	"\x13CreateActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
@@ -7383,7 +7493,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06actors\x18\x01 \x03(\v2\x19.hero.supervisor.v1.ActorR\x06actors\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1d\n" +
 	"\n" +
-	"total_size\x18\x03 \x01(\x05R\ttotalSize\"\xbc\x03\n" +
+	"total_size\x18\x03 \x01(\x05R\ttotalSize\"\xdb\x03\n" +
 	"\x12UpdateActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x127\n" +
 	"\x06config\x18\x02 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\x06config\x12;\n" +
@@ -7392,45 +7502,55 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x05apply\x18\x04 \x01(\x0e2,.hero.supervisor.v1.UpdateActorRequest.ApplyR\x05apply\x12>\n" +
 	"\rdrain_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x12\n" +
 	"\x04etag\x18\x06 \x01(\tR\x04etag\x124\n" +
-	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"G\n" +
+	"\bmax_wait\x18\a \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\b \x01(\bR\tlocalOnly\"G\n" +
 	"\x05Apply\x12\x15\n" +
 	"\x11APPLY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10APPLY_NEXT_START\x10\x01\x12\x11\n" +
 	"\rAPPLY_RESTART\x10\x02\"d\n" +
 	"\x13UpdateActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x1c\n" +
-	"\trestarted\x18\x02 \x01(\bR\trestarted\"\xc2\x01\n" +
+	"\trestarted\x18\x02 \x01(\bR\trestarted\"\xe1\x01\n" +
 	"\x12DeleteActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12#\n" +
 	"\rallow_missing\x18\x04 \x01(\bR\fallowMissing\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"F\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x06 \x01(\bR\tlocalOnly\"F\n" +
 	"\x13DeleteActorResponse\x12/\n" +
-	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"d\n" +
+	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\"\x83\x01\n" +
 	"\x11StartActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x124\n" +
-	"\bmax_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"\xa3\x01\n" +
+	"\bmax_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x03 \x01(\bR\tlocalOnly\"\xa3\x01\n" +
 	"\x12StartActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
-	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xd1\x01\n" +
+	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xf0\x01\n" +
 	"\x10StopActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x124\n" +
 	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xa2\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x06 \x01(\bR\tlocalOnly\"\xa2\x01\n" +
 	"\x11StopActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
-	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xd4\x01\n" +
+	"\fwait_outcome\x18\x03 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\xf3\x01\n" +
 	"\x13RestartActorRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x124\n" +
 	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xa5\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x06 \x01(\bR\tlocalOnly\"\xa5\x01\n" +
 	"\x14RestartActorResponse\x12/\n" +
 	"\x05actor\x18\x01 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\bR\achanged\x12B\n" +
@@ -7440,29 +7560,35 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x05actor\x18\x02 \x01(\v2\x19.hero.supervisor.v1.ActorR\x05actor\x12\x18\n" +
 	"\achanged\x18\x03 \x01(\bR\achanged\x12B\n" +
 	"\fwait_outcome\x18\x04 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\x123\n" +
-	"\x05error\x18\x05 \x01(\v2\x1d.hero.supervisor.v1.ItemErrorR\x05error\"\x89\x01\n" +
+	"\x05error\x18\x05 \x01(\v2\x1d.hero.supervisor.v1.ItemErrorR\x05error\"\xa8\x01\n" +
 	"\x12StartActorsRequest\x12=\n" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x124\n" +
-	"\bmax_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"P\n" +
+	"\bmax_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x03 \x01(\bR\tlocalOnly\"P\n" +
 	"\x13StartActorsResponse\x129\n" +
-	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xf6\x01\n" +
+	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\x95\x02\n" +
 	"\x11StopActorsRequest\x12=\n" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x124\n" +
 	"\bmax_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"O\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x06 \x01(\bR\tlocalOnly\"O\n" +
 	"\x12StopActorsResponse\x129\n" +
-	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xa2\x02\n" +
+	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xc1\x02\n" +
 	"\x14RestartActorsRequest\x12=\n" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x12>\n" +
 	"\rdrain_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12'\n" +
 	"\x0fmax_unavailable\x18\x04 \x01(\x05R\x0emaxUnavailable\x124\n" +
 	"\bmax_wait\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"R\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\a \x01(\bR\tlocalOnly\"R\n" +
 	"\x15RestartActorsResponse\x129\n" +
-	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xb7\x02\n" +
+	"\aresults\x18\x01 \x03(\v2\x1f.hero.supervisor.v1.ActorResultR\aresults\"\xd6\x02\n" +
 	"\x16StreamActorLogsRequest\x12\x19\n" +
 	"\bactor_id\x18\x01 \x01(\tR\aactorId\x12\"\n" +
 	"\n" +
@@ -7472,7 +7598,9 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\fresume_after\x18\x04 \x01(\tR\vresumeAfter\x12\x16\n" +
 	"\x06follow\x18\x05 \x01(\bR\x06follow\x12=\n" +
 	"\astreams\x18\x06 \x03(\x0e2#.hero.supervisor.v1.LogEntry.StreamR\astreams\x12\x1a\n" +
-	"\bcontains\x18\a \x01(\tR\bcontainsB\r\n" +
+	"\bcontains\x18\a \x01(\tR\bcontains\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\b \x01(\bR\tlocalOnlyB\r\n" +
 	"\v_tail_lines\"\x8e\x01\n" +
 	"\x17StreamActorLogsResponse\x126\n" +
 	"\aentries\x18\x01 \x03(\v2\x1c.hero.supervisor.v1.LogEntryR\aentries\x12#\n" +
@@ -7495,7 +7623,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"updateMask\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"X\n" +
 	"\x18UpdateScriptTypeResponse\x12<\n" +
-	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xe9\x02\n" +
+	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xfd\x02\n" +
 	"\x12ScaleActorsRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -7505,7 +7633,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\x12\x1b\n" +
 	"\ttake_over\x18\x06 \x01(\bR\btakeOver\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x14\n" +
-	"\x05queue\x18\b \x01(\tR\x05queueB\v\n" +
+	"\x05queue\x18\b \x01(\tR\x05queue\x12\x12\n" +
+	"\x04node\x18\t \x01(\tR\x04nodeB\v\n" +
 	"\t_replicas\"\xeb\x01\n" +
 	"\x13ScaleActorsResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12&\n" +
@@ -7570,11 +7699,13 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"*\n" +
 	"\x12DeleteQueueRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"\x15\n" +
-	"\x13DeleteQueueResponse\"\x9c\x02\n" +
+	"\x13DeleteQueueResponse\"\xbb\x02\n" +
 	"\x12CheckHealthRequest\x12=\n" +
 	"\bselector\x18\x01 \x01(\v2!.hero.supervisor.v1.ActorSelectorR\bselector\x12B\n" +
 	"\x05scope\x18\x02 \x01(\x0e2,.hero.supervisor.v1.CheckHealthRequest.ScopeR\x05scope\x124\n" +
-	"\bmax_wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"M\n" +
+	"\bmax_wait\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\x12\x1d\n" +
+	"\n" +
+	"local_only\x18\x04 \x01(\bR\tlocalOnly\"M\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +

@@ -87,6 +87,10 @@ const (
 // less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
 // seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
 //
+// Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+// health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+// seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
+//
 // Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
 type SupervisorClient interface {
 	// Returns the identity of the server, its calls and limits, and the state of Redis and the process manager.
@@ -686,6 +690,10 @@ func (c *supervisorClient) ListAuditEntries(ctx context.Context, in *ListAuditEn
 // (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
 // less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
 // seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+//
+// Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+// health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+// seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
 //
 // Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
 type SupervisorServer interface {

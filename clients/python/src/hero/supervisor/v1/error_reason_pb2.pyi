@@ -77,7 +77,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
     """
     ERROR_REASON_WRONG_NODE: _ErrorReason.ValueType  # 36
-    """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
+    """FAILED_PRECONDITION: the actor belongs to the machine of another supervisor, and the call was not to be passed on
+    (local_only), or creates an actor of that name here. Metadata: actor_id, node.
+    """
     ERROR_REASON_ACTOR_STOP_FAILED: _ErrorReason.ValueType  # 37
     """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
     ERROR_REASON_QUEUE_IN_USE: _ErrorReason.ValueType  # 38
@@ -149,6 +151,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_REDIS_BUSY: _ErrorReason.ValueType  # 69
     """UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
     TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
+    """
+    ERROR_REASON_NODE_UNAVAILABLE: _ErrorReason.ValueType  # 59
+    """UNAVAILABLE: the supervisor of the other machine that the call is for has not taken it or not answered it. With the
+    outcome "none" the call had no effect: repeat it once that supervisor is there. With "unknown" it may have had
+    one, which GetActor shows. Metadata: node, outcome.
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 70
     """UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
@@ -241,7 +248,9 @@ ERROR_REASON_ACTOR_START_FAILED: ErrorReason.ValueType  # 35
 lines. StreamActorLogs has the whole log. Metadata: actor_id, cause.
 """
 ERROR_REASON_WRONG_NODE: ErrorReason.ValueType  # 36
-"""FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node."""
+"""FAILED_PRECONDITION: the actor belongs to the machine of another supervisor, and the call was not to be passed on
+(local_only), or creates an actor of that name here. Metadata: actor_id, node.
+"""
 ERROR_REASON_ACTOR_STOP_FAILED: ErrorReason.ValueType  # 37
 """INTERNAL: the process of the actor has not ended. Metadata: actor_id, cause."""
 ERROR_REASON_QUEUE_IN_USE: ErrorReason.ValueType  # 38
@@ -313,6 +322,11 @@ until the rights are changed. Metadata: error, the error of Redis.
 ERROR_REASON_REDIS_BUSY: ErrorReason.ValueType  # 69
 """UNAVAILABLE: Redis is not ready: it starts (LOADING), runs a slow script (BUSY), fails over (CLUSTERDOWN,
 TRYAGAIN) or has too many clients. Repeat as google.rpc.RetryInfo says. Metadata: error, the error of Redis.
+"""
+ERROR_REASON_NODE_UNAVAILABLE: ErrorReason.ValueType  # 59
+"""UNAVAILABLE: the supervisor of the other machine that the call is for has not taken it or not answered it. With the
+outcome "none" the call had no effect: repeat it once that supervisor is there. With "unknown" it may have had
+one, which GetActor shows. Metadata: node, outcome.
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 70
 """UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait

@@ -479,6 +479,7 @@ class CreateActorRequest(google.protobuf.message.Message):
     START_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    NODE_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor: 1 to 63 of a-z, 0-9, _ and -, starting with a letter. Unique among all
     supervisors that share one Redis.
@@ -487,6 +488,8 @@ class CreateActorRequest(google.protobuf.message.Message):
     """Starts the actor at once. Default: true."""
     validate_only: builtins.bool
     """Checks the request and changes nothing. Default: false."""
+    node: builtins.str
+    """The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor."""
     @property
     def config(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
         """Required. The definition of the actor."""
@@ -503,9 +506,10 @@ class CreateActorRequest(google.protobuf.message.Message):
         start: builtins.bool | None = ...,
         validate_only: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        node: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_start", b"_start", "config", b"config", "max_wait", b"max_wait", "start", b"start"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_start", b"_start", "actor_id", b"actor_id", "config", b"config", "max_wait", b"max_wait", "start", b"start", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_start", b"_start", "actor_id", b"actor_id", "config", b"config", "max_wait", b"max_wait", "node", b"node", "start", b"start", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_start", b"_start"]) -> typing.Literal["start"] | None: ...
 
 global___CreateActorRequest = CreateActorRequest
@@ -725,6 +729,7 @@ class UpdateActorRequest(google.protobuf.message.Message):
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
     apply: global___UpdateActorRequest.Apply.ValueType
@@ -733,6 +738,8 @@ class UpdateActorRequest(google.protobuf.message.Message):
     """The etag of the actor on which the change is based. If the actor has another etag by now, the call ends in
     ABORTED with reason CONFLICT. Default: not checked.
     """
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false."""
     @property
     def config(self) -> hero.supervisor.v1.actor_pb2.ActorConfig:
         """Required. The new definition, or the fields of it that change."""
@@ -762,9 +769,10 @@ class UpdateActorRequest(google.protobuf.message.Message):
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
         etag: builtins.str = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["config", b"config", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "update_mask", b"update_mask"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "apply", b"apply", "config", b"config", "drain_timeout", b"drain_timeout", "etag", b"etag", "max_wait", b"max_wait", "update_mask", b"update_mask"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "apply", b"apply", "config", b"config", "drain_timeout", b"drain_timeout", "etag", b"etag", "local_only", b"local_only", "max_wait", b"max_wait", "update_mask", b"update_mask"]) -> None: ...
 
 global___UpdateActorRequest = UpdateActorRequest
 
@@ -804,6 +812,7 @@ class DeleteActorRequest(google.protobuf.message.Message):
     FORCE_FIELD_NUMBER: builtins.int
     ALLOW_MISSING_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
     force: builtins.bool
@@ -812,6 +821,8 @@ class DeleteActorRequest(google.protobuf.message.Message):
     """Ends in OK if the actor does not exist. Default: false."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
@@ -824,9 +835,10 @@ class DeleteActorRequest(google.protobuf.message.Message):
         force: builtins.bool = ...,
         allow_missing: builtins.bool = ...,
         reason: builtins.str = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "allow_missing", b"allow_missing", "drain_timeout", b"drain_timeout", "force", b"force", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "allow_missing", b"allow_missing", "drain_timeout", b"drain_timeout", "force", b"force", "local_only", b"local_only", "reason", b"reason"]) -> None: ...
 
 global___DeleteActorRequest = DeleteActorRequest
 
@@ -859,8 +871,11 @@ class StartActorRequest(google.protobuf.message.Message):
 
     ACTOR_ID_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false."""
     @property
     def max_wait(self) -> google.protobuf.duration_pb2.Duration:
         """Longest wait for STATE_RUNNING; see the service for the rules of waits."""
@@ -870,9 +885,10 @@ class StartActorRequest(google.protobuf.message.Message):
         *,
         actor_id: builtins.str = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "max_wait", b"max_wait"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "local_only", b"local_only", "max_wait", b"max_wait"]) -> None: ...
 
 global___StartActorRequest = StartActorRequest
 
@@ -916,12 +932,15 @@ class StopActorRequest(google.protobuf.message.Message):
     FORCE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
     force: builtins.bool
     """Kills the process at once, without drain. Default: false."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
@@ -938,9 +957,10 @@ class StopActorRequest(google.protobuf.message.Message):
         force: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
         reason: builtins.str = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "local_only", b"local_only", "max_wait", b"max_wait", "reason", b"reason"]) -> None: ...
 
 global___StopActorRequest = StopActorRequest
 
@@ -984,12 +1004,15 @@ class RestartActorRequest(google.protobuf.message.Message):
     FORCE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
     force: builtins.bool
     """Kills the process at once, without drain. Default: false."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false."""
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """Time for running jobs to finish, 0 to 24 hours. Default: drain_timeout of the actor."""
@@ -1006,9 +1029,10 @@ class RestartActorRequest(google.protobuf.message.Message):
         force: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
         reason: builtins.str = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "reason", b"reason"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "drain_timeout", b"drain_timeout", "force", b"force", "local_only", b"local_only", "max_wait", b"max_wait", "reason", b"reason"]) -> None: ...
 
 global___RestartActorRequest = RestartActorRequest
 
@@ -1090,6 +1114,9 @@ class StartActorsRequest(google.protobuf.message.Message):
 
     SELECTOR_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
         """Required. The actors."""
@@ -1103,9 +1130,10 @@ class StartActorsRequest(google.protobuf.message.Message):
         *,
         selector: hero.supervisor.v1.actor_pb2.ActorSelector | None = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["local_only", b"local_only", "max_wait", b"max_wait", "selector", b"selector"]) -> None: ...
 
 global___StartActorsRequest = StartActorsRequest
 
@@ -1140,10 +1168,13 @@ class StopActorsRequest(google.protobuf.message.Message):
     FORCE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     force: builtins.bool
     """Kills the processes at once, without drain. Default: false."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
         """Required. The actors."""
@@ -1164,9 +1195,10 @@ class StopActorsRequest(google.protobuf.message.Message):
         force: builtins.bool = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
         reason: builtins.str = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_wait", b"max_wait", "reason", b"reason", "selector", b"selector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "local_only", b"local_only", "max_wait", b"max_wait", "reason", b"reason", "selector", b"selector"]) -> None: ...
 
 global___StopActorsRequest = StopActorsRequest
 
@@ -1202,12 +1234,15 @@ class RestartActorsRequest(google.protobuf.message.Message):
     MAX_UNAVAILABLE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     force: builtins.bool
     """Kills the processes at once, without drain. Default: false."""
     max_unavailable: builtins.int
     """Most actors that are down at the same time. Default: 0, which means all."""
     reason: builtins.str
     """The caller's reason, at most 1024 bytes. Appears in events."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
         """Required. The actors."""
@@ -1229,9 +1264,10 @@ class RestartActorsRequest(google.protobuf.message.Message):
         max_unavailable: builtins.int = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
         reason: builtins.str = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "max_unavailable", b"max_unavailable", "max_wait", b"max_wait", "reason", b"reason", "selector", b"selector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["drain_timeout", b"drain_timeout", "force", b"force", "local_only", b"local_only", "max_unavailable", b"max_unavailable", "max_wait", b"max_wait", "reason", b"reason", "selector", b"selector"]) -> None: ...
 
 global___RestartActorsRequest = RestartActorsRequest
 
@@ -1268,6 +1304,7 @@ class StreamActorLogsRequest(google.protobuf.message.Message):
     FOLLOW_FIELD_NUMBER: builtins.int
     STREAMS_FIELD_NUMBER: builtins.int
     CONTAINS_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     actor_id: builtins.str
     """Required. The name of the actor."""
     tail_lines: builtins.int
@@ -1278,6 +1315,8 @@ class StreamActorLogsRequest(google.protobuf.message.Message):
     """Continues with new lines until the caller ends the call. Default: false."""
     contains: builtins.str
     """Only lines that contain this text. Default: every line."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false."""
     @property
     def since_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Only lines written at or after this time. Default: every line."""
@@ -1296,9 +1335,10 @@ class StreamActorLogsRequest(google.protobuf.message.Message):
         follow: builtins.bool = ...,
         streams: collections.abc.Iterable[hero.supervisor.v1.actor_pb2.LogEntry.Stream.ValueType] | None = ...,
         contains: builtins.str = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_tail_lines", b"_tail_lines", "since_time", b"since_time", "tail_lines", b"tail_lines"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_tail_lines", b"_tail_lines", "actor_id", b"actor_id", "contains", b"contains", "follow", b"follow", "resume_after", b"resume_after", "since_time", b"since_time", "streams", b"streams", "tail_lines", b"tail_lines"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_tail_lines", b"_tail_lines", "actor_id", b"actor_id", "contains", b"contains", "follow", b"follow", "local_only", b"local_only", "resume_after", b"resume_after", "since_time", b"since_time", "streams", b"streams", "tail_lines", b"tail_lines"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_tail_lines", b"_tail_lines"]) -> typing.Literal["tail_lines"] | None: ...
 
 global___StreamActorLogsRequest = StreamActorLogsRequest
@@ -1481,6 +1521,7 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     TAKE_OVER_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     QUEUE_FIELD_NUMBER: builtins.int
+    NODE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """The script type whose default queue the actors serve. Required without queue."""
     replicas: builtins.int
@@ -1495,6 +1536,10 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     """The caller's reason, at most 1024 bytes. Appears in events."""
     queue: builtins.str
     """The queue that the actors serve. Default: the default queue of script_type."""
+    node: builtins.str
+    """The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+    supervisor.
+    """
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
         """Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor."""
@@ -1514,9 +1559,10 @@ class ScaleActorsRequest(google.protobuf.message.Message):
         take_over: builtins.bool = ...,
         reason: builtins.str = ...,
         queue: builtins.str = ...,
+        node: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "replicas", b"replicas"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "queue", b"queue", "reason", b"reason", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "node", b"node", "queue", b"queue", "reason", b"reason", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_replicas", b"_replicas"]) -> typing.Literal["replicas"] | None: ...
 
 global___ScaleActorsRequest = ScaleActorsRequest
@@ -1988,8 +2034,11 @@ class CheckHealthRequest(google.protobuf.message.Message):
     SELECTOR_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
     MAX_WAIT_FIELD_NUMBER: builtins.int
+    LOCAL_ONLY_FIELD_NUMBER: builtins.int
     scope: global___CheckHealthRequest.Scope.ValueType
     """The actors among them to ping. Default: SCOPE_IDLE."""
+    local_only: builtins.bool
+    """Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false."""
     @property
     def selector(self) -> hero.supervisor.v1.actor_pb2.ActorSelector:
         """Required. The actors."""
@@ -2004,9 +2053,10 @@ class CheckHealthRequest(google.protobuf.message.Message):
         selector: hero.supervisor.v1.actor_pb2.ActorSelector | None = ...,
         scope: global___CheckHealthRequest.Scope.ValueType = ...,
         max_wait: google.protobuf.duration_pb2.Duration | None = ...,
+        local_only: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["max_wait", b"max_wait", "selector", b"selector"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["max_wait", b"max_wait", "scope", b"scope", "selector", b"selector"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["local_only", b"local_only", "max_wait", b"max_wait", "scope", b"scope", "selector", b"selector"]) -> None: ...
 
 global___CheckHealthRequest = CheckHealthRequest
 

@@ -82,4 +82,14 @@ public interface CheckHealthRequestOrBuilder extends
    * <code>.google.protobuf.Duration max_wait = 3 [json_name = "maxWait"];</code>
    */
   com.google.protobuf.DurationOrBuilder getMaxWaitOrBuilder();
+
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 4 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  boolean getLocalOnly();
 }

@@ -33,6 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private CreateActorRequest() {
     actorId_ = "";
+    node_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -216,6 +217,53 @@ private static final long serialVersionUID = 0L;
     return maxWait_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxWait_;
   }
 
+  public static final int NODE_FIELD_NUMBER = 6;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object node_ = "";
+  /**
+   * <pre>
+   * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+   * </pre>
+   *
+   * <code>string node = 6 [json_name = "node"];</code>
+   * @return The node.
+   */
+  @java.lang.Override
+  public java.lang.String getNode() {
+    java.lang.Object ref = node_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      node_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+   * </pre>
+   *
+   * <code>string node = 6 [json_name = "node"];</code>
+   * @return The bytes for node.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getNodeBytes() {
+    java.lang.Object ref = node_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      node_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -245,6 +293,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       output.writeMessage(5, getMaxWait());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(node_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 6, node_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -272,6 +323,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000004) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(5, getMaxWait());
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(node_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(6, node_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -307,6 +361,8 @@ private static final long serialVersionUID = 0L;
       if (!getMaxWait()
           .equals(other.getMaxWait())) return false;
     }
+    if (!getNode()
+        .equals(other.getNode())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -336,6 +392,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + MAX_WAIT_FIELD_NUMBER;
       hash = (53 * hash) + getMaxWait().hashCode();
     }
+    hash = (37 * hash) + NODE_FIELD_NUMBER;
+    hash = (53 * hash) + getNode().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -491,6 +549,7 @@ private static final long serialVersionUID = 0L;
         maxWaitBuilder_.dispose();
         maxWaitBuilder_ = null;
       }
+      node_ = "";
       return this;
     }
 
@@ -547,6 +606,9 @@ private static final long serialVersionUID = 0L;
             : maxWaitBuilder_.build();
         to_bitField0_ |= 0x00000004;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.node_ = node_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -578,6 +640,11 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasMaxWait()) {
         mergeMaxWait(other.getMaxWait());
+      }
+      if (!other.getNode().isEmpty()) {
+        node_ = other.node_;
+        bitField0_ |= 0x00000020;
+        onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -634,6 +701,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 50: {
+              node_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1160,6 +1232,98 @@ private static final long serialVersionUID = 0L;
         maxWait_ = null;
       }
       return maxWaitBuilder_;
+    }
+
+    private java.lang.Object node_ = "";
+    /**
+     * <pre>
+     * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+     * </pre>
+     *
+     * <code>string node = 6 [json_name = "node"];</code>
+     * @return The node.
+     */
+    public java.lang.String getNode() {
+      java.lang.Object ref = node_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        node_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+     * </pre>
+     *
+     * <code>string node = 6 [json_name = "node"];</code>
+     * @return The bytes for node.
+     */
+    public com.google.protobuf.ByteString
+        getNodeBytes() {
+      java.lang.Object ref = node_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        node_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+     * </pre>
+     *
+     * <code>string node = 6 [json_name = "node"];</code>
+     * @param value The node to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNode(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      node_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+     * </pre>
+     *
+     * <code>string node = 6 [json_name = "node"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNode() {
+      node_ = getDefaultInstance().getNode();
+      bitField0_ = (bitField0_ & ~0x00000020);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+     * </pre>
+     *
+     * <code>string node = 6 [json_name = "node"];</code>
+     * @param value The bytes for node to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNodeBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      node_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.CreateActorRequest)

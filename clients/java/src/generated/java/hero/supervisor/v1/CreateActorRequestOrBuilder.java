@@ -114,4 +114,24 @@ public interface CreateActorRequestOrBuilder extends
    * <code>.google.protobuf.Duration max_wait = 5 [json_name = "maxWait"];</code>
    */
   com.google.protobuf.DurationOrBuilder getMaxWaitOrBuilder();
+
+  /**
+   * <pre>
+   * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+   * </pre>
+   *
+   * <code>string node = 6 [json_name = "node"];</code>
+   * @return The node.
+   */
+  java.lang.String getNode();
+  /**
+   * <pre>
+   * The machine that runs the actor, by the node name of its supervisor. Default: the machine of the called supervisor.
+   * </pre>
+   *
+   * <code>string node = 6 [json_name = "node"];</code>
+   * @return The bytes for node.
+   */
+  com.google.protobuf.ByteString
+      getNodeBytes();
 }

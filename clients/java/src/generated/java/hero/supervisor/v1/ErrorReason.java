@@ -192,7 +192,8 @@ public enum ErrorReason
   ERROR_REASON_ACTOR_START_FAILED(35),
   /**
    * <pre>
-   * FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node.
+   * FAILED_PRECONDITION: the actor belongs to the machine of another supervisor, and the call was not to be passed on
+   * (local_only), or creates an actor of that name here. Metadata: actor_id, node.
    * </pre>
    *
    * <code>ERROR_REASON_WRONG_NODE = 36;</code>
@@ -384,6 +385,16 @@ public enum ErrorReason
    * <code>ERROR_REASON_REDIS_BUSY = 69;</code>
    */
   ERROR_REASON_REDIS_BUSY(69),
+  /**
+   * <pre>
+   * UNAVAILABLE: the supervisor of the other machine that the call is for has not taken it or not answered it. With the
+   * outcome "none" the call had no effect: repeat it once that supervisor is there. With "unknown" it may have had
+   * one, which GetActor shows. Metadata: node, outcome.
+   * </pre>
+   *
+   * <code>ERROR_REASON_NODE_UNAVAILABLE = 59;</code>
+   */
+  ERROR_REASON_NODE_UNAVAILABLE(59),
   /**
    * <pre>
    * UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
@@ -620,7 +631,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_ACTOR_START_FAILED_VALUE = 35;
   /**
    * <pre>
-   * FAILED_PRECONDITION: the actor belongs to the machine of another supervisor. Metadata: actor_id, node.
+   * FAILED_PRECONDITION: the actor belongs to the machine of another supervisor, and the call was not to be passed on
+   * (local_only), or creates an actor of that name here. Metadata: actor_id, node.
    * </pre>
    *
    * <code>ERROR_REASON_WRONG_NODE = 36;</code>
@@ -814,6 +826,16 @@ public enum ErrorReason
   public static final int ERROR_REASON_REDIS_BUSY_VALUE = 69;
   /**
    * <pre>
+   * UNAVAILABLE: the supervisor of the other machine that the call is for has not taken it or not answered it. With the
+   * outcome "none" the call had no effect: repeat it once that supervisor is there. With "unknown" it may have had
+   * one, which GetActor shows. Metadata: node, outcome.
+   * </pre>
+   *
+   * <code>ERROR_REASON_NODE_UNAVAILABLE = 59;</code>
+   */
+  public static final int ERROR_REASON_NODE_UNAVAILABLE_VALUE = 59;
+  /**
+   * <pre>
    * UNAUTHENTICATED: the call needs an identity, and its credentials are missing or not valid now. A watch or a wait
    * ends in this error when its identity expires, is revoked or changes. A repeat makes sense only with other
    * credentials.
@@ -935,6 +957,7 @@ public enum ErrorReason
       case 67: return ERROR_REASON_REDIS_NOT_DURABLE;
       case 68: return ERROR_REASON_REDIS_ACCESS_DENIED;
       case 69: return ERROR_REASON_REDIS_BUSY;
+      case 59: return ERROR_REASON_NODE_UNAVAILABLE;
       case 70: return ERROR_REASON_TOKEN_INVALID;
       case 71: return ERROR_REASON_PERMISSION_DENIED;
       case 72: return ERROR_REASON_AUDIT_UNAVAILABLE;

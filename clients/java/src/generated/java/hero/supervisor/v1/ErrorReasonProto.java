@@ -36,7 +36,7 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
   static {
     java.lang.String[] descriptorData = {
       "\n%hero/supervisor/v1/error_reason.proto\022" +
-      "\022hero.supervisor.v1*\334\014\n\013ErrorReason\022\034\n\030E" +
+      "\022hero.supervisor.v1*\377\014\n\013ErrorReason\022\034\n\030E" +
       "RROR_REASON_UNSPECIFIED\020\000\022\036\n\032ERROR_REASO" +
       "N_INVALID_FIELD\020\001\022#\n\037ERROR_REASON_INVALI" +
       "D_PAGE_TOKEN\020\002\022\"\n\036ERROR_REASON_REQUEST_I" +
@@ -72,15 +72,16 @@ public final class ErrorReasonProto extends com.google.protobuf.GeneratedFile {
       "\020A\022\033\n\027ERROR_REASON_REDIS_FULL\020B\022\"\n\036ERROR" +
       "_REASON_REDIS_NOT_DURABLE\020C\022$\n ERROR_REA" +
       "SON_REDIS_ACCESS_DENIED\020D\022\033\n\027ERROR_REASO" +
-      "N_REDIS_BUSY\020E\022\036\n\032ERROR_REASON_TOKEN_INV" +
-      "ALID\020F\022\"\n\036ERROR_REASON_PERMISSION_DENIED" +
-      "\020G\022\"\n\036ERROR_REASON_AUDIT_UNAVAILABLE\020H\022\036" +
-      "\n\032ERROR_REASON_NOT_SUPPORTED\020P\022\031\n\025ERROR_" +
-      "REASON_INTERNAL\020Q\022\037\n\033ERROR_REASON_RECORD" +
-      "_DAMAGED\020RB\177\n\022hero.supervisor.v1B\020ErrorR" +
-      "easonProtoP\001ZUgithub.com/hero-supervisor" +
-      "/hero-supervisor/clients/go/hero/supervi" +
-      "sor/v1;supervisorv1b\006proto3"
+      "N_REDIS_BUSY\020E\022!\n\035ERROR_REASON_NODE_UNAV" +
+      "AILABLE\020;\022\036\n\032ERROR_REASON_TOKEN_INVALID\020" +
+      "F\022\"\n\036ERROR_REASON_PERMISSION_DENIED\020G\022\"\n" +
+      "\036ERROR_REASON_AUDIT_UNAVAILABLE\020H\022\036\n\032ERR" +
+      "OR_REASON_NOT_SUPPORTED\020P\022\031\n\025ERROR_REASO" +
+      "N_INTERNAL\020Q\022\037\n\033ERROR_REASON_RECORD_DAMA" +
+      "GED\020RB\177\n\022hero.supervisor.v1B\020ErrorReason" +
+      "ProtoP\001ZUgithub.com/hero-supervisor/hero" +
+      "-supervisor/clients/go/hero/supervisor/v" +
+      "1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

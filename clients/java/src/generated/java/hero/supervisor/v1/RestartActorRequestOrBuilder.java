@@ -113,4 +113,14 @@ public interface RestartActorRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReasonBytes();
+
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 6 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  boolean getLocalOnly();
 }

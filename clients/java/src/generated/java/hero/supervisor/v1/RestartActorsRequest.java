@@ -240,6 +240,21 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int LOCAL_ONLY_FIELD_NUMBER = 7;
+  private boolean localOnly_ = false;
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 7 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  @java.lang.Override
+  public boolean getLocalOnly() {
+    return localOnly_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -272,6 +287,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 6, reason_);
     }
+    if (localOnly_ != false) {
+      output.writeBool(7, localOnly_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -303,6 +321,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(6, reason_);
+    }
+    if (localOnly_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(7, localOnly_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -340,6 +362,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getReason()
         .equals(other.getReason())) return false;
+    if (getLocalOnly()
+        != other.getLocalOnly()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -370,6 +394,9 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + REASON_FIELD_NUMBER;
     hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + LOCAL_ONLY_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getLocalOnly());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -531,6 +558,7 @@ private static final long serialVersionUID = 0L;
         maxWaitBuilder_ = null;
       }
       reason_ = "";
+      localOnly_ = false;
       return this;
     }
 
@@ -592,6 +620,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.reason_ = reason_;
       }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.localOnly_ = localOnly_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -626,6 +657,9 @@ private static final long serialVersionUID = 0L;
         reason_ = other.reason_;
         bitField0_ |= 0x00000020;
         onChanged();
+      }
+      if (other.getLocalOnly() != false) {
+        setLocalOnly(other.getLocalOnly());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -689,6 +723,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 50
+            case 56: {
+              localOnly_ = input.readBool();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 56
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1353,6 +1392,50 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       reason_ = value;
       bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+
+    private boolean localOnly_ ;
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 7 [json_name = "localOnly"];</code>
+     * @return The localOnly.
+     */
+    @java.lang.Override
+    public boolean getLocalOnly() {
+      return localOnly_;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 7 [json_name = "localOnly"];</code>
+     * @param value The localOnly to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLocalOnly(boolean value) {
+
+      localOnly_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 7 [json_name = "localOnly"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLocalOnly() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      localOnly_ = false;
       onChanged();
       return this;
     }

@@ -35,6 +35,7 @@ private static final long serialVersionUID = 0L;
     scriptType_ = 0;
     reason_ = "";
     queue_ = "";
+    node_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -305,6 +306,55 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int NODE_FIELD_NUMBER = 9;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object node_ = "";
+  /**
+   * <pre>
+   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+   * supervisor.
+   * </pre>
+   *
+   * <code>string node = 9 [json_name = "node"];</code>
+   * @return The node.
+   */
+  @java.lang.Override
+  public java.lang.String getNode() {
+    java.lang.Object ref = node_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      node_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+   * supervisor.
+   * </pre>
+   *
+   * <code>string node = 9 [json_name = "node"];</code>
+   * @return The bytes for node.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getNodeBytes() {
+    java.lang.Object ref = node_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      node_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -342,6 +392,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 8, queue_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(node_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 9, node_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -382,6 +435,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(8, queue_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(node_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(9, node_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -421,6 +477,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getReason())) return false;
     if (!getQueue()
         .equals(other.getQueue())) return false;
+    if (!getNode()
+        .equals(other.getNode())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -456,6 +514,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getReason().hashCode();
     hash = (37 * hash) + QUEUE_FIELD_NUMBER;
     hash = (53 * hash) + getQueue().hashCode();
+    hash = (37 * hash) + NODE_FIELD_NUMBER;
+    hash = (53 * hash) + getNode().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -614,6 +674,7 @@ private static final long serialVersionUID = 0L;
       takeOver_ = false;
       reason_ = "";
       queue_ = "";
+      node_ = "";
       return this;
     }
 
@@ -679,6 +740,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000080) != 0)) {
         result.queue_ = queue_;
       }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.node_ = node_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -720,6 +784,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getQueue().isEmpty()) {
         queue_ = other.queue_;
         bitField0_ |= 0x00000080;
+        onChanged();
+      }
+      if (!other.getNode().isEmpty()) {
+        node_ = other.node_;
+        bitField0_ |= 0x00000100;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -792,6 +861,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000080;
               break;
             } // case 66
+            case 74: {
+              node_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 74
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1521,6 +1595,103 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       queue_ = value;
       bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object node_ = "";
+    /**
+     * <pre>
+     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+     * supervisor.
+     * </pre>
+     *
+     * <code>string node = 9 [json_name = "node"];</code>
+     * @return The node.
+     */
+    public java.lang.String getNode() {
+      java.lang.Object ref = node_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        node_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+     * supervisor.
+     * </pre>
+     *
+     * <code>string node = 9 [json_name = "node"];</code>
+     * @return The bytes for node.
+     */
+    public com.google.protobuf.ByteString
+        getNodeBytes() {
+      java.lang.Object ref = node_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        node_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+     * supervisor.
+     * </pre>
+     *
+     * <code>string node = 9 [json_name = "node"];</code>
+     * @param value The node to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNode(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      node_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+     * supervisor.
+     * </pre>
+     *
+     * <code>string node = 9 [json_name = "node"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearNode() {
+      node_ = getDefaultInstance().getNode();
+      bitField0_ = (bitField0_ & ~0x00000100);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+     * supervisor.
+     * </pre>
+     *
+     * <code>string node = 9 [json_name = "node"];</code>
+     * @param value The bytes for node to set.
+     * @return This builder for chaining.
+     */
+    public Builder setNodeBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      node_ = value;
+      bitField0_ |= 0x00000100;
       onChanged();
       return this;
     }

@@ -162,4 +162,26 @@ public interface ScaleActorsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getQueueBytes();
+
+  /**
+   * <pre>
+   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+   * supervisor.
+   * </pre>
+   *
+   * <code>string node = 9 [json_name = "node"];</code>
+   * @return The node.
+   */
+  java.lang.String getNode();
+  /**
+   * <pre>
+   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
+   * supervisor.
+   * </pre>
+   *
+   * <code>string node = 9 [json_name = "node"];</code>
+   * @return The bytes for node.
+   */
+  com.google.protobuf.ByteString
+      getNodeBytes();
 }

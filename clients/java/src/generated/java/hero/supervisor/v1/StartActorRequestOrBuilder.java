@@ -56,4 +56,14 @@ public interface StartActorRequestOrBuilder extends
    * <code>.google.protobuf.Duration max_wait = 2 [json_name = "maxWait"];</code>
    */
   com.google.protobuf.DurationOrBuilder getMaxWaitOrBuilder();
+
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 3 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  boolean getLocalOnly();
 }

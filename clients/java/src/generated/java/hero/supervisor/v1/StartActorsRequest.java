@@ -124,6 +124,21 @@ private static final long serialVersionUID = 0L;
     return maxWait_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxWait_;
   }
 
+  public static final int LOCAL_ONLY_FIELD_NUMBER = 3;
+  private boolean localOnly_ = false;
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 3 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  @java.lang.Override
+  public boolean getLocalOnly() {
+    return localOnly_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -144,6 +159,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(2, getMaxWait());
     }
+    if (localOnly_ != false) {
+      output.writeBool(3, localOnly_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -160,6 +178,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(2, getMaxWait());
+    }
+    if (localOnly_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(3, localOnly_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -186,6 +208,8 @@ private static final long serialVersionUID = 0L;
       if (!getMaxWait()
           .equals(other.getMaxWait())) return false;
     }
+    if (getLocalOnly()
+        != other.getLocalOnly()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -205,6 +229,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + MAX_WAIT_FIELD_NUMBER;
       hash = (53 * hash) + getMaxWait().hashCode();
     }
+    hash = (37 * hash) + LOCAL_ONLY_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getLocalOnly());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -357,6 +384,7 @@ private static final long serialVersionUID = 0L;
         maxWaitBuilder_.dispose();
         maxWaitBuilder_ = null;
       }
+      localOnly_ = false;
       return this;
     }
 
@@ -403,6 +431,9 @@ private static final long serialVersionUID = 0L;
             : maxWaitBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.localOnly_ = localOnly_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -423,6 +454,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasMaxWait()) {
         mergeMaxWait(other.getMaxWait());
+      }
+      if (other.getLocalOnly() != false) {
+        setLocalOnly(other.getLocalOnly());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -464,6 +498,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 24: {
+              localOnly_ = input.readBool();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 24
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -793,6 +832,50 @@ private static final long serialVersionUID = 0L;
         maxWait_ = null;
       }
       return maxWaitBuilder_;
+    }
+
+    private boolean localOnly_ ;
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 3 [json_name = "localOnly"];</code>
+     * @return The localOnly.
+     */
+    @java.lang.Override
+    public boolean getLocalOnly() {
+      return localOnly_;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 3 [json_name = "localOnly"];</code>
+     * @param value The localOnly to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLocalOnly(boolean value) {
+
+      localOnly_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 3 [json_name = "localOnly"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLocalOnly() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      localOnly_ = false;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.StartActorsRequest)

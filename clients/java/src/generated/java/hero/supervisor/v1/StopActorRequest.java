@@ -235,6 +235,21 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int LOCAL_ONLY_FIELD_NUMBER = 6;
+  private boolean localOnly_ = false;
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 6 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  @java.lang.Override
+  public boolean getLocalOnly() {
+    return localOnly_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -264,6 +279,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 5, reason_);
     }
+    if (localOnly_ != false) {
+      output.writeBool(6, localOnly_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -290,6 +308,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(reason_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(5, reason_);
+    }
+    if (localOnly_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(6, localOnly_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -322,6 +344,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getReason()
         .equals(other.getReason())) return false;
+    if (getLocalOnly()
+        != other.getLocalOnly()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -348,6 +372,9 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + REASON_FIELD_NUMBER;
     hash = (53 * hash) + getReason().hashCode();
+    hash = (37 * hash) + LOCAL_ONLY_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getLocalOnly());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -503,6 +530,7 @@ private static final long serialVersionUID = 0L;
         maxWaitBuilder_ = null;
       }
       reason_ = "";
+      localOnly_ = false;
       return this;
     }
 
@@ -558,6 +586,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000010) != 0)) {
         result.reason_ = reason_;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.localOnly_ = localOnly_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -591,6 +622,9 @@ private static final long serialVersionUID = 0L;
         reason_ = other.reason_;
         bitField0_ |= 0x00000010;
         onChanged();
+      }
+      if (other.getLocalOnly() != false) {
+        setLocalOnly(other.getLocalOnly());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -647,6 +681,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 48: {
+              localOnly_ = input.readBool();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 48
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1202,6 +1241,50 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       reason_ = value;
       bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+
+    private boolean localOnly_ ;
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 6 [json_name = "localOnly"];</code>
+     * @return The localOnly.
+     */
+    @java.lang.Override
+    public boolean getLocalOnly() {
+      return localOnly_;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 6 [json_name = "localOnly"];</code>
+     * @param value The localOnly to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLocalOnly(boolean value) {
+
+      localOnly_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 6 [json_name = "localOnly"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLocalOnly() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      localOnly_ = false;
       onChanged();
       return this;
     }

@@ -120,4 +120,14 @@ public interface StopActorsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReasonBytes();
+
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for named actors of other machines, instead of asking the supervisors there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 6 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  boolean getLocalOnly();
 }

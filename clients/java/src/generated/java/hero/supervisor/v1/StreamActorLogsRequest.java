@@ -352,6 +352,21 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int LOCAL_ONLY_FIELD_NUMBER = 8;
+  private boolean localOnly_ = false;
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  @java.lang.Override
+  public boolean getLocalOnly() {
+    return localOnly_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -391,6 +406,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(contains_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 7, contains_);
+    }
+    if (localOnly_ != false) {
+      output.writeBool(8, localOnly_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -434,6 +452,10 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(contains_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(7, contains_);
     }
+    if (localOnly_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, localOnly_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -468,6 +490,8 @@ private static final long serialVersionUID = 0L;
     if (!streams_.equals(other.streams_)) return false;
     if (!getContains()
         .equals(other.getContains())) return false;
+    if (getLocalOnly()
+        != other.getLocalOnly()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -500,6 +524,9 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + CONTAINS_FIELD_NUMBER;
     hash = (53 * hash) + getContains().hashCode();
+    hash = (37 * hash) + LOCAL_ONLY_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getLocalOnly());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -652,6 +679,7 @@ private static final long serialVersionUID = 0L;
       follow_ = false;
       streams_ = emptyIntList();
       contains_ = "";
+      localOnly_ = false;
       return this;
     }
 
@@ -712,6 +740,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.contains_ = contains_;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.localOnly_ = localOnly_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -761,6 +792,9 @@ private static final long serialVersionUID = 0L;
         contains_ = other.contains_;
         bitField0_ |= 0x00000040;
         onChanged();
+      }
+      if (other.getLocalOnly() != false) {
+        setLocalOnly(other.getLocalOnly());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -836,6 +870,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 58
+            case 64: {
+              localOnly_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1566,6 +1605,50 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       contains_ = value;
       bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+
+    private boolean localOnly_ ;
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+     * @return The localOnly.
+     */
+    @java.lang.Override
+    public boolean getLocalOnly() {
+      return localOnly_;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+     * @param value The localOnly to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLocalOnly(boolean value) {
+
+      localOnly_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLocalOnly() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      localOnly_ = false;
       onChanged();
       return this;
     }

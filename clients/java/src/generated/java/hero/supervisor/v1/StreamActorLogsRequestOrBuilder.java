@@ -174,4 +174,14 @@ public interface StreamActorLogsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getContainsBytes();
+
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  boolean getLocalOnly();
 }

@@ -16,6 +16,9 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
  * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
  * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+ * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+ * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+ * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
  * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
  * </pre>
  */
@@ -1464,6 +1467,9 @@ public final class SupervisorGrpc {
    * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
    * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
    * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+   * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+   * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
    * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
@@ -1927,6 +1933,9 @@ public final class SupervisorGrpc {
    * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
    * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
    * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+   * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+   * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
    * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
@@ -1953,6 +1962,9 @@ public final class SupervisorGrpc {
    * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
    * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
    * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+   * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+   * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
    * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
@@ -2471,6 +2483,9 @@ public final class SupervisorGrpc {
    * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
    * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
    * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+   * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+   * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
    * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
@@ -2953,6 +2968,9 @@ public final class SupervisorGrpc {
    * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
    * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
    * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+   * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+   * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
    * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */
@@ -3431,6 +3449,9 @@ public final class SupervisorGrpc {
    * (WAIT_OUTCOME_TIMED_OUT). The wait is the shortest of three times: max_wait; the time left of the call's deadline,
    * less a margin of 10 % (50 ms to 1 s); and 10 minutes. Without max_wait and without a deadline the wait is 60
    * seconds. A max_wait of 0 checks the condition once. Started work continues after the wait.
+   * Machines: every supervisor answers every call. A change of an actor that belongs to another machine, a check of its
+   * health and a read of its log are passed on to the supervisor there. If that one does not take the call within three
+   * seconds, the call ends in NODE_UNAVAILABLE and has had no effect.
    * Capabilities: a call that the server does not have ends in UNIMPLEMENTED. GetServerInfo lists the calls that work.
    * </pre>
    */

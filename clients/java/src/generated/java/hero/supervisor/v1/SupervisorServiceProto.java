@@ -617,151 +617,159 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "2\031.google.protobuf.DurationR\nmaxJobSpan\022" +
       "E\n\021request_id_window\030\n \001(\0132\031.google.prot" +
       "obuf.DurationR\017requestIdWindow\022&\n\017max_in" +
-      "put_bytes\030\013 \001(\005R\rmaxInputBytes\"\350\001\n\022Creat" +
+      "put_bytes\030\013 \001(\005R\rmaxInputBytes\"\374\001\n\022Creat" +
       "eActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId" +
       "\0227\n\006config\030\002 \001(\0132\037.hero.supervisor.v1.Ac" +
       "torConfigR\006config\022\031\n\005start\030\003 \001(\010H\000R\005star" +
       "t\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnl" +
       "y\0224\n\010max_wait\030\005 \001(\0132\031.google.protobuf.Du" +
-      "rationR\007maxWaitB\010\n\006_start\"\244\001\n\023CreateActo" +
-      "rResponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervis" +
-      "or.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007cha" +
-      "nged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.superv" +
-      "isor.v1.WaitOutcomeR\013waitOutcome\"\237\001\n\017Get" +
-      "ActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022" +
-      "1\n\004view\030\002 \001(\0162\035.hero.supervisor.v1.Actor" +
-      "ViewR\004view\022>\n\rusage_history\030\003 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\014usageHistory\"C\n\020Ge" +
-      "tActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.sup" +
-      "ervisor.v1.ActorR\005actor\"\260\003\n\021ListActorsRe" +
-      "quest\022A\n\014script_types\030\001 \003(\0162\036.hero.super" +
-      "visor.v1.ScriptTypeR\013scriptTypes\0227\n\006stat" +
-      "es\030\002 \003(\0162\037.hero.supervisor.v1.Actor.Stat" +
-      "eR\006states\022I\n\006labels\030\003 \003(\01321.hero.supervi" +
-      "sor.v1.ListActorsRequest.LabelsEntryR\006la" +
-      "bels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tpage_size\030\005 " +
-      "\001(\005R\010pageSize\022\035\n\npage_token\030\006 \001(\tR\tpageT" +
-      "oken\0221\n\004view\030\007 \001(\0162\035.hero.supervisor.v1." +
-      "ActorViewR\004view\022\026\n\006queues\030\010 \003(\tR\006queues\032" +
-      "9\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005valu" +
-      "e\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListActorsRespons" +
-      "e\0221\n\006actors\030\001 \003(\0132\031.hero.supervisor.v1.A" +
-      "ctorR\006actors\022&\n\017next_page_token\030\002 \001(\tR\rn" +
-      "extPageToken\022\035\n\ntotal_size\030\003 \001(\005R\ttotalS" +
-      "ize\"\274\003\n\022UpdateActorRequest\022\031\n\010actor_id\030\001" +
-      " \001(\tR\007actorId\0227\n\006config\030\002 \001(\0132\037.hero.sup" +
-      "ervisor.v1.ActorConfigR\006config\022;\n\013update" +
-      "_mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR" +
-      "\nupdateMask\022B\n\005apply\030\004 \001(\0162,.hero.superv" +
-      "isor.v1.UpdateActorRequest.ApplyR\005apply\022" +
-      ">\n\rdrain_timeout\030\005 \001(\0132\031.google.protobuf" +
-      ".DurationR\014drainTimeout\022\022\n\004etag\030\006 \001(\tR\004e" +
-      "tag\0224\n\010max_wait\030\007 \001(\0132\031.google.protobuf." +
-      "DurationR\007maxWait\"G\n\005Apply\022\025\n\021APPLY_UNSP" +
-      "ECIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPPLY" +
-      "_RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005act" +
-      "or\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005act" +
-      "or\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\302\001\n\022Del" +
-      "eteActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actor" +
-      "Id\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.proto" +
+      "rationR\007maxWait\022\022\n\004node\030\006 \001(\tR\004nodeB\010\n\006_" +
+      "start\"\244\001\n\023CreateActorResponse\022/\n\005actor\030\001" +
+      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030" +
+      "\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome" +
+      "\030\003 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR" +
+      "\013waitOutcome\"\237\001\n\017GetActorRequest\022\031\n\010acto" +
+      "r_id\030\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.hero" +
+      ".supervisor.v1.ActorViewR\004view\022>\n\rusage_" +
+      "history\030\003 \001(\0132\031.google.protobuf.Duration" +
+      "R\014usageHistory\"C\n\020GetActorResponse\022/\n\005ac" +
+      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005ac" +
+      "tor\"\260\003\n\021ListActorsRequest\022A\n\014script_type" +
+      "s\030\001 \003(\0162\036.hero.supervisor.v1.ScriptTypeR" +
+      "\013scriptTypes\0227\n\006states\030\002 \003(\0162\037.hero.supe" +
+      "rvisor.v1.Actor.StateR\006states\022I\n\006labels\030" +
+      "\003 \003(\01321.hero.supervisor.v1.ListActorsReq" +
+      "uest.LabelsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004" +
+      "node\022\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\npag" +
+      "e_token\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035" +
+      ".hero.supervisor.v1.ActorViewR\004view\022\026\n\006q" +
+      "ueues\030\010 \003(\tR\006queues\0329\n\013LabelsEntry\022\020\n\003ke" +
+      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216" +
+      "\001\n\022ListActorsResponse\0221\n\006actors\030\001 \003(\0132\031." +
+      "hero.supervisor.v1.ActorR\006actors\022&\n\017next" +
+      "_page_token\030\002 \001(\tR\rnextPageToken\022\035\n\ntota" +
+      "l_size\030\003 \001(\005R\ttotalSize\"\333\003\n\022UpdateActorR" +
+      "equest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006con" +
+      "fig\030\002 \001(\0132\037.hero.supervisor.v1.ActorConf" +
+      "igR\006config\022;\n\013update_mask\030\003 \001(\0132\032.google" +
+      ".protobuf.FieldMaskR\nupdateMask\022B\n\005apply" +
+      "\030\004 \001(\0162,.hero.supervisor.v1.UpdateActorR" +
+      "equest.ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001" +
+      "(\0132\031.google.protobuf.DurationR\014drainTime" +
+      "out\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(" +
+      "\0132\031.google.protobuf.DurationR\007maxWait\022\035\n" +
+      "\nlocal_only\030\010 \001(\010R\tlocalOnly\"G\n\005Apply\022\025\n" +
+      "\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT_START" +
+      "\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateActorResp" +
+      "onse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1" +
+      ".ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\trestar" +
+      "ted\"\341\001\n\022DeleteActorRequest\022\031\n\010actor_id\030\001" +
+      " \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\014drainTimeout\022\024\n" +
+      "\005force\030\003 \001(\010R\005force\022#\n\rallow_missing\030\004 \001" +
+      "(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006reason" +
+      "\022\035\n\nlocal_only\030\006 \001(\010R\tlocalOnly\"F\n\023Delet" +
+      "eActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.sup" +
+      "ervisor.v1.ActorR\005actor\"\203\001\n\021StartActorRe" +
+      "quest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_" +
+      "wait\030\002 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\022\035\n\nlocal_only\030\003 \001(\010R\tlocalOnly\"\243\001" +
+      "\n\022StartActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
+      "ro.supervisor.v1.ActorR\005actor\022\030\n\007changed" +
+      "\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037." +
+      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
+      "ome\"\360\001\n\020StopActorRequest\022\031\n\010actor_id\030\001 \001" +
+      "(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
+      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
+      "n\030\005 \001(\tR\006reason\022\035\n\nlocal_only\030\006 \001(\010R\tloc" +
+      "alOnly\"\242\001\n\021StopActorResponse\022/\n\005actor\030\001 " +
+      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n" +
+      "\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030" +
+      "\003 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013" +
+      "waitOutcome\"\363\001\n\023RestartActorRequest\022\031\n\010a" +
+      "ctor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030" +
+      "\002 \001(\0132\031.google.protobuf.DurationR\014drainT" +
+      "imeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait" +
+      "\030\004 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
+      "it\022\026\n\006reason\030\005 \001(\tR\006reason\022\035\n\nlocal_only" +
+      "\030\006 \001(\010R\tlocalOnly\"\245\001\n\024RestartActorRespon" +
+      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
+      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
+      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
+      ".WaitOutcomeR\013waitOutcome\"\354\001\n\013ActorResul" +
+      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 " +
+      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n" +
+      "\007changed\030\003 \001(\010R\007changed\022B\n\014wait_outcome\030" +
+      "\004 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013" +
+      "waitOutcome\0223\n\005error\030\005 \001(\0132\035.hero.superv" +
+      "isor.v1.ItemErrorR\005error\"\250\001\n\022StartActors" +
+      "Request\022=\n\010selector\030\001 \001(\0132!.hero.supervi" +
+      "sor.v1.ActorSelectorR\010selector\0224\n\010max_wa" +
+      "it\030\002 \001(\0132\031.google.protobuf.DurationR\007max" +
+      "Wait\022\035\n\nlocal_only\030\003 \001(\010R\tlocalOnly\"P\n\023S" +
+      "tartActorsResponse\0229\n\007results\030\001 \003(\0132\037.he" +
+      "ro.supervisor.v1.ActorResultR\007results\"\225\002" +
+      "\n\021StopActorsRequest\022=\n\010selector\030\001 \001(\0132!." +
+      "hero.supervisor.v1.ActorSelectorR\010select" +
+      "or\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.proto" +
       "buf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(" +
-      "\010R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allowMi" +
-      "ssing\022\026\n\006reason\030\005 \001(\tR\006reason\"F\n\023DeleteA" +
-      "ctorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.super" +
-      "visor.v1.ActorR\005actor\"d\n\021StartActorReque" +
-      "st\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wai" +
-      "t\030\002 \001(\0132\031.google.protobuf.DurationR\007maxW" +
-      "ait\"\243\001\n\022StartActorResponse\022/\n\005actor\030\001 \001(" +
-      "\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007c" +
-      "hanged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 " +
-      "\001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wa" +
-      "itOutcome\"\321\001\n\020StopActorRequest\022\031\n\010actor_" +
-      "id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\013" +
-      "2\031.google.protobuf.DurationR\014drainTimeou" +
-      "t\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(" +
-      "\0132\031.google.protobuf.DurationR\007maxWait\022\026\n" +
-      "\006reason\030\005 \001(\tR\006reason\"\242\001\n\021StopActorRespo" +
-      "nse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1." +
-      "ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B" +
-      "\n\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v" +
-      "1.WaitOutcomeR\013waitOutcome\"\324\001\n\023RestartAc" +
-      "torRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022>\n" +
-      "\rdrain_timeout\030\002 \001(\0132\031.google.protobuf.D" +
-      "urationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005fo" +
-      "rce\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf." +
-      "DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reaso" +
-      "n\"\245\001\n\024RestartActorResponse\022/\n\005actor\030\001 \001(" +
-      "\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n\007c" +
-      "hanged\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 " +
-      "\001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013wa" +
-      "itOutcome\"\354\001\n\013ActorResult\022\031\n\010actor_id\030\001 " +
-      "\001(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.hero.super" +
-      "visor.v1.ActorR\005actor\022\030\n\007changed\030\003 \001(\010R\007" +
-      "changed\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.sup" +
-      "ervisor.v1.WaitOutcomeR\013waitOutcome\0223\n\005e" +
-      "rror\030\005 \001(\0132\035.hero.supervisor.v1.ItemErro" +
-      "rR\005error\"\211\001\n\022StartActorsRequest\022=\n\010selec" +
-      "tor\030\001 \001(\0132!.hero.supervisor.v1.ActorSele" +
-      "ctorR\010selector\0224\n\010max_wait\030\002 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\007maxWait\"P\n\023StartAct" +
-      "orsResponse\0229\n\007results\030\001 \003(\0132\037.hero.supe" +
-      "rvisor.v1.ActorResultR\007results\"\366\001\n\021StopA" +
-      "ctorsRequest\022=\n\010selector\030\001 \001(\0132!.hero.su" +
-      "pervisor.v1.ActorSelectorR\010selector\022>\n\rd" +
-      "rain_timeout\030\002 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005forc" +
-      "e\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Du" +
-      "rationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\"" +
-      "O\n\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037" +
-      ".hero.supervisor.v1.ActorResultR\007results" +
-      "\"\242\002\n\024RestartActorsRequest\022=\n\010selector\030\001 " +
-      "\001(\0132!.hero.supervisor.v1.ActorSelectorR\010" +
-      "selector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google" +
-      ".protobuf.DurationR\014drainTimeout\022\024\n\005forc" +
-      "e\030\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R" +
-      "\016maxUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.goog" +
-      "le.protobuf.DurationR\007maxWait\022\026\n\006reason\030" +
-      "\006 \001(\tR\006reason\"R\n\025RestartActorsResponse\0229" +
-      "\n\007results\030\001 \003(\0132\037.hero.supervisor.v1.Act" +
-      "orResultR\007results\"\267\002\n\026StreamActorLogsReq" +
-      "uest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022\"\n\ntail_" +
-      "lines\030\002 \001(\005H\000R\ttailLines\210\001\001\0229\n\nsince_tim" +
-      "e\030\003 \001(\0132\032.google.protobuf.TimestampR\tsin" +
-      "ceTime\022!\n\014resume_after\030\004 \001(\tR\013resumeAfte" +
-      "r\022\026\n\006follow\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003" +
-      "(\0162#.hero.supervisor.v1.LogEntry.StreamR" +
-      "\007streams\022\032\n\010contains\030\007 \001(\tR\010containsB\r\n\013" +
-      "_tail_lines\"\216\001\n\027StreamActorLogsResponse\022" +
-      "6\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Lo" +
-      "gEntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014" +
-      "droppedCount\022\026\n\006cursor\030\003 \001(\tR\006cursor\"\030\n\026" +
-      "ListScriptTypesRequest\"b\n\027ListScriptType" +
-      "sResponse\022G\n\014script_types\030\001 \003(\0132$.hero.s" +
-      "upervisor.v1.ScriptTypeStatusR\013scriptTyp" +
-      "es\"\212\001\n\024GetScriptTypeRequest\022?\n\013script_ty" +
-      "pe\030\001 \001(\0162\036.hero.supervisor.v1.ScriptType" +
-      "R\nscriptType\0221\n\004view\030\002 \001(\0162\035.hero.superv" +
-      "isor.v1.ActorViewR\004view\"U\n\025GetScriptType" +
-      "Response\022<\n\006status\030\001 \001(\0132$.hero.supervis" +
-      "or.v1.ScriptTypeStatusR\006status\"\200\002\n\027Updat" +
-      "eScriptTypeRequest\022?\n\013script_type\030\001 \001(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
-      "ype\022B\n\010settings\030\002 \001(\0132&.hero.supervisor." +
-      "v1.ScriptTypeSettingsR\010settings\022;\n\013updat" +
-      "e_mask\030\003 \001(\0132\032.google.protobuf.FieldMask" +
-      "R\nupdateMask\022#\n\rvalidate_only\030\004 \001(\010R\014val" +
-      "idateOnly\"X\n\030UpdateScriptTypeResponse\022<\n" +
-      "\006status\030\001 \001(\0132$.hero.supervisor.v1.Scrip" +
-      "tTypeStatusR\006status\"\351\002\n\022ScaleActorsReque" +
-      "st\022?\n\013script_type\030\001 \001(\0162\036.hero.superviso" +
-      "r.v1.ScriptTypeR\nscriptType\022\037\n\010replicas\030" +
-      "\002 \001(\005H\000R\010replicas\210\001\001\022>\n\rdrain_timeout\030\003 " +
-      "\001(\0132\031.google.protobuf.DurationR\014drainTim" +
-      "eout\0224\n\010max_wait\030\004 \001(\0132\031.google.protobuf" +
-      ".DurationR\007maxWait\022#\n\rvalidate_only\030\005 \001(" +
-      "\010R\014validateOnly\022\033\n\ttake_over\030\006 \001(\010R\010take" +
-      "Over\022\026\n\006reason\030\007 \001(\tR\006reason\022\024\n\005queue\030\010 " +
-      "\001(\tR\005queueB\013\n\t_replicas\"\353\001\n\023ScaleActorsR" +
+      "\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.google.prot" +
+      "obuf.DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006" +
+      "reason\022\035\n\nlocal_only\030\006 \001(\010R\tlocalOnly\"O\n" +
+      "\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037.h" +
+      "ero.supervisor.v1.ActorResultR\007results\"\301" +
+      "\002\n\024RestartActorsRequest\022=\n\010selector\030\001 \001(" +
+      "\0132!.hero.supervisor.v1.ActorSelectorR\010se" +
+      "lector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.p" +
+      "rotobuf.DurationR\014drainTimeout\022\024\n\005force\030" +
+      "\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R\016m" +
+      "axUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.google" +
+      ".protobuf.DurationR\007maxWait\022\026\n\006reason\030\006 " +
+      "\001(\tR\006reason\022\035\n\nlocal_only\030\007 \001(\010R\tlocalOn" +
+      "ly\"R\n\025RestartActorsResponse\0229\n\007results\030\001" +
+      " \003(\0132\037.hero.supervisor.v1.ActorResultR\007r" +
+      "esults\"\326\002\n\026StreamActorLogsRequest\022\031\n\010act" +
+      "or_id\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030\002 \001(\005" +
+      "H\000R\ttailLines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.g" +
+      "oogle.protobuf.TimestampR\tsinceTime\022!\n\014r" +
+      "esume_after\030\004 \001(\tR\013resumeAfter\022\026\n\006follow" +
+      "\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(\0162#.hero.s" +
+      "upervisor.v1.LogEntry.StreamR\007streams\022\032\n" +
+      "\010contains\030\007 \001(\tR\010contains\022\035\n\nlocal_only\030" +
+      "\010 \001(\010R\tlocalOnlyB\r\n\013_tail_lines\"\216\001\n\027Stre" +
+      "amActorLogsResponse\0226\n\007entries\030\001 \003(\0132\034.h" +
+      "ero.supervisor.v1.LogEntryR\007entries\022#\n\rd" +
+      "ropped_count\030\002 \001(\005R\014droppedCount\022\026\n\006curs" +
+      "or\030\003 \001(\tR\006cursor\"\030\n\026ListScriptTypesReque" +
+      "st\"b\n\027ListScriptTypesResponse\022G\n\014script_" +
+      "types\030\001 \003(\0132$.hero.supervisor.v1.ScriptT" +
+      "ypeStatusR\013scriptTypes\"\212\001\n\024GetScriptType" +
+      "Request\022?\n\013script_type\030\001 \001(\0162\036.hero.supe" +
+      "rvisor.v1.ScriptTypeR\nscriptType\0221\n\004view" +
+      "\030\002 \001(\0162\035.hero.supervisor.v1.ActorViewR\004v" +
+      "iew\"U\n\025GetScriptTypeResponse\022<\n\006status\030\001" +
+      " \001(\0132$.hero.supervisor.v1.ScriptTypeStat" +
+      "usR\006status\"\200\002\n\027UpdateScriptTypeRequest\022?" +
+      "\n\013script_type\030\001 \001(\0162\036.hero.supervisor.v1" +
+      ".ScriptTypeR\nscriptType\022B\n\010settings\030\002 \001(" +
+      "\0132&.hero.supervisor.v1.ScriptTypeSetting" +
+      "sR\010settings\022;\n\013update_mask\030\003 \001(\0132\032.googl" +
+      "e.protobuf.FieldMaskR\nupdateMask\022#\n\rvali" +
+      "date_only\030\004 \001(\010R\014validateOnly\"X\n\030UpdateS" +
+      "criptTypeResponse\022<\n\006status\030\001 \001(\0132$.hero" +
+      ".supervisor.v1.ScriptTypeStatusR\006status\"" +
+      "\375\002\n\022ScaleActorsRequest\022?\n\013script_type\030\001 " +
+      "\001(\0162\036.hero.supervisor.v1.ScriptTypeR\nscr" +
+      "iptType\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001" +
+      "\022>\n\rdrain_timeout\030\003 \001(\0132\031.google.protobu" +
+      "f.DurationR\014drainTimeout\0224\n\010max_wait\030\004 \001" +
+      "(\0132\031.google.protobuf.DurationR\007maxWait\022#" +
+      "\n\rvalidate_only\030\005 \001(\010R\014validateOnly\022\033\n\tt" +
+      "ake_over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007 \001(\t" +
+      "R\006reason\022\024\n\005queue\030\010 \001(\tR\005queue\022\022\n\004node\030\t" +
+      " \001(\tR\004nodeB\013\n\t_replicas\"\353\001\n\023ScaleActorsR" +
       "esponse\022<\n\006status\030\001 \001(\0132$.hero.superviso" +
       "r.v1.ScriptTypeStatusR\006status\022&\n\017added_a" +
       "ctor_ids\030\002 \003(\tR\raddedActorIds\022*\n\021removed" +
@@ -811,311 +819,312 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       ".hero.supervisor.v1.QueueR\006queues\022&\n\017nex" +
       "t_page_token\030\002 \001(\tR\rnextPageToken\"*\n\022Del" +
       "eteQueueRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"\025\n" +
-      "\023DeleteQueueResponse\"\234\002\n\022CheckHealthRequ" +
+      "\023DeleteQueueResponse\"\273\002\n\022CheckHealthRequ" +
       "est\022=\n\010selector\030\001 \001(\0132!.hero.supervisor." +
       "v1.ActorSelectorR\010selector\022B\n\005scope\030\002 \001(" +
       "\0162,.hero.supervisor.v1.CheckHealthReques" +
       "t.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\007maxWait\"M\n\005Scope\022\025\n" +
-      "\021SCOPE_UNSPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\t" +
-      "SCOPE_ALL\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHeal" +
-      "thResponse\022:\n\007reports\030\001 \003(\0132 .hero.super" +
-      "visor.v1.HealthReportR\007reports\"\205\002\n\022Watch" +
-      "HealthRequest\022=\n\010selector\030\001 \001(\0132!.hero.s" +
-      "upervisor.v1.ActorSelectorR\010selector\022.\n\020" +
-      "include_snapshot\030\002 \001(\010H\000R\017includeSnapsho" +
-      "t\210\001\001\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022" +
-      "H\n\022heartbeat_interval\030\004 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\021heartbeatIntervalB\023\n\021_in" +
-      "clude_snapshot\"\346\001\n\023WatchHealthResponse\022\026" +
-      "\n\006cursor\030\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 " +
-      ".hero.supervisor.v1.HealthReportH\000R\006repo" +
-      "rt\0227\n\005event\030\003 \001(\0132\037.hero.supervisor.v1.H" +
-      "ealthEventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034." +
-      "hero.supervisor.v1.BookmarkH\000R\010bookmarkB" +
-      "\006\n\004item\"w\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\013" +
-      "2\033.hero.supervisor.v1.JobSpecR\003job\022\025\n\006jo" +
-      "b_id\030\002 \001(\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\tr" +
-      "equestId\"b\n\021SubmitJobResponse\022)\n\003job\030\001 \001" +
-      "(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedu" +
-      "plicated\030\002 \001(\010R\014deduplicated\"U\n\021SubmitJo" +
-      "bsRequest\022@\n\010requests\030\001 \003(\0132$.hero.super" +
-      "visor.v1.SubmitJobRequestR\010requests\"S\n\022S" +
-      "ubmitJobsResponse\022=\n\007results\030\001 \003(\0132#.her" +
-      "o.supervisor.v1.SubmitJobResultR\007results" +
-      "\"\225\001\n\017SubmitJobResult\022)\n\003job\030\001 \001(\0132\027.hero" +
+      "e.protobuf.DurationR\007maxWait\022\035\n\nlocal_on" +
+      "ly\030\004 \001(\010R\tlocalOnly\"M\n\005Scope\022\025\n\021SCOPE_UN" +
+      "SPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL" +
+      "\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHealthRespons" +
+      "e\022:\n\007reports\030\001 \003(\0132 .hero.supervisor.v1." +
+      "HealthReportR\007reports\"\205\002\n\022WatchHealthReq" +
+      "uest\022=\n\010selector\030\001 \001(\0132!.hero.supervisor" +
+      ".v1.ActorSelectorR\010selector\022.\n\020include_s" +
+      "napshot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014r" +
+      "esume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartb" +
+      "eat_interval\030\004 \001(\0132\031.google.protobuf.Dur" +
+      "ationR\021heartbeatIntervalB\023\n\021_include_sna" +
+      "pshot\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor\030" +
+      "\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 .hero.sup" +
+      "ervisor.v1.HealthReportH\000R\006report\0227\n\005eve" +
+      "nt\030\003 \001(\0132\037.hero.supervisor.v1.HealthEven" +
+      "tH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.supe" +
+      "rvisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"w" +
+      "\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.s" +
+      "upervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(" +
+      "\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"" +
+      "b\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero" +
       ".supervisor.v1.JobR\003job\022\"\n\014deduplicated\030" +
-      "\002 \001(\010R\014deduplicated\0223\n\005error\030\003 \001(\0132\035.her" +
-      "o.supervisor.v1.ItemErrorR\005error\"\327\002\n\rRun" +
-      "JobRequest\022-\n\003job\030\001 \001(\0132\033.hero.superviso" +
-      "r.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId" +
-      "\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224\n\010max_w" +
-      "ait\030\004 \001(\0132\031.google.protobuf.DurationR\007ma" +
-      "xWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero.superv" +
-      "isor.v1.RunJobRequest.OnWaitEndR\tonWaitE" +
-      "nd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UNSPECIFI" +
-      "ED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON" +
-      "_WAIT_END_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n" +
-      "\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job" +
-      "\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.supervisor" +
-      ".v1.WaitOutcomeR\013waitOutcome\022\"\n\014deduplic" +
-      "ated\030\003 \001(\010R\014deduplicated\"^\n\017AwaitJobRequ" +
-      "est\022\025\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002" +
-      " \001(\0132\031.google.protobuf.DurationR\007maxWait" +
-      "\"\201\001\n\020AwaitJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
-      "o.supervisor.v1.JobR\003job\022B\n\014wait_outcome" +
-      "\030\002 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR" +
-      "\013waitOutcome\"W\n\rGetJobRequest\022\025\n\006job_id\030" +
-      "\001 \001(\tR\005jobId\022/\n\004view\030\002 \001(\0162\033.hero.superv" +
-      "isor.v1.JobViewR\004view\";\n\016GetJobResponse\022" +
-      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
-      "ob\"\220\005\n\017ListJobsRequest\022A\n\014script_types\030\001" +
-      " \003(\0162\036.hero.supervisor.v1.ScriptTypeR\013sc" +
-      "riptTypes\0225\n\006states\030\002 \003(\0162\035.hero.supervi" +
-      "sor.v1.Job.StateR\006states\022\033\n\tcaller_id\030\003 " +
-      "\001(\tR\010callerId\022\035\n\ncontext_id\030\004 \001(\tR\tconte" +
-      "xtId\022\031\n\010actor_id\030\005 \001(\tR\007actorId\022F\n\021creat" +
-      "e_time_after\030\006 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\017createTimeAfter\022H\n\022create_time_b" +
-      "efore\030\007 \001(\0132\032.google.protobuf.TimestampR" +
-      "\020createTimeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pa" +
-      "geSize\022\035\n\npage_token\030\t \001(\tR\tpageToken\022G\n" +
-      "\006labels\030\n \003(\0132/.hero.supervisor.v1.ListJ" +
-      "obsRequest.LabelsEntryR\006labels\022\"\n\rjob_id" +
-      "_prefix\030\013 \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003" +
-      "(\tR\006queues\022\036\n\npriorities\030\r \003(\005R\nprioriti" +
-      "es\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005v" +
-      "alue\030\002 \001(\tR\005value:\0028\001\"g\n\020ListJobsRespons" +
-      "e\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor.v1.Job" +
-      "R\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rnextPag" +
-      "eToken\"A\n\020CancelJobRequest\022\025\n\006job_id\030\001 \001" +
-      "(\tR\005jobId\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021Can" +
-      "celJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
-      "visor.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007chan" +
-      "ged\"*\n\021ExplainJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\"\323\003\n\022ExplainJobResponse\022)\n\003job\030\001 " +
-      "\001(\0132\027.hero.supervisor.v1.JobR\003job\0225\n\007rea" +
-      "sons\030\002 \003(\0132\033.hero.supervisor.v1.JobWaitR" +
-      "\007reasons\022\"\n\njobs_ahead\030\003 \001(\004H\000R\tjobsAhea" +
-      "d\210\001\001\0220\n\024jobs_ahead_estimated\030\004 \001(\010R\022jobs" +
-      "AheadEstimated\022J\n\005start\030\005 \001(\01324.hero.sup" +
-      "ervisor.v1.ExplainJobResponse.StartEstim" +
-      "ateR\005start\022\030\n\007message\030\006 \001(\tR\007message\032\217\001\n" +
-      "\rStartEstimate\0226\n\010earliest\030\001 \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\010earliest\0222\n\006latest" +
-      "\030\002 \001(\0132\032.google.protobuf.TimestampR\006late" +
-      "st\022\022\n\004ends\030\003 \001(\rR\004endsB\r\n\013_jobs_ahead\"\225\001" +
-      "\n\020UpdateJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
-      "d\022-\n\003job\030\002 \001(\0132\033.hero.supervisor.v1.JobS" +
-      "pecR\003job\022;\n\013update_mask\030\003 \001(\0132\032.google.p" +
-      "rotobuf.FieldMaskR\nupdateMask\"X\n\021UpdateJ" +
-      "obResponse\022)\n\003job\030\001 \001(\0132\027.hero.superviso" +
-      "r.v1.JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"" +
-      "\223\001\n\017RetryJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
-      "Id\022%\n\016reset_attempts\030\002 \001(\010R\rresetAttempt" +
-      "s\022\031\n\005input\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_" +
-      "id\030\004 \001(\tR\trequestIdB\010\n\006_input\"a\n\020RetryJo" +
-      "bResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor" +
-      ".v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014dedu" +
-      "plicated\"N\n\020DeleteJobRequest\022\025\n\006job_id\030\001" +
-      " \001(\tR\005jobId\022#\n\rallow_missing\030\002 \001(\010R\014allo" +
-      "wMissing\"-\n\021DeleteJobResponse\022\030\n\007changed" +
-      "\030\001 \001(\010R\007changed\"\270\001\n\017WatchJobRequest\022\025\n\006j" +
-      "ob_id\030\001 \001(\tR\005jobId\022!\n\014include_logs\030\002 \001(\010" +
-      "R\013includeLogs\022!\n\014resume_after\030\003 \001(\tR\013res" +
-      "umeAfter\022H\n\022heartbeat_interval\030\004 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\021heartbeatInterv" +
-      "al\"\346\002\n\020WatchJobResponse\022\026\n\006cursor\030\001 \001(\tR" +
-      "\006cursor\022+\n\003job\030\002 \001(\0132\027.hero.supervisor.v" +
-      "1.JobH\000R\003job\022G\n\014state_change\030\003 \001(\0132\".her" +
-      "o.supervisor.v1.JobStateChangeH\000R\013stateC" +
-      "hange\022=\n\010progress\030\004 \001(\0132\037.hero.superviso" +
-      "r.v1.JobProgressH\000R\010progress\022A\n\013log_entr" +
-      "ies\030\005 \001(\0132\036.hero.supervisor.v1.LogEntrie" +
-      "sH\000R\nlogEntries\022:\n\010bookmark\030\006 \001(\0132\034.hero" +
-      ".supervisor.v1.BookmarkH\000R\010bookmarkB\006\n\004i" +
-      "tem\"i\n\nLogEntries\0226\n\007entries\030\001 \003(\0132\034.her" +
-      "o.supervisor.v1.LogEntryR\007entries\022#\n\rdro" +
-      "pped_count\030\002 \001(\005R\014droppedCount\"\231\004\n\022Watch" +
-      "EventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.sup" +
-      "ervisor.v1.Event.TopicR\006topics\022A\n\014script" +
-      "_types\030\002 \003(\0162\036.hero.supervisor.v1.Script" +
-      "TypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010ac" +
-      "torIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcalle" +
-      "r_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001" +
-      "(\0162\".hero.supervisor.v1.Event.SeverityR\013" +
-      "minSeverity\022.\n\020include_snapshot\030\007 \001(\010H\000R" +
-      "\017includeSnapshot\210\001\001\022!\n\014resume_after\030\010 \001(" +
-      "\tR\013resumeAfter\022H\n\022heartbeat_interval\030\t \001" +
-      "(\0132\031.google.protobuf.DurationR\021heartbeat" +
-      "Interval\022#\n\rinclude_usage\030\n \001(\010R\014include" +
-      "Usage\022\026\n\006queues\030\013 \003(\tR\006queuesB\023\n\021_includ",
-      "e_snapshot\"\246\002\n\023WatchEventsResponse\022\026\n\006cu" +
-      "rsor\030\001 \001(\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(" +
-      "\0132 .hero.supervisor.v1.SnapshotItemH\000R\014s" +
-      "napshotItem\0221\n\005event\030\003 \001(\0132\031.hero.superv" +
-      "isor.v1.EventH\000R\005event\022:\n\010bookmark\030\004 \001(\013" +
-      "2\034.hero.supervisor.v1.BookmarkH\000R\010bookma" +
-      "rk\0227\n\005usage\030\005 \001(\0132\037.hero.supervisor.v1.U" +
-      "sageUpdateH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpd" +
-      "ate\022C\n\006actors\030\001 \003(\0132+.hero.supervisor.v1" +
-      ".UsageUpdate.ActorsEntryR\006actors\032Y\n\013Acto" +
-      "rsEntry\022\020\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\013" +
-      "2\036.hero.supervisor.v1.ActorUsageR\005value:" +
-      "\0028\001\"\362\001\n\014SnapshotItem\0221\n\005actor\030\001 \001(\0132\031.he" +
-      "ro.supervisor.v1.ActorH\000R\005actor\022G\n\013scrip" +
-      "t_type\030\002 \001(\0132$.hero.supervisor.v1.Script" +
-      "TypeStatusH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027." +
-      "hero.supervisor.v1.JobH\000R\003job\0221\n\005queue\030\004" +
-      " \001(\0132\031.hero.supervisor.v1.QueueH\000R\005queue" +
-      "B\006\n\004item\"\365\003\n\021ListEventsRequest\0227\n\006topics" +
-      "\030\001 \003(\0162\037.hero.supervisor.v1.Event.TopicR" +
-      "\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero.sup" +
-      "ervisor.v1.ScriptTypeR\013scriptTypes\022\033\n\tac" +
-      "tor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\t" +
-      "R\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n" +
-      "\014min_severity\030\006 \001(\0162\".hero.supervisor.v1" +
-      ".Event.SeverityR\013minSeverity\0229\n\ntime_aft" +
-      "er\030\007 \001(\0132\032.google.protobuf.TimestampR\tti" +
-      "meAfter\022;\n\013time_before\030\010 \001(\0132\032.google.pr" +
-      "otobuf.TimestampR\ntimeBefore\022\033\n\tpage_siz" +
-      "e\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tp" +
-      "ageToken\022\026\n\006queues\030\013 \003(\tR\006queues\"o\n\022List" +
-      "EventsResponse\0221\n\006events\030\001 \003(\0132\031.hero.su" +
-      "pervisor.v1.EventR\006events\022&\n\017next_page_t" +
-      "oken\030\002 \001(\tR\rnextPageToken\"S\n\025ListIdentit" +
-      "iesRequest\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022" +
-      "\035\n\npage_token\030\002 \001(\tR\tpageToken\"\274\001\n\026ListI" +
-      "dentitiesResponse\022A\n\nidentities\030\001 \003(\0132!." +
-      "hero.supervisor.v1.KnownIdentityR\nidenti" +
-      "ties\022&\n\017next_page_token\030\002 \001(\tR\rnextPageT" +
-      "oken\0227\n\027authentication_required\030\003 \001(\010R\026a" +
-      "uthenticationRequired\"\206\003\n\027ListAuditEntri" +
-      "esRequest\022\032\n\010identity\030\001 \001(\tR\010identity\022\020\n" +
-      "\003rpc\030\002 \001(\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022" +
-      "\022\n\004code\030\004 \001(\tR\004code\022!\n\014refused_only\030\005 \001(" +
-      "\010R\013refusedOnly\022:\n\005stage\030\006 \001(\0162$.hero.sup" +
-      "ervisor.v1.AuditEntry.StageR\005stage\0229\n\nti" +
-      "me_after\030\007 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\ttimeAfter\022;\n\013time_before\030\010 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\ntimeBefore\022\033\n\tpa" +
-      "ge_size\030\t \001(\005R\010pageSize\022\035\n\npage_token\030\n " +
-      "\001(\tR\tpageToken\"\235\001\n\030ListAuditEntriesRespo" +
-      "nse\0228\n\007entries\030\001 \003(\0132\036.hero.supervisor.v" +
-      "1.AuditEntryR\007entries\022&\n\017next_page_token" +
-      "\030\002 \001(\tR\rnextPageToken\022\037\n\013log_enabled\030\003 \001" +
-      "(\010R\nlogEnabled*^\n\013WaitOutcome\022\034\n\030WAIT_OU" +
-      "TCOME_UNSPECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE" +
-      "\020\001\022\032\n\026WAIT_OUTCOME_TIMED_OUT\020\0022\347 \n\nSuper" +
-      "visor\022d\n\rGetServerInfo\022(.hero.supervisor" +
-      ".v1.GetServerInfoRequest\032).hero.supervis" +
-      "or.v1.GetServerInfoResponse\022j\n\017CreateLog" +
-      "inCode\022*.hero.supervisor.v1.CreateLoginC" +
-      "odeRequest\032+.hero.supervisor.v1.CreateLo" +
-      "ginCodeResponse\022^\n\013CreateActor\022&.hero.su" +
-      "pervisor.v1.CreateActorRequest\032\'.hero.su" +
-      "pervisor.v1.CreateActorResponse\022U\n\010GetAc" +
-      "tor\022#.hero.supervisor.v1.GetActorRequest" +
-      "\032$.hero.supervisor.v1.GetActorResponse\022[" +
-      "\n\nListActors\022%.hero.supervisor.v1.ListAc" +
-      "torsRequest\032&.hero.supervisor.v1.ListAct" +
-      "orsResponse\022^\n\013UpdateActor\022&.hero.superv" +
-      "isor.v1.UpdateActorRequest\032\'.hero.superv" +
-      "isor.v1.UpdateActorResponse\022^\n\013DeleteAct" +
-      "or\022&.hero.supervisor.v1.DeleteActorReque" +
-      "st\032\'.hero.supervisor.v1.DeleteActorRespo" +
-      "nse\022[\n\nStartActor\022%.hero.supervisor.v1.S" +
-      "tartActorRequest\032&.hero.supervisor.v1.St" +
-      "artActorResponse\022X\n\tStopActor\022$.hero.sup" +
-      "ervisor.v1.StopActorRequest\032%.hero.super" +
-      "visor.v1.StopActorResponse\022a\n\014RestartAct" +
-      "or\022\'.hero.supervisor.v1.RestartActorRequ" +
-      "est\032(.hero.supervisor.v1.RestartActorRes" +
-      "ponse\022^\n\013StartActors\022&.hero.supervisor.v" +
-      "1.StartActorsRequest\032\'.hero.supervisor.v" +
-      "1.StartActorsResponse\022[\n\nStopActors\022%.he" +
-      "ro.supervisor.v1.StopActorsRequest\032&.her" +
-      "o.supervisor.v1.StopActorsResponse\022d\n\rRe" +
-      "startActors\022(.hero.supervisor.v1.Restart" +
-      "ActorsRequest\032).hero.supervisor.v1.Resta" +
-      "rtActorsResponse\022l\n\017StreamActorLogs\022*.he" +
-      "ro.supervisor.v1.StreamActorLogsRequest\032" +
-      "+.hero.supervisor.v1.StreamActorLogsResp" +
-      "onse0\001\022j\n\017ListScriptTypes\022*.hero.supervi" +
-      "sor.v1.ListScriptTypesRequest\032+.hero.sup" +
-      "ervisor.v1.ListScriptTypesResponse\022d\n\rGe" +
-      "tScriptType\022(.hero.supervisor.v1.GetScri" +
-      "ptTypeRequest\032).hero.supervisor.v1.GetSc" +
-      "riptTypeResponse\022m\n\020UpdateScriptType\022+.h" +
-      "ero.supervisor.v1.UpdateScriptTypeReques" +
-      "t\032,.hero.supervisor.v1.UpdateScriptTypeR" +
-      "esponse\022^\n\013ScaleActors\022&.hero.supervisor" +
-      ".v1.ScaleActorsRequest\032\'.hero.supervisor" +
-      ".v1.ScaleActorsResponse\022[\n\nPauseQueue\022%." +
-      "hero.supervisor.v1.PauseQueueRequest\032&.h" +
-      "ero.supervisor.v1.PauseQueueResponse\022^\n\013" +
-      "ResumeQueue\022&.hero.supervisor.v1.ResumeQ" +
-      "ueueRequest\032\'.hero.supervisor.v1.ResumeQ" +
-      "ueueResponse\022[\n\nPurgeQueue\022%.hero.superv" +
-      "isor.v1.PurgeQueueRequest\032&.hero.supervi" +
-      "sor.v1.PurgeQueueResponse\022^\n\013CreateQueue" +
-      "\022&.hero.supervisor.v1.CreateQueueRequest" +
-      "\032\'.hero.supervisor.v1.CreateQueueRespons" +
-      "e\022U\n\010GetQueue\022#.hero.supervisor.v1.GetQu" +
-      "eueRequest\032$.hero.supervisor.v1.GetQueue" +
-      "Response\022^\n\013UpdateQueue\022&.hero.superviso" +
-      "r.v1.UpdateQueueRequest\032\'.hero.superviso" +
-      "r.v1.UpdateQueueResponse\022[\n\nListQueues\022%" +
-      ".hero.supervisor.v1.ListQueuesRequest\032&." +
-      "hero.supervisor.v1.ListQueuesResponse\022^\n" +
-      "\013DeleteQueue\022&.hero.supervisor.v1.Delete" +
-      "QueueRequest\032\'.hero.supervisor.v1.Delete" +
-      "QueueResponse\022^\n\013CheckHealth\022&.hero.supe" +
-      "rvisor.v1.CheckHealthRequest\032\'.hero.supe" +
-      "rvisor.v1.CheckHealthResponse\022`\n\013WatchHe" +
-      "alth\022&.hero.supervisor.v1.WatchHealthReq" +
-      "uest\032\'.hero.supervisor.v1.WatchHealthRes" +
-      "ponse0\001\022X\n\tSubmitJob\022$.hero.supervisor.v" +
-      "1.SubmitJobRequest\032%.hero.supervisor.v1." +
-      "SubmitJobResponse\022[\n\nSubmitJobs\022%.hero.s" +
-      "upervisor.v1.SubmitJobsRequest\032&.hero.su" +
-      "pervisor.v1.SubmitJobsResponse\022O\n\006RunJob" +
-      "\022!.hero.supervisor.v1.RunJobRequest\032\".he" +
-      "ro.supervisor.v1.RunJobResponse\022U\n\010Await" +
-      "Job\022#.hero.supervisor.v1.AwaitJobRequest" +
-      "\032$.hero.supervisor.v1.AwaitJobResponse\022O" +
-      "\n\006GetJob\022!.hero.supervisor.v1.GetJobRequ" +
-      "est\032\".hero.supervisor.v1.GetJobResponse\022" +
-      "U\n\010ListJobs\022#.hero.supervisor.v1.ListJob" +
-      "sRequest\032$.hero.supervisor.v1.ListJobsRe" +
-      "sponse\022[\n\nExplainJob\022%.hero.supervisor.v" +
-      "1.ExplainJobRequest\032&.hero.supervisor.v1" +
-      ".ExplainJobResponse\022X\n\tCancelJob\022$.hero." +
-      "supervisor.v1.CancelJobRequest\032%.hero.su" +
-      "pervisor.v1.CancelJobResponse\022X\n\tUpdateJ" +
-      "ob\022$.hero.supervisor.v1.UpdateJobRequest" +
-      "\032%.hero.supervisor.v1.UpdateJobResponse\022" +
-      "U\n\010RetryJob\022#.hero.supervisor.v1.RetryJo" +
-      "bRequest\032$.hero.supervisor.v1.RetryJobRe" +
-      "sponse\022X\n\tDeleteJob\022$.hero.supervisor.v1" +
-      ".DeleteJobRequest\032%.hero.supervisor.v1.D" +
-      "eleteJobResponse\022W\n\010WatchJob\022#.hero.supe" +
-      "rvisor.v1.WatchJobRequest\032$.hero.supervi" +
-      "sor.v1.WatchJobResponse0\001\022`\n\013WatchEvents" +
-      "\022&.hero.supervisor.v1.WatchEventsRequest" +
-      "\032\'.hero.supervisor.v1.WatchEventsRespons" +
-      "e0\001\022[\n\nListEvents\022%.hero.supervisor.v1.L" +
-      "istEventsRequest\032&.hero.supervisor.v1.Li" +
-      "stEventsResponse\022g\n\016ListIdentities\022).her" +
-      "o.supervisor.v1.ListIdentitiesRequest\032*." +
-      "hero.supervisor.v1.ListIdentitiesRespons" +
-      "e\022m\n\020ListAuditEntries\022+.hero.supervisor." +
-      "v1.ListAuditEntriesRequest\032,.hero.superv" +
-      "isor.v1.ListAuditEntriesResponseB\205\001\n\022her" +
-      "o.supervisor.v1B\026SupervisorServiceProtoP" +
-      "\001ZUgithub.com/hero-supervisor/hero-super" +
-      "visor/clients/go/hero/supervisor/v1;supe" +
-      "rvisorv1b\006proto3"
+      "\002 \001(\010R\014deduplicated\"U\n\021SubmitJobsRequest" +
+      "\022@\n\010requests\030\001 \003(\0132$.hero.supervisor.v1." +
+      "SubmitJobRequestR\010requests\"S\n\022SubmitJobs" +
+      "Response\022=\n\007results\030\001 \003(\0132#.hero.supervi" +
+      "sor.v1.SubmitJobResultR\007results\"\225\001\n\017Subm" +
+      "itJobResult\022)\n\003job\030\001 \001(\0132\027.hero.supervis" +
+      "or.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014de" +
+      "duplicated\0223\n\005error\030\003 \001(\0132\035.hero.supervi" +
+      "sor.v1.ItemErrorR\005error\"\327\002\n\rRunJobReques" +
+      "t\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.JobS" +
+      "pecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nreque" +
+      "st_id\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(\013" +
+      "2\031.google.protobuf.DurationR\007maxWait\022K\n\013" +
+      "on_wait_end\030\005 \001(\0162+.hero.supervisor.v1.R" +
+      "unJobRequest.OnWaitEndR\tonWaitEnd\"^\n\tOnW" +
+      "aitEnd\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030O" +
+      "N_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_END" +
+      "_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001(" +
+      "\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait_" +
+      "outcome\030\002 \001(\0162\037.hero.supervisor.v1.WaitO" +
+      "utcomeR\013waitOutcome\022\"\n\014deduplicated\030\003 \001(" +
+      "\010R\014deduplicated\"^\n\017AwaitJobRequest\022\025\n\006jo" +
+      "b_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.go" +
+      "ogle.protobuf.DurationR\007maxWait\"\201\001\n\020Awai" +
+      "tJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
+      "sor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037." +
+      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
+      "ome\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jo" +
+      "bId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.J" +
+      "obViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\"\220\005\n\017Li" +
+      "stJobsRequest\022A\n\014script_types\030\001 \003(\0162\036.he" +
+      "ro.supervisor.v1.ScriptTypeR\013scriptTypes" +
+      "\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Jo" +
+      "b.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010call" +
+      "erId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010a" +
+      "ctor_id\030\005 \001(\tR\007actorId\022F\n\021create_time_af" +
+      "ter\030\006 \001(\0132\032.google.protobuf.TimestampR\017c" +
+      "reateTimeAfter\022H\n\022create_time_before\030\007 \001" +
+      "(\0132\032.google.protobuf.TimestampR\020createTi" +
+      "meBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n" +
+      "\npage_token\030\t \001(\tR\tpageToken\022G\n\006labels\030\n" +
+      " \003(\0132/.hero.supervisor.v1.ListJobsReques" +
+      "t.LabelsEntryR\006labels\022\"\n\rjob_id_prefix\030\013" +
+      " \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006queue" +
+      "s\022\036\n\npriorities\030\r \003(\005R\npriorities\0329\n\013Lab" +
+      "elsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(" +
+      "\tR\005value:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs" +
+      "\030\001 \003(\0132\027.hero.supervisor.v1.JobR\004jobs\022&\n" +
+      "\017next_page_token\030\002 \001(\tR\rnextPageToken\"A\n" +
+      "\020CancelJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
+      "\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021CancelJobRes" +
+      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
+      "JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"*\n\021Ex" +
+      "plainJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323" +
+      "\003\n\022ExplainJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
+      "o.supervisor.v1.JobR\003job\0225\n\007reasons\030\002 \003(" +
+      "\0132\033.hero.supervisor.v1.JobWaitR\007reasons\022" +
+      "\"\n\njobs_ahead\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024j" +
+      "obs_ahead_estimated\030\004 \001(\010R\022jobsAheadEsti" +
+      "mated\022J\n\005start\030\005 \001(\01324.hero.supervisor.v" +
+      "1.ExplainJobResponse.StartEstimateR\005star" +
+      "t\022\030\n\007message\030\006 \001(\tR\007message\032\217\001\n\rStartEst" +
+      "imate\0226\n\010earliest\030\001 \001(\0132\032.google.protobu" +
+      "f.TimestampR\010earliest\0222\n\006latest\030\002 \001(\0132\032." +
+      "google.protobuf.TimestampR\006latest\022\022\n\004end" +
+      "s\030\003 \001(\rR\004endsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJ" +
+      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030" +
+      "\002 \001(\0132\033.hero.supervisor.v1.JobSpecR\003job\022" +
+      ";\n\013update_mask\030\003 \001(\0132\032.google.protobuf.F" +
+      "ieldMaskR\nupdateMask\"X\n\021UpdateJobRespons" +
+      "e\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR" +
+      "\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"\223\001\n\017Retry" +
+      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016res" +
+      "et_attempts\030\002 \001(\010R\rresetAttempts\022\031\n\005inpu" +
+      "t\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR" +
+      "\trequestIdB\010\n\006_input\"a\n\020RetryJobResponse" +
+      "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
+      "job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"" +
+      "N\n\020DeleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
+      "Id\022#\n\rallow_missing\030\002 \001(\010R\014allowMissing\"" +
+      "-\n\021DeleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007c" +
+      "hanged\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001" +
+      "(\tR\005jobId\022!\n\014include_logs\030\002 \001(\010R\013include" +
+      "Logs\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022" +
+      "H\n\022heartbeat_interval\030\004 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\021heartbeatInterval\"\346\002\n\020Wa" +
+      "tchJobResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+" +
+      "\n\003job\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003" +
+      "job\022G\n\014state_change\030\003 \001(\0132\".hero.supervi" +
+      "sor.v1.JobStateChangeH\000R\013stateChange\022=\n\010" +
+      "progress\030\004 \001(\0132\037.hero.supervisor.v1.JobP" +
+      "rogressH\000R\010progress\022A\n\013log_entries\030\005 \001(\013" +
+      "2\036.hero.supervisor.v1.LogEntriesH\000R\nlogE" +
+      "ntries\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervis" +
+      "or.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLo" +
+      "gEntries\0226\n\007entries\030\001 \003(\0132\034.hero.supervi" +
+      "sor.v1.LogEntryR\007entries\022#\n\rdropped_coun" +
+      "t\030\002 \001(\005R\014droppedCount\"\231\004\n\022WatchEventsReq" +
+      "uest\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v" +
+      "1.Event.TopicR\006topics\022A\n\014script_types\030\002 " +
+      "\003(\0162\036.hero.supervisor.v1.ScriptTypeR\013scr" +
+      "iptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n",
+      "\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(" +
+      "\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero" +
+      ".supervisor.v1.Event.SeverityR\013minSeveri" +
+      "ty\022.\n\020include_snapshot\030\007 \001(\010H\000R\017includeS" +
+      "napshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resume" +
+      "After\022H\n\022heartbeat_interval\030\t \001(\0132\031.goog" +
+      "le.protobuf.DurationR\021heartbeatInterval\022" +
+      "#\n\rinclude_usage\030\n \001(\010R\014includeUsage\022\026\n\006" +
+      "queues\030\013 \003(\tR\006queuesB\023\n\021_include_snapsho" +
+      "t\"\246\002\n\023WatchEventsResponse\022\026\n\006cursor\030\001 \001(" +
+      "\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero." +
+      "supervisor.v1.SnapshotItemH\000R\014snapshotIt" +
+      "em\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v1.E" +
+      "ventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.s" +
+      "upervisor.v1.BookmarkH\000R\010bookmark\0227\n\005usa" +
+      "ge\030\005 \001(\0132\037.hero.supervisor.v1.UsageUpdat" +
+      "eH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006ac" +
+      "tors\030\001 \003(\0132+.hero.supervisor.v1.UsageUpd" +
+      "ate.ActorsEntryR\006actors\032Y\n\013ActorsEntry\022\020" +
+      "\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.s" +
+      "upervisor.v1.ActorUsageR\005value:\0028\001\"\362\001\n\014S" +
+      "napshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.superv" +
+      "isor.v1.ActorH\000R\005actor\022G\n\013script_type\030\002 " +
+      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
+      "sH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.supe" +
+      "rvisor.v1.JobH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.he" +
+      "ro.supervisor.v1.QueueH\000R\005queueB\006\n\004item\"" +
+      "\365\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(\0162\037." +
+      "hero.supervisor.v1.Event.TopicR\006topics\022A" +
+      "\n\014script_types\030\002 \003(\0162\036.hero.supervisor.v" +
+      "1.ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003" +
+      " \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022" +
+      "\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_seve" +
+      "rity\030\006 \001(\0162\".hero.supervisor.v1.Event.Se" +
+      "verityR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132" +
+      "\032.google.protobuf.TimestampR\ttimeAfter\022;" +
+      "\n\013time_before\030\010 \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010" +
+      "pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToken\022" +
+      "\026\n\006queues\030\013 \003(\tR\006queues\"o\n\022ListEventsRes" +
+      "ponse\0221\n\006events\030\001 \003(\0132\031.hero.supervisor." +
+      "v1.EventR\006events\022&\n\017next_page_token\030\002 \001(" +
+      "\tR\rnextPageToken\"S\n\025ListIdentitiesReques" +
+      "t\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\npage_t" +
+      "oken\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentities" +
+      "Response\022A\n\nidentities\030\001 \003(\0132!.hero.supe" +
+      "rvisor.v1.KnownIdentityR\nidentities\022&\n\017n" +
+      "ext_page_token\030\002 \001(\tR\rnextPageToken\0227\n\027a" +
+      "uthentication_required\030\003 \001(\010R\026authentica" +
+      "tionRequired\"\206\003\n\027ListAuditEntriesRequest" +
+      "\022\032\n\010identity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(" +
+      "\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004" +
+      " \001(\tR\004code\022!\n\014refused_only\030\005 \001(\010R\013refuse" +
+      "dOnly\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v" +
+      "1.AuditEntry.StageR\005stage\0229\n\ntime_after\030" +
+      "\007 \001(\0132\032.google.protobuf.TimestampR\ttimeA" +
+      "fter\022;\n\013time_before\030\010 \001(\0132\032.google.proto" +
+      "buf.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t" +
+      " \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpage" +
+      "Token\"\235\001\n\030ListAuditEntriesResponse\0228\n\007en" +
+      "tries\030\001 \003(\0132\036.hero.supervisor.v1.AuditEn" +
+      "tryR\007entries\022&\n\017next_page_token\030\002 \001(\tR\rn" +
+      "extPageToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEn" +
+      "abled*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNS" +
+      "PECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAI" +
+      "T_OUTCOME_TIMED_OUT\020\0022\347 \n\nSupervisor\022d\n\r" +
+      "GetServerInfo\022(.hero.supervisor.v1.GetSe" +
+      "rverInfoRequest\032).hero.supervisor.v1.Get" +
+      "ServerInfoResponse\022j\n\017CreateLoginCode\022*." +
+      "hero.supervisor.v1.CreateLoginCodeReques" +
+      "t\032+.hero.supervisor.v1.CreateLoginCodeRe" +
+      "sponse\022^\n\013CreateActor\022&.hero.supervisor." +
+      "v1.CreateActorRequest\032\'.hero.supervisor." +
+      "v1.CreateActorResponse\022U\n\010GetActor\022#.her" +
+      "o.supervisor.v1.GetActorRequest\032$.hero.s" +
+      "upervisor.v1.GetActorResponse\022[\n\nListAct" +
+      "ors\022%.hero.supervisor.v1.ListActorsReque" +
+      "st\032&.hero.supervisor.v1.ListActorsRespon" +
+      "se\022^\n\013UpdateActor\022&.hero.supervisor.v1.U" +
+      "pdateActorRequest\032\'.hero.supervisor.v1.U" +
+      "pdateActorResponse\022^\n\013DeleteActor\022&.hero" +
+      ".supervisor.v1.DeleteActorRequest\032\'.hero" +
+      ".supervisor.v1.DeleteActorResponse\022[\n\nSt" +
+      "artActor\022%.hero.supervisor.v1.StartActor" +
+      "Request\032&.hero.supervisor.v1.StartActorR" +
+      "esponse\022X\n\tStopActor\022$.hero.supervisor.v" +
+      "1.StopActorRequest\032%.hero.supervisor.v1." +
+      "StopActorResponse\022a\n\014RestartActor\022\'.hero" +
+      ".supervisor.v1.RestartActorRequest\032(.her" +
+      "o.supervisor.v1.RestartActorResponse\022^\n\013" +
+      "StartActors\022&.hero.supervisor.v1.StartAc" +
+      "torsRequest\032\'.hero.supervisor.v1.StartAc" +
+      "torsResponse\022[\n\nStopActors\022%.hero.superv" +
+      "isor.v1.StopActorsRequest\032&.hero.supervi" +
+      "sor.v1.StopActorsResponse\022d\n\rRestartActo" +
+      "rs\022(.hero.supervisor.v1.RestartActorsReq" +
+      "uest\032).hero.supervisor.v1.RestartActorsR" +
+      "esponse\022l\n\017StreamActorLogs\022*.hero.superv" +
+      "isor.v1.StreamActorLogsRequest\032+.hero.su" +
+      "pervisor.v1.StreamActorLogsResponse0\001\022j\n" +
+      "\017ListScriptTypes\022*.hero.supervisor.v1.Li" +
+      "stScriptTypesRequest\032+.hero.supervisor.v" +
+      "1.ListScriptTypesResponse\022d\n\rGetScriptTy" +
+      "pe\022(.hero.supervisor.v1.GetScriptTypeReq" +
+      "uest\032).hero.supervisor.v1.GetScriptTypeR" +
+      "esponse\022m\n\020UpdateScriptType\022+.hero.super" +
+      "visor.v1.UpdateScriptTypeRequest\032,.hero." +
+      "supervisor.v1.UpdateScriptTypeResponse\022^" +
+      "\n\013ScaleActors\022&.hero.supervisor.v1.Scale" +
+      "ActorsRequest\032\'.hero.supervisor.v1.Scale" +
+      "ActorsResponse\022[\n\nPauseQueue\022%.hero.supe" +
+      "rvisor.v1.PauseQueueRequest\032&.hero.super" +
+      "visor.v1.PauseQueueResponse\022^\n\013ResumeQue" +
+      "ue\022&.hero.supervisor.v1.ResumeQueueReque" +
+      "st\032\'.hero.supervisor.v1.ResumeQueueRespo" +
+      "nse\022[\n\nPurgeQueue\022%.hero.supervisor.v1.P" +
+      "urgeQueueRequest\032&.hero.supervisor.v1.Pu" +
+      "rgeQueueResponse\022^\n\013CreateQueue\022&.hero.s" +
+      "upervisor.v1.CreateQueueRequest\032\'.hero.s" +
+      "upervisor.v1.CreateQueueResponse\022U\n\010GetQ" +
+      "ueue\022#.hero.supervisor.v1.GetQueueReques" +
+      "t\032$.hero.supervisor.v1.GetQueueResponse\022" +
+      "^\n\013UpdateQueue\022&.hero.supervisor.v1.Upda" +
+      "teQueueRequest\032\'.hero.supervisor.v1.Upda" +
+      "teQueueResponse\022[\n\nListQueues\022%.hero.sup" +
+      "ervisor.v1.ListQueuesRequest\032&.hero.supe" +
+      "rvisor.v1.ListQueuesResponse\022^\n\013DeleteQu" +
+      "eue\022&.hero.supervisor.v1.DeleteQueueRequ" +
+      "est\032\'.hero.supervisor.v1.DeleteQueueResp" +
+      "onse\022^\n\013CheckHealth\022&.hero.supervisor.v1" +
+      ".CheckHealthRequest\032\'.hero.supervisor.v1" +
+      ".CheckHealthResponse\022`\n\013WatchHealth\022&.he" +
+      "ro.supervisor.v1.WatchHealthRequest\032\'.he" +
+      "ro.supervisor.v1.WatchHealthResponse0\001\022X" +
+      "\n\tSubmitJob\022$.hero.supervisor.v1.SubmitJ" +
+      "obRequest\032%.hero.supervisor.v1.SubmitJob" +
+      "Response\022[\n\nSubmitJobs\022%.hero.supervisor" +
+      ".v1.SubmitJobsRequest\032&.hero.supervisor." +
+      "v1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.s" +
+      "upervisor.v1.RunJobRequest\032\".hero.superv" +
+      "isor.v1.RunJobResponse\022U\n\010AwaitJob\022#.her" +
+      "o.supervisor.v1.AwaitJobRequest\032$.hero.s" +
+      "upervisor.v1.AwaitJobResponse\022O\n\006GetJob\022" +
+      "!.hero.supervisor.v1.GetJobRequest\032\".her" +
+      "o.supervisor.v1.GetJobResponse\022U\n\010ListJo" +
+      "bs\022#.hero.supervisor.v1.ListJobsRequest\032" +
+      "$.hero.supervisor.v1.ListJobsResponse\022[\n" +
+      "\nExplainJob\022%.hero.supervisor.v1.Explain" +
+      "JobRequest\032&.hero.supervisor.v1.ExplainJ" +
+      "obResponse\022X\n\tCancelJob\022$.hero.superviso" +
+      "r.v1.CancelJobRequest\032%.hero.supervisor." +
+      "v1.CancelJobResponse\022X\n\tUpdateJob\022$.hero" +
+      ".supervisor.v1.UpdateJobRequest\032%.hero.s" +
+      "upervisor.v1.UpdateJobResponse\022U\n\010RetryJ" +
+      "ob\022#.hero.supervisor.v1.RetryJobRequest\032" +
+      "$.hero.supervisor.v1.RetryJobResponse\022X\n" +
+      "\tDeleteJob\022$.hero.supervisor.v1.DeleteJo" +
+      "bRequest\032%.hero.supervisor.v1.DeleteJobR" +
+      "esponse\022W\n\010WatchJob\022#.hero.supervisor.v1" +
+      ".WatchJobRequest\032$.hero.supervisor.v1.Wa" +
+      "tchJobResponse0\001\022`\n\013WatchEvents\022&.hero.s" +
+      "upervisor.v1.WatchEventsRequest\032\'.hero.s" +
+      "upervisor.v1.WatchEventsResponse0\001\022[\n\nLi" +
+      "stEvents\022%.hero.supervisor.v1.ListEvents" +
+      "Request\032&.hero.supervisor.v1.ListEventsR" +
+      "esponse\022g\n\016ListIdentities\022).hero.supervi" +
+      "sor.v1.ListIdentitiesRequest\032*.hero.supe" +
+      "rvisor.v1.ListIdentitiesResponse\022m\n\020List" +
+      "AuditEntries\022+.hero.supervisor.v1.ListAu" +
+      "ditEntriesRequest\032,.hero.supervisor.v1.L" +
+      "istAuditEntriesResponseB\205\001\n\022hero.supervi" +
+      "sor.v1B\026SupervisorServiceProtoP\001ZUgithub" +
+      ".com/hero-supervisor/hero-supervisor/cli" +
+      "ents/go/hero/supervisor/v1;supervisorv1b" +
+      "\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1196,7 +1205,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_CreateActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "Config", "Start", "ValidateOnly", "MaxWait", });
+        new java.lang.String[] { "ActorId", "Config", "Start", "ValidateOnly", "MaxWait", "Node", });
     internal_static_hero_supervisor_v1_CreateActorResponse_descriptor =
       getDescriptor().getMessageType(10);
     internal_static_hero_supervisor_v1_CreateActorResponse_fieldAccessorTable = new
@@ -1238,7 +1247,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_UpdateActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "Config", "UpdateMask", "Apply", "DrainTimeout", "Etag", "MaxWait", });
+        new java.lang.String[] { "ActorId", "Config", "UpdateMask", "Apply", "DrainTimeout", "Etag", "MaxWait", "LocalOnly", });
     internal_static_hero_supervisor_v1_UpdateActorResponse_descriptor =
       getDescriptor().getMessageType(16);
     internal_static_hero_supervisor_v1_UpdateActorResponse_fieldAccessorTable = new
@@ -1250,7 +1259,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_DeleteActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "AllowMissing", "Reason", });
+        new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "AllowMissing", "Reason", "LocalOnly", });
     internal_static_hero_supervisor_v1_DeleteActorResponse_descriptor =
       getDescriptor().getMessageType(18);
     internal_static_hero_supervisor_v1_DeleteActorResponse_fieldAccessorTable = new
@@ -1262,7 +1271,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_StartActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "MaxWait", });
+        new java.lang.String[] { "ActorId", "MaxWait", "LocalOnly", });
     internal_static_hero_supervisor_v1_StartActorResponse_descriptor =
       getDescriptor().getMessageType(20);
     internal_static_hero_supervisor_v1_StartActorResponse_fieldAccessorTable = new
@@ -1274,7 +1283,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_StopActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", });
+        new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", "LocalOnly", });
     internal_static_hero_supervisor_v1_StopActorResponse_descriptor =
       getDescriptor().getMessageType(22);
     internal_static_hero_supervisor_v1_StopActorResponse_fieldAccessorTable = new
@@ -1286,7 +1295,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_RestartActorRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorRequest_descriptor,
-        new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", });
+        new java.lang.String[] { "ActorId", "DrainTimeout", "Force", "MaxWait", "Reason", "LocalOnly", });
     internal_static_hero_supervisor_v1_RestartActorResponse_descriptor =
       getDescriptor().getMessageType(24);
     internal_static_hero_supervisor_v1_RestartActorResponse_fieldAccessorTable = new
@@ -1304,7 +1313,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_StartActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StartActorsRequest_descriptor,
-        new java.lang.String[] { "Selector", "MaxWait", });
+        new java.lang.String[] { "Selector", "MaxWait", "LocalOnly", });
     internal_static_hero_supervisor_v1_StartActorsResponse_descriptor =
       getDescriptor().getMessageType(27);
     internal_static_hero_supervisor_v1_StartActorsResponse_fieldAccessorTable = new
@@ -1316,7 +1325,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_StopActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StopActorsRequest_descriptor,
-        new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxWait", "Reason", });
+        new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxWait", "Reason", "LocalOnly", });
     internal_static_hero_supervisor_v1_StopActorsResponse_descriptor =
       getDescriptor().getMessageType(29);
     internal_static_hero_supervisor_v1_StopActorsResponse_fieldAccessorTable = new
@@ -1328,7 +1337,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_RestartActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RestartActorsRequest_descriptor,
-        new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxUnavailable", "MaxWait", "Reason", });
+        new java.lang.String[] { "Selector", "DrainTimeout", "Force", "MaxUnavailable", "MaxWait", "Reason", "LocalOnly", });
     internal_static_hero_supervisor_v1_RestartActorsResponse_descriptor =
       getDescriptor().getMessageType(31);
     internal_static_hero_supervisor_v1_RestartActorsResponse_fieldAccessorTable = new
@@ -1340,7 +1349,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_StreamActorLogsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StreamActorLogsRequest_descriptor,
-        new java.lang.String[] { "ActorId", "TailLines", "SinceTime", "ResumeAfter", "Follow", "Streams", "Contains", });
+        new java.lang.String[] { "ActorId", "TailLines", "SinceTime", "ResumeAfter", "Follow", "Streams", "Contains", "LocalOnly", });
     internal_static_hero_supervisor_v1_StreamActorLogsResponse_descriptor =
       getDescriptor().getMessageType(33);
     internal_static_hero_supervisor_v1_StreamActorLogsResponse_fieldAccessorTable = new
@@ -1388,7 +1397,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ScaleActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", "Queue", });
+        new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", "Queue", "Node", });
     internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor =
       getDescriptor().getMessageType(41);
     internal_static_hero_supervisor_v1_ScaleActorsResponse_fieldAccessorTable = new
@@ -1496,7 +1505,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_CheckHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor,
-        new java.lang.String[] { "Selector", "Scope", "MaxWait", });
+        new java.lang.String[] { "Selector", "Scope", "MaxWait", "LocalOnly", });
     internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor =
       getDescriptor().getMessageType(59);
     internal_static_hero_supervisor_v1_CheckHealthResponse_fieldAccessorTable = new

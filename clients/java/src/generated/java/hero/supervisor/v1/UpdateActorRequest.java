@@ -485,6 +485,21 @@ private static final long serialVersionUID = 0L;
     return maxWait_ == null ? com.google.protobuf.Duration.getDefaultInstance() : maxWait_;
   }
 
+  public static final int LOCAL_ONLY_FIELD_NUMBER = 8;
+  private boolean localOnly_ = false;
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  @java.lang.Override
+  public boolean getLocalOnly() {
+    return localOnly_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -520,6 +535,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(7, getMaxWait());
     }
+    if (localOnly_ != false) {
+      output.writeBool(8, localOnly_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -554,6 +572,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(7, getMaxWait());
+    }
+    if (localOnly_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, localOnly_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -595,6 +617,8 @@ private static final long serialVersionUID = 0L;
       if (!getMaxWait()
           .equals(other.getMaxWait())) return false;
     }
+    if (getLocalOnly()
+        != other.getLocalOnly()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -628,6 +652,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + MAX_WAIT_FIELD_NUMBER;
       hash = (53 * hash) + getMaxWait().hashCode();
     }
+    hash = (37 * hash) + LOCAL_ONLY_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getLocalOnly());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -795,6 +822,7 @@ private static final long serialVersionUID = 0L;
         maxWaitBuilder_.dispose();
         maxWaitBuilder_ = null;
       }
+      localOnly_ = false;
       return this;
     }
 
@@ -862,6 +890,9 @@ private static final long serialVersionUID = 0L;
             : maxWaitBuilder_.build();
         to_bitField0_ |= 0x00000008;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.localOnly_ = localOnly_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -901,6 +932,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasMaxWait()) {
         mergeMaxWait(other.getMaxWait());
+      }
+      if (other.getLocalOnly() != false) {
+        setLocalOnly(other.getLocalOnly());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -971,6 +1005,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 58
+            case 64: {
+              localOnly_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1892,6 +1931,50 @@ private static final long serialVersionUID = 0L;
         maxWait_ = null;
       }
       return maxWaitBuilder_;
+    }
+
+    private boolean localOnly_ ;
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+     * @return The localOnly.
+     */
+    @java.lang.Override
+    public boolean getLocalOnly() {
+      return localOnly_;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+     * @param value The localOnly to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLocalOnly(boolean value) {
+
+      localOnly_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+     * </pre>
+     *
+     * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLocalOnly() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      localOnly_ = false;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.UpdateActorRequest)

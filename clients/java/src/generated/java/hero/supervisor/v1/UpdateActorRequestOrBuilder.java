@@ -184,4 +184,14 @@ public interface UpdateActorRequestOrBuilder extends
    * <code>.google.protobuf.Duration max_wait = 7 [json_name = "maxWait"];</code>
    */
   com.google.protobuf.DurationOrBuilder getMaxWaitOrBuilder();
+
+  /**
+   * <pre>
+   * Ends in WRONG_NODE for an actor of another machine, instead of asking the supervisor there. Default: false.
+   * </pre>
+   *
+   * <code>bool local_only = 8 [json_name = "localOnly"];</code>
+   * @return The localOnly.
+   */
+  boolean getLocalOnly();
 }
