@@ -185,7 +185,7 @@ pub fn run_call(client: ClientArgs, command: CallCommand) -> Result<Exit, Failur
 async fn call(client: ClientArgs, command: CallCommand) -> Result<Exit, Failure> {
     match command {
         CallCommand::Actor(verb) => actor::run(client, verb).await,
-        CallCommand::Job(verb) => job::run(client, verb).await,
+        CallCommand::Job(verb) => Box::pin(job::run(client, verb)).await,
         CallCommand::Queue(verb) => queue::run(client, verb).await,
         CallCommand::ScriptType(verb) => script_type::run(client, verb).await,
         CallCommand::Scale(args) => actor::run_scale(client, args).await,

@@ -111,6 +111,14 @@ pub enum SupervisorError {
     /// The caller chose an id that is taken.
     #[error("job {0} exists already")]
     JobExists(JobId),
+    /// Another job holds the unique key.
+    #[error("job {holder}, which is {state}, holds the unique key")]
+    UniqueKeyHeld {
+        /// Id of that job.
+        holder: JobId,
+        /// State of that job.
+        state: JobState,
+    },
     /// The request id was used before with other content.
     #[error("request id {request_id} was used before with other content")]
     RequestIdReused {
@@ -320,6 +328,7 @@ impl From<SubmitRefused> for SupervisorError {
             }
             SubmitRefused::QuotaReached(reached) => Self::QuotaReached(reached),
             SubmitRefused::JobExists { job_id } => Self::JobExists(job_id),
+            SubmitRefused::KeyHeld { holder, state } => Self::UniqueKeyHeld { holder, state },
             SubmitRefused::RequestIdReused { request_id, first_use } => {
                 Self::RequestIdReused { request_id, first_use }
             }

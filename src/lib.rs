@@ -77,6 +77,7 @@
 //! | which metric counts pings | `app/event_metrics.rs`; all names: `telemetry/metrics.rs` |
 //! | jobs of a dead process | `domain/actors/machine/reclaim.rs` → `adapters/redis/lua/jobs.lua` |
 //! | dead letters | `adapters/redis/lua/records.lua` |
+//! | a unique key, and what becomes of a second job | `domain/model/job/unique/decide.rs`, `adapters/redis/lua/unique.lua` |
 //! | back-pressure of an actor | `actor/worker/backpressure.rs` |
 //! | what of a call is noted in the audit log | `grpc/audit.rs`; the file and its chain: `adapters/audit.rs` |
 //! | a Redis key | `adapters/redis/keys.rs` |

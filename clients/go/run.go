@@ -52,6 +52,12 @@ func WithInput(value any) RunOption {
 	}
 }
 
+// WithUnique sets the unique key: of all jobs of the queue with this key there is one at a time. A job that was there
+// before may be the answer; see UniqueKey for what becomes of the new one.
+func WithUnique(key *pb.UniqueKey) RunOption {
+	return WithSpec(func(job *pb.JobSpec) { job.Unique = key })
+}
+
 // WithPriority sets the priority: 1 runs first, 5 last, and 3 is the default.
 func WithPriority(level int32) RunOption {
 	return WithSpec(func(job *pb.JobSpec) { job.Priority = &level })

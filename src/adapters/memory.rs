@@ -10,6 +10,7 @@ pub mod object_store;
 pub mod process_manager;
 pub mod process_usage;
 mod shared_store;
+mod submission;
 pub mod work_queue;
 
 pub use broker::{MemoryBroker, MemoryConfig};

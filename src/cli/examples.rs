@@ -92,7 +92,7 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         "job submit",
         [
             "job submit -f nightly.py --label team=a --at 2027-01-31T02:00:00Z",
-            "job submit '1' --in 10m --request-id order-17",
+            "job submit --unique report --on-conflict run_once_more -f report.py",
             "job submit --from-file jobs.jsonl",
         ],
     ),

@@ -10,6 +10,7 @@ mod render;
 mod retry;
 mod run;
 mod spec;
+mod unique;
 mod wait;
 
 use std::path::PathBuf;
@@ -176,6 +177,9 @@ async fn submit(client: &ClientArgs, out: Output, args: SubmitArgs) -> Result<Ex
     // The script is read before the server is called, so that a missing file is reported first.
     let request = args.spec.into_request()?;
     let answer = client.connect().await?.submit_job(client::call(request)).await?.into_inner();
+    if answer.existing {
+        out.notice("a job with this unique key was there before: this is its id");
+    }
     out.response(&answer, id(&answer.job), || id(&answer.job).concat())?;
     Ok(Exit::Ok)
 }

@@ -76,7 +76,7 @@ pub enum QueueCommand {
         /// Name of the queue
         #[arg(value_name = "QUEUE", value_parser = values::queue)]
         queue: QueueName,
-        /// States of the jobs to cancel: queued, scheduled or retry_wait [default: queued]
+        /// States of the jobs to cancel: queued, blocked, scheduled or retry_wait [default: queued]
         #[arg(long = "state", value_name = "STATE", value_parser = waiting_state)]
         states: Vec<job::State>,
         /// Change nothing if there are more jobs than this
@@ -234,7 +234,9 @@ pub(super) fn rows<'a>(types: impl IntoIterator<Item = &'a ScriptTypeStatus>) ->
 
 /// Parses a state of waiting jobs.
 fn waiting_state(raw: &str) -> Result<job::State, String> {
-    let waiting = [job::State::Queued, job::State::Scheduled, job::State::RetryWait];
+    let waiting = [job::State::Queued, job::State::Blocked, job::State::Scheduled, job::State::RetryWait];
     let named = waiting.into_iter().find(|state| word(state.as_str_name(), "STATE_") == raw);
-    named.ok_or_else(|| format!("{raw:?} is no state of waiting jobs: use queued, scheduled or retry_wait"))
+    named.ok_or_else(|| {
+        format!("{raw:?} is no state of waiting jobs: use queued, blocked, scheduled or retry_wait")
+    })
 }

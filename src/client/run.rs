@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::unawaited::Unawaited;
 use super::wait::Wait;
 use super::{Client, ClientError};
-use crate::proto::{AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, SubmitJobRequest, WaitOutcome};
+use crate::proto::{
+    AwaitJobRequest, Job, JobSpec, RunJobRequest, ScriptType, SubmitJobRequest, UniqueKey, WaitOutcome,
+};
 
 /// Longest wait of one call; a further call continues the wait.
 const POLL: Duration = Duration::from_secs(60);
@@ -62,6 +64,12 @@ impl Run {
         self.spec(|job| job.priority = Some(level))
     }
 
+    /// Sets the unique key: of all jobs of the queue with this key there is one at a time. A job that was there before may be the
+    /// answer; see [`UniqueKey`] for what becomes of the new one.
+    pub fn unique(self, key: UniqueKey) -> Self {
+        self.spec(|job| job.unique = Some(key))
+    }
+
     /// Sets the queue: one of the script type that was created by name.
     pub fn queue(self, name: impl Into<String>) -> Self {
         self.spec(|job| job.queue = name.into())
@@ -106,10 +114,11 @@ impl Client {
         let SubmitJobRequest { job, job_id, request_id } = request;
         let request = RunJobRequest { job, job_id, request_id, ..Default::default() };
         if !cancel {
-            return self.run_to_end(&mut wait, &request, |_job_id| ()).await;
+            return self.run_to_end(&mut wait, &request, |_job_id, _existing| ()).await;
         }
         let mut unawaited = Unawaited::new(self, request.clone());
-        let ended = self.run_to_end(&mut wait, &request, |job_id| unawaited.accepted(job_id)).await;
+        let accepted = |job_id: &str, existing| unawaited.accepted(job_id, existing);
+        let ended = self.run_to_end(&mut wait, &request, accepted).await;
         match ended {
             Err(error) if wait.is_over() => unawaited.cancelled(error).await,
             ended => {
@@ -119,12 +128,13 @@ impl Client {
         }
     }
 
-    /// Calls RunJob, and then AwaitJob until the end. `accepted` gets the id of the job as soon as it is known.
+    /// Calls RunJob, and then AwaitJob until the end. `accepted` gets the id of the job as soon as it is known, and whether it was
+    /// there before.
     async fn run_to_end(
         &self,
         wait: &mut Wait,
         request: &RunJobRequest,
-        accepted: impl FnOnce(&str),
+        accepted: impl FnOnce(&str, bool),
     ) -> Result<Job, ClientError> {
         let answer = wait
             .outlive(POLL, |wait, poll| {
@@ -139,7 +149,7 @@ impl Client {
         match outcome {
             WaitOutcome::Done => Ok(job),
             WaitOutcome::TimedOut | WaitOutcome::Unspecified => {
-                accepted(&job.job_id);
+                accepted(&job.job_id, answer.existing);
                 wait.job_id = job.job_id;
                 wait.known = true;
                 self.await_end(wait).await

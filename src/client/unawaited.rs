@@ -35,9 +35,9 @@ impl Unawaited {
         Self { client: client.clone(), job: Some(Submission::Unanswered(Box::new(request))) }
     }
 
-    /// Notes the id of the job.
-    pub(super) fn accepted(&mut self, job_id: &str) {
-        self.job = Some(Submission::Accepted(job_id.to_owned()));
+    /// Notes the id of the job. One that was there before is left as it is.
+    pub(super) fn accepted(&mut self, job_id: &str, existing: bool) {
+        self.job = (!existing).then(|| Submission::Accepted(job_id.to_owned()));
     }
 
     /// Leaves the job as it is.

@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::domain::model::clock_offset::ClockOffset;
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{DEFAULT_AGEING, IdentityQuota, Job, JobSpec, JobView, Priority};
+use crate::domain::model::job::{DEFAULT_AGEING, IdentityQuota, Job, JobSpec, JobView, Priority, Unique};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
@@ -156,6 +156,20 @@ impl Supervisor {
         self.queue.get(id, view).await?.ok_or_else(|| self.unknown(id))
     }
 
+    /// Returns the texts of a unique key, as a caller means it: the one that all share who see all jobs, and the one of this caller and
+    /// context if it is named or is the only one that the caller sees.
+    pub fn unique_keys(&self, key: &str, filter: &JobFilter, own_only: bool) -> Vec<String> {
+        let owner = || {
+            let caller = filter.caller_id.as_ref().unwrap_or(&self.defaults.caller_id);
+            let context = filter.context_id.as_ref().unwrap_or(&self.defaults.context_id);
+            Unique::owner_of(caller, context)
+        };
+        let shared = (!own_only).then(String::new);
+        let own = (own_only || filter.caller_id.is_some()).then(owner);
+        let text = |owner| Unique { owner, ..Unique::new(key) }.text();
+        shared.into_iter().chain(own).map(text).collect()
+    }
+
     /// Lists jobs, newest first.
     ///
     /// # Errors
@@ -222,6 +236,7 @@ impl Supervisor {
                 Err(SupervisorError::JobState { id: id.clone(), state, hint })
             }
             Retried::QuotaReached(reached) => Err(reached.into()),
+            Retried::KeyHeld { holder, state } => Err(SupervisorError::UniqueKeyHeld { holder, state }),
         }
     }
 

@@ -12,6 +12,7 @@ mod logs;
 mod queue;
 mod script_type;
 mod selector;
+mod unique;
 mod update_actor;
 mod update_script_type;
 mod value;

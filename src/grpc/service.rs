@@ -33,7 +33,7 @@ use tonic::{Request, Response, Status};
 use crate::domain::access::Target;
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::events::watch::EventHub;
-use crate::domain::jobs::Supervisor;
+use crate::domain::jobs::{Accepted, Supervisor};
 use crate::domain::model::health::Scope;
 use crate::domain::model::job::JobView;
 use crate::domain::model::violation::Violations;
@@ -351,10 +351,10 @@ impl supervisor_server::Supervisor for SupervisorService {
         let mut job = parse::submit_job(request.into_inner(), self.now())?;
         job.spec.traceparent = traceparent;
         own_jobs::admit(&permit, &mut job)?;
-        let accepted = self.supervisor.submit(job).await?;
-        noted.job(accepted.job.id.as_str());
-        let job = Some(own_jobs::own_job(&permit, accepted.job));
-        Ok(Response::new(pb::SubmitJobResponse { job, deduplicated: accepted.deduplicated }))
+        let Accepted { job, deduplicated, existing } = self.supervisor.submit(job).await?;
+        noted.job(job.id.as_str());
+        let job = Some(own_jobs::own_job(&permit, job));
+        Ok(Response::new(pb::SubmitJobResponse { job, deduplicated, existing }))
     }
 
     async fn submit_jobs(&self, request: Request<pb::SubmitJobsRequest>) -> Answer<pb::SubmitJobsResponse> {

@@ -226,6 +226,13 @@ impl From<SupervisorError> for Failure {
                 let message = format!("{text}; choose another job_id, or leave it out");
                 Self::new(Code::AlreadyExists, Reason::JobExists, message).resource("job", "job_id", &id)
             }
+            E::UniqueKeyHeld { holder, state } => {
+                let message =
+                    format!("{text}; wait for its end, cancel it, or choose another unique.on_conflict");
+                Self::new(Code::AlreadyExists, Reason::UniqueKeyHeld, message)
+                    .resource("job", "job_id", &holder)
+                    .with("state", state)
+            }
             E::RequestIdReused { request_id, first_use } => {
                 let message = format!("{text}; take a fresh id for each new request");
                 Self::new(Code::InvalidArgument, Reason::RequestIdReused, message)

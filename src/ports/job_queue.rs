@@ -85,6 +85,10 @@ pub struct JobFilter {
     pub labels: Vec<(String, String)>,
     /// Priorities.
     pub priorities: Vec<Priority>,
+    /// Holds one of these unique keys, or waits for the end of the job that does: [`Unique::text`].
+    ///
+    /// [`Unique::text`]: crate::domain::model::job::Unique::text
+    pub unique_keys: Vec<String>,
     /// Beginning of the id.
     pub id_prefix: Option<String>,
     /// Accepted at or after this time.
@@ -158,6 +162,13 @@ pub enum Retried {
     NotPossible(JobState),
     /// The job is the caller's own, and the caller's quota allows no further one now.
     QuotaReached(QuotaReached),
+    /// Another job holds its unique key.
+    KeyHeld {
+        /// Id of that job.
+        holder: JobId,
+        /// State of that job.
+        state: JobState,
+    },
 }
 
 /// Jobs in their queues, as the supervisor uses them.

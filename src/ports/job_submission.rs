@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::domain::model::id::{ActorId, JobId, RequestId};
-use crate::domain::model::job::{Finished, Job, JobQuota, JobSpec, QuotaReached};
+use crate::domain::model::job::{Finished, Job, JobQuota, JobSpec, JobState, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_queue::QueueError;
@@ -63,6 +63,8 @@ pub struct Submitted {
     pub job: Job,
     /// True when an earlier call with the same request id had made it.
     pub deduplicated: bool,
+    /// True when the job was there before and has the unique key of the one that was submitted.
+    pub existing: bool,
     /// Resolves at its end; present if it was `wanted` and has not ended yet.
     pub completion: Option<Completion>,
 }
@@ -102,6 +104,14 @@ pub enum SubmitRefused {
     JobExists {
         /// The id.
         job_id: JobId,
+    },
+    /// Another job holds the unique key.
+    #[error("job {holder}, which is {state}, holds the unique key")]
+    KeyHeld {
+        /// Id of that job.
+        holder: JobId,
+        /// State of that job.
+        state: JobState,
     },
     /// The request id was used for something else.
     #[error("request id {request_id} was used before with other content")]

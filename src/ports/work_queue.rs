@@ -131,6 +131,10 @@ pub trait WorkQueue: Send + Sync {
     /// Releases untouched jobs to the front of the queue, in their order.
     async fn release(&self, leases: &[Lease]) -> Result<(), QueueError>;
 
+    /// Says that this process does not run these jobs any more, whose leases are void: a job that waits for the end of one of them need
+    /// not wait for the length of a lease.
+    async fn let_go(&self, leases: &[Lease]) -> Result<(), QueueError>;
+
     /// The length of a lease without heartbeat.
     fn lease(&self) -> Duration;
 

@@ -11,4 +11,5 @@ mod redis;
 mod refusals;
 mod replies;
 mod supervisor;
+mod unique;
 mod zinit;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio::time::Instant;
 
 use super::output::JobOutput;
-use super::slot::Slot;
+use super::slot::{SentJob, Slot};
 use super::{HeldJob, WorkerLoop};
 use crate::actor::engines::failed;
 use crate::actor::hosts::{HostEvent, HostTag, Launcher, Reply, Report};
@@ -109,11 +109,19 @@ impl<L: Launcher> WorkerLoop<L> {
                 let taken_back: Vec<_> = slot.take_back(current).collect();
                 slot.advance_termination(Some(current), self.now);
                 slot.terminate_if_void(self.now);
-                for sent in taken_back.into_iter().rev().filter(|sent| !sent.held.void) {
-                    self.waiting.push_front(sent.held);
-                }
+                self.take_back(taken_back);
             }
             HostEvent::Died(death) => self.on_died(tag.slot, death),
+        }
+    }
+
+    /// Keeps the jobs that a host has not touched, but for those that nobody wants.
+    pub(super) fn take_back(&mut self, untouched: Vec<SentJob>) {
+        for SentJob { held, .. } in untouched.into_iter().rev() {
+            match held.void {
+                true => self.let_go(&held.job),
+                false => self.waiting.push_front(held),
+            }
         }
     }
 
@@ -153,9 +161,12 @@ impl<L: Launcher> WorkerLoop<L> {
 
     /// Handles a void lease: its script is killed, or never started.
     pub(super) fn on_void(&mut self, lease: &Lease, why: &str) {
-        let known = self.waiting.len();
-        self.waiting.retain(|held| held.job.lease != *lease);
-        let mut found = self.waiting.len() < known || self.pending.drop_void(lease);
+        let waiting = self.waiting.iter().position(|held| held.job.lease == *lease);
+        let dropped = waiting.and_then(|at| self.waiting.remove(at));
+        if let Some(held) = &dropped {
+            self.let_go(&held.job);
+        }
+        let mut found = dropped.is_some() || self.pending.drop_void(lease);
         for slot in &mut self.slots {
             let Some(sent) = slot.sent.iter_mut().find(|sent| sent.held.job.lease == *lease) else {
                 continue;

@@ -49,14 +49,13 @@ impl<L: Launcher> WorkerLoop<L> {
         } else if left.reason.is_none() && !retired {
             tracing::warn!(?death, "engine host: died while it was not asked to");
         }
-        for sent in left.untouched.into_iter().rev().filter(|sent| !sent.held.void) {
-            self.waiting.push_front(sent.held);
-        }
+        self.take_back(left.untouched.into_iter().collect());
         if let Some(SentJob { held, .. }) = left.running {
             let wall = self.now.saturating_duration_since(front_since);
             match left.reason {
                 Some(KillReason::Void) => {
                     self.executed.add(&held.job.lease);
+                    self.let_go(&held.job);
                     tracing::info!(job.id = %held.job.lease.job_id, "job {}: killed its script, since its lease is void", held.job.lease.job_id)
                 }
                 Some(KillReason::Overrun) => {
@@ -87,6 +86,7 @@ impl<L: Launcher> WorkerLoop<L> {
         let HeldJob { job, reported, void, mut output, .. } = held;
         self.executed.add(&job.lease);
         if void {
+            self.let_go(&job);
             tracing::info!(job.id = %job.lease.job_id, "job {}: dropped its result, since its lease is void", job.lease.job_id);
             return;
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{END_BYTES, ENDS, HeldJob, WorkerLoop};
 use crate::actor::hosts::Launcher;
 use crate::ports::job_queue::QueueError;
-use crate::ports::work_queue::{Lease, Work, WorkQueue};
+use crate::ports::work_queue::{Lease, TakenJob, Work, WorkQueue};
 
 /// Wait after a call that failed; every call has its own deadline, so this only keeps a refusal from spinning.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
@@ -42,6 +42,8 @@ pub(super) enum CallEnd {
         result: Result<Vec<Work>, QueueError>,
     },
     Interrupted(Result<(), QueueError>),
+    /// The queue was told, or not, that jobs do not run any more.
+    LetGo(Result<(), QueueError>),
 }
 
 /// The answer of a `take`, and the time at which the `take` was begun: leases count from then on.
@@ -183,6 +185,16 @@ impl<L: Launcher> WorkerLoop<L> {
         });
     }
 
+    /// Says that a job does not run here any more whose lease is void, if another one may wait for that. It is said once: without it
+    /// the other one waits for the length of a lease.
+    pub(super) fn let_go(&mut self, job: &TakenJob) {
+        if job.spec.unique.is_none() {
+            return;
+        }
+        let (queue, lease) = (Arc::clone(&self.queue), job.lease.clone());
+        self.calls.spawn(async move { CallEnd::LetGo(queue.let_go(&[lease]).await) });
+    }
+
     pub(super) fn on_call(&mut self, end: CallEnd) {
         match end {
             CallEnd::Announced { draining, result } => self.on_announced(draining, result),
@@ -201,6 +213,8 @@ impl<L: Launcher> WorkerLoop<L> {
                 self.not_reached("release jobs", &error);
                 self.call_release();
             }
+            CallEnd::LetGo(Ok(())) => {}
+            CallEnd::LetGo(Err(error)) => tracing::debug!(%error, "queue: not told that a job has stopped"),
             CallEnd::Recovered { begun, result } => self.on_recover_done(begun, result),
             CallEnd::Interrupted(result) => {
                 self.interrupt.end();

@@ -167,6 +167,23 @@ async fn a_cancelled_job_is_killed_when_it_runs_and_dropped_when_it_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_the_end_of_a_cancelled_job_is_told_once_its_script_is_gone() {
+    let queue = FakeQueue::new(&["plain", "hang", "b"]);
+    queue.state().waiting.iter_mut().skip(1).for_each(|job| job.spec.unique = Some(Box::default()));
+    let running = run(&queue);
+    running.ended(1).await;
+    sleep(Duration::from_millis(10)).await;
+    queue.state().void.extend(["hang".to_owned(), "b".to_owned()]);
+    queue.send(Work::Cancelled { lease: lease("b") });
+    queue.send(Work::Cancelled { lease: lease("hang") });
+    queue.until("both are let go", |state| state.let_go.len() == 2).await;
+    assert_eq!(queue.state().let_go, ["b", "hang"]);
+    queue.add("c");
+    running.ended(2).await;
+    assert_eq!(running.ran(), ["plain", "hang", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_reaches_an_actor_that_takes_nothing() {
     let queue = FakeQueue::new(&["hang"]);
     let running = run(&queue);

@@ -6,12 +6,11 @@ use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{IdentityQuota, Job, JobError, JobKind, JobState, JobView, Priority};
+use crate::domain::model::job::{IdentityQuota, Job, JobError, JobState, JobView, Priority};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::actor_presence::{ActorPresence, Presence, Reclaimed};
-use crate::ports::clock::Clock;
 use crate::ports::job_position::JobPosition;
 use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
@@ -25,66 +24,13 @@ use crate::ports::work_queue::Work;
 /// A view of a [`MemoryBroker`].
 #[derive(Debug, Clone)]
 pub struct MemoryJobQueue {
-    broker: MemoryBroker,
+    pub(super) broker: MemoryBroker,
 }
 
 impl MemoryBroker {
     /// The queue as a supervisor sees it.
     pub fn job_queue(&self) -> MemoryJobQueue {
         MemoryJobQueue { broker: self.clone() }
-    }
-}
-
-impl MemoryJobQueue {
-    fn submit_one(&self, submission: Submission) -> Result<Result<Submitted, SubmitRefused>, QueueError> {
-        let usual = self.broker.config().queue_limit;
-        let now = self.broker.clock().now();
-        self.broker.with(|state| {
-            let Submission { id, spec, request, wanted, unroutable, quota } = submission;
-            if let Some(request) = &request
-                && let Some((fingerprint, job_id, first_use)) = state.request(&request.text())
-            {
-                if fingerprint != request.fingerprint {
-                    return Err(SubmitRefused::RequestIdReused { request_id: request.id.clone(), first_use });
-                }
-                let job_id = job_id.clone();
-                let Some(job) = state.job(&job_id).map(basic) else {
-                    return Err(SubmitRefused::JobExpired { job_id });
-                };
-                let completion = if wanted { state.completion(&job_id) } else { None };
-                return Ok(Submitted { job, deduplicated: true, completion });
-            }
-            if let (true, Some(actor_id)) = (unroutable, &spec.target_actor) {
-                return Err(SubmitRefused::Unroutable { actor_id: actor_id.clone() });
-            }
-            if state.job(&id).is_some() {
-                return Err(SubmitRefused::JobExists { job_id: id });
-            }
-            if let Some(identity) = &spec.submitted_by {
-                quota.check(state.unfinished_of(identity)).map_err(SubmitRefused::QuotaReached)?;
-            }
-            let queue = spec.queue();
-            match state.type_of(queue) {
-                None => return Err(SubmitRefused::NoQueue { queue }),
-                Some(serves) if serves != spec.script_type => {
-                    return Err(SubmitRefused::WrongQueue { queue, serves });
-                }
-                Some(_same) => {}
-            }
-            let limit = state.limit(queue).unwrap_or(usual);
-            let queued = state.queued(queue) + state.delayed(queue);
-            if queued >= limit && spec.kind == JobKind::Script {
-                return Err(SubmitRefused::QueueFull { queue, queued, limit });
-            }
-            let job = Job::accepted(id.clone(), spec, now);
-            let shown = basic(&job);
-            state.accept(job);
-            if let Some(request) = request {
-                state.note_request(request.text().into_owned(), request.fingerprint, id.clone());
-            }
-            let completion = if wanted { state.completion(&id) } else { None };
-            Ok(Submitted { job: shown, deduplicated: false, completion })
-        })
     }
 }
 
@@ -135,7 +81,13 @@ impl JobQueue for MemoryJobQueue {
         limit: usize,
     ) -> Result<JobPage, QueueError> {
         self.broker.with(|state| {
-            let mut jobs: Vec<Job> = state.jobs().filter(|job| passes(filter, job)).map(basic).collect();
+            let holds = |job: &&Job| {
+                let mut keys = filter.unique_keys.iter();
+                filter.unique_keys.is_empty()
+                    || keys.any(|key| state.holders(job.spec.queue(), key).contains(&job.id))
+            };
+            let found = state.jobs().filter(|job| passes(filter, job)).filter(holds);
+            let mut jobs: Vec<Job> = found.map(basic).collect();
             jobs.sort_by_key(|job| std::cmp::Reverse((millis(job.created_at), job.id.clone())));
             if let Some(after) = after {
                 let last = (after.created_ms, &after.job_id);
@@ -194,7 +146,10 @@ impl JobQueue for MemoryJobQueue {
     ) -> Result<Retried, QueueError> {
         self.broker.with(|state| match state.retry(id, reset_attempts, quota) {
             Retried::Queued(job) => Retried::Queued(Box::new(basic(&job))),
-            other @ (Retried::Unknown | Retried::NotPossible(_) | Retried::QuotaReached(_)) => other,
+            other @ (Retried::Unknown
+            | Retried::NotPossible(_)
+            | Retried::QuotaReached(_)
+            | Retried::KeyHeld { .. }) => other,
         })
     }
 }
@@ -338,7 +293,7 @@ impl QueueMaintenance for MemoryJobQueue {
     async fn close(&self) {}
 }
 
-fn basic(job: &Job) -> Job {
+pub(super) fn basic(job: &Job) -> Job {
     let mut job = job.clone();
     job.spec.script.clear();
     job.spec.input = None;

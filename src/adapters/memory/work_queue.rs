@@ -98,6 +98,10 @@ impl WorkQueue for MemoryWorkQueue {
         self.broker.with(|state| state.release(self.queue, leases))
     }
 
+    async fn let_go(&self, leases: &[Lease]) -> Result<(), QueueError> {
+        self.broker.with(|state| leases.iter().for_each(|lease| state.let_go(lease)))
+    }
+
     fn lease(&self) -> Duration {
         self.broker.config().lease
     }

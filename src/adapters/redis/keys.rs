@@ -202,6 +202,8 @@ const OF_IDENTITY: &str = "of";
 /// Parts of a queue that have a key for each actor, job or supervisor: streams.
 const STREAMS: [(&str, Rights); 4] =
     [("in", Rights::All), ("ctl", Rights::All), ("log", Rights::All), ("rep", Rights::Write)];
+/// The jobs of a unique key: a hash for each. Only the functions use it.
+const OF_KEY: &str = "unique";
 /// Keys of a queue that are not below its base: records of jobs, and jobs by request id.
 const RECORDS: [(&str, Rights); 2] = [("job", Rights::All), ("req", Rights::None)];
 
@@ -242,6 +244,7 @@ pub(super) fn rights_of_actors(typed: TypedQueue) -> Vec<String> {
         all.extend(rights.to(&format!("hero:{{{queue}}}:{part}:*")));
     }
     all.extend(Rights::Write.to(&format!("hero:{{{queue}}}:{OF_IDENTITY}:*")));
+    all.extend(Rights::All.to(&format!("hero:{{{queue}}}:{OF_KEY}:*")));
     for (record, rights) in RECORDS {
         all.extend(rights.to(&format!("hero:{record}:{{{queue}}}:*")));
     }
@@ -275,6 +278,7 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
             ("log", Some("told")) if key.starts_with(CONTROL_EVENTS) => Some("hash"),
             ("log", None) if key == CONTROL_EVENTS => Some("stream"),
             (OF_IDENTITY, Some(_of)) => Some("zset"),
+            (OF_KEY, Some(_of)) => Some("hash"),
             (part, Some(_of)) => STREAMS.iter().any(|(name, _)| *name == part).then_some("stream"),
             (part, None) => PARTS.iter().find(|(name, ..)| *name == part).map(|(_, kind, _)| *kind),
         };

@@ -12,6 +12,7 @@ mod output;
 mod queue;
 mod shared;
 mod size;
+mod unique;
 mod usage;
 mod words;
 
@@ -29,6 +30,7 @@ pub(super) use queue::{decode_queue, encode_queue};
 pub(super) use shared::{
     decode_decision, decode_health, decode_settings, encode_decision, encode_health, encode_settings,
 };
+pub(super) use unique::{decode_unique, encode_unique};
 pub(super) use usage::{decode_usage, decode_usages, encode_usage, encode_usages};
 
 use crate::domain::model::backoff::Backoff;
@@ -41,7 +43,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script and its input, in the order of the functions' answers.
-pub(super) const BASIC: [&str; 32] = [
+pub(super) const BASIC: [&str; 34] = [
     "id",
     "script_type",
     "status",
@@ -74,10 +76,12 @@ pub(super) const BASIC: [&str; 32] = [
     "retry_of",
     "usage",
     "priority",
+    "unique",
+    "blocked_by",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 19] = [
+pub(super) const TASK: [&str; 20] = [
     "id",
     "script_type",
     "script",
@@ -97,6 +101,7 @@ pub(super) const TASK: [&str; 19] = [
     "traceparent",
     "retry_of",
     "priority",
+    "unique",
 ];
 
 /// Bytes of the largest script and of the largest input in a queue entry; a larger one is read from the record.
@@ -145,6 +150,9 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     }
     if spec.priority != Priority::default() {
         fields.push(("priority", spec.priority.to_string().into()));
+    }
+    if let Some(unique) = &spec.unique {
+        fields.push(("unique", encode_unique(unique).into()));
     }
     if let Some(job) = &spec.retry_of {
         fields.push(("retry_of", job.as_str().into()));
@@ -215,9 +223,12 @@ pub(super) fn decode_spec(fields: &Fields, queue: QueueName) -> Result<JobSpec, 
             None => Priority::default(),
             Some(level) => Priority::new(level).map_err(|error| fields.corrupt("priority", &error))?,
         },
-        retry_of: match fields.get("retry_of") {
+        retry_of: fields.job("retry_of")?,
+        unique: match fields.get("unique") {
             None | Some("") => None,
-            Some(id) => Some(JobId::parse(id).map_err(|error| fields.corrupt("retry_of", &error))?),
+            Some(text) => {
+                Some(Box::new(decode_unique(text).map_err(|error| fields.corrupt("unique", &error))?))
+            }
         },
         kind,
         ..JobSpec::new(script_type, fields.get("script").unwrap_or_default())
@@ -245,9 +256,11 @@ pub(super) fn decode_job(id: &JobId, queue: QueueName, fields: &Fields) -> Resul
         progress: output::decode_progress(fields)?,
         past_attempts: attempts::decode(fields)?,
         usage: fields.get("usage").and_then(decode_job_usage),
+        blocked_by: None,
     };
     match state {
         JobState::Queued | JobState::Running => {}
+        JobState::Blocked => job.blocked_by = fields.job("blocked_by")?,
         JobState::Scheduled => job.due_at = fields.time("due_at")?,
         JobState::RetryWait => {
             job.due_at = fields.time("due_at")?;
@@ -351,6 +364,13 @@ impl Fields {
         match self.number(name)? {
             Some(far) if far > LAST_MILLI => Err(self.corrupt(name, "is a time after the year 9999")),
             time => Ok(time.map(time_of)),
+        }
+    }
+
+    fn job(&self, name: &'static str) -> Result<Option<JobId>, StoreFault> {
+        match self.get(name) {
+            None | Some("") => Ok(None),
+            Some(id) => JobId::parse(id).map(Some).map_err(|error| self.corrupt(name, &error)),
         }
     }
 

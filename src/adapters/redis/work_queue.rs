@@ -230,6 +230,14 @@ impl WorkQueue for RedisWorkQueue {
         Ok(())
     }
 
+    async fn let_go(&self, leases: &[Lease]) -> Result<(), QueueError> {
+        let mut let_go = self.function(Function::LetGo);
+        for (place, lease) in leases.iter().filter_map(|lease| Some((Place::of(lease)?, lease))) {
+            let_go.arg(place.lane.letter()).arg(place.entry()).arg(lease.job_id.as_str());
+        }
+        Ok(self.connection.call::<()>(&let_go, "the end of cancelled jobs").await?)
+    }
+
     fn lease(&self) -> Duration {
         self.config.lease
     }

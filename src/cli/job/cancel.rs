@@ -18,8 +18,13 @@ const MOST: usize = 10_000;
 /// Calls under way at the same time.
 const AT_ONCE: usize = 16;
 /// The states of jobs that can be cancelled.
-const UNFINISHED: [job::State; 4] =
-    [job::State::Scheduled, job::State::Queued, job::State::Running, job::State::RetryWait];
+const UNFINISHED: [job::State; 5] = [
+    job::State::Blocked,
+    job::State::Scheduled,
+    job::State::Queued,
+    job::State::Running,
+    job::State::RetryWait,
+];
 
 /// Options of `job cancel`.
 #[derive(Debug, Clone, Args)]

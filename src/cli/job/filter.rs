@@ -28,7 +28,7 @@ pub struct FilterArgs {
     /// Only jobs of these queues [default: the default queues of all script types]
     #[arg(long = "queue", value_name = "QUEUE", value_delimiter = ',', value_parser = QueueName::parse)]
     queues: Vec<QueueName>,
-    /// Only jobs in these states: scheduled, queued, running, retry_wait, succeeded, failed or cancelled
+    /// Only jobs in these states: blocked, scheduled, queued, running, retry_wait, succeeded, failed or cancelled
     #[arg(long = "state", value_name = "STATE", value_delimiter = ',', value_parser = state)]
     states: Vec<job::State>,
     /// Only jobs of this caller
@@ -46,6 +46,9 @@ pub struct FilterArgs {
     /// Only jobs of these priorities, 1 to 5
     #[arg(short, long = "priority", value_name = "N", value_delimiter = ',')]
     priorities: Vec<i32>,
+    /// Only the job that holds this unique key, and the one that waits for its end
+    #[arg(long = "unique", value_name = "KEY")]
+    unique_key: Option<String>,
     /// Only jobs that were submitted since then: 10m, 2h, 2026-01-31 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment_ago)]
     since: Option<SystemTime>,
@@ -57,13 +60,25 @@ pub struct FilterArgs {
 impl FilterArgs {
     /// Returns true if every job meets the conditions.
     pub(super) fn is_empty(&self) -> bool {
-        let Self { types, queues, states, caller, context, actor, labels, priorities, since, before } = self;
+        let Self {
+            types,
+            queues,
+            states,
+            caller,
+            context,
+            actor,
+            labels,
+            priorities,
+            unique_key,
+            since,
+            before,
+        } = self;
         types.is_empty()
             && queues.is_empty()
             && states.is_empty()
             && labels.is_empty()
             && priorities.is_empty()
-            && [caller, context, actor].iter().all(|text| text.is_none())
+            && [caller, context, actor, unique_key].iter().all(|text| text.is_none())
             && since.is_none()
             && before.is_none()
     }
@@ -106,6 +121,7 @@ impl FilterArgs {
             actor_id: self.actor.unwrap_or_default(),
             labels: self.labels.into_iter().collect(),
             priorities: self.priorities,
+            unique_key: self.unique_key.unwrap_or_default(),
             create_time_after: self.since.map(Into::into),
             create_time_before: self.before.map(Into::into),
             ..Default::default()
@@ -176,7 +192,8 @@ pub(super) fn state_word(job: &Job) -> String {
 }
 
 /// The states that jobs can be in.
-pub(in crate::cli) const STATES: [job::State; 7] = [
+pub(in crate::cli) const STATES: [job::State; 8] = [
+    job::State::Blocked,
     job::State::Scheduled,
     job::State::Queued,
     job::State::Running,

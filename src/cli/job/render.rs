@@ -1,5 +1,6 @@
 //! Jobs as tables and text.
 
+use super::unique::describe;
 use super::{run, state_word};
 use crate::adapters::system_clock::SystemClock;
 use crate::cli::table;
@@ -83,6 +84,9 @@ pub(super) fn show(job: &Job) -> String {
     }
     if let Some(priority) = spec.priority.filter(|priority| *priority != DEFAULT_PRIORITY) {
         facts.push(("priority", priority.to_string()));
+    }
+    if let Some(unique) = &spec.unique {
+        facts.push(("unique key", describe(unique)));
     }
     if !job.retry_of.is_empty() {
         facts.push(("retry of", job.retry_of.clone()));

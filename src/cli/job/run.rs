@@ -60,7 +60,8 @@ pub(super) async fn run(
         waited = run_to_end(server, out, request, &wait, &mut answer, &mut job_id) => waited?,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Waited::Interrupted)?,
     };
-    finish(server, out, &answer, &job_id, waited, wait.cancels()).await
+    // A job that was there before is not for this command to cancel.
+    finish(server, out, &answer, &job_id, waited, wait.cancels() && !answer.existing).await
 }
 
 pub(super) async fn await_job(

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
+use super::unique::UniqueArgs;
 use crate::adapters::system_clock::SystemClock;
 use crate::cli::Failure;
 use crate::cli::values::{moment, pair, script_type, span, to_proto};
@@ -15,7 +16,7 @@ use crate::ports::clock::Clock;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
 /// The options of a single job, by their ids.
-pub(super) const OPTIONS: [&str; 20] = [
+pub(super) const OPTIONS: [&str; 24] = [
     "script",
     "file",
     "input",
@@ -30,6 +31,10 @@ pub(super) const OPTIONS: [&str; 20] = [
     "queue_timeout",
     "max_attempts",
     "priority",
+    "key",
+    "unique_while",
+    "unique_after_end",
+    "on_conflict",
     "result_ttl",
     "actor",
     "delay",
@@ -83,6 +88,8 @@ pub(super) struct SpecArgs {
     /// Priority: 1 runs first, 5 last [default: 3]
     #[arg(short, long, value_name = "N")]
     priority: Option<i32>,
+    #[command(flatten)]
+    unique: UniqueArgs,
     /// Time for which the job is kept after its end [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = span)]
     result_ttl: Option<Duration>,
@@ -134,6 +141,7 @@ impl SpecArgs {
             schedule_time: start.map(Into::into),
             target_actor_id: self.actor.unwrap_or_default(),
             priority: self.priority,
+            unique: self.unique.into_key(),
             queue: self.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         };
         let request_id = self.request_id.unwrap_or_else(|| job_id.clone());

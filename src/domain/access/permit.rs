@@ -57,9 +57,13 @@ impl Permit {
         self.identity.roles.has(Role::Admin)
     }
 
+    /// Returns true for callers who see only the jobs of their scopes.
+    pub fn is_own_only(&self) -> bool {
+        self.decide(Target::Call).is_ok_and(|allowed| allowed.own_only)
+    }
+
     /// Returns whose calls share request ids with this one: those for the same callers. None for callers who see all jobs.
     pub fn request_scope(&self, spec: &JobSpec) -> Option<String> {
-        let own_only = self.decide(Target::Call).is_ok_and(|allowed| allowed.own_only);
-        own_only.then(|| spec.caller_id.clone())
+        self.is_own_only().then(|| spec.caller_id.clone())
     }
 }

@@ -50,7 +50,8 @@ fn start_of(
 ) -> Option<StartEstimate> {
     let by_itself = reasons.iter().all(|reason| match reason {
         WaitReason::Scheduled { .. } | WaitReason::RetryDelay { .. } | WaitReason::ActorsBusy { .. } => true,
-        WaitReason::QueuePaused { .. }
+        WaitReason::OtherJob { .. }
+        | WaitReason::QueuePaused { .. }
         | WaitReason::TargetNotRunning { .. }
         | WaitReason::NoRunningActor { .. } => false,
     });

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::model::actor::{ActorState, ActorStatus};
-use crate::domain::model::id::ActorId;
+use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobState};
 use crate::domain::model::queue_name::QueueName;
 use crate::error::SupervisorError;
@@ -18,6 +18,13 @@ pub enum WaitReason {
     Scheduled {
         /// Time of the job.
         until: Option<SystemTime>,
+    },
+    /// The job waits for the end of another one, which has its unique key.
+    OtherJob {
+        /// Id of the other job; its own if its actor has not stopped it since it was cancelled.
+        job: Option<JobId>,
+        /// True for the job itself.
+        is_itself: bool,
     },
     /// The delay before its next attempt is not over.
     RetryDelay {
@@ -69,7 +76,8 @@ impl WaitReason {
             Self::NoRunningActor { queue, states, example: _ } => {
                 Self::NoRunningActor { queue, states, example: None }
             }
-            other @ (Self::Scheduled { .. }
+            other @ (Self::OtherJob { .. }
+            | Self::Scheduled { .. }
             | Self::RetryDelay { .. }
             | Self::QueuePaused { .. }
             | Self::ActorsBusy { .. }) => other,
@@ -137,6 +145,10 @@ pub(super) fn wait_reasons(job: &Job, around: &Surroundings) -> Vec<WaitReason> 
     let mut reasons = Vec::new();
     match job.state {
         JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled => return reasons,
+        JobState::Blocked => {
+            let is_itself = job.blocked_by.as_ref() == Some(&job.id);
+            reasons.push(WaitReason::OtherJob { job: job.blocked_by.clone(), is_itself });
+        }
         JobState::Scheduled => reasons.push(WaitReason::Scheduled { until: job.due_at }),
         JobState::RetryWait => reasons.push(WaitReason::RetryDelay { until: job.due_at }),
         JobState::Queued => {}
@@ -230,6 +242,7 @@ mod tests {
             let actors = Actors { running_elsewhere, ..Actors::default() };
             let around = Surroundings { queue: queue.clone(), actors };
             let word = |reason: &WaitReason| match reason {
+                WaitReason::OtherJob { .. } => "other job",
                 WaitReason::Scheduled { .. } => "scheduled",
                 WaitReason::RetryDelay { .. } => "retry delay",
                 WaitReason::QueuePaused { .. } => "paused",

@@ -28,6 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 pub struct Begun {
     attached: Attached,
     deduplicated: bool,
+    existing: bool,
 }
 
 impl Begun {
@@ -46,6 +47,8 @@ pub struct Awaited {
     pub done: bool,
     /// True when an earlier request with the same id had made it.
     pub deduplicated: bool,
+    /// True when the job was there before and has the unique key of the one that was submitted.
+    pub existing: bool,
 }
 
 impl Supervisor {
@@ -72,8 +75,8 @@ impl Supervisor {
             Err(_elapsed) => return Err(QueueError::from(StoreFault::TimedOut { after: TURN_LIMIT }).into()),
         };
         let submitted = Box::pin(self.submit_one(*submission)).await?;
-        let Submitted { job, deduplicated, completion } = submitted;
-        Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated }))
+        let Submitted { job, deduplicated, existing, completion } = submitted;
+        Ok(Box::new(Begun { attached: Attached { job, completion }, deduplicated, existing }))
     }
 
     /// The second half of [`Supervisor::run`]: waits for the end of a job. A completion that breaks means that the notice was
@@ -82,15 +85,17 @@ impl Supervisor {
     /// # Errors
     /// `QueueUnavailable`, if the job could not be read at the end of the wait.
     pub async fn wait(&self, mut begun: Box<Begun>, deadline: Instant) -> Result<Awaited, SupervisorError> {
-        let deduplicated = begun.deduplicated;
+        let (deduplicated, existing) = (begun.deduplicated, begun.existing);
         let Some(completion) = begun.attached.completion.take() else {
-            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated });
+            return Ok(Awaited { job: begun.attached.job, done: true, deduplicated, existing });
         };
         match tokio::time::timeout_at(deadline, completion.wait()).await {
-            Ok(Some(end)) => Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated }),
+            Ok(Some(end)) => {
+                Ok(Awaited { job: begun.attached.job.finish(end), done: true, deduplicated, existing })
+            }
             Ok(None) | Err(_) => {
                 let job = Box::pin(self.job(&begun.attached.job.id, JobView::Basic)).await?;
-                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated })
+                Ok(Awaited { done: job.state.is_terminal(), job, deduplicated, existing })
             }
         }
     }
@@ -102,7 +107,7 @@ impl Supervisor {
     pub async fn await_end(&self, id: &JobId, wait: Duration) -> Result<Awaited, SupervisorError> {
         let deadline = Instant::now() + wait;
         let attached = self.queue.attach(id).await?.ok_or_else(|| self.unknown(id))?;
-        self.wait(Box::new(Begun { attached, deduplicated: false }), deadline).await
+        self.wait(Box::new(Begun { attached, deduplicated: false, existing: false }), deadline).await
     }
 
     /// Runs a job and returns the text of its result, however long it takes (its `run_timeout` bounds each attempt).

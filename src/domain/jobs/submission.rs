@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobKind, JobQuota, JobSpec};
+use crate::domain::model::job::{Job, JobKind, JobQuota, JobSpec, OnConflict, Unique};
 use crate::domain::model::settings::UnsetFields;
 use crate::error::SupervisorError;
 use crate::ports::job_submission::{RequestKey, Submission, SubmitRefused, Submitted};
@@ -20,12 +20,15 @@ pub struct JobRequest {
     pub open: UnsetFields,
     /// Most unfinished jobs of the caller.
     pub quota: JobQuota,
+    /// The caller sees only the jobs of its scopes, and so has unique keys of its own.
+    pub own_keys: bool,
 }
 
 impl JobRequest {
     /// A job with a fresh id that may be submitted twice.
     pub fn new(spec: JobSpec) -> Self {
-        Self { spec, job_id: None, request: None, open: UnsetFields::default(), quota: JobQuota::default() }
+        let (open, quota) = (UnsetFields::default(), JobQuota::default());
+        Self { spec, job_id: None, request: None, open, quota, own_keys: false }
     }
 
     /// Makes a new job of one that has ended, read in full, with another input. It starts at once.
@@ -38,7 +41,10 @@ impl JobRequest {
             let hint = "only a job that has ended can be run again with another input: wait for its end, or cancel it";
             return Err(SupervisorError::JobState { id, state, hint });
         }
-        Ok(Self::new(JobSpec { input, run_at: None, retry_of: Some(id), ..spec }))
+        // To be told of another job is not to have run this one again.
+        let unique =
+            spec.unique.map(|unique| Box::new(Unique { on_conflict: OnConflict::Reject, ..*unique }));
+        Ok(Self::new(JobSpec { input, run_at: None, retry_of: Some(id), unique, ..spec }))
     }
 }
 
@@ -49,17 +55,26 @@ pub struct Accepted {
     pub job: Job,
     /// True when an earlier request with the same id had made it.
     pub deduplicated: bool,
+    /// True when the job was there before and has the unique key of the one that was submitted.
+    pub existing: bool,
+}
+
+impl From<Submitted> for Accepted {
+    fn from(submitted: Submitted) -> Self {
+        let Submitted { job, deduplicated, existing, completion: _ } = submitted;
+        Self { job, deduplicated, existing }
+    }
 }
 
 impl Supervisor {
     /// Puts a job into its queue.
     ///
     /// # Errors
-    /// `Invalid`, `QueueFull`, `QuotaReached`, `JobExists`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
+    /// `Invalid`, `QueueFull`, `QuotaReached`, `JobExists`, `UniqueKeyHeld`, `RequestIdReused`, `QueueUnavailable`, `QueueRefused`, `SubmitUncertain`.
     pub async fn submit(&self, request: JobRequest) -> Result<Accepted, SupervisorError> {
         let submission = self.admit(request, false)?;
         let submitted = self.submit_one(submission).await?;
-        Ok(Accepted { job: submitted.job, deduplicated: submitted.deduplicated })
+        Ok(submitted.into())
     }
 
     /// Puts many jobs into their queues; one answer each, in order. Valid ones are submitted whatever the others are.
@@ -88,7 +103,7 @@ impl Supervisor {
             None => match submitted.next() {
                 Some(Ok(done)) => {
                     self.scale_trigger.submitted(done.job.spec.queue());
-                    Ok(Accepted { job: done.job, deduplicated: done.deduplicated })
+                    Ok(done.into())
                 }
                 Some(Err(refused)) => Err(refused.into()),
                 None => Err(missing_answer()),
@@ -112,6 +127,10 @@ impl Supervisor {
         }
         if request.open != UnsetFields::default() {
             self.settings.of(spec.typed_queue()).job_defaults.fill(&mut spec, request.open);
+        }
+        if let Some(unique) = &mut spec.unique {
+            let owner = || Unique::owner_of(&spec.caller_id, &spec.context_id);
+            unique.owner = if request.own_keys { owner() } else { String::new() };
         }
         spec.validate()?;
         spec.validate_run_at(self.clock.now())?;

@@ -1,11 +1,13 @@
 //! Jobs: what a caller asks for, what is known of it, and how it ended.
 
 mod attempt;
+mod checks;
 mod end;
 mod error;
 mod priority;
 mod quota;
 mod state;
+mod unique;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -16,8 +18,11 @@ use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::output::Progress;
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
-use crate::domain::model::text::{has_hidden, quoted};
+use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
+
+use checks::check_span;
+pub(crate) use checks::{check_env, check_labels};
 
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
 pub use end::{Finished, History, JobResult, Outcome, ResultKind};
@@ -25,6 +30,9 @@ pub use error::{JobError, JobErrorKind};
 pub use priority::{DEFAULT_AGEING, MIN_AGEING, Priority, check_ageing};
 pub use quota::{IdentityQuota, JobQuota, QuotaReached, UnfinishedJobs};
 pub use state::JobState;
+pub use unique::{
+    Conflict, HeldWhile, KeyHolder, MAX_KEY_BYTES, OnConflict, Reservation, Unique, decide as decide_conflict,
+};
 pub use usage::JobUsage;
 
 /// Longest accepted script, in bytes.
@@ -118,6 +126,8 @@ pub struct JobSpec {
     pub retry_of: Option<JobId>,
     /// Place in the order of its queue.
     pub priority: Priority,
+    /// The key of which there is one job at a time in its queue. In a box, since few jobs have one.
+    pub unique: Option<Box<Unique>>,
 }
 
 impl JobSpec {
@@ -142,6 +152,7 @@ impl JobSpec {
             submitted_by: None,
             retry_of: None,
             priority: Priority::default(),
+            unique: None,
             kind: JobKind::Script,
         }
     }
@@ -197,6 +208,9 @@ impl JobSpec {
             );
         }
         check_span("retry_policy.max_backoff", self.retry.backoff.max(), Duration::ZERO, &mut violations);
+        if let Some(unique) = &self.unique {
+            unique.check(self.result_ttl, &mut violations);
+        }
         violations.into_result()
     }
 
@@ -220,6 +234,9 @@ impl JobSpec {
         self.run_timeout = whole(self.run_timeout);
         self.queue_timeout = self.queue_timeout.map(whole);
         self.result_ttl = whole(self.result_ttl);
+        if let Some(unique) = &mut self.unique {
+            unique.held_after_end = whole(unique.held_after_end);
+        }
         let backoff = self.retry.backoff;
         self.retry.backoff = Backoff::capped(whole(backoff.initial()), whole(backoff.max()));
         self.run_at = self.run_at.map(|at| match at.duration_since(SystemTime::UNIX_EPOCH) {
@@ -238,61 +255,6 @@ impl JobSpec {
                 Err(Violations::one("schedule_time", "is more than 30 days ahead: submit the job later"))
             }
             Some(_) | None => Ok(()),
-        }
-    }
-}
-
-/// Notes a duration outside `least..=MAX_SPAN`.
-fn check_span(field: &str, span: Duration, least: Duration, violations: &mut Violations) {
-    if span < least || span > MAX_SPAN {
-        violations.add(field, format!("is {span:?}: use {least:?} to 30 days"));
-    }
-}
-
-/// Notes environment variables that a script may not have.
-pub(crate) fn check_env(field: &str, env: &BTreeMap<String, String>, violations: &mut Violations) {
-    if env.len() > MAX_PAIRS {
-        violations.add(field, format!("has {} entries, more than {MAX_PAIRS}", env.len()));
-    }
-    let bytes: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if bytes > MAX_ENV_BYTES {
-        violations.add(field, format!("has {bytes} bytes in all, more than {MAX_ENV_BYTES}"));
-    }
-    for (name, value) in env.iter().take(MAX_PAIRS) {
-        let path = format!("{field}[{}]", quoted(name));
-        let well_formed = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !well_formed {
-            violations
-                .add(&path, "is not a variable name: use letters, digits and _, not starting with a digit");
-        } else if name.starts_with("LD_") || name.starts_with("PYTHON") || name.starts_with("HERO_") {
-            violations.add(&path, "is reserved: names that start with LD_, PYTHON or HERO_ cannot be set");
-        }
-        if value.len() > MAX_ENV_VALUE_BYTES {
-            violations.add(&path, format!("has {} bytes, more than {MAX_ENV_VALUE_BYTES}", value.len()));
-        }
-        if value.contains('\0') {
-            violations.add(&path, "has a NUL character");
-        }
-    }
-}
-
-/// Notes labels beyond the limits.
-pub(crate) fn check_labels(labels: &BTreeMap<String, String>, violations: &mut Violations) {
-    if labels.len() > MAX_PAIRS {
-        violations.add("labels", format!("has {} entries, more than {MAX_PAIRS}", labels.len()));
-    }
-    for (name, value) in labels.iter().take(MAX_PAIRS) {
-        let path = || format!("labels[{}]", quoted(name));
-        if name.is_empty() {
-            violations.add(path(), "has no name: names have 1 to 63 bytes");
-        } else if name.len() > 63 || value.len() > MAX_NAME_BYTES {
-            violations.add(
-                path(),
-                format!("is too long: names have 1 to 63 bytes, values at most {MAX_NAME_BYTES}"),
-            );
-        } else if has_hidden(name) || has_hidden(value) {
-            violations.add(path(), "has a control character, or another one that does not show");
         }
     }
 }
@@ -330,6 +292,8 @@ pub struct Job {
     pub past_attempts: Vec<PastAttempt>,
     /// Resources that the latest attempt has used, once the job has ended; None if they are not known.
     pub usage: Option<JobUsage>,
+    /// The job for whose end this one waits, in BLOCKED.
+    pub blocked_by: Option<JobId>,
 }
 
 impl Job {
@@ -353,7 +317,14 @@ impl Job {
             progress: None,
             past_attempts: Vec::new(),
             usage: None,
+            blocked_by: None,
         }
+    }
+
+    /// The same job while it waits for the end of another one.
+    #[must_use]
+    pub fn blocked_by(self, holder: JobId) -> Self {
+        Self { state: JobState::Blocked, due_at: None, blocked_by: Some(holder), ..self }
     }
 
     /// The same job after its end.
@@ -364,6 +335,7 @@ impl Job {
         self.started_at = end.started_at;
         self.finished_at = Some(end.finished_at);
         self.due_at = None;
+        self.blocked_by = None;
         self.error = None;
         self.usage = end.usage;
         if let Some(history) = end.history {

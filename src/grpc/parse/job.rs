@@ -17,6 +17,7 @@ use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
 use crate::grpc::mask::Mask;
 use crate::grpc::parse::selector;
+use crate::grpc::parse::unique::unique;
 use crate::grpc::parse::value::{
     ListRequest, backoff, check_reason, count, duration, each, given, optional, page_size, script_type,
     timestamp, unknown,
@@ -181,6 +182,7 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
         actor_id: optional(v, "actor_id", given(request.actor_id), |raw| ActorId::parse(&raw)),
         labels: selector::labels(v, "labels", request.labels),
         priorities: each(v, "priorities", request.priorities, priority),
+        unique_keys: Vec::new(),
         id_prefix: optional(v, "job_id_prefix", given(request.job_id_prefix), id_prefix),
         created_after: optional(v, "create_time_after", request.create_time_after, timestamp),
         created_before: optional(v, "create_time_before", request.create_time_before, timestamp),
@@ -232,6 +234,7 @@ fn job_request(request: pb::SubmitJobRequest, now: SystemTime, violations: &mut 
         request: request_id.map(|id| RequestKey { id, fingerprint, owner: None }),
         open,
         quota: JobQuota::default(),
+        own_keys: false,
     }
 }
 
@@ -285,6 +288,12 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
     if let Some(priority) = optional(v, "priority", job.priority, priority) {
         spec.priority = priority;
     }
+    spec.unique = job.unique.map(|given| {
+        let mut part = Violations::new();
+        let unique = unique(given, &mut part);
+        v.nest("unique", part);
+        Box::new(unique)
+    });
     let target = given(job.target_actor_id);
     spec.target_actor = optional(v, "target_actor_id", target, |raw| ActorId::parse(&raw));
     for checked in [spec.validate(), spec.validate_run_at(now)] {
@@ -343,6 +352,7 @@ fn cancels(raw: i32) -> Result<bool, String> {
 pub(super) fn state(raw: i32) -> Result<JobState, String> {
     use pb::job::State;
     match State::try_from(raw) {
+        Ok(State::Blocked) => Ok(JobState::Blocked),
         Ok(State::Scheduled) => Ok(JobState::Scheduled),
         Ok(State::Queued) => Ok(JobState::Queued),
         Ok(State::Running) => Ok(JobState::Running),
@@ -350,7 +360,6 @@ pub(super) fn state(raw: i32) -> Result<JobState, String> {
         Ok(State::Succeeded) => Ok(JobState::Succeeded),
         Ok(State::Failed) => Ok(JobState::Failed),
         Ok(State::Cancelled) => Ok(JobState::Cancelled),
-        Ok(State::Blocked) => Err("is STATE_BLOCKED, which no job reaches in this version".to_owned()),
         Ok(State::Unspecified) => Err("is not set: use one of the states of Job.State".to_owned()),
         Err(_) => Err(unknown(raw, "one of the states of Job.State")),
     }

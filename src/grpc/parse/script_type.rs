@@ -59,7 +59,9 @@ pub(crate) fn purge(request: pb::PurgeQueueRequest) -> Result<(QueueChoice, Purg
 
 fn waiting_state(raw: i32) -> Result<JobState, String> {
     match state(raw)? {
-        waiting @ (JobState::Scheduled | JobState::Queued | JobState::RetryWait) => Ok(waiting),
+        waiting @ (JobState::Blocked | JobState::Scheduled | JobState::Queued | JobState::RetryWait) => {
+            Ok(waiting)
+        }
         other @ (JobState::Running | JobState::Succeeded | JobState::Failed | JobState::Cancelled) => {
             Err(format!("is {other}: use STATE_QUEUED, STATE_SCHEDULED or STATE_RETRY_WAIT"))
         }

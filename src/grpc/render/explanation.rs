@@ -43,7 +43,7 @@ fn sentence(
         JobState::Succeeded | JobState::Failed | JobState::Cancelled => {
             return format!("job {} has {} at {}", job.id, ended(job.state), time(job.finished_at));
         }
-        JobState::Scheduled | JobState::Queued | JobState::RetryWait => {}
+        JobState::Blocked | JobState::Scheduled | JobState::Queued | JobState::RetryWait => {}
     }
     let why: Vec<&str> = reasons.iter().map(|reason| reason.message.as_str()).collect();
     let ahead = match ahead {
@@ -61,6 +61,7 @@ fn ended(state: JobState) -> &'static str {
         JobState::Succeeded => "succeeded",
         JobState::Failed => "failed",
         JobState::Cancelled
+        | JobState::Blocked
         | JobState::Scheduled
         | JobState::Queued
         | JobState::RetryWait

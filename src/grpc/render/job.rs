@@ -3,7 +3,8 @@
 use crate::domain::jobs::follow::Change;
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::{
-    Job, JobError, JobErrorKind, JobSpec, JobState, JobUsage, JobView, PastAttempt, ResultKind, RetryPolicy,
+    HeldWhile, Job, JobError, JobErrorKind, JobSpec, JobState, JobUsage, JobView, OnConflict, PastAttempt,
+    ResultKind, RetryPolicy, Unique,
 };
 use crate::domain::model::output::LogStream;
 use crate::domain::model::output::{OutputChunk, OutputItem, Progress};
@@ -48,6 +49,7 @@ pub(crate) fn job(mut job: Job, view: JobView) -> pb::Job {
         wait: None,
         retry_of,
         usage: job.usage.map(usage),
+        blocked_by: job.blocked_by.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -72,6 +74,29 @@ fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
         priority: Some(spec.priority.level().into()),
         queue: spec.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         target_actor_id: spec.target_actor.as_ref().map(ActorId::to_string).unwrap_or_default(),
+        unique: spec.unique.map(|key| unique(*key)),
+    }
+}
+
+fn unique(unique: Unique) -> pb::UniqueKey {
+    use pb::unique_key as key;
+    let held_while = match unique.held_while {
+        HeldWhile::Queued => key::HeldWhile::Queued,
+        HeldWhile::Unfinished => key::HeldWhile::Unfinished,
+    };
+    let on_conflict = match unique.on_conflict {
+        OnConflict::ReturnExisting => key::OnConflict::ReturnExisting,
+        OnConflict::Reject => key::OnConflict::Reject,
+        OnConflict::Replace => key::OnConflict::Replace,
+        OnConflict::RunOnceMore => key::OnConflict::RunOnceMore,
+        OnConflict::CancelRunning => key::OnConflict::CancelRunning,
+    };
+    let after = unique.held_after_end;
+    pb::UniqueKey {
+        key: unique.key,
+        held_while: held_while.into(),
+        held_after_end: (!after.is_zero()).then(|| duration(after)),
+        on_conflict: on_conflict.into(),
     }
 }
 
@@ -150,6 +175,7 @@ pub(crate) fn lines(lines: Vec<OutputChunk>, dropped: u64) -> pb::LogEntries {
 /// Renders a state.
 pub(super) fn state(state: JobState) -> pb::job::State {
     match state {
+        JobState::Blocked => pb::job::State::Blocked,
         JobState::Scheduled => pb::job::State::Scheduled,
         JobState::Queued => pb::job::State::Queued,
         JobState::Running => pb::job::State::Running,

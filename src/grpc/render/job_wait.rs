@@ -15,6 +15,16 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
         WaitReason::Scheduled { until } => {
             (Reason::Scheduled, format!("it is scheduled for {}", time(until)))
         }
+        WaitReason::OtherJob { job, is_itself } => {
+            let message = match job {
+                _itself if is_itself => {
+                    "it waits until its actor has stopped it, since it was cancelled while it ran".to_owned()
+                }
+                Some(job) => format!("it waits for the end of job {job}, which has the same unique key"),
+                None => "it waits for the end of another job with the same unique key".to_owned(),
+            };
+            (Reason::OtherJob, message)
+        }
         WaitReason::RetryDelay { until } => {
             (Reason::RetryDelay, format!("its next attempt begins at {}", time(until)))
         }
@@ -59,7 +69,8 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
 fn until(why: &WaitReason) -> Option<SystemTime> {
     match why {
         WaitReason::Scheduled { until } | WaitReason::RetryDelay { until } => until.filter(is_date),
-        WaitReason::QueuePaused { .. }
+        WaitReason::OtherJob { .. }
+        | WaitReason::QueuePaused { .. }
         | WaitReason::TargetNotRunning { .. }
         | WaitReason::NoRunningActor { .. }
         | WaitReason::ActorsBusy { .. } => None,

@@ -35,6 +35,7 @@ pub(super) fn admit(permit: &Permit, job: &mut JobRequest) -> Result<(), Failure
     }
     spec.submitted_by = permit.identity().label();
     job.quota = permit.identity().quotas.jobs;
+    job.own_keys = permit.is_own_only();
     if let Some(request) = &mut job.request {
         request.owner = permit.request_scope(spec);
     }

@@ -17,7 +17,7 @@ use crate::grpc::response_size::{BatchBudget, FULL_BYTES};
 use crate::grpc::service::SupervisorService;
 use crate::grpc::service::own_jobs::{admit, own_job};
 use crate::grpc::status::Failure;
-use crate::ports::job_queue::JobCursor;
+use crate::ports::job_queue::{JobCursor, JobFilter};
 use crate::proto as pb;
 
 impl SupervisorService {
@@ -55,6 +55,16 @@ impl SupervisorService {
         Ok(pb::ListActorsResponse { actors: page, next_page_token, total_size })
     }
 
+    /// Asks for the jobs of a unique key. A caller who sees only its own jobs means its own key.
+    fn ask_for_key(&self, permit: &Permit, key: &str, filter: &mut JobFilter) {
+        let own_only = permit.is_own_only();
+        let default = permit.identity().scopes.default_caller();
+        if let (true, None, Some(caller)) = (own_only, &filter.caller_id, default) {
+            filter.caller_id = Some(caller.to_owned());
+        }
+        filter.unique_keys = self.supervisor.unique_keys(key, filter, own_only);
+    }
+
     /// Reads a page of jobs, the newest first. A page with large results ends early, so that it fits into a message.
     pub(super) async fn job_page(
         &self,
@@ -62,7 +72,11 @@ impl SupervisorService {
         request: pb::ListJobsRequest,
     ) -> Result<pb::ListJobsResponse, Failure> {
         let token = PageToken::of(&request);
+        let key = request.unique_key.clone();
         let mut asked = parse::list_jobs(request)?;
+        if !key.is_empty() {
+            self.ask_for_key(&permit, &key, &mut asked.filter);
+        }
         let after = token.parse(cursor)?;
         asked.filter.permit = (!permit.is_unlimited()).then(|| permit.clone());
 
@@ -123,6 +137,7 @@ impl SupervisorService {
             Ok(accepted) => pb::SubmitJobResult {
                 job: Some(own_job(permit, accepted.job)),
                 deduplicated: accepted.deduplicated,
+                existing: accepted.existing,
                 error: None,
             },
             Err(failure) => pb::SubmitJobResult { error: Some(failure.into()), ..Default::default() },

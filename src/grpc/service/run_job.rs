@@ -64,7 +64,8 @@ impl SupervisorService {
         let id = begun.job_id().clone();
         let waited = self.gate.wait(self.supervisor.wait(begun, rest.deadline)).await;
         let mut end = waited.map_err(|failure| failure.of_accepted(&id, rest.repeatable))?;
-        if !end.done && rest.cancel {
+        // A job that was there before is not for this call to cancel.
+        if !end.done && rest.cancel && !end.existing {
             let cancelled = Box::pin(self.cancel_run(&mut end)).await;
             cancelled.map_err(|failure| failure.of_accepted(&id, rest.repeatable))?;
         }
@@ -76,6 +77,7 @@ impl SupervisorService {
             job: Some(pb::Job { wait, ..own_job(&rest.permit, end.job) }),
             wait_outcome: render::wait_outcome(end.done),
             deduplicated: end.deduplicated,
+            existing: end.existing,
         }))
     }
 

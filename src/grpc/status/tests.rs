@@ -55,6 +55,7 @@ fn expected(error: &SupervisorError) -> Expected {
         E::JobNotFound(_) => (Code::NotFound, "JOB_NOT_FOUND", JOB, "resource"),
         E::JobExpired(_) => (Code::NotFound, "JOB_EXPIRED", JOB, "resource"),
         E::JobExists(_) => (Code::AlreadyExists, "JOB_EXISTS", JOB, "resource"),
+        E::UniqueKeyHeld { .. } => (Code::AlreadyExists, "UNIQUE_KEY_HELD", JOB_STATE, "resource"),
         E::RequestIdReused { .. } => {
             (Code::InvalidArgument, "REQUEST_ID_REUSED", &["first_use_time", "request_id"], "")
         }
@@ -154,6 +155,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::JobNotFound(job()),
         E::JobExpired(job()),
         E::JobExists(job()),
+        E::UniqueKeyHeld { holder: job(), state: JobState::Running },
         E::RequestIdReused { request_id: RequestId::parse("r").unwrap(), first_use: time },
         E::JobState { id: job(), state: JobState::Running, hint: "cancel it first" },
         E::JobFailed { id: job(), error: JobError::new(JobErrorKind::ScriptError, "boom") },

@@ -50,7 +50,7 @@ async fn what_is_missing_or_wrong_is_told_in_words_of_the_command_line() {
     let redis = PrivateRedis::start().await;
     let service = service(&redis).await;
     told(&service.run(["job", "submit"]), 2, "with -f FILE, or on standard input with -");
-    told(&service.run(["job", "ls", "--state", "bogus"]), 2, "use scheduled, queued, running");
+    told(&service.run(["job", "ls", "--state", "bogus"]), 2, "use blocked, scheduled, queued, running");
     assert_eq!(service.run(["job", "ls", "--state", "failed,cancelled"]).code, 0);
     assert_eq!(service.run(["events", "--severity", "warn", "--since", "2026-01-01T00:00:00Z"]).code, 0);
     told(&service.run(["actor", "get", "nope"]), 3, "`hero-supervisor actor ls` has those that there are");

@@ -26,6 +26,9 @@ mod shared;
 mod silence;
 mod submits;
 mod unfinished;
+mod unique;
+mod unique_model;
+mod unique_redis;
 
 /// Runs the same functions on every adapter.
 macro_rules! on_every_queue {
@@ -155,4 +158,15 @@ on_every_queue! {
     named::a_retry_counts_jobs_in_named_queues_against_a_quota,
     named::there_are_no_more_named_queues_than_the_limit,
     named::another_supervisor_knows_a_queue_within_moments,
+    unique::a_key_is_held_until_the_end_and_found_by_it,
+    unique::a_key_is_held_over_attempts_lost_leases_and_dead_actors,
+    unique::a_key_can_be_held_for_some_time_after_the_end,
+    unique::while_queued_a_key_is_free_once_an_actor_has_the_job,
+    unique::a_waiting_job_is_replaced_by_its_successor,
+    unique::one_more_run_waits_behind_the_one_that_has_begun,
+    unique::what_replaces_a_running_job_waits_until_its_actor_lets_go,
+    unique::what_a_silent_actor_has_been_cancelled_is_waited_for_a_lease,
+    unique::a_retry_takes_its_key_again_unless_another_job_has_it,
+    unique::requests_batches_and_purges_know_keys,
+    unique::a_key_works_with_priorities_and_for_one_actor,
 }

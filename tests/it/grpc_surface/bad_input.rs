@@ -14,6 +14,12 @@ fn refused(code: Code, reason: &str) -> (Code, String, Vec<String>) {
     (code, reason.to_owned(), Vec::new())
 }
 
+fn keyed(key: &str, change: impl FnOnce(&mut pb::UniqueKey)) -> Option<pb::JobSpec> {
+    let mut unique = pb::UniqueKey { key: key.to_owned(), ..Default::default() };
+    change(&mut unique);
+    Some(pb::JobSpec { unique: Some(unique), ..osis("40 + 2").unwrap() })
+}
+
 #[tokio::test]
 async fn bad_jobs_are_refused_with_every_field_that_is_wrong() {
     let world = GrpcOnMemory::start();
@@ -32,6 +38,20 @@ async fn bad_jobs_are_refused_with_every_field_that_is_wrong() {
         (Some(pb::JobSpec { run_timeout: millis(0), ..spec() }), vec!["job.run_timeout"]),
         (Some(pb::JobSpec { queue_timeout: millis(i64::MAX), ..spec() }), vec!["job.queue_timeout"]),
         (Some(pb::JobSpec { target_actor_id: "No Actor".to_owned(), ..spec() }), vec!["job.target_actor_id"]),
+        (keyed("", |_unique| ()), vec!["job.unique.key"]),
+        (keyed(&"x".repeat(257), |_unique| ()), vec!["job.unique.key"]),
+        (keyed("k", |unique| unique.held_while = 9), vec!["job.unique.held_while"]),
+        (keyed("k", |unique| unique.on_conflict = 9), vec!["job.unique.on_conflict"]),
+        (keyed("k", |unique| unique.held_after_end = millis(-1)), vec!["job.unique.held_after_end"]),
+        (keyed("k", |unique| unique.held_after_end = millis(86_400_001)), vec!["job.unique.held_after_end"]),
+        (
+            keyed("k", |unique| {
+                unique.set_held_while(pb::unique_key::HeldWhile::Queued);
+                unique.set_on_conflict(pb::unique_key::OnConflict::RunOnceMore);
+                unique.held_after_end = millis(1000);
+            }),
+            vec!["job.unique.held_after_end", "job.unique.on_conflict"],
+        ),
     ];
     for (job, fields) in table {
         let request = pb::SubmitJobRequest { job, ..Default::default() };

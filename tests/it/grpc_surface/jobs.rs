@@ -338,3 +338,41 @@ async fn a_caller_that_goes_away_does_not_take_its_job_along() {
     let answer = soon("AwaitJob", client.await_job(request)).await.unwrap();
     assert_eq!(answer.into_inner().job.unwrap().result.as_deref(), Some("42"));
 }
+
+#[tokio::test]
+async fn a_job_of_a_unique_key_is_told_with_what_waits_for_it() {
+    let mut world = GrpcOnMemory::start();
+    let mut client = world.client();
+    let keyed = |on_conflict: pb::unique_key::OnConflict| {
+        let unique =
+            pb::UniqueKey { key: "k".to_owned(), on_conflict: on_conflict.into(), ..Default::default() };
+        Some(pb::JobSpec { unique: Some(unique), ..osis("40 + 2").unwrap() })
+    };
+    let submit = |on_conflict| pb::SubmitJobRequest { job: keyed(on_conflict), ..Default::default() };
+    let first =
+        client.submit_job(submit(pb::unique_key::OnConflict::RunOnceMore)).await.unwrap().into_inner();
+    assert!(!first.existing);
+    let first = first.job.unwrap();
+    let again =
+        client.submit_job(submit(pb::unique_key::OnConflict::RunOnceMore)).await.unwrap().into_inner();
+    assert_eq!((again.job.unwrap().job_id, again.existing), (first.job_id.clone(), true));
+    let refused = client.submit_job(submit(pb::unique_key::OnConflict::Reject)).await.unwrap_err();
+    assert_eq!((refused.code(), told(&refused).1.as_str()), (Code::AlreadyExists, "UNIQUE_KEY_HELD"));
+    assert!(refused.message().contains(&first.job_id), "{}", refused.message());
+    // A job that was there before is not cancelled with the wait of another caller.
+    let request = pb::RunJobRequest {
+        job: keyed(pb::unique_key::OnConflict::ReturnExisting),
+        max_wait: millis(20),
+        on_wait_end: pb::run_job_request::OnWaitEnd::Cancel.into(),
+        ..Default::default()
+    };
+    let answer = soon("RunJob", client.run_job(request)).await.unwrap().into_inner();
+    assert_eq!((answer.existing, answer.job.unwrap().state()), (true, State::Queued));
+    let request = pb::ListJobsRequest { unique_key: "k".to_owned(), ..Default::default() };
+    let listed = client.list_jobs(request).await.unwrap().into_inner().jobs;
+    assert_eq!(listed.iter().map(|job| &job.job_id).collect::<Vec<_>>(), [&first.job_id]);
+    world.start_osis_worker();
+    let request = pb::AwaitJobRequest { job_id: first.job_id, max_wait: millis(20_000) };
+    let answer = soon("AwaitJob", client.await_job(request)).await.unwrap().into_inner();
+    assert_eq!(answer.job.unwrap().result.as_deref(), Some("42"));
+}

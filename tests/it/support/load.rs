@@ -70,6 +70,24 @@ impl MarkedService {
         pb::JobSpec { script_type: pb::ScriptType::Sal.into(), script, ..Default::default() }
     }
 
+    /// A job that leaves so many marks, fifty a second.
+    pub(crate) fn ticking(&self, word: &str, ticks: u32) -> pb::JobSpec {
+        let file = self.file();
+        let script = format!(
+            "for i in 0..{ticks} {{ file_write_append(\"{}\", \"{word}\\n\"); sleep(0.02); }} \"{word}\"",
+            file.display()
+        );
+        pb::JobSpec { script_type: pb::ScriptType::Sal.into(), script, ..Default::default() }
+    }
+
+    /// The marks in their order, those of one job that stand beside each other as one.
+    pub(crate) fn order(&self) -> Vec<String> {
+        let marks = std::fs::read_to_string(self.file()).unwrap();
+        let mut order: Vec<String> = marks.lines().map(str::to_owned).collect();
+        order.dedup();
+        order
+    }
+
     /// How often each job was run.
     fn all_marks(&self) -> BTreeMap<String, usize> {
         let mut all = BTreeMap::new();

@@ -243,7 +243,7 @@ export const PRIORITIES = [1, 2, 3, 4, 5];
 /** The priority of a job, which can be changed while it waits. */
 function Priority({ job }: { job: JobMessage }) {
   const level = job.spec?.priority ?? 3;
-  const waits = job.state === Job_State.QUEUED || job.state === Job_State.SCHEDULED || job.state === Job_State.RETRY_WAIT;
+  const waits = [Job_State.BLOCKED, Job_State.QUEUED, Job_State.SCHEDULED, Job_State.RETRY_WAIT].includes(job.state);
   if (!waits || !session.may("UpdateJob")) return <>{T.priorityOf(level)}</>;
   return (
     <select aria-label={T.changePriority} title={T.priorityHint} value={level} onChange={(event) => changePriority(job.jobId, Number(event.currentTarget.value), level)}>

@@ -139,7 +139,7 @@ export function changedJob(before: LiveJob | undefined, event: Event): LiveJob {
   const state = change?.newState ?? Job_State.UNSPECIFIED;
   const running = state === Job_State.RUNNING;
   const attempt = change?.attempt ?? before?.attempt ?? 0;
-  const waits = state === Job_State.QUEUED || state === Job_State.SCHEDULED;
+  const waits = state === Job_State.QUEUED || state === Job_State.SCHEDULED || state === Job_State.BLOCKED;
   return {
     id: event.jobId,
     type: event.scriptType || (before?.type ?? 0),

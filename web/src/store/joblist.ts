@@ -20,7 +20,8 @@ export interface Filter {
 }
 
 const STATES = [
-  Job_State.SCHEDULED, Job_State.QUEUED, Job_State.RUNNING, Job_State.RETRY_WAIT, Job_State.SUCCEEDED, Job_State.FAILED, Job_State.CANCELLED,
+  Job_State.BLOCKED, Job_State.SCHEDULED, Job_State.QUEUED, Job_State.RUNNING, Job_State.RETRY_WAIT, Job_State.SUCCEEDED, Job_State.FAILED,
+  Job_State.CANCELLED,
 ];
 /** The word of a state in addresses. */
 export const stateWord = (state: Job_State): string => (Job_State[state] ?? "").toLowerCase();

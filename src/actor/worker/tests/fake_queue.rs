@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) beats: usize,
     /// The leases of the last heartbeat.
     pub(super) beaten: Vec<String>,
+    /// Jobs that do not run any more, whose leases were void.
+    pub(super) let_go: Vec<String>,
     pub(super) finish_calls: usize,
     pub(super) closed: bool,
     /// Output chunks that were received, and whether each came with an end.
@@ -199,6 +201,11 @@ impl WorkQueue for FakeQueue {
             state.heard.extend(chunks);
         }
         Ok(void)
+    }
+
+    async fn let_go(&self, leases: &[Lease]) -> Result<(), QueueError> {
+        self.call()?.let_go.extend(leases.iter().map(|lease| lease.token.clone()));
+        Ok(())
     }
 
     async fn finish(&self, ends: Vec<AttemptEnd>) -> Result<Vec<bool>, QueueError> {

@@ -9,8 +9,9 @@ mod outputs;
 mod positions;
 mod presence;
 mod registry;
+mod unique;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
@@ -118,10 +119,16 @@ pub(in crate::adapters::memory) struct State {
     jobs: BTreeMap<JobId, Job>,
     ended: VecDeque<(JobId, Instant)>,
     requests: BTreeMap<String, (String, JobId, SystemTime, Instant)>,
+    /// Requests that were answered with a job that was there before.
+    answered: BTreeSet<String>,
     free_attempts: BTreeMap<JobId, u32>,
     waiters: BTreeMap<JobId, Vec<oneshot::Sender<Finished>>>,
     outputs: BTreeMap<JobId, Outputs>,
     queues: BTreeMap<QueueName, Queue>,
+    /// Unique keys, each of a queue.
+    keys: BTreeMap<(QueueName, String), unique::Key>,
+    /// Jobs with a unique key that were cancelled while an actor had them.
+    stopping: BTreeMap<JobId, unique::Stopping>,
     /// Queues that were created by name.
     pub(in crate::adapters::memory) registry: BTreeMap<QueueName, QueueRecord>,
     /// State of a queue that was not used yet.
@@ -148,10 +155,13 @@ impl State {
             jobs: BTreeMap::new(),
             ended: VecDeque::new(),
             requests: BTreeMap::new(),
+            answered: BTreeSet::new(),
             free_attempts: BTreeMap::new(),
             waiters: BTreeMap::new(),
             outputs: BTreeMap::new(),
             queues: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            stopping: BTreeMap::new(),
             registry: BTreeMap::new(),
             unused: Queue::default(),
             events: events::EventStreams::default(),
@@ -246,6 +256,7 @@ impl State {
         for waiter in self.waiters.remove(id).into_iter().flatten() {
             let _caller_gone = waiter.send(finished.clone());
         }
+        self.leave_key(id);
     }
 
     fn note_activity(&mut self, name: QueueName, holder: &Holder) {

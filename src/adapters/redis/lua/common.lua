@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 23
+local REVISION = 24
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -28,13 +28,14 @@ local ERROR_KINDS = {
   'actor_lost', 'internal',
 }
 local TERMINAL_STATES = { succeeded = true, failed = true, cancelled = true }
+local DELAYED_STATES = { scheduled = true, retry_wait = true, blocked = true } -- those of the jobs among the delayed ones
 
 -- The fields of a job's record that its readers get: all but the script.
 local BASIC = {
   'id', 'script_type', 'status', 'caller_id', 'context_id', 'env_vars', 'labels', 'timeout', 'retries', 'backoff',
   'queue_timeout', 'result_ttl', 'run_at', 'target_actor', 'kind', 'attempt', 'actor_id', 'created_at', 'started_at',
   'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
-  'attempts', 'submitted_by', 'retry_of', 'usage', 'priority',
+  'attempts', 'submitted_by', 'retry_of', 'usage', 'priority', 'unique', 'blocked_by',
 }
 
 -- The script types besides this one.

@@ -35,6 +35,20 @@ local function cancel_job(batch, job, attempt, reason, call)
   if call ~= '' then redis.call('HSET', job.key, 'cancelled_by', call) end
 end
 
+-- Cancels a job that has not ended, wherever it is.
+local function cancel_unfinished(batch, job, reason, call)
+  local queue = batch.queue
+  load_attempts(job)
+  local number, actor = job.attempt, ''
+  if DELAYED_STATES[job.status] then
+    redis.call('ZREM', queue.delayed, job.id)
+  elseif job.place then
+    number, actor = withdraw_entry(batch, job)
+    job.stops_for = job.unique and actor ~= '' and unique.time_to_stop(queue) or nil
+  end
+  cancel_job(batch, job, known_attempt(job, number, actor), reason, call)
+end
+
 -- hero_cancel q | id reason call: ends a job as cancelled. Answers {1 if that changed it, basic fields}; nil when there is no such
 -- job. `call` is a name of this call, by which a repeat of it is known; older supervisors give none.
 freeing('hero_cancel', function(keys, args)
@@ -43,14 +57,7 @@ freeing('hero_cancel', function(keys, args)
   local job = load_job(queue, id)
   if not job then return nil end
   if has_ended(job.status) then return { was_cancelled_by(job, call) and 1 or 0, basic_fields(queue, id) } end
-  load_attempts(job)
-  local number, actor = job.attempt, ''
-  if job.status == 'scheduled' or job.status == 'retry_wait' then
-    redis.call('ZREM', queue.delayed, id)
-  elseif job.place then
-    number, actor = withdraw_entry(batch, job)
-  end
-  cancel_job(batch, job, known_attempt(job, number, actor), reason, call)
+  cancel_unfinished(batch, job, reason, call)
   close_batch(batch)
   return { 1, basic_fields(queue, id) }
 end)
@@ -80,7 +87,7 @@ local function reopen_record(queue, job, finished, reset)
   redis.call('ZREM', queue.ended, job.id)
   redis.call('ZADD', queue.unfinished, redis.call('ZSCORE', queue.jobs, job.id) or finished.at, job.id)
   redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'cancelled_by',
-    'finished_at', 'started_at', 'due_at', 'free', 'wait_until', 'usage')
+    'finished_at', 'started_at', 'due_at', 'free', 'wait_until', 'usage', 'blocked_by', 'unblocks')
   if reset then
     redis.call('UNLINK', queue.output .. job.id)
     redis.call('HDEL', job.key, 'progress', 'log', 'log_bytes', 'attempts')
@@ -104,6 +111,16 @@ local function enqueue_again(queue, job, number, shift)
   return 'q:' .. redis.call('XADD', queue.stream, '*', 'attempt', number, 'id', job.id)
 end
 
+-- Makes a job that was cancelled and is tried again wait until the actor that had it has stopped it. Answers with its basic fields.
+local function wait_for_own_end(queue, job, attempt, stops, now)
+  redis.call('ZADD', queue.delayed, text_of(stops), job.id)
+  -- A place of its own, by which a repeat of the call is known.
+  redis.call('HSET', job.key, 'status', 'blocked', 'blocked_by', job.id, 'at', 'd:' .. text_of(now), 'attempt', attempt.number,
+    'updated_at', text_of(now))
+  announce_change(queue, job, attempt, BLOCKED)
+  return basic_fields(queue, job.id)
+end
+
 -- hero_retry q | id reset place by queued running, perhaps others_queued others_running: queues a job that failed or was cancelled once more; with reset 1 its attempts count anew. Answers
 -- with its basic fields, or with the state that forbids it; nil when there is no such job. `place` is where the caller has seen
 -- the job last, '' for nowhere. A job at another place was retried since, by this call before its answer was lost or by
@@ -119,12 +136,18 @@ writing('hero_retry', function(keys, args)
   local most = { queued = tonumber(args[5]), running = tonumber(args[6]) }
   local elsewhere = args[7] and { queued = tonumber(args[7]), running = tonumber(args[8]) }
   local refused = quotas.refusal_of_retry(queue, job, args[4] or '', most, elsewhere)
+    or job.unique and unique.refusal_of_retry(queue, job, now)
   if refused then return refused end
   load_attempts(job)
   local values = redis.call('HMGET', job.key, 'actor_id', 'finished_at', 'error_detail', 'queue_timeout', 'usage',
     'rank_shift')
   local finished = { actor = values[1] or '', at = tonumber(values[2]) or now, detail = values[3], usage = values[5] or nil }
   local used = reopen_record(queue, job, finished, args[2] == '1')
+  if job.unique then
+    unique.take(queue, id, job.unique)
+    local stops = unique.stops_until(job)
+    if stops > now then return wait_for_own_end(queue, job, { number = used, actor = finished.actor }, stops, now) end
+  end
   local place = enqueue_again(queue, job, used + 1, values[6])
   redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', used, 'updated_at', now)
   if used == 0 and values[4] then

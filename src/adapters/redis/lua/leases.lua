@@ -142,9 +142,14 @@ end
 local function end_attempt(batch, finish)
   local queue, stream, entry = batch.queue, finish.stream, finish.entry
   local job = load_job(queue, finish.id)
-  if not job then discard_entry(stream, entry) end
-  if not job or not is_current(job, finish.place) then return 0 end
-  if redis.call('XACK', stream, GROUP, entry) ~= 1 then return 0 end
+  if not job then
+    discard_entry(stream, entry)
+    return 0
+  end
+  if not is_current(job, finish.place) or redis.call('XACK', stream, GROUP, entry) ~= 1 then
+    if job.unique then unique.let_go(batch, job, finish.place) end
+    return 0
+  end
   remove_later(batch, stream, entry)
   local ended_at_once = job.status ~= 'running'
   if ended_at_once and not job.is_ping then emit_job_event(queue, job, finish, RUNNING) end

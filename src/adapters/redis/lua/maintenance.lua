@@ -2,41 +2,6 @@
 --
 -- Scans over actors go on where the last call of any supervisor stopped; their cursors are fields of the queue's clock.
 
--- Adds the entry of a delayed job to its inbox, the front (after an attempt), the backlog or the queue; answers with its place.
-local function enqueue_due(queue, job, target)
-  local entry = { 'attempt', job.attempt + 1, 'id', job.id }
-  if job.is_ping then set_field(entry, 'kind', 'ping') end
-  if target then return 'i:' .. add_pinned(queue, target, unpack(entry)) end
-  if job.status == 'retry_wait' then
-    backlog.clear_window(queue)
-    return 'f:' .. redis.call('XADD', queue.front, '*', 'begun', '1', unpack(entry))
-  end
-  if (has_backlog or job.shift) and not job.is_ping then
-    return backlog.add(queue, job.id, backlog.new_rank(queue, job.shift))
-  end
-  return 'q:' .. redis.call('XADD', queue.stream, '*', unpack(entry))
-end
-
--- Queues one delayed job whose time has come.
-local function promote_job(batch, id)
-  local queue, key = batch.queue, batch.queue.record .. id
-  redis.call('ZREM', queue.delayed, id)
-  local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id',
-    'rank_shift')
-  local job = {
-    id = id, status = values[1], attempt = tonumber(values[3]) or 0, is_ping = values[4] == 'ping', caller = values[7] or '',
-    shift = values[8],
-  }
-  if job.status ~= 'scheduled' and job.status ~= 'retry_wait' then return end
-  local place = enqueue_due(queue, job, values[2])
-  redis.call('HSET', key, 'status', 'queued', 'at', place, 'updated_at', batch.now_text)
-  redis.call('HDEL', key, 'due_at')
-  if job.status == 'scheduled' and values[5] then
-    redis.call('HSET', key, 'wait_until', set_deadline(queue, id, batch.now, tonumber(values[5])))
-  end
-  announce_change(queue, job, { number = job.attempt, actor = values[6] or '' }, QUEUED)
-end
-
 -- Queues the delayed jobs whose time has come; answers with how many there were.
 local function promote_due(batch, limit)
   local queue = batch.queue
@@ -105,7 +70,7 @@ local function watch_clock(batch, lease)
   local queue = batch.queue
   local clock = load_clock(queue)
   local changed = advance_clock(clock, batch.now, lease)
-  redis.call('HSET', queue.clock, 'at', batch.now_text, 'watched', text_of(clock.watched))
+  redis.call('HSET', queue.clock, 'at', batch.now_text, 'watched', text_of(clock.watched), 'lease', text_of(lease))
   if changed then
     redis.call('HSET', queue.clock, 'gaps', #clock.gaps > 0 and cjson.encode(clock.gaps) or '[]')
     if clock.reset then
@@ -334,8 +299,15 @@ local function restore_backlog(queue)
   backlog.settle(queue)
 end
 
+-- Lets blocked jobs go on that nothing would release.
+local function release_forgotten(stream)
+  local batch = open_batch(stream)
+  unique.release_forgotten(batch)
+  close_batch(batch)
+end
+
 -- hero_sweep q | idle_ms: drops consumers of processes that are long gone, and forgets empty inboxes: the next page of each. Also
--- drops strays of the index of unfinished jobs, and restores what is missing in the backlog.
+-- drops strays of the index of unfinished jobs, restores what is missing in the backlog, and releases blocked jobs that nothing else would.
 -- Answers 1 while there are more pages.
 freeing('hero_sweep', function(keys, args)
   local queue, idle = queue_of(keys[1]), tonumber(args[1])
@@ -346,6 +318,7 @@ freeing('hero_sweep', function(keys, args)
     if cursor == '0' then
       drop_strays(queue.unfinished, queue.record)
       restore_backlog(queue)
+      release_forgotten(keys[1])
     end
     cursor = sweep_actors(queue, cursor, idle)
     if cursor == '0' then phase = 'inboxes' end

@@ -120,7 +120,7 @@ local function lose_delayed(batch, actor, id)
   if redis.call('HGET', queue.record .. id, 'target_actor') ~= actor then return end
   redis.call('ZREM', queue.delayed, id)
   local job = load_job(queue, id)
-  if job and (job.status == 'scheduled' or job.status == 'retry_wait') then
+  if job and DELAYED_STATES[job.status] then
     lose_job(batch, load_attempts(job), actor, job.attempt)
   end
 end

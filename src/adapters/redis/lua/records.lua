@@ -1,5 +1,7 @@
 -- Records of jobs, and what is written with each change: events, past attempts, replies, dead letters.
 
+local unique = {} -- filled in unique.lua
+
 -- Opens a call: the keys of its queue, its time, and lists of what is written once a call instead of once a job.
 local function open_batch(stream)
   local now = now_ms()
@@ -54,12 +56,12 @@ end
 local function load_job(queue, id)
   local key = queue.record .. id
   local values = redis.call('HMGET', key, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id',
-    'progress', 'submitted_by', 'log_bytes')
+    'progress', 'submitted_by', 'log_bytes', 'unique')
   if not values[2] then return nil end
   return {
     id = id, key = key, place = values[1], status = values[2], waiters = values[3], ttl = values[4] or '86400000',
     deadline = values[5], is_ping = values[6] == 'ping', caller = values[7] or '', progress = values[8],
-    by = values[9], log_bytes = values[10],
+    by = values[9], log_bytes = values[10], unique = values[11],
   }
 end
 
@@ -108,6 +110,8 @@ end
 local NO_ATTEMPT = { number = '0', actor = '', started = '' }
 local QUEUED = { state = 'queued' }
 local RUNNING = { state = 'running' }
+local SCHEDULED = { state = 'scheduled' }
+local BLOCKED = { state = 'blocked' }
 
 -- Appends an event about a job that was in the state `job.status` (nil for a new job). `attempt` has number and actor; `change`
 -- has the state, and perhaps word and body: an error or a reason goes into the event. Events have the same fields wherever
@@ -242,6 +246,7 @@ local function finish_job(batch, job, attempt, outcome)
   end
   if job.deadline then redis.call('ZREM', queue.deadlines, job.id) end
   reply_to_waiters(batch, job, attempt, outcome)
+  if job.unique then unique.ended(batch, job, outcome.state) end
 end
 
 -- Keeps a job that failed for good among the dead letters. Pings are not kept.
@@ -287,4 +292,51 @@ local function set_deadline(queue, id, now, queue_timeout)
   local deadline = now + queue_timeout
   redis.call('ZADD', queue.deadlines, deadline, id)
   return deadline
+end
+
+-- Adds the entry of a delayed job to its inbox, the front (after an attempt), the backlog or the queue; answers with its place.
+local function enqueue_due(queue, job, target)
+  local entry = { 'attempt', job.attempt + 1, 'id', job.id }
+  if job.is_ping then set_field(entry, 'kind', 'ping') end
+  if target then return 'i:' .. add_pinned(queue, target, unpack(entry)) end
+  if job.status == 'retry_wait' then
+    backlog.clear_window(queue)
+    return 'f:' .. redis.call('XADD', queue.front, '*', 'begun', '1', unpack(entry))
+  end
+  if (has_backlog or job.shift) and not job.is_ping then
+    return backlog.add(queue, job.id, backlog.new_rank(queue, job.shift))
+  end
+  return 'q:' .. redis.call('XADD', queue.stream, '*', unpack(entry))
+end
+
+-- Makes a job that was blocked wait for its time.
+local function schedule_job(batch, job, run_at)
+  local queue = batch.queue
+  redis.call('ZADD', queue.delayed, run_at, job.id)
+  redis.call('HSET', queue.record .. job.id, 'status', 'scheduled', 'due_at', run_at, 'updated_at', batch.now_text)
+  announce_change(queue, job, NO_ATTEMPT, SCHEDULED)
+end
+
+-- Queues one delayed job whose time has come. One that waited for another job may have to wait for its time now.
+local function promote_job(batch, id)
+  local queue, key = batch.queue, batch.queue.record .. id
+  redis.call('ZREM', queue.delayed, id)
+  local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id',
+    'rank_shift', 'unique', 'blocked_by', 'run_at')
+  local job = {
+    id = id, status = values[1], attempt = tonumber(values[3]) or 0, is_ping = values[4] == 'ping', caller = values[7] or '',
+    shift = values[8],
+  }
+  if not DELAYED_STATES[job.status] then return end
+  if job.status == 'blocked' then
+    unique.unblock(queue, id, values[9], values[10])
+    if (tonumber(values[11]) or 0) > batch.now then return schedule_job(batch, job, values[11]) end
+  end
+  local place = enqueue_due(queue, job, values[2])
+  redis.call('HSET', key, 'status', 'queued', 'at', place, 'updated_at', batch.now_text)
+  redis.call('HDEL', key, 'due_at')
+  if job.status ~= 'retry_wait' and job.attempt == 0 and values[5] then
+    redis.call('HSET', key, 'wait_until', set_deadline(queue, id, batch.now, tonumber(values[5])))
+  end
+  announce_change(queue, job, { number = job.attempt, actor = values[6] or '' }, QUEUED)
 end

@@ -9,7 +9,7 @@ local function parse_flags(call, text)
   local function has(letter) return string.find(text, letter, 1, true) ~= nil end
   flags = {
     wanted = has('w'), ping = has('p'), foreign_id = has('x'), inline = has('i'), stray = has('u'), by = has('b'),
-    taken = has('t'), reused = string.match(text, 'r(%d+)'),
+    taken = has('t'), unique = has('k'), reused = string.match(text, 'r(%d+)'),
   }
   local queued, running = string.match(text, 'l(%d*),(%d*)')
   if queued then flags.most = { queued = tonumber(queued), running = tonumber(running) } end
@@ -18,6 +18,14 @@ local function parse_flags(call, text)
   if queued then flags.elsewhere = { queued = tonumber(queued), running = tonumber(running) } end
   call.flags[text] = flags
   return flags
+end
+
+-- The value of a field among the names and values from `first` to `last`.
+local function field_among(args, first, last, name)
+  for i = first, last, 2 do
+    if args[i] == name then return args[i + 1] end
+  end
+  return nil
 end
 
 -- Reads one submission into a table; answers with the index behind it. `first` to `last` are the names and values of its record.
@@ -31,6 +39,8 @@ local function parse_submission(call, job, args, i)
   -- The caller is the fourth field of a record.
   job.caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
   job.by = job.flags.by and args[job.last] or nil
+  job.unique = job.flags.unique and field_among(args, first, job.last, 'unique') or nil
+  job.plan = nil
   return job.last + 1
 end
 
@@ -80,16 +90,16 @@ local function find_request(call, job)
     if job.flags.reused then return { 'reused', job.flags.reused } end
     for _, name in ipairs(call.others) do
       local other = read_text('hero:req:{' .. name .. '}:' .. job.request)
-      if other then return { 'reused', string.match(other, '^%S+ %S* (%d+)$') or '0' } end
+      if other then return { 'reused', string.match(other, '^%S+ %S* (%d+)e?$') or '0' } end
     end
     return nil
   end
-  local id, fingerprint, first_use = string.match(found, '^(%S+) (%S*) (%d+)$')
+  local id, fingerprint, first_use, existing = string.match(found, '^(%S+) (%S*) (%d+)(e?)$')
   if not id then return { 'damaged', key, 'it is no id, digest and time' } end
   if fingerprint ~= job.fingerprint then return { 'reused', first_use } end
   local ok, fields = pcall(attach, queue, id, job.flags.wanted and call.instance or '')
   if not ok then return { 'damaged', queue.record .. id, error_text(fields) } end
-  return fields and { 'dup', id, fields } or { 'gone', id }
+  return fields and { existing == 'e' and 'existing' or 'dup', id, fields } or { 'gone', id }
 end
 
 -- True if the id has a record; ids that callers have chosen are looked for in all queues.
@@ -102,9 +112,24 @@ local function is_id_taken(call, job)
   return false
 end
 
+-- The answer to a job whose key another one holds; nil when it may have the key, and then there is a plan for that.
+local function conflict_of(call, job)
+  if not job.unique then return nil end
+  local queue, answer = call.queue, nil
+  local again = field_among(job.args, job.first, job.last, 'retry_of')
+  local ok, problem = pcall(function() answer, job.plan = unique.decide(queue, job.unique, again, call.now) end)
+  if ok and answer and answer[1] == 'existing' then
+    ok, problem = pcall(attach, queue, answer[2], job.flags.wanted and call.instance or '')
+    answer[3] = problem
+  end
+  if not ok then return { 'damaged', 'a job or the index of the unique key of job ' .. job.id, error_text(problem) } end
+  return answer
+end
+
 -- The answer to a job for which there is no room; nil when there is room, which it takes.
 local function take_room(call, job)
-  if not call.room or job.flags.ping then return nil end
+  local replaces = job.plan and job.plan.replaces and job.plan.replaces[1]
+  if not call.room or job.flags.ping or replaces then return nil end
   if job.target ~= '' then
     local length = redis.call('XLEN', inbox_of(call.queue, job.target))
     return length >= call.limit and { 'full', length } or nil
@@ -120,7 +145,7 @@ local function refusal_of(call, job)
   if refusal then return refusal end
   if job.flags.stray then return { 'stray' } end
   if is_id_taken(call, job) then return { 'exists' } end
-  return quotas.refusal(call, job) or take_room(call, job)
+  return conflict_of(call, job) or quotas.refusal(call, job) or take_room(call, job)
 end
 
 -- Adds a new job to its queue, its backlog or its inbox, and answers with its place.
@@ -149,11 +174,15 @@ local function write_record(call, job, state, name, value)
   if job.flags.shift then redis.call('HSET', call.queue.record .. job.id, 'rank_shift', job.flags.shift) end
 end
 
-local SCHEDULED = { state = 'scheduled' }
-
--- Queues a job, or schedules it for its time, and writes its record. Answers with the change that this is.
+-- Queues a job, blocks it, or schedules it for its time, and writes its record. Answers with the change that this is.
 local function place_job(call, job)
   local queue = call.queue
+  local plan = job.plan
+  if plan and plan.behind then
+    redis.call('ZADD', queue.delayed, plan.score, job.id)
+    write_record(call, job, 'blocked', 'blocked_by', plan.behind)
+    return BLOCKED
+  end
   if job.run_at > call.now then
     redis.call('ZADD', queue.delayed, job.run_at, job.id)
     write_record(call, job, 'scheduled', 'due_at', job.run_at)
@@ -167,24 +196,54 @@ local function place_job(call, job)
   return QUEUED
 end
 
+-- Notes which job a request stands for; `mark` is e for one that was there before.
+local function note_request(call, job, id, mark)
+  if job.request == '' then return end
+  local text = id .. ' ' .. job.fingerprint .. ' ' .. call.now_text .. mark
+  redis.call('SET', call.queue.request .. job.request, text, 'PX', REQUEST_KEPT)
+end
+
+-- Cancels the jobs that a new one replaces.
+local function clear_way(call, job)
+  local queue, plan = call.queue, job.plan
+  local reason = 'replaced by job ' .. job.id .. ', which has the same unique key'
+  local ids = { plan.cancels }
+  for i, old in ipairs(plan.replaces or {}) do table.insert(ids, i, old.id) end
+  for _, id in ipairs(ids) do
+    local old = load_job(queue, id)
+    if old and not has_ended(old.status) then
+      call.batch = call.batch or open_batch(queue.stream)
+      cancel_unfinished(call.batch, old, reason, '')
+    end
+  end
+  plan.score = plan.behind and unique.score_behind(queue, plan.behind)
+  if not plan.score then plan.behind = nil end
+end
+
 -- Accepts one job; answers as `hero_submit` does.
 local function submit_job(call, job)
   local answer = find_request(call, job) or refusal_of(call, job)
-  if answer then return answer end
-  call.placed[#call.placed + 1] = { id = job.id, target = job.target, request = job.request, by = job.by }
-  local change = place_job(call, job)
-  quotas.accept(call, job, change.state)
-  if job.request ~= '' then
-    redis.call('SET', call.queue.request .. job.request, job.id .. ' ' .. job.fingerprint .. ' ' .. call.now_text, 'PX',
-      REQUEST_KEPT)
+  if answer then
+    -- A repeat of the request is answered with the same job.
+    if answer[1] == 'existing' then note_request(call, job, answer[2], 'e') end
+    return answer
   end
+  local plan = job.plan
+  if plan then clear_way(call, job) end
+  call.placed[#call.placed + 1] = {
+    id = job.id, target = job.target, request = job.request, by = job.by, unique = job.unique, behind = plan and plan.behind,
+  }
+  local change = place_job(call, job)
+  if plan then unique.take(call.queue, job.id, job.unique, plan.behind) end
+  quotas.accept(call, job, change.state)
+  note_request(call, job, job.id, '')
   if not job.flags.ping then
     emit_job_event(call.queue, job, NO_ATTEMPT, change)
     local accepted = call.accepted
     accepted[#accepted + 1] = call.now_text
     accepted[#accepted + 1] = job.id
   end
-  return 1
+  return plan and plan.behind and { 'behind', plan.behind } or 1
 end
 
 -- Takes back what a call has placed that broke off, so that what is refused does not run.
@@ -202,6 +261,7 @@ local function retract(call)
     end
     redis.call('UNLINK', queue.record .. job.id)
     if job.request ~= '' then redis.call('UNLINK', queue.request .. job.request) end
+    if job.unique then pcall(unique.retract, queue, job.id, job.unique, job.behind) end
     quotas.note(queue, job, 'cancelled')
     redis.pcall('ZREM', queue.delayed, job.id)
     redis.pcall('ZREM', queue.deadlines, job.id)
@@ -223,6 +283,9 @@ local function submit_jobs(call, args, answers)
     redis.call('ZADD', queue.unfinished, unpack(call.accepted))
     redis.call('HINCRBY', queue.counts, 'submitted', #call.accepted / 2)
   end
+  local batch = call.batch
+  call.batch = nil
+  if batch then close_batch(batch) end
   backlog.settle(queue)
 end
 
@@ -233,9 +296,11 @@ end
 --   u there is no such target, t another queue has the id, rTIME another queue had the request then,
 --   oQUEUED,RUNNING the jobs of its identity in other queues,
 --   ySHIFT the rank of its priority, which is not the default one, is moved by so many microseconds,
+--   k the record has a unique key,
 --   b the last value is the identity that submits it, lQUEUED,RUNNING the most jobs that it may have (a number or nothing)
 --   n: number of names and values that follow
--- Answers with the time, and per job with 1 or a list: dup id fields, gone id, reused first_use, exists, stray, full length,
+-- Answers with the time, and per job with 1 or a list: behind id (it waits for the end of that job), existing id fields, held id state,
+-- dup id fields, gone id, reused first_use, exists, stray, full length,
 -- quota word used most, damaged key why; of a queue that was created by name also no_queue, serves script_type.
 writing('hero_submit', function(keys, args)
   local queue, now = queue_of(keys[1]), now_ms()
@@ -250,6 +315,7 @@ writing('hero_submit', function(keys, args)
   local answers = { now }
   local ok, problem = pcall(submit_jobs, call, args, answers)
   if ok then return answers end
+  if call.batch then pcall(close_batch, call.batch) end
   retract(call)
   return redis.error_reply(error_text(problem))
 end)
@@ -264,7 +330,7 @@ reading('hero_elsewhere', function(keys, args)
     local known = request ~= '' and read_text(queue.request .. request)
     local used = identity ~= '' and quotas.count({ queue.base }, identity) or { queued = 0, running = 0 }
     answers[#answers + 1] = {
-      known and (string.match(known, '^%S+ %S* (%d+)$') or '0') or '', redis.call('EXISTS', queue.record .. id),
+      known and (string.match(known, '^%S+ %S* (%d+)e?$') or '0') or '', redis.call('EXISTS', queue.record .. id),
       used.queued, used.running,
     }
   end

@@ -16,10 +16,10 @@ use super::{claims, used_queues};
 use crate::adapters::redis::call::Failed;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
-use crate::adapters::redis::records::{encode_spec, millis, time_of, travels_inline};
+use crate::adapters::redis::records::{encode_spec, millis, parse_state, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
 use crate::domain::model::id::JobId;
-use crate::domain::model::job::{Job, JobKind, Priority, QuotaReached};
+use crate::domain::model::job::{Job, JobKind, JobState, Priority, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::job_submission::Submission;
@@ -38,6 +38,12 @@ const SUBMIT: &str = "a submit";
 /// The answer to one job.
 pub(super) enum SubmitAnswer {
     Accepted(SystemTime),
+    /// The job waits for the end of this one.
+    Blocked(SystemTime, JobId),
+    /// This job has the unique key.
+    Existing(Box<Job>),
+    /// This job holds the unique key, and the new one is refused.
+    KeyHeld(JobId, JobState),
     /// True if the call was repeated after a lost connection, so it may be the same job.
     Known(Box<Job>, bool),
     /// True in the same case.
@@ -58,7 +64,10 @@ pub(super) enum SubmitAnswer {
 impl SubmitAnswer {
     /// True if the caller is told of a job that the queue has.
     fn is_of_a_job(&self) -> bool {
-        matches!(self, Self::Accepted(_) | Self::Known(..) | Self::Exists(_))
+        matches!(
+            self,
+            Self::Accepted(_) | Self::Blocked(..) | Self::Existing(_) | Self::Known(..) | Self::Exists(_)
+        )
     }
 }
 
@@ -249,6 +258,9 @@ fn write(command: &mut redis::Cmd, submission: &Submission, ageing: Duration, el
     if *unroutable {
         flags.push('u');
     }
+    if spec.unique.is_some() {
+        flags.push('k');
+    }
     if spec.submitted_by.is_some() {
         flags.push('b');
     }
@@ -312,6 +324,17 @@ fn read_one(
     let unreadable = |error: ParsingError| reply::corrupt(SUBMIT, &error.to_string());
     let word: String = parts.next().map_err(unreadable)?;
     match word.as_str() {
+        "behind" => Ok(SubmitAnswer::Blocked(now, job_id(parts.next().map_err(unreadable)?)?)),
+        "existing" => {
+            let id = job_id(parts.next().map_err(unreadable)?)?;
+            let job = job_of(&id, queue, parts.next().map_err(unreadable)?)?;
+            Ok(SubmitAnswer::Existing(Box::new(job)))
+        }
+        "held" => {
+            let id = job_id(parts.next().map_err(unreadable)?)?;
+            let state: String = parts.next().map_err(unreadable)?;
+            Ok(SubmitAnswer::KeyHeld(id, parse_state(SUBMIT, &state)?))
+        }
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
         "stray" => Ok(SubmitAnswer::Unroutable),
         "quota" => quota_reached(&mut parts).map(SubmitAnswer::QuotaReached).map_err(unreadable),

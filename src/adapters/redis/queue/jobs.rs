@@ -154,6 +154,10 @@ impl JobQueue for RedisQueue {
                 Ok(Retried::NotPossible(parse_state(&keys::job(queue, id), &word)?))
             }
             Some((_script_type, RetryAnswer::QuotaReached(reached))) => Ok(Retried::QuotaReached(reached)),
+            Some((queue, RetryAnswer::KeyHeld(holder, word))) => {
+                let holder = JobId::parse(&holder).map_err(|error| reply::corrupt("a retry", &error))?;
+                Ok(Retried::KeyHeld { state: parse_state(&keys::job(queue, &holder), &word)?, holder })
+            }
             Some((_script_type, RetryAnswer::Damaged(key, why))) => Err(reply::corrupt(&key, &why).into()),
         }
     }
@@ -247,12 +251,14 @@ fn first_answer<R>(
     failure.map_or(Ok(None), Err)
 }
 
-/// The answer of `hero_retry`: basic fields, the state that forbids it, the quota that is reached, or a damaged key and why it cannot be
+/// The answer of `hero_retry`: basic fields, the state that forbids it, the quota that is reached, the job that holds its unique key
+/// with its state, or a damaged key and why it cannot be
 /// read.
 enum RetryAnswer {
     Queued(Vec<Value>),
     Refused(String),
     QuotaReached(QuotaReached),
+    KeyHeld(String, String),
     Damaged(String, String),
 }
 
@@ -264,6 +270,10 @@ impl FromRedisValue for RetryAnswer {
             Some((Value::BulkString(word), rest)) if word == b"quota" => {
                 quota_reached(&mut Parts::from_redis_value(Value::Array(rest.to_vec()))?)
                     .map(Self::QuotaReached)
+            }
+            Some((Value::BulkString(word), rest)) if word == b"held" => {
+                let (holder, state) = FromRedisValue::from_redis_value(Value::Array(rest.to_vec()))?;
+                Ok(Self::KeyHeld(holder, state))
             }
             Some((Value::BulkString(word), rest)) if word == b"damaged" => {
                 let (key, why) = FromRedisValue::from_redis_value(Value::Array(rest.to_vec()))?;

@@ -6,6 +6,7 @@ use redis::Value;
 
 use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::damaged_records::{RecordKind, keep};
+use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{BASIC, Fields, decode_job, millis, time_of};
 use crate::adapters::redis::reply::Lossy;
@@ -34,6 +35,9 @@ pub(super) async fn page(
         false => filter.queues.clone(),
     };
     queues.retain(|queue| filter.script_types.is_empty() || of_types(queue));
+    if !filter.unique_keys.is_empty() {
+        return page_of_keys(connection, filter, &queues).await;
+    }
     let keys = index_keys(connection, &queues, filter).await?;
     let mut indexes: Vec<Index> =
         queues.into_iter().zip(keys).map(|(queue, key)| Index::new(queue, key, filter, after)).collect();
@@ -62,6 +66,33 @@ pub(super) async fn page(
             return Ok(JobPage { jobs, next: last });
         }
     }
+}
+
+/// Reads the jobs of unique keys: so few that they are one page.
+async fn page_of_keys(
+    connection: &Connection,
+    filter: &JobFilter,
+    queues: &[QueueName],
+) -> Result<JobPage, StoreFault> {
+    let mut pipeline = redis::pipe();
+    let asked = || queues.iter().flat_map(|queue| filter.unique_keys.iter().map(move |key| (*queue, key)));
+    for (queue, key) in asked() {
+        pipeline.add_command(Function::Holders.on_queue(queue)).arg(key);
+    }
+    if pipeline.is_empty() {
+        return Ok(JobPage::default());
+    }
+    let answers: Vec<Result<Vec<String>, StoreFault>> =
+        connection.pipe_each(pipeline, "the jobs of a unique key").await?;
+    let mut found = Vec::new();
+    for ((queue, _key), ids) in asked().zip(answers) {
+        let ids = ids?.into_iter().filter_map(|id| JobId::parse(&id).ok());
+        found.extend(ids.map(|job_id| (queue, JobCursor { created_ms: 0, job_id })));
+    }
+    let jobs = read(connection, filter, &found).await?;
+    let mut jobs: Vec<Job> = jobs.into_iter().flatten().filter(|job| passes(filter, job)).collect();
+    jobs.sort_by_key(|job| std::cmp::Reverse((millis(job.created_at), job.id.clone())));
+    Ok(JobPage { jobs, next: None })
 }
 
 /// The key of the shortest index of each queue that has all jobs of the filter.

@@ -150,58 +150,79 @@ impl RedisQueue {
         answers: Vec<SubmitAnswer>,
         mut registrations: Registrations<'_>,
     ) -> Results {
-        let limit = self.shared.limit(queue);
         let mut submitted = Vec::with_capacity(submissions.len());
         for (index, (submission, answer)) in submissions.into_iter().zip(answers).enumerate() {
-            let Submission { id, mut spec, request, wanted, unroutable: _, quota: _ } = submission;
             let answer = match answer {
                 // Boxed: it is rare, and every submit would hold its room.
-                SubmitAnswer::Exists(true) => match Box::pin(self.resolve(&id, &spec)).await {
-                    Ok(answer) => answer,
-                    Err(error) => {
-                        submitted.push(Err(uncertain(id, &error)));
-                        continue;
-                    }
-                },
-                answer => accepted_before(answer, &id),
+                SubmitAnswer::Exists(true) => {
+                    Box::pin(self.resolve(&submission.id, &submission.spec)).await.map_err(Box::new)
+                }
+                answer => Ok(accepted_before(answer, &submission.id)),
             };
-            match answer {
-                SubmitAnswer::Accepted(created_at) => {
-                    (spec.script, spec.input) = (String::new(), None);
-                    let job = Job::accepted(id, spec, created_at);
-                    let completion = registrations.keep(index, &job.id, queue);
-                    submitted.push(Ok(Submitted { job, deduplicated: false, completion }));
+            submitted.push(match answer {
+                Ok(answer) => {
+                    let registration = (&mut registrations, index);
+                    self.result_of(queue, submission, answer, registration).await
                 }
-                SubmitAnswer::Known(job, _repeated) => {
-                    let waits = wanted && !job.state.is_terminal();
-                    let completion =
-                        if waits { Some(Box::pin(self.join(&job.id, queue)).await) } else { None };
-                    submitted.push(Ok(Submitted { job: *job, deduplicated: true, completion }));
-                }
-                SubmitAnswer::Exists(_repeated) => submitted.push(Err(taken(id))),
-                SubmitAnswer::Gone(job_id) => submitted.push(Err(SubmitRefused::JobExpired { job_id })),
-                SubmitAnswer::Unroutable => submitted.push(Err(match spec.target_actor {
-                    Some(actor_id) => SubmitRefused::Unroutable { actor_id },
-                    None => taken(id),
-                })),
-                SubmitAnswer::NoQueue => submitted.push(Err(SubmitRefused::NoQueue { queue })),
-                SubmitAnswer::Serves(serves) => {
-                    submitted.push(Err(SubmitRefused::WrongQueue { queue, serves }));
-                }
-                SubmitAnswer::Damaged(error) => submitted.push(Err(damaged(&error))),
-                SubmitAnswer::Full(queued) => {
-                    submitted.push(Err(SubmitRefused::QueueFull { queue, queued, limit }));
-                }
-                SubmitAnswer::QuotaReached(reached) => {
-                    submitted.push(Err(SubmitRefused::QuotaReached(reached)));
-                }
-                SubmitAnswer::Reused(first_use) => submitted.push(Err(match request {
-                    Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },
-                    None => taken(id),
-                })),
-            }
+                Err(error) => Err(uncertain(submission.id, &error)),
+            });
         }
         submitted
+    }
+
+    /// Turns the answer to one job into a result. The registration is that of the job, if its end is waited for.
+    async fn result_of(
+        &self,
+        queue: QueueName,
+        submission: Submission,
+        answer: SubmitAnswer,
+        (registrations, index): (&mut Registrations<'_>, usize),
+    ) -> Result<Submitted, SubmitRefused> {
+        let Submission { id, mut spec, request, wanted, unroutable: _, quota: _ } = submission;
+        let (deduplicated, existing) = match &answer {
+            SubmitAnswer::Known(..) => (true, false),
+            SubmitAnswer::Existing(_) => (false, true),
+            _other => (false, false),
+        };
+        let job = match answer {
+            SubmitAnswer::Accepted(created_at) => {
+                (spec.script, spec.input) = (String::new(), None);
+                Job::accepted(id, spec, created_at)
+            }
+            SubmitAnswer::Blocked(created_at, behind) => {
+                (spec.script, spec.input) = (String::new(), None);
+                Job::accepted(id, spec, created_at).blocked_by(behind)
+            }
+            SubmitAnswer::Known(job, _) | SubmitAnswer::Existing(job) => {
+                let waits = wanted && !job.state.is_terminal();
+                let completion = if waits { Some(Box::pin(self.join(&job.id, queue)).await) } else { None };
+                return Ok(Submitted { job: *job, deduplicated, existing, completion });
+            }
+            SubmitAnswer::KeyHeld(holder, state) => return Err(SubmitRefused::KeyHeld { holder, state }),
+            SubmitAnswer::Exists(_repeated) => return Err(taken(id)),
+            SubmitAnswer::Gone(job_id) => return Err(SubmitRefused::JobExpired { job_id }),
+            SubmitAnswer::Unroutable => {
+                let target = spec.target_actor;
+                return Err(
+                    target.map_or_else(|| taken(id), |actor_id| SubmitRefused::Unroutable { actor_id })
+                );
+            }
+            SubmitAnswer::NoQueue => return Err(SubmitRefused::NoQueue { queue }),
+            SubmitAnswer::Serves(serves) => return Err(SubmitRefused::WrongQueue { queue, serves }),
+            SubmitAnswer::Damaged(error) => return Err(damaged(&error)),
+            SubmitAnswer::Full(queued) => {
+                return Err(SubmitRefused::QueueFull { queue, queued, limit: self.shared.limit(queue) });
+            }
+            SubmitAnswer::QuotaReached(reached) => return Err(SubmitRefused::QuotaReached(reached)),
+            SubmitAnswer::Reused(first_use) => {
+                return Err(match request {
+                    Some(request) => SubmitRefused::RequestIdReused { request_id: request.id, first_use },
+                    None => taken(id),
+                });
+            }
+        };
+        let completion = registrations.keep(index, &job.id, queue);
+        Ok(Submitted { job, deduplicated, existing, completion })
     }
 
     /// Awaits a job whose id became known with the answer. A reply may have come before this registration, so the record is
@@ -222,7 +243,13 @@ impl RedisQueue {
         // Readers of a job do not get its trace.
         let asked = JobSpec { traceparent: None, ..spec.clone() };
         let ours = stored.filter(|job| encode_spec(id, &job.spec) == encode_spec(id, &asked));
-        Ok(ours.map_or(SubmitAnswer::Exists(false), |job| SubmitAnswer::Accepted(job.created_at)))
+        Ok(match ours {
+            None => SubmitAnswer::Exists(false),
+            Some(Job { blocked_by: Some(behind), created_at, .. }) => {
+                SubmitAnswer::Blocked(created_at, behind)
+            }
+            Some(job) => SubmitAnswer::Accepted(job.created_at),
+        })
     }
 }
 
@@ -259,6 +286,9 @@ fn accepted_before(answer: SubmitAnswer, id: &JobId) -> SubmitAnswer {
     match &answer {
         SubmitAnswer::Known(job, true) if job.id == *id => SubmitAnswer::Accepted(job.created_at),
         SubmitAnswer::Accepted(_)
+        | SubmitAnswer::Blocked(..)
+        | SubmitAnswer::Existing(_)
+        | SubmitAnswer::KeyHeld(..)
         | SubmitAnswer::Known(..)
         | SubmitAnswer::Exists(_)
         | SubmitAnswer::Gone(_)

@@ -40,7 +40,7 @@ pub(super) fn between(state: JobState, attempt: u32, job: &Job) -> Vec<Step> {
         JobState::Running | JobState::Succeeded => true,
         // A time-out in the queue has no attempt.
         JobState::Failed | JobState::RetryWait => job.attempt > chain.attempt,
-        JobState::Scheduled | JobState::Queued | JobState::Cancelled => false,
+        JobState::Blocked | JobState::Scheduled | JobState::Queued | JobState::Cancelled => false,
     };
     if ran && (chain.state, chain.attempt) != (job.state, job.attempt) {
         chain.begin(job.attempt);
@@ -68,7 +68,8 @@ impl Chain {
         }
         let heard_before = match new {
             JobState::Running => attempt.saturating_sub(1),
-            JobState::Scheduled
+            JobState::Blocked
+            | JobState::Scheduled
             | JobState::Queued
             | JobState::RetryWait
             | JobState::Succeeded

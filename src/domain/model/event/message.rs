@@ -16,6 +16,7 @@ pub fn of_job(
     let told = match (old, new) {
         (None, JobState::Scheduled) => format!("job {id} was submitted and waits for its time"),
         (None, JobState::Queued) => format!("job {id} was submitted"),
+        (_, JobState::Blocked) => format!("job {id} waits for the end of another one"),
         (_, JobState::Scheduled) => format!("job {id} waits for its time"),
         (Some(JobState::Running), JobState::Queued) => format!("job {id} waits for another attempt"),
         (_, JobState::Queued) => format!("job {id} waits for an actor"),

@@ -5,15 +5,17 @@ use std::fmt;
 /// State of a job.
 ///
 /// ```text
-///  SCHEDULED ──┐
-///              ▼
-///   submit ► QUEUED ──► RUNNING ──► SUCCEEDED | FAILED
-///              ▲           │
-///              └ RETRY_WAIT┘        CANCELLED from every state but the last three
+///  BLOCKED ► SCHEDULED ──┐
+///     └──────────────────┤
+///                        ▼
+///             submit ► QUEUED ──► RUNNING ──► SUCCEEDED | FAILED
+///                        ▲           │
+///                        └ RETRY_WAIT┘        CANCELLED from every state but the last three
 /// ```
-/// BLOCKED (waiting for prerequisites) is reserved in the API and not reached yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobState {
+    /// Waits for the end of another job, which has its unique key.
+    Blocked,
     /// Waits for its `run_at`.
     Scheduled,
     /// Waits for an actor.
@@ -32,7 +34,8 @@ pub enum JobState {
 
 impl JobState {
     /// Every state, in the order of a job's life.
-    pub const ALL: [JobState; 7] = [
+    pub const ALL: [JobState; 8] = [
+        Self::Blocked,
         Self::Scheduled,
         Self::Queued,
         Self::Running,
@@ -45,6 +48,7 @@ impl JobState {
     /// The word used in records and in the CLI.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Blocked => "blocked",
             Self::Scheduled => "scheduled",
             Self::Queued => "queued",
             Self::Running => "running",
@@ -64,7 +68,7 @@ impl JobState {
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Succeeded | Self::Failed | Self::Cancelled => true,
-            Self::Scheduled | Self::Queued | Self::Running | Self::RetryWait => false,
+            Self::Blocked | Self::Scheduled | Self::Queued | Self::Running | Self::RetryWait => false,
         }
     }
 }

@@ -65,6 +65,8 @@ const (
 	ErrorReason_ERROR_REASON_JOB_EXISTS ErrorReason = 21
 	// ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type.
 	ErrorReason_ERROR_REASON_QUEUE_EXISTS ErrorReason = 22
+	// ALREADY_EXISTS: another job holds the unique key of the job. Metadata: job_id and state of that job.
+	ErrorReason_ERROR_REASON_UNIQUE_KEY_HELD ErrorReason = 23
 	// FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
 	// job_id, state.
 	ErrorReason_ERROR_REASON_INVALID_STATE ErrorReason = 30
@@ -185,6 +187,7 @@ var (
 		20: "ERROR_REASON_ACTOR_EXISTS",
 		21: "ERROR_REASON_JOB_EXISTS",
 		22: "ERROR_REASON_QUEUE_EXISTS",
+		23: "ERROR_REASON_UNIQUE_KEY_HELD",
 		30: "ERROR_REASON_INVALID_STATE",
 		31: "ERROR_REASON_AUTOSCALING_ACTIVE",
 		32: "ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE",
@@ -236,6 +239,7 @@ var (
 		"ERROR_REASON_ACTOR_EXISTS":              20,
 		"ERROR_REASON_JOB_EXISTS":                21,
 		"ERROR_REASON_QUEUE_EXISTS":              22,
+		"ERROR_REASON_UNIQUE_KEY_HELD":           23,
 		"ERROR_REASON_INVALID_STATE":             30,
 		"ERROR_REASON_AUTOSCALING_ACTIVE":        31,
 		"ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE": 32,
@@ -305,7 +309,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xff\f\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xa1\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -321,7 +325,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_QUEUE_NOT_FOUND\x10\x0e\x12\x1d\n" +
 	"\x19ERROR_REASON_ACTOR_EXISTS\x10\x14\x12\x1b\n" +
 	"\x17ERROR_REASON_JOB_EXISTS\x10\x15\x12\x1d\n" +
-	"\x19ERROR_REASON_QUEUE_EXISTS\x10\x16\x12\x1e\n" +
+	"\x19ERROR_REASON_QUEUE_EXISTS\x10\x16\x12 \n" +
+	"\x1cERROR_REASON_UNIQUE_KEY_HELD\x10\x17\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_STATE\x10\x1e\x12#\n" +
 	"\x1fERROR_REASON_AUTOSCALING_ACTIVE\x10\x1f\x12*\n" +
 	"&ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE\x10 \x12\x1f\n" +

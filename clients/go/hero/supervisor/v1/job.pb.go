@@ -76,6 +76,130 @@ func (JobView) EnumDescriptor() ([]byte, []int) {
 	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{0}
 }
 
+// Time for which a job holds its key.
+type UniqueKey_HeldWhile int32
+
+const (
+	// The same as HELD_WHILE_UNFINISHED.
+	UniqueKey_HELD_WHILE_UNSPECIFIED UniqueKey_HeldWhile = 0
+	// Until an actor takes the job. A job that has begun is passed over only if the new job says this, too.
+	UniqueKey_HELD_WHILE_QUEUED UniqueKey_HeldWhile = 1
+	// Until the job ends. All attempts belong to it, and the delays between them.
+	UniqueKey_HELD_WHILE_UNFINISHED UniqueKey_HeldWhile = 2
+)
+
+// Enum value maps for UniqueKey_HeldWhile.
+var (
+	UniqueKey_HeldWhile_name = map[int32]string{
+		0: "HELD_WHILE_UNSPECIFIED",
+		1: "HELD_WHILE_QUEUED",
+		2: "HELD_WHILE_UNFINISHED",
+	}
+	UniqueKey_HeldWhile_value = map[string]int32{
+		"HELD_WHILE_UNSPECIFIED": 0,
+		"HELD_WHILE_QUEUED":      1,
+		"HELD_WHILE_UNFINISHED":  2,
+	}
+)
+
+func (x UniqueKey_HeldWhile) Enum() *UniqueKey_HeldWhile {
+	p := new(UniqueKey_HeldWhile)
+	*p = x
+	return p
+}
+
+func (x UniqueKey_HeldWhile) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UniqueKey_HeldWhile) Descriptor() protoreflect.EnumDescriptor {
+	return file_hero_supervisor_v1_job_proto_enumTypes[1].Descriptor()
+}
+
+func (UniqueKey_HeldWhile) Type() protoreflect.EnumType {
+	return &file_hero_supervisor_v1_job_proto_enumTypes[1]
+}
+
+func (x UniqueKey_HeldWhile) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UniqueKey_HeldWhile.Descriptor instead.
+func (UniqueKey_HeldWhile) EnumDescriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{1, 0}
+}
+
+// Fate of a job whose key another job holds.
+type UniqueKey_OnConflict int32
+
+const (
+	// The same as ON_CONFLICT_RETURN_EXISTING.
+	UniqueKey_ON_CONFLICT_UNSPECIFIED UniqueKey_OnConflict = 0
+	// The response has the job that holds the key, and existing is true. No job is created.
+	UniqueKey_ON_CONFLICT_RETURN_EXISTING UniqueKey_OnConflict = 1
+	// The job is refused with UNIQUE_KEY_HELD.
+	UniqueKey_ON_CONFLICT_REJECT UniqueKey_OnConflict = 2
+	// The job of the key that waits is cancelled, and the new one waits in its place. If there is none, since an actor
+	// has the one that holds the key or that one has ended, the new job is refused with UNIQUE_KEY_HELD.
+	UniqueKey_ON_CONFLICT_REPLACE UniqueKey_OnConflict = 3
+	// While an actor has the job that holds the key, one more waits for its end in STATE_BLOCKED, and is the response to
+	// all further ones, with existing. While no actor has it, it is the response itself. So at least one attempt starts
+	// after each submission, and never two at once. Not with HELD_WHILE_QUEUED. A job that has ended and holds the key
+	// for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+	UniqueKey_ON_CONFLICT_RUN_ONCE_MORE UniqueKey_OnConflict = 4
+	// The jobs of the key are cancelled. The new one begins once the actor has stopped the script: it is STATE_BLOCKED
+	// until the actor says so, or for the length of a lease. Not with HELD_WHILE_QUEUED. A job that has ended and
+	// holds the key for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+	UniqueKey_ON_CONFLICT_CANCEL_RUNNING UniqueKey_OnConflict = 5
+)
+
+// Enum value maps for UniqueKey_OnConflict.
+var (
+	UniqueKey_OnConflict_name = map[int32]string{
+		0: "ON_CONFLICT_UNSPECIFIED",
+		1: "ON_CONFLICT_RETURN_EXISTING",
+		2: "ON_CONFLICT_REJECT",
+		3: "ON_CONFLICT_REPLACE",
+		4: "ON_CONFLICT_RUN_ONCE_MORE",
+		5: "ON_CONFLICT_CANCEL_RUNNING",
+	}
+	UniqueKey_OnConflict_value = map[string]int32{
+		"ON_CONFLICT_UNSPECIFIED":     0,
+		"ON_CONFLICT_RETURN_EXISTING": 1,
+		"ON_CONFLICT_REJECT":          2,
+		"ON_CONFLICT_REPLACE":         3,
+		"ON_CONFLICT_RUN_ONCE_MORE":   4,
+		"ON_CONFLICT_CANCEL_RUNNING":  5,
+	}
+)
+
+func (x UniqueKey_OnConflict) Enum() *UniqueKey_OnConflict {
+	p := new(UniqueKey_OnConflict)
+	*p = x
+	return p
+}
+
+func (x UniqueKey_OnConflict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UniqueKey_OnConflict) Descriptor() protoreflect.EnumDescriptor {
+	return file_hero_supervisor_v1_job_proto_enumTypes[2].Descriptor()
+}
+
+func (UniqueKey_OnConflict) Type() protoreflect.EnumType {
+	return &file_hero_supervisor_v1_job_proto_enumTypes[2]
+}
+
+func (x UniqueKey_OnConflict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UniqueKey_OnConflict.Descriptor instead.
+func (UniqueKey_OnConflict) EnumDescriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{1, 1}
+}
+
 // The state of a job. The last three states are terminal: a job enters exactly one of them, once.
 //
 // More states may be added. Treat an unknown state as not terminal.
@@ -86,7 +210,7 @@ const (
 	Job_STATE_UNSPECIFIED Job_State = 0
 	// The job waits for its schedule_time.
 	Job_STATE_SCHEDULED Job_State = 1
-	// The job waits for other jobs. Not used by this version.
+	// The job waits for the end of another one, blocked_by.
 	Job_STATE_BLOCKED Job_State = 2
 	// The job waits for an actor.
 	Job_STATE_QUEUED Job_State = 3
@@ -139,11 +263,11 @@ func (x Job_State) String() string {
 }
 
 func (Job_State) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_job_proto_enumTypes[1].Descriptor()
+	return file_hero_supervisor_v1_job_proto_enumTypes[3].Descriptor()
 }
 
 func (Job_State) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_job_proto_enumTypes[1]
+	return &file_hero_supervisor_v1_job_proto_enumTypes[3]
 }
 
 func (x Job_State) Number() protoreflect.EnumNumber {
@@ -152,7 +276,7 @@ func (x Job_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Job_State.Descriptor instead.
 func (Job_State) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // The form of a result.
@@ -196,11 +320,11 @@ func (x Job_ResultKind) String() string {
 }
 
 func (Job_ResultKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_job_proto_enumTypes[2].Descriptor()
+	return file_hero_supervisor_v1_job_proto_enumTypes[4].Descriptor()
 }
 
 func (Job_ResultKind) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_job_proto_enumTypes[2]
+	return &file_hero_supervisor_v1_job_proto_enumTypes[4]
 }
 
 func (x Job_ResultKind) Number() protoreflect.EnumNumber {
@@ -209,7 +333,7 @@ func (x Job_ResultKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Job_ResultKind.Descriptor instead.
 func (Job_ResultKind) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2, 1}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3, 1}
 }
 
 // The kind of a reason. If several hold, the first one in this order is given.
@@ -220,6 +344,8 @@ const (
 	JobWait_REASON_UNSPECIFIED JobWait_Reason = 0
 	// The schedule_time of the job has not come.
 	JobWait_REASON_SCHEDULED JobWait_Reason = 1
+	// Another job with the same unique key has not ended, or its actor has not stopped it yet.
+	JobWait_REASON_OTHER_JOB JobWait_Reason = 7
 	// The delay before the next attempt is not over.
 	JobWait_REASON_RETRY_DELAY JobWait_Reason = 2
 	// The queue is paused.
@@ -237,6 +363,7 @@ var (
 	JobWait_Reason_name = map[int32]string{
 		0: "REASON_UNSPECIFIED",
 		1: "REASON_SCHEDULED",
+		7: "REASON_OTHER_JOB",
 		2: "REASON_RETRY_DELAY",
 		3: "REASON_QUEUE_PAUSED",
 		4: "REASON_TARGET_NOT_RUNNING",
@@ -246,6 +373,7 @@ var (
 	JobWait_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
 		"REASON_SCHEDULED":          1,
+		"REASON_OTHER_JOB":          7,
 		"REASON_RETRY_DELAY":        2,
 		"REASON_QUEUE_PAUSED":       3,
 		"REASON_TARGET_NOT_RUNNING": 4,
@@ -265,11 +393,11 @@ func (x JobWait_Reason) String() string {
 }
 
 func (JobWait_Reason) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_job_proto_enumTypes[3].Descriptor()
+	return file_hero_supervisor_v1_job_proto_enumTypes[5].Descriptor()
 }
 
 func (JobWait_Reason) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_job_proto_enumTypes[3]
+	return &file_hero_supervisor_v1_job_proto_enumTypes[5]
 }
 
 func (x JobWait_Reason) Number() protoreflect.EnumNumber {
@@ -278,7 +406,7 @@ func (x JobWait_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobWait_Reason.Descriptor instead.
 func (JobWait_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // The class of an error, for programs. More kinds may be added.
@@ -346,11 +474,11 @@ func (x JobError_Kind) String() string {
 }
 
 func (JobError_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_job_proto_enumTypes[4].Descriptor()
+	return file_hero_supervisor_v1_job_proto_enumTypes[6].Descriptor()
 }
 
 func (JobError_Kind) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_job_proto_enumTypes[4]
+	return &file_hero_supervisor_v1_job_proto_enumTypes[6]
 }
 
 func (x JobError_Kind) Number() protoreflect.EnumNumber {
@@ -359,12 +487,12 @@ func (x JobError_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobError_Kind.Descriptor instead.
 func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{7, 0}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // The definition of a job.
 //
-// Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
+// Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The language of the script. It selects the queue and the kind of actor.
@@ -412,6 +540,8 @@ type JobSpec struct {
 	// its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
 	// wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
 	Priority *int32 `protobuf:"varint,14,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+	Unique *UniqueKey `protobuf:"bytes,15,opt,name=unique,proto3" json:"unique,omitempty"`
 	// The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
 	// QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
 	Queue         string `protobuf:"bytes,30,opt,name=queue,proto3" json:"queue,omitempty"`
@@ -547,11 +677,95 @@ func (x *JobSpec) GetPriority() int32 {
 	return 0
 }
 
+func (x *JobSpec) GetUnique() *UniqueKey {
+	if x != nil {
+		return x.Unique
+	}
+	return nil
+}
+
 func (x *JobSpec) GetQueue() string {
 	if x != nil {
 		return x.Queue
 	}
 	return ""
+}
+
+// The key of a job of which there is one at a time in its queue.
+//
+// Callers that see all jobs share their keys. The keys of others count among the jobs of the same caller_id and
+// context_id.
+type UniqueKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The key, 1 to 256 bytes without control characters or other invisible characters.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Time for which the job holds the key. Default: HELD_WHILE_UNFINISHED.
+	HeldWhile UniqueKey_HeldWhile `protobuf:"varint,2,opt,name=held_while,json=heldWhile,proto3,enum=hero.supervisor.v1.UniqueKey_HeldWhile" json:"held_while,omitempty"`
+	// Time for which the job holds the key after its end as well, at most its result_ttl. A cancelled job does not, nor one
+	// that was deleted. Not with HELD_WHILE_QUEUED. Default: 0.
+	HeldAfterEnd *durationpb.Duration `protobuf:"bytes,3,opt,name=held_after_end,json=heldAfterEnd,proto3" json:"held_after_end,omitempty"`
+	// Fate of the job if another one holds the key. Default: ON_CONFLICT_RETURN_EXISTING.
+	OnConflict    UniqueKey_OnConflict `protobuf:"varint,4,opt,name=on_conflict,json=onConflict,proto3,enum=hero.supervisor.v1.UniqueKey_OnConflict" json:"on_conflict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UniqueKey) Reset() {
+	*x = UniqueKey{}
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UniqueKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UniqueKey) ProtoMessage() {}
+
+func (x *UniqueKey) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UniqueKey.ProtoReflect.Descriptor instead.
+func (*UniqueKey) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *UniqueKey) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *UniqueKey) GetHeldWhile() UniqueKey_HeldWhile {
+	if x != nil {
+		return x.HeldWhile
+	}
+	return UniqueKey_HELD_WHILE_UNSPECIFIED
+}
+
+func (x *UniqueKey) GetHeldAfterEnd() *durationpb.Duration {
+	if x != nil {
+		return x.HeldAfterEnd
+	}
+	return nil
+}
+
+func (x *UniqueKey) GetOnConflict() UniqueKey_OnConflict {
+	if x != nil {
+		return x.OnConflict
+	}
+	return UniqueKey_ON_CONFLICT_UNSPECIFIED
 }
 
 // The attempts of a job.
@@ -574,7 +788,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[1]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +800,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[1]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +813,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() int32 {
@@ -673,6 +887,9 @@ type Job struct {
 	// Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
 	// job may be gone.
 	RetryOf string `protobuf:"bytes,21,opt,name=retry_of,json=retryOf,proto3" json:"retry_of,omitempty"`
+	// Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+	// the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+	BlockedBy string `protobuf:"bytes,22,opt,name=blocked_by,json=blockedBy,proto3" json:"blocked_by,omitempty"`
 	// Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
 	// them: not after a cancel, nor if the actor or its engine host was lost or killed.
 	Usage         *JobUsage `protobuf:"bytes,40,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -682,7 +899,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[2]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +911,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[2]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +924,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Job) GetJobId() string {
@@ -843,6 +1060,13 @@ func (x *Job) GetRetryOf() string {
 	return ""
 }
 
+func (x *Job) GetBlockedBy() string {
+	if x != nil {
+		return x.BlockedBy
+	}
+	return ""
+}
+
 func (x *Job) GetUsage() *JobUsage {
 	if x != nil {
 		return x.Usage
@@ -870,7 +1094,7 @@ type JobUsage struct {
 
 func (x *JobUsage) Reset() {
 	*x = JobUsage{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1106,7 @@ func (x *JobUsage) String() string {
 func (*JobUsage) ProtoMessage() {}
 
 func (x *JobUsage) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1119,7 @@ func (x *JobUsage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobUsage.ProtoReflect.Descriptor instead.
 func (*JobUsage) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobUsage) GetCpuTime() *durationpb.Duration {
@@ -929,7 +1153,7 @@ type JobWait struct {
 
 func (x *JobWait) Reset() {
 	*x = JobWait{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1165,7 @@ func (x *JobWait) String() string {
 func (*JobWait) ProtoMessage() {}
 
 func (x *JobWait) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1178,7 @@ func (x *JobWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobWait.ProtoReflect.Descriptor instead.
 func (*JobWait) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobWait) GetReason() JobWait_Reason {
@@ -993,7 +1217,7 @@ type JobProgress struct {
 
 func (x *JobProgress) Reset() {
 	*x = JobProgress{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1229,7 @@ func (x *JobProgress) String() string {
 func (*JobProgress) ProtoMessage() {}
 
 func (x *JobProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1242,7 @@ func (x *JobProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobProgress.ProtoReflect.Descriptor instead.
 func (*JobProgress) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobProgress) GetPercent() float64 {
@@ -1063,7 +1287,7 @@ type JobAttempt struct {
 
 func (x *JobAttempt) Reset() {
 	*x = JobAttempt{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1299,7 @@ func (x *JobAttempt) String() string {
 func (*JobAttempt) ProtoMessage() {}
 
 func (x *JobAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1312,7 @@ func (x *JobAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobAttempt.ProtoReflect.Descriptor instead.
 func (*JobAttempt) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JobAttempt) GetAttempt() int32 {
@@ -1156,7 +1380,7 @@ type JobError struct {
 
 func (x *JobError) Reset() {
 	*x = JobError{}
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1392,7 @@ func (x *JobError) String() string {
 func (*JobError) ProtoMessage() {}
 
 func (x *JobError) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_job_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1405,7 @@ func (x *JobError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobError.ProtoReflect.Descriptor instead.
 func (*JobError) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JobError) GetKind() JobError_Kind {
@@ -1237,7 +1461,7 @@ var File_hero_supervisor_v1_job_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xc7\x06\n" +
+	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xfe\x06\n" +
 	"\aJobSpec\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
@@ -1257,7 +1481,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\rschedule_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\fscheduleTime\x12&\n" +
 	"\x0ftarget_actor_id\x18\f \x01(\tR\rtargetActorId\x12\x14\n" +
 	"\x05input\x18\r \x01(\tR\x05input\x12\x1f\n" +
-	"\bpriority\x18\x0e \x01(\x05H\x00R\bpriority\x88\x01\x01\x12\x14\n" +
+	"\bpriority\x18\x0e \x01(\x05H\x00R\bpriority\x88\x01\x01\x125\n" +
+	"\x06unique\x18\x0f \x01(\v2\x1d.hero.supervisor.v1.UniqueKeyR\x06unique\x12\x14\n" +
 	"\x05queue\x18\x1e \x01(\tR\x05queue\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1265,13 +1490,32 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
-	"\t_priority\"\xc6\x01\n" +
+	"\t_priority\"\x89\x04\n" +
+	"\tUniqueKey\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12F\n" +
+	"\n" +
+	"held_while\x18\x02 \x01(\x0e2'.hero.supervisor.v1.UniqueKey.HeldWhileR\theldWhile\x12?\n" +
+	"\x0eheld_after_end\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fheldAfterEnd\x12I\n" +
+	"\von_conflict\x18\x04 \x01(\x0e2(.hero.supervisor.v1.UniqueKey.OnConflictR\n" +
+	"onConflict\"Y\n" +
+	"\tHeldWhile\x12\x1a\n" +
+	"\x16HELD_WHILE_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11HELD_WHILE_QUEUED\x10\x01\x12\x19\n" +
+	"\x15HELD_WHILE_UNFINISHED\x10\x02\"\xba\x01\n" +
+	"\n" +
+	"OnConflict\x12\x1b\n" +
+	"\x17ON_CONFLICT_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bON_CONFLICT_RETURN_EXISTING\x10\x01\x12\x16\n" +
+	"\x12ON_CONFLICT_REJECT\x10\x02\x12\x17\n" +
+	"\x13ON_CONFLICT_REPLACE\x10\x03\x12\x1d\n" +
+	"\x19ON_CONFLICT_RUN_ONCE_MORE\x10\x04\x12\x1e\n" +
+	"\x1aON_CONFLICT_CANCEL_RUNNING\x10\x05\"\xc6\x01\n" +
 	"\vRetryPolicy\x12&\n" +
 	"\fmax_attempts\x18\x01 \x01(\x05H\x00R\vmaxAttempts\x88\x01\x01\x12B\n" +
 	"\x0finitial_backoff\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0einitialBackoff\x12:\n" +
 	"\vmax_backoff\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"maxBackoffB\x0f\n" +
-	"\r_max_attempts\"\x8a\n" +
+	"\r_max_attempts\"\xa9\n" +
 	"\n" +
 	"\x03Job\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
@@ -1297,7 +1541,9 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\rpast_attempts\x18\x12 \x03(\v2\x1e.hero.supervisor.v1.JobAttemptR\fpastAttempts\x12!\n" +
 	"\fsubmitted_by\x18\x13 \x01(\tR\vsubmittedBy\x12/\n" +
 	"\x04wait\x18\x14 \x01(\v2\x1b.hero.supervisor.v1.JobWaitR\x04wait\x12\x19\n" +
-	"\bretry_of\x18\x15 \x01(\tR\aretryOf\x122\n" +
+	"\bretry_of\x18\x15 \x01(\tR\aretryOf\x12\x1d\n" +
+	"\n" +
+	"blocked_by\x18\x16 \x01(\tR\tblockedBy\x122\n" +
 	"\x05usage\x18( \x01(\v2\x1c.hero.supervisor.v1.JobUsageR\x05usage\"\xbd\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
@@ -1319,14 +1565,15 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\bJobUsage\x124\n" +
 	"\bcpu_time\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12/\n" +
 	"\x11peak_memory_bytes\x18\x02 \x01(\x03H\x00R\x0fpeakMemoryBytes\x88\x01\x01B\x14\n" +
-	"\x12_peak_memory_bytes\"\xcf\x02\n" +
+	"\x12_peak_memory_bytes\"\xe5\x02\n" +
 	"\aJobWait\x12:\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\".hero.supervisor.v1.JobWait.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xbb\x01\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xd1\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
-	"\x10REASON_SCHEDULED\x10\x01\x12\x16\n" +
+	"\x10REASON_SCHEDULED\x10\x01\x12\x14\n" +
+	"\x10REASON_OTHER_JOB\x10\a\x12\x16\n" +
 	"\x12REASON_RETRY_DELAY\x10\x02\x12\x17\n" +
 	"\x13REASON_QUEUE_PAUSED\x10\x03\x12\x1d\n" +
 	"\x19REASON_TARGET_NOT_RUNNING\x10\x04\x12\x1b\n" +
@@ -1389,66 +1636,73 @@ func file_hero_supervisor_v1_job_proto_rawDescGZIP() []byte {
 	return file_hero_supervisor_v1_job_proto_rawDescData
 }
 
-var file_hero_supervisor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_hero_supervisor_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_hero_supervisor_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_hero_supervisor_v1_job_proto_goTypes = []any{
 	(JobView)(0),                  // 0: hero.supervisor.v1.JobView
-	(Job_State)(0),                // 1: hero.supervisor.v1.Job.State
-	(Job_ResultKind)(0),           // 2: hero.supervisor.v1.Job.ResultKind
-	(JobWait_Reason)(0),           // 3: hero.supervisor.v1.JobWait.Reason
-	(JobError_Kind)(0),            // 4: hero.supervisor.v1.JobError.Kind
-	(*JobSpec)(nil),               // 5: hero.supervisor.v1.JobSpec
-	(*RetryPolicy)(nil),           // 6: hero.supervisor.v1.RetryPolicy
-	(*Job)(nil),                   // 7: hero.supervisor.v1.Job
-	(*JobUsage)(nil),              // 8: hero.supervisor.v1.JobUsage
-	(*JobWait)(nil),               // 9: hero.supervisor.v1.JobWait
-	(*JobProgress)(nil),           // 10: hero.supervisor.v1.JobProgress
-	(*JobAttempt)(nil),            // 11: hero.supervisor.v1.JobAttempt
-	(*JobError)(nil),              // 12: hero.supervisor.v1.JobError
-	nil,                           // 13: hero.supervisor.v1.JobSpec.EnvEntry
-	nil,                           // 14: hero.supervisor.v1.JobSpec.LabelsEntry
-	(ScriptType)(0),               // 15: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(UniqueKey_HeldWhile)(0),      // 1: hero.supervisor.v1.UniqueKey.HeldWhile
+	(UniqueKey_OnConflict)(0),     // 2: hero.supervisor.v1.UniqueKey.OnConflict
+	(Job_State)(0),                // 3: hero.supervisor.v1.Job.State
+	(Job_ResultKind)(0),           // 4: hero.supervisor.v1.Job.ResultKind
+	(JobWait_Reason)(0),           // 5: hero.supervisor.v1.JobWait.Reason
+	(JobError_Kind)(0),            // 6: hero.supervisor.v1.JobError.Kind
+	(*JobSpec)(nil),               // 7: hero.supervisor.v1.JobSpec
+	(*UniqueKey)(nil),             // 8: hero.supervisor.v1.UniqueKey
+	(*RetryPolicy)(nil),           // 9: hero.supervisor.v1.RetryPolicy
+	(*Job)(nil),                   // 10: hero.supervisor.v1.Job
+	(*JobUsage)(nil),              // 11: hero.supervisor.v1.JobUsage
+	(*JobWait)(nil),               // 12: hero.supervisor.v1.JobWait
+	(*JobProgress)(nil),           // 13: hero.supervisor.v1.JobProgress
+	(*JobAttempt)(nil),            // 14: hero.supervisor.v1.JobAttempt
+	(*JobError)(nil),              // 15: hero.supervisor.v1.JobError
+	nil,                           // 16: hero.supervisor.v1.JobSpec.EnvEntry
+	nil,                           // 17: hero.supervisor.v1.JobSpec.LabelsEntry
+	(ScriptType)(0),               // 18: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
 }
 var file_hero_supervisor_v1_job_proto_depIdxs = []int32{
-	15, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
-	13, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
-	14, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
-	16, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
-	16, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
-	6,  // 5: hero.supervisor.v1.JobSpec.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	16, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
-	17, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
-	16, // 8: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
-	16, // 9: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
-	5,  // 10: hero.supervisor.v1.Job.spec:type_name -> hero.supervisor.v1.JobSpec
-	1,  // 11: hero.supervisor.v1.Job.state:type_name -> hero.supervisor.v1.Job.State
-	2,  // 12: hero.supervisor.v1.Job.result_kind:type_name -> hero.supervisor.v1.Job.ResultKind
-	12, // 13: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
-	17, // 14: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	17, // 15: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	17, // 16: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	17, // 17: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
-	16, // 18: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
-	10, // 19: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
-	11, // 20: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
-	9,  // 21: hero.supervisor.v1.Job.wait:type_name -> hero.supervisor.v1.JobWait
-	8,  // 22: hero.supervisor.v1.Job.usage:type_name -> hero.supervisor.v1.JobUsage
-	16, // 23: hero.supervisor.v1.JobUsage.cpu_time:type_name -> google.protobuf.Duration
-	3,  // 24: hero.supervisor.v1.JobWait.reason:type_name -> hero.supervisor.v1.JobWait.Reason
-	17, // 25: hero.supervisor.v1.JobWait.until:type_name -> google.protobuf.Timestamp
-	17, // 26: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
-	17, // 27: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
-	17, // 28: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
-	12, // 29: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
-	8,  // 30: hero.supervisor.v1.JobAttempt.usage:type_name -> hero.supervisor.v1.JobUsage
-	4,  // 31: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	18, // 0: hero.supervisor.v1.JobSpec.script_type:type_name -> hero.supervisor.v1.ScriptType
+	16, // 1: hero.supervisor.v1.JobSpec.env:type_name -> hero.supervisor.v1.JobSpec.EnvEntry
+	17, // 2: hero.supervisor.v1.JobSpec.labels:type_name -> hero.supervisor.v1.JobSpec.LabelsEntry
+	19, // 3: hero.supervisor.v1.JobSpec.run_timeout:type_name -> google.protobuf.Duration
+	19, // 4: hero.supervisor.v1.JobSpec.queue_timeout:type_name -> google.protobuf.Duration
+	9,  // 5: hero.supervisor.v1.JobSpec.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	19, // 6: hero.supervisor.v1.JobSpec.result_ttl:type_name -> google.protobuf.Duration
+	20, // 7: hero.supervisor.v1.JobSpec.schedule_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: hero.supervisor.v1.JobSpec.unique:type_name -> hero.supervisor.v1.UniqueKey
+	1,  // 9: hero.supervisor.v1.UniqueKey.held_while:type_name -> hero.supervisor.v1.UniqueKey.HeldWhile
+	19, // 10: hero.supervisor.v1.UniqueKey.held_after_end:type_name -> google.protobuf.Duration
+	2,  // 11: hero.supervisor.v1.UniqueKey.on_conflict:type_name -> hero.supervisor.v1.UniqueKey.OnConflict
+	19, // 12: hero.supervisor.v1.RetryPolicy.initial_backoff:type_name -> google.protobuf.Duration
+	19, // 13: hero.supervisor.v1.RetryPolicy.max_backoff:type_name -> google.protobuf.Duration
+	7,  // 14: hero.supervisor.v1.Job.spec:type_name -> hero.supervisor.v1.JobSpec
+	3,  // 15: hero.supervisor.v1.Job.state:type_name -> hero.supervisor.v1.Job.State
+	4,  // 16: hero.supervisor.v1.Job.result_kind:type_name -> hero.supervisor.v1.Job.ResultKind
+	15, // 17: hero.supervisor.v1.Job.error:type_name -> hero.supervisor.v1.JobError
+	20, // 18: hero.supervisor.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	20, // 19: hero.supervisor.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	20, // 20: hero.supervisor.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	20, // 21: hero.supervisor.v1.Job.next_attempt_time:type_name -> google.protobuf.Timestamp
+	19, // 22: hero.supervisor.v1.Job.run_duration:type_name -> google.protobuf.Duration
+	13, // 23: hero.supervisor.v1.Job.progress:type_name -> hero.supervisor.v1.JobProgress
+	14, // 24: hero.supervisor.v1.Job.past_attempts:type_name -> hero.supervisor.v1.JobAttempt
+	12, // 25: hero.supervisor.v1.Job.wait:type_name -> hero.supervisor.v1.JobWait
+	11, // 26: hero.supervisor.v1.Job.usage:type_name -> hero.supervisor.v1.JobUsage
+	19, // 27: hero.supervisor.v1.JobUsage.cpu_time:type_name -> google.protobuf.Duration
+	5,  // 28: hero.supervisor.v1.JobWait.reason:type_name -> hero.supervisor.v1.JobWait.Reason
+	20, // 29: hero.supervisor.v1.JobWait.until:type_name -> google.protobuf.Timestamp
+	20, // 30: hero.supervisor.v1.JobProgress.time:type_name -> google.protobuf.Timestamp
+	20, // 31: hero.supervisor.v1.JobAttempt.start_time:type_name -> google.protobuf.Timestamp
+	20, // 32: hero.supervisor.v1.JobAttempt.end_time:type_name -> google.protobuf.Timestamp
+	15, // 33: hero.supervisor.v1.JobAttempt.error:type_name -> hero.supervisor.v1.JobError
+	11, // 34: hero.supervisor.v1.JobAttempt.usage:type_name -> hero.supervisor.v1.JobUsage
+	6,  // 35: hero.supervisor.v1.JobError.kind:type_name -> hero.supervisor.v1.JobError.Kind
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_job_proto_init() }
@@ -1458,18 +1712,18 @@ func file_hero_supervisor_v1_job_proto_init() {
 	}
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_job_proto_msgTypes[0].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[2].OneofWrappers = []any{}
 	file_hero_supervisor_v1_job_proto_msgTypes[3].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
-	file_hero_supervisor_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
+	file_hero_supervisor_v1_job_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_job_proto_rawDesc), len(file_hero_supervisor_v1_job_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   10,
+			NumEnums:      7,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

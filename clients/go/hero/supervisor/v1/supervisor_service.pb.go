@@ -4712,7 +4712,9 @@ type SubmitJobResponse struct {
 	// The job, without script and environment.
 	Job *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	// True if an earlier request with this request_id has created the job.
-	Deduplicated  bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
+	Deduplicated bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
+	// True if the job was there before and has the unique key of the request: its on_conflict says when.
+	Existing      bool `protobuf:"varint,3,opt,name=existing,proto3" json:"existing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4757,6 +4759,13 @@ func (x *SubmitJobResponse) GetJob() *Job {
 func (x *SubmitJobResponse) GetDeduplicated() bool {
 	if x != nil {
 		return x.Deduplicated
+	}
+	return false
+}
+
+func (x *SubmitJobResponse) GetExisting() bool {
+	if x != nil {
+		return x.Existing
 	}
 	return false
 }
@@ -4862,7 +4871,10 @@ type SubmitJobResult struct {
 	// True if an earlier request with this request_id has created the job.
 	Deduplicated bool `protobuf:"varint,2,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
 	// The error; absent if the job was accepted.
-	Error         *ItemError `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	Error *ItemError `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+	// it.
+	Existing      bool `protobuf:"varint,4,opt,name=existing,proto3" json:"existing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4916,6 +4928,13 @@ func (x *SubmitJobResult) GetError() *ItemError {
 		return x.Error
 	}
 	return nil
+}
+
+func (x *SubmitJobResult) GetExisting() bool {
+	if x != nil {
+		return x.Existing
+	}
+	return false
 }
 
 // Request of RunJob.
@@ -5012,7 +5031,9 @@ type RunJobResponse struct {
 	// DONE if the job has ended, also if it failed or was cancelled.
 	WaitOutcome WaitOutcome `protobuf:"varint,2,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
 	// True if an earlier request with this request_id has created the job.
-	Deduplicated  bool `protobuf:"varint,3,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
+	Deduplicated bool `protobuf:"varint,3,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
+	// True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end.
+	Existing      bool `protobuf:"varint,4,opt,name=existing,proto3" json:"existing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5064,6 +5085,13 @@ func (x *RunJobResponse) GetWaitOutcome() WaitOutcome {
 func (x *RunJobResponse) GetDeduplicated() bool {
 	if x != nil {
 		return x.Deduplicated
+	}
+	return false
+}
+
+func (x *RunJobResponse) GetExisting() bool {
+	if x != nil {
+		return x.Existing
 	}
 	return false
 }
@@ -5308,7 +5336,9 @@ type ListJobsRequest struct {
 	// Matches the jobs of these queues, at most 100. Default: the default queues of all script types.
 	Queues []string `protobuf:"bytes,12,rep,name=queues,proto3" json:"queues,omitempty"`
 	// Matches these priorities, each 1 to 5.
-	Priorities    []int32 `protobuf:"varint,13,rep,packed,name=priorities,proto3" json:"priorities,omitempty"`
+	Priorities []int32 `protobuf:"varint,13,rep,packed,name=priorities,proto3" json:"priorities,omitempty"`
+	// Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+	UniqueKey     string `protobuf:"bytes,14,opt,name=unique_key,json=uniqueKey,proto3" json:"unique_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5432,6 +5462,13 @@ func (x *ListJobsRequest) GetPriorities() []int32 {
 		return x.Priorities
 	}
 	return nil
+}
+
+func (x *ListJobsRequest) GetUniqueKey() string {
+	if x != nil {
+		return x.UniqueKey
+	}
+	return ""
 }
 
 // Response of ListJobs.
@@ -7731,18 +7768,20 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x03job\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tR\trequestId\"b\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"~\n" +
 	"\x11SubmitJobResponse\x12)\n" +
 	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\"\n" +
-	"\fdeduplicated\x18\x02 \x01(\bR\fdeduplicated\"U\n" +
+	"\fdeduplicated\x18\x02 \x01(\bR\fdeduplicated\x12\x1a\n" +
+	"\bexisting\x18\x03 \x01(\bR\bexisting\"U\n" +
 	"\x11SubmitJobsRequest\x12@\n" +
 	"\brequests\x18\x01 \x03(\v2$.hero.supervisor.v1.SubmitJobRequestR\brequests\"S\n" +
 	"\x12SubmitJobsResponse\x12=\n" +
-	"\aresults\x18\x01 \x03(\v2#.hero.supervisor.v1.SubmitJobResultR\aresults\"\x95\x01\n" +
+	"\aresults\x18\x01 \x03(\v2#.hero.supervisor.v1.SubmitJobResultR\aresults\"\xb1\x01\n" +
 	"\x0fSubmitJobResult\x12)\n" +
 	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12\"\n" +
 	"\fdeduplicated\x18\x02 \x01(\bR\fdeduplicated\x123\n" +
-	"\x05error\x18\x03 \x01(\v2\x1d.hero.supervisor.v1.ItemErrorR\x05error\"\xd7\x02\n" +
+	"\x05error\x18\x03 \x01(\v2\x1d.hero.supervisor.v1.ItemErrorR\x05error\x12\x1a\n" +
+	"\bexisting\x18\x04 \x01(\bR\bexisting\"\xd7\x02\n" +
 	"\rRunJobRequest\x12-\n" +
 	"\x03job\x18\x01 \x01(\v2\x1b.hero.supervisor.v1.JobSpecR\x03job\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
@@ -7753,11 +7792,12 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\tOnWaitEnd\x12\x1b\n" +
 	"\x17ON_WAIT_END_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18ON_WAIT_END_KEEP_RUNNING\x10\x01\x12\x16\n" +
-	"\x12ON_WAIT_END_CANCEL\x10\x02\"\xa3\x01\n" +
+	"\x12ON_WAIT_END_CANCEL\x10\x02\"\xbf\x01\n" +
 	"\x0eRunJobResponse\x12)\n" +
 	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\x12B\n" +
 	"\fwait_outcome\x18\x02 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\x12\"\n" +
-	"\fdeduplicated\x18\x03 \x01(\bR\fdeduplicated\"^\n" +
+	"\fdeduplicated\x18\x03 \x01(\bR\fdeduplicated\x12\x1a\n" +
+	"\bexisting\x18\x04 \x01(\bR\bexisting\"^\n" +
 	"\x0fAwaitJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x124\n" +
 	"\bmax_wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\amaxWait\"\x81\x01\n" +
@@ -7768,7 +7808,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x1b.hero.supervisor.v1.JobViewR\x04view\";\n" +
 	"\x0eGetJobResponse\x12)\n" +
-	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"\x90\x05\n" +
+	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"\xaf\x05\n" +
 	"\x0fListJobsRequest\x12A\n" +
 	"\fscript_types\x18\x01 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x125\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x1d.hero.supervisor.v1.Job.StateR\x06states\x12\x1b\n" +
@@ -7787,7 +7827,9 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06queues\x18\f \x03(\tR\x06queues\x12\x1e\n" +
 	"\n" +
 	"priorities\x18\r \x03(\x05R\n" +
-	"priorities\x1a9\n" +
+	"priorities\x12\x1d\n" +
+	"\n" +
+	"unique_key\x18\x0e \x01(\tR\tuniqueKey\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"g\n" +

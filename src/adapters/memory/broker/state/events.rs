@@ -102,7 +102,8 @@ impl State {
         let Some(job) = self.jobs.get(id).filter(|job| job.spec.kind == JobKind::Script) else { return };
         let error = match job.state {
             JobState::Failed | JobState::RetryWait => job.error.clone(),
-            JobState::Scheduled
+            JobState::Blocked
+            | JobState::Scheduled
             | JobState::Queued
             | JobState::Running
             | JobState::Succeeded

@@ -29,7 +29,9 @@ impl State {
         for job in self.jobs().filter(|job| job.spec.submitted_by.as_deref() == Some(identity)) {
             match job.state {
                 JobState::Running => jobs.running += 1,
-                JobState::Scheduled | JobState::Queued | JobState::RetryWait => jobs.queued += 1,
+                JobState::Blocked | JobState::Scheduled | JobState::Queued | JobState::RetryWait => {
+                    jobs.queued += 1;
+                }
                 JobState::Succeeded | JobState::Failed | JobState::Cancelled => {}
             }
         }
@@ -42,11 +44,22 @@ impl State {
         (begun.elapsed() < REQUEST_WINDOW).then_some((fingerprint, job_id, *at))
     }
 
+    /// Returns true for a request that was answered with a job that was there before.
+    pub(in crate::adapters::memory) fn was_answered(&self, id: &str) -> bool {
+        self.answered.contains(id)
+    }
+
+    pub(in crate::adapters::memory) fn note_answered(&mut self, id: String, fingerprint: String, job: JobId) {
+        self.answered.insert(id.clone());
+        self.note_request(id, fingerprint, job);
+    }
+
     pub(in crate::adapters::memory) fn note_request(&mut self, id: String, fingerprint: String, job: JobId) {
         self.requests.insert(id, (fingerprint, job, self.clock.now(), Instant::now()));
     }
 
-    pub(in crate::adapters::memory) fn accept(&mut self, job: Job) {
+    /// Accepts a job, which perhaps waits for the end of `behind`.
+    pub(in crate::adapters::memory) fn accept(&mut self, job: Job, behind: Option<&JobId>) {
         let (id, name) = (job.id.clone(), job.spec.queue());
         self.queue(name).submitted += u64::from(job.spec.kind == JobKind::Script);
         let lane = match &job.spec.target_actor {
@@ -55,6 +68,9 @@ impl State {
         };
         let due = job.due_at.map(|due| due.duration_since(self.clock.now()).unwrap_or_default());
         self.jobs.insert(id.clone(), job);
+        if let Some(behind) = behind {
+            return self.block(&id, behind);
+        }
         match due {
             Some(delay) => {
                 self.emit_state(&id, None);
@@ -86,6 +102,7 @@ impl State {
             let (entry, held) = held;
             let message = Work::Cancelled { lease: lease(entry, id) };
             queue.messages.entry(held.holder).or_default().push_back(message);
+            self.note_stopping(id, entry);
         }
         self.finish_job(id, finished);
     }
@@ -136,6 +153,9 @@ impl State {
         if job.spec.kind == JobKind::Ping || !matches!(job.state, JobState::Failed | JobState::Cancelled) {
             return Some(Retried::NotPossible(job.state));
         }
+        if let Some((holder, state)) = self.key_holder_before_retry(id) {
+            return Some(Retried::KeyHeld { holder, state });
+        }
         let own = quota.filter(|own| job.spec.submitted_by.as_ref() == Some(&own.identity))?;
         own.quota.check(self.unfinished_of(&own.identity)).err().map(Retried::QuotaReached)
     }
@@ -175,7 +195,11 @@ impl State {
             None => Lane::Queue,
         };
         self.ended.retain(|(ended, _expires)| ended != id);
-        self.enqueue(id, lane, None);
+        if self.retake_key(id) {
+            self.block(id, id);
+        } else {
+            self.enqueue(id, lane, None);
+        }
         match self.jobs.get(id) {
             Some(job) => Retried::Queued(Box::new(job.clone())),
             None => Retried::Unknown,

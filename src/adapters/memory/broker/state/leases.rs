@@ -139,7 +139,10 @@ impl State {
         end: AttemptEnd,
     ) -> bool {
         let Some(entry) = entry_of(&end.lease) else { return false };
-        let Some(held) = self.queue(name).held.remove(&entry) else { return false };
+        let Some(held) = self.queue(name).held.remove(&entry) else {
+            self.let_go(&end.lease);
+            return false;
+        };
         if held.counted {
             self.note_activity(name, holder);
         }

@@ -4,13 +4,14 @@ use tokio::time::Instant;
 
 use super::{Lane, State};
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{JobError, JobErrorKind};
+use crate::domain::model::job::{JobError, JobErrorKind, JobState};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::Reclaimed;
 
 impl State {
     pub(in crate::adapters::memory) fn maintain(&mut self) {
         let now = Instant::now();
+        self.stopping.retain(|_id, stopping| stopping.until() > now);
         let names: Vec<QueueName> = self.queues.keys().copied().collect();
         for name in names {
             self.promote_due(name, now);
@@ -29,7 +30,10 @@ impl State {
             .collect();
         for (id, lane) in due {
             self.queue(name).delayed.remove(&id);
-            self.enqueue(&id, lane, None);
+            match self.jobs.get(&id).map(|job| job.state) {
+                Some(JobState::Blocked) => self.release_blocked(&id),
+                _other => self.enqueue(&id, lane, None),
+            }
         }
     }
 

@@ -58,6 +58,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ALREADY_EXISTS: a job with this id exists. Metadata: job_id."""
     ERROR_REASON_QUEUE_EXISTS: _ErrorReason.ValueType  # 22
     """ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type."""
+    ERROR_REASON_UNIQUE_KEY_HELD: _ErrorReason.ValueType  # 23
+    """ALREADY_EXISTS: another job holds the unique key of the job. Metadata: job_id and state of that job."""
     ERROR_REASON_INVALID_STATE: _ErrorReason.ValueType  # 30
     """FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
     job_id, state.
@@ -229,6 +231,8 @@ ERROR_REASON_JOB_EXISTS: ErrorReason.ValueType  # 21
 """ALREADY_EXISTS: a job with this id exists. Metadata: job_id."""
 ERROR_REASON_QUEUE_EXISTS: ErrorReason.ValueType  # 22
 """ALREADY_EXISTS: there is a queue of this name and another script type. Metadata: queue, script_type."""
+ERROR_REASON_UNIQUE_KEY_HELD: ErrorReason.ValueType  # 23
+"""ALREADY_EXISTS: another job holds the unique key of the job. Metadata: job_id and state of that job."""
 ERROR_REASON_INVALID_STATE: ErrorReason.ValueType  # 30
 """FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
 job_id, state.

@@ -50,7 +50,7 @@ global___JobView = JobView
 class JobSpec(google.protobuf.message.Message):
     """The definition of a job.
 
-    Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
+    Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -101,6 +101,7 @@ class JobSpec(google.protobuf.message.Message):
     TARGET_ACTOR_ID_FIELD_NUMBER: builtins.int
     INPUT_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
+    UNIQUE_FIELD_NUMBER: builtins.int
     QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The language of the script. It selects the queue and the kind of actor."""
@@ -175,6 +176,10 @@ class JobSpec(google.protobuf.message.Message):
         past means at once. Default: at once.
         """
 
+    @property
+    def unique(self) -> global___UniqueKey:
+        """The unique key: of all jobs of the queue with this key there is one at a time. Default: none."""
+
     def __init__(
         self,
         *,
@@ -192,13 +197,129 @@ class JobSpec(google.protobuf.message.Message):
         target_actor_id: builtins.str = ...,
         input: builtins.str = ...,
         priority: builtins.int | None = ...,
+        unique: global___UniqueKey | None = ...,
         queue: builtins.str = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_priority", b"_priority", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "priority", b"priority", "queue", b"queue", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_priority", b"_priority", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "unique", b"unique"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "priority", b"priority", "queue", b"queue", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id", "unique", b"unique"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_priority", b"_priority"]) -> typing.Literal["priority"] | None: ...
 
 global___JobSpec = JobSpec
+
+@typing.final
+class UniqueKey(google.protobuf.message.Message):
+    """The key of a job of which there is one at a time in its queue.
+
+    Callers that see all jobs share their keys. The keys of others count among the jobs of the same caller_id and
+    context_id.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _HeldWhile:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _HeldWhileEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[UniqueKey._HeldWhile.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        HELD_WHILE_UNSPECIFIED: UniqueKey._HeldWhile.ValueType  # 0
+        """The same as HELD_WHILE_UNFINISHED."""
+        HELD_WHILE_QUEUED: UniqueKey._HeldWhile.ValueType  # 1
+        """Until an actor takes the job. A job that has begun is passed over only if the new job says this, too."""
+        HELD_WHILE_UNFINISHED: UniqueKey._HeldWhile.ValueType  # 2
+        """Until the job ends. All attempts belong to it, and the delays between them."""
+
+    class HeldWhile(_HeldWhile, metaclass=_HeldWhileEnumTypeWrapper):
+        """Time for which a job holds its key."""
+
+    HELD_WHILE_UNSPECIFIED: UniqueKey.HeldWhile.ValueType  # 0
+    """The same as HELD_WHILE_UNFINISHED."""
+    HELD_WHILE_QUEUED: UniqueKey.HeldWhile.ValueType  # 1
+    """Until an actor takes the job. A job that has begun is passed over only if the new job says this, too."""
+    HELD_WHILE_UNFINISHED: UniqueKey.HeldWhile.ValueType  # 2
+    """Until the job ends. All attempts belong to it, and the delays between them."""
+
+    class _OnConflict:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _OnConflictEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[UniqueKey._OnConflict.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        ON_CONFLICT_UNSPECIFIED: UniqueKey._OnConflict.ValueType  # 0
+        """The same as ON_CONFLICT_RETURN_EXISTING."""
+        ON_CONFLICT_RETURN_EXISTING: UniqueKey._OnConflict.ValueType  # 1
+        """The response has the job that holds the key, and existing is true. No job is created."""
+        ON_CONFLICT_REJECT: UniqueKey._OnConflict.ValueType  # 2
+        """The job is refused with UNIQUE_KEY_HELD."""
+        ON_CONFLICT_REPLACE: UniqueKey._OnConflict.ValueType  # 3
+        """The job of the key that waits is cancelled, and the new one waits in its place. If there is none, since an actor
+        has the one that holds the key or that one has ended, the new job is refused with UNIQUE_KEY_HELD.
+        """
+        ON_CONFLICT_RUN_ONCE_MORE: UniqueKey._OnConflict.ValueType  # 4
+        """While an actor has the job that holds the key, one more waits for its end in STATE_BLOCKED, and is the response to
+        all further ones, with existing. While no actor has it, it is the response itself. So at least one attempt starts
+        after each submission, and never two at once. Not with HELD_WHILE_QUEUED. A job that has ended and holds the key
+        for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+        """
+        ON_CONFLICT_CANCEL_RUNNING: UniqueKey._OnConflict.ValueType  # 5
+        """The jobs of the key are cancelled. The new one begins once the actor has stopped the script: it is STATE_BLOCKED
+        until the actor says so, or for the length of a lease. Not with HELD_WHILE_QUEUED. A job that has ended and
+        holds the key for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+        """
+
+    class OnConflict(_OnConflict, metaclass=_OnConflictEnumTypeWrapper):
+        """Fate of a job whose key another job holds."""
+
+    ON_CONFLICT_UNSPECIFIED: UniqueKey.OnConflict.ValueType  # 0
+    """The same as ON_CONFLICT_RETURN_EXISTING."""
+    ON_CONFLICT_RETURN_EXISTING: UniqueKey.OnConflict.ValueType  # 1
+    """The response has the job that holds the key, and existing is true. No job is created."""
+    ON_CONFLICT_REJECT: UniqueKey.OnConflict.ValueType  # 2
+    """The job is refused with UNIQUE_KEY_HELD."""
+    ON_CONFLICT_REPLACE: UniqueKey.OnConflict.ValueType  # 3
+    """The job of the key that waits is cancelled, and the new one waits in its place. If there is none, since an actor
+    has the one that holds the key or that one has ended, the new job is refused with UNIQUE_KEY_HELD.
+    """
+    ON_CONFLICT_RUN_ONCE_MORE: UniqueKey.OnConflict.ValueType  # 4
+    """While an actor has the job that holds the key, one more waits for its end in STATE_BLOCKED, and is the response to
+    all further ones, with existing. While no actor has it, it is the response itself. So at least one attempt starts
+    after each submission, and never two at once. Not with HELD_WHILE_QUEUED. A job that has ended and holds the key
+    for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+    """
+    ON_CONFLICT_CANCEL_RUNNING: UniqueKey.OnConflict.ValueType  # 5
+    """The jobs of the key are cancelled. The new one begins once the actor has stopped the script: it is STATE_BLOCKED
+    until the actor says so, or for the length of a lease. Not with HELD_WHILE_QUEUED. A job that has ended and
+    holds the key for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+    """
+
+    KEY_FIELD_NUMBER: builtins.int
+    HELD_WHILE_FIELD_NUMBER: builtins.int
+    HELD_AFTER_END_FIELD_NUMBER: builtins.int
+    ON_CONFLICT_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """Required. The key, 1 to 256 bytes without control characters or other invisible characters."""
+    held_while: global___UniqueKey.HeldWhile.ValueType
+    """Time for which the job holds the key. Default: HELD_WHILE_UNFINISHED."""
+    on_conflict: global___UniqueKey.OnConflict.ValueType
+    """Fate of the job if another one holds the key. Default: ON_CONFLICT_RETURN_EXISTING."""
+    @property
+    def held_after_end(self) -> google.protobuf.duration_pb2.Duration:
+        """Time for which the job holds the key after its end as well, at most its result_ttl. A cancelled job does not, nor one
+        that was deleted. Not with HELD_WHILE_QUEUED. Default: 0.
+        """
+
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        held_while: global___UniqueKey.HeldWhile.ValueType = ...,
+        held_after_end: google.protobuf.duration_pb2.Duration | None = ...,
+        on_conflict: global___UniqueKey.OnConflict.ValueType = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["held_after_end", b"held_after_end"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["held_after_end", b"held_after_end", "held_while", b"held_while", "key", b"key", "on_conflict", b"on_conflict"]) -> None: ...
+
+global___UniqueKey = UniqueKey
 
 @typing.final
 class RetryPolicy(google.protobuf.message.Message):
@@ -259,7 +380,7 @@ class Job(google.protobuf.message.Message):
         STATE_SCHEDULED: Job._State.ValueType  # 1
         """The job waits for its schedule_time."""
         STATE_BLOCKED: Job._State.ValueType  # 2
-        """The job waits for other jobs. Not used by this version."""
+        """The job waits for the end of another one, blocked_by."""
         STATE_QUEUED: Job._State.ValueType  # 3
         """The job waits for an actor."""
         STATE_RUNNING: Job._State.ValueType  # 4
@@ -284,7 +405,7 @@ class Job(google.protobuf.message.Message):
     STATE_SCHEDULED: Job.State.ValueType  # 1
     """The job waits for its schedule_time."""
     STATE_BLOCKED: Job.State.ValueType  # 2
-    """The job waits for other jobs. Not used by this version."""
+    """The job waits for the end of another one, blocked_by."""
     STATE_QUEUED: Job.State.ValueType  # 3
     """The job waits for an actor."""
     STATE_RUNNING: Job.State.ValueType  # 4
@@ -344,6 +465,7 @@ class Job(google.protobuf.message.Message):
     SUBMITTED_BY_FIELD_NUMBER: builtins.int
     WAIT_FIELD_NUMBER: builtins.int
     RETRY_OF_FIELD_NUMBER: builtins.int
+    BLOCKED_BY_FIELD_NUMBER: builtins.int
     USAGE_FIELD_NUMBER: builtins.int
     job_id: builtins.str
     """Output only. The id of the job: that of the request, or a UUIDv7 of the server. UUIDv7 of later jobs sort after
@@ -370,6 +492,10 @@ class Job(google.protobuf.message.Message):
     retry_of: builtins.str
     """Output only. The id of the job that this one runs again with another input (RetryJob); empty for other jobs. That
     job may be gone.
+    """
+    blocked_by: builtins.str
+    """Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+    the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
     """
     @property
     def spec(self) -> global___JobSpec:
@@ -445,10 +571,11 @@ class Job(google.protobuf.message.Message):
         submitted_by: builtins.str = ...,
         wait: global___JobWait | None = ...,
         retry_of: builtins.str = ...,
+        blocked_by: builtins.str = ...,
         usage: global___JobUsage | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_result", b"_result", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "next_attempt_time", b"next_attempt_time", "progress", b"progress", "result", b"result", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "usage", b"usage", "wait", b"wait"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "retry_of", b"retry_of", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "usage", b"usage", "wait", b"wait"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_result", b"_result", "actor_id", b"actor_id", "attempt", b"attempt", "blocked_by", b"blocked_by", "cancel_reason", b"cancel_reason", "create_time", b"create_time", "error", b"error", "finish_time", b"finish_time", "job_id", b"job_id", "next_attempt_time", b"next_attempt_time", "past_attempts", b"past_attempts", "progress", b"progress", "result", b"result", "result_kind", b"result_kind", "retry_of", b"retry_of", "run_duration", b"run_duration", "spec", b"spec", "start_time", b"start_time", "state", b"state", "submitted_by", b"submitted_by", "usage", b"usage", "wait", b"wait"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_result", b"_result"]) -> typing.Literal["result"] | None: ...
 
 global___Job = Job
@@ -504,6 +631,8 @@ class JobWait(google.protobuf.message.Message):
         """Never sent."""
         REASON_SCHEDULED: JobWait._Reason.ValueType  # 1
         """The schedule_time of the job has not come."""
+        REASON_OTHER_JOB: JobWait._Reason.ValueType  # 7
+        """Another job with the same unique key has not ended, or its actor has not stopped it yet."""
         REASON_RETRY_DELAY: JobWait._Reason.ValueType  # 2
         """The delay before the next attempt is not over."""
         REASON_QUEUE_PAUSED: JobWait._Reason.ValueType  # 3
@@ -522,6 +651,8 @@ class JobWait(google.protobuf.message.Message):
     """Never sent."""
     REASON_SCHEDULED: JobWait.Reason.ValueType  # 1
     """The schedule_time of the job has not come."""
+    REASON_OTHER_JOB: JobWait.Reason.ValueType  # 7
+    """Another job with the same unique key has not ended, or its actor has not stopped it yet."""
     REASON_RETRY_DELAY: JobWait.Reason.ValueType  # 2
     """The delay before the next attempt is not over."""
     REASON_QUEUE_PAUSED: JobWait.Reason.ValueType  # 3

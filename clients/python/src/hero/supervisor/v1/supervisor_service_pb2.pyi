@@ -2196,8 +2196,11 @@ class SubmitJobResponse(google.protobuf.message.Message):
 
     JOB_FIELD_NUMBER: builtins.int
     DEDUPLICATED_FIELD_NUMBER: builtins.int
+    EXISTING_FIELD_NUMBER: builtins.int
     deduplicated: builtins.bool
     """True if an earlier request with this request_id has created the job."""
+    existing: builtins.bool
+    """True if the job was there before and has the unique key of the request: its on_conflict says when."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment."""
@@ -2207,9 +2210,10 @@ class SubmitJobResponse(google.protobuf.message.Message):
         *,
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
         deduplicated: builtins.bool = ...,
+        existing: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "job", b"job"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "existing", b"existing", "job", b"job"]) -> None: ...
 
 global___SubmitJobResponse = SubmitJobResponse
 
@@ -2262,8 +2266,13 @@ class SubmitJobResult(google.protobuf.message.Message):
     JOB_FIELD_NUMBER: builtins.int
     DEDUPLICATED_FIELD_NUMBER: builtins.int
     ERROR_FIELD_NUMBER: builtins.int
+    EXISTING_FIELD_NUMBER: builtins.int
     deduplicated: builtins.bool
     """True if an earlier request with this request_id has created the job."""
+    existing: builtins.bool
+    """True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+    it.
+    """
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment; absent with an error. After the first 2 MiB of a response only job_id,
@@ -2280,9 +2289,10 @@ class SubmitJobResult(google.protobuf.message.Message):
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
         deduplicated: builtins.bool = ...,
         error: global___ItemError | None = ...,
+        existing: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["error", b"error", "job", b"job"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "error", b"error", "job", b"job"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "error", b"error", "existing", b"existing", "job", b"job"]) -> None: ...
 
 global___SubmitJobResult = SubmitJobResult
 
@@ -2364,10 +2374,13 @@ class RunJobResponse(google.protobuf.message.Message):
     JOB_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
     DEDUPLICATED_FIELD_NUMBER: builtins.int
+    EXISTING_FIELD_NUMBER: builtins.int
     wait_outcome: global___WaitOutcome.ValueType
     """DONE if the job has ended, also if it failed or was cancelled."""
     deduplicated: builtins.bool
     """True if an earlier request with this request_id has created the job."""
+    existing: builtins.bool
+    """True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end."""
     @property
     def job(self) -> hero.supervisor.v1.job_pb2.Job:
         """The job, without script and environment."""
@@ -2378,9 +2391,10 @@ class RunJobResponse(google.protobuf.message.Message):
         job: hero.supervisor.v1.job_pb2.Job | None = ...,
         wait_outcome: global___WaitOutcome.ValueType = ...,
         deduplicated: builtins.bool = ...,
+        existing: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["job", b"job"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "job", b"job", "wait_outcome", b"wait_outcome"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deduplicated", b"deduplicated", "existing", b"existing", "job", b"job", "wait_outcome", b"wait_outcome"]) -> None: ...
 
 global___RunJobResponse = RunJobResponse
 
@@ -2512,6 +2526,7 @@ class ListJobsRequest(google.protobuf.message.Message):
     JOB_ID_PREFIX_FIELD_NUMBER: builtins.int
     QUEUES_FIELD_NUMBER: builtins.int
     PRIORITIES_FIELD_NUMBER: builtins.int
+    UNIQUE_KEY_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches the jobs of this caller."""
     context_id: builtins.str
@@ -2526,6 +2541,8 @@ class ListJobsRequest(google.protobuf.message.Message):
     """The next_page_token of the previous page; empty for the first page. The filters must be the same on every page."""
     job_id_prefix: builtins.str
     """Matches jobs whose id begins so, at most 64 bytes."""
+    unique_key: builtins.str
+    """Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue."""
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
         """Matches these script types."""
@@ -2570,9 +2587,10 @@ class ListJobsRequest(google.protobuf.message.Message):
         job_id_prefix: builtins.str = ...,
         queues: collections.abc.Iterable[builtins.str] | None = ...,
         priorities: collections.abc.Iterable[builtins.int] | None = ...,
+        unique_key: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "queues", b"queues", "script_types", b"script_types", "states", b"states"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "queues", b"queues", "script_types", b"script_types", "states", b"states", "unique_key", b"unique_key"]) -> None: ...
 
 global___ListJobsRequest = ListJobsRequest
 

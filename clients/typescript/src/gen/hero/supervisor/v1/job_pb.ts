@@ -14,12 +14,12 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/job.proto.
  */
 export const file_hero_supervisor_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEikgUKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkSDQoFaW5wdXQYDSABKAkSFQoIcHJpb3JpdHkYDiABKAVIAIgBARINCgVxdWV1ZRgeIAEoCRoqCghFbnZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3ByaW9yaXR5Ip0BCgtSZXRyeVBvbGljeRIZCgxtYXhfYXR0ZW1wdHMYASABKAVIAIgBARIyCg9pbml0aWFsX2JhY2tvZmYYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X2JhY2tvZmYYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDwoNX21heF9hdHRlbXB0cyK/CAoDSm9iEg4KBmpvYl9pZBgBIAEoCRIpCgRzcGVjGAIgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMSLAoFc3RhdGUYAyABKA4yHS5oZXJvLnN1cGVydmlzb3IudjEuSm9iLlN0YXRlEhMKBnJlc3VsdBgEIAEoCUgAiAEBEjcKC3Jlc3VsdF9raW5kGAUgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYi5SZXN1bHRLaW5kEisKBWVycm9yGAYgASgLMhwuaGVyby5zdXBlcnZpc29yLnYxLkpvYkVycm9yEhAKCGFjdG9yX2lkGAcgASgJEg8KB2F0dGVtcHQYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1ChFuZXh0X2F0dGVtcHRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMcnVuX2R1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDWNhbmNlbF9yZWFzb24YDyABKAkSMQoIcHJvZ3Jlc3MYESABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iUHJvZ3Jlc3MSNQoNcGFzdF9hdHRlbXB0cxgSIAMoCzIeLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JBdHRlbXB0EhQKDHN1Ym1pdHRlZF9ieRgTIAEoCRIpCgR3YWl0GBQgASgLMhsuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQSEAoIcmV0cnlfb2YYFSABKAkSKwoFdXNhZ2UYKCABKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuSm9iVXNhZ2UivQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfU0NIRURVTEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhAKDFNUQVRFX1FVRVVFRBADEhEKDVNUQVRFX1JVTk5JTkcQBBIUChBTVEFURV9SRVRSWV9XQUlUEAUSEwoPU1RBVEVfU1VDQ0VFREVEEAYSEAoMU1RBVEVfRkFJTEVEEAcSEwoPU1RBVEVfQ0FOQ0VMTEVEEAgiawoKUmVzdWx0S2luZBIbChdSRVNVTFRfS0lORF9VTlNQRUNJRklFRBAAEhQKEFJFU1VMVF9LSU5EX05PTkUQARIUChBSRVNVTFRfS0lORF9URVhUEAISFAoQUkVTVUxUX0tJTkRfSlNPThADQgkKB19yZXN1bHQibQoISm9iVXNhZ2USKwoIY3B1X3RpbWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHgoRcGVha19tZW1vcnlfYnl0ZXMYAiABKANIAIgBAUIUChJfcGVha19tZW1vcnlfYnl0ZXMitwIKB0pvYldhaXQSMgoGcmVhc29uGAEgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIrsBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASFAoQUkVBU09OX1NDSEVEVUxFRBABEhYKElJFQVNPTl9SRVRSWV9ERUxBWRACEhcKE1JFQVNPTl9RVUVVRV9QQVVTRUQQAxIdChlSRUFTT05fVEFSR0VUX05PVF9SVU5OSU5HEAQSGwoXUkVBU09OX05PX1JVTk5JTkdfQUNUT1IQBRIWChJSRUFTT05fQUNUT1JTX0JVU1kQBiJqCgtKb2JQcm9ncmVzcxIUCgdwZXJjZW50GAEgASgBSACIAQESDwoHbWVzc2FnZRgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIKCghfcGVyY2VudCLnAQoKSm9iQXR0ZW1wdBIPCgdhdHRlbXB0GAEgASgFEhAKCGFjdG9yX2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgVlcnJvchgFIAEoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JFcnJvchIrCgV1c2FnZRgGIAEoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JVc2FnZSLSAwoISm9iRXJyb3ISLwoEa2luZBgBIAEoDjIhLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JFcnJvci5LaW5kEg8KB21lc3NhZ2UYAiABKAkSEQoEbGluZRgDIAEoBUgAiAEBEhMKBmNvbHVtbhgEIAEoBUgBiAEBEhYKCWV4aXRfY29kZRgFIAEoBUgCiAEBEhMKBnNpZ25hbBgGIAEoBUgDiAEBEhAKCGxvZ190YWlsGAcgAygJIu8BCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIVChFLSU5EX1NDUklQVF9FUlJPUhABEhcKE0tJTkRfU0NSSVBUX0lOVkFMSUQQAhIUChBLSU5EX1JVTl9USU1FT1VUEAMSFgoSS0lORF9RVUVVRV9USU1FT1VUEAQSFwoTS0lORF9MSU1JVF9FWENFRURFRBAFEhsKF0tJTkRfRU5HSU5FX1VOQVZBSUxBQkxFEAYSFQoRS0lORF9FTkdJTkVfQ1JBU0gQBxITCg9LSU5EX0FDVE9SX0xPU1QQCBIRCg1LSU5EX0lOVEVSTkFMEAlCBwoFX2xpbmVCCQoHX2NvbHVtbkIMCgpfZXhpdF9jb2RlQgkKB19zaWduYWwqSgoHSm9iVmlldxIYChRKT0JfVklFV19VTlNQRUNJRklFRBAAEhIKDkpPQl9WSUVXX0JBU0lDEAESEQoNSk9CX1ZJRVdfRlVMTBACQncKEmhlcm8uc3VwZXJ2aXNvci52MUIISm9iUHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
+  fileDesc("ChxoZXJvL3N1cGVydmlzb3IvdjEvam9iLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEiwQUKB0pvYlNwZWMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRIOCgZzY3JpcHQYAiABKAkSEQoJY2FsbGVyX2lkGAMgASgJEhIKCmNvbnRleHRfaWQYBCABKAkSMQoDZW52GAUgAygLMiQuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuRW52RW50cnkSNwoGbGFiZWxzGAYgAygLMicuaGVyby5zdXBlcnZpc29yLnYxLkpvYlNwZWMuTGFiZWxzRW50cnkSLgoLcnVuX3RpbWVvdXQYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYCSABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kSLQoKcmVzdWx0X3R0bBgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg1zY2hlZHVsZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg90YXJnZXRfYWN0b3JfaWQYDCABKAkSDQoFaW5wdXQYDSABKAkSFQoIcHJpb3JpdHkYDiABKAVIAIgBARItCgZ1bmlxdWUYDyABKAsyHS5oZXJvLnN1cGVydmlzb3IudjEuVW5pcXVlS2V5Eg0KBXF1ZXVlGB4gASgJGioKCEVudkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJpb3JpdHki3wMKCVVuaXF1ZUtleRILCgNrZXkYASABKAkSOwoKaGVsZF93aGlsZRgCIAEoDjInLmhlcm8uc3VwZXJ2aXNvci52MS5VbmlxdWVLZXkuSGVsZFdoaWxlEjEKDmhlbGRfYWZ0ZXJfZW5kGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEj0KC29uX2NvbmZsaWN0GAQgASgOMiguaGVyby5zdXBlcnZpc29yLnYxLlVuaXF1ZUtleS5PbkNvbmZsaWN0IlkKCUhlbGRXaGlsZRIaChZIRUxEX1dISUxFX1VOU1BFQ0lGSUVEEAASFQoRSEVMRF9XSElMRV9RVUVVRUQQARIZChVIRUxEX1dISUxFX1VORklOSVNIRUQQAiK6AQoKT25Db25mbGljdBIbChdPTl9DT05GTElDVF9VTlNQRUNJRklFRBAAEh8KG09OX0NPTkZMSUNUX1JFVFVSTl9FWElTVElORxABEhYKEk9OX0NPTkZMSUNUX1JFSkVDVBACEhcKE09OX0NPTkZMSUNUX1JFUExBQ0UQAxIdChlPTl9DT05GTElDVF9SVU5fT05DRV9NT1JFEAQSHgoaT05fQ09ORkxJQ1RfQ0FOQ0VMX1JVTk5JTkcQBSKdAQoLUmV0cnlQb2xpY3kSGQoMbWF4X2F0dGVtcHRzGAEgASgFSACIAQESMgoPaW5pdGlhbF9iYWNrb2ZmGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC21heF9iYWNrb2ZmGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg8KDV9tYXhfYXR0ZW1wdHMi0wgKA0pvYhIOCgZqb2JfaWQYASABKAkSKQoEc3BlYxgCIAEoCzIbLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JTcGVjEiwKBXN0YXRlGAMgASgOMh0uaGVyby5zdXBlcnZpc29yLnYxLkpvYi5TdGF0ZRITCgZyZXN1bHQYBCABKAlIAIgBARI3CgtyZXN1bHRfa2luZBgFIAEoDjIiLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2IuUmVzdWx0S2luZBIrCgVlcnJvchgGIAEoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JFcnJvchIQCghhY3Rvcl9pZBgHIAEoCRIPCgdhdHRlbXB0GAggASgFEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoRbmV4dF9hdHRlbXB0X3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KDHJ1bl9kdXJhdGlvbhgNIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIVCg1jYW5jZWxfcmVhc29uGA8gASgJEjEKCHByb2dyZXNzGBEgASgLMh8uaGVyby5zdXBlcnZpc29yLnYxLkpvYlByb2dyZXNzEjUKDXBhc3RfYXR0ZW1wdHMYEiADKAsyHi5oZXJvLnN1cGVydmlzb3IudjEuSm9iQXR0ZW1wdBIUCgxzdWJtaXR0ZWRfYnkYEyABKAkSKQoEd2FpdBgUIAEoCzIbLmhlcm8uc3VwZXJ2aXNvci52MS5Kb2JXYWl0EhAKCHJldHJ5X29mGBUgASgJEhIKCmJsb2NrZWRfYnkYFiABKAkSKwoFdXNhZ2UYKCABKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuSm9iVXNhZ2UivQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEwoPU1RBVEVfU0NIRURVTEVEEAESEQoNU1RBVEVfQkxPQ0tFRBACEhAKDFNUQVRFX1FVRVVFRBADEhEKDVNUQVRFX1JVTk5JTkcQBBIUChBTVEFURV9SRVRSWV9XQUlUEAUSEwoPU1RBVEVfU1VDQ0VFREVEEAYSEAoMU1RBVEVfRkFJTEVEEAcSEwoPU1RBVEVfQ0FOQ0VMTEVEEAgiawoKUmVzdWx0S2luZBIbChdSRVNVTFRfS0lORF9VTlNQRUNJRklFRBAAEhQKEFJFU1VMVF9LSU5EX05PTkUQARIUChBSRVNVTFRfS0lORF9URVhUEAISFAoQUkVTVUxUX0tJTkRfSlNPThADQgkKB19yZXN1bHQibQoISm9iVXNhZ2USKwoIY3B1X3RpbWUYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHgoRcGVha19tZW1vcnlfYnl0ZXMYAiABKANIAIgBAUIUChJfcGVha19tZW1vcnlfYnl0ZXMizQIKB0pvYldhaXQSMgoGcmVhc29uGAEgASgOMiIuaGVyby5zdXBlcnZpc29yLnYxLkpvYldhaXQuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSKQoFdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wItEBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASFAoQUkVBU09OX1NDSEVEVUxFRBABEhQKEFJFQVNPTl9PVEhFUl9KT0IQBxIWChJSRUFTT05fUkVUUllfREVMQVkQAhIXChNSRUFTT05fUVVFVUVfUEFVU0VEEAMSHQoZUkVBU09OX1RBUkdFVF9OT1RfUlVOTklORxAEEhsKF1JFQVNPTl9OT19SVU5OSU5HX0FDVE9SEAUSFgoSUkVBU09OX0FDVE9SU19CVVNZEAYiagoLSm9iUHJvZ3Jlc3MSFAoHcGVyY2VudBgBIAEoAUgAiAEBEg8KB21lc3NhZ2UYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCgoIX3BlcmNlbnQi5wEKCkpvYkF0dGVtcHQSDwoHYXR0ZW1wdBgBIAEoBRIQCghhY3Rvcl9pZBgCIAEoCRIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoFZXJyb3IYBSABKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuSm9iRXJyb3ISKwoFdXNhZ2UYBiABKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuSm9iVXNhZ2Ui0gMKCEpvYkVycm9yEi8KBGtpbmQYASABKA4yIS5oZXJvLnN1cGVydmlzb3IudjEuSm9iRXJyb3IuS2luZBIPCgdtZXNzYWdlGAIgASgJEhEKBGxpbmUYAyABKAVIAIgBARITCgZjb2x1bW4YBCABKAVIAYgBARIWCglleGl0X2NvZGUYBSABKAVIAogBARITCgZzaWduYWwYBiABKAVIA4gBARIQCghsb2dfdGFpbBgHIAMoCSLvAQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASFQoRS0lORF9TQ1JJUFRfRVJST1IQARIXChNLSU5EX1NDUklQVF9JTlZBTElEEAISFAoQS0lORF9SVU5fVElNRU9VVBADEhYKEktJTkRfUVVFVUVfVElNRU9VVBAEEhcKE0tJTkRfTElNSVRfRVhDRUVERUQQBRIbChdLSU5EX0VOR0lORV9VTkFWQUlMQUJMRRAGEhUKEUtJTkRfRU5HSU5FX0NSQVNIEAcSEwoPS0lORF9BQ1RPUl9MT1NUEAgSEQoNS0lORF9JTlRFUk5BTBAJQgcKBV9saW5lQgkKB19jb2x1bW5CDAoKX2V4aXRfY29kZUIJCgdfc2lnbmFsKkoKB0pvYlZpZXcSGAoUSk9CX1ZJRVdfVU5TUEVDSUZJRUQQABISCg5KT0JfVklFV19CQVNJQxABEhEKDUpPQl9WSUVXX0ZVTEwQAkJ3ChJoZXJvLnN1cGVydmlzb3IudjFCCEpvYlByb3RvUAFaVWdpdGh1Yi5jb20vaGVyby1zdXBlcnZpc29yL2hlcm8tc3VwZXJ2aXNvci9jbGllbnRzL2dvL2hlcm8vc3VwZXJ2aXNvci92MTtzdXBlcnZpc29ydjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_script_type]);
 
 /**
  * The definition of a job.
  *
- * Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
+ * Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
  *
  * @generated from message hero.supervisor.v1.JobSpec
  */
@@ -140,6 +140,13 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
   priority?: number;
 
   /**
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   *
+   * @generated from field: hero.supervisor.v1.UniqueKey unique = 15;
+   */
+  unique?: UniqueKey;
+
+  /**
    * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
    * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
    *
@@ -154,6 +161,147 @@ export type JobSpec = Message<"hero.supervisor.v1.JobSpec"> & {
  */
 export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_job, 0);
+
+/**
+ * The key of a job of which there is one at a time in its queue.
+ *
+ * Callers that see all jobs share their keys. The keys of others count among the jobs of the same caller_id and
+ * context_id.
+ *
+ * @generated from message hero.supervisor.v1.UniqueKey
+ */
+export type UniqueKey = Message<"hero.supervisor.v1.UniqueKey"> & {
+  /**
+   * Required. The key, 1 to 256 bytes without control characters or other invisible characters.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Time for which the job holds the key. Default: HELD_WHILE_UNFINISHED.
+   *
+   * @generated from field: hero.supervisor.v1.UniqueKey.HeldWhile held_while = 2;
+   */
+  heldWhile: UniqueKey_HeldWhile;
+
+  /**
+   * Time for which the job holds the key after its end as well, at most its result_ttl. A cancelled job does not, nor one
+   * that was deleted. Not with HELD_WHILE_QUEUED. Default: 0.
+   *
+   * @generated from field: google.protobuf.Duration held_after_end = 3;
+   */
+  heldAfterEnd?: Duration;
+
+  /**
+   * Fate of the job if another one holds the key. Default: ON_CONFLICT_RETURN_EXISTING.
+   *
+   * @generated from field: hero.supervisor.v1.UniqueKey.OnConflict on_conflict = 4;
+   */
+  onConflict: UniqueKey_OnConflict;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.UniqueKey.
+ * Use `create(UniqueKeySchema)` to create a new message.
+ */
+export const UniqueKeySchema: GenMessage<UniqueKey> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_job, 1);
+
+/**
+ * Time for which a job holds its key.
+ *
+ * @generated from enum hero.supervisor.v1.UniqueKey.HeldWhile
+ */
+export enum UniqueKey_HeldWhile {
+  /**
+   * The same as HELD_WHILE_UNFINISHED.
+   *
+   * @generated from enum value: HELD_WHILE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Until an actor takes the job. A job that has begun is passed over only if the new job says this, too.
+   *
+   * @generated from enum value: HELD_WHILE_QUEUED = 1;
+   */
+  QUEUED = 1,
+
+  /**
+   * Until the job ends. All attempts belong to it, and the delays between them.
+   *
+   * @generated from enum value: HELD_WHILE_UNFINISHED = 2;
+   */
+  UNFINISHED = 2,
+}
+
+/**
+ * Describes the enum hero.supervisor.v1.UniqueKey.HeldWhile.
+ */
+export const UniqueKey_HeldWhileSchema: GenEnum<UniqueKey_HeldWhile> = /*@__PURE__*/
+  enumDesc(file_hero_supervisor_v1_job, 1, 0);
+
+/**
+ * Fate of a job whose key another job holds.
+ *
+ * @generated from enum hero.supervisor.v1.UniqueKey.OnConflict
+ */
+export enum UniqueKey_OnConflict {
+  /**
+   * The same as ON_CONFLICT_RETURN_EXISTING.
+   *
+   * @generated from enum value: ON_CONFLICT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The response has the job that holds the key, and existing is true. No job is created.
+   *
+   * @generated from enum value: ON_CONFLICT_RETURN_EXISTING = 1;
+   */
+  RETURN_EXISTING = 1,
+
+  /**
+   * The job is refused with UNIQUE_KEY_HELD.
+   *
+   * @generated from enum value: ON_CONFLICT_REJECT = 2;
+   */
+  REJECT = 2,
+
+  /**
+   * The job of the key that waits is cancelled, and the new one waits in its place. If there is none, since an actor
+   * has the one that holds the key or that one has ended, the new job is refused with UNIQUE_KEY_HELD.
+   *
+   * @generated from enum value: ON_CONFLICT_REPLACE = 3;
+   */
+  REPLACE = 3,
+
+  /**
+   * While an actor has the job that holds the key, one more waits for its end in STATE_BLOCKED, and is the response to
+   * all further ones, with existing. While no actor has it, it is the response itself. So at least one attempt starts
+   * after each submission, and never two at once. Not with HELD_WHILE_QUEUED. A job that has ended and holds the key
+   * for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+   *
+   * @generated from enum value: ON_CONFLICT_RUN_ONCE_MORE = 4;
+   */
+  RUN_ONCE_MORE = 4,
+
+  /**
+   * The jobs of the key are cancelled. The new one begins once the actor has stopped the script: it is STATE_BLOCKED
+   * until the actor says so, or for the length of a lease. Not with HELD_WHILE_QUEUED. A job that has ended and
+   * holds the key for held_after_end refuses the new one with UNIQUE_KEY_HELD.
+   *
+   * @generated from enum value: ON_CONFLICT_CANCEL_RUNNING = 5;
+   */
+  CANCEL_RUNNING = 5,
+}
+
+/**
+ * Describes the enum hero.supervisor.v1.UniqueKey.OnConflict.
+ */
+export const UniqueKey_OnConflictSchema: GenEnum<UniqueKey_OnConflict> = /*@__PURE__*/
+  enumDesc(file_hero_supervisor_v1_job, 1, 1);
 
 /**
  * The attempts of a job.
@@ -193,7 +341,7 @@ export type RetryPolicy = Message<"hero.supervisor.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 1);
+  messageDesc(file_hero_supervisor_v1_job, 2);
 
 /**
  * A job: its definition, its state and its result.
@@ -344,6 +492,14 @@ export type Job = Message<"hero.supervisor.v1.Job"> & {
   retryOf: string;
 
   /**
+   * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+   * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+   *
+   * @generated from field: string blocked_by = 22;
+   */
+  blockedBy: string;
+
+  /**
    * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
    * them: not after a cancel, nor if the actor or its engine host was lost or killed.
    *
@@ -357,7 +513,7 @@ export type Job = Message<"hero.supervisor.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 2);
+  messageDesc(file_hero_supervisor_v1_job, 3);
 
 /**
  * The state of a job. The last three states are terminal: a job enters exactly one of them, once.
@@ -382,7 +538,7 @@ export enum Job_State {
   SCHEDULED = 1,
 
   /**
-   * The job waits for other jobs. Not used by this version.
+   * The job waits for the end of another one, blocked_by.
    *
    * @generated from enum value: STATE_BLOCKED = 2;
    */
@@ -435,7 +591,7 @@ export enum Job_State {
  * Describes the enum hero.supervisor.v1.Job.State.
  */
 export const Job_StateSchema: GenEnum<Job_State> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 2, 0);
+  enumDesc(file_hero_supervisor_v1_job, 3, 0);
 
 /**
  * The form of a result.
@@ -476,7 +632,7 @@ export enum Job_ResultKind {
  * Describes the enum hero.supervisor.v1.Job.ResultKind.
  */
 export const Job_ResultKindSchema: GenEnum<Job_ResultKind> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 2, 1);
+  enumDesc(file_hero_supervisor_v1_job, 3, 1);
 
 /**
  * The resources that one attempt has used.
@@ -511,7 +667,7 @@ export type JobUsage = Message<"hero.supervisor.v1.JobUsage"> & {
  * Use `create(JobUsageSchema)` to create a new message.
  */
 export const JobUsageSchema: GenMessage<JobUsage> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 3);
+  messageDesc(file_hero_supervisor_v1_job, 4);
 
 /**
  * The reason for which a job waits.
@@ -548,7 +704,7 @@ export type JobWait = Message<"hero.supervisor.v1.JobWait"> & {
  * Use `create(JobWaitSchema)` to create a new message.
  */
 export const JobWaitSchema: GenMessage<JobWait> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 4);
+  messageDesc(file_hero_supervisor_v1_job, 5);
 
 /**
  * The kind of a reason. If several hold, the first one in this order is given.
@@ -569,6 +725,13 @@ export enum JobWait_Reason {
    * @generated from enum value: REASON_SCHEDULED = 1;
    */
   SCHEDULED = 1,
+
+  /**
+   * Another job with the same unique key has not ended, or its actor has not stopped it yet.
+   *
+   * @generated from enum value: REASON_OTHER_JOB = 7;
+   */
+  OTHER_JOB = 7,
 
   /**
    * The delay before the next attempt is not over.
@@ -610,7 +773,7 @@ export enum JobWait_Reason {
  * Describes the enum hero.supervisor.v1.JobWait.Reason.
  */
 export const JobWait_ReasonSchema: GenEnum<JobWait_Reason> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 4, 0);
+  enumDesc(file_hero_supervisor_v1_job, 5, 0);
 
 /**
  * The progress of a job, as its script reports it.
@@ -645,7 +808,7 @@ export type JobProgress = Message<"hero.supervisor.v1.JobProgress"> & {
  * Use `create(JobProgressSchema)` to create a new message.
  */
 export const JobProgressSchema: GenMessage<JobProgress> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 5);
+  messageDesc(file_hero_supervisor_v1_job, 6);
 
 /**
  * An attempt before the latest one.
@@ -701,7 +864,7 @@ export type JobAttempt = Message<"hero.supervisor.v1.JobAttempt"> & {
  * Use `create(JobAttemptSchema)` to create a new message.
  */
 export const JobAttemptSchema: GenMessage<JobAttempt> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 6);
+  messageDesc(file_hero_supervisor_v1_job, 7);
 
 /**
  * The error of a job. It is data about the script and never an error of the call that returns it.
@@ -764,7 +927,7 @@ export type JobError = Message<"hero.supervisor.v1.JobError"> & {
  * Use `create(JobErrorSchema)` to create a new message.
  */
 export const JobErrorSchema: GenMessage<JobError> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_job, 7);
+  messageDesc(file_hero_supervisor_v1_job, 8);
 
 /**
  * The class of an error, for programs. More kinds may be added.
@@ -847,7 +1010,7 @@ export enum JobError_Kind {
  * Describes the enum hero.supervisor.v1.JobError.Kind.
  */
 export const JobError_KindSchema: GenEnum<JobError_Kind> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_job, 7, 0);
+  enumDesc(file_hero_supervisor_v1_job, 8, 0);
 
 /**
  * The parts of a job that a response has.

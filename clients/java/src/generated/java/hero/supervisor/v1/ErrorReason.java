@@ -141,6 +141,14 @@ public enum ErrorReason
   ERROR_REASON_QUEUE_EXISTS(22),
   /**
    * <pre>
+   * ALREADY_EXISTS: another job holds the unique key of the job. Metadata: job_id and state of that job.
+   * </pre>
+   *
+   * <code>ERROR_REASON_UNIQUE_KEY_HELD = 23;</code>
+   */
+  ERROR_REASON_UNIQUE_KEY_HELD(23),
+  /**
+   * <pre>
    * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
    * job_id, state.
    * </pre>
@@ -580,6 +588,14 @@ public enum ErrorReason
   public static final int ERROR_REASON_QUEUE_EXISTS_VALUE = 22;
   /**
    * <pre>
+   * ALREADY_EXISTS: another job holds the unique key of the job. Metadata: job_id and state of that job.
+   * </pre>
+   *
+   * <code>ERROR_REASON_UNIQUE_KEY_HELD = 23;</code>
+   */
+  public static final int ERROR_REASON_UNIQUE_KEY_HELD_VALUE = 23;
+  /**
+   * <pre>
    * FAILED_PRECONDITION: the call is not possible in the present state of the actor or job. Metadata: actor_id or
    * job_id, state.
    * </pre>
@@ -929,6 +945,7 @@ public enum ErrorReason
       case 20: return ERROR_REASON_ACTOR_EXISTS;
       case 21: return ERROR_REASON_JOB_EXISTS;
       case 22: return ERROR_REASON_QUEUE_EXISTS;
+      case 23: return ERROR_REASON_UNIQUE_KEY_HELD;
       case 30: return ERROR_REASON_INVALID_STATE;
       case 31: return ERROR_REASON_AUTOSCALING_ACTIVE;
       case 32: return ERROR_REASON_NO_ACTORS_FOR_SCRIPT_TYPE;

@@ -43,6 +43,7 @@ private static final long serialVersionUID = 0L;
     pastAttempts_ = java.util.Collections.emptyList();
     submittedBy_ = "";
     retryOf_ = "";
+    blockedBy_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -87,7 +88,7 @@ private static final long serialVersionUID = 0L;
     STATE_SCHEDULED(1),
     /**
      * <pre>
-     * The job waits for other jobs. Not used by this version.
+     * The job waits for the end of another one, blocked_by.
      * </pre>
      *
      * <code>STATE_BLOCKED = 2;</code>
@@ -171,7 +172,7 @@ private static final long serialVersionUID = 0L;
     public static final int STATE_SCHEDULED_VALUE = 1;
     /**
      * <pre>
-     * The job waits for other jobs. Not used by this version.
+     * The job waits for the end of another one, blocked_by.
      * </pre>
      *
      * <code>STATE_BLOCKED = 2;</code>
@@ -1272,6 +1273,55 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int BLOCKED_BY_FIELD_NUMBER = 22;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object blockedBy_ = "";
+  /**
+   * <pre>
+   * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+   * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+   * </pre>
+   *
+   * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+   * @return The blockedBy.
+   */
+  @java.lang.Override
+  public java.lang.String getBlockedBy() {
+    java.lang.Object ref = blockedBy_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      blockedBy_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+   * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+   * </pre>
+   *
+   * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+   * @return The bytes for blockedBy.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getBlockedByBytes() {
+    java.lang.Object ref = blockedBy_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      blockedBy_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   public static final int USAGE_FIELD_NUMBER = 40;
   private hero.supervisor.v1.JobUsage usage_;
   /**
@@ -1384,6 +1434,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(retryOf_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 21, retryOf_);
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(blockedBy_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 22, blockedBy_);
+    }
     if (((bitField0_ & 0x00000400) != 0)) {
       output.writeMessage(40, getUsage());
     }
@@ -1465,6 +1518,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(retryOf_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(21, retryOf_);
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(blockedBy_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(22, blockedBy_);
     }
     if (((bitField0_ & 0x00000400) != 0)) {
       size += com.google.protobuf.CodedOutputStream
@@ -1551,6 +1607,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getRetryOf()
         .equals(other.getRetryOf())) return false;
+    if (!getBlockedBy()
+        .equals(other.getBlockedBy())) return false;
     if (hasUsage() != other.hasUsage()) return false;
     if (hasUsage()) {
       if (!getUsage()
@@ -1627,6 +1685,8 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + RETRY_OF_FIELD_NUMBER;
     hash = (53 * hash) + getRetryOf().hashCode();
+    hash = (37 * hash) + BLOCKED_BY_FIELD_NUMBER;
+    hash = (53 * hash) + getBlockedBy().hashCode();
     if (hasUsage()) {
       hash = (37 * hash) + USAGE_FIELD_NUMBER;
       hash = (53 * hash) + getUsage().hashCode();
@@ -1845,6 +1905,7 @@ private static final long serialVersionUID = 0L;
         waitBuilder_ = null;
       }
       retryOf_ = "";
+      blockedBy_ = "";
       usage_ = null;
       if (usageBuilder_ != null) {
         usageBuilder_.dispose();
@@ -1980,6 +2041,9 @@ private static final long serialVersionUID = 0L;
         result.retryOf_ = retryOf_;
       }
       if (((from_bitField0_ & 0x00080000) != 0)) {
+        result.blockedBy_ = blockedBy_;
+      }
+      if (((from_bitField0_ & 0x00100000) != 0)) {
         result.usage_ = usageBuilder_ == null
             ? usage_
             : usageBuilder_.build();
@@ -2090,6 +2154,11 @@ private static final long serialVersionUID = 0L;
       if (!other.getRetryOf().isEmpty()) {
         retryOf_ = other.retryOf_;
         bitField0_ |= 0x00040000;
+        onChanged();
+      }
+      if (!other.getBlockedBy().isEmpty()) {
+        blockedBy_ = other.blockedBy_;
+        bitField0_ |= 0x00080000;
         onChanged();
       }
       if (other.hasUsage()) {
@@ -2242,11 +2311,16 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00040000;
               break;
             } // case 170
+            case 178: {
+              blockedBy_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00080000;
+              break;
+            } // case 178
             case 322: {
               input.readMessage(
                   internalGetUsageFieldBuilder().getBuilder(),
                   extensionRegistry);
-              bitField0_ |= 0x00080000;
+              bitField0_ |= 0x00100000;
               break;
             } // case 322
             default: {
@@ -4797,6 +4871,103 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
+    private java.lang.Object blockedBy_ = "";
+    /**
+     * <pre>
+     * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+     * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+     * @return The blockedBy.
+     */
+    public java.lang.String getBlockedBy() {
+      java.lang.Object ref = blockedBy_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        blockedBy_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+     * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+     * @return The bytes for blockedBy.
+     */
+    public com.google.protobuf.ByteString
+        getBlockedByBytes() {
+      java.lang.Object ref = blockedBy_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        blockedBy_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+     * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+     * @param value The blockedBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setBlockedBy(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      blockedBy_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+     * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearBlockedBy() {
+      blockedBy_ = getDefaultInstance().getBlockedBy();
+      bitField0_ = (bitField0_ & ~0x00080000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+     * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+     * @param value The bytes for blockedBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setBlockedByBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      blockedBy_ = value;
+      bitField0_ |= 0x00080000;
+      onChanged();
+      return this;
+    }
+
     private hero.supervisor.v1.JobUsage usage_;
     private com.google.protobuf.SingleFieldBuilder<
         hero.supervisor.v1.JobUsage, hero.supervisor.v1.JobUsage.Builder, hero.supervisor.v1.JobUsageOrBuilder> usageBuilder_;
@@ -4810,7 +4981,7 @@ private static final long serialVersionUID = 0L;
      * @return Whether the usage field is set.
      */
     public boolean hasUsage() {
-      return ((bitField0_ & 0x00080000) != 0);
+      return ((bitField0_ & 0x00100000) != 0);
     }
     /**
      * <pre>
@@ -4845,7 +5016,7 @@ private static final long serialVersionUID = 0L;
       } else {
         usageBuilder_.setMessage(value);
       }
-      bitField0_ |= 0x00080000;
+      bitField0_ |= 0x00100000;
       onChanged();
       return this;
     }
@@ -4864,7 +5035,7 @@ private static final long serialVersionUID = 0L;
       } else {
         usageBuilder_.setMessage(builderForValue.build());
       }
-      bitField0_ |= 0x00080000;
+      bitField0_ |= 0x00100000;
       onChanged();
       return this;
     }
@@ -4878,7 +5049,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder mergeUsage(hero.supervisor.v1.JobUsage value) {
       if (usageBuilder_ == null) {
-        if (((bitField0_ & 0x00080000) != 0) &&
+        if (((bitField0_ & 0x00100000) != 0) &&
           usage_ != null &&
           usage_ != hero.supervisor.v1.JobUsage.getDefaultInstance()) {
           getUsageBuilder().mergeFrom(value);
@@ -4889,7 +5060,7 @@ private static final long serialVersionUID = 0L;
         usageBuilder_.mergeFrom(value);
       }
       if (usage_ != null) {
-        bitField0_ |= 0x00080000;
+        bitField0_ |= 0x00100000;
         onChanged();
       }
       return this;
@@ -4903,7 +5074,7 @@ private static final long serialVersionUID = 0L;
      * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
      */
     public Builder clearUsage() {
-      bitField0_ = (bitField0_ & ~0x00080000);
+      bitField0_ = (bitField0_ & ~0x00100000);
       usage_ = null;
       if (usageBuilder_ != null) {
         usageBuilder_.dispose();
@@ -4921,7 +5092,7 @@ private static final long serialVersionUID = 0L;
      * <code>.hero.supervisor.v1.JobUsage usage = 40 [json_name = "usage"];</code>
      */
     public hero.supervisor.v1.JobUsage.Builder getUsageBuilder() {
-      bitField0_ |= 0x00080000;
+      bitField0_ |= 0x00100000;
       onChanged();
       return internalGetUsageFieldBuilder().getBuilder();
     }

@@ -496,6 +496,28 @@ public interface JobOrBuilder extends
 
   /**
    * <pre>
+   * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+   * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+   * </pre>
+   *
+   * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+   * @return The blockedBy.
+   */
+  java.lang.String getBlockedBy();
+  /**
+   * <pre>
+   * Output only. The id of the job for whose end this one waits, in STATE_BLOCKED: one with the same unique key. It is
+   * the job itself if that was cancelled while it ran, is tried again, and its actor has not stopped it yet.
+   * </pre>
+   *
+   * <code>string blocked_by = 22 [json_name = "blockedBy"];</code>
+   * @return The bytes for blockedBy.
+   */
+  com.google.protobuf.ByteString
+      getBlockedByBytes();
+
+  /**
+   * <pre>
    * Output only. The resources that the latest attempt has used. Present after the end of a job whose actor has told
    * them: not after a cancel, nor if the actor or its engine host was lost or killed.
    * </pre>

@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * The definition of a job.
  *
- * Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
+ * Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobSpec}
@@ -782,6 +782,44 @@ java.lang.String defaultValue) {
     return priority_;
   }
 
+  public static final int UNIQUE_FIELD_NUMBER = 15;
+  private hero.supervisor.v1.UniqueKey unique_;
+  /**
+   * <pre>
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+   * @return Whether the unique field is set.
+   */
+  @java.lang.Override
+  public boolean hasUnique() {
+    return ((bitField0_ & 0x00000040) != 0);
+  }
+  /**
+   * <pre>
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+   * @return The unique.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.UniqueKey getUnique() {
+    return unique_ == null ? hero.supervisor.v1.UniqueKey.getDefaultInstance() : unique_;
+  }
+  /**
+   * <pre>
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.UniqueKeyOrBuilder getUniqueOrBuilder() {
+    return unique_ == null ? hero.supervisor.v1.UniqueKey.getDefaultInstance() : unique_;
+  }
+
   public static final int QUEUE_FIELD_NUMBER = 30;
   @SuppressWarnings("serial")
   private volatile java.lang.Object queue_ = "";
@@ -893,6 +931,9 @@ java.lang.String defaultValue) {
     if (((bitField0_ & 0x00000020) != 0)) {
       output.writeInt32(14, priority_);
     }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      output.writeMessage(15, getUnique());
+    }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 30, queue_);
     }
@@ -968,6 +1009,10 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(14, priority_);
     }
+    if (((bitField0_ & 0x00000040) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(15, getUnique());
+    }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(30, queue_);
     }
@@ -1031,6 +1076,11 @@ java.lang.String defaultValue) {
       if (getPriority()
           != other.getPriority()) return false;
     }
+    if (hasUnique() != other.hasUnique()) return false;
+    if (hasUnique()) {
+      if (!getUnique()
+          .equals(other.getUnique())) return false;
+    }
     if (!getQueue()
         .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
@@ -1087,6 +1137,10 @@ java.lang.String defaultValue) {
     if (hasPriority()) {
       hash = (37 * hash) + PRIORITY_FIELD_NUMBER;
       hash = (53 * hash) + getPriority();
+    }
+    if (hasUnique()) {
+      hash = (37 * hash) + UNIQUE_FIELD_NUMBER;
+      hash = (53 * hash) + getUnique().hashCode();
     }
     hash = (37 * hash) + QUEUE_FIELD_NUMBER;
     hash = (53 * hash) + getQueue().hashCode();
@@ -1191,7 +1245,7 @@ java.lang.String defaultValue) {
    * <pre>
    * The definition of a job.
    *
-   * Numbers 15 to 29 are kept free for prerequisites, a total time limit and others.
+   * Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobSpec}
@@ -1257,6 +1311,7 @@ java.lang.String defaultValue) {
         internalGetRetryPolicyFieldBuilder();
         internalGetResultTtlFieldBuilder();
         internalGetScheduleTimeFieldBuilder();
+        internalGetUniqueFieldBuilder();
       }
     }
     @java.lang.Override
@@ -1297,6 +1352,11 @@ java.lang.String defaultValue) {
       targetActorId_ = "";
       input_ = "";
       priority_ = 0;
+      unique_ = null;
+      if (uniqueBuilder_ != null) {
+        uniqueBuilder_.dispose();
+        uniqueBuilder_ = null;
+      }
       queue_ = "";
       return this;
     }
@@ -1393,6 +1453,12 @@ java.lang.String defaultValue) {
         to_bitField0_ |= 0x00000020;
       }
       if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.unique_ = uniqueBuilder_ == null
+            ? unique_
+            : uniqueBuilder_.build();
+        to_bitField0_ |= 0x00000040;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
         result.queue_ = queue_;
       }
       result.bitField0_ |= to_bitField0_;
@@ -1462,9 +1528,12 @@ java.lang.String defaultValue) {
       if (other.hasPriority()) {
         setPriority(other.getPriority());
       }
+      if (other.hasUnique()) {
+        mergeUnique(other.getUnique());
+      }
       if (!other.getQueue().isEmpty()) {
         queue_ = other.queue_;
-        bitField0_ |= 0x00004000;
+        bitField0_ |= 0x00008000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1581,9 +1650,16 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00002000;
               break;
             } // case 112
+            case 122: {
+              input.readMessage(
+                  internalGetUniqueFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 122
             case 242: {
               queue_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00004000;
+              bitField0_ |= 0x00008000;
               break;
             } // case 242
             default: {
@@ -3385,6 +3461,163 @@ java.lang.String defaultValue) {
       return this;
     }
 
+    private hero.supervisor.v1.UniqueKey unique_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.UniqueKey, hero.supervisor.v1.UniqueKey.Builder, hero.supervisor.v1.UniqueKeyOrBuilder> uniqueBuilder_;
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     * @return Whether the unique field is set.
+     */
+    public boolean hasUnique() {
+      return ((bitField0_ & 0x00004000) != 0);
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     * @return The unique.
+     */
+    public hero.supervisor.v1.UniqueKey getUnique() {
+      if (uniqueBuilder_ == null) {
+        return unique_ == null ? hero.supervisor.v1.UniqueKey.getDefaultInstance() : unique_;
+      } else {
+        return uniqueBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    public Builder setUnique(hero.supervisor.v1.UniqueKey value) {
+      if (uniqueBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        unique_ = value;
+      } else {
+        uniqueBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    public Builder setUnique(
+        hero.supervisor.v1.UniqueKey.Builder builderForValue) {
+      if (uniqueBuilder_ == null) {
+        unique_ = builderForValue.build();
+      } else {
+        uniqueBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    public Builder mergeUnique(hero.supervisor.v1.UniqueKey value) {
+      if (uniqueBuilder_ == null) {
+        if (((bitField0_ & 0x00004000) != 0) &&
+          unique_ != null &&
+          unique_ != hero.supervisor.v1.UniqueKey.getDefaultInstance()) {
+          getUniqueBuilder().mergeFrom(value);
+        } else {
+          unique_ = value;
+        }
+      } else {
+        uniqueBuilder_.mergeFrom(value);
+      }
+      if (unique_ != null) {
+        bitField0_ |= 0x00004000;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    public Builder clearUnique() {
+      bitField0_ = (bitField0_ & ~0x00004000);
+      unique_ = null;
+      if (uniqueBuilder_ != null) {
+        uniqueBuilder_.dispose();
+        uniqueBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    public hero.supervisor.v1.UniqueKey.Builder getUniqueBuilder() {
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return internalGetUniqueFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    public hero.supervisor.v1.UniqueKeyOrBuilder getUniqueOrBuilder() {
+      if (uniqueBuilder_ != null) {
+        return uniqueBuilder_.getMessageOrBuilder();
+      } else {
+        return unique_ == null ?
+            hero.supervisor.v1.UniqueKey.getDefaultInstance() : unique_;
+      }
+    }
+    /**
+     * <pre>
+     * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.UniqueKey, hero.supervisor.v1.UniqueKey.Builder, hero.supervisor.v1.UniqueKeyOrBuilder> 
+        internalGetUniqueFieldBuilder() {
+      if (uniqueBuilder_ == null) {
+        uniqueBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.UniqueKey, hero.supervisor.v1.UniqueKey.Builder, hero.supervisor.v1.UniqueKeyOrBuilder>(
+                getUnique(),
+                getParentForChildren(),
+                isClean());
+        unique_ = null;
+      }
+      return uniqueBuilder_;
+    }
+
     private java.lang.Object queue_ = "";
     /**
      * <pre>
@@ -3443,7 +3676,7 @@ java.lang.String defaultValue) {
         java.lang.String value) {
       if (value == null) { throw new NullPointerException(); }
       queue_ = value;
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -3458,7 +3691,7 @@ java.lang.String defaultValue) {
      */
     public Builder clearQueue() {
       queue_ = getDefaultInstance().getQueue();
-      bitField0_ = (bitField0_ & ~0x00004000);
+      bitField0_ = (bitField0_ & ~0x00008000);
       onChanged();
       return this;
     }
@@ -3477,7 +3710,7 @@ java.lang.String defaultValue) {
       if (value == null) { throw new NullPointerException(); }
       checkByteStringIsUtf8(value);
       queue_ = value;
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }

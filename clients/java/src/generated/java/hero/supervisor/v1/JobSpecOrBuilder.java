@@ -439,6 +439,33 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+   * @return Whether the unique field is set.
+   */
+  boolean hasUnique();
+  /**
+   * <pre>
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+   * @return The unique.
+   */
+  hero.supervisor.v1.UniqueKey getUnique();
+  /**
+   * <pre>
+   * The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.UniqueKey unique = 15 [json_name = "unique"];</code>
+   */
+  hero.supervisor.v1.UniqueKeyOrBuilder getUniqueOrBuilder();
+
+  /**
+   * <pre>
    * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
    * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
    * </pre>

@@ -76,6 +76,14 @@ private static final long serialVersionUID = 0L;
     REASON_SCHEDULED(1),
     /**
      * <pre>
+     * Another job with the same unique key has not ended, or its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>REASON_OTHER_JOB = 7;</code>
+     */
+    REASON_OTHER_JOB(7),
+    /**
+     * <pre>
      * The delay before the next attempt is not over.
      * </pre>
      *
@@ -144,6 +152,14 @@ private static final long serialVersionUID = 0L;
     public static final int REASON_SCHEDULED_VALUE = 1;
     /**
      * <pre>
+     * Another job with the same unique key has not ended, or its actor has not stopped it yet.
+     * </pre>
+     *
+     * <code>REASON_OTHER_JOB = 7;</code>
+     */
+    public static final int REASON_OTHER_JOB_VALUE = 7;
+    /**
+     * <pre>
      * The delay before the next attempt is not over.
      * </pre>
      *
@@ -210,6 +226,7 @@ private static final long serialVersionUID = 0L;
       switch (value) {
         case 0: return REASON_UNSPECIFIED;
         case 1: return REASON_SCHEDULED;
+        case 7: return REASON_OTHER_JOB;
         case 2: return REASON_RETRY_DELAY;
         case 3: return REASON_QUEUE_PAUSED;
         case 4: return REASON_TARGET_NOT_RUNNING;

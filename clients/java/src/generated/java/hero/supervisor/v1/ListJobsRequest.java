@@ -42,6 +42,7 @@ private static final long serialVersionUID = 0L;
     queues_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
     priorities_ = emptyIntList();
+    uniqueKey_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -745,6 +746,53 @@ java.lang.String defaultValue) {
   }
   private int prioritiesMemoizedSerializedSize = -1;
 
+  public static final int UNIQUE_KEY_FIELD_NUMBER = 14;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object uniqueKey_ = "";
+  /**
+   * <pre>
+   * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+   * </pre>
+   *
+   * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+   * @return The uniqueKey.
+   */
+  @java.lang.Override
+  public java.lang.String getUniqueKey() {
+    java.lang.Object ref = uniqueKey_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      uniqueKey_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+   * </pre>
+   *
+   * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+   * @return The bytes for uniqueKey.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getUniqueKeyBytes() {
+    java.lang.Object ref = uniqueKey_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      uniqueKey_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -813,6 +861,9 @@ java.lang.String defaultValue) {
     }
     for (int i = 0; i < priorities_.size(); i++) {
       output.writeInt32NoTag(priorities_.getInt(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(uniqueKey_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 14, uniqueKey_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -906,6 +957,9 @@ java.lang.String defaultValue) {
       }
       prioritiesMemoizedSerializedSize = dataSize;
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(uniqueKey_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(14, uniqueKey_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -951,6 +1005,8 @@ java.lang.String defaultValue) {
         .equals(other.getQueuesList())) return false;
     if (!getPrioritiesList()
         .equals(other.getPrioritiesList())) return false;
+    if (!getUniqueKey()
+        .equals(other.getUniqueKey())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1002,6 +1058,8 @@ java.lang.String defaultValue) {
       hash = (37 * hash) + PRIORITIES_FIELD_NUMBER;
       hash = (53 * hash) + getPrioritiesList().hashCode();
     }
+    hash = (37 * hash) + UNIQUE_KEY_FIELD_NUMBER;
+    hash = (53 * hash) + getUniqueKey().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1188,6 +1246,7 @@ java.lang.String defaultValue) {
       queues_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
       priorities_ = emptyIntList();
+      uniqueKey_ = "";
       return this;
     }
 
@@ -1271,6 +1330,9 @@ java.lang.String defaultValue) {
       if (((from_bitField0_ & 0x00001000) != 0)) {
         priorities_.makeImmutable();
         result.priorities_ = priorities_;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.uniqueKey_ = uniqueKey_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1365,6 +1427,11 @@ java.lang.String defaultValue) {
           ensurePrioritiesIsMutable();
           priorities_.addAll(other.priorities_);
         }
+        onChanged();
+      }
+      if (!other.getUniqueKey().isEmpty()) {
+        uniqueKey_ = other.uniqueKey_;
+        bitField0_ |= 0x00002000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1500,6 +1567,11 @@ java.lang.String defaultValue) {
               input.popLimit(limit);
               break;
             } // case 106
+            case 114: {
+              uniqueKey_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 114
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3116,6 +3188,98 @@ java.lang.String defaultValue) {
     public Builder clearPriorities() {
       priorities_ = emptyIntList();
       bitField0_ = (bitField0_ & ~0x00001000);
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object uniqueKey_ = "";
+    /**
+     * <pre>
+     * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+     * </pre>
+     *
+     * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+     * @return The uniqueKey.
+     */
+    public java.lang.String getUniqueKey() {
+      java.lang.Object ref = uniqueKey_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        uniqueKey_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+     * </pre>
+     *
+     * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+     * @return The bytes for uniqueKey.
+     */
+    public com.google.protobuf.ByteString
+        getUniqueKeyBytes() {
+      java.lang.Object ref = uniqueKey_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        uniqueKey_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+     * </pre>
+     *
+     * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+     * @param value The uniqueKey to set.
+     * @return This builder for chaining.
+     */
+    public Builder setUniqueKey(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      uniqueKey_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+     * </pre>
+     *
+     * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearUniqueKey() {
+      uniqueKey_ = getDefaultInstance().getUniqueKey();
+      bitField0_ = (bitField0_ & ~0x00002000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+     * </pre>
+     *
+     * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+     * @param value The bytes for uniqueKey to set.
+     * @return This builder for chaining.
+     */
+    public Builder setUniqueKeyBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      uniqueKey_ = value;
+      bitField0_ |= 0x00002000;
       onChanged();
       return this;
     }

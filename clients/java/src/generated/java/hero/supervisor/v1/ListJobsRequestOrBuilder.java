@@ -396,4 +396,24 @@ java.lang.String defaultValue);
    * @return The priorities at the given index.
    */
   int getPriorities(int index);
+
+  /**
+   * <pre>
+   * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+   * </pre>
+   *
+   * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+   * @return The uniqueKey.
+   */
+  java.lang.String getUniqueKey();
+  /**
+   * <pre>
+   * Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
+   * </pre>
+   *
+   * <code>string unique_key = 14 [json_name = "uniqueKey"];</code>
+   * @return The bytes for uniqueKey.
+   */
+  com.google.protobuf.ByteString
+      getUniqueKeyBytes();
 }

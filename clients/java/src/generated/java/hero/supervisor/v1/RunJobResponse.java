@@ -128,6 +128,21 @@ private static final long serialVersionUID = 0L;
     return deduplicated_;
   }
 
+  public static final int EXISTING_FIELD_NUMBER = 4;
+  private boolean existing_ = false;
+  /**
+   * <pre>
+   * True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end.
+   * </pre>
+   *
+   * <code>bool existing = 4 [json_name = "existing"];</code>
+   * @return The existing.
+   */
+  @java.lang.Override
+  public boolean getExisting() {
+    return existing_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -151,6 +166,9 @@ private static final long serialVersionUID = 0L;
     if (deduplicated_ != false) {
       output.writeBool(3, deduplicated_);
     }
+    if (existing_ != false) {
+      output.writeBool(4, existing_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -171,6 +189,10 @@ private static final long serialVersionUID = 0L;
     if (deduplicated_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(3, deduplicated_);
+    }
+    if (existing_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(4, existing_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -195,6 +217,8 @@ private static final long serialVersionUID = 0L;
     if (waitOutcome_ != other.waitOutcome_) return false;
     if (getDeduplicated()
         != other.getDeduplicated()) return false;
+    if (getExisting()
+        != other.getExisting()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -215,6 +239,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + DEDUPLICATED_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getDeduplicated());
+    hash = (37 * hash) + EXISTING_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getExisting());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -363,6 +390,7 @@ private static final long serialVersionUID = 0L;
       }
       waitOutcome_ = 0;
       deduplicated_ = false;
+      existing_ = false;
       return this;
     }
 
@@ -409,6 +437,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000004) != 0)) {
         result.deduplicated_ = deduplicated_;
       }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.existing_ = existing_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -432,6 +463,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getDeduplicated() != false) {
         setDeduplicated(other.getDeduplicated());
+      }
+      if (other.getExisting() != false) {
+        setExisting(other.getExisting());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -476,6 +510,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000004;
               break;
             } // case 24
+            case 32: {
+              existing_ = input.readBool();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 32
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -761,6 +800,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearDeduplicated() {
       bitField0_ = (bitField0_ & ~0x00000004);
       deduplicated_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean existing_ ;
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end.
+     * </pre>
+     *
+     * <code>bool existing = 4 [json_name = "existing"];</code>
+     * @return The existing.
+     */
+    @java.lang.Override
+    public boolean getExisting() {
+      return existing_;
+    }
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end.
+     * </pre>
+     *
+     * <code>bool existing = 4 [json_name = "existing"];</code>
+     * @param value The existing to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExisting(boolean value) {
+
+      existing_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end.
+     * </pre>
+     *
+     * <code>bool existing = 4 [json_name = "existing"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearExisting() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      existing_ = false;
       onChanged();
       return this;
     }

@@ -65,4 +65,14 @@ public interface RunJobResponseOrBuilder extends
    * @return The deduplicated.
    */
   boolean getDeduplicated();
+
+  /**
+   * <pre>
+   * True if the job was there before and has the unique key of the request. Such a job is not cancelled by on_wait_end.
+   * </pre>
+   *
+   * <code>bool existing = 4 [json_name = "existing"];</code>
+   * @return The existing.
+   */
+  boolean getExisting();
 }

@@ -101,6 +101,21 @@ private static final long serialVersionUID = 0L;
     return deduplicated_;
   }
 
+  public static final int EXISTING_FIELD_NUMBER = 3;
+  private boolean existing_ = false;
+  /**
+   * <pre>
+   * True if the job was there before and has the unique key of the request: its on_conflict says when.
+   * </pre>
+   *
+   * <code>bool existing = 3 [json_name = "existing"];</code>
+   * @return The existing.
+   */
+  @java.lang.Override
+  public boolean getExisting() {
+    return existing_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -121,6 +136,9 @@ private static final long serialVersionUID = 0L;
     if (deduplicated_ != false) {
       output.writeBool(2, deduplicated_);
     }
+    if (existing_ != false) {
+      output.writeBool(3, existing_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -137,6 +155,10 @@ private static final long serialVersionUID = 0L;
     if (deduplicated_ != false) {
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(2, deduplicated_);
+    }
+    if (existing_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(3, existing_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -160,6 +182,8 @@ private static final long serialVersionUID = 0L;
     }
     if (getDeduplicated()
         != other.getDeduplicated()) return false;
+    if (getExisting()
+        != other.getExisting()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -178,6 +202,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + DEDUPLICATED_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getDeduplicated());
+    hash = (37 * hash) + EXISTING_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getExisting());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -325,6 +352,7 @@ private static final long serialVersionUID = 0L;
         jobBuilder_ = null;
       }
       deduplicated_ = false;
+      existing_ = false;
       return this;
     }
 
@@ -368,6 +396,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.deduplicated_ = deduplicated_;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.existing_ = existing_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -388,6 +419,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.getDeduplicated() != false) {
         setDeduplicated(other.getDeduplicated());
+      }
+      if (other.getExisting() != false) {
+        setExisting(other.getExisting());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -427,6 +461,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 16
+            case 24: {
+              existing_ = input.readBool();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 24
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -641,6 +680,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearDeduplicated() {
       bitField0_ = (bitField0_ & ~0x00000002);
       deduplicated_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean existing_ ;
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request: its on_conflict says when.
+     * </pre>
+     *
+     * <code>bool existing = 3 [json_name = "existing"];</code>
+     * @return The existing.
+     */
+    @java.lang.Override
+    public boolean getExisting() {
+      return existing_;
+    }
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request: its on_conflict says when.
+     * </pre>
+     *
+     * <code>bool existing = 3 [json_name = "existing"];</code>
+     * @param value The existing to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExisting(boolean value) {
+
+      existing_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request: its on_conflict says when.
+     * </pre>
+     *
+     * <code>bool existing = 3 [json_name = "existing"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearExisting() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      existing_ = false;
       onChanged();
       return this;
     }

@@ -46,4 +46,14 @@ public interface SubmitJobResponseOrBuilder extends
    * @return The deduplicated.
    */
   boolean getDeduplicated();
+
+  /**
+   * <pre>
+   * True if the job was there before and has the unique key of the request: its on_conflict says when.
+   * </pre>
+   *
+   * <code>bool existing = 3 [json_name = "existing"];</code>
+   * @return The existing.
+   */
+  boolean getExisting();
 }

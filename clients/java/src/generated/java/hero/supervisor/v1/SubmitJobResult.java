@@ -142,6 +142,22 @@ private static final long serialVersionUID = 0L;
     return error_ == null ? hero.supervisor.v1.ItemError.getDefaultInstance() : error_;
   }
 
+  public static final int EXISTING_FIELD_NUMBER = 4;
+  private boolean existing_ = false;
+  /**
+   * <pre>
+   * True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+   * it.
+   * </pre>
+   *
+   * <code>bool existing = 4 [json_name = "existing"];</code>
+   * @return The existing.
+   */
+  @java.lang.Override
+  public boolean getExisting() {
+    return existing_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -165,6 +181,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(3, getError());
     }
+    if (existing_ != false) {
+      output.writeBool(4, existing_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -185,6 +204,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000002) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(3, getError());
+    }
+    if (existing_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(4, existing_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -213,6 +236,8 @@ private static final long serialVersionUID = 0L;
       if (!getError()
           .equals(other.getError())) return false;
     }
+    if (getExisting()
+        != other.getExisting()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -235,6 +260,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + ERROR_FIELD_NUMBER;
       hash = (53 * hash) + getError().hashCode();
     }
+    hash = (37 * hash) + EXISTING_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getExisting());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -388,6 +416,7 @@ private static final long serialVersionUID = 0L;
         errorBuilder_.dispose();
         errorBuilder_ = null;
       }
+      existing_ = false;
       return this;
     }
 
@@ -437,6 +466,9 @@ private static final long serialVersionUID = 0L;
             : errorBuilder_.build();
         to_bitField0_ |= 0x00000002;
       }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.existing_ = existing_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -460,6 +492,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasError()) {
         mergeError(other.getError());
+      }
+      if (other.getExisting() != false) {
+        setExisting(other.getExisting());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -506,6 +541,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000004;
               break;
             } // case 26
+            case 32: {
+              existing_ = input.readBool();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 32
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -888,6 +928,53 @@ private static final long serialVersionUID = 0L;
         error_ = null;
       }
       return errorBuilder_;
+    }
+
+    private boolean existing_ ;
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+     * it.
+     * </pre>
+     *
+     * <code>bool existing = 4 [json_name = "existing"];</code>
+     * @return The existing.
+     */
+    @java.lang.Override
+    public boolean getExisting() {
+      return existing_;
+    }
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+     * it.
+     * </pre>
+     *
+     * <code>bool existing = 4 [json_name = "existing"];</code>
+     * @param value The existing to set.
+     * @return This builder for chaining.
+     */
+    public Builder setExisting(boolean value) {
+
+      existing_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+     * it.
+     * </pre>
+     *
+     * <code>bool existing = 4 [json_name = "existing"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearExisting() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      existing_ = false;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.SubmitJobResult)

@@ -76,4 +76,15 @@ public interface SubmitJobResultOrBuilder extends
    * <code>.hero.supervisor.v1.ItemError error = 3 [json_name = "error"];</code>
    */
   hero.supervisor.v1.ItemErrorOrBuilder getErrorOrBuilder();
+
+  /**
+   * <pre>
+   * True if the job was there before and has the unique key of the request, or an earlier request of this call has made
+   * it.
+   * </pre>
+   *
+   * <code>bool existing = 4 [json_name = "existing"];</code>
+   * @return The existing.
+   */
+  boolean getExisting();
 }

@@ -845,286 +845,289 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.s" +
       "upervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(" +
       "\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"" +
-      "b\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero" +
+      "~\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero" +
       ".supervisor.v1.JobR\003job\022\"\n\014deduplicated\030" +
-      "\002 \001(\010R\014deduplicated\"U\n\021SubmitJobsRequest" +
-      "\022@\n\010requests\030\001 \003(\0132$.hero.supervisor.v1." +
-      "SubmitJobRequestR\010requests\"S\n\022SubmitJobs" +
-      "Response\022=\n\007results\030\001 \003(\0132#.hero.supervi" +
-      "sor.v1.SubmitJobResultR\007results\"\225\001\n\017Subm" +
-      "itJobResult\022)\n\003job\030\001 \001(\0132\027.hero.supervis" +
-      "or.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R\014de" +
-      "duplicated\0223\n\005error\030\003 \001(\0132\035.hero.supervi" +
-      "sor.v1.ItemErrorR\005error\"\327\002\n\rRunJobReques" +
-      "t\022-\n\003job\030\001 \001(\0132\033.hero.supervisor.v1.JobS" +
-      "pecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobId\022\035\n\nreque" +
-      "st_id\030\003 \001(\tR\trequestId\0224\n\010max_wait\030\004 \001(\013" +
-      "2\031.google.protobuf.DurationR\007maxWait\022K\n\013" +
-      "on_wait_end\030\005 \001(\0162+.hero.supervisor.v1.R" +
-      "unJobRequest.OnWaitEndR\tonWaitEnd\"^\n\tOnW" +
-      "aitEnd\022\033\n\027ON_WAIT_END_UNSPECIFIED\020\000\022\034\n\030O" +
-      "N_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022ON_WAIT_END" +
-      "_CANCEL\020\002\"\243\001\n\016RunJobResponse\022)\n\003job\030\001 \001(" +
-      "\0132\027.hero.supervisor.v1.JobR\003job\022B\n\014wait_" +
-      "outcome\030\002 \001(\0162\037.hero.supervisor.v1.WaitO" +
-      "utcomeR\013waitOutcome\022\"\n\014deduplicated\030\003 \001(" +
-      "\010R\014deduplicated\"^\n\017AwaitJobRequest\022\025\n\006jo" +
-      "b_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\"\201\001\n\020Awai" +
-      "tJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervi" +
-      "sor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037." +
-      "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
-      "ome\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jo" +
-      "bId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.J" +
-      "obViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 " +
-      "\001(\0132\027.hero.supervisor.v1.JobR\003job\"\220\005\n\017Li" +
-      "stJobsRequest\022A\n\014script_types\030\001 \003(\0162\036.he" +
-      "ro.supervisor.v1.ScriptTypeR\013scriptTypes" +
-      "\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Jo" +
-      "b.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010call" +
-      "erId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010a" +
-      "ctor_id\030\005 \001(\tR\007actorId\022F\n\021create_time_af" +
-      "ter\030\006 \001(\0132\032.google.protobuf.TimestampR\017c" +
-      "reateTimeAfter\022H\n\022create_time_before\030\007 \001" +
-      "(\0132\032.google.protobuf.TimestampR\020createTi" +
-      "meBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n" +
-      "\npage_token\030\t \001(\tR\tpageToken\022G\n\006labels\030\n" +
-      " \003(\0132/.hero.supervisor.v1.ListJobsReques" +
-      "t.LabelsEntryR\006labels\022\"\n\rjob_id_prefix\030\013" +
-      " \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006queue" +
-      "s\022\036\n\npriorities\030\r \003(\005R\npriorities\0329\n\013Lab" +
-      "elsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(" +
-      "\tR\005value:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs" +
-      "\030\001 \003(\0132\027.hero.supervisor.v1.JobR\004jobs\022&\n" +
-      "\017next_page_token\030\002 \001(\tR\rnextPageToken\"A\n" +
-      "\020CancelJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId" +
-      "\022\026\n\006reason\030\002 \001(\tR\006reason\"X\n\021CancelJobRes" +
-      "ponse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1." +
-      "JobR\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"*\n\021Ex" +
-      "plainJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323" +
-      "\003\n\022ExplainJobResponse\022)\n\003job\030\001 \001(\0132\027.her" +
-      "o.supervisor.v1.JobR\003job\0225\n\007reasons\030\002 \003(" +
-      "\0132\033.hero.supervisor.v1.JobWaitR\007reasons\022" +
-      "\"\n\njobs_ahead\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024j" +
-      "obs_ahead_estimated\030\004 \001(\010R\022jobsAheadEsti" +
-      "mated\022J\n\005start\030\005 \001(\01324.hero.supervisor.v" +
-      "1.ExplainJobResponse.StartEstimateR\005star" +
-      "t\022\030\n\007message\030\006 \001(\tR\007message\032\217\001\n\rStartEst" +
-      "imate\0226\n\010earliest\030\001 \001(\0132\032.google.protobu" +
-      "f.TimestampR\010earliest\0222\n\006latest\030\002 \001(\0132\032." +
-      "google.protobuf.TimestampR\006latest\022\022\n\004end" +
-      "s\030\003 \001(\rR\004endsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJ" +
-      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030" +
-      "\002 \001(\0132\033.hero.supervisor.v1.JobSpecR\003job\022" +
-      ";\n\013update_mask\030\003 \001(\0132\032.google.protobuf.F" +
-      "ieldMaskR\nupdateMask\"X\n\021UpdateJobRespons" +
-      "e\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR" +
-      "\003job\022\030\n\007changed\030\002 \001(\010R\007changed\"\223\001\n\017Retry" +
-      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016res" +
-      "et_attempts\030\002 \001(\010R\rresetAttempts\022\031\n\005inpu" +
-      "t\030\003 \001(\tH\000R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR" +
-      "\trequestIdB\010\n\006_input\"a\n\020RetryJobResponse" +
+      "\002 \001(\010R\014deduplicated\022\032\n\010existing\030\003 \001(\010R\010e" +
+      "xisting\"U\n\021SubmitJobsRequest\022@\n\010requests" +
+      "\030\001 \003(\0132$.hero.supervisor.v1.SubmitJobReq" +
+      "uestR\010requests\"S\n\022SubmitJobsResponse\022=\n\007" +
+      "results\030\001 \003(\0132#.hero.supervisor.v1.Submi" +
+      "tJobResultR\007results\"\261\001\n\017SubmitJobResult\022" +
+      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
+      "ob\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223" +
+      "\n\005error\030\003 \001(\0132\035.hero.supervisor.v1.ItemE" +
+      "rrorR\005error\022\032\n\010existing\030\004 \001(\010R\010existing\"" +
+      "\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.su" +
+      "pervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\t" +
+      "R\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224" +
+      "\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\007maxWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero" +
+      ".supervisor.v1.RunJobRequest.OnWaitEndR\t" +
+      "onWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UN" +
+      "SPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020" +
+      "\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\277\001\n\016RunJobResp" +
+      "onse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.J" +
+      "obR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.sup" +
+      "ervisor.v1.WaitOutcomeR\013waitOutcome\022\"\n\014d" +
+      "eduplicated\030\003 \001(\010R\014deduplicated\022\032\n\010exist" +
+      "ing\030\004 \001(\010R\010existing\"^\n\017AwaitJobRequest\022\025" +
+      "\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132" +
+      "\031.google.protobuf.DurationR\007maxWait\"\201\001\n\020" +
+      "AwaitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(" +
+      "\0162\037.hero.supervisor.v1.WaitOutcomeR\013wait" +
+      "Outcome\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\t" +
+      "R\005jobId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor." +
+      "v1.JobViewR\004view\";\n\016GetJobResponse\022)\n\003jo" +
+      "b\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\"\257\005" +
+      "\n\017ListJobsRequest\022A\n\014script_types\030\001 \003(\0162" +
+      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
+      "ypes\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v" +
+      "1.Job.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010" +
+      "callerId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022" +
+      "\031\n\010actor_id\030\005 \001(\tR\007actorId\022F\n\021create_tim" +
+      "e_after\030\006 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\017createTimeAfter\022H\n\022create_time_before" +
+      "\030\007 \001(\0132\032.google.protobuf.TimestampR\020crea" +
+      "teTimeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSiz" +
+      "e\022\035\n\npage_token\030\t \001(\tR\tpageToken\022G\n\006labe" +
+      "ls\030\n \003(\0132/.hero.supervisor.v1.ListJobsRe" +
+      "quest.LabelsEntryR\006labels\022\"\n\rjob_id_pref" +
+      "ix\030\013 \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006q" +
+      "ueues\022\036\n\npriorities\030\r \003(\005R\npriorities\022\035\n" +
+      "\nunique_key\030\016 \001(\tR\tuniqueKey\0329\n\013LabelsEn" +
+      "try\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005va" +
+      "lue:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(" +
+      "\0132\027.hero.supervisor.v1.JobR\004jobs\022&\n\017next" +
+      "_page_token\030\002 \001(\tR\rnextPageToken\"A\n\020Canc" +
+      "elJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006r" +
+      "eason\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse" +
       "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
-      "job\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\"" +
-      "N\n\020DeleteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005job" +
-      "Id\022#\n\rallow_missing\030\002 \001(\010R\014allowMissing\"" +
-      "-\n\021DeleteJobResponse\022\030\n\007changed\030\001 \001(\010R\007c" +
-      "hanged\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001" +
-      "(\tR\005jobId\022!\n\014include_logs\030\002 \001(\010R\013include" +
-      "Logs\022!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022" +
-      "H\n\022heartbeat_interval\030\004 \001(\0132\031.google.pro" +
-      "tobuf.DurationR\021heartbeatInterval\"\346\002\n\020Wa" +
-      "tchJobResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+" +
-      "\n\003job\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003" +
-      "job\022G\n\014state_change\030\003 \001(\0132\".hero.supervi" +
-      "sor.v1.JobStateChangeH\000R\013stateChange\022=\n\010" +
-      "progress\030\004 \001(\0132\037.hero.supervisor.v1.JobP" +
-      "rogressH\000R\010progress\022A\n\013log_entries\030\005 \001(\013" +
-      "2\036.hero.supervisor.v1.LogEntriesH\000R\nlogE" +
-      "ntries\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervis" +
-      "or.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLo" +
-      "gEntries\0226\n\007entries\030\001 \003(\0132\034.hero.supervi" +
-      "sor.v1.LogEntryR\007entries\022#\n\rdropped_coun" +
-      "t\030\002 \001(\005R\014droppedCount\"\231\004\n\022WatchEventsReq" +
-      "uest\0227\n\006topics\030\001 \003(\0162\037.hero.supervisor.v" +
-      "1.Event.TopicR\006topics\022A\n\014script_types\030\002 " +
-      "\003(\0162\036.hero.supervisor.v1.ScriptTypeR\013scr" +
-      "iptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n",
-      "\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(" +
-      "\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162\".hero" +
-      ".supervisor.v1.Event.SeverityR\013minSeveri" +
-      "ty\022.\n\020include_snapshot\030\007 \001(\010H\000R\017includeS" +
-      "napshot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resume" +
-      "After\022H\n\022heartbeat_interval\030\t \001(\0132\031.goog" +
-      "le.protobuf.DurationR\021heartbeatInterval\022" +
-      "#\n\rinclude_usage\030\n \001(\010R\014includeUsage\022\026\n\006" +
-      "queues\030\013 \003(\tR\006queuesB\023\n\021_include_snapsho" +
-      "t\"\246\002\n\023WatchEventsResponse\022\026\n\006cursor\030\001 \001(" +
-      "\tR\006cursor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero." +
-      "supervisor.v1.SnapshotItemH\000R\014snapshotIt" +
-      "em\0221\n\005event\030\003 \001(\0132\031.hero.supervisor.v1.E" +
-      "ventH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.s" +
-      "upervisor.v1.BookmarkH\000R\010bookmark\0227\n\005usa" +
-      "ge\030\005 \001(\0132\037.hero.supervisor.v1.UsageUpdat" +
-      "eH\000R\005usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006ac" +
-      "tors\030\001 \003(\0132+.hero.supervisor.v1.UsageUpd" +
-      "ate.ActorsEntryR\006actors\032Y\n\013ActorsEntry\022\020" +
-      "\n\003key\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.s" +
-      "upervisor.v1.ActorUsageR\005value:\0028\001\"\362\001\n\014S" +
-      "napshotItem\0221\n\005actor\030\001 \001(\0132\031.hero.superv" +
-      "isor.v1.ActorH\000R\005actor\022G\n\013script_type\030\002 " +
-      "\001(\0132$.hero.supervisor.v1.ScriptTypeStatu" +
-      "sH\000R\nscriptType\022+\n\003job\030\003 \001(\0132\027.hero.supe" +
-      "rvisor.v1.JobH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.he" +
-      "ro.supervisor.v1.QueueH\000R\005queueB\006\n\004item\"" +
-      "\365\003\n\021ListEventsRequest\0227\n\006topics\030\001 \003(\0162\037." +
-      "hero.supervisor.v1.Event.TopicR\006topics\022A" +
-      "\n\014script_types\030\002 \003(\0162\036.hero.supervisor.v" +
-      "1.ScriptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003" +
-      " \003(\tR\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022" +
-      "\033\n\tcaller_id\030\005 \001(\tR\010callerId\022E\n\014min_seve" +
-      "rity\030\006 \001(\0162\".hero.supervisor.v1.Event.Se" +
-      "verityR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132" +
-      "\032.google.protobuf.TimestampR\ttimeAfter\022;" +
-      "\n\013time_before\030\010 \001(\0132\032.google.protobuf.Ti" +
-      "mestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010" +
-      "pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToken\022" +
-      "\026\n\006queues\030\013 \003(\tR\006queues\"o\n\022ListEventsRes" +
-      "ponse\0221\n\006events\030\001 \003(\0132\031.hero.supervisor." +
-      "v1.EventR\006events\022&\n\017next_page_token\030\002 \001(" +
-      "\tR\rnextPageToken\"S\n\025ListIdentitiesReques" +
-      "t\022\033\n\tpage_size\030\001 \001(\005R\010pageSize\022\035\n\npage_t" +
-      "oken\030\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentities" +
-      "Response\022A\n\nidentities\030\001 \003(\0132!.hero.supe" +
-      "rvisor.v1.KnownIdentityR\nidentities\022&\n\017n" +
-      "ext_page_token\030\002 \001(\tR\rnextPageToken\0227\n\027a" +
-      "uthentication_required\030\003 \001(\010R\026authentica" +
-      "tionRequired\"\206\003\n\027ListAuditEntriesRequest" +
-      "\022\032\n\010identity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(" +
-      "\tR\003rpc\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004" +
-      " \001(\tR\004code\022!\n\014refused_only\030\005 \001(\010R\013refuse" +
-      "dOnly\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v" +
-      "1.AuditEntry.StageR\005stage\0229\n\ntime_after\030" +
-      "\007 \001(\0132\032.google.protobuf.TimestampR\ttimeA" +
-      "fter\022;\n\013time_before\030\010 \001(\0132\032.google.proto" +
-      "buf.TimestampR\ntimeBefore\022\033\n\tpage_size\030\t" +
-      " \001(\005R\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpage" +
-      "Token\"\235\001\n\030ListAuditEntriesResponse\0228\n\007en" +
-      "tries\030\001 \003(\0132\036.hero.supervisor.v1.AuditEn" +
-      "tryR\007entries\022&\n\017next_page_token\030\002 \001(\tR\rn" +
-      "extPageToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEn" +
-      "abled*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNS" +
-      "PECIFIED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAI" +
-      "T_OUTCOME_TIMED_OUT\020\0022\347 \n\nSupervisor\022d\n\r" +
-      "GetServerInfo\022(.hero.supervisor.v1.GetSe" +
-      "rverInfoRequest\032).hero.supervisor.v1.Get" +
-      "ServerInfoResponse\022j\n\017CreateLoginCode\022*." +
-      "hero.supervisor.v1.CreateLoginCodeReques" +
-      "t\032+.hero.supervisor.v1.CreateLoginCodeRe" +
-      "sponse\022^\n\013CreateActor\022&.hero.supervisor." +
-      "v1.CreateActorRequest\032\'.hero.supervisor." +
-      "v1.CreateActorResponse\022U\n\010GetActor\022#.her" +
-      "o.supervisor.v1.GetActorRequest\032$.hero.s" +
-      "upervisor.v1.GetActorResponse\022[\n\nListAct" +
-      "ors\022%.hero.supervisor.v1.ListActorsReque" +
-      "st\032&.hero.supervisor.v1.ListActorsRespon" +
-      "se\022^\n\013UpdateActor\022&.hero.supervisor.v1.U" +
-      "pdateActorRequest\032\'.hero.supervisor.v1.U" +
-      "pdateActorResponse\022^\n\013DeleteActor\022&.hero" +
-      ".supervisor.v1.DeleteActorRequest\032\'.hero" +
-      ".supervisor.v1.DeleteActorResponse\022[\n\nSt" +
-      "artActor\022%.hero.supervisor.v1.StartActor" +
-      "Request\032&.hero.supervisor.v1.StartActorR" +
-      "esponse\022X\n\tStopActor\022$.hero.supervisor.v" +
-      "1.StopActorRequest\032%.hero.supervisor.v1." +
-      "StopActorResponse\022a\n\014RestartActor\022\'.hero" +
-      ".supervisor.v1.RestartActorRequest\032(.her" +
-      "o.supervisor.v1.RestartActorResponse\022^\n\013" +
-      "StartActors\022&.hero.supervisor.v1.StartAc" +
-      "torsRequest\032\'.hero.supervisor.v1.StartAc" +
-      "torsResponse\022[\n\nStopActors\022%.hero.superv" +
-      "isor.v1.StopActorsRequest\032&.hero.supervi" +
-      "sor.v1.StopActorsResponse\022d\n\rRestartActo" +
-      "rs\022(.hero.supervisor.v1.RestartActorsReq" +
-      "uest\032).hero.supervisor.v1.RestartActorsR" +
-      "esponse\022l\n\017StreamActorLogs\022*.hero.superv" +
-      "isor.v1.StreamActorLogsRequest\032+.hero.su" +
-      "pervisor.v1.StreamActorLogsResponse0\001\022j\n" +
-      "\017ListScriptTypes\022*.hero.supervisor.v1.Li" +
-      "stScriptTypesRequest\032+.hero.supervisor.v" +
-      "1.ListScriptTypesResponse\022d\n\rGetScriptTy" +
-      "pe\022(.hero.supervisor.v1.GetScriptTypeReq" +
-      "uest\032).hero.supervisor.v1.GetScriptTypeR" +
-      "esponse\022m\n\020UpdateScriptType\022+.hero.super" +
-      "visor.v1.UpdateScriptTypeRequest\032,.hero." +
-      "supervisor.v1.UpdateScriptTypeResponse\022^" +
-      "\n\013ScaleActors\022&.hero.supervisor.v1.Scale" +
-      "ActorsRequest\032\'.hero.supervisor.v1.Scale" +
-      "ActorsResponse\022[\n\nPauseQueue\022%.hero.supe" +
-      "rvisor.v1.PauseQueueRequest\032&.hero.super" +
-      "visor.v1.PauseQueueResponse\022^\n\013ResumeQue" +
-      "ue\022&.hero.supervisor.v1.ResumeQueueReque" +
-      "st\032\'.hero.supervisor.v1.ResumeQueueRespo" +
-      "nse\022[\n\nPurgeQueue\022%.hero.supervisor.v1.P" +
-      "urgeQueueRequest\032&.hero.supervisor.v1.Pu" +
-      "rgeQueueResponse\022^\n\013CreateQueue\022&.hero.s" +
-      "upervisor.v1.CreateQueueRequest\032\'.hero.s" +
-      "upervisor.v1.CreateQueueResponse\022U\n\010GetQ" +
-      "ueue\022#.hero.supervisor.v1.GetQueueReques" +
-      "t\032$.hero.supervisor.v1.GetQueueResponse\022" +
-      "^\n\013UpdateQueue\022&.hero.supervisor.v1.Upda" +
-      "teQueueRequest\032\'.hero.supervisor.v1.Upda" +
-      "teQueueResponse\022[\n\nListQueues\022%.hero.sup" +
-      "ervisor.v1.ListQueuesRequest\032&.hero.supe" +
-      "rvisor.v1.ListQueuesResponse\022^\n\013DeleteQu" +
-      "eue\022&.hero.supervisor.v1.DeleteQueueRequ" +
-      "est\032\'.hero.supervisor.v1.DeleteQueueResp" +
-      "onse\022^\n\013CheckHealth\022&.hero.supervisor.v1" +
-      ".CheckHealthRequest\032\'.hero.supervisor.v1" +
-      ".CheckHealthResponse\022`\n\013WatchHealth\022&.he" +
-      "ro.supervisor.v1.WatchHealthRequest\032\'.he" +
-      "ro.supervisor.v1.WatchHealthResponse0\001\022X" +
-      "\n\tSubmitJob\022$.hero.supervisor.v1.SubmitJ" +
-      "obRequest\032%.hero.supervisor.v1.SubmitJob" +
-      "Response\022[\n\nSubmitJobs\022%.hero.supervisor" +
-      ".v1.SubmitJobsRequest\032&.hero.supervisor." +
-      "v1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.s" +
-      "upervisor.v1.RunJobRequest\032\".hero.superv" +
-      "isor.v1.RunJobResponse\022U\n\010AwaitJob\022#.her" +
-      "o.supervisor.v1.AwaitJobRequest\032$.hero.s" +
-      "upervisor.v1.AwaitJobResponse\022O\n\006GetJob\022" +
-      "!.hero.supervisor.v1.GetJobRequest\032\".her" +
-      "o.supervisor.v1.GetJobResponse\022U\n\010ListJo" +
-      "bs\022#.hero.supervisor.v1.ListJobsRequest\032" +
-      "$.hero.supervisor.v1.ListJobsResponse\022[\n" +
-      "\nExplainJob\022%.hero.supervisor.v1.Explain" +
-      "JobRequest\032&.hero.supervisor.v1.ExplainJ" +
-      "obResponse\022X\n\tCancelJob\022$.hero.superviso" +
-      "r.v1.CancelJobRequest\032%.hero.supervisor." +
-      "v1.CancelJobResponse\022X\n\tUpdateJob\022$.hero" +
-      ".supervisor.v1.UpdateJobRequest\032%.hero.s" +
-      "upervisor.v1.UpdateJobResponse\022U\n\010RetryJ" +
-      "ob\022#.hero.supervisor.v1.RetryJobRequest\032" +
-      "$.hero.supervisor.v1.RetryJobResponse\022X\n" +
-      "\tDeleteJob\022$.hero.supervisor.v1.DeleteJo" +
-      "bRequest\032%.hero.supervisor.v1.DeleteJobR" +
-      "esponse\022W\n\010WatchJob\022#.hero.supervisor.v1" +
-      ".WatchJobRequest\032$.hero.supervisor.v1.Wa" +
-      "tchJobResponse0\001\022`\n\013WatchEvents\022&.hero.s" +
-      "upervisor.v1.WatchEventsRequest\032\'.hero.s" +
-      "upervisor.v1.WatchEventsResponse0\001\022[\n\nLi" +
-      "stEvents\022%.hero.supervisor.v1.ListEvents" +
-      "Request\032&.hero.supervisor.v1.ListEventsR" +
-      "esponse\022g\n\016ListIdentities\022).hero.supervi" +
-      "sor.v1.ListIdentitiesRequest\032*.hero.supe" +
-      "rvisor.v1.ListIdentitiesResponse\022m\n\020List" +
-      "AuditEntries\022+.hero.supervisor.v1.ListAu" +
-      "ditEntriesRequest\032,.hero.supervisor.v1.L" +
-      "istAuditEntriesResponseB\205\001\n\022hero.supervi" +
-      "sor.v1B\026SupervisorServiceProtoP\001ZUgithub" +
-      ".com/hero-supervisor/hero-supervisor/cli" +
-      "ents/go/hero/supervisor/v1;supervisorv1b" +
-      "\006proto3"
+      "job\022\030\n\007changed\030\002 \001(\010R\007changed\"*\n\021Explain" +
+      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022Ex" +
+      "plainJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
+      "ervisor.v1.JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.h" +
+      "ero.supervisor.v1.JobWaitR\007reasons\022\"\n\njo" +
+      "bs_ahead\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_a" +
+      "head_estimated\030\004 \001(\010R\022jobsAheadEstimated" +
+      "\022J\n\005start\030\005 \001(\01324.hero.supervisor.v1.Exp" +
+      "lainJobResponse.StartEstimateR\005start\022\030\n\007" +
+      "message\030\006 \001(\tR\007message\032\217\001\n\rStartEstimate" +
+      "\0226\n\010earliest\030\001 \001(\0132\032.google.protobuf.Tim" +
+      "estampR\010earliest\0222\n\006latest\030\002 \001(\0132\032.googl" +
+      "e.protobuf.TimestampR\006latest\022\022\n\004ends\030\003 \001" +
+      "(\rR\004endsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJobReq" +
+      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\013" +
+      "2\033.hero.supervisor.v1.JobSpecR\003job\022;\n\013up" +
+      "date_mask\030\003 \001(\0132\032.google.protobuf.FieldM" +
+      "askR\nupdateMask\"X\n\021UpdateJobResponse\022)\n\003" +
+      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
+      "\030\n\007changed\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRe" +
+      "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_at" +
+      "tempts\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001" +
+      "(\tH\000R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequ" +
+      "estIdB\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003j" +
+      "ob\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"" +
+      "\n\014deduplicated\030\002 \001(\010R\014deduplicated\"N\n\020De" +
+      "leteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n" +
+      "\rallow_missing\030\002 \001(\010R\014allowMissing\"-\n\021De" +
+      "leteJobResponse\022\030\n\007changed\030\001 \001(\010R\007change" +
+      "d\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
+      "obId\022!\n\014include_logs\030\002 \001(\010R\013includeLogs\022" +
+      "!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022he" +
+      "artbeat_interval\030\004 \001(\0132\031.google.protobuf" +
+      ".DurationR\021heartbeatInterval\"\346\002\n\020WatchJo" +
+      "bResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job" +
+      "\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003job\022G" +
+      "\n\014state_change\030\003 \001(\0132\".hero.supervisor.v" +
+      "1.JobStateChangeH\000R\013stateChange\022=\n\010progr" +
+      "ess\030\004 \001(\0132\037.hero.supervisor.v1.JobProgre" +
+      "ssH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.he" +
+      "ro.supervisor.v1.LogEntriesH\000R\nlogEntrie" +
+      "s\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1" +
+      ".BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntr" +
+      "ies\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v" +
+      "1.LogEntryR\007entries\022#\n\rdropped_count\030\002 \001" +
+      "(\005R\014droppedCount\"\231\004\n\022WatchEventsRequest\022" +
+      "7\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Eve",
+      "nt.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036" +
+      ".hero.supervisor.v1.ScriptTypeR\013scriptTy" +
+      "pes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_" +
+      "ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010ca" +
+      "llerId\022E\n\014min_severity\030\006 \001(\0162\".hero.supe" +
+      "rvisor.v1.Event.SeverityR\013minSeverity\022.\n" +
+      "\020include_snapshot\030\007 \001(\010H\000R\017includeSnapsh" +
+      "ot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter" +
+      "\022H\n\022heartbeat_interval\030\t \001(\0132\031.google.pr" +
+      "otobuf.DurationR\021heartbeatInterval\022#\n\rin" +
+      "clude_usage\030\n \001(\010R\014includeUsage\022\026\n\006queue" +
+      "s\030\013 \003(\tR\006queuesB\023\n\021_include_snapshot\"\246\002\n" +
+      "\023WatchEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cu" +
+      "rsor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.super" +
+      "visor.v1.SnapshotItemH\000R\014snapshotItem\0221\n" +
+      "\005event\030\003 \001(\0132\031.hero.supervisor.v1.EventH" +
+      "\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.superv" +
+      "isor.v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 " +
+      "\001(\0132\037.hero.supervisor.v1.UsageUpdateH\000R\005" +
+      "usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030" +
+      "\001 \003(\0132+.hero.supervisor.v1.UsageUpdate.A" +
+      "ctorsEntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key" +
+      "\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.superv" +
+      "isor.v1.ActorUsageR\005value:\0028\001\"\362\001\n\014Snapsh" +
+      "otItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor." +
+      "v1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$" +
+      ".hero.supervisor.v1.ScriptTypeStatusH\000R\n" +
+      "scriptType\022+\n\003job\030\003 \001(\0132\027.hero.superviso" +
+      "r.v1.JobH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.hero.su" +
+      "pervisor.v1.QueueH\000R\005queueB\006\n\004item\"\365\003\n\021L" +
+      "istEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
+      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
+      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
+      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
+      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
+      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
+      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
+      "yR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
+      "gle.protobuf.TimestampR\ttimeAfter\022;\n\013tim" +
+      "e_before\030\010 \001(\0132\032.google.protobuf.Timesta" +
+      "mpR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageS" +
+      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\022\026\n\006qu" +
+      "eues\030\013 \003(\tR\006queues\"o\n\022ListEventsResponse" +
+      "\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.Ev" +
+      "entR\006events\022&\n\017next_page_token\030\002 \001(\tR\rne" +
+      "xtPageToken\"S\n\025ListIdentitiesRequest\022\033\n\t" +
+      "page_size\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030" +
+      "\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentitiesRespo" +
+      "nse\022A\n\nidentities\030\001 \003(\0132!.hero.superviso" +
+      "r.v1.KnownIdentityR\nidentities\022&\n\017next_p" +
+      "age_token\030\002 \001(\tR\rnextPageToken\0227\n\027authen" +
+      "tication_required\030\003 \001(\010R\026authenticationR" +
+      "equired\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010i" +
+      "dentity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rp" +
+      "c\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR" +
+      "\004code\022!\n\014refused_only\030\005 \001(\010R\013refusedOnly" +
+      "\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v1.Aud" +
+      "itEntry.StageR\005stage\0229\n\ntime_after\030\007 \001(\013" +
+      "2\032.google.protobuf.TimestampR\ttimeAfter\022" +
+      ";\n\013time_before\030\010 \001(\0132\032.google.protobuf.T" +
+      "imestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R" +
+      "\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToken" +
+      "\"\235\001\n\030ListAuditEntriesResponse\0228\n\007entries" +
+      "\030\001 \003(\0132\036.hero.supervisor.v1.AuditEntryR\007" +
+      "entries\022&\n\017next_page_token\030\002 \001(\tR\rnextPa" +
+      "geToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled" +
+      "*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIF" +
+      "IED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUT" +
+      "COME_TIMED_OUT\020\0022\347 \n\nSupervisor\022d\n\rGetSe" +
+      "rverInfo\022(.hero.supervisor.v1.GetServerI" +
+      "nfoRequest\032).hero.supervisor.v1.GetServe" +
+      "rInfoResponse\022j\n\017CreateLoginCode\022*.hero." +
+      "supervisor.v1.CreateLoginCodeRequest\032+.h" +
+      "ero.supervisor.v1.CreateLoginCodeRespons" +
+      "e\022^\n\013CreateActor\022&.hero.supervisor.v1.Cr" +
+      "eateActorRequest\032\'.hero.supervisor.v1.Cr" +
+      "eateActorResponse\022U\n\010GetActor\022#.hero.sup" +
+      "ervisor.v1.GetActorRequest\032$.hero.superv" +
+      "isor.v1.GetActorResponse\022[\n\nListActors\022%" +
+      ".hero.supervisor.v1.ListActorsRequest\032&." +
+      "hero.supervisor.v1.ListActorsResponse\022^\n" +
+      "\013UpdateActor\022&.hero.supervisor.v1.Update" +
+      "ActorRequest\032\'.hero.supervisor.v1.Update" +
+      "ActorResponse\022^\n\013DeleteActor\022&.hero.supe" +
+      "rvisor.v1.DeleteActorRequest\032\'.hero.supe" +
+      "rvisor.v1.DeleteActorResponse\022[\n\nStartAc" +
+      "tor\022%.hero.supervisor.v1.StartActorReque" +
+      "st\032&.hero.supervisor.v1.StartActorRespon" +
+      "se\022X\n\tStopActor\022$.hero.supervisor.v1.Sto" +
+      "pActorRequest\032%.hero.supervisor.v1.StopA" +
+      "ctorResponse\022a\n\014RestartActor\022\'.hero.supe" +
+      "rvisor.v1.RestartActorRequest\032(.hero.sup" +
+      "ervisor.v1.RestartActorResponse\022^\n\013Start" +
+      "Actors\022&.hero.supervisor.v1.StartActorsR" +
+      "equest\032\'.hero.supervisor.v1.StartActorsR" +
+      "esponse\022[\n\nStopActors\022%.hero.supervisor." +
+      "v1.StopActorsRequest\032&.hero.supervisor.v" +
+      "1.StopActorsResponse\022d\n\rRestartActors\022(." +
+      "hero.supervisor.v1.RestartActorsRequest\032" +
+      ").hero.supervisor.v1.RestartActorsRespon" +
+      "se\022l\n\017StreamActorLogs\022*.hero.supervisor." +
+      "v1.StreamActorLogsRequest\032+.hero.supervi" +
+      "sor.v1.StreamActorLogsResponse0\001\022j\n\017List" +
+      "ScriptTypes\022*.hero.supervisor.v1.ListScr" +
+      "iptTypesRequest\032+.hero.supervisor.v1.Lis" +
+      "tScriptTypesResponse\022d\n\rGetScriptType\022(." +
+      "hero.supervisor.v1.GetScriptTypeRequest\032" +
+      ").hero.supervisor.v1.GetScriptTypeRespon" +
+      "se\022m\n\020UpdateScriptType\022+.hero.supervisor" +
+      ".v1.UpdateScriptTypeRequest\032,.hero.super" +
+      "visor.v1.UpdateScriptTypeResponse\022^\n\013Sca" +
+      "leActors\022&.hero.supervisor.v1.ScaleActor" +
+      "sRequest\032\'.hero.supervisor.v1.ScaleActor" +
+      "sResponse\022[\n\nPauseQueue\022%.hero.superviso" +
+      "r.v1.PauseQueueRequest\032&.hero.supervisor" +
+      ".v1.PauseQueueResponse\022^\n\013ResumeQueue\022&." +
+      "hero.supervisor.v1.ResumeQueueRequest\032\'." +
+      "hero.supervisor.v1.ResumeQueueResponse\022[" +
+      "\n\nPurgeQueue\022%.hero.supervisor.v1.PurgeQ" +
+      "ueueRequest\032&.hero.supervisor.v1.PurgeQu" +
+      "eueResponse\022^\n\013CreateQueue\022&.hero.superv" +
+      "isor.v1.CreateQueueRequest\032\'.hero.superv" +
+      "isor.v1.CreateQueueResponse\022U\n\010GetQueue\022" +
+      "#.hero.supervisor.v1.GetQueueRequest\032$.h" +
+      "ero.supervisor.v1.GetQueueResponse\022^\n\013Up" +
+      "dateQueue\022&.hero.supervisor.v1.UpdateQue" +
+      "ueRequest\032\'.hero.supervisor.v1.UpdateQue" +
+      "ueResponse\022[\n\nListQueues\022%.hero.supervis" +
+      "or.v1.ListQueuesRequest\032&.hero.superviso" +
+      "r.v1.ListQueuesResponse\022^\n\013DeleteQueue\022&" +
+      ".hero.supervisor.v1.DeleteQueueRequest\032\'" +
+      ".hero.supervisor.v1.DeleteQueueResponse\022" +
+      "^\n\013CheckHealth\022&.hero.supervisor.v1.Chec" +
+      "kHealthRequest\032\'.hero.supervisor.v1.Chec" +
+      "kHealthResponse\022`\n\013WatchHealth\022&.hero.su" +
+      "pervisor.v1.WatchHealthRequest\032\'.hero.su" +
+      "pervisor.v1.WatchHealthResponse0\001\022X\n\tSub" +
+      "mitJob\022$.hero.supervisor.v1.SubmitJobReq" +
+      "uest\032%.hero.supervisor.v1.SubmitJobRespo" +
+      "nse\022[\n\nSubmitJobs\022%.hero.supervisor.v1.S" +
+      "ubmitJobsRequest\032&.hero.supervisor.v1.Su" +
+      "bmitJobsResponse\022O\n\006RunJob\022!.hero.superv" +
+      "isor.v1.RunJobRequest\032\".hero.supervisor." +
+      "v1.RunJobResponse\022U\n\010AwaitJob\022#.hero.sup" +
+      "ervisor.v1.AwaitJobRequest\032$.hero.superv" +
+      "isor.v1.AwaitJobResponse\022O\n\006GetJob\022!.her" +
+      "o.supervisor.v1.GetJobRequest\032\".hero.sup" +
+      "ervisor.v1.GetJobResponse\022U\n\010ListJobs\022#." +
+      "hero.supervisor.v1.ListJobsRequest\032$.her" +
+      "o.supervisor.v1.ListJobsResponse\022[\n\nExpl" +
+      "ainJob\022%.hero.supervisor.v1.ExplainJobRe" +
+      "quest\032&.hero.supervisor.v1.ExplainJobRes" +
+      "ponse\022X\n\tCancelJob\022$.hero.supervisor.v1." +
+      "CancelJobRequest\032%.hero.supervisor.v1.Ca" +
+      "ncelJobResponse\022X\n\tUpdateJob\022$.hero.supe" +
+      "rvisor.v1.UpdateJobRequest\032%.hero.superv" +
+      "isor.v1.UpdateJobResponse\022U\n\010RetryJob\022#." +
+      "hero.supervisor.v1.RetryJobRequest\032$.her" +
+      "o.supervisor.v1.RetryJobResponse\022X\n\tDele" +
+      "teJob\022$.hero.supervisor.v1.DeleteJobRequ" +
+      "est\032%.hero.supervisor.v1.DeleteJobRespon" +
+      "se\022W\n\010WatchJob\022#.hero.supervisor.v1.Watc" +
+      "hJobRequest\032$.hero.supervisor.v1.WatchJo" +
+      "bResponse0\001\022`\n\013WatchEvents\022&.hero.superv" +
+      "isor.v1.WatchEventsRequest\032\'.hero.superv" +
+      "isor.v1.WatchEventsResponse0\001\022[\n\nListEve" +
+      "nts\022%.hero.supervisor.v1.ListEventsReque" +
+      "st\032&.hero.supervisor.v1.ListEventsRespon" +
+      "se\022g\n\016ListIdentities\022).hero.supervisor.v" +
+      "1.ListIdentitiesRequest\032*.hero.superviso" +
+      "r.v1.ListIdentitiesResponse\022m\n\020ListAudit" +
+      "Entries\022+.hero.supervisor.v1.ListAuditEn" +
+      "triesRequest\032,.hero.supervisor.v1.ListAu" +
+      "ditEntriesResponseB\205\001\n\022hero.supervisor.v" +
+      "1B\026SupervisorServiceProtoP\001ZUgithub.com/" +
+      "hero-supervisor/hero-supervisor/clients/" +
+      "go/hero/supervisor/v1;supervisorv1b\006prot" +
+      "o3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1535,7 +1538,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_SubmitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor,
-        new java.lang.String[] { "Job", "Deduplicated", });
+        new java.lang.String[] { "Job", "Deduplicated", "Existing", });
     internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor =
       getDescriptor().getMessageType(64);
     internal_static_hero_supervisor_v1_SubmitJobsRequest_fieldAccessorTable = new
@@ -1553,7 +1556,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_SubmitJobResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResult_descriptor,
-        new java.lang.String[] { "Job", "Deduplicated", "Error", });
+        new java.lang.String[] { "Job", "Deduplicated", "Error", "Existing", });
     internal_static_hero_supervisor_v1_RunJobRequest_descriptor =
       getDescriptor().getMessageType(67);
     internal_static_hero_supervisor_v1_RunJobRequest_fieldAccessorTable = new
@@ -1565,7 +1568,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_RunJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobResponse_descriptor,
-        new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", });
+        new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", "Existing", });
     internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor =
       getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_AwaitJobRequest_fieldAccessorTable = new
@@ -1595,7 +1598,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", "Priorities", });
+        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", "Priorities", "UniqueKey", });
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ListJobsRequest_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_fieldAccessorTable = new
