@@ -1,14 +1,15 @@
 //! The composition root: the only place that joins adapters to the domain, and the domain to gRPC.
 //!
 //! [`App::bind`] binds the addresses and joins the parts; [`App::run`] serves until the shutdown (`app/run.rs`). The
-//! commands that do more than call a server stand beside it: [`serve`], [`dev`], [`doctor`], [`conformance`] and
-//! [`exec_shim`], and the first process of a container ([`init`]).
+//! commands that do more than call a server stand beside it: [`serve`], [`dev`], [`doctor`], [`mod@backup`], [`conformance`]
+//! and [`exec_shim`], and the first process of a container ([`init`]).
 
 pub mod actor;
 mod actor_env;
 mod adapters;
 mod app_error;
 mod audit;
+pub mod backup;
 pub mod builder;
 pub mod conformance;
 mod connections;

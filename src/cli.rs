@@ -10,6 +10,7 @@ mod access;
 mod access_command;
 mod actor;
 mod audit;
+mod backup;
 mod client;
 mod complete;
 mod completions;
@@ -46,6 +47,7 @@ pub use access::{AccessArgs, Header, TokenText};
 pub use access_command::{AccessCommand, AuditLines};
 pub use actor::{ActorCommand, ConformanceArgs, ScaleArgs};
 pub use audit::{AuditArgs, AuditCommand, Filter as AuditFilter};
+pub use backup::{BackupArgs, RestoreArgs};
 pub use client::ClientArgs;
 pub use completions::{CompletionsArgs, answer_shells};
 pub use config::ConfigCommand;
@@ -56,7 +58,7 @@ pub use exit::{Exit, Failure};
 pub use health::HealthCommand;
 pub use job::JobCommand;
 pub use man::ManArgs;
-pub use output::{Format, Output, table};
+pub use output::{Format, Output, print_notice, table};
 pub use parse::{command, parse};
 pub use queue::QueueCommand;
 pub use script_type::{ScriptTypeCommand, SetArgs};
@@ -102,6 +104,10 @@ pub enum ServiceCommand {
     Dev(Box<DevArgs>),
     /// Check everything that the service needs on this machine
     Doctor(Box<DoctorArgs>),
+    /// Save actors, settings, queues, jobs and objects of a Redis into a file, while it is in use
+    Backup(Box<BackupArgs>),
+    /// Restore a backup into an empty Redis, which may be of another version, or a Cluster
+    Restore(Box<RestoreArgs>),
     /// Prepare this process and replace it by another program; used by the process managers
     #[command(hide = true, disable_help_flag = true)]
     ExecShim(ShimArgs),

@@ -80,6 +80,7 @@
 //! | a unique key, and what becomes of a second job | `domain/model/job/unique/decide.rs`, `adapters/redis/lua/unique.lua` |
 //! | back-pressure of an actor | `actor/worker/backpressure.rs` |
 //! | what of a call is noted in the audit log | `grpc/audit.rs`; the file and its chain: `adapters/audit.rs` |
+//! | a backup, and its restore | `app/backup.rs`, and on the side of Redis `adapters/redis/backup.rs` |
 //! | a Redis key | `adapters/redis/keys.rs` |
 //!
 //! # Invariants

@@ -12,6 +12,7 @@
 mod access;
 mod acl;
 mod actor_store;
+mod backup;
 mod call;
 mod cluster;
 mod connection;
@@ -42,6 +43,10 @@ use crate::ports::store_fault::StoreFault;
 pub use access::{AccessError, RedisAccess, password_of};
 pub use acl::AclUser;
 pub use actor_store::RedisActorStore;
+pub use backup::{
+    BackupFault, Contents, HashName, Record, RedisBackup, SavedJob, SavedObject, SavedQueue, SavedRequest,
+    Standing, Text, Written,
+};
 #[cfg(test)]
 pub(crate) use cluster::Address;
 pub(crate) use cluster::{ClusterSurvey, ServerFacts, SurveyedServer};

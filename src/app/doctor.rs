@@ -80,7 +80,7 @@ struct Report {
 /// An invalid configuration.
 pub fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     if args.print_acl {
-        return acl::print(args.script_type, args.queue, args.acl_password_file.as_deref());
+        return acl::print(args.for_backups, args.script_type, args.queue, args.acl_password_file.as_deref());
     }
     let output = args.output;
     let actor_dir = args.actor_dir.clone();

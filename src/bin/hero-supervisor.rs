@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         Command::Service(ServiceCommand::Serve(args)) => app::serve(*args),
         Command::Service(ServiceCommand::Dev(args)) => app::dev::dev(*args),
         Command::Service(ServiceCommand::Doctor(args)) => app::doctor::doctor(*args),
+        Command::Service(ServiceCommand::Backup(args)) => app::backup::backup(*args),
+        Command::Service(ServiceCommand::Restore(args)) => app::backup::restore(*args),
         Command::Service(ServiceCommand::ExecShim(args)) => app::exec_shim(args),
         Command::Call(CallCommand::Actor(ActorCommand::Conformance(args))) => {
             app::conformance::conformance(&args, client.output)

@@ -20,6 +20,22 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
             "doctor --print-acl --script-type python --queue python-gpu",
         ],
     ),
+    (
+        "backup",
+        [
+            "backup hero.backup",
+            "backup hero.backup --force --config /etc/hero-supervisor.toml -o json",
+            "backup - --redis-url redis://old:6379",
+        ],
+    ),
+    (
+        "restore",
+        [
+            "restore hero.backup --dry-run",
+            "restore hero.backup --redis-url redis+cluster://a:7000,b:7000,c:7000",
+            "restore hero.backup --into-existing -o json",
+        ],
+    ),
     ("actor", ["actor ls", "actor create py0 --type python", "actor logs osis_actor_0 --follow"]),
     ("actor ls", ["actor ls", "actor ls --type osis --label team=a", "actor ls -o json"]),
     (

@@ -177,7 +177,7 @@ impl Output {
 }
 
 /// Prints a notice on standard error, with control characters escaped. A closed standard error is ignored.
-pub(super) fn print_notice(text: &str) {
+pub fn print_notice(text: &str) {
     let said = writeln!(io::stderr(), "{}", printable(text));
     drop(said);
 }

@@ -91,6 +91,9 @@ pub struct DoctorArgs {
     /// Print the user of Redis for supervisors, with the least rights, as a line of users.acl, and check nothing
     #[arg(long)]
     pub print_acl: bool,
+    /// Print the user for `backup` and `restore` instead
+    #[arg(long, requires = "print_acl", conflicts_with = "script_type")]
+    pub for_backups: bool,
     /// Print the user for the actors of this script type instead
     #[arg(long, value_name = "TYPE", requires = "print_acl", value_parser = ScriptType::parse)]
     pub script_type: Option<ScriptType>,

@@ -107,6 +107,9 @@ const OF_SUPERVISORS: [&str; 55] = [
     "zscore",
 ];
 
+/// Further commands of those who make and restore backups.
+const OF_BACKUPS: [&str; 3] = ["hkeys", "pttl", "scan"];
+
 /// A user of Redis and its rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclUser {
@@ -126,6 +129,14 @@ impl AclUser {
         }
     }
 
+    /// Returns the user that makes and restores backups.
+    pub fn of_backups() -> Self {
+        Self {
+            name: "hero-backup".to_owned(),
+            rights: rights(keys::rights_of_backups(), Vec::new(), &[&OF_SUPERVISORS, &OF_BACKUPS]),
+        }
+    }
+
     /// Returns the user of the actors of a queue; a script type stands for its default queue.
     pub fn of_actors(queue: impl Into<TypedQueue>) -> Self {
         let queue = queue.into();
@@ -141,9 +152,12 @@ impl AclUser {
         }
     }
 
-    /// Returns the users of all default queues: that of supervisors first.
+    /// Returns the users of supervisors, of backups and of the actors of all default queues.
     pub fn all() -> Vec<Self> {
-        std::iter::once(Self::of_supervisors()).chain(ScriptType::ALL.map(Self::of_actors)).collect()
+        [Self::of_supervisors(), Self::of_backups()]
+            .into_iter()
+            .chain(ScriptType::ALL.map(Self::of_actors))
+            .collect()
     }
 
     /// Returns the words behind `ACL SETUSER`: the name, a password by its SHA-256 if there is one, and the rights.

@@ -40,6 +40,10 @@ pub(super) const LIBRARY: &str = concat!(
     include_str!("lua/objects.lua"),
     "end do\n",
     include_str!("lua/node_calls.lua"),
+    "end do\n",
+    include_str!("lua/backup.lua"),
+    "end do\n",
+    include_str!("lua/restore.lua"),
     "end\n",
 );
 
@@ -72,6 +76,9 @@ macro_rules! functions {
 functions! {
     Announce = "hero_announce",
     Attach = "hero_attach",
+    BackupExtent = "hero_backup_extent",
+    BackupJobs = "hero_backup_jobs",
+    BackupObjects = "hero_backup_objects",
     Cancel = "hero_cancel",
     ClearQueue = "hero_clear_queue",
     CompareAndSet = "hero_compare_and_set",
@@ -110,6 +117,9 @@ functions! {
     Reclaim = "hero_reclaim",
     Reject = "hero_reject",
     Release = "hero_release",
+    RestoreJobs = "hero_restore_jobs",
+    RestoreObject = "hero_restore_object",
+    RestoreQueue = "hero_restore_queue",
     Resume = "hero_resume",
     Retry = "hero_retry",
     Revision = "hero_revision",

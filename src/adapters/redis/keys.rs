@@ -6,10 +6,11 @@
 //! | [`CONTROL_EVENTS`], and what is below it | 9102 |
 //! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
 //! | `hero:{node:NODE}:calls`, `hero:{node:NODE}:answer:…` | one for each machine |
-//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`QUEUE_SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
+//! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`QUEUE_SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], [`RESTORE`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
 //!
 //! A test holds the numbers (`cluster/slots.rs`).
 
+mod backup;
 mod place;
 
 use crate::domain::model::event::cursor::EventStream;
@@ -18,6 +19,10 @@ use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
 use crate::ports::object_store::Shelf;
 
+pub(super) use backup::{
+    RESTORE, WITHOUT_INDEX, meta, objects_of, parse_objects, parse_request, pause, restored,
+    rights_of_backups,
+};
 pub(super) use place::{Lane, Place};
 
 /// Consumer group of every queue stream.
@@ -179,7 +184,7 @@ pub(super) fn events(stream: EventStream) -> String {
 }
 
 /// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
-const PARTS: [(&str, &str, Rights); 16] = [
+const PARTS: [(&str, &str, Rights); 17] = [
     ("q", "stream", Rights::All),
     ("front", "stream", Rights::All),
     ("backlog", "zset", Rights::All),
@@ -196,6 +201,7 @@ const PARTS: [(&str, &str, Rights); 16] = [
     ("tick", "hash", Rights::None),
     ("inboxes", "set", Rights::None),
     ("meta", "hash", Rights::Read),
+    ("restore", "hash", Rights::None),
 ];
 /// The unfinished jobs of an identity: a sorted set for each. Only the functions use it.
 const OF_IDENTITY: &str = "of";
@@ -285,7 +291,7 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
     }
     match rest.split_once(':') {
         None if key == EPOCH => Some("string"),
-        None => [ACTORS, TEMPLATES, SETTINGS, QUEUE_SETTINGS, HEALTHS, DECISIONS, QUEUES]
+        None => [ACTORS, TEMPLATES, SETTINGS, QUEUE_SETTINGS, HEALTHS, DECISIONS, QUEUES, RESTORE]
             .contains(&key)
             .then_some("hash"),
         Some(_) if key == DUE_QUEUES => Some("zset"),

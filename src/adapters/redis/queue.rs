@@ -36,6 +36,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(super) use self::claims::ID_KEPT;
+
 use self::batches::Batchers;
 use self::change_feed::{ChangeFeed, Followers};
 use self::known_queues::KnownQueues;

@@ -10,11 +10,12 @@ use crate::domain::model::queue_name::{QueueName, TypedQueue};
 use crate::domain::model::script_type::ScriptType;
 use crate::hex;
 
-/// Prints the user of supervisors, or that of the actors of a queue, by default the one of a script type.
+/// Prints the user of supervisors, that of backups, or that of the actors of a queue, by default the one of a script type.
 ///
 /// # Errors
 /// A default queue of another script type; a password file that cannot be used.
 pub(super) fn print(
+    for_backups: bool,
     script_type: Option<ScriptType>,
     queue: Option<QueueName>,
     password_file: Option<&Path>,
@@ -26,7 +27,11 @@ pub(super) fn print(
     }
     let typed = script_type
         .map(|script_type| TypedQueue { name: queue.unwrap_or_else(|| script_type.into()), script_type });
-    let user = typed.map_or_else(AclUser::of_supervisors, AclUser::of_actors);
+    let user = match typed {
+        Some(typed) => AclUser::of_actors(typed),
+        None if for_backups => AclUser::of_backups(),
+        None => AclUser::of_supervisors(),
+    };
     let password = password_file.map(password_of).transpose();
     let password =
         password.map_err(|error| Failure::usage(format!("--acl-password-file: {}", error.what)))?;

@@ -2,6 +2,7 @@
 
 mod actors;
 mod attempts;
+mod backups;
 mod basics;
 mod budget;
 mod damaged;

@@ -30,6 +30,7 @@ macro_rules! pages {
 }
 
 pages! {
+    backup: "docs/backup.md",
     dashboard: "docs/dashboard.md",
     fleet: "docs/fleet.md",
     jobs: "docs/jobs.md",

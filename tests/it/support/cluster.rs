@@ -6,8 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hero_supervisor::ScriptType;
-use hero_supervisor::adapters::redis::{AclUser, RedisAccess, RedisConfig, RedisQueue};
-use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
+use hero_supervisor::adapters::redis::{AclUser, RedisAccess};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -183,18 +182,14 @@ impl PrivateCluster {
         access_of(self.dir.path(), &AclUser::of_supervisors())
     }
 
+    /// How those log in who make and restore backups.
+    pub(crate) fn backups(&self) -> RedisAccess {
+        access_of(self.dir.path(), &AclUser::of_backups())
+    }
+
     /// How an actor of a script type does.
     pub(crate) fn actors(&self, script_type: ScriptType) -> RedisAccess {
         access_of(self.dir.path(), &AclUser::of_actors(script_type))
-    }
-
-    /// Lets a supervisor load the functions, which actors may not.
-    pub(crate) async fn load_functions(&self) {
-        let config = RedisConfig { url: self.url(), access: self.supervisors(), ..RedisConfig::default() };
-        let queue = RedisQueue::new(config).unwrap();
-        queue.probe().await.unwrap();
-        queue.maintain().await.unwrap();
-        queue.close().await;
     }
 
     /// What the primaries have refused to users that are not the default one.

@@ -3,11 +3,25 @@
 use std::ops::Deref;
 use std::sync::Mutex;
 
+use hero_supervisor::adapters::redis::{RedisConfig, RedisQueue};
+use hero_supervisor::ports::queue_maintenance::QueueMaintenance;
+
 use super::cluster::PrivateCluster;
 
 /// Clusters of three primaries that no test uses now. A Cluster needs seconds until it takes itself for whole, so tests that break
 /// nothing have one after another.
 static IDLE: Mutex<Vec<PrivateCluster>> = Mutex::new(Vec::new());
+
+impl PrivateCluster {
+    /// Lets a supervisor load the functions, which actors may not.
+    pub(crate) async fn load_functions(&self) {
+        let config = RedisConfig { url: self.url(), access: self.supervisors(), ..RedisConfig::default() };
+        let queue = RedisQueue::new(config).unwrap();
+        queue.probe().await.unwrap();
+        queue.maintain().await.unwrap();
+        queue.close().await;
+    }
+}
 
 /// A Cluster for one test, which is given on to another one. It is empty but for the functions.
 pub(crate) struct LentCluster(Option<PrivateCluster>);

@@ -92,6 +92,11 @@ impl PrivateRedis {
         access_of(self.dir.path(), &AclUser::of_supervisors())
     }
 
+    /// How those log in who make and restore backups.
+    pub(crate) fn backups(&self) -> RedisAccess {
+        access_of(self.dir.path(), &AclUser::of_backups())
+    }
+
     /// How an actor of a script type does.
     pub(crate) fn actors(&self, script_type: ScriptType) -> RedisAccess {
         access_of(self.dir.path(), &AclUser::of_actors(script_type))

@@ -28,6 +28,17 @@ const FUNCTIONS_OF_OBJECTS: [&str; 4] =
 const FILES_OF_ACTORS: [&str; 2] = ["work_queue.rs", "work_queue/"];
 /// Files for the objects of scripts.
 const FILES_OF_OBJECTS: [&str; 1] = ["object_store.rs"];
+/// Functions for backups.
+const FUNCTIONS_OF_BACKUPS: [&str; 6] = [
+    "hero_backup_extent",
+    "hero_backup_jobs",
+    "hero_backup_objects",
+    "hero_restore_jobs",
+    "hero_restore_object",
+    "hero_restore_queue",
+];
+/// Files for backups.
+const FILES_OF_BACKUPS: [&str; 2] = ["backup.rs", "backup/"];
 /// Files that actors and supervisors use.
 const FILES_OF_BOTH: [&str; 4] = ["connection.rs", "functions.rs", "wrong_type.rs", "cluster/ask.rs"];
 /// Commands that every user has, since they are about connections.
@@ -148,16 +159,28 @@ fn supervisors_have_the_commands_that_they_use() {
         .filter(|name| !["hero_probe", "hero_revision"].contains(name))
         .collect();
     let theirs = bodies.keys().map(String::as_str).filter(|name| {
-        name.starts_with("hero_") && !only_actors.contains(name) && !FUNCTIONS_OF_OBJECTS.contains(name)
+        name.starts_with("hero_")
+            && !only_actors.contains(name)
+            && !FUNCTIONS_OF_OBJECTS.contains(name)
+            && !FUNCTIONS_OF_BACKUPS.contains(name)
     });
     let mut used = commands_of_functions(&theirs.collect::<Vec<_>>());
     used.extend(commands_of_files(|name| {
-        !is_in(name, &FILES_OF_ACTORS) && !is_in(name, &FILES_OF_OBJECTS) && name != "script_redis.rs"
+        let of_others = [&FILES_OF_ACTORS[..], &FILES_OF_OBJECTS, &FILES_OF_BACKUPS];
+        of_others.iter().all(|files| !is_in(name, files)) && name != "script_redis.rs"
     }));
     assert!(used.remove("function"));
     used.insert("function|load".to_owned());
     used.extend(ELSEWHERE.map(str::to_owned));
     assert_eq!(used, set(&[&OF_SUPERVISORS]));
+}
+
+#[test]
+fn backups_have_the_commands_that_they_use_beside_those_of_supervisors() {
+    let mut used = commands_of_functions(&FUNCTIONS_OF_BACKUPS);
+    used.extend(commands_of_files(|name| is_in(name, &FILES_OF_BACKUPS)));
+    let more: BTreeSet<String> = used.difference(&set(&[&OF_SUPERVISORS])).cloned().collect();
+    assert_eq!(more, set(&[&OF_BACKUPS]));
 }
 
 #[test]

@@ -103,6 +103,13 @@ function backlog.add(queue, id, rank)
   return 'b:' .. text
 end
 
+-- Adds a job that was accepted elsewhere with this rank, which `shift` has moved. What is accepted from now on comes behind it.
+function backlog.add_accepted(queue, id, rank, shift)
+  local at = rank - (tonumber(shift) or 0)
+  if at > open_backlog(queue) then redis.call('ZADD', queue.backlog, text_of(-at), MARK) end
+  return backlog.add(queue, id, rank)
+end
+
 function backlog.remove(queue, id)
   redis.call('ZREM', queue.backlog, id)
 end

@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 24
+local REVISION = 25
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -130,7 +130,7 @@ local function derive_keys(stream)
     events = base .. 'events', changes = base .. 'news', jobs = base .. 'jobs', unfinished = base .. 'unfinished',
     ended = base .. 'done', delayed = base .. 'delayed', deadlines = base .. 'waits', dead_letters = base .. 'dlq',
     actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause', counts = base .. 'counts',
-    clock = base .. 'tick', backlog = base .. 'backlog', meta = base .. 'meta',
+    clock = base .. 'tick', backlog = base .. 'backlog', meta = base .. 'meta', restore = base .. 'restore',
   }
 end
 

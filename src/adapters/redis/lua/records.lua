@@ -294,11 +294,17 @@ local function set_deadline(queue, id, now, queue_timeout)
   return deadline
 end
 
--- Adds the entry of a delayed job to its inbox, the front (after an attempt), the backlog or the queue; answers with its place.
-local function enqueue_due(queue, job, target)
+-- The entry of a delayed job.
+local function entry_of(job)
   local entry = { 'attempt', job.attempt + 1, 'id', job.id }
   if job.is_ping then set_field(entry, 'kind', 'ping') end
-  if target then return 'i:' .. add_pinned(queue, target, unpack(entry)) end
+  return entry
+end
+
+-- Adds the entry of a delayed job that any actor may take to the front (after an attempt), the backlog or the queue; answers with its
+-- place.
+local function enqueue_for_all(queue, job)
+  local entry = entry_of(job)
   if job.status == 'retry_wait' then
     backlog.clear_window(queue)
     return 'f:' .. redis.call('XADD', queue.front, '*', 'begun', '1', unpack(entry))
@@ -309,6 +315,12 @@ local function enqueue_due(queue, job, target)
   return 'q:' .. redis.call('XADD', queue.stream, '*', unpack(entry))
 end
 
+-- The same for any delayed job; one for one actor only goes into its inbox.
+local function enqueue_due(queue, job, target)
+  if not target then return enqueue_for_all(queue, job) end
+  return 'i:' .. add_pinned(queue, target, unpack(entry_of(job)))
+end
+
 -- Makes a job that was blocked wait for its time.
 local function schedule_job(batch, job, run_at)
   local queue = batch.queue
@@ -317,8 +329,9 @@ local function schedule_job(batch, job, run_at)
   announce_change(queue, job, NO_ATTEMPT, SCHEDULED)
 end
 
--- Queues one delayed job whose time has come. One that waited for another job may have to wait for its time now.
-local function promote_job(batch, id)
+-- Queues one delayed job whose time has come, by a function that adds its entry. One that waited for another job may have to wait for its
+-- time now.
+local function promote(batch, id, enqueue)
   local queue, key = batch.queue, batch.queue.record .. id
   redis.call('ZREM', queue.delayed, id)
   local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id',
@@ -332,11 +345,20 @@ local function promote_job(batch, id)
     unique.unblock(queue, id, values[9], values[10])
     if (tonumber(values[11]) or 0) > batch.now then return schedule_job(batch, job, values[11]) end
   end
-  local place = enqueue_due(queue, job, values[2])
+  local place = enqueue(queue, job, values[2])
   redis.call('HSET', key, 'status', 'queued', 'at', place, 'updated_at', batch.now_text)
   redis.call('HDEL', key, 'due_at')
   if job.status ~= 'retry_wait' and job.attempt == 0 and values[5] then
     redis.call('HSET', key, 'wait_until', set_deadline(queue, id, batch.now, tonumber(values[5])))
   end
   announce_change(queue, job, { number = job.attempt, actor = values[6] or '' }, QUEUED)
+end
+
+local function promote_job(batch, id)
+  promote(batch, id, enqueue_due)
+end
+
+-- The same for a job that any actor may take. Actors may call it: it touches no inbox.
+local function promote_for_all(batch, id)
+  promote(batch, id, enqueue_for_all)
 end

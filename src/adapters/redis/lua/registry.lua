@@ -68,6 +68,7 @@ freeing('hero_clear_queue', function(keys, args)
   end
   if #page > 0 then return 1 end
   redis.call('UNLINK', queue.stream, queue.front, queue.events, queue.dead_letters, queue.jobs, queue.unfinished, queue.ended,
-    queue.backlog, queue.delayed, queue.deadlines, queue.actors, queue.pause, queue.counts, queue.clock, queue.inboxes, queue.meta)
+    queue.backlog, queue.delayed, queue.deadlines, queue.actors, queue.pause, queue.counts, queue.clock, queue.inboxes, queue.restore,
+    queue.meta)
   return 0
 end)

@@ -162,7 +162,7 @@ local function release(batch, id, holder)
   if values[1] ~= 'blocked' or values[2] ~= holder then return end
   -- An actor may not note the inbox of another one: that is left to the next round of maintenance.
   if values[3] then return redis.call('ZADD', queue.delayed, batch.now_text, id) end
-  promote_job(batch, id)
+  promote_for_all(batch, id)
 end
 
 -- What is left of a key that its holder gives away.

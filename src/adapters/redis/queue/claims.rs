@@ -18,7 +18,7 @@ use crate::ports::store_fault::StoreFault;
 
 /// Time for which an id leads to its queue: the longest wait until a job is due, the longest run and the longest time for which its record
 /// is kept.
-const ID_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+pub(in crate::adapters::redis) const ID_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// The same for a request: the time for which the id of a request stands for its job.
 const REQUEST_KEPT: Duration = Duration::from_secs(24 * 3600);
 

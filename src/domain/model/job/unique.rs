@@ -170,15 +170,15 @@ mod tests {
     fn what_cannot_be_kept_is_refused_by_field() {
         assert_eq!(violations(Unique::new("report")), "");
         assert_eq!(violations(Unique::new("é".repeat(128))), "");
-        assert!(violations(Unique::new("")).contains("unique.key is empty"));
-        assert!(violations(Unique::new("é".repeat(129))).contains("unique.key has 258 bytes"));
-        assert!(violations(Unique::new("a\nb")).contains("unique.key has a control character"));
+        assert!(violations(Unique::new("")).contains("unique.key: is empty"));
+        assert!(violations(Unique::new("é".repeat(129))).contains("unique.key: has 258 bytes"));
+        assert!(violations(Unique::new("a\nb")).contains("unique.key: has a control character"));
         let long = Unique { held_after_end: Duration::from_secs(61), ..Unique::new("k") };
-        assert!(violations(long).contains("unique.held_after_end is 61s, longer than the 60s"));
+        assert!(violations(long).contains("unique.held_after_end: is 61s, longer than the 60s"));
         let queued = Unique { held_while: HeldWhile::Queued, ..Unique::new("k") };
         assert_eq!(violations(queued.clone()), "");
         let after = Unique { held_after_end: Duration::from_secs(1), ..queued.clone() };
-        assert!(violations(after).contains("unique.held_after_end is set"));
+        assert!(violations(after).contains("unique.held_after_end: is set"));
         for (on_conflict, allowed) in [
             (OnConflict::ReturnExisting, true),
             (OnConflict::Reject, true),

@@ -15,7 +15,7 @@ use super::queue_contract::{
     until_state, with_attempts,
 };
 
-fn line(bench: &QueueContract, number: u64, text: &str) -> OutputChunk {
+pub(super) fn line(bench: &QueueContract, number: u64, text: &str) -> OutputChunk {
     let stream = if number.is_multiple_of(2) { LogStream::Stderr } else { LogStream::Stdout };
     OutputChunk { number, at: bench.now(), item: OutputItem::Line { stream, text: text.to_owned() } }
 }
@@ -32,11 +32,11 @@ fn of(lease: &Lease, chunks: &[OutputChunk]) -> LeaseOutput {
     LeaseOutput { lease: lease.clone(), chunks: chunks.to_vec() }
 }
 
-async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<StoredChunk> {
+pub(super) async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<StoredChunk> {
     queue.output(OSIS.into(), &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
 }
 
-fn said(kept: &[StoredChunk]) -> Vec<(u32, u64, &OutputItem)> {
+pub(super) fn said(kept: &[StoredChunk]) -> Vec<(u32, u64, &OutputItem)> {
     kept.iter().map(|kept| (kept.attempt, kept.chunk.number, &kept.chunk.item)).collect()
 }
 

@@ -124,6 +124,15 @@ impl QueueContract {
         }
     }
 
+    /// How those connect who make and restore backups.
+    pub(super) fn backups(&self) -> RedisConfig {
+        match &self.place {
+            Place::Memory(_) => panic!("memory has no backups"),
+            Place::Redis(redis) => self.config(redis.url(), redis.backups()),
+            Place::Cluster(cluster) => self.config(cluster.url(), cluster.backups()),
+        }
+    }
+
     fn config(&self, url: String, access: RedisAccess) -> RedisConfig {
         RedisConfig {
             url,
@@ -151,6 +160,11 @@ impl QueueContract {
             Place::Memory(broker) => Arc::new(broker.actor_store()),
             Place::Redis(_) | Place::Cluster(_) => Arc::new(RedisActorStore::new(&self.redis_queue())),
         }
+    }
+
+    /// The store of settings on Redis.
+    pub(super) fn settings(&self) -> RedisActorStore {
+        RedisActorStore::new(&self.redis_queue())
     }
 
     fn redis_queue(&self) -> RedisQueue {
