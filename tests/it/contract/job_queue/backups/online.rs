@@ -8,7 +8,7 @@ use std::time::Duration;
 use hero_supervisor::domain::model::job::{JobSpec, JobState, JobView};
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::WorkQueue;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::super::queue_contract::{
     Kind, LIMIT, OSIS, QueueContract, finish, read, spec, submission, submit, success, take, take_one, text,
@@ -23,8 +23,9 @@ fn come_and_go(
     queue: &Arc<dyn Queue>,
     actor: Arc<dyn WorkQueue>,
     is_over: &Arc<AtomicBool>,
-) -> (JoinHandle<()>, JoinHandle<()>) {
-    let coming = tokio::spawn({
+) -> JoinSet<()> {
+    let mut both = JoinSet::new();
+    both.spawn({
         let (queue, is_over) = (queue.clone(), is_over.clone());
         async move {
             while !is_over.load(Ordering::Relaxed) {
@@ -32,7 +33,7 @@ fn come_and_go(
             }
         }
     });
-    let going = tokio::spawn({
+    both.spawn({
         let (source, is_over) = (source.clone(), is_over.clone());
         async move {
             while !is_over.load(Ordering::Relaxed) {
@@ -41,7 +42,7 @@ fn come_and_go(
             }
         }
     });
-    (coming, going)
+    both
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +62,7 @@ async fn under_load_every_job_is_in_it_and_none_runs_again_that_had_ended() {
         ended.insert(taken.lease.job_id);
     }
     let is_over = Arc::new(AtomicBool::new(false));
-    let (coming, going) = come_and_go(&source, &queue, actor, &is_over);
+    let both = come_and_go(&source, &queue, actor, &is_over);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("b");
     let made = {
@@ -70,8 +71,7 @@ async fn under_load_every_job_is_in_it_and_none_runs_again_that_had_ended() {
     };
     is_over.store(true, Ordering::Relaxed);
     fine(made);
-    coming.await.unwrap();
-    going.await.unwrap();
+    both.join_all().await;
     queue.close().await;
 
     let target = Kind::Redis.bench().await;
