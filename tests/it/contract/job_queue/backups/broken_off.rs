@@ -18,7 +18,6 @@ async fn goes_on(to: Kind) {
     let source = QueueContract::on(PrivateRedis::start().await, settings);
     let queue = source.supervisor();
     for _batch in 0..JOBS / 100 {
-        // Large enough that a restore takes a while.
         let batch = (0..100).map(|_| submission(spec(&"x".repeat(4_000)))).collect();
         assert!(queue.submit(batch).await.unwrap().iter().all(Result::is_ok));
     }
@@ -55,10 +54,8 @@ async fn goes_on(to: Kind) {
     assert!(refused.code == 5 && refused.stderr.contains("broke off there at line"), "{refused:?}");
 
     let rest = fine(load(&target, &file, &[]));
-    let number = |name: &str| rest[name].as_u64().unwrap();
-    // It was killed before or after the place of the last lines was noted.
-    assert!(number("already_there") + number("went_on_behind_line") > 0, "{rest}");
-    assert!(number("restored") < JOBS as u64, "{rest}");
+    let restored = rest["restored"].as_u64().unwrap();
+    assert!(restored < JOBS as u64, "{rest}");
     loop {
         let waiting = new.depth(OSIS.into()).await.unwrap().queued;
         if waiting == 0 {
