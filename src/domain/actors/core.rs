@@ -120,10 +120,12 @@ impl Core {
             (Desired::Down, None) => ActorState::Stopped,
             (Desired::Up, None) | (Desired::Down, Some(_)) => ActorState::Unknown,
         };
-        let message = why_unknown(&record, fresh.is_some(), age);
         let stopped = record.last_exit.as_ref().filter(|_exit| state == ActorState::Stopped);
         let state_since = stopped.map(|exit| exit.at);
-        let message = if state == ActorState::Unknown { message } else { String::new() };
+        let message = match state == ActorState::Unknown {
+            true => why_unknown(&record, fresh.is_some(), age),
+            false => String::new(),
+        };
         let status = ActorStatus { state_since, message, ..self.bare_status(record, state) };
         let status = match fresh {
             Some(presence) => ActorStatus {

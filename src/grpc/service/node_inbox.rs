@@ -1,5 +1,6 @@
 //! Calls that other supervisors pass on to this one: each is taken once, run, and answered.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::SupervisorService;
 use super::actor_logs::log_page;
 use super::call::Call;
 use super::on_node::OnNode;
-use crate::error::chain;
+use crate::error::{SupervisorError, chain};
 use crate::grpc::node_calls::{NodeAnswer, NodeCall};
 use crate::grpc::status::Failure;
 use crate::ports::node_calls::{HOLD_EVERY, MAX_ANSWER_BYTES, NodeInbox, NodeInboxError, TakenCall};
@@ -51,25 +52,28 @@ pub(crate) async fn answer_node_calls(service: Arc<SupervisorService>, mut inbox
     while running.join_next().await.is_some() {}
 }
 
-/// Runs one call, and holds it while it runs.
+/// Runs one call, holds it while it runs, and answers it.
 async fn answer(service: &SupervisorService, taken: &dyn TakenCall) {
-    let run = run(service, taken.call());
-    tokio::pin!(run);
-    let mut holds = interval(HOLD_EVERY);
-    holds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let result = loop {
-        tokio::select! {
-            biased;
-            result = &mut run => break result,
-            _tick = holds.tick() => {
-                if let Err(error) = taken.hold().await {
-                    tracing::debug!(error = %chain(&error), "node calls: not held ({})", chain(&error));
-                }
-            }
-        }
+    // Beside each other: a hold that Redis keeps waiting must not keep the call waiting.
+    let result = tokio::select! {
+        biased;
+        result = run(service, taken.call()) => result,
+        never = hold(taken) => match never {},
     };
     if let Err(error) = write(taken, encoded(result)).await {
         tracing::warn!(error = %chain(&error), "node calls: answer not written ({})", chain(&error));
+    }
+}
+
+/// Holds a call again and again, without end.
+async fn hold(taken: &dyn TakenCall) -> Infallible {
+    let mut holds = interval(HOLD_EVERY);
+    holds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        holds.tick().await;
+        if let Err(error) = taken.hold().await {
+            tracing::debug!(error = %chain(&error), "node calls: not held ({})", chain(&error));
+        }
     }
 }
 
@@ -92,7 +96,9 @@ fn encoded(result: Result<Vec<u8>, Status>) -> Vec<u8> {
     if answer.len() <= MAX_ANSWER_BYTES {
         return answer;
     }
-    NodeAnswer::from(Err(Failure::request_too_large(MAX_ANSWER_BYTES).into())).encode_to_vec()
+    let what = "answer a call of another supervisor".to_owned();
+    let source = format!("the answer has {} bytes, more than {MAX_ANSWER_BYTES}", answer.len()).into();
+    NodeAnswer::from(Err(SupervisorError::Internal { what, source }.into())).encode_to_vec()
 }
 
 async fn run(service: &SupervisorService, message: &[u8]) -> Result<Vec<u8>, Status> {
