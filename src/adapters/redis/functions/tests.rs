@@ -11,7 +11,7 @@ use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
-const DIGEST: &str = "0c8565dcbee99cbae4e6761a9ca4019055e64e7a9b209bcb0b0a26eb7b802148";
+const DIGEST: &str = "ff18a014977714e6ae8512c50464d19e5a023692d9ca62d5cf373ac3f3a5420e";
 
 /// Functions that only supervisors and actors of an older revision call.
 const FOR_OLDER_REVISIONS: [&str; 4] = ["hero_depth", "hero_object_find", "hero_presences", "hero_queue"];

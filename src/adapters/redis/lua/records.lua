@@ -331,7 +331,7 @@ end
 
 -- Queues one delayed job whose time has come, by a function that adds its entry. One that waited for another job may have to wait for its
 -- time now.
-local function promote(batch, id, enqueue)
+local function promote(batch, id, add_entry)
   local queue, key = batch.queue, batch.queue.record .. id
   redis.call('ZREM', queue.delayed, id)
   local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id',
@@ -345,7 +345,7 @@ local function promote(batch, id, enqueue)
     unique.unblock(queue, id, values[9], values[10])
     if (tonumber(values[11]) or 0) > batch.now then return schedule_job(batch, job, values[11]) end
   end
-  local place = enqueue(queue, job, values[2])
+  local place = add_entry(queue, job, values[2])
   redis.call('HSET', key, 'status', 'queued', 'at', place, 'updated_at', batch.now_text)
   redis.call('HDEL', key, 'due_at')
   if job.status ~= 'retry_wait' and job.attempt == 0 and values[5] then
