@@ -58,6 +58,15 @@ pub(super) struct Counts {
     pub(super) objects: u64,
 }
 
+/// A number of things for people.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    match (count, one.split_once(" or ")) {
+        (1, _) => format!("1 {one}"),
+        (_, Some((first, second))) => format!("{count} {first}s or {second}s"),
+        (_, None) => format!("{count} {one}s"),
+    }
+}
+
 impl Counts {
     /// Counts one record.
     pub(super) fn add(&mut self, record: &Record) {
@@ -86,10 +95,15 @@ impl Counts {
         let states = self.jobs_by_state.iter().map(|(state, count)| format!("{count} {state}"));
         let states = states.collect::<Vec<_>>().join(", ");
         let states = if states.is_empty() { states } else { format!(" ({states})") };
-        let Self { actors, settings, queues, jobs, requests, objects, .. } = self;
-        format!(
-            "{actors} actors, {settings} settings and templates, {queues} queues, {jobs} jobs{states}, {requests} request ids, \
-             {objects} objects"
-        )
+        let jobs = format!("{}{states}", counted(self.jobs, "job"));
+        [
+            counted(self.actors, "actor"),
+            counted(self.settings, "setting or template"),
+            counted(self.queues, "queue"),
+            jobs,
+            counted(self.requests, "request id"),
+            counted(self.objects, "object"),
+        ]
+        .join(", ")
     }
 }

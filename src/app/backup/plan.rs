@@ -1,5 +1,6 @@
 //! The decision whether a Redis takes a backup, and from which line on.
 
+use super::line::counted;
 use crate::adapters::redis::{Contents, Standing};
 
 /// Course of a restore.
@@ -43,10 +44,8 @@ pub(super) fn decide(
 
 fn describe(contents: &Contents) -> String {
     let Contents { actors, settings, queues, jobs, key } = contents;
-    let counted =
-        [(*actors, "actors"), (*settings, "settings and templates"), (*queues, "queues"), (*jobs, "jobs")];
-    let counted =
-        counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let all = [(*actors, "actor"), (*settings, "setting or template"), (*queues, "queue"), (*jobs, "job")];
+    let counted = all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what));
     counted.chain(key.iter().map(|key| format!("the key {key}"))).collect::<Vec<_>>().join(", ")
 }
 

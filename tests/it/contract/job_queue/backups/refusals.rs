@@ -50,7 +50,7 @@ async fn a_redis_that_is_not_empty_takes_nothing_unasked_and_keeps_what_it_has()
     let new = target.supervisor();
     submit(&new, spec("2")).await;
     let refused = load(&target, &file, &[]);
-    assert!(refused.code == 5 && refused.stderr.contains("1 jobs"), "{refused:?}");
+    assert!(refused.code == 5 && refused.stderr.contains("1 job"), "{refused:?}");
     assert_eq!(new.depth(OSIS.into()).await.unwrap().queued, 1);
     for (restored, known) in [(1, 0), (0, 1)] {
         let done = fine(load(&target, &file, &["--into-existing"]));
