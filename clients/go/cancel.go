@@ -41,6 +41,9 @@ func (c *Client) cancelUnawaited(ctx context.Context, over *wait, r run, err *Er
 			err.Message += "; the job could not be cancelled: " + plain(ParseError(failure))
 		}
 		return nil, err
+	case job.GetFinishTime() == nil:
+		// It was there before, and goes on.
+		return nil, err
 	case job.GetState() != pb.Job_STATE_CANCELLED:
 		return job, nil
 	}

@@ -73,9 +73,9 @@ func WithSpec(change func(*pb.JobSpec)) RunOption {
 	return func(r *run) { change(r.request.GetJob()) }
 }
 
-// CancelOnWaitEnd cancels the job when the context of Run ends before it. Run may take up to 3 seconds longer for this.
-// Without an answer within this time the job may go on; the error says so. Submit does not wait for the end of a job, so
-// it has no use for it.
+// CancelOnWaitEnd cancels the job when the context of Run ends before it, unless it was there before by its unique key. Run
+// may take up to 3 seconds longer for this. Without an answer within this time the job may go on; the error says so.
+// Submit does not wait for the end of a job, so it has no use for it.
 func CancelOnWaitEnd() RunOption {
 	return func(r *run) { r.cancelOnWaitEnd = true }
 }
@@ -108,7 +108,7 @@ func (c *Client) Run(ctx context.Context, scriptType pb.ScriptType, script strin
 	w := c.newWait("a job")
 	w.requestID = r.request.GetRequestId()
 	job, err := c.runToEnd(ctx, w, r)
-	if over := (*Error)(nil); r.cancelOnWaitEnd && ctx.Err() != nil && w.tried && errors.As(err, &over) {
+	if over := (*Error)(nil); r.cancelOnWaitEnd && !w.existing && ctx.Err() != nil && w.tried && errors.As(err, &over) {
 		return c.cancelUnawaited(ctx, w, r, over)
 	}
 	return job, err
@@ -129,7 +129,7 @@ func (c *Client) runToEnd(ctx context.Context, w *wait, r run) (*pb.Job, error) 
 	if answer.GetWaitOutcome() == pb.WaitOutcome_WAIT_OUTCOME_DONE {
 		return answer.GetJob(), nil
 	}
-	w.jobID, w.known = answer.GetJob().GetJobId(), true
+	w.jobID, w.known, w.existing = answer.GetJob().GetJobId(), true, answer.GetExisting()
 	return c.await(ctx, w)
 }
 

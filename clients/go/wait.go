@@ -31,6 +31,7 @@ type wait struct {
 	jobID     string
 	requestID string
 	known     bool   // whether a server has said that there is the job
+	existing  bool   // whether the job was there before, by its unique key
 	answered  bool   // whether a server has answered since the wait began
 	tried     bool   // whether a call was made
 	last      *Error // what went wrong last

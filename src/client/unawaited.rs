@@ -53,6 +53,8 @@ impl Unawaited {
         let Some(job) = self.job.take() else { return Err(over) };
         match cancel(&self.client, job).await {
             Ok(job) if job.state() == job::State::Cancelled => Err(told_cancelled(over, job.job_id)),
+            // It was there before, and goes on.
+            Ok(job) if job.finish_time.is_none() => Err(over),
             Ok(job) => Ok(job),
             Err(why) => Err(told_uncertain(over, &why)),
         }

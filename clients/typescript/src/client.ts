@@ -80,25 +80,25 @@ export class SupervisorClient {
    * When the wait is over first, it throws a SupervisorError with the reason WAIT_OVER and the job's id in its metadata
    * (`job_id`); the job goes on. When nothing is known of a job, the reason is NO_SERVER, the text and the cause have the
    * last failure, and `request_id` in the metadata is that of the request: a repeat with it makes the job once. With
-   * `cancelOnWaitEnd` the job does not go on.
+   * `cancelOnWaitEnd` the job does not go on, unless it was there before by its unique key.
    */
   async run(scriptType: ScriptType, script: string, options: RunOptions = {}): Promise<Job> {
     const { job, requestId, jobId } = requestOf({ ...options, scriptType, script });
     const known: Record<string, string> = { request_id: requestId };
     const request = { ...(job && { job }), requestId, jobId };
-    let [tried, begun] = [false, false];
+    let [tried, begun, existing] = [false, false, false];
     const ended = persist(this.options, options, known, async (maxWait, call) => {
       tried = true;
       if (begun) return this.#awaited(known["job_id"]!, call, maxWait);
       const answer = await this.calls.runJob({ ...request, maxWait }, call);
       if (answer.waitOutcome === WaitOutcome.DONE && answer.job) return answer.job;
       if (answer.job) known["job_id"] = answer.job.jobId;
-      begun = answer.job !== undefined;
+      [begun, existing] = [answer.job !== undefined, answer.existing];
       return undefined;
     });
     if (!options.cancelOnWaitEnd) return ended;
     return ended.catch((error: unknown) => {
-      if (!tried || !isEndOfWait(error)) throw error;
+      if (!tried || existing || !isEndOfWait(error)) throw error;
       return cancelUnawaited(this.options, error, (call) =>
         begun
           ? this.calls.cancelJob({ jobId: known["job_id"]!, reason: "its caller stopped waiting" }, call)

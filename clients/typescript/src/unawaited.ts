@@ -33,6 +33,8 @@ export async function cancelUnawaited(
     const why = failure instanceof Error ? failure.message : String(failure);
     throw told(over.reason, `${over.message}; the job could not be cancelled: ${why}`, over.metadata);
   }
+  // It was there before, and goes on.
+  if (!job.finishTime) throw over;
   if (job.state !== Job_State.CANCELLED && !(over instanceof AbortError)) return job;
   if (job.state !== Job_State.CANCELLED) throw over;
   const metadata = { ...over.metadata, job_id: job.jobId, cancelled: "true" };

@@ -103,7 +103,7 @@ class AsyncClient:
         answer = await self._outlive(waiting, call)
         if answer.wait_outcome == WAIT_OUTCOME_DONE:
             return answer.job
-        waiting.knows(answer.job.job_id)
+        waiting.knows(answer.job.job_id, existing=answer.existing)
         return await self._await(waiting)
 
     async def _cancel_unawaited(self, unawaited: Unawaited, over: BaseException) -> Job:

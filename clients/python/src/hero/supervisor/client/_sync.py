@@ -79,7 +79,7 @@ class Client:
         """Ends the connection, and with it waits and watches of other threads. Jobs go on, but for those of
         `run(cancel_on_wait_end=True)`."""
         end = time.monotonic() + LIMIT
-        for unawaited in list(self._unawaited):
+        for unawaited in [job for job in list(self._unawaited) if job.may_be_cancelled]:
             with contextlib.suppress(SupervisorError):
                 self._cancel_unawaited(unawaited, end - time.monotonic())
         self._closed.set()
@@ -113,8 +113,8 @@ class Client:
         `__cause__` is the last failure.
 
         With `cancel_on_wait_end` the job does not go on when the wait ends first, by `timeout`, by an exception such as
-        KeyboardInterrupt, or by `close`. That may take up to 3 seconds longer. Without an answer within this time the
-        job may go on; the error says so.
+        KeyboardInterrupt, or by `close`, unless it was there before by its unique key. That may take up to 3 seconds
+        longer. Without an answer within this time the job may go on; the error says so.
         """
         request = run_request(script_type, script, input, spec, request_id, job_id, queue)
         waiting = Waiting(self._way, timeout, request_id=request.request_id)
@@ -143,7 +143,7 @@ class Client:
         answer = self._outlive(waiting, call)
         if answer.wait_outcome == WAIT_OUTCOME_DONE:
             return answer.job
-        waiting.knows(answer.job.job_id)
+        waiting.knows(answer.job.job_id, existing=answer.existing)
         return self._await(waiting)
 
     def _cancel_unawaited(self, unawaited: Unawaited, limit: float = LIMIT) -> Job:

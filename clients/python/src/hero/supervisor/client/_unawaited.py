@@ -22,6 +22,11 @@ class Unawaited:
         self._over = over
         self._request = request
 
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether it is not known to be a job that was there before, by its unique key."""
+        return not self._over.is_existing
+
     def waiting(self, limit: float = LIMIT) -> Waiting:
         """The wait for the answer to `request`."""
         return Waiting(Way(self._over.losses.way.address), limit, subject="the job")
@@ -41,8 +46,8 @@ class Unawaited:
 
 
 def is_end_of_wait(error: BaseException, waiting: Waiting) -> bool:
-    """Whether the wait was ended by its time or by its caller, and there may be a job."""
-    if not waiting.may_have_job:
+    """Whether the wait was ended by its time or by its caller, and there may be a job that was not there before."""
+    if not waiting.may_have_job or waiting.is_existing:
         return False
     ends = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
     return error.code in ends if isinstance(error, SupervisorError) else not isinstance(error, Exception)
@@ -51,7 +56,8 @@ def is_end_of_wait(error: BaseException, waiting: Waiting) -> bool:
 def ended(over: BaseException, job: Job) -> Job:
     """The job, when it has ended by itself before the time was over; raises `over` if not, and says that it was
     cancelled."""
-    if not isinstance(over, SupervisorError):
+    # A job that has not ended was there before, and goes on.
+    if not isinstance(over, SupervisorError) or not job.HasField("finish_time"):
         raise over
     if job.state != Job.STATE_CANCELLED:
         return job

@@ -118,6 +118,8 @@ class Waiting:
         self.job_id = job_id
         self.is_known = False
         """Whether a server has said that there is the job."""
+        self.is_existing = False
+        """Whether the job was there before, by its unique key."""
         self._request_id = request_id
         self._tried = False
         self._began = time.monotonic()
@@ -148,9 +150,10 @@ class Waiting:
         # The server answers a little before the deadline of a call, so that the answer comes before we give up.
         return Attempt(duration(poll), self.limit(poll + margin), self.limit(_CALL_MARGIN), self.losses.wait_for_ready)
 
-    def knows(self, job_id: str) -> None:
-        """A server has said that there is this job."""
+    def knows(self, job_id: str, *, existing: bool = False) -> None:
+        """A server has said that there is this job, perhaps that it was there before."""
         self.job_id, self.is_known = job_id, True
+        self.is_existing = self.is_existing or existing
 
     @property
     def may_have_job(self) -> bool:

@@ -175,7 +175,7 @@ public final class SupervisorClient implements AutoCloseable {
      * gets the same job.
      *
      * <p>With {@code request.setOnWaitEnd(OnWaitEnd.ON_WAIT_END_CANCEL)} the job does not go on when the wait ends before it, by the
-     * time-out, a cancelled Context or an interrupted thread. That may take up to 3 seconds longer. Without an answer within this
+     * time-out, a cancelled Context or an interrupted thread, unless it was there before by its unique key. That may take up to 3 seconds longer. Without an answer within this
      * time the job may go on; the error says so. {@code max_wait} is not for {@code more} to say.
      */
     public Job run(ScriptType scriptType, String script, Duration timeout, Consumer<RunJobRequest.Builder> more) {
@@ -195,7 +195,7 @@ public final class SupervisorClient implements AutoCloseable {
                     try {
                         return runToEnd(request, wait);
                     } catch (SupervisorException error) {
-                        if (cancel && wait.isOver(error)) {
+                        if (cancel && !wait.isExisting() && wait.isOver(error)) {
                             return new Unawaited(this, timer, outage()).cancel(error, wait.knownJobId(), request);
                         }
                         throw error;
@@ -209,7 +209,7 @@ public final class SupervisorClient implements AutoCloseable {
             return answer.getJob();
         }
         String jobId = answer.getJob().getJobId();
-        wait.known(jobId);
+        wait.known(jobId, answer.getExisting());
         return wait.until(poll -> awaited(jobId, poll));
     }
 

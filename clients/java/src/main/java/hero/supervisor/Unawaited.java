@@ -44,6 +44,10 @@ final class Unawaited {
             String message = over.getMessage() + "; the job could not be cancelled" + failure.why();
             throw new SupervisorException(over.code(), over.reason(), message, over.metadata(), over);
         }
+        // A job that has not ended was there before, and goes on.
+        if (!job.hasFinishTime()) {
+            throw over;
+        }
         if (job.getState() != Job.State.STATE_CANCELLED) {
             if (over.code() == Status.Code.DEADLINE_EXCEEDED) {
                 return job;

@@ -36,6 +36,8 @@ final class Wait {
     private boolean heard;
     /** Whether a call was made. */
     private boolean tried;
+    /** Whether the job was there before. */
+    private boolean existing;
     /** What went wrong last. */
     private SupervisorException last;
 
@@ -65,10 +67,16 @@ final class Wait {
         }
     }
 
-    /** Notes that there is the job. */
-    void known(String id) {
+    /** Notes that there is the job, and whether it was there before, by its unique key. */
+    void known(String id, boolean wasThere) {
         jobId = id;
         begun = true;
+        existing = wasThere;
+    }
+
+    /** Whether the job was there before, so that it is not this caller's to cancel. */
+    boolean isExisting() {
+        return existing;
     }
 
     /** Whether this is the error of a wait that is over, by time or because the caller gave it up, when there may be a job. */
