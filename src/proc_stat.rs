@@ -2,9 +2,15 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// Longest line that is read; the kernel writes 52 numbers and a name of 64 bytes at most.
 const LINE: usize = 2048;
+
+/// Milliseconds of a tick of the kernel, in which it counts the lives of processes; the same on every Linux that this runs on.
+const TICK_MS: u64 = 10;
 
 /// Data of the kernel about a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +59,21 @@ impl ProcStat {
     }
 }
 
+/// Returns the date of a start that is told in ticks, to a hundredth of a second: by the clock as it is set now.
+pub(crate) fn date_of_start(ticks: u64) -> SystemTime {
+    let clock = |id| clock_gettime(id).map(Duration::from).unwrap_or_default();
+    let boot = clock(ClockId::CLOCK_REALTIME).saturating_sub(clock(ClockId::CLOCK_BOOTTIME));
+    let boot_ms = u64::try_from(boot.as_millis()).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_millis(boot_ms.saturating_add(ticks.saturating_mul(TICK_MS)))
+}
+
+/// Returns the start of this process, since that of the machine; none if the kernel does not tell. Unlike a date it is no matter
+/// of clocks, which are set and which two processes never read at the same moment.
+pub(crate) fn own_start() -> Option<Duration> {
+    let stat = ProcStat::of(std::process::id().cast_signed())?;
+    Some(Duration::from_millis(stat.started.saturating_mul(TICK_MS)))
+}
+
 /// Lists the pids of all processes of this machine that can be seen.
 pub(crate) fn all_pids() -> impl Iterator<Item = i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -62,6 +83,17 @@ pub(crate) fn all_pids() -> impl Iterator<Item = i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_process_started_before_now_and_after_the_machine() {
+        let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap();
+        let started = own_start().unwrap();
+        assert!(started > Duration::ZERO && started < up, "{started:?} of {up:?}");
+        let parent = ProcStat::of(nix::unistd::getppid().as_raw()).unwrap();
+        let own = ProcStat::of(std::process::id().cast_signed()).unwrap();
+        assert!(parent.started <= own.started);
+        assert!(date_of_start(own.started) < SystemTime::now());
+    }
 
     #[test]
     fn a_line_is_read_whatever_the_program_is_called() {

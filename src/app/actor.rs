@@ -25,6 +25,7 @@ use crate::error::chain;
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::script_redis::ScriptRedis;
 use crate::ports::store_fault::{Refusal, StoreFault};
+use crate::proc_stat::own_start;
 use crate::shutdown::{Shutdown, Signals};
 use crate::telemetry::{self, traces};
 
@@ -106,7 +107,8 @@ async fn work<F: EngineFlags>(
     let name = args.queue.unwrap_or_else(|| program.script_type.into());
     let queue = RedisWorkQueue::new(config, name, actor_id.clone(), std::process::id())
         .map_err(|error| chain(&error))?
-        .of_type(program.script_type);
+        .of_type(program.script_type)
+        .started(own_start());
     let hosts = hosts(program, args)?.sparing_hosts(!work.stop_grace.is_zero());
     let worker = Worker::new(Arc::new(queue), Arc::new(SystemClock), hosts.clone(), work);
     let shutdown = Shutdown::new();

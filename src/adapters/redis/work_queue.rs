@@ -40,6 +40,8 @@ pub struct RedisWorkQueue {
     queue: QueueName,
     /// None where the actor runs whatever it gets.
     script_type: Option<ScriptType>,
+    /// Since the start of the machine.
+    started: Option<Duration>,
     actor: ActorId,
     pid: u32,
     consumer: String,
@@ -106,6 +108,7 @@ impl RedisWorkQueue {
             config,
             queue,
             script_type: queue.default_type(),
+            started: None,
             actor,
             pid,
             reader: Lock::default(),
@@ -125,6 +128,13 @@ impl RedisWorkQueue {
     #[must_use]
     pub fn of_type(self, script_type: ScriptType) -> Self {
         Self { script_type: Some(script_type), ..self }
+    }
+
+    /// Tells the queue how long after its machine the process started, beside which scripts it runs. An older process of the
+    /// same actor that still lives does not take the place of a younger one then.
+    #[must_use]
+    pub fn started(self, since_boot: Option<Duration>) -> Self {
+        Self { started: since_boot, ..self }
     }
 
     /// A call of a function on behalf of this actor.
@@ -153,7 +163,9 @@ impl WorkQueue for RedisWorkQueue {
             .arg(self.pending_ends.load(Ordering::Relaxed))
             .arg(self.refused_ends.load(Ordering::Relaxed));
         if let Some(script_type) = self.script_type {
-            announce.arg(script_type.as_str());
+            announce
+                .arg(script_type.as_str())
+                .arg(self.started.map(|started| started.as_millis().to_string()));
         }
         let pause: Option<u64> = self.connection.call(&announce, "the number of a pause").await?;
         self.note_pause(pause.unwrap_or(0));

@@ -1,17 +1,13 @@
 //! Processes as the kernel shows them: identities, children, and the marks of actors in their environments.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 use super::owners::Env;
 use crate::ports::process_manager::ACTOR_MARK;
-use crate::proc_stat::{ProcStat, all_pids};
-
-/// Milliseconds of a tick of the kernel, in which it counts the lives of processes; the same on every Linux that this runs on.
-const TICK_MS: u64 = 10;
+use crate::proc_stat::{ProcStat, all_pids, date_of_start};
 
 /// A process, told apart from a later one of the same pid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +24,7 @@ impl Process {
 
     /// Returns the date of the start, to a hundredth of a second: by the clock as it is set now.
     pub(super) fn started_at(self) -> SystemTime {
-        let clock = |id| clock_gettime(id).map(Duration::from).unwrap_or_default();
-        let boot = clock(ClockId::CLOCK_REALTIME).saturating_sub(clock(ClockId::CLOCK_BOOTTIME));
-        let boot_ms = u64::try_from(boot.as_millis()).unwrap_or_default();
-        UNIX_EPOCH + Duration::from_millis(boot_ms.saturating_add(self.started.saturating_mul(TICK_MS)))
+        date_of_start(self.started)
     }
 }
 

@@ -1,36 +1,39 @@
 -- Actors that are there: announcements, messages to their processes, and what happens when they go.
 
--- milliseconds since its announcement for which a process keeps its place before one that drains
+-- milliseconds since its announcement for which a process keeps its place before one that was left over
 local YIELDS_MS = 10000
 
--- True if another process of the actor has announced itself lately and does not drain. A process that drains does not take its
--- place: it was left over and is on its way out while its successor works.
-local function yields(queue, actor, consumer, now)
+-- True if another process of the actor has announced itself lately, does not drain, and is the younger one if this one does not
+-- drain either. A process that drains or is older does not take its place: it was left over, and its successor works.
+local function yields(queue, actor, consumer, draining, started, now)
   local announcement = redis.call('HGET', queue.actors, actor)
   local known = announcement and decode_table(announcement)
   local beat = known and tonumber(known.beat_ms)
-  return beat and known.consumer ~= consumer and not known.draining and now - beat < YIELDS_MS
+  if not beat or known.consumer == consumer or known.draining or now - beat >= YIELDS_MS then return false end
+  local since = tonumber(known.started_ms)
+  return draining or (started and since and started < since)
 end
 
--- hero_announce q | actor consumer pid draining idle_ms version pending refused script_type: creates the consumer groups and notes that the
--- actor is there.
+-- hero_announce q | actor consumer pid draining idle_ms version pending refused script_type started_ms: creates the consumer groups and
+-- notes that the actor is there.
 --   idle_ms: time since it last took or finished a job; '' when it never did
 --   pending: ends that it could not write yet; refused: calls with ends that were refused since its start
---   script_type: that of its scripts, which must be that of the queue; older actors leave it out
+--   script_type: that of its scripts, which must be that of the queue; '' or left out when it is not told
+--   started_ms: start of the process since that of its machine; older actors leave it out
 -- Answers with the number of the pause: odd while the queue is paused. The higher of two numbers holds.
 freeing('hero_announce', function(keys, args)
   local queue, actor, consumer = queue_of(keys[1]), args[1], args[2]
-  local problem = registry.refusal_of_actor(queue, args[9])
+  local problem = registry.refusal_of_actor(queue, args[9] ~= '' and args[9] or nil)
   if problem then return redis.error_reply('ERR ' .. problem) end
   for _, stream in ipairs({ queue.stream, queue.front, inbox_of(queue, actor), control_of(queue, actor) }) do
     redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
   end
-  local now, draining, idle = now_ms(), args[4] == '1', tonumber(args[5])
-  if not draining or not yields(queue, actor, consumer, now) then
+  local now, draining, idle, started = now_ms(), args[4] == '1', tonumber(args[5]), tonumber(args[10])
+  if not yields(queue, actor, consumer, draining, started, now) then
     redis.call('HSET', queue.actors, actor, cjson.encode({
       consumer = consumer, pid = tonumber(args[3]), draining = draining, beat_ms = now,
       last_job_ms = idle and now - idle or nil, version = args[6], pending_ends = tonumber(args[7]),
-      refused_ends = tonumber(args[8]),
+      refused_ends = tonumber(args[8]), started_ms = started,
     }))
   end
   return pause_number(queue)

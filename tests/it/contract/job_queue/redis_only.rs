@@ -82,6 +82,47 @@ async fn who_waits_by_a_known_request_is_told_of_the_end_at_once_however_near_it
     queue.close().await;
 }
 
+/// A Zinit that was killed twice in a moment leaves such processes behind, and which of them announces itself last is chance.
+#[tokio::test]
+async fn a_process_that_was_left_over_does_not_take_the_place_of_a_younger_one() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let url = bench.redis().url();
+    let process = |pid: u32, started: u64| {
+        let config = RedisConfig { url: url.clone(), ..RedisConfig::default() };
+        let queue = RedisWorkQueue::new(config, OSIS.into(), actor_id("osis_actor_0"), pid).unwrap();
+        queue.of_type(OSIS).started(Some(Duration::from_millis(started)))
+    };
+    let announced = async || {
+        let presences = queue.presences(OSIS.into()).await.unwrap();
+        presences.first().map(|presence| (presence.pid, presence.draining))
+    };
+    let (oldest, older, young) = (process(41, 1000), process(42, 2000), process(43, 2010));
+    older.announce(false).await.unwrap();
+    young.announce(false).await.unwrap();
+    assert_eq!(announced().await, Some((43, false)), "the successor takes the place");
+    for left in [&older, &oldest] {
+        left.announce(false).await.unwrap();
+        left.announce(true).await.unwrap();
+        assert_eq!(announced().await, Some((43, false)));
+        left.close().await;
+        assert_eq!(announced().await, Some((43, false)), "what is left over takes nothing with it");
+    }
+
+    // One that drains makes room for whoever goes on, older or not.
+    young.announce(true).await.unwrap();
+    assert_eq!(announced().await, Some((43, true)));
+    older.announce(false).await.unwrap();
+    assert_eq!(announced().await, Some((42, false)));
+    // Older versions and actors in other languages do not tell their start: the last one is believed.
+    let untold = bench.actor("osis_actor_0", 44).await;
+    assert_eq!(announced().await, Some((44, false)));
+    older.announce(false).await.unwrap();
+    assert_eq!(announced().await, Some((42, false)));
+    untold.close().await;
+    queue.close().await;
+}
+
 /// Its user has all that an actor needs but the right to publish.
 #[tokio::test]
 async fn an_actor_that_may_not_publish_ends_its_attempts_all_the_same() {
