@@ -26,6 +26,7 @@ mod health;
 mod info;
 mod job;
 mod man;
+mod node;
 mod output;
 mod parse;
 mod queue;
@@ -58,6 +59,7 @@ pub use exit::{Exit, Failure};
 pub use health::HealthCommand;
 pub use job::JobCommand;
 pub use man::ManArgs;
+pub use node::NodeCommand;
 pub use output::{Format, Output, print_notice, table};
 pub use parse::{command, parse};
 pub use queue::QueueCommand;
@@ -125,6 +127,9 @@ pub enum CallCommand {
     /// Create, show, pause, resume, purge and delete queues
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Show the machines whose supervisors use the same Redis
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Show script types, and change their settings: scaling, health, limits
     #[command(subcommand)]
     ScriptType(ScriptTypeCommand),
@@ -193,6 +198,7 @@ async fn call(client: ClientArgs, command: CallCommand) -> Result<Exit, Failure>
         CallCommand::Actor(verb) => actor::run(client, verb).await,
         CallCommand::Job(verb) => Box::pin(job::run(client, verb)).await,
         CallCommand::Queue(verb) => queue::run(client, verb).await,
+        CallCommand::Node(verb) => node::run(client, verb).await,
         CallCommand::ScriptType(verb) => script_type::run(client, verb).await,
         CallCommand::Scale(args) => actor::run_scale(client, args).await,
         CallCommand::Health(verb) => health::run(client, verb).await,

@@ -20,6 +20,7 @@ var reads = map[string]bool{
 	"ListScriptTypes":  true,
 	"GetQueue":         true,
 	"ListQueues":       true,
+	"ListNodes":        true,
 	"AwaitJob":         true,
 	"GetJob":           true,
 	"ExplainJob":       true,

@@ -37,6 +37,8 @@ const EXAMPLES: &[(&str, [&str; 3])] = &[
         ],
     ),
     ("actor", ["actor ls", "actor create py0 --type python", "actor logs osis_actor_0 --follow"]),
+    ("node", ["node ls", "node ls -o json", "--server https://host:50051 node ls"]),
+    ("node ls", ["node ls", "node ls -o json", "node ls --quiet"]),
     ("actor ls", ["actor ls", "actor ls --type osis --label team=a", "actor ls -o json"]),
     (
         "actor get",

@@ -24,13 +24,14 @@ use super::error::is_timeout;
 use crate::grpc_timeout;
 
 /// Calls that can be repeated without harm; the clients of all languages repeat the same ones.
-const READS: [&str; 14] = [
+const READS: [&str; 15] = [
     "/hero.supervisor.v1.Supervisor/GetServerInfo",
     "/hero.supervisor.v1.Supervisor/GetActor",
     "/hero.supervisor.v1.Supervisor/ListActors",
     "/hero.supervisor.v1.Supervisor/GetScriptType",
     "/hero.supervisor.v1.Supervisor/GetQueue",
     "/hero.supervisor.v1.Supervisor/ListQueues",
+    "/hero.supervisor.v1.Supervisor/ListNodes",
     "/hero.supervisor.v1.Supervisor/ListScriptTypes",
     "/hero.supervisor.v1.Supervisor/AwaitJob",
     "/hero.supervisor.v1.Supervisor/GetJob",

@@ -21,6 +21,7 @@ mod health;
 mod logs;
 mod machine;
 mod maintenance;
+mod nodes;
 mod observer;
 mod open;
 mod operation;

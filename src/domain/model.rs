@@ -6,6 +6,7 @@ pub mod clock_offset;
 pub mod confinement;
 pub mod durability;
 pub mod event;
+pub mod fleet;
 pub mod health;
 pub mod id;
 pub mod job;

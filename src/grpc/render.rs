@@ -9,6 +9,7 @@ mod health;
 mod job;
 mod job_wait;
 mod logs;
+mod node;
 mod queue;
 mod script_types;
 
@@ -22,6 +23,7 @@ pub(crate) use health::{health_report, health_reports};
 pub(crate) use job::{basic_job, job, job_state_change, lines, progress};
 pub(crate) use job_wait::job_wait;
 pub(crate) use logs::log_part;
+pub(crate) use node::node;
 pub(crate) use queue::{default_queue, etag_of, queue, with_numbers};
 pub(crate) use script_types::{script_type_status, settings};
 

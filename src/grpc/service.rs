@@ -211,6 +211,14 @@ impl supervisor_server::Supervisor for SupervisorService {
         Ok(Response::new(actor_logs::stream(logs, self.gate.clone())))
     }
 
+    // Machines
+
+    async fn list_nodes(&self, request: Request<pb::ListNodesRequest>) -> Answer<pb::ListNodesResponse> {
+        permit(&request)?;
+        let nodes = self.lifecycle.nodes().await?.into_iter().map(render::node).collect();
+        Ok(Response::new(pb::ListNodesResponse { nodes }))
+    }
+
     // Script types
 
     async fn list_script_types(

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
+use crate::domain::model::fleet::Fleet;
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::queue_name::QueueName;
@@ -74,4 +75,15 @@ pub trait SharedStore: Send + Sync {
 
     /// Gives the turn back, if it is ours.
     async fn step_down(&self, node: &NodeName, instance: &str) -> Result<(), SharedStoreError>;
+
+    /// Notes that the supervisor of a node is there, and asks for the leadership of the fleet for that node, or keeps it;
+    /// it lasts for `term`. Machines are forgotten a week after they were seen last, and the oldest ones beyond
+    /// [`MOST_NODES`](crate::domain::model::fleet::MOST_NODES).
+    async fn join_fleet(&self, node: &NodeName, term: Duration) -> Result<Fleet, SharedStoreError>;
+
+    /// Reads which machines there are.
+    async fn fleet(&self) -> Result<Fleet, SharedStoreError>;
+
+    /// Gives the leadership of the fleet back, if the node has it.
+    async fn leave_fleet(&self, node: &NodeName) -> Result<(), SharedStoreError>;
 }

@@ -28,6 +28,7 @@ mod faults;
 mod file_actors;
 mod file_queues;
 mod first_process;
+mod fleet;
 mod generated_files;
 mod grpc_surface;
 mod grpc_web;

@@ -12,6 +12,7 @@ export * from "./gen/hero/supervisor/v1/actor_pb.js";
 export * from "./gen/hero/supervisor/v1/error_reason_pb.js";
 export * from "./gen/hero/supervisor/v1/event_pb.js";
 export * from "./gen/hero/supervisor/v1/job_pb.js";
+export * from "./gen/hero/supervisor/v1/node_pb.js";
 export * from "./gen/hero/supervisor/v1/queue_pb.js";
 export * from "./gen/hero/supervisor/v1/script_type_pb.js";
 export * from "./gen/hero/supervisor/v1/script_type_status_pb.js";

@@ -7,6 +7,7 @@ import { parseError } from "./errors.js";
 // give them a request id, and by nobody else.
 const READS = new Set([
   "GetServerInfo", "GetActor", "ListActors", "GetScriptType", "ListScriptTypes", "GetQueue", "ListQueues",
+  "ListNodes",
   "AwaitJob", "GetJob", "ExplainJob", "ListJobs", "ListEvents",
   "ListIdentities", "ListAuditEntries",
 ]);

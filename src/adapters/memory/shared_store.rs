@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::adapters::memory::actor_store::MemoryActorStore;
+use crate::domain::model::fleet::Fleet;
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::queue_name::QueueName;
@@ -121,5 +122,17 @@ impl SharedStore for MemoryActorStore {
                 state.leaders.remove(node.as_str());
             }
         })
+    }
+
+    async fn join_fleet(&self, node: &NodeName, term: Duration) -> Result<Fleet, SharedStoreError> {
+        self.broker().without_waking(|state| state.join_fleet(node, term))
+    }
+
+    async fn fleet(&self) -> Result<Fleet, SharedStoreError> {
+        self.broker().without_waking(|state| state.fleet())
+    }
+
+    async fn leave_fleet(&self, node: &NodeName) -> Result<(), SharedStoreError> {
+        self.broker().without_waking(|state| state.leave_fleet(node))
     }
 }

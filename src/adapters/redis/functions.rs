@@ -104,6 +104,7 @@ functions! {
     Log = "hero_log",
     NodeSend = "hero_node_send",
     NodeTake = "hero_node_take",
+    Nodes = "hero_nodes",
     ObjectDelete = "hero_object_delete",
     ObjectPage = "hero_object_page",
     ObjectPut = "hero_object_put",

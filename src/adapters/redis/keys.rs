@@ -6,6 +6,7 @@
 //! | [`CONTROL_EVENTS`], and what is below it | 9102 |
 //! | `hero:obj:{obj:CONTEXT}:…` | one for each context |
 //! | `hero:{node:NODE}:calls`, `hero:{node:NODE}:answer:…` | one for each machine |
+//! | [`NODES`], and what is below it | 2509 |
 //! | [`ACTORS`], [`TEMPLATES`], [`SETTINGS`], [`QUEUE_SETTINGS`], [`HEALTHS`], [`DECISIONS`], [`EPOCH`], [`PROBE`], [`QUEUES`], [`DUE_QUEUES`], [`RESTORE`], `hero:at:…`, `hero:lead:NODE` | each key its own; nothing is done with two of them in one step |
 //!
 //! A test holds the numbers (`cluster/slots.rs`).
@@ -43,6 +44,12 @@ pub(super) const DECISIONS: &str = "hero:decisions";
 pub(super) const CONTROL_EVENTS: &str = "hero:{events}:log";
 /// Epoch of the data: a random text, written once. Another text means that Redis has lost its data.
 pub(super) const EPOCH: &str = "hero:epoch";
+
+/// Machines by the time at which their supervisors were last seen: a sorted set. The one that leads the fleet is kept beside it
+/// (`:lead`, a text that expires). No queue has this hash tag.
+pub(super) const NODES: &str = "hero:{nodes:all}:seen";
+/// The machine that leads the fleet.
+pub(super) const FLEET_LEAD: &str = "hero:{nodes:all}:seen:lead";
 
 /// Queues that were created by name: a hash, name to JSON, and the number of changes.
 pub(super) const QUEUES: &str = "hero:queues";
@@ -276,6 +283,9 @@ pub(super) fn rights_of_supervisors() -> Vec<String> {
 pub(super) fn type_of(key: &str) -> Option<&'static str> {
     let rest = key.strip_prefix("hero:")?;
     if let Some((tag, part)) = rest.strip_prefix('{').and_then(|rest| rest.split_once("}:")) {
+        if tag.starts_with("nodes:") {
+            return Some(if key == NODES { "zset" } else { "string" });
+        }
         if tag.starts_with("node:") {
             return Some(if part == "calls" { "stream" } else { "string" });
         }

@@ -13,7 +13,8 @@ use super::records::{
     decode_decision, decode_health, decode_settings, decode_usage, decode_usages, encode_decision,
     encode_health, encode_settings, encode_usage, encode_usages,
 };
-use super::reply::Lossy;
+use super::reply::{self, Lossy};
+use crate::domain::model::fleet::Fleet;
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::queue_name::QueueName;
@@ -25,6 +26,8 @@ use crate::ports::store_fault::StoreFault;
 
 /// Time of a point of usage.
 const POINT_MS: u64 = 300_000;
+/// Name of an answer in errors.
+const NODES: &str = "the machines of the fleet";
 
 #[async_trait]
 impl SharedStore for RedisActorStore {
@@ -153,9 +156,42 @@ impl SharedStore for RedisActorStore {
         down.arg(instance);
         Ok(self.connection().call(&down, "leadership").await?)
     }
+
+    async fn join_fleet(&self, node: &NodeName, term: Duration) -> Result<Fleet, SharedStoreError> {
+        self.look_at_fleet(node.as_str(), term).await
+    }
+
+    async fn fleet(&self) -> Result<Fleet, SharedStoreError> {
+        self.look_at_fleet("", Duration::ZERO).await
+    }
+
+    async fn leave_fleet(&self, node: &NodeName) -> Result<(), SharedStoreError> {
+        let mut down = Function::StepDown.on(keys::FLEET_LEAD);
+        down.arg(node.as_str());
+        Ok(self.connection().call(&down, "leadership of the fleet").await?)
+    }
 }
 
 impl RedisActorStore {
+    /// Reads which machines there are; one that is named joins them.
+    async fn look_at_fleet(&self, node: &str, term: Duration) -> Result<Fleet, SharedStoreError> {
+        let mut nodes = Function::Nodes.on(keys::NODES);
+        nodes.arg(node).arg(millis(term));
+        let answer: Vec<Lossy> = self.connection().call(&nodes, NODES).await?;
+        let mut words = answer.iter().map(|Lossy(word)| word.as_str());
+        let (Some(at), Some(leader)) = (words.next().and_then(moment), words.next()) else {
+            return Err(reply::corrupt(NODES, "no time").into());
+        };
+        let mut seen = Vec::with_capacity(words.len() / 2);
+        while let (Some(name), Some(seen_at)) = (words.next(), words.next()) {
+            // Whatever has no name of a machine is of a later version.
+            if let (Ok(name), Some(seen_at)) = (NodeName::parse(name), moment(seen_at)) {
+                seen.push((name, seen_at));
+            }
+        }
+        Ok(Fleet { at, leader: NodeName::parse(leader).ok(), seen })
+    }
+
     /// Reads all fields of a hash. Values that are not UTF-8 are no JSON either, and fail when they are read as such.
     async fn hash(&self, key: &str) -> Result<Vec<(String, String)>, StoreFault> {
         let all: Vec<(Lossy, Lossy)> = self.connection().call(redis::cmd("HGETALL").arg(key), key).await?;
@@ -165,4 +201,10 @@ impl RedisActorStore {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Reads a time in milliseconds.
+fn moment(text: &str) -> Option<SystemTime> {
+    let millis = text.parse::<u64>().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }

@@ -81,7 +81,7 @@ const fn open(rpc: &'static str, anonymous: Anonymous) -> Rule {
 
 /// The rows, in the order of the contract.
 #[rustfmt::skip]
-pub const RULES: [Rule; 48] = [
+pub const RULES: [Rule; 49] = [
     //   call                   viewer    submitter  operator
     open("GetServerInfo",       Anonymous::IfConfigured),
     row("CreateLoginCode",      Yes,      Yes,       Yes),
@@ -97,6 +97,7 @@ pub const RULES: [Rule; 48] = [
     row("StopActors",           No,       No,        Yes),
     row("RestartActors",        No,       No,        Yes),
     row("StreamActorLogs",      Payloads, No,        Yes),
+    row("ListNodes",            Yes,      No,        Yes),
     row("ListScriptTypes",      Basic,    Part,      Yes),
     row("GetScriptType",        Basic,    Part,      Yes),
     row("UpdateScriptType",     No,       No,        Part),

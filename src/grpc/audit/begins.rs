@@ -25,7 +25,7 @@ use crate::ports::audit::{AuditLog, AuditTarget, AuditedCall};
 const PREFIX: usize = 5;
 
 /// Calls that change nothing. Every other one is a change, also one that this list does not know yet.
-const READS: [&str; 19] = [
+const READS: [&str; 20] = [
     "GetServerInfo",
     "GetActor",
     "ListActors",
@@ -34,6 +34,7 @@ const READS: [&str; 19] = [
     "GetScriptType",
     "GetQueue",
     "ListQueues",
+    "ListNodes",
     "CheckHealth",
     "WatchHealth",
     "AwaitJob",

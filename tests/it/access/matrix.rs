@@ -43,7 +43,7 @@ const COLUMNS: [&str; 10] = [
 /// Q NOT_FOUND QUEUE_NOT_FOUND
 /// ```
 #[rustfmt::skip]
-const TABLE: [(&str, &str); 48] = [
+const TABLE: [(&str, &str); 49] = [
     //                        nobody, four invalid, viewer, other, submitter, operator, admin
     ("GetServerInfo",         ".UUUU....."),
     ("CreateLoginCode",       "UUUUU....."),
@@ -59,6 +59,7 @@ const TABLE: [(&str, &str); 48] = [
     ("StopActors",            "UUUUUPPP.."),
     ("RestartActors",         "UUUUUPPP.."),
     ("StreamActorLogs",       "UUUUUPPPAA"),
+    ("ListNodes",             "UUUUU.PP.."),
     ("ListScriptTypes",       "UUUUU....."),
     ("GetScriptType",         "UUUUU....."),
     ("UpdateScriptType",      "UUUUUPPP.."),

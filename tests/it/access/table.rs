@@ -42,7 +42,7 @@ fn row(call: &str) -> &str {
 }
 
 /// Who gets through to the handler: n nobody known, v viewer, p viewer with payloads, s submitter, o operator, a admin.
-const EXPECTED: [(&str, &str); 48] = [
+const EXPECTED: [(&str, &str); 49] = [
     ("GetServerInfo", "nvpsoa"),
     ("CreateLoginCode", "vpsoa"),
     ("CreateActor", "a"),
@@ -57,6 +57,7 @@ const EXPECTED: [(&str, &str); 48] = [
     ("StopActors", "oa"),
     ("RestartActors", "oa"),
     ("StreamActorLogs", "poa"),
+    ("ListNodes", "vpoa"),
     ("ListScriptTypes", "vpsoa"),
     ("GetScriptType", "vpsoa"),
     ("UpdateScriptType", "oa"),

@@ -7,6 +7,7 @@ mod basics;
 mod budget;
 mod damaged;
 mod ends;
+mod fleet;
 mod history;
 mod leases;
 mod lists;
@@ -146,6 +147,8 @@ on_every_queue! {
     shared::verdicts_and_decisions_read_as_they_were_written,
     shared::usage_is_kept_for_its_time_and_its_points_for_a_day,
     shared::one_at_a_time_has_the_turn_of_a_node,
+    fleet::machines_are_known_by_when_they_were_seen,
+    fleet::one_machine_leads_the_fleet,
     actors::a_template_is_set_once_or_replaced_on_request,
     named::a_queue_is_created_once_listed_and_deleted,
     named::used_queues_are_told_without_those_that_never_were_the_busy_ones_first,

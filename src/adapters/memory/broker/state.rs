@@ -2,6 +2,7 @@
 
 mod admin;
 mod events;
+mod fleet;
 mod jobs;
 mod leases;
 mod maintenance;
@@ -22,7 +23,7 @@ use crate::adapters::memory::broker::state::outputs::Outputs;
 use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
 use crate::domain::model::health::HealthRecord;
-use crate::domain::model::id::{ActorId, JobId};
+use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{
     DEFAULT_AGEING, Finished, History, Job, JobError, JobErrorKind, JobKind, JobState, MAX_PAST_ATTEMPTS,
     Outcome, PastAttempt,
@@ -141,6 +142,10 @@ pub(in crate::adapters::memory) struct State {
     pub(in crate::adapters::memory) decisions: BTreeMap<QueueName, ScalingDecision>,
     /// The leader of each node, and the end of its term.
     pub(in crate::adapters::memory) leaders: BTreeMap<String, (String, Instant)>,
+    /// Machines, and the time at which each was last seen.
+    nodes: BTreeMap<NodeName, SystemTime>,
+    /// The machine that leads the fleet, and the end of its term.
+    fleet_leader: Option<(NodeName, Instant)>,
     pub(in crate::adapters::memory) usages: BTreeMap<String, (Vec<ActorUsage>, Instant)>,
     pub(in crate::adapters::memory) usage_points: BTreeMap<ActorId, BTreeMap<SystemTime, Usage>>,
     pub(in crate::adapters::memory) unavailable: bool,
@@ -171,6 +176,8 @@ impl State {
             healths: BTreeMap::new(),
             decisions: BTreeMap::new(),
             leaders: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            fleet_leader: None,
             usages: BTreeMap::new(),
             usage_points: BTreeMap::new(),
             unavailable: false,

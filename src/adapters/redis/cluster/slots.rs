@@ -60,6 +60,8 @@ mod tests {
             ("hero:{v}:front", 7761),
             ("hero:{python}:jobs", 7252),
             ("hero:{events}:log", 9102),
+            (keys::NODES, 2509),
+            (keys::FLEET_LEAD, 2509),
             ("123456789", 12739),
         ] {
             assert_eq!(slot_of(key.as_bytes()), slot, "{key}");

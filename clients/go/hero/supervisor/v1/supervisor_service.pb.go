@@ -298,7 +298,7 @@ func (x CheckHealthRequest_Scope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CheckHealthRequest_Scope.Descriptor instead.
 func (CheckHealthRequest_Scope) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60, 0}
 }
 
 // The fate of a job that outlasts the wait.
@@ -351,7 +351,7 @@ func (x RunJobRequest_OnWaitEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RunJobRequest_OnWaitEnd.Descriptor instead.
 func (RunJobRequest_OnWaitEnd) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69, 0}
 }
 
 // The error of one item of many. Other items are not affected.
@@ -2926,6 +2926,89 @@ func (x *StreamActorLogsResponse) GetCursor() string {
 	return ""
 }
 
+// Request of ListNodes.
+type ListNodesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNodesRequest) Reset() {
+	*x = ListNodesRequest{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNodesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNodesRequest) ProtoMessage() {}
+
+func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
+func (*ListNodesRequest) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
+}
+
+// Response of ListNodes.
+type ListNodesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The machines, at most 1000.
+	Nodes         []*Node `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListNodesResponse) Reset() {
+	*x = ListNodesResponse{}
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListNodesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListNodesResponse) ProtoMessage() {}
+
+func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
+func (*ListNodesResponse) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ListNodesResponse) GetNodes() []*Node {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
 // Request of ListScriptTypes.
 type ListScriptTypesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2935,7 +3018,7 @@ type ListScriptTypesRequest struct {
 
 func (x *ListScriptTypesRequest) Reset() {
 	*x = ListScriptTypesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3030,7 @@ func (x *ListScriptTypesRequest) String() string {
 func (*ListScriptTypesRequest) ProtoMessage() {}
 
 func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[34]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3043,7 @@ func (x *ListScriptTypesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesRequest.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{34}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
 }
 
 // Response of ListScriptTypes.
@@ -2974,7 +3057,7 @@ type ListScriptTypesResponse struct {
 
 func (x *ListScriptTypesResponse) Reset() {
 	*x = ListScriptTypesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2986,7 +3069,7 @@ func (x *ListScriptTypesResponse) String() string {
 func (*ListScriptTypesResponse) ProtoMessage() {}
 
 func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[35]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2999,7 +3082,7 @@ func (x *ListScriptTypesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScriptTypesResponse.ProtoReflect.Descriptor instead.
 func (*ListScriptTypesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{35}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListScriptTypesResponse) GetScriptTypes() []*ScriptTypeStatus {
@@ -3022,7 +3105,7 @@ type GetScriptTypeRequest struct {
 
 func (x *GetScriptTypeRequest) Reset() {
 	*x = GetScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3117,7 @@ func (x *GetScriptTypeRequest) String() string {
 func (*GetScriptTypeRequest) ProtoMessage() {}
 
 func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[36]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3130,7 @@ func (x *GetScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{36}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetScriptTypeRequest) GetScriptType() ScriptType {
@@ -3075,7 +3158,7 @@ type GetScriptTypeResponse struct {
 
 func (x *GetScriptTypeResponse) Reset() {
 	*x = GetScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3087,7 +3170,7 @@ func (x *GetScriptTypeResponse) String() string {
 func (*GetScriptTypeResponse) ProtoMessage() {}
 
 func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[37]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3100,7 +3183,7 @@ func (x *GetScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*GetScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{37}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -3129,7 +3212,7 @@ type UpdateScriptTypeRequest struct {
 
 func (x *UpdateScriptTypeRequest) Reset() {
 	*x = UpdateScriptTypeRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3224,7 @@ func (x *UpdateScriptTypeRequest) String() string {
 func (*UpdateScriptTypeRequest) ProtoMessage() {}
 
 func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[38]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3237,7 @@ func (x *UpdateScriptTypeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{38}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UpdateScriptTypeRequest) GetScriptType() ScriptType {
@@ -3196,7 +3279,7 @@ type UpdateScriptTypeResponse struct {
 
 func (x *UpdateScriptTypeResponse) Reset() {
 	*x = UpdateScriptTypeResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3291,7 @@ func (x *UpdateScriptTypeResponse) String() string {
 func (*UpdateScriptTypeResponse) ProtoMessage() {}
 
 func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[39]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3304,7 @@ func (x *UpdateScriptTypeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateScriptTypeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateScriptTypeResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{39}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *UpdateScriptTypeResponse) GetStatus() *ScriptTypeStatus {
@@ -3260,7 +3343,7 @@ type ScaleActorsRequest struct {
 
 func (x *ScaleActorsRequest) Reset() {
 	*x = ScaleActorsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3355,7 @@ func (x *ScaleActorsRequest) String() string {
 func (*ScaleActorsRequest) ProtoMessage() {}
 
 func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3368,7 @@ func (x *ScaleActorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsRequest.ProtoReflect.Descriptor instead.
 func (*ScaleActorsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{40}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ScaleActorsRequest) GetScriptType() ScriptType {
@@ -3368,7 +3451,7 @@ type ScaleActorsResponse struct {
 
 func (x *ScaleActorsResponse) Reset() {
 	*x = ScaleActorsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3380,7 +3463,7 @@ func (x *ScaleActorsResponse) String() string {
 func (*ScaleActorsResponse) ProtoMessage() {}
 
 func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[41]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3393,7 +3476,7 @@ func (x *ScaleActorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScaleActorsResponse.ProtoReflect.Descriptor instead.
 func (*ScaleActorsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{41}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ScaleActorsResponse) GetStatus() *ScriptTypeStatus {
@@ -3439,7 +3522,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3451,7 +3534,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3464,7 +3547,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{42}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PauseQueueRequest) GetScriptType() ScriptType {
@@ -3501,7 +3584,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3513,7 +3596,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[43]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3526,7 +3609,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{43}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PauseQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3558,7 +3641,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +3653,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[44]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +3666,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{44}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ResumeQueueRequest) GetScriptType() ScriptType {
@@ -3620,7 +3703,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3632,7 +3715,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[45]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3645,7 +3728,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{45}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ResumeQueueResponse) GetStatus() *ScriptTypeStatus {
@@ -3683,7 +3766,7 @@ type PurgeQueueRequest struct {
 
 func (x *PurgeQueueRequest) Reset() {
 	*x = PurgeQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3695,7 +3778,7 @@ func (x *PurgeQueueRequest) String() string {
 func (*PurgeQueueRequest) ProtoMessage() {}
 
 func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3708,7 +3791,7 @@ func (x *PurgeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueRequest.ProtoReflect.Descriptor instead.
 func (*PurgeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{46}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PurgeQueueRequest) GetScriptType() ScriptType {
@@ -3764,7 +3847,7 @@ type PurgeQueueResponse struct {
 
 func (x *PurgeQueueResponse) Reset() {
 	*x = PurgeQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3776,7 +3859,7 @@ func (x *PurgeQueueResponse) String() string {
 func (*PurgeQueueResponse) ProtoMessage() {}
 
 func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[47]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3789,7 +3872,7 @@ func (x *PurgeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeQueueResponse.ProtoReflect.Descriptor instead.
 func (*PurgeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{47}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PurgeQueueResponse) GetPurgedCount() int32 {
@@ -3813,7 +3896,7 @@ type CreateQueueRequest struct {
 
 func (x *CreateQueueRequest) Reset() {
 	*x = CreateQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +3908,7 @@ func (x *CreateQueueRequest) String() string {
 func (*CreateQueueRequest) ProtoMessage() {}
 
 func (x *CreateQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +3921,7 @@ func (x *CreateQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateQueueRequest.ProtoReflect.Descriptor instead.
 func (*CreateQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{48}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *CreateQueueRequest) GetQueue() string {
@@ -3866,7 +3949,7 @@ type CreateQueueResponse struct {
 
 func (x *CreateQueueResponse) Reset() {
 	*x = CreateQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3878,7 +3961,7 @@ func (x *CreateQueueResponse) String() string {
 func (*CreateQueueResponse) ProtoMessage() {}
 
 func (x *CreateQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[49]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3891,7 +3974,7 @@ func (x *CreateQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateQueueResponse.ProtoReflect.Descriptor instead.
 func (*CreateQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{49}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *CreateQueueResponse) GetQueue() *Queue {
@@ -3912,7 +3995,7 @@ type GetQueueRequest struct {
 
 func (x *GetQueueRequest) Reset() {
 	*x = GetQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3924,7 +4007,7 @@ func (x *GetQueueRequest) String() string {
 func (*GetQueueRequest) ProtoMessage() {}
 
 func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[50]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3937,7 +4020,7 @@ func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueRequest.ProtoReflect.Descriptor instead.
 func (*GetQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{50}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GetQueueRequest) GetQueue() string {
@@ -3958,7 +4041,7 @@ type GetQueueResponse struct {
 
 func (x *GetQueueResponse) Reset() {
 	*x = GetQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3970,7 +4053,7 @@ func (x *GetQueueResponse) String() string {
 func (*GetQueueResponse) ProtoMessage() {}
 
 func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[51]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3983,7 +4066,7 @@ func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueResponse.ProtoReflect.Descriptor instead.
 func (*GetQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{51}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GetQueueResponse) GetQueue() *Queue {
@@ -4012,7 +4095,7 @@ type UpdateQueueRequest struct {
 
 func (x *UpdateQueueRequest) Reset() {
 	*x = UpdateQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4024,7 +4107,7 @@ func (x *UpdateQueueRequest) String() string {
 func (*UpdateQueueRequest) ProtoMessage() {}
 
 func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[52]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4037,7 +4120,7 @@ func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueRequest.ProtoReflect.Descriptor instead.
 func (*UpdateQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{52}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *UpdateQueueRequest) GetQueue() string {
@@ -4086,7 +4169,7 @@ type UpdateQueueResponse struct {
 
 func (x *UpdateQueueResponse) Reset() {
 	*x = UpdateQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4098,7 +4181,7 @@ func (x *UpdateQueueResponse) String() string {
 func (*UpdateQueueResponse) ProtoMessage() {}
 
 func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[53]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4111,7 +4194,7 @@ func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueResponse.ProtoReflect.Descriptor instead.
 func (*UpdateQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{53}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *UpdateQueueResponse) GetQueue() *Queue {
@@ -4139,7 +4222,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4151,7 +4234,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[54]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4164,7 +4247,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{54}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListQueuesRequest) GetPageSize() int32 {
@@ -4208,7 +4291,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4220,7 +4303,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[55]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4316,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{55}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*Queue {
@@ -4262,7 +4345,7 @@ type DeleteQueueRequest struct {
 
 func (x *DeleteQueueRequest) Reset() {
 	*x = DeleteQueueRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4274,7 +4357,7 @@ func (x *DeleteQueueRequest) String() string {
 func (*DeleteQueueRequest) ProtoMessage() {}
 
 func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[56]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4287,7 +4370,7 @@ func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteQueueRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{56}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *DeleteQueueRequest) GetQueue() string {
@@ -4306,7 +4389,7 @@ type DeleteQueueResponse struct {
 
 func (x *DeleteQueueResponse) Reset() {
 	*x = DeleteQueueResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4318,7 +4401,7 @@ func (x *DeleteQueueResponse) String() string {
 func (*DeleteQueueResponse) ProtoMessage() {}
 
 func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[57]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4331,7 +4414,7 @@ func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteQueueResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{57}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
 }
 
 // Request of CheckHealth.
@@ -4351,7 +4434,7 @@ type CheckHealthRequest struct {
 
 func (x *CheckHealthRequest) Reset() {
 	*x = CheckHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4363,7 +4446,7 @@ func (x *CheckHealthRequest) String() string {
 func (*CheckHealthRequest) ProtoMessage() {}
 
 func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[58]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4376,7 +4459,7 @@ func (x *CheckHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthRequest.ProtoReflect.Descriptor instead.
 func (*CheckHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{58}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CheckHealthRequest) GetSelector() *ActorSelector {
@@ -4418,7 +4501,7 @@ type CheckHealthResponse struct {
 
 func (x *CheckHealthResponse) Reset() {
 	*x = CheckHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4430,7 +4513,7 @@ func (x *CheckHealthResponse) String() string {
 func (*CheckHealthResponse) ProtoMessage() {}
 
 func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[59]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4443,7 +4526,7 @@ func (x *CheckHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHealthResponse.ProtoReflect.Descriptor instead.
 func (*CheckHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{59}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CheckHealthResponse) GetReports() []*HealthReport {
@@ -4470,7 +4553,7 @@ type WatchHealthRequest struct {
 
 func (x *WatchHealthRequest) Reset() {
 	*x = WatchHealthRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4482,7 +4565,7 @@ func (x *WatchHealthRequest) String() string {
 func (*WatchHealthRequest) ProtoMessage() {}
 
 func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4495,7 +4578,7 @@ func (x *WatchHealthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthRequest.ProtoReflect.Descriptor instead.
 func (*WatchHealthRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{60}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *WatchHealthRequest) GetSelector() *ActorSelector {
@@ -4545,7 +4628,7 @@ type WatchHealthResponse struct {
 
 func (x *WatchHealthResponse) Reset() {
 	*x = WatchHealthResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4557,7 +4640,7 @@ func (x *WatchHealthResponse) String() string {
 func (*WatchHealthResponse) ProtoMessage() {}
 
 func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4570,7 +4653,7 @@ func (x *WatchHealthResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchHealthResponse.ProtoReflect.Descriptor instead.
 func (*WatchHealthResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{61}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *WatchHealthResponse) GetCursor() string {
@@ -4657,7 +4740,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4669,7 +4752,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4682,7 +4765,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{62}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SubmitJobRequest) GetJob() *JobSpec {
@@ -4721,7 +4804,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4733,7 +4816,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4746,7 +4829,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{63}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SubmitJobResponse) GetJob() *Job {
@@ -4781,7 +4864,7 @@ type SubmitJobsRequest struct {
 
 func (x *SubmitJobsRequest) Reset() {
 	*x = SubmitJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4793,7 +4876,7 @@ func (x *SubmitJobsRequest) String() string {
 func (*SubmitJobsRequest) ProtoMessage() {}
 
 func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[64]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4806,7 +4889,7 @@ func (x *SubmitJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{64}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SubmitJobsRequest) GetRequests() []*SubmitJobRequest {
@@ -4827,7 +4910,7 @@ type SubmitJobsResponse struct {
 
 func (x *SubmitJobsResponse) Reset() {
 	*x = SubmitJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4839,7 +4922,7 @@ func (x *SubmitJobsResponse) String() string {
 func (*SubmitJobsResponse) ProtoMessage() {}
 
 func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[65]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4852,7 +4935,7 @@ func (x *SubmitJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobsResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{65}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SubmitJobsResponse) GetResults() []*SubmitJobResult {
@@ -4881,7 +4964,7 @@ type SubmitJobResult struct {
 
 func (x *SubmitJobResult) Reset() {
 	*x = SubmitJobResult{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4893,7 +4976,7 @@ func (x *SubmitJobResult) String() string {
 func (*SubmitJobResult) ProtoMessage() {}
 
 func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[66]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4906,7 +4989,7 @@ func (x *SubmitJobResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResult.ProtoReflect.Descriptor instead.
 func (*SubmitJobResult) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{66}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *SubmitJobResult) GetJob() *Job {
@@ -4960,7 +5043,7 @@ type RunJobRequest struct {
 
 func (x *RunJobRequest) Reset() {
 	*x = RunJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4972,7 +5055,7 @@ func (x *RunJobRequest) String() string {
 func (*RunJobRequest) ProtoMessage() {}
 
 func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[67]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4985,7 +5068,7 @@ func (x *RunJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobRequest.ProtoReflect.Descriptor instead.
 func (*RunJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{67}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RunJobRequest) GetJob() *JobSpec {
@@ -5040,7 +5123,7 @@ type RunJobResponse struct {
 
 func (x *RunJobResponse) Reset() {
 	*x = RunJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5052,7 +5135,7 @@ func (x *RunJobResponse) String() string {
 func (*RunJobResponse) ProtoMessage() {}
 
 func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[68]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5065,7 +5148,7 @@ func (x *RunJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunJobResponse.ProtoReflect.Descriptor instead.
 func (*RunJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{68}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RunJobResponse) GetJob() *Job {
@@ -5109,7 +5192,7 @@ type AwaitJobRequest struct {
 
 func (x *AwaitJobRequest) Reset() {
 	*x = AwaitJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5121,7 +5204,7 @@ func (x *AwaitJobRequest) String() string {
 func (*AwaitJobRequest) ProtoMessage() {}
 
 func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[69]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5134,7 +5217,7 @@ func (x *AwaitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobRequest.ProtoReflect.Descriptor instead.
 func (*AwaitJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{69}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *AwaitJobRequest) GetJobId() string {
@@ -5164,7 +5247,7 @@ type AwaitJobResponse struct {
 
 func (x *AwaitJobResponse) Reset() {
 	*x = AwaitJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5176,7 +5259,7 @@ func (x *AwaitJobResponse) String() string {
 func (*AwaitJobResponse) ProtoMessage() {}
 
 func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[70]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5189,7 +5272,7 @@ func (x *AwaitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AwaitJobResponse.ProtoReflect.Descriptor instead.
 func (*AwaitJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{70}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *AwaitJobResponse) GetJob() *Job {
@@ -5219,7 +5302,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5231,7 +5314,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[71]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5244,7 +5327,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{71}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *GetJobRequest) GetJobId() string {
@@ -5272,7 +5355,7 @@ type GetJobResponse struct {
 
 func (x *GetJobResponse) Reset() {
 	*x = GetJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5284,7 +5367,7 @@ func (x *GetJobResponse) String() string {
 func (*GetJobResponse) ProtoMessage() {}
 
 func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[72]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5297,7 +5380,7 @@ func (x *GetJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobResponse.ProtoReflect.Descriptor instead.
 func (*GetJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{72}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *GetJobResponse) GetJob() *Job {
@@ -5345,7 +5428,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5357,7 +5440,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[73]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5370,7 +5453,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{73}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ListJobsRequest) GetScriptTypes() []ScriptType {
@@ -5484,7 +5567,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5496,7 +5579,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[74]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5509,7 +5592,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{74}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -5539,7 +5622,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5551,7 +5634,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[75]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5564,7 +5647,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{75}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -5594,7 +5677,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5606,7 +5689,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[76]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5619,7 +5702,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{76}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *CancelJobResponse) GetJob() *Job {
@@ -5647,7 +5730,7 @@ type ExplainJobRequest struct {
 
 func (x *ExplainJobRequest) Reset() {
 	*x = ExplainJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5659,7 +5742,7 @@ func (x *ExplainJobRequest) String() string {
 func (*ExplainJobRequest) ProtoMessage() {}
 
 func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[77]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5672,7 +5755,7 @@ func (x *ExplainJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobRequest.ProtoReflect.Descriptor instead.
 func (*ExplainJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{77}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ExplainJobRequest) GetJobId() string {
@@ -5705,7 +5788,7 @@ type ExplainJobResponse struct {
 
 func (x *ExplainJobResponse) Reset() {
 	*x = ExplainJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5717,7 +5800,7 @@ func (x *ExplainJobResponse) String() string {
 func (*ExplainJobResponse) ProtoMessage() {}
 
 func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5730,7 +5813,7 @@ func (x *ExplainJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobResponse.ProtoReflect.Descriptor instead.
 func (*ExplainJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ExplainJobResponse) GetJob() *Job {
@@ -5791,7 +5874,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5803,7 +5886,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[79]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5816,7 +5899,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{79}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *UpdateJobRequest) GetJobId() string {
@@ -5853,7 +5936,7 @@ type UpdateJobResponse struct {
 
 func (x *UpdateJobResponse) Reset() {
 	*x = UpdateJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5865,7 +5948,7 @@ func (x *UpdateJobResponse) String() string {
 func (*UpdateJobResponse) ProtoMessage() {}
 
 func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5878,7 +5961,7 @@ func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
 func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *UpdateJobResponse) GetJob() *Job {
@@ -5915,7 +5998,7 @@ type RetryJobRequest struct {
 
 func (x *RetryJobRequest) Reset() {
 	*x = RetryJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5927,7 +6010,7 @@ func (x *RetryJobRequest) String() string {
 func (*RetryJobRequest) ProtoMessage() {}
 
 func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5940,7 +6023,7 @@ func (x *RetryJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{81}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *RetryJobRequest) GetJobId() string {
@@ -5984,7 +6067,7 @@ type RetryJobResponse struct {
 
 func (x *RetryJobResponse) Reset() {
 	*x = RetryJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5996,7 +6079,7 @@ func (x *RetryJobResponse) String() string {
 func (*RetryJobResponse) ProtoMessage() {}
 
 func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[82]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6009,7 +6092,7 @@ func (x *RetryJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{82}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *RetryJobResponse) GetJob() *Job {
@@ -6039,7 +6122,7 @@ type DeleteJobRequest struct {
 
 func (x *DeleteJobRequest) Reset() {
 	*x = DeleteJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6051,7 +6134,7 @@ func (x *DeleteJobRequest) String() string {
 func (*DeleteJobRequest) ProtoMessage() {}
 
 func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6064,7 +6147,7 @@ func (x *DeleteJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{83}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *DeleteJobRequest) GetJobId() string {
@@ -6092,7 +6175,7 @@ type DeleteJobResponse struct {
 
 func (x *DeleteJobResponse) Reset() {
 	*x = DeleteJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6104,7 +6187,7 @@ func (x *DeleteJobResponse) String() string {
 func (*DeleteJobResponse) ProtoMessage() {}
 
 func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[84]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6117,7 +6200,7 @@ func (x *DeleteJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{84}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *DeleteJobResponse) GetChanged() bool {
@@ -6144,7 +6227,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6156,7 +6239,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[85]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6169,7 +6252,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{85}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -6222,7 +6305,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6234,7 +6317,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6247,7 +6330,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{86}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *WatchJobResponse) GetCursor() string {
@@ -6361,7 +6444,7 @@ type LogEntries struct {
 
 func (x *LogEntries) Reset() {
 	*x = LogEntries{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6373,7 +6456,7 @@ func (x *LogEntries) String() string {
 func (*LogEntries) ProtoMessage() {}
 
 func (x *LogEntries) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[87]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6386,7 +6469,7 @@ func (x *LogEntries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogEntries.ProtoReflect.Descriptor instead.
 func (*LogEntries) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{87}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *LogEntries) GetEntries() []*LogEntry {
@@ -6439,7 +6522,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6451,7 +6534,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6464,7 +6547,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{88}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *WatchEventsRequest) GetTopics() []Event_Topic {
@@ -6568,7 +6651,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6580,7 +6663,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6593,7 +6676,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{89}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *WatchEventsResponse) GetCursor() string {
@@ -6689,7 +6772,7 @@ type UsageUpdate struct {
 
 func (x *UsageUpdate) Reset() {
 	*x = UsageUpdate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6701,7 +6784,7 @@ func (x *UsageUpdate) String() string {
 func (*UsageUpdate) ProtoMessage() {}
 
 func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6714,7 +6797,7 @@ func (x *UsageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageUpdate.ProtoReflect.Descriptor instead.
 func (*UsageUpdate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{90}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *UsageUpdate) GetActors() map[string]*ActorUsage {
@@ -6742,7 +6825,7 @@ type SnapshotItem struct {
 
 func (x *SnapshotItem) Reset() {
 	*x = SnapshotItem{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6754,7 +6837,7 @@ func (x *SnapshotItem) String() string {
 func (*SnapshotItem) ProtoMessage() {}
 
 func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6767,7 +6850,7 @@ func (x *SnapshotItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotItem.ProtoReflect.Descriptor instead.
 func (*SnapshotItem) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{91}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SnapshotItem) GetItem() isSnapshotItem_Item {
@@ -6876,7 +6959,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6888,7 +6971,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[92]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6901,7 +6984,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{92}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListEventsRequest) GetTopics() []Event_Topic {
@@ -6994,7 +7077,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7006,7 +7089,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7019,7 +7102,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{93}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -7049,7 +7132,7 @@ type ListIdentitiesRequest struct {
 
 func (x *ListIdentitiesRequest) Reset() {
 	*x = ListIdentitiesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7061,7 +7144,7 @@ func (x *ListIdentitiesRequest) String() string {
 func (*ListIdentitiesRequest) ProtoMessage() {}
 
 func (x *ListIdentitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[94]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7074,7 +7157,7 @@ func (x *ListIdentitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentitiesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentitiesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{94}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListIdentitiesRequest) GetPageSize() int32 {
@@ -7106,7 +7189,7 @@ type ListIdentitiesResponse struct {
 
 func (x *ListIdentitiesResponse) Reset() {
 	*x = ListIdentitiesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7118,7 +7201,7 @@ func (x *ListIdentitiesResponse) String() string {
 func (*ListIdentitiesResponse) ProtoMessage() {}
 
 func (x *ListIdentitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[95]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7131,7 +7214,7 @@ func (x *ListIdentitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentitiesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentitiesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{95}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ListIdentitiesResponse) GetIdentities() []*KnownIdentity {
@@ -7184,7 +7267,7 @@ type ListAuditEntriesRequest struct {
 
 func (x *ListAuditEntriesRequest) Reset() {
 	*x = ListAuditEntriesRequest{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[96]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7196,7 +7279,7 @@ func (x *ListAuditEntriesRequest) String() string {
 func (*ListAuditEntriesRequest) ProtoMessage() {}
 
 func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[96]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7209,7 +7292,7 @@ func (x *ListAuditEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{96}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListAuditEntriesRequest) GetIdentity() string {
@@ -7298,7 +7381,7 @@ type ListAuditEntriesResponse struct {
 
 func (x *ListAuditEntriesResponse) Reset() {
 	*x = ListAuditEntriesResponse{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[97]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7310,7 +7393,7 @@ func (x *ListAuditEntriesResponse) String() string {
 func (*ListAuditEntriesResponse) ProtoMessage() {}
 
 func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[97]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7323,7 +7406,7 @@ func (x *ListAuditEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{97}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *ListAuditEntriesResponse) GetEntries() []*AuditEntry {
@@ -7363,7 +7446,7 @@ type ExplainJobResponse_StartEstimate struct {
 
 func (x *ExplainJobResponse_StartEstimate) Reset() {
 	*x = ExplainJobResponse_StartEstimate{}
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[101]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7375,7 +7458,7 @@ func (x *ExplainJobResponse_StartEstimate) String() string {
 func (*ExplainJobResponse_StartEstimate) ProtoMessage() {}
 
 func (x *ExplainJobResponse_StartEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[101]
+	mi := &file_hero_supervisor_v1_supervisor_service_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7388,7 +7471,7 @@ func (x *ExplainJobResponse_StartEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainJobResponse_StartEstimate.ProtoReflect.Descriptor instead.
 func (*ExplainJobResponse_StartEstimate) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{78, 0}
+	return file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP(), []int{80, 0}
 }
 
 func (x *ExplainJobResponse_StartEstimate) GetEarliest() *timestamppb.Timestamp {
@@ -7416,7 +7499,7 @@ var File_hero_supervisor_v1_supervisor_service_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\n" +
-	"+hero/supervisor/v1/supervisor_service.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhero/supervisor/v1/access.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1ehero/supervisor/v1/event.proto\x1a\x1chero/supervisor/v1/job.proto\x1a\x1ehero/supervisor/v1/queue.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xa6\x02\n" +
+	"+hero/supervisor/v1/supervisor_service.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhero/supervisor/v1/access.proto\x1a\x1ehero/supervisor/v1/actor.proto\x1a\x1ehero/supervisor/v1/event.proto\x1a\x1chero/supervisor/v1/job.proto\x1a\x1dhero/supervisor/v1/node.proto\x1a\x1ehero/supervisor/v1/queue.proto\x1a$hero/supervisor/v1/script_type.proto\x1a+hero/supervisor/v1/script_type_status.proto\"\xa6\x02\n" +
 	"\tItemError\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\x05R\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
@@ -7642,7 +7725,10 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x17StreamActorLogsResponse\x126\n" +
 	"\aentries\x18\x01 \x03(\v2\x1c.hero.supervisor.v1.LogEntryR\aentries\x12#\n" +
 	"\rdropped_count\x18\x02 \x01(\x05R\fdroppedCount\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\x18\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"\x12\n" +
+	"\x10ListNodesRequest\"C\n" +
+	"\x11ListNodesResponse\x12.\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x18.hero.supervisor.v1.NodeR\x05nodes\"\x18\n" +
 	"\x16ListScriptTypesRequest\"b\n" +
 	"\x17ListScriptTypesResponse\x12G\n" +
 	"\fscript_types\x18\x01 \x03(\v2$.hero.supervisor.v1.ScriptTypeStatusR\vscriptTypes\"\x8a\x01\n" +
@@ -7983,7 +8069,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\vWaitOutcome\x12\x1c\n" +
 	"\x18WAIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11WAIT_OUTCOME_DONE\x10\x01\x12\x1a\n" +
-	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\xe7 \n" +
+	"\x16WAIT_OUTCOME_TIMED_OUT\x10\x022\xc1!\n" +
 	"\n" +
 	"Supervisor\x12d\n" +
 	"\rGetServerInfo\x12(.hero.supervisor.v1.GetServerInfoRequest\x1a).hero.supervisor.v1.GetServerInfoResponse\x12j\n" +
@@ -8002,7 +8088,8 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\n" +
 	"StopActors\x12%.hero.supervisor.v1.StopActorsRequest\x1a&.hero.supervisor.v1.StopActorsResponse\x12d\n" +
 	"\rRestartActors\x12(.hero.supervisor.v1.RestartActorsRequest\x1a).hero.supervisor.v1.RestartActorsResponse\x12l\n" +
-	"\x0fStreamActorLogs\x12*.hero.supervisor.v1.StreamActorLogsRequest\x1a+.hero.supervisor.v1.StreamActorLogsResponse0\x01\x12j\n" +
+	"\x0fStreamActorLogs\x12*.hero.supervisor.v1.StreamActorLogsRequest\x1a+.hero.supervisor.v1.StreamActorLogsResponse0\x01\x12X\n" +
+	"\tListNodes\x12$.hero.supervisor.v1.ListNodesRequest\x1a%.hero.supervisor.v1.ListNodesResponse\x12j\n" +
 	"\x0fListScriptTypes\x12*.hero.supervisor.v1.ListScriptTypesRequest\x1a+.hero.supervisor.v1.ListScriptTypesResponse\x12d\n" +
 	"\rGetScriptType\x12(.hero.supervisor.v1.GetScriptTypeRequest\x1a).hero.supervisor.v1.GetScriptTypeResponse\x12m\n" +
 	"\x10UpdateScriptType\x12+.hero.supervisor.v1.UpdateScriptTypeRequest\x1a,.hero.supervisor.v1.UpdateScriptTypeResponse\x12^\n" +
@@ -8054,7 +8141,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_supervisor_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 103)
+var file_hero_supervisor_v1_supervisor_service_proto_msgTypes = make([]protoimpl.MessageInfo, 105)
 var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(WaitOutcome)(0),                         // 0: hero.supervisor.v1.WaitOutcome
 	(GetServerInfoResponse_Mode)(0),          // 1: hero.supervisor.v1.GetServerInfoResponse.Mode
@@ -8096,364 +8183,370 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*RestartActorsResponse)(nil),            // 37: hero.supervisor.v1.RestartActorsResponse
 	(*StreamActorLogsRequest)(nil),           // 38: hero.supervisor.v1.StreamActorLogsRequest
 	(*StreamActorLogsResponse)(nil),          // 39: hero.supervisor.v1.StreamActorLogsResponse
-	(*ListScriptTypesRequest)(nil),           // 40: hero.supervisor.v1.ListScriptTypesRequest
-	(*ListScriptTypesResponse)(nil),          // 41: hero.supervisor.v1.ListScriptTypesResponse
-	(*GetScriptTypeRequest)(nil),             // 42: hero.supervisor.v1.GetScriptTypeRequest
-	(*GetScriptTypeResponse)(nil),            // 43: hero.supervisor.v1.GetScriptTypeResponse
-	(*UpdateScriptTypeRequest)(nil),          // 44: hero.supervisor.v1.UpdateScriptTypeRequest
-	(*UpdateScriptTypeResponse)(nil),         // 45: hero.supervisor.v1.UpdateScriptTypeResponse
-	(*ScaleActorsRequest)(nil),               // 46: hero.supervisor.v1.ScaleActorsRequest
-	(*ScaleActorsResponse)(nil),              // 47: hero.supervisor.v1.ScaleActorsResponse
-	(*PauseQueueRequest)(nil),                // 48: hero.supervisor.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),               // 49: hero.supervisor.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),               // 50: hero.supervisor.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),              // 51: hero.supervisor.v1.ResumeQueueResponse
-	(*PurgeQueueRequest)(nil),                // 52: hero.supervisor.v1.PurgeQueueRequest
-	(*PurgeQueueResponse)(nil),               // 53: hero.supervisor.v1.PurgeQueueResponse
-	(*CreateQueueRequest)(nil),               // 54: hero.supervisor.v1.CreateQueueRequest
-	(*CreateQueueResponse)(nil),              // 55: hero.supervisor.v1.CreateQueueResponse
-	(*GetQueueRequest)(nil),                  // 56: hero.supervisor.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),                 // 57: hero.supervisor.v1.GetQueueResponse
-	(*UpdateQueueRequest)(nil),               // 58: hero.supervisor.v1.UpdateQueueRequest
-	(*UpdateQueueResponse)(nil),              // 59: hero.supervisor.v1.UpdateQueueResponse
-	(*ListQueuesRequest)(nil),                // 60: hero.supervisor.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),               // 61: hero.supervisor.v1.ListQueuesResponse
-	(*DeleteQueueRequest)(nil),               // 62: hero.supervisor.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),              // 63: hero.supervisor.v1.DeleteQueueResponse
-	(*CheckHealthRequest)(nil),               // 64: hero.supervisor.v1.CheckHealthRequest
-	(*CheckHealthResponse)(nil),              // 65: hero.supervisor.v1.CheckHealthResponse
-	(*WatchHealthRequest)(nil),               // 66: hero.supervisor.v1.WatchHealthRequest
-	(*WatchHealthResponse)(nil),              // 67: hero.supervisor.v1.WatchHealthResponse
-	(*SubmitJobRequest)(nil),                 // 68: hero.supervisor.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),                // 69: hero.supervisor.v1.SubmitJobResponse
-	(*SubmitJobsRequest)(nil),                // 70: hero.supervisor.v1.SubmitJobsRequest
-	(*SubmitJobsResponse)(nil),               // 71: hero.supervisor.v1.SubmitJobsResponse
-	(*SubmitJobResult)(nil),                  // 72: hero.supervisor.v1.SubmitJobResult
-	(*RunJobRequest)(nil),                    // 73: hero.supervisor.v1.RunJobRequest
-	(*RunJobResponse)(nil),                   // 74: hero.supervisor.v1.RunJobResponse
-	(*AwaitJobRequest)(nil),                  // 75: hero.supervisor.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),                 // 76: hero.supervisor.v1.AwaitJobResponse
-	(*GetJobRequest)(nil),                    // 77: hero.supervisor.v1.GetJobRequest
-	(*GetJobResponse)(nil),                   // 78: hero.supervisor.v1.GetJobResponse
-	(*ListJobsRequest)(nil),                  // 79: hero.supervisor.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),                 // 80: hero.supervisor.v1.ListJobsResponse
-	(*CancelJobRequest)(nil),                 // 81: hero.supervisor.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),                // 82: hero.supervisor.v1.CancelJobResponse
-	(*ExplainJobRequest)(nil),                // 83: hero.supervisor.v1.ExplainJobRequest
-	(*ExplainJobResponse)(nil),               // 84: hero.supervisor.v1.ExplainJobResponse
-	(*UpdateJobRequest)(nil),                 // 85: hero.supervisor.v1.UpdateJobRequest
-	(*UpdateJobResponse)(nil),                // 86: hero.supervisor.v1.UpdateJobResponse
-	(*RetryJobRequest)(nil),                  // 87: hero.supervisor.v1.RetryJobRequest
-	(*RetryJobResponse)(nil),                 // 88: hero.supervisor.v1.RetryJobResponse
-	(*DeleteJobRequest)(nil),                 // 89: hero.supervisor.v1.DeleteJobRequest
-	(*DeleteJobResponse)(nil),                // 90: hero.supervisor.v1.DeleteJobResponse
-	(*WatchJobRequest)(nil),                  // 91: hero.supervisor.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),                 // 92: hero.supervisor.v1.WatchJobResponse
-	(*LogEntries)(nil),                       // 93: hero.supervisor.v1.LogEntries
-	(*WatchEventsRequest)(nil),               // 94: hero.supervisor.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),              // 95: hero.supervisor.v1.WatchEventsResponse
-	(*UsageUpdate)(nil),                      // 96: hero.supervisor.v1.UsageUpdate
-	(*SnapshotItem)(nil),                     // 97: hero.supervisor.v1.SnapshotItem
-	(*ListEventsRequest)(nil),                // 98: hero.supervisor.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),               // 99: hero.supervisor.v1.ListEventsResponse
-	(*ListIdentitiesRequest)(nil),            // 100: hero.supervisor.v1.ListIdentitiesRequest
-	(*ListIdentitiesResponse)(nil),           // 101: hero.supervisor.v1.ListIdentitiesResponse
-	(*ListAuditEntriesRequest)(nil),          // 102: hero.supervisor.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil),         // 103: hero.supervisor.v1.ListAuditEntriesResponse
-	nil,                                      // 104: hero.supervisor.v1.ItemError.MetadataEntry
-	nil,                                      // 105: hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	nil,                                      // 106: hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	(*ExplainJobResponse_StartEstimate)(nil), // 107: hero.supervisor.v1.ExplainJobResponse.StartEstimate
-	nil,                                      // 108: hero.supervisor.v1.UsageUpdate.ActorsEntry
-	(*timestamppb.Timestamp)(nil),            // 109: google.protobuf.Timestamp
-	(*Dependency)(nil),                       // 110: hero.supervisor.v1.Dependency
-	(*durationpb.Duration)(nil),              // 111: google.protobuf.Duration
-	(*ActorConfig)(nil),                      // 112: hero.supervisor.v1.ActorConfig
-	(*Actor)(nil),                            // 113: hero.supervisor.v1.Actor
-	(ActorView)(0),                           // 114: hero.supervisor.v1.ActorView
-	(ScriptType)(0),                          // 115: hero.supervisor.v1.ScriptType
-	(Actor_State)(0),                         // 116: hero.supervisor.v1.Actor.State
-	(*fieldmaskpb.FieldMask)(nil),            // 117: google.protobuf.FieldMask
-	(*ActorSelector)(nil),                    // 118: hero.supervisor.v1.ActorSelector
-	(LogEntry_Stream)(0),                     // 119: hero.supervisor.v1.LogEntry.Stream
-	(*LogEntry)(nil),                         // 120: hero.supervisor.v1.LogEntry
-	(*ScriptTypeStatus)(nil),                 // 121: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),               // 122: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                           // 123: hero.supervisor.v1.Job.State
-	(*Queue)(nil),                            // 124: hero.supervisor.v1.Queue
-	(*HealthReport)(nil),                     // 125: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),                      // 126: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                         // 127: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                          // 128: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                              // 129: hero.supervisor.v1.Job
-	(JobView)(0),                             // 130: hero.supervisor.v1.JobView
-	(*JobWait)(nil),                          // 131: hero.supervisor.v1.JobWait
-	(*JobStateChange)(nil),                   // 132: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),                      // 133: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                         // 134: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),                      // 135: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                            // 136: hero.supervisor.v1.Event
-	(*KnownIdentity)(nil),                    // 137: hero.supervisor.v1.KnownIdentity
-	(AuditEntry_Stage)(0),                    // 138: hero.supervisor.v1.AuditEntry.Stage
-	(*AuditEntry)(nil),                       // 139: hero.supervisor.v1.AuditEntry
-	(*ActorUsage)(nil),                       // 140: hero.supervisor.v1.ActorUsage
+	(*ListNodesRequest)(nil),                 // 40: hero.supervisor.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),                // 41: hero.supervisor.v1.ListNodesResponse
+	(*ListScriptTypesRequest)(nil),           // 42: hero.supervisor.v1.ListScriptTypesRequest
+	(*ListScriptTypesResponse)(nil),          // 43: hero.supervisor.v1.ListScriptTypesResponse
+	(*GetScriptTypeRequest)(nil),             // 44: hero.supervisor.v1.GetScriptTypeRequest
+	(*GetScriptTypeResponse)(nil),            // 45: hero.supervisor.v1.GetScriptTypeResponse
+	(*UpdateScriptTypeRequest)(nil),          // 46: hero.supervisor.v1.UpdateScriptTypeRequest
+	(*UpdateScriptTypeResponse)(nil),         // 47: hero.supervisor.v1.UpdateScriptTypeResponse
+	(*ScaleActorsRequest)(nil),               // 48: hero.supervisor.v1.ScaleActorsRequest
+	(*ScaleActorsResponse)(nil),              // 49: hero.supervisor.v1.ScaleActorsResponse
+	(*PauseQueueRequest)(nil),                // 50: hero.supervisor.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),               // 51: hero.supervisor.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),               // 52: hero.supervisor.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),              // 53: hero.supervisor.v1.ResumeQueueResponse
+	(*PurgeQueueRequest)(nil),                // 54: hero.supervisor.v1.PurgeQueueRequest
+	(*PurgeQueueResponse)(nil),               // 55: hero.supervisor.v1.PurgeQueueResponse
+	(*CreateQueueRequest)(nil),               // 56: hero.supervisor.v1.CreateQueueRequest
+	(*CreateQueueResponse)(nil),              // 57: hero.supervisor.v1.CreateQueueResponse
+	(*GetQueueRequest)(nil),                  // 58: hero.supervisor.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),                 // 59: hero.supervisor.v1.GetQueueResponse
+	(*UpdateQueueRequest)(nil),               // 60: hero.supervisor.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),              // 61: hero.supervisor.v1.UpdateQueueResponse
+	(*ListQueuesRequest)(nil),                // 62: hero.supervisor.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),               // 63: hero.supervisor.v1.ListQueuesResponse
+	(*DeleteQueueRequest)(nil),               // 64: hero.supervisor.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),              // 65: hero.supervisor.v1.DeleteQueueResponse
+	(*CheckHealthRequest)(nil),               // 66: hero.supervisor.v1.CheckHealthRequest
+	(*CheckHealthResponse)(nil),              // 67: hero.supervisor.v1.CheckHealthResponse
+	(*WatchHealthRequest)(nil),               // 68: hero.supervisor.v1.WatchHealthRequest
+	(*WatchHealthResponse)(nil),              // 69: hero.supervisor.v1.WatchHealthResponse
+	(*SubmitJobRequest)(nil),                 // 70: hero.supervisor.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),                // 71: hero.supervisor.v1.SubmitJobResponse
+	(*SubmitJobsRequest)(nil),                // 72: hero.supervisor.v1.SubmitJobsRequest
+	(*SubmitJobsResponse)(nil),               // 73: hero.supervisor.v1.SubmitJobsResponse
+	(*SubmitJobResult)(nil),                  // 74: hero.supervisor.v1.SubmitJobResult
+	(*RunJobRequest)(nil),                    // 75: hero.supervisor.v1.RunJobRequest
+	(*RunJobResponse)(nil),                   // 76: hero.supervisor.v1.RunJobResponse
+	(*AwaitJobRequest)(nil),                  // 77: hero.supervisor.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),                 // 78: hero.supervisor.v1.AwaitJobResponse
+	(*GetJobRequest)(nil),                    // 79: hero.supervisor.v1.GetJobRequest
+	(*GetJobResponse)(nil),                   // 80: hero.supervisor.v1.GetJobResponse
+	(*ListJobsRequest)(nil),                  // 81: hero.supervisor.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),                 // 82: hero.supervisor.v1.ListJobsResponse
+	(*CancelJobRequest)(nil),                 // 83: hero.supervisor.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),                // 84: hero.supervisor.v1.CancelJobResponse
+	(*ExplainJobRequest)(nil),                // 85: hero.supervisor.v1.ExplainJobRequest
+	(*ExplainJobResponse)(nil),               // 86: hero.supervisor.v1.ExplainJobResponse
+	(*UpdateJobRequest)(nil),                 // 87: hero.supervisor.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),                // 88: hero.supervisor.v1.UpdateJobResponse
+	(*RetryJobRequest)(nil),                  // 89: hero.supervisor.v1.RetryJobRequest
+	(*RetryJobResponse)(nil),                 // 90: hero.supervisor.v1.RetryJobResponse
+	(*DeleteJobRequest)(nil),                 // 91: hero.supervisor.v1.DeleteJobRequest
+	(*DeleteJobResponse)(nil),                // 92: hero.supervisor.v1.DeleteJobResponse
+	(*WatchJobRequest)(nil),                  // 93: hero.supervisor.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),                 // 94: hero.supervisor.v1.WatchJobResponse
+	(*LogEntries)(nil),                       // 95: hero.supervisor.v1.LogEntries
+	(*WatchEventsRequest)(nil),               // 96: hero.supervisor.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),              // 97: hero.supervisor.v1.WatchEventsResponse
+	(*UsageUpdate)(nil),                      // 98: hero.supervisor.v1.UsageUpdate
+	(*SnapshotItem)(nil),                     // 99: hero.supervisor.v1.SnapshotItem
+	(*ListEventsRequest)(nil),                // 100: hero.supervisor.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),               // 101: hero.supervisor.v1.ListEventsResponse
+	(*ListIdentitiesRequest)(nil),            // 102: hero.supervisor.v1.ListIdentitiesRequest
+	(*ListIdentitiesResponse)(nil),           // 103: hero.supervisor.v1.ListIdentitiesResponse
+	(*ListAuditEntriesRequest)(nil),          // 104: hero.supervisor.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil),         // 105: hero.supervisor.v1.ListAuditEntriesResponse
+	nil,                                      // 106: hero.supervisor.v1.ItemError.MetadataEntry
+	nil,                                      // 107: hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	nil,                                      // 108: hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	(*ExplainJobResponse_StartEstimate)(nil), // 109: hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	nil,                                      // 110: hero.supervisor.v1.UsageUpdate.ActorsEntry
+	(*timestamppb.Timestamp)(nil),            // 111: google.protobuf.Timestamp
+	(*Dependency)(nil),                       // 112: hero.supervisor.v1.Dependency
+	(*durationpb.Duration)(nil),              // 113: google.protobuf.Duration
+	(*ActorConfig)(nil),                      // 114: hero.supervisor.v1.ActorConfig
+	(*Actor)(nil),                            // 115: hero.supervisor.v1.Actor
+	(ActorView)(0),                           // 116: hero.supervisor.v1.ActorView
+	(ScriptType)(0),                          // 117: hero.supervisor.v1.ScriptType
+	(Actor_State)(0),                         // 118: hero.supervisor.v1.Actor.State
+	(*fieldmaskpb.FieldMask)(nil),            // 119: google.protobuf.FieldMask
+	(*ActorSelector)(nil),                    // 120: hero.supervisor.v1.ActorSelector
+	(LogEntry_Stream)(0),                     // 121: hero.supervisor.v1.LogEntry.Stream
+	(*LogEntry)(nil),                         // 122: hero.supervisor.v1.LogEntry
+	(*Node)(nil),                             // 123: hero.supervisor.v1.Node
+	(*ScriptTypeStatus)(nil),                 // 124: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),               // 125: hero.supervisor.v1.ScriptTypeSettings
+	(Job_State)(0),                           // 126: hero.supervisor.v1.Job.State
+	(*Queue)(nil),                            // 127: hero.supervisor.v1.Queue
+	(*HealthReport)(nil),                     // 128: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),                      // 129: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                         // 130: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                          // 131: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                              // 132: hero.supervisor.v1.Job
+	(JobView)(0),                             // 133: hero.supervisor.v1.JobView
+	(*JobWait)(nil),                          // 134: hero.supervisor.v1.JobWait
+	(*JobStateChange)(nil),                   // 135: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),                      // 136: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                         // 137: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),                      // 138: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                            // 139: hero.supervisor.v1.Event
+	(*KnownIdentity)(nil),                    // 140: hero.supervisor.v1.KnownIdentity
+	(AuditEntry_Stage)(0),                    // 141: hero.supervisor.v1.AuditEntry.Stage
+	(*AuditEntry)(nil),                       // 142: hero.supervisor.v1.AuditEntry
+	(*ActorUsage)(nil),                       // 143: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
-	104, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
+	106, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
 	7,   // 1: hero.supervisor.v1.ItemError.field_violations:type_name -> hero.supervisor.v1.FieldViolation
-	109, // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	111, // 2: hero.supervisor.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	1,   // 3: hero.supervisor.v1.GetServerInfoResponse.mode:type_name -> hero.supervisor.v1.GetServerInfoResponse.Mode
 	14,  // 4: hero.supervisor.v1.GetServerInfoResponse.limits:type_name -> hero.supervisor.v1.Limits
-	110, // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
+	112, // 5: hero.supervisor.v1.GetServerInfoResponse.dependencies:type_name -> hero.supervisor.v1.Dependency
 	13,  // 6: hero.supervisor.v1.GetServerInfoResponse.tls:type_name -> hero.supervisor.v1.TlsStatus
 	12,  // 7: hero.supervisor.v1.GetServerInfoResponse.identity:type_name -> hero.supervisor.v1.Identity
-	109, // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
-	109, // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
-	109, // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
+	111, // 8: hero.supervisor.v1.CreateLoginCodeResponse.expire_time:type_name -> google.protobuf.Timestamp
+	111, // 9: hero.supervisor.v1.Identity.not_after:type_name -> google.protobuf.Timestamp
+	111, // 10: hero.supervisor.v1.TlsStatus.not_after:type_name -> google.protobuf.Timestamp
 	2,   // 11: hero.supervisor.v1.TlsStatus.client_auth:type_name -> hero.supervisor.v1.TlsStatus.ClientAuth
-	111, // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
-	111, // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
-	111, // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
-	112, // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	111, // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	113, // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 12: hero.supervisor.v1.Limits.max_wait:type_name -> google.protobuf.Duration
+	113, // 13: hero.supervisor.v1.Limits.max_job_span:type_name -> google.protobuf.Duration
+	113, // 14: hero.supervisor.v1.Limits.request_id_window:type_name -> google.protobuf.Duration
+	114, // 15: hero.supervisor.v1.CreateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	113, // 16: hero.supervisor.v1.CreateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	115, // 17: hero.supervisor.v1.CreateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 18: hero.supervisor.v1.CreateActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	114, // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
-	111, // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
-	113, // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	115, // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	116, // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
-	105, // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
-	114, // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
-	113, // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
-	112, // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
-	117, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
+	116, // 19: hero.supervisor.v1.GetActorRequest.view:type_name -> hero.supervisor.v1.ActorView
+	113, // 20: hero.supervisor.v1.GetActorRequest.usage_history:type_name -> google.protobuf.Duration
+	115, // 21: hero.supervisor.v1.GetActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	117, // 22: hero.supervisor.v1.ListActorsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	118, // 23: hero.supervisor.v1.ListActorsRequest.states:type_name -> hero.supervisor.v1.Actor.State
+	107, // 24: hero.supervisor.v1.ListActorsRequest.labels:type_name -> hero.supervisor.v1.ListActorsRequest.LabelsEntry
+	116, // 25: hero.supervisor.v1.ListActorsRequest.view:type_name -> hero.supervisor.v1.ActorView
+	115, // 26: hero.supervisor.v1.ListActorsResponse.actors:type_name -> hero.supervisor.v1.Actor
+	114, // 27: hero.supervisor.v1.UpdateActorRequest.config:type_name -> hero.supervisor.v1.ActorConfig
+	119, // 28: hero.supervisor.v1.UpdateActorRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,   // 29: hero.supervisor.v1.UpdateActorRequest.apply:type_name -> hero.supervisor.v1.UpdateActorRequest.Apply
-	111, // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
-	113, // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	111, // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	113, // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
-	111, // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	113, // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 30: hero.supervisor.v1.UpdateActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 31: hero.supervisor.v1.UpdateActorRequest.max_wait:type_name -> google.protobuf.Duration
+	115, // 32: hero.supervisor.v1.UpdateActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 33: hero.supervisor.v1.DeleteActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	115, // 34: hero.supervisor.v1.DeleteActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 35: hero.supervisor.v1.StartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	115, // 36: hero.supervisor.v1.StartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 37: hero.supervisor.v1.StartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	111, // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
-	113, // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 38: hero.supervisor.v1.StopActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 39: hero.supervisor.v1.StopActorRequest.max_wait:type_name -> google.protobuf.Duration
+	115, // 40: hero.supervisor.v1.StopActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 41: hero.supervisor.v1.StopActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	111, // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
-	113, // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
+	113, // 42: hero.supervisor.v1.RestartActorRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 43: hero.supervisor.v1.RestartActorRequest.max_wait:type_name -> google.protobuf.Duration
+	115, // 44: hero.supervisor.v1.RestartActorResponse.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 45: hero.supervisor.v1.RestartActorResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	113, // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
+	115, // 46: hero.supervisor.v1.ActorResult.actor:type_name -> hero.supervisor.v1.Actor
 	0,   // 47: hero.supervisor.v1.ActorResult.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
 	6,   // 48: hero.supervisor.v1.ActorResult.error:type_name -> hero.supervisor.v1.ItemError
-	118, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	111, // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	120, // 49: hero.supervisor.v1.StartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	113, // 50: hero.supervisor.v1.StartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 51: hero.supervisor.v1.StartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	118, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	111, // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	120, // 52: hero.supervisor.v1.StopActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	113, // 53: hero.supervisor.v1.StopActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 54: hero.supervisor.v1.StopActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 55: hero.supervisor.v1.StopActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	118, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	111, // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	120, // 56: hero.supervisor.v1.RestartActorsRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	113, // 57: hero.supervisor.v1.RestartActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 58: hero.supervisor.v1.RestartActorsRequest.max_wait:type_name -> google.protobuf.Duration
 	31,  // 59: hero.supervisor.v1.RestartActorsResponse.results:type_name -> hero.supervisor.v1.ActorResult
-	109, // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
-	119, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
-	120, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
-	121, // 63: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	115, // 64: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	114, // 65: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
-	121, // 66: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	115, // 67: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	122, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	117, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	121, // 70: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	115, // 71: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	111, // 72: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
-	111, // 73: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	121, // 74: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 75: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	115, // 76: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	121, // 77: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	115, // 78: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	121, // 79: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	115, // 80: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	123, // 81: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	115, // 82: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	124, // 83: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	124, // 84: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	122, // 85: hero.supervisor.v1.UpdateQueueRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	117, // 86: hero.supervisor.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	124, // 87: hero.supervisor.v1.UpdateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	124, // 88: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
-	118, // 89: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	4,   // 90: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	111, // 91: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	125, // 92: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	118, // 93: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	111, // 94: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	125, // 95: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	126, // 96: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	127, // 97: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	128, // 98: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	129, // 99: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	68,  // 100: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	72,  // 101: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	129, // 102: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	6,   // 103: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	128, // 104: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	111, // 105: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	5,   // 106: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	129, // 107: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 108: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	111, // 109: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	129, // 110: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 111: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	130, // 112: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	129, // 113: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	115, // 114: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	123, // 115: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	109, // 116: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	109, // 117: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	106, // 118: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	129, // 119: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	129, // 120: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	129, // 121: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
-	131, // 122: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
-	107, // 123: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
-	128, // 124: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	117, // 125: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	129, // 126: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
-	129, // 127: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	111, // 128: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	129, // 129: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	132, // 130: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	133, // 131: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	93,  // 132: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	127, // 133: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	120, // 134: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	134, // 135: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	115, // 136: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	135, // 137: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	111, // 138: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	97,  // 139: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	136, // 140: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	127, // 141: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	96,  // 142: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	108, // 143: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	113, // 144: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	121, // 145: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	129, // 146: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	124, // 147: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
-	134, // 148: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	115, // 149: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	135, // 150: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	109, // 151: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	109, // 152: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	136, // 153: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	137, // 154: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
-	138, // 155: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
-	109, // 156: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
-	109, // 157: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
-	139, // 158: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
-	109, // 159: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
-	109, // 160: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
-	140, // 161: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 162: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 163: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 164: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 165: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 166: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 167: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 168: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 169: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 170: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 171: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 172: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 173: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 174: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 175: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 176: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	42,  // 177: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	44,  // 178: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	46,  // 179: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	48,  // 180: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	50,  // 181: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	52,  // 182: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	54,  // 183: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
-	56,  // 184: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
-	58,  // 185: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
-	60,  // 186: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
-	62,  // 187: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
-	64,  // 188: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	66,  // 189: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	68,  // 190: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	70,  // 191: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	73,  // 192: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	75,  // 193: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	77,  // 194: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	79,  // 195: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	83,  // 196: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
-	81,  // 197: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	85,  // 198: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
-	87,  // 199: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	89,  // 200: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	91,  // 201: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	94,  // 202: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	98,  // 203: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	100, // 204: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
-	102, // 205: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
-	9,   // 206: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 207: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 208: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 209: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 210: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 211: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 212: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 213: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 214: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 215: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 216: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 217: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 218: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 219: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 220: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	43,  // 221: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	45,  // 222: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	47,  // 223: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	49,  // 224: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	51,  // 225: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	53,  // 226: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	55,  // 227: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
-	57,  // 228: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
-	59,  // 229: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
-	61,  // 230: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
-	63,  // 231: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
-	65,  // 232: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	67,  // 233: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	69,  // 234: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	71,  // 235: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	74,  // 236: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	76,  // 237: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	78,  // 238: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	80,  // 239: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	84,  // 240: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
-	82,  // 241: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	86,  // 242: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
-	88,  // 243: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	90,  // 244: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	92,  // 245: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	95,  // 246: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	99,  // 247: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	101, // 248: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
-	103, // 249: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
-	206, // [206:250] is the sub-list for method output_type
-	162, // [162:206] is the sub-list for method input_type
-	162, // [162:162] is the sub-list for extension type_name
-	162, // [162:162] is the sub-list for extension extendee
-	0,   // [0:162] is the sub-list for field type_name
+	111, // 60: hero.supervisor.v1.StreamActorLogsRequest.since_time:type_name -> google.protobuf.Timestamp
+	121, // 61: hero.supervisor.v1.StreamActorLogsRequest.streams:type_name -> hero.supervisor.v1.LogEntry.Stream
+	122, // 62: hero.supervisor.v1.StreamActorLogsResponse.entries:type_name -> hero.supervisor.v1.LogEntry
+	123, // 63: hero.supervisor.v1.ListNodesResponse.nodes:type_name -> hero.supervisor.v1.Node
+	124, // 64: hero.supervisor.v1.ListScriptTypesResponse.script_types:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 65: hero.supervisor.v1.GetScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	116, // 66: hero.supervisor.v1.GetScriptTypeRequest.view:type_name -> hero.supervisor.v1.ActorView
+	124, // 67: hero.supervisor.v1.GetScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 68: hero.supervisor.v1.UpdateScriptTypeRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	125, // 69: hero.supervisor.v1.UpdateScriptTypeRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	119, // 70: hero.supervisor.v1.UpdateScriptTypeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	124, // 71: hero.supervisor.v1.UpdateScriptTypeResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 72: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	113, // 73: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
+	113, // 74: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
+	124, // 75: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 76: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	117, // 77: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	124, // 78: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 79: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	124, // 80: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 81: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	126, // 82: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	117, // 83: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	127, // 84: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	127, // 85: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	125, // 86: hero.supervisor.v1.UpdateQueueRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	119, // 87: hero.supervisor.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	127, // 88: hero.supervisor.v1.UpdateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	127, // 89: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
+	120, // 90: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 91: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	113, // 92: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	128, // 93: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	120, // 94: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	113, // 95: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	128, // 96: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	129, // 97: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	130, // 98: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	131, // 99: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	132, // 100: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	70,  // 101: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	74,  // 102: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	132, // 103: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 104: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	131, // 105: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	113, // 106: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 107: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	132, // 108: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 109: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	113, // 110: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	132, // 111: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 112: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	133, // 113: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	132, // 114: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	117, // 115: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	126, // 116: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	111, // 117: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	111, // 118: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	108, // 119: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	132, // 120: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	132, // 121: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	132, // 122: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
+	134, // 123: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
+	109, // 124: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	131, // 125: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	119, // 126: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	132, // 127: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
+	132, // 128: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	113, // 129: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	132, // 130: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	135, // 131: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	136, // 132: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	95,  // 133: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	130, // 134: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	122, // 135: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	137, // 136: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	117, // 137: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	138, // 138: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	113, // 139: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	99,  // 140: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	139, // 141: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	130, // 142: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	98,  // 143: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	110, // 144: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	115, // 145: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	124, // 146: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	132, // 147: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	127, // 148: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
+	137, // 149: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	117, // 150: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	138, // 151: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	111, // 152: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	111, // 153: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	139, // 154: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	140, // 155: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
+	141, // 156: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
+	111, // 157: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
+	111, // 158: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
+	142, // 159: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
+	111, // 160: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
+	111, // 161: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
+	143, // 162: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 163: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 164: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 165: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 166: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 167: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 168: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 169: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 170: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 171: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 172: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 173: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 174: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 175: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 176: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 177: hero.supervisor.v1.Supervisor.ListNodes:input_type -> hero.supervisor.v1.ListNodesRequest
+	42,  // 178: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	44,  // 179: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	46,  // 180: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	48,  // 181: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	50,  // 182: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	52,  // 183: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	54,  // 184: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	56,  // 185: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
+	58,  // 186: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
+	60,  // 187: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
+	62,  // 188: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
+	64,  // 189: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
+	66,  // 190: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	68,  // 191: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	70,  // 192: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	72,  // 193: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	75,  // 194: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	77,  // 195: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	79,  // 196: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	81,  // 197: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	85,  // 198: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
+	83,  // 199: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	87,  // 200: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	89,  // 201: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	91,  // 202: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	93,  // 203: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	96,  // 204: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	100, // 205: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	102, // 206: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
+	104, // 207: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
+	9,   // 208: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 209: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 210: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 211: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 212: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 213: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 214: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 215: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 216: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 217: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 218: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 219: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 220: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 221: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 222: hero.supervisor.v1.Supervisor.ListNodes:output_type -> hero.supervisor.v1.ListNodesResponse
+	43,  // 223: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	45,  // 224: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	47,  // 225: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	49,  // 226: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	51,  // 227: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	53,  // 228: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	55,  // 229: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	57,  // 230: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
+	59,  // 231: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
+	61,  // 232: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
+	63,  // 233: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
+	65,  // 234: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
+	67,  // 235: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	69,  // 236: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	71,  // 237: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	73,  // 238: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	76,  // 239: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	78,  // 240: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	80,  // 241: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	82,  // 242: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	86,  // 243: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
+	84,  // 244: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	88,  // 245: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	90,  // 246: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	92,  // 247: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	94,  // 248: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	97,  // 249: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	101, // 250: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	103, // 251: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
+	105, // 252: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
+	208, // [208:253] is the sub-list for method output_type
+	163, // [163:208] is the sub-list for method input_type
+	163, // [163:163] is the sub-list for extension type_name
+	163, // [163:163] is the sub-list for extension extendee
+	0,   // [0:163] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }
@@ -8465,36 +8558,37 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 	file_hero_supervisor_v1_actor_proto_init()
 	file_hero_supervisor_v1_event_proto_init()
 	file_hero_supervisor_v1_job_proto_init()
+	file_hero_supervisor_v1_node_proto_init()
 	file_hero_supervisor_v1_queue_proto_init()
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_script_type_status_proto_init()
 	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[9].OneofWrappers = []any{}
 	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[32].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[40].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[46].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[60].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[61].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[42].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[48].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[62].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[63].OneofWrappers = []any{
 		(*WatchHealthResponse_Report)(nil),
 		(*WatchHealthResponse_Event)(nil),
 		(*WatchHealthResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[78].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[81].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[86].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[80].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[83].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88].OneofWrappers = []any{
 		(*WatchJobResponse_Job)(nil),
 		(*WatchJobResponse_StateChange)(nil),
 		(*WatchJobResponse_Progress)(nil),
 		(*WatchJobResponse_LogEntries)(nil),
 		(*WatchJobResponse_Bookmark)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[88].OneofWrappers = []any{}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[89].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[90].OneofWrappers = []any{}
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91].OneofWrappers = []any{
 		(*WatchEventsResponse_SnapshotItem)(nil),
 		(*WatchEventsResponse_Event)(nil),
 		(*WatchEventsResponse_Bookmark)(nil),
 		(*WatchEventsResponse_Usage)(nil),
 	}
-	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[91].OneofWrappers = []any{
+	file_hero_supervisor_v1_supervisor_service_proto_msgTypes[93].OneofWrappers = []any{
 		(*SnapshotItem_Actor)(nil),
 		(*SnapshotItem_ScriptType)(nil),
 		(*SnapshotItem_Job)(nil),
@@ -8506,7 +8600,7 @@ func file_hero_supervisor_v1_supervisor_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_supervisor_service_proto_rawDesc), len(file_hero_supervisor_v1_supervisor_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   103,
+			NumMessages:   105,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

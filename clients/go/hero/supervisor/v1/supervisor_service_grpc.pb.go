@@ -33,6 +33,7 @@ const (
 	Supervisor_StopActors_FullMethodName       = "/hero.supervisor.v1.Supervisor/StopActors"
 	Supervisor_RestartActors_FullMethodName    = "/hero.supervisor.v1.Supervisor/RestartActors"
 	Supervisor_StreamActorLogs_FullMethodName  = "/hero.supervisor.v1.Supervisor/StreamActorLogs"
+	Supervisor_ListNodes_FullMethodName        = "/hero.supervisor.v1.Supervisor/ListNodes"
 	Supervisor_ListScriptTypes_FullMethodName  = "/hero.supervisor.v1.Supervisor/ListScriptTypes"
 	Supervisor_GetScriptType_FullMethodName    = "/hero.supervisor.v1.Supervisor/GetScriptType"
 	Supervisor_UpdateScriptType_FullMethodName = "/hero.supervisor.v1.Supervisor/UpdateScriptType"
@@ -122,6 +123,9 @@ type SupervisorClient interface {
 	RestartActors(ctx context.Context, in *RestartActorsRequest, opts ...grpc.CallOption) (*RestartActorsResponse, error)
 	// Returns the log of an actor, and follows it if `follow` is set.
 	StreamActorLogs(ctx context.Context, in *StreamActorLogsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamActorLogsResponse], error)
+	// Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+	// have actors.
+	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
 	// Returns every script type with its settings, its queue and its actors.
 	ListScriptTypes(ctx context.Context, in *ListScriptTypesRequest, opts ...grpc.CallOption) (*ListScriptTypesResponse, error)
 	// Returns one script type with its settings, its queue and its actors.
@@ -341,6 +345,16 @@ func (c *supervisorClient) StreamActorLogs(ctx context.Context, in *StreamActorL
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Supervisor_StreamActorLogsClient = grpc.ServerStreamingClient[StreamActorLogsResponse]
+
+func (c *supervisorClient) ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListNodesResponse)
+	err := c.cc.Invoke(ctx, Supervisor_ListNodes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *supervisorClient) ListScriptTypes(ctx context.Context, in *ListScriptTypesRequest, opts ...grpc.CallOption) (*ListScriptTypesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -726,6 +740,9 @@ type SupervisorServer interface {
 	RestartActors(context.Context, *RestartActorsRequest) (*RestartActorsResponse, error)
 	// Returns the log of an actor, and follows it if `follow` is set.
 	StreamActorLogs(*StreamActorLogsRequest, grpc.ServerStreamingServer[StreamActorLogsResponse]) error
+	// Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+	// have actors.
+	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
 	// Returns every script type with its settings, its queue and its actors.
 	ListScriptTypes(context.Context, *ListScriptTypesRequest) (*ListScriptTypesResponse, error)
 	// Returns one script type with its settings, its queue and its actors.
@@ -838,6 +855,9 @@ func (UnimplementedSupervisorServer) RestartActors(context.Context, *RestartActo
 }
 func (UnimplementedSupervisorServer) StreamActorLogs(*StreamActorLogsRequest, grpc.ServerStreamingServer[StreamActorLogsResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamActorLogs not implemented")
+}
+func (UnimplementedSupervisorServer) ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListNodes not implemented")
 }
 func (UnimplementedSupervisorServer) ListScriptTypes(context.Context, *ListScriptTypesRequest) (*ListScriptTypesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListScriptTypes not implemented")
@@ -1194,6 +1214,24 @@ func _Supervisor_StreamActorLogs_Handler(srv interface{}, stream grpc.ServerStre
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Supervisor_StreamActorLogsServer = grpc.ServerStreamingServer[StreamActorLogsResponse]
+
+func _Supervisor_ListNodes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListNodesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SupervisorServer).ListNodes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Supervisor_ListNodes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SupervisorServer).ListNodes(ctx, req.(*ListNodesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _Supervisor_ListScriptTypes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListScriptTypesRequest)
@@ -1772,6 +1810,10 @@ var Supervisor_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RestartActors",
 			Handler:    _Supervisor_RestartActors_Handler,
+		},
+		{
+			MethodName: "ListNodes",
+			Handler:    _Supervisor_ListNodes_Handler,
 		},
 		{
 			MethodName: "ListScriptTypes",

@@ -26,6 +26,7 @@ _READS = frozenset(
         "ListScriptTypes",
         "GetQueue",
         "ListQueues",
+        "ListNodes",
         "AwaitJob",
         "GetJob",
         "ExplainJob",

@@ -16,6 +16,7 @@ import hero.supervisor.v1.access_pb2
 import hero.supervisor.v1.actor_pb2
 import hero.supervisor.v1.event_pb2
 import hero.supervisor.v1.job_pb2
+import hero.supervisor.v1.node_pb2
 import hero.supervisor.v1.queue_pb2
 import hero.supervisor.v1.script_type_pb2
 import hero.supervisor.v1.script_type_status_pb2
@@ -1372,6 +1373,38 @@ class StreamActorLogsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["cursor", b"cursor", "dropped_count", b"dropped_count", "entries", b"entries"]) -> None: ...
 
 global___StreamActorLogsResponse = StreamActorLogsResponse
+
+@typing.final
+class ListNodesRequest(google.protobuf.message.Message):
+    """Request of ListNodes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+global___ListNodesRequest = ListNodesRequest
+
+@typing.final
+class ListNodesResponse(google.protobuf.message.Message):
+    """Response of ListNodes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: builtins.int
+    @property
+    def nodes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.node_pb2.Node]:
+        """The machines, at most 1000."""
+
+    def __init__(
+        self,
+        *,
+        nodes: collections.abc.Iterable[hero.supervisor.v1.node_pb2.Node] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["nodes", b"nodes"]) -> None: ...
+
+global___ListNodesResponse = ListNodesResponse
 
 @typing.final
 class ListScriptTypesRequest(google.protobuf.message.Message):

@@ -127,6 +127,11 @@ class SupervisorStub(object):
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.StreamActorLogsRequest.SerializeToString,
                 response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.StreamActorLogsResponse.FromString,
                 _registered_method=True)
+        self.ListNodes = channel.unary_unary(
+                '/hero.supervisor.v1.Supervisor/ListNodes',
+                request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListNodesRequest.SerializeToString,
+                response_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListNodesResponse.FromString,
+                _registered_method=True)
         self.ListScriptTypes = channel.unary_unary(
                 '/hero.supervisor.v1.Supervisor/ListScriptTypes',
                 request_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListScriptTypesRequest.SerializeToString,
@@ -399,6 +404,14 @@ class SupervisorServicer(object):
 
     def StreamActorLogs(self, request, context):
         """Returns the log of an actor, and follows it if `follow` is set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNodes(self, request, context):
+        """Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+        have actors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -687,6 +700,11 @@ def add_SupervisorServicer_to_server(servicer, server):
                     servicer.StreamActorLogs,
                     request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.StreamActorLogsRequest.FromString,
                     response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.StreamActorLogsResponse.SerializeToString,
+            ),
+            'ListNodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNodes,
+                    request_deserializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListNodesRequest.FromString,
+                    response_serializer=hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListNodesResponse.SerializeToString,
             ),
             'ListScriptTypes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListScriptTypes,
@@ -1240,6 +1258,33 @@ class Supervisor(object):
             '/hero.supervisor.v1.Supervisor/StreamActorLogs',
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.StreamActorLogsRequest.SerializeToString,
             hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.StreamActorLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hero.supervisor.v1.Supervisor/ListNodes',
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListNodesRequest.SerializeToString,
+            hero_dot_supervisor_dot_v1_dot_supervisor__service__pb2.ListNodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -130,6 +130,14 @@ class SupervisorStub:
     ]
     """Returns the log of an actor, and follows it if `follow` is set."""
 
+    ListNodes: grpc.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListNodesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListNodesResponse,
+    ]
+    """Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+    have actors.
+    """
+
     ListScriptTypes: grpc.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesResponse,
@@ -423,6 +431,14 @@ class SupervisorAsyncStub:
         hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse,
     ]
     """Returns the log of an actor, and follows it if `follow` is set."""
+
+    ListNodes: grpc.aio.UnaryUnaryMultiCallable[
+        hero.supervisor.v1.supervisor_service_pb2.ListNodesRequest,
+        hero.supervisor.v1.supervisor_service_pb2.ListNodesResponse,
+    ]
+    """Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+    have actors.
+    """
 
     ListScriptTypes: grpc.aio.UnaryUnaryMultiCallable[
         hero.supervisor.v1.supervisor_service_pb2.ListScriptTypesRequest,
@@ -745,6 +761,16 @@ class SupervisorServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse], collections.abc.AsyncIterator[hero.supervisor.v1.supervisor_service_pb2.StreamActorLogsResponse]]:
         """Returns the log of an actor, and follows it if `follow` is set."""
+
+    @abc.abstractmethod
+    def ListNodes(
+        self,
+        request: hero.supervisor.v1.supervisor_service_pb2.ListNodesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hero.supervisor.v1.supervisor_service_pb2.ListNodesResponse, collections.abc.Awaitable[hero.supervisor.v1.supervisor_service_pb2.ListNodesResponse]]:
+        """Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+        have actors.
+        """
 
     @abc.abstractmethod
     def ListScriptTypes(

@@ -36,6 +36,7 @@ final class RepeatReads implements ClientInterceptor {
                     "ListScriptTypes",
                     "GetQueue",
                     "ListQueues",
+                    "ListNodes",
                     "AwaitJob",
                     "GetJob",
                     "ExplainJob",

@@ -464,6 +464,37 @@ public final class SupervisorGrpc {
     return getStreamActorLogsMethod;
   }
 
+  private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListNodesRequest,
+      hero.supervisor.v1.ListNodesResponse> getListNodesMethod;
+
+  @io.grpc.stub.annotations.RpcMethod(
+      fullMethodName = SERVICE_NAME + '/' + "ListNodes",
+      requestType = hero.supervisor.v1.ListNodesRequest.class,
+      responseType = hero.supervisor.v1.ListNodesResponse.class,
+      methodType = io.grpc.MethodDescriptor.MethodType.UNARY)
+  public static io.grpc.MethodDescriptor<hero.supervisor.v1.ListNodesRequest,
+      hero.supervisor.v1.ListNodesResponse> getListNodesMethod() {
+    io.grpc.MethodDescriptor<hero.supervisor.v1.ListNodesRequest, hero.supervisor.v1.ListNodesResponse> getListNodesMethod;
+    if ((getListNodesMethod = SupervisorGrpc.getListNodesMethod) == null) {
+      synchronized (SupervisorGrpc.class) {
+        if ((getListNodesMethod = SupervisorGrpc.getListNodesMethod) == null) {
+          SupervisorGrpc.getListNodesMethod = getListNodesMethod =
+              io.grpc.MethodDescriptor.<hero.supervisor.v1.ListNodesRequest, hero.supervisor.v1.ListNodesResponse>newBuilder()
+              .setType(io.grpc.MethodDescriptor.MethodType.UNARY)
+              .setFullMethodName(generateFullMethodName(SERVICE_NAME, "ListNodes"))
+              .setSampledToLocalTracing(true)
+              .setRequestMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListNodesRequest.getDefaultInstance()))
+              .setResponseMarshaller(io.grpc.protobuf.ProtoUtils.marshaller(
+                  hero.supervisor.v1.ListNodesResponse.getDefaultInstance()))
+              .setSchemaDescriptor(new SupervisorMethodDescriptorSupplier("ListNodes"))
+              .build();
+        }
+      }
+    }
+    return getListNodesMethod;
+  }
+
   private static volatile io.grpc.MethodDescriptor<hero.supervisor.v1.ListScriptTypesRequest,
       hero.supervisor.v1.ListScriptTypesResponse> getListScriptTypesMethod;
 
@@ -1618,6 +1649,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+     * have actors.
+     * </pre>
+     */
+    default void listNodes(hero.supervisor.v1.ListNodesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListNodesResponse> responseObserver) {
+      io.grpc.stub.ServerCalls.asyncUnimplementedUnaryCall(getListNodesMethod(), responseObserver);
+    }
+
+    /**
+     * <pre>
      * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
@@ -2138,6 +2180,18 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+     * have actors.
+     * </pre>
+     */
+    public void listNodes(hero.supervisor.v1.ListNodesRequest request,
+        io.grpc.stub.StreamObserver<hero.supervisor.v1.ListNodesResponse> responseObserver) {
+      io.grpc.stub.ClientCalls.asyncUnaryCall(
+          getChannel().newCall(getListNodesMethod(), getCallOptions()), request, responseObserver);
+    }
+
+    /**
+     * <pre>
      * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
@@ -2647,6 +2701,17 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+     * have actors.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListNodesResponse listNodes(hero.supervisor.v1.ListNodesRequest request) throws io.grpc.StatusException {
+      return io.grpc.stub.ClientCalls.blockingV2UnaryCall(
+          getChannel(), getListNodesMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
      * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
@@ -3127,6 +3192,17 @@ public final class SupervisorGrpc {
         hero.supervisor.v1.StreamActorLogsRequest request) {
       return io.grpc.stub.ClientCalls.blockingServerStreamingCall(
           getChannel(), getStreamActorLogsMethod(), getCallOptions(), request);
+    }
+
+    /**
+     * <pre>
+     * Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+     * have actors.
+     * </pre>
+     */
+    public hero.supervisor.v1.ListNodesResponse listNodes(hero.supervisor.v1.ListNodesRequest request) {
+      return io.grpc.stub.ClientCalls.blockingUnaryCall(
+          getChannel(), getListNodesMethod(), getCallOptions(), request);
     }
 
     /**
@@ -3614,6 +3690,18 @@ public final class SupervisorGrpc {
 
     /**
      * <pre>
+     * Lists the machines of the fleet, ordered by name: those whose supervisors were seen within a week, and those that
+     * have actors.
+     * </pre>
+     */
+    public com.google.common.util.concurrent.ListenableFuture<hero.supervisor.v1.ListNodesResponse> listNodes(
+        hero.supervisor.v1.ListNodesRequest request) {
+      return io.grpc.stub.ClientCalls.futureUnaryCall(
+          getChannel().newCall(getListNodesMethod(), getCallOptions()), request);
+    }
+
+    /**
+     * <pre>
      * Returns every script type with its settings, its queue and its actors.
      * </pre>
      */
@@ -3925,36 +4013,37 @@ public final class SupervisorGrpc {
   private static final int METHODID_STOP_ACTORS = 11;
   private static final int METHODID_RESTART_ACTORS = 12;
   private static final int METHODID_STREAM_ACTOR_LOGS = 13;
-  private static final int METHODID_LIST_SCRIPT_TYPES = 14;
-  private static final int METHODID_GET_SCRIPT_TYPE = 15;
-  private static final int METHODID_UPDATE_SCRIPT_TYPE = 16;
-  private static final int METHODID_SCALE_ACTORS = 17;
-  private static final int METHODID_PAUSE_QUEUE = 18;
-  private static final int METHODID_RESUME_QUEUE = 19;
-  private static final int METHODID_PURGE_QUEUE = 20;
-  private static final int METHODID_CREATE_QUEUE = 21;
-  private static final int METHODID_GET_QUEUE = 22;
-  private static final int METHODID_UPDATE_QUEUE = 23;
-  private static final int METHODID_LIST_QUEUES = 24;
-  private static final int METHODID_DELETE_QUEUE = 25;
-  private static final int METHODID_CHECK_HEALTH = 26;
-  private static final int METHODID_WATCH_HEALTH = 27;
-  private static final int METHODID_SUBMIT_JOB = 28;
-  private static final int METHODID_SUBMIT_JOBS = 29;
-  private static final int METHODID_RUN_JOB = 30;
-  private static final int METHODID_AWAIT_JOB = 31;
-  private static final int METHODID_GET_JOB = 32;
-  private static final int METHODID_LIST_JOBS = 33;
-  private static final int METHODID_EXPLAIN_JOB = 34;
-  private static final int METHODID_CANCEL_JOB = 35;
-  private static final int METHODID_UPDATE_JOB = 36;
-  private static final int METHODID_RETRY_JOB = 37;
-  private static final int METHODID_DELETE_JOB = 38;
-  private static final int METHODID_WATCH_JOB = 39;
-  private static final int METHODID_WATCH_EVENTS = 40;
-  private static final int METHODID_LIST_EVENTS = 41;
-  private static final int METHODID_LIST_IDENTITIES = 42;
-  private static final int METHODID_LIST_AUDIT_ENTRIES = 43;
+  private static final int METHODID_LIST_NODES = 14;
+  private static final int METHODID_LIST_SCRIPT_TYPES = 15;
+  private static final int METHODID_GET_SCRIPT_TYPE = 16;
+  private static final int METHODID_UPDATE_SCRIPT_TYPE = 17;
+  private static final int METHODID_SCALE_ACTORS = 18;
+  private static final int METHODID_PAUSE_QUEUE = 19;
+  private static final int METHODID_RESUME_QUEUE = 20;
+  private static final int METHODID_PURGE_QUEUE = 21;
+  private static final int METHODID_CREATE_QUEUE = 22;
+  private static final int METHODID_GET_QUEUE = 23;
+  private static final int METHODID_UPDATE_QUEUE = 24;
+  private static final int METHODID_LIST_QUEUES = 25;
+  private static final int METHODID_DELETE_QUEUE = 26;
+  private static final int METHODID_CHECK_HEALTH = 27;
+  private static final int METHODID_WATCH_HEALTH = 28;
+  private static final int METHODID_SUBMIT_JOB = 29;
+  private static final int METHODID_SUBMIT_JOBS = 30;
+  private static final int METHODID_RUN_JOB = 31;
+  private static final int METHODID_AWAIT_JOB = 32;
+  private static final int METHODID_GET_JOB = 33;
+  private static final int METHODID_LIST_JOBS = 34;
+  private static final int METHODID_EXPLAIN_JOB = 35;
+  private static final int METHODID_CANCEL_JOB = 36;
+  private static final int METHODID_UPDATE_JOB = 37;
+  private static final int METHODID_RETRY_JOB = 38;
+  private static final int METHODID_DELETE_JOB = 39;
+  private static final int METHODID_WATCH_JOB = 40;
+  private static final int METHODID_WATCH_EVENTS = 41;
+  private static final int METHODID_LIST_EVENTS = 42;
+  private static final int METHODID_LIST_IDENTITIES = 43;
+  private static final int METHODID_LIST_AUDIT_ENTRIES = 44;
 
   private static final class MethodHandlers<Req, Resp> implements
       io.grpc.stub.ServerCalls.UnaryMethod<Req, Resp>,
@@ -4028,6 +4117,10 @@ public final class SupervisorGrpc {
         case METHODID_STREAM_ACTOR_LOGS:
           serviceImpl.streamActorLogs((hero.supervisor.v1.StreamActorLogsRequest) request,
               (io.grpc.stub.StreamObserver<hero.supervisor.v1.StreamActorLogsResponse>) responseObserver);
+          break;
+        case METHODID_LIST_NODES:
+          serviceImpl.listNodes((hero.supervisor.v1.ListNodesRequest) request,
+              (io.grpc.stub.StreamObserver<hero.supervisor.v1.ListNodesResponse>) responseObserver);
           break;
         case METHODID_LIST_SCRIPT_TYPES:
           serviceImpl.listScriptTypes((hero.supervisor.v1.ListScriptTypesRequest) request,
@@ -4265,6 +4358,13 @@ public final class SupervisorGrpc {
               hero.supervisor.v1.StreamActorLogsRequest,
               hero.supervisor.v1.StreamActorLogsResponse>(
                 service, METHODID_STREAM_ACTOR_LOGS)))
+        .addMethod(
+          getListNodesMethod(),
+          io.grpc.stub.ServerCalls.asyncUnaryCall(
+            new MethodHandlers<
+              hero.supervisor.v1.ListNodesRequest,
+              hero.supervisor.v1.ListNodesResponse>(
+                service, METHODID_LIST_NODES)))
         .addMethod(
           getListScriptTypesMethod(),
           io.grpc.stub.ServerCalls.asyncUnaryCall(
@@ -4537,6 +4637,7 @@ public final class SupervisorGrpc {
               .addMethod(getStopActorsMethod())
               .addMethod(getRestartActorsMethod())
               .addMethod(getStreamActorLogsMethod())
+              .addMethod(getListNodesMethod())
               .addMethod(getListScriptTypesMethod())
               .addMethod(getGetScriptTypeMethod())
               .addMethod(getUpdateScriptTypeMethod())

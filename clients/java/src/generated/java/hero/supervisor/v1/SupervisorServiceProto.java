@@ -207,6 +207,16 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_StreamActorLogsResponse_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListNodesRequest_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListNodesRequest_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_ListNodesResponse_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_ListNodesResponse_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -557,192 +567,195 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "roto\032\037hero/supervisor/v1/access.proto\032\036h" +
       "ero/supervisor/v1/actor.proto\032\036hero/supe" +
       "rvisor/v1/event.proto\032\034hero/supervisor/v" +
-      "1/job.proto\032\036hero/supervisor/v1/queue.pr" +
-      "oto\032$hero/supervisor/v1/script_type.prot" +
-      "o\032+hero/supervisor/v1/script_type_status" +
-      ".proto\"\246\002\n\tItemError\022\022\n\004code\030\001 \001(\005R\004code" +
-      "\022\026\n\006reason\030\002 \001(\tR\006reason\022\030\n\007message\030\003 \001(" +
-      "\tR\007message\022G\n\010metadata\030\004 \003(\0132+.hero.supe" +
-      "rvisor.v1.ItemError.MetadataEntryR\010metad" +
-      "ata\022M\n\020field_violations\030\005 \003(\0132\".hero.sup" +
-      "ervisor.v1.FieldViolationR\017fieldViolatio" +
-      "ns\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n" +
-      "\005value\030\002 \001(\tR\005value:\0028\001\"H\n\016FieldViolatio" +
-      "n\022\024\n\005field\030\001 \001(\tR\005field\022 \n\013description\030\002" +
-      " \001(\tR\013description\"\026\n\024GetServerInfoReques" +
-      "t\"\376\005\n\025GetServerInfoResponse\022\030\n\007version\030\001" +
-      " \001(\tR\007version\022\037\n\013api_version\030\002 \001(\tR\napiV" +
-      "ersion\022\037\n\013instance_id\030\003 \001(\tR\ninstanceId\022" +
-      "\022\n\004node\030\004 \001(\tR\004node\0229\n\nstart_time\030\005 \001(\0132" +
-      "\032.google.protobuf.TimestampR\tstartTime\022B" +
-      "\n\004mode\030\006 \001(\0162..hero.supervisor.v1.GetSer" +
-      "verInfoResponse.ModeR\004mode\022\"\n\014capabiliti" +
-      "es\030\007 \003(\tR\014capabilities\0222\n\006limits\030\010 \001(\0132\032" +
-      ".hero.supervisor.v1.LimitsR\006limits\022B\n\014de" +
-      "pendencies\030\t \003(\0132\036.hero.supervisor.v1.De" +
-      "pendencyR\014dependencies\022.\n\023oldest_event_c" +
-      "ursor\030\n \001(\tR\021oldestEventCursor\022.\n\023newest" +
-      "_event_cursor\030\013 \001(\tR\021newestEventCursor\022/" +
-      "\n\003tls\030\014 \001(\0132\035.hero.supervisor.v1.TlsStat" +
-      "usR\003tls\022\032\n\010insecure\030\r \001(\010R\010insecure\0228\n\010i" +
-      "dentity\030\016 \001(\0132\034.hero.supervisor.v1.Ident" +
-      "ityR\010identity\022#\n\rdashboard_url\030\017 \001(\tR\014da" +
-      "shboardUrl\"N\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000" +
-      "\022\017\n\013MODE_NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022\021\n\rMODE_" +
-      "DRAINING\020\003\"\030\n\026CreateLoginCodeRequest\"|\n\027" +
-      "CreateLoginCodeResponse\022\022\n\004code\030\001 \001(\tR\004c" +
-      "ode\022\020\n\003url\030\002 \001(\tR\003url\022;\n\013expire_time\030\003 \001" +
-      "(\0132\032.google.protobuf.TimestampR\nexpireTi" +
-      "me\"\242\001\n\010Identity\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030" +
-      "\002 \001(\tR\004name\022\024\n\005roles\030\003 \003(\tR\005roles\022#\n\rall" +
-      "owed_calls\030\004 \003(\tR\014allowedCalls\0227\n\tnot_af" +
-      "ter\030\005 \001(\0132\032.google.protobuf.TimestampR\010n" +
-      "otAfter\"\273\002\n\tTlsStatus\022\024\n\005names\030\001 \003(\tR\005na" +
-      "mes\0227\n\tnot_after\030\002 \001(\0132\032.google.protobuf" +
-      ".TimestampR\010notAfter\022\037\n\013min_version\030\003 \001(" +
-      "\tR\nminVersion\022I\n\013client_auth\030\004 \001(\0162(.her" +
-      "o.supervisor.v1.TlsStatus.ClientAuthR\ncl" +
-      "ientAuth\"s\n\nClientAuth\022\033\n\027CLIENT_AUTH_UN" +
-      "SPECIFIED\020\000\022\024\n\020CLIENT_AUTH_NONE\020\001\022\030\n\024CLI" +
-      "ENT_AUTH_OPTIONAL\020\002\022\030\n\024CLIENT_AUTH_REQUI" +
-      "RED\020\003\"\366\003\n\006Limits\022(\n\020max_script_bytes\030\001 \001" +
-      "(\005R\016maxScriptBytes\022(\n\020max_result_bytes\030\002" +
-      " \001(\005R\016maxResultBytes\022*\n\021max_message_byte" +
-      "s\030\003 \001(\005R\017maxMessageBytes\022$\n\016max_batch_jo" +
-      "bs\030\004 \001(\005R\014maxBatchJobs\022\"\n\rmax_page_size\030" +
-      "\005 \001(\005R\013maxPageSize\022\035\n\nmax_labels\030\006 \001(\005R\t" +
-      "maxLabels\022!\n\014max_attempts\030\007 \001(\005R\013maxAtte" +
-      "mpts\0224\n\010max_wait\030\010 \001(\0132\031.google.protobuf" +
-      ".DurationR\007maxWait\022;\n\014max_job_span\030\t \001(\013" +
-      "2\031.google.protobuf.DurationR\nmaxJobSpan\022" +
-      "E\n\021request_id_window\030\n \001(\0132\031.google.prot" +
-      "obuf.DurationR\017requestIdWindow\022&\n\017max_in" +
-      "put_bytes\030\013 \001(\005R\rmaxInputBytes\"\374\001\n\022Creat" +
-      "eActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actorId" +
-      "\0227\n\006config\030\002 \001(\0132\037.hero.supervisor.v1.Ac" +
-      "torConfigR\006config\022\031\n\005start\030\003 \001(\010H\000R\005star" +
-      "t\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014validateOnl" +
-      "y\0224\n\010max_wait\030\005 \001(\0132\031.google.protobuf.Du" +
-      "rationR\007maxWait\022\022\n\004node\030\006 \001(\tR\004nodeB\010\n\006_" +
-      "start\"\244\001\n\023CreateActorResponse\022/\n\005actor\030\001" +
-      " \001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030" +
-      "\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome" +
-      "\030\003 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR" +
-      "\013waitOutcome\"\237\001\n\017GetActorRequest\022\031\n\010acto" +
-      "r_id\030\001 \001(\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.hero" +
-      ".supervisor.v1.ActorViewR\004view\022>\n\rusage_" +
-      "history\030\003 \001(\0132\031.google.protobuf.Duration" +
-      "R\014usageHistory\"C\n\020GetActorResponse\022/\n\005ac" +
-      "tor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005ac" +
-      "tor\"\260\003\n\021ListActorsRequest\022A\n\014script_type" +
-      "s\030\001 \003(\0162\036.hero.supervisor.v1.ScriptTypeR" +
-      "\013scriptTypes\0227\n\006states\030\002 \003(\0162\037.hero.supe" +
-      "rvisor.v1.Actor.StateR\006states\022I\n\006labels\030" +
-      "\003 \003(\01321.hero.supervisor.v1.ListActorsReq" +
-      "uest.LabelsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004" +
-      "node\022\033\n\tpage_size\030\005 \001(\005R\010pageSize\022\035\n\npag" +
-      "e_token\030\006 \001(\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035" +
-      ".hero.supervisor.v1.ActorViewR\004view\022\026\n\006q" +
-      "ueues\030\010 \003(\tR\006queues\0329\n\013LabelsEntry\022\020\n\003ke" +
-      "y\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216" +
-      "\001\n\022ListActorsResponse\0221\n\006actors\030\001 \003(\0132\031." +
-      "hero.supervisor.v1.ActorR\006actors\022&\n\017next" +
-      "_page_token\030\002 \001(\tR\rnextPageToken\022\035\n\ntota" +
-      "l_size\030\003 \001(\005R\ttotalSize\"\333\003\n\022UpdateActorR" +
-      "equest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006con" +
-      "fig\030\002 \001(\0132\037.hero.supervisor.v1.ActorConf" +
-      "igR\006config\022;\n\013update_mask\030\003 \001(\0132\032.google" +
-      ".protobuf.FieldMaskR\nupdateMask\022B\n\005apply" +
-      "\030\004 \001(\0162,.hero.supervisor.v1.UpdateActorR" +
-      "equest.ApplyR\005apply\022>\n\rdrain_timeout\030\005 \001" +
-      "(\0132\031.google.protobuf.DurationR\014drainTime" +
-      "out\022\022\n\004etag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(" +
-      "\0132\031.google.protobuf.DurationR\007maxWait\022\035\n" +
-      "\nlocal_only\030\010 \001(\010R\tlocalOnly\"G\n\005Apply\022\025\n" +
-      "\021APPLY_UNSPECIFIED\020\000\022\024\n\020APPLY_NEXT_START" +
-      "\020\001\022\021\n\rAPPLY_RESTART\020\002\"d\n\023UpdateActorResp" +
-      "onse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1" +
-      ".ActorR\005actor\022\034\n\trestarted\030\002 \001(\010R\trestar" +
-      "ted\"\341\001\n\022DeleteActorRequest\022\031\n\010actor_id\030\001" +
-      " \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.g" +
-      "oogle.protobuf.DurationR\014drainTimeout\022\024\n" +
-      "\005force\030\003 \001(\010R\005force\022#\n\rallow_missing\030\004 \001" +
-      "(\010R\014allowMissing\022\026\n\006reason\030\005 \001(\tR\006reason" +
-      "\022\035\n\nlocal_only\030\006 \001(\010R\tlocalOnly\"F\n\023Delet" +
-      "eActorResponse\022/\n\005actor\030\001 \001(\0132\031.hero.sup" +
-      "ervisor.v1.ActorR\005actor\"\203\001\n\021StartActorRe" +
-      "quest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0224\n\010max_" +
-      "wait\030\002 \001(\0132\031.google.protobuf.DurationR\007m" +
-      "axWait\022\035\n\nlocal_only\030\003 \001(\010R\tlocalOnly\"\243\001" +
-      "\n\022StartActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
+      "1/job.proto\032\035hero/supervisor/v1/node.pro" +
+      "to\032\036hero/supervisor/v1/queue.proto\032$hero" +
+      "/supervisor/v1/script_type.proto\032+hero/s" +
+      "upervisor/v1/script_type_status.proto\"\246\002" +
+      "\n\tItemError\022\022\n\004code\030\001 \001(\005R\004code\022\026\n\006reaso" +
+      "n\030\002 \001(\tR\006reason\022\030\n\007message\030\003 \001(\tR\007messag" +
+      "e\022G\n\010metadata\030\004 \003(\0132+.hero.supervisor.v1" +
+      ".ItemError.MetadataEntryR\010metadata\022M\n\020fi" +
+      "eld_violations\030\005 \003(\0132\".hero.supervisor.v" +
+      "1.FieldViolationR\017fieldViolations\032;\n\rMet" +
+      "adataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 " +
+      "\001(\tR\005value:\0028\001\"H\n\016FieldViolation\022\024\n\005fiel" +
+      "d\030\001 \001(\tR\005field\022 \n\013description\030\002 \001(\tR\013des" +
+      "cription\"\026\n\024GetServerInfoRequest\"\376\005\n\025Get" +
+      "ServerInfoResponse\022\030\n\007version\030\001 \001(\tR\007ver" +
+      "sion\022\037\n\013api_version\030\002 \001(\tR\napiVersion\022\037\n" +
+      "\013instance_id\030\003 \001(\tR\ninstanceId\022\022\n\004node\030\004" +
+      " \001(\tR\004node\0229\n\nstart_time\030\005 \001(\0132\032.google." +
+      "protobuf.TimestampR\tstartTime\022B\n\004mode\030\006 " +
+      "\001(\0162..hero.supervisor.v1.GetServerInfoRe" +
+      "sponse.ModeR\004mode\022\"\n\014capabilities\030\007 \003(\tR" +
+      "\014capabilities\0222\n\006limits\030\010 \001(\0132\032.hero.sup" +
+      "ervisor.v1.LimitsR\006limits\022B\n\014dependencie" +
+      "s\030\t \003(\0132\036.hero.supervisor.v1.DependencyR" +
+      "\014dependencies\022.\n\023oldest_event_cursor\030\n \001" +
+      "(\tR\021oldestEventCursor\022.\n\023newest_event_cu" +
+      "rsor\030\013 \001(\tR\021newestEventCursor\022/\n\003tls\030\014 \001" +
+      "(\0132\035.hero.supervisor.v1.TlsStatusR\003tls\022\032" +
+      "\n\010insecure\030\r \001(\010R\010insecure\0228\n\010identity\030\016" +
+      " \001(\0132\034.hero.supervisor.v1.IdentityR\010iden" +
+      "tity\022#\n\rdashboard_url\030\017 \001(\tR\014dashboardUr" +
+      "l\"N\n\004Mode\022\024\n\020MODE_UNSPECIFIED\020\000\022\017\n\013MODE_" +
+      "NORMAL\020\001\022\014\n\010MODE_DEV\020\002\022\021\n\rMODE_DRAINING\020" +
+      "\003\"\030\n\026CreateLoginCodeRequest\"|\n\027CreateLog" +
+      "inCodeResponse\022\022\n\004code\030\001 \001(\tR\004code\022\020\n\003ur" +
+      "l\030\002 \001(\tR\003url\022;\n\013expire_time\030\003 \001(\0132\032.goog" +
+      "le.protobuf.TimestampR\nexpireTime\"\242\001\n\010Id" +
+      "entity\022\016\n\002id\030\001 \001(\tR\002id\022\022\n\004name\030\002 \001(\tR\004na" +
+      "me\022\024\n\005roles\030\003 \003(\tR\005roles\022#\n\rallowed_call" +
+      "s\030\004 \003(\tR\014allowedCalls\0227\n\tnot_after\030\005 \001(\013" +
+      "2\032.google.protobuf.TimestampR\010notAfter\"\273" +
+      "\002\n\tTlsStatus\022\024\n\005names\030\001 \003(\tR\005names\0227\n\tno" +
+      "t_after\030\002 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\010notAfter\022\037\n\013min_version\030\003 \001(\tR\nminVer" +
+      "sion\022I\n\013client_auth\030\004 \001(\0162(.hero.supervi" +
+      "sor.v1.TlsStatus.ClientAuthR\nclientAuth\"" +
+      "s\n\nClientAuth\022\033\n\027CLIENT_AUTH_UNSPECIFIED" +
+      "\020\000\022\024\n\020CLIENT_AUTH_NONE\020\001\022\030\n\024CLIENT_AUTH_" +
+      "OPTIONAL\020\002\022\030\n\024CLIENT_AUTH_REQUIRED\020\003\"\366\003\n" +
+      "\006Limits\022(\n\020max_script_bytes\030\001 \001(\005R\016maxSc" +
+      "riptBytes\022(\n\020max_result_bytes\030\002 \001(\005R\016max" +
+      "ResultBytes\022*\n\021max_message_bytes\030\003 \001(\005R\017" +
+      "maxMessageBytes\022$\n\016max_batch_jobs\030\004 \001(\005R" +
+      "\014maxBatchJobs\022\"\n\rmax_page_size\030\005 \001(\005R\013ma" +
+      "xPageSize\022\035\n\nmax_labels\030\006 \001(\005R\tmaxLabels" +
+      "\022!\n\014max_attempts\030\007 \001(\005R\013maxAttempts\0224\n\010m" +
+      "ax_wait\030\010 \001(\0132\031.google.protobuf.Duration" +
+      "R\007maxWait\022;\n\014max_job_span\030\t \001(\0132\031.google" +
+      ".protobuf.DurationR\nmaxJobSpan\022E\n\021reques" +
+      "t_id_window\030\n \001(\0132\031.google.protobuf.Dura" +
+      "tionR\017requestIdWindow\022&\n\017max_input_bytes" +
+      "\030\013 \001(\005R\rmaxInputBytes\"\374\001\n\022CreateActorReq" +
+      "uest\022\031\n\010actor_id\030\001 \001(\tR\007actorId\0227\n\006confi" +
+      "g\030\002 \001(\0132\037.hero.supervisor.v1.ActorConfig" +
+      "R\006config\022\031\n\005start\030\003 \001(\010H\000R\005start\210\001\001\022#\n\rv" +
+      "alidate_only\030\004 \001(\010R\014validateOnly\0224\n\010max_" +
+      "wait\030\005 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\022\022\n\004node\030\006 \001(\tR\004nodeB\010\n\006_start\"\244\001\n" +
+      "\023CreateActorResponse\022/\n\005actor\030\001 \001(\0132\031.he" +
       "ro.supervisor.v1.ActorR\005actor\022\030\n\007changed" +
       "\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037." +
       "hero.supervisor.v1.WaitOutcomeR\013waitOutc" +
-      "ome\"\360\001\n\020StopActorRequest\022\031\n\010actor_id\030\001 \001" +
-      "(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\014drainTimeout\022\024\n\005f" +
-      "orce\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\007maxWait\022\026\n\006reaso" +
-      "n\030\005 \001(\tR\006reason\022\035\n\nlocal_only\030\006 \001(\010R\tloc" +
-      "alOnly\"\242\001\n\021StopActorResponse\022/\n\005actor\030\001 " +
-      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n" +
-      "\007changed\030\002 \001(\010R\007changed\022B\n\014wait_outcome\030" +
-      "\003 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013" +
-      "waitOutcome\"\363\001\n\023RestartActorRequest\022\031\n\010a" +
-      "ctor_id\030\001 \001(\tR\007actorId\022>\n\rdrain_timeout\030" +
-      "\002 \001(\0132\031.google.protobuf.DurationR\014drainT" +
-      "imeout\022\024\n\005force\030\003 \001(\010R\005force\0224\n\010max_wait" +
-      "\030\004 \001(\0132\031.google.protobuf.DurationR\007maxWa" +
-      "it\022\026\n\006reason\030\005 \001(\tR\006reason\022\035\n\nlocal_only" +
-      "\030\006 \001(\010R\tlocalOnly\"\245\001\n\024RestartActorRespon" +
-      "se\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.A" +
-      "ctorR\005actor\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n" +
-      "\014wait_outcome\030\003 \001(\0162\037.hero.supervisor.v1" +
-      ".WaitOutcomeR\013waitOutcome\"\354\001\n\013ActorResul" +
-      "t\022\031\n\010actor_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 " +
-      "\001(\0132\031.hero.supervisor.v1.ActorR\005actor\022\030\n" +
-      "\007changed\030\003 \001(\010R\007changed\022B\n\014wait_outcome\030" +
-      "\004 \001(\0162\037.hero.supervisor.v1.WaitOutcomeR\013" +
-      "waitOutcome\0223\n\005error\030\005 \001(\0132\035.hero.superv" +
-      "isor.v1.ItemErrorR\005error\"\250\001\n\022StartActors" +
-      "Request\022=\n\010selector\030\001 \001(\0132!.hero.supervi" +
-      "sor.v1.ActorSelectorR\010selector\0224\n\010max_wa" +
-      "it\030\002 \001(\0132\031.google.protobuf.DurationR\007max" +
-      "Wait\022\035\n\nlocal_only\030\003 \001(\010R\tlocalOnly\"P\n\023S" +
-      "tartActorsResponse\0229\n\007results\030\001 \003(\0132\037.he" +
-      "ro.supervisor.v1.ActorResultR\007results\"\225\002" +
-      "\n\021StopActorsRequest\022=\n\010selector\030\001 \001(\0132!." +
-      "hero.supervisor.v1.ActorSelectorR\010select" +
-      "or\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.proto" +
+      "ome\"\237\001\n\017GetActorRequest\022\031\n\010actor_id\030\001 \001(" +
+      "\tR\007actorId\0221\n\004view\030\002 \001(\0162\035.hero.supervis" +
+      "or.v1.ActorViewR\004view\022>\n\rusage_history\030\003" +
+      " \001(\0132\031.google.protobuf.DurationR\014usageHi" +
+      "story\"C\n\020GetActorResponse\022/\n\005actor\030\001 \001(\013" +
+      "2\031.hero.supervisor.v1.ActorR\005actor\"\260\003\n\021L" +
+      "istActorsRequest\022A\n\014script_types\030\001 \003(\0162\036" +
+      ".hero.supervisor.v1.ScriptTypeR\013scriptTy" +
+      "pes\0227\n\006states\030\002 \003(\0162\037.hero.supervisor.v1" +
+      ".Actor.StateR\006states\022I\n\006labels\030\003 \003(\01321.h" +
+      "ero.supervisor.v1.ListActorsRequest.Labe" +
+      "lsEntryR\006labels\022\022\n\004node\030\004 \001(\tR\004node\022\033\n\tp" +
+      "age_size\030\005 \001(\005R\010pageSize\022\035\n\npage_token\030\006" +
+      " \001(\tR\tpageToken\0221\n\004view\030\007 \001(\0162\035.hero.sup" +
+      "ervisor.v1.ActorViewR\004view\022\026\n\006queues\030\010 \003" +
+      "(\tR\006queues\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003" +
+      "key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\216\001\n\022ListAc" +
+      "torsResponse\0221\n\006actors\030\001 \003(\0132\031.hero.supe" +
+      "rvisor.v1.ActorR\006actors\022&\n\017next_page_tok" +
+      "en\030\002 \001(\tR\rnextPageToken\022\035\n\ntotal_size\030\003 " +
+      "\001(\005R\ttotalSize\"\333\003\n\022UpdateActorRequest\022\031\n" +
+      "\010actor_id\030\001 \001(\tR\007actorId\0227\n\006config\030\002 \001(\013" +
+      "2\037.hero.supervisor.v1.ActorConfigR\006confi" +
+      "g\022;\n\013update_mask\030\003 \001(\0132\032.google.protobuf" +
+      ".FieldMaskR\nupdateMask\022B\n\005apply\030\004 \001(\0162,." +
+      "hero.supervisor.v1.UpdateActorRequest.Ap" +
+      "plyR\005apply\022>\n\rdrain_timeout\030\005 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\014drainTimeout\022\022\n\004et" +
+      "ag\030\006 \001(\tR\004etag\0224\n\010max_wait\030\007 \001(\0132\031.googl" +
+      "e.protobuf.DurationR\007maxWait\022\035\n\nlocal_on" +
+      "ly\030\010 \001(\010R\tlocalOnly\"G\n\005Apply\022\025\n\021APPLY_UN" +
+      "SPECIFIED\020\000\022\024\n\020APPLY_NEXT_START\020\001\022\021\n\rAPP" +
+      "LY_RESTART\020\002\"d\n\023UpdateActorResponse\022/\n\005a" +
+      "ctor\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005a" +
+      "ctor\022\034\n\trestarted\030\002 \001(\010R\trestarted\"\341\001\n\022D" +
+      "eleteActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007act" +
+      "orId\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.pro" +
+      "tobuf.DurationR\014drainTimeout\022\024\n\005force\030\003 " +
+      "\001(\010R\005force\022#\n\rallow_missing\030\004 \001(\010R\014allow" +
+      "Missing\022\026\n\006reason\030\005 \001(\tR\006reason\022\035\n\nlocal" +
+      "_only\030\006 \001(\010R\tlocalOnly\"F\n\023DeleteActorRes" +
+      "ponse\022/\n\005actor\030\001 \001(\0132\031.hero.supervisor.v" +
+      "1.ActorR\005actor\"\203\001\n\021StartActorRequest\022\031\n\010" +
+      "actor_id\030\001 \001(\tR\007actorId\0224\n\010max_wait\030\002 \001(" +
+      "\0132\031.google.protobuf.DurationR\007maxWait\022\035\n" +
+      "\nlocal_only\030\003 \001(\010R\tlocalOnly\"\243\001\n\022StartAc" +
+      "torResponse\022/\n\005actor\030\001 \001(\0132\031.hero.superv" +
+      "isor.v1.ActorR\005actor\022\030\n\007changed\030\002 \001(\010R\007c" +
+      "hanged\022B\n\014wait_outcome\030\003 \001(\0162\037.hero.supe" +
+      "rvisor.v1.WaitOutcomeR\013waitOutcome\"\360\001\n\020S" +
+      "topActorRequest\022\031\n\010actor_id\030\001 \001(\tR\007actor" +
+      "Id\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.proto" +
       "buf.DurationR\014drainTimeout\022\024\n\005force\030\003 \001(" +
       "\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031.google.prot" +
       "obuf.DurationR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006" +
-      "reason\022\035\n\nlocal_only\030\006 \001(\010R\tlocalOnly\"O\n" +
-      "\022StopActorsResponse\0229\n\007results\030\001 \003(\0132\037.h" +
-      "ero.supervisor.v1.ActorResultR\007results\"\301" +
-      "\002\n\024RestartActorsRequest\022=\n\010selector\030\001 \001(" +
-      "\0132!.hero.supervisor.v1.ActorSelectorR\010se" +
-      "lector\022>\n\rdrain_timeout\030\002 \001(\0132\031.google.p" +
-      "rotobuf.DurationR\014drainTimeout\022\024\n\005force\030" +
-      "\003 \001(\010R\005force\022\'\n\017max_unavailable\030\004 \001(\005R\016m" +
-      "axUnavailable\0224\n\010max_wait\030\005 \001(\0132\031.google" +
-      ".protobuf.DurationR\007maxWait\022\026\n\006reason\030\006 " +
-      "\001(\tR\006reason\022\035\n\nlocal_only\030\007 \001(\010R\tlocalOn" +
-      "ly\"R\n\025RestartActorsResponse\0229\n\007results\030\001" +
-      " \003(\0132\037.hero.supervisor.v1.ActorResultR\007r" +
-      "esults\"\326\002\n\026StreamActorLogsRequest\022\031\n\010act" +
-      "or_id\030\001 \001(\tR\007actorId\022\"\n\ntail_lines\030\002 \001(\005" +
-      "H\000R\ttailLines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.g" +
-      "oogle.protobuf.TimestampR\tsinceTime\022!\n\014r" +
-      "esume_after\030\004 \001(\tR\013resumeAfter\022\026\n\006follow" +
-      "\030\005 \001(\010R\006follow\022=\n\007streams\030\006 \003(\0162#.hero.s" +
-      "upervisor.v1.LogEntry.StreamR\007streams\022\032\n" +
-      "\010contains\030\007 \001(\tR\010contains\022\035\n\nlocal_only\030" +
-      "\010 \001(\010R\tlocalOnlyB\r\n\013_tail_lines\"\216\001\n\027Stre" +
-      "amActorLogsResponse\0226\n\007entries\030\001 \003(\0132\034.h" +
-      "ero.supervisor.v1.LogEntryR\007entries\022#\n\rd" +
-      "ropped_count\030\002 \001(\005R\014droppedCount\022\026\n\006curs" +
-      "or\030\003 \001(\tR\006cursor\"\030\n\026ListScriptTypesReque" +
+      "reason\022\035\n\nlocal_only\030\006 \001(\010R\tlocalOnly\"\242\001" +
+      "\n\021StopActorResponse\022/\n\005actor\030\001 \001(\0132\031.her" +
+      "o.supervisor.v1.ActorR\005actor\022\030\n\007changed\030" +
+      "\002 \001(\010R\007changed\022B\n\014wait_outcome\030\003 \001(\0162\037.h" +
+      "ero.supervisor.v1.WaitOutcomeR\013waitOutco" +
+      "me\"\363\001\n\023RestartActorRequest\022\031\n\010actor_id\030\001" +
+      " \001(\tR\007actorId\022>\n\rdrain_timeout\030\002 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\014drainTimeout\022\024\n" +
+      "\005force\030\003 \001(\010R\005force\0224\n\010max_wait\030\004 \001(\0132\031." +
+      "google.protobuf.DurationR\007maxWait\022\026\n\006rea" +
+      "son\030\005 \001(\tR\006reason\022\035\n\nlocal_only\030\006 \001(\010R\tl" +
+      "ocalOnly\"\245\001\n\024RestartActorResponse\022/\n\005act" +
+      "or\030\001 \001(\0132\031.hero.supervisor.v1.ActorR\005act" +
+      "or\022\030\n\007changed\030\002 \001(\010R\007changed\022B\n\014wait_out" +
+      "come\030\003 \001(\0162\037.hero.supervisor.v1.WaitOutc" +
+      "omeR\013waitOutcome\"\354\001\n\013ActorResult\022\031\n\010acto" +
+      "r_id\030\001 \001(\tR\007actorId\022/\n\005actor\030\002 \001(\0132\031.her" +
+      "o.supervisor.v1.ActorR\005actor\022\030\n\007changed\030" +
+      "\003 \001(\010R\007changed\022B\n\014wait_outcome\030\004 \001(\0162\037.h" +
+      "ero.supervisor.v1.WaitOutcomeR\013waitOutco" +
+      "me\0223\n\005error\030\005 \001(\0132\035.hero.supervisor.v1.I" +
+      "temErrorR\005error\"\250\001\n\022StartActorsRequest\022=" +
+      "\n\010selector\030\001 \001(\0132!.hero.supervisor.v1.Ac" +
+      "torSelectorR\010selector\0224\n\010max_wait\030\002 \001(\0132" +
+      "\031.google.protobuf.DurationR\007maxWait\022\035\n\nl" +
+      "ocal_only\030\003 \001(\010R\tlocalOnly\"P\n\023StartActor" +
+      "sResponse\0229\n\007results\030\001 \003(\0132\037.hero.superv" +
+      "isor.v1.ActorResultR\007results\"\225\002\n\021StopAct" +
+      "orsRequest\022=\n\010selector\030\001 \001(\0132!.hero.supe" +
+      "rvisor.v1.ActorSelectorR\010selector\022>\n\rdra" +
+      "in_timeout\030\002 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005force\022" +
+      "4\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\007maxWait\022\026\n\006reason\030\005 \001(\tR\006reason\022\035\n" +
+      "\nlocal_only\030\006 \001(\010R\tlocalOnly\"O\n\022StopActo" +
+      "rsResponse\0229\n\007results\030\001 \003(\0132\037.hero.super" +
+      "visor.v1.ActorResultR\007results\"\301\002\n\024Restar" +
+      "tActorsRequest\022=\n\010selector\030\001 \001(\0132!.hero." +
+      "supervisor.v1.ActorSelectorR\010selector\022>\n" +
+      "\rdrain_timeout\030\002 \001(\0132\031.google.protobuf.D" +
+      "urationR\014drainTimeout\022\024\n\005force\030\003 \001(\010R\005fo" +
+      "rce\022\'\n\017max_unavailable\030\004 \001(\005R\016maxUnavail" +
+      "able\0224\n\010max_wait\030\005 \001(\0132\031.google.protobuf" +
+      ".DurationR\007maxWait\022\026\n\006reason\030\006 \001(\tR\006reas" +
+      "on\022\035\n\nlocal_only\030\007 \001(\010R\tlocalOnly\"R\n\025Res" +
+      "tartActorsResponse\0229\n\007results\030\001 \003(\0132\037.he" +
+      "ro.supervisor.v1.ActorResultR\007results\"\326\002" +
+      "\n\026StreamActorLogsRequest\022\031\n\010actor_id\030\001 \001" +
+      "(\tR\007actorId\022\"\n\ntail_lines\030\002 \001(\005H\000R\ttailL" +
+      "ines\210\001\001\0229\n\nsince_time\030\003 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\tsinceTime\022!\n\014resume_aft" +
+      "er\030\004 \001(\tR\013resumeAfter\022\026\n\006follow\030\005 \001(\010R\006f" +
+      "ollow\022=\n\007streams\030\006 \003(\0162#.hero.supervisor" +
+      ".v1.LogEntry.StreamR\007streams\022\032\n\010contains" +
+      "\030\007 \001(\tR\010contains\022\035\n\nlocal_only\030\010 \001(\010R\tlo" +
+      "calOnlyB\r\n\013_tail_lines\"\216\001\n\027StreamActorLo" +
+      "gsResponse\0226\n\007entries\030\001 \003(\0132\034.hero.super" +
+      "visor.v1.LogEntryR\007entries\022#\n\rdropped_co" +
+      "unt\030\002 \001(\005R\014droppedCount\022\026\n\006cursor\030\003 \001(\tR" +
+      "\006cursor\"\022\n\020ListNodesRequest\"C\n\021ListNodes" +
+      "Response\022.\n\005nodes\030\001 \003(\0132\030.hero.superviso" +
+      "r.v1.NodeR\005nodes\"\030\n\026ListScriptTypesReque" +
       "st\"b\n\027ListScriptTypesResponse\022G\n\014script_" +
       "types\030\001 \003(\0132$.hero.supervisor.v1.ScriptT" +
       "ypeStatusR\013scriptTypes\"\212\001\n\024GetScriptType" +
@@ -946,10 +959,10 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "ro.supervisor.v1.LogEntriesH\000R\nlogEntrie" +
       "s\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1" +
       ".BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntr" +
-      "ies\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v" +
+      "ies\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v",
       "1.LogEntryR\007entries\022#\n\rdropped_count\030\002 \001" +
       "(\005R\014droppedCount\"\231\004\n\022WatchEventsRequest\022" +
-      "7\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Eve",
+      "7\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Eve" +
       "nt.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036" +
       ".hero.supervisor.v1.ScriptTypeR\013scriptTy" +
       "pes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_" +
@@ -1018,7 +1031,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "geToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled" +
       "*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIF" +
       "IED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUT" +
-      "COME_TIMED_OUT\020\0022\347 \n\nSupervisor\022d\n\rGetSe" +
+      "COME_TIMED_OUT\020\0022\301!\n\nSupervisor\022d\n\rGetSe" +
       "rverInfo\022(.hero.supervisor.v1.GetServerI" +
       "nfoRequest\032).hero.supervisor.v1.GetServe" +
       "rInfoResponse\022j\n\017CreateLoginCode\022*.hero." +
@@ -1052,82 +1065,84 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       ").hero.supervisor.v1.RestartActorsRespon" +
       "se\022l\n\017StreamActorLogs\022*.hero.supervisor." +
       "v1.StreamActorLogsRequest\032+.hero.supervi" +
-      "sor.v1.StreamActorLogsResponse0\001\022j\n\017List" +
-      "ScriptTypes\022*.hero.supervisor.v1.ListScr" +
-      "iptTypesRequest\032+.hero.supervisor.v1.Lis" +
-      "tScriptTypesResponse\022d\n\rGetScriptType\022(." +
-      "hero.supervisor.v1.GetScriptTypeRequest\032" +
-      ").hero.supervisor.v1.GetScriptTypeRespon" +
-      "se\022m\n\020UpdateScriptType\022+.hero.supervisor" +
-      ".v1.UpdateScriptTypeRequest\032,.hero.super" +
-      "visor.v1.UpdateScriptTypeResponse\022^\n\013Sca" +
-      "leActors\022&.hero.supervisor.v1.ScaleActor" +
-      "sRequest\032\'.hero.supervisor.v1.ScaleActor" +
-      "sResponse\022[\n\nPauseQueue\022%.hero.superviso" +
-      "r.v1.PauseQueueRequest\032&.hero.supervisor" +
-      ".v1.PauseQueueResponse\022^\n\013ResumeQueue\022&." +
-      "hero.supervisor.v1.ResumeQueueRequest\032\'." +
-      "hero.supervisor.v1.ResumeQueueResponse\022[" +
-      "\n\nPurgeQueue\022%.hero.supervisor.v1.PurgeQ" +
-      "ueueRequest\032&.hero.supervisor.v1.PurgeQu" +
-      "eueResponse\022^\n\013CreateQueue\022&.hero.superv" +
-      "isor.v1.CreateQueueRequest\032\'.hero.superv" +
-      "isor.v1.CreateQueueResponse\022U\n\010GetQueue\022" +
-      "#.hero.supervisor.v1.GetQueueRequest\032$.h" +
-      "ero.supervisor.v1.GetQueueResponse\022^\n\013Up" +
-      "dateQueue\022&.hero.supervisor.v1.UpdateQue" +
-      "ueRequest\032\'.hero.supervisor.v1.UpdateQue" +
-      "ueResponse\022[\n\nListQueues\022%.hero.supervis" +
-      "or.v1.ListQueuesRequest\032&.hero.superviso" +
-      "r.v1.ListQueuesResponse\022^\n\013DeleteQueue\022&" +
-      ".hero.supervisor.v1.DeleteQueueRequest\032\'" +
-      ".hero.supervisor.v1.DeleteQueueResponse\022" +
-      "^\n\013CheckHealth\022&.hero.supervisor.v1.Chec" +
-      "kHealthRequest\032\'.hero.supervisor.v1.Chec" +
-      "kHealthResponse\022`\n\013WatchHealth\022&.hero.su" +
-      "pervisor.v1.WatchHealthRequest\032\'.hero.su" +
-      "pervisor.v1.WatchHealthResponse0\001\022X\n\tSub" +
-      "mitJob\022$.hero.supervisor.v1.SubmitJobReq" +
-      "uest\032%.hero.supervisor.v1.SubmitJobRespo" +
-      "nse\022[\n\nSubmitJobs\022%.hero.supervisor.v1.S" +
-      "ubmitJobsRequest\032&.hero.supervisor.v1.Su" +
-      "bmitJobsResponse\022O\n\006RunJob\022!.hero.superv" +
-      "isor.v1.RunJobRequest\032\".hero.supervisor." +
-      "v1.RunJobResponse\022U\n\010AwaitJob\022#.hero.sup" +
-      "ervisor.v1.AwaitJobRequest\032$.hero.superv" +
-      "isor.v1.AwaitJobResponse\022O\n\006GetJob\022!.her" +
-      "o.supervisor.v1.GetJobRequest\032\".hero.sup" +
-      "ervisor.v1.GetJobResponse\022U\n\010ListJobs\022#." +
-      "hero.supervisor.v1.ListJobsRequest\032$.her" +
-      "o.supervisor.v1.ListJobsResponse\022[\n\nExpl" +
-      "ainJob\022%.hero.supervisor.v1.ExplainJobRe" +
-      "quest\032&.hero.supervisor.v1.ExplainJobRes" +
-      "ponse\022X\n\tCancelJob\022$.hero.supervisor.v1." +
-      "CancelJobRequest\032%.hero.supervisor.v1.Ca" +
-      "ncelJobResponse\022X\n\tUpdateJob\022$.hero.supe" +
-      "rvisor.v1.UpdateJobRequest\032%.hero.superv" +
-      "isor.v1.UpdateJobResponse\022U\n\010RetryJob\022#." +
-      "hero.supervisor.v1.RetryJobRequest\032$.her" +
-      "o.supervisor.v1.RetryJobResponse\022X\n\tDele" +
-      "teJob\022$.hero.supervisor.v1.DeleteJobRequ" +
-      "est\032%.hero.supervisor.v1.DeleteJobRespon" +
-      "se\022W\n\010WatchJob\022#.hero.supervisor.v1.Watc" +
-      "hJobRequest\032$.hero.supervisor.v1.WatchJo" +
-      "bResponse0\001\022`\n\013WatchEvents\022&.hero.superv" +
-      "isor.v1.WatchEventsRequest\032\'.hero.superv" +
-      "isor.v1.WatchEventsResponse0\001\022[\n\nListEve" +
-      "nts\022%.hero.supervisor.v1.ListEventsReque" +
-      "st\032&.hero.supervisor.v1.ListEventsRespon" +
-      "se\022g\n\016ListIdentities\022).hero.supervisor.v" +
-      "1.ListIdentitiesRequest\032*.hero.superviso" +
-      "r.v1.ListIdentitiesResponse\022m\n\020ListAudit" +
-      "Entries\022+.hero.supervisor.v1.ListAuditEn" +
-      "triesRequest\032,.hero.supervisor.v1.ListAu" +
-      "ditEntriesResponseB\205\001\n\022hero.supervisor.v" +
-      "1B\026SupervisorServiceProtoP\001ZUgithub.com/" +
-      "hero-supervisor/hero-supervisor/clients/" +
-      "go/hero/supervisor/v1;supervisorv1b\006prot" +
-      "o3"
+      "sor.v1.StreamActorLogsResponse0\001\022X\n\tList" +
+      "Nodes\022$.hero.supervisor.v1.ListNodesRequ" +
+      "est\032%.hero.supervisor.v1.ListNodesRespon" +
+      "se\022j\n\017ListScriptTypes\022*.hero.supervisor." +
+      "v1.ListScriptTypesRequest\032+.hero.supervi" +
+      "sor.v1.ListScriptTypesResponse\022d\n\rGetScr" +
+      "iptType\022(.hero.supervisor.v1.GetScriptTy" +
+      "peRequest\032).hero.supervisor.v1.GetScript" +
+      "TypeResponse\022m\n\020UpdateScriptType\022+.hero." +
+      "supervisor.v1.UpdateScriptTypeRequest\032,." +
+      "hero.supervisor.v1.UpdateScriptTypeRespo" +
+      "nse\022^\n\013ScaleActors\022&.hero.supervisor.v1." +
+      "ScaleActorsRequest\032\'.hero.supervisor.v1." +
+      "ScaleActorsResponse\022[\n\nPauseQueue\022%.hero" +
+      ".supervisor.v1.PauseQueueRequest\032&.hero." +
+      "supervisor.v1.PauseQueueResponse\022^\n\013Resu" +
+      "meQueue\022&.hero.supervisor.v1.ResumeQueue" +
+      "Request\032\'.hero.supervisor.v1.ResumeQueue" +
+      "Response\022[\n\nPurgeQueue\022%.hero.supervisor" +
+      ".v1.PurgeQueueRequest\032&.hero.supervisor." +
+      "v1.PurgeQueueResponse\022^\n\013CreateQueue\022&.h" +
+      "ero.supervisor.v1.CreateQueueRequest\032\'.h" +
+      "ero.supervisor.v1.CreateQueueResponse\022U\n" +
+      "\010GetQueue\022#.hero.supervisor.v1.GetQueueR" +
+      "equest\032$.hero.supervisor.v1.GetQueueResp" +
+      "onse\022^\n\013UpdateQueue\022&.hero.supervisor.v1" +
+      ".UpdateQueueRequest\032\'.hero.supervisor.v1" +
+      ".UpdateQueueResponse\022[\n\nListQueues\022%.her" +
+      "o.supervisor.v1.ListQueuesRequest\032&.hero" +
+      ".supervisor.v1.ListQueuesResponse\022^\n\013Del" +
+      "eteQueue\022&.hero.supervisor.v1.DeleteQueu" +
+      "eRequest\032\'.hero.supervisor.v1.DeleteQueu" +
+      "eResponse\022^\n\013CheckHealth\022&.hero.supervis" +
+      "or.v1.CheckHealthRequest\032\'.hero.supervis" +
+      "or.v1.CheckHealthResponse\022`\n\013WatchHealth" +
+      "\022&.hero.supervisor.v1.WatchHealthRequest" +
+      "\032\'.hero.supervisor.v1.WatchHealthRespons" +
+      "e0\001\022X\n\tSubmitJob\022$.hero.supervisor.v1.Su" +
+      "bmitJobRequest\032%.hero.supervisor.v1.Subm" +
+      "itJobResponse\022[\n\nSubmitJobs\022%.hero.super" +
+      "visor.v1.SubmitJobsRequest\032&.hero.superv" +
+      "isor.v1.SubmitJobsResponse\022O\n\006RunJob\022!.h" +
+      "ero.supervisor.v1.RunJobRequest\032\".hero.s" +
+      "upervisor.v1.RunJobResponse\022U\n\010AwaitJob\022" +
+      "#.hero.supervisor.v1.AwaitJobRequest\032$.h" +
+      "ero.supervisor.v1.AwaitJobResponse\022O\n\006Ge" +
+      "tJob\022!.hero.supervisor.v1.GetJobRequest\032" +
+      "\".hero.supervisor.v1.GetJobResponse\022U\n\010L" +
+      "istJobs\022#.hero.supervisor.v1.ListJobsReq" +
+      "uest\032$.hero.supervisor.v1.ListJobsRespon" +
+      "se\022[\n\nExplainJob\022%.hero.supervisor.v1.Ex" +
+      "plainJobRequest\032&.hero.supervisor.v1.Exp" +
+      "lainJobResponse\022X\n\tCancelJob\022$.hero.supe" +
+      "rvisor.v1.CancelJobRequest\032%.hero.superv" +
+      "isor.v1.CancelJobResponse\022X\n\tUpdateJob\022$" +
+      ".hero.supervisor.v1.UpdateJobRequest\032%.h" +
+      "ero.supervisor.v1.UpdateJobResponse\022U\n\010R" +
+      "etryJob\022#.hero.supervisor.v1.RetryJobReq" +
+      "uest\032$.hero.supervisor.v1.RetryJobRespon" +
+      "se\022X\n\tDeleteJob\022$.hero.supervisor.v1.Del" +
+      "eteJobRequest\032%.hero.supervisor.v1.Delet" +
+      "eJobResponse\022W\n\010WatchJob\022#.hero.supervis" +
+      "or.v1.WatchJobRequest\032$.hero.supervisor." +
+      "v1.WatchJobResponse0\001\022`\n\013WatchEvents\022&.h" +
+      "ero.supervisor.v1.WatchEventsRequest\032\'.h" +
+      "ero.supervisor.v1.WatchEventsResponse0\001\022" +
+      "[\n\nListEvents\022%.hero.supervisor.v1.ListE" +
+      "ventsRequest\032&.hero.supervisor.v1.ListEv" +
+      "entsResponse\022g\n\016ListIdentities\022).hero.su" +
+      "pervisor.v1.ListIdentitiesRequest\032*.hero" +
+      ".supervisor.v1.ListIdentitiesResponse\022m\n" +
+      "\020ListAuditEntries\022+.hero.supervisor.v1.L" +
+      "istAuditEntriesRequest\032,.hero.supervisor" +
+      ".v1.ListAuditEntriesResponseB\205\001\n\022hero.su" +
+      "pervisor.v1B\026SupervisorServiceProtoP\001ZUg" +
+      "ithub.com/hero-supervisor/hero-superviso" +
+      "r/clients/go/hero/supervisor/v1;supervis" +
+      "orv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1139,6 +1154,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
           hero.supervisor.v1.ActorProto.getDescriptor(),
           hero.supervisor.v1.EventProto.getDescriptor(),
           hero.supervisor.v1.JobProto.getDescriptor(),
+          hero.supervisor.v1.NodeProto.getDescriptor(),
           hero.supervisor.v1.QueueProto.getDescriptor(),
           hero.supervisor.v1.ScriptTypeProto.getDescriptor(),
           hero.supervisor.v1.ScriptTypeStatusProto.getDescriptor(),
@@ -1359,242 +1375,254 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_StreamActorLogsResponse_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", "Cursor", });
-    internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor =
+    internal_static_hero_supervisor_v1_ListNodesRequest_descriptor =
       getDescriptor().getMessageType(34);
+    internal_static_hero_supervisor_v1_ListNodesRequest_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListNodesRequest_descriptor,
+        new java.lang.String[] { });
+    internal_static_hero_supervisor_v1_ListNodesResponse_descriptor =
+      getDescriptor().getMessageType(35);
+    internal_static_hero_supervisor_v1_ListNodesResponse_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_ListNodesResponse_descriptor,
+        new java.lang.String[] { "Nodes", });
+    internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor =
+      getDescriptor().getMessageType(36);
     internal_static_hero_supervisor_v1_ListScriptTypesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListScriptTypesRequest_descriptor,
         new java.lang.String[] { });
     internal_static_hero_supervisor_v1_ListScriptTypesResponse_descriptor =
-      getDescriptor().getMessageType(35);
+      getDescriptor().getMessageType(37);
     internal_static_hero_supervisor_v1_ListScriptTypesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListScriptTypesResponse_descriptor,
         new java.lang.String[] { "ScriptTypes", });
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor =
-      getDescriptor().getMessageType(36);
+      getDescriptor().getMessageType(38);
     internal_static_hero_supervisor_v1_GetScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeRequest_descriptor,
         new java.lang.String[] { "ScriptType", "View", });
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor =
-      getDescriptor().getMessageType(37);
+      getDescriptor().getMessageType(39);
     internal_static_hero_supervisor_v1_GetScriptTypeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetScriptTypeResponse_descriptor,
         new java.lang.String[] { "Status", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor =
-      getDescriptor().getMessageType(38);
+      getDescriptor().getMessageType(40);
     internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Settings", "UpdateMask", "ValidateOnly", });
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor =
-      getDescriptor().getMessageType(39);
+      getDescriptor().getMessageType(41);
     internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateScriptTypeResponse_descriptor,
         new java.lang.String[] { "Status", });
     internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor =
-      getDescriptor().getMessageType(40);
+      getDescriptor().getMessageType(42);
     internal_static_hero_supervisor_v1_ScaleActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", "Queue", "Node", });
     internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor =
-      getDescriptor().getMessageType(41);
+      getDescriptor().getMessageType(43);
     internal_static_hero_supervisor_v1_ScaleActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor,
         new java.lang.String[] { "Status", "AddedActorIds", "RemovedActorIds", "WaitOutcome", });
     internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor =
-      getDescriptor().getMessageType(42);
+      getDescriptor().getMessageType(44);
     internal_static_hero_supervisor_v1_PauseQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor =
-      getDescriptor().getMessageType(43);
+      getDescriptor().getMessageType(45);
     internal_static_hero_supervisor_v1_PauseQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PauseQueueResponse_descriptor,
         new java.lang.String[] { "Status", "Changed", });
     internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor =
-      getDescriptor().getMessageType(44);
+      getDescriptor().getMessageType(46);
     internal_static_hero_supervisor_v1_ResumeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor =
-      getDescriptor().getMessageType(45);
+      getDescriptor().getMessageType(47);
     internal_static_hero_supervisor_v1_ResumeQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ResumeQueueResponse_descriptor,
         new java.lang.String[] { "Status", "Changed", });
     internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor =
-      getDescriptor().getMessageType(46);
+      getDescriptor().getMessageType(48);
     internal_static_hero_supervisor_v1_PurgeQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueRequest_descriptor,
         new java.lang.String[] { "ScriptType", "States", "ExpectedCount", "ValidateOnly", "Reason", "Queue", });
     internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor =
-      getDescriptor().getMessageType(47);
+      getDescriptor().getMessageType(49);
     internal_static_hero_supervisor_v1_PurgeQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_PurgeQueueResponse_descriptor,
         new java.lang.String[] { "PurgedCount", });
     internal_static_hero_supervisor_v1_CreateQueueRequest_descriptor =
-      getDescriptor().getMessageType(48);
+      getDescriptor().getMessageType(50);
     internal_static_hero_supervisor_v1_CreateQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateQueueRequest_descriptor,
         new java.lang.String[] { "Queue", "ScriptType", });
     internal_static_hero_supervisor_v1_CreateQueueResponse_descriptor =
-      getDescriptor().getMessageType(49);
+      getDescriptor().getMessageType(51);
     internal_static_hero_supervisor_v1_CreateQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CreateQueueResponse_descriptor,
         new java.lang.String[] { "Queue", });
     internal_static_hero_supervisor_v1_GetQueueRequest_descriptor =
-      getDescriptor().getMessageType(50);
+      getDescriptor().getMessageType(52);
     internal_static_hero_supervisor_v1_GetQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetQueueRequest_descriptor,
         new java.lang.String[] { "Queue", });
     internal_static_hero_supervisor_v1_GetQueueResponse_descriptor =
-      getDescriptor().getMessageType(51);
+      getDescriptor().getMessageType(53);
     internal_static_hero_supervisor_v1_GetQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetQueueResponse_descriptor,
         new java.lang.String[] { "Queue", });
     internal_static_hero_supervisor_v1_UpdateQueueRequest_descriptor =
-      getDescriptor().getMessageType(52);
+      getDescriptor().getMessageType(54);
     internal_static_hero_supervisor_v1_UpdateQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateQueueRequest_descriptor,
         new java.lang.String[] { "Queue", "Settings", "UpdateMask", "ValidateOnly", "Etag", });
     internal_static_hero_supervisor_v1_UpdateQueueResponse_descriptor =
-      getDescriptor().getMessageType(53);
+      getDescriptor().getMessageType(55);
     internal_static_hero_supervisor_v1_UpdateQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateQueueResponse_descriptor,
         new java.lang.String[] { "Queue", });
     internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor =
-      getDescriptor().getMessageType(54);
+      getDescriptor().getMessageType(56);
     internal_static_hero_supervisor_v1_ListQueuesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListQueuesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", "NamedOnly", "IncludeStatus", });
     internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor =
-      getDescriptor().getMessageType(55);
+      getDescriptor().getMessageType(57);
     internal_static_hero_supervisor_v1_ListQueuesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListQueuesResponse_descriptor,
         new java.lang.String[] { "Queues", "NextPageToken", });
     internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor =
-      getDescriptor().getMessageType(56);
+      getDescriptor().getMessageType(58);
     internal_static_hero_supervisor_v1_DeleteQueueRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteQueueRequest_descriptor,
         new java.lang.String[] { "Queue", });
     internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor =
-      getDescriptor().getMessageType(57);
+      getDescriptor().getMessageType(59);
     internal_static_hero_supervisor_v1_DeleteQueueResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteQueueResponse_descriptor,
         new java.lang.String[] { });
     internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor =
-      getDescriptor().getMessageType(58);
+      getDescriptor().getMessageType(60);
     internal_static_hero_supervisor_v1_CheckHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "Scope", "MaxWait", "LocalOnly", });
     internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor =
-      getDescriptor().getMessageType(59);
+      getDescriptor().getMessageType(61);
     internal_static_hero_supervisor_v1_CheckHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CheckHealthResponse_descriptor,
         new java.lang.String[] { "Reports", });
     internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor =
-      getDescriptor().getMessageType(60);
+      getDescriptor().getMessageType(62);
     internal_static_hero_supervisor_v1_WatchHealthRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthRequest_descriptor,
         new java.lang.String[] { "Selector", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor =
-      getDescriptor().getMessageType(61);
+      getDescriptor().getMessageType(63);
     internal_static_hero_supervisor_v1_WatchHealthResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchHealthResponse_descriptor,
         new java.lang.String[] { "Cursor", "Report", "Event", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor =
-      getDescriptor().getMessageType(62);
+      getDescriptor().getMessageType(64);
     internal_static_hero_supervisor_v1_SubmitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", });
     internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor =
-      getDescriptor().getMessageType(63);
+      getDescriptor().getMessageType(65);
     internal_static_hero_supervisor_v1_SubmitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", "Existing", });
     internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor =
-      getDescriptor().getMessageType(64);
+      getDescriptor().getMessageType(66);
     internal_static_hero_supervisor_v1_SubmitJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsRequest_descriptor,
         new java.lang.String[] { "Requests", });
     internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor =
-      getDescriptor().getMessageType(65);
+      getDescriptor().getMessageType(67);
     internal_static_hero_supervisor_v1_SubmitJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobsResponse_descriptor,
         new java.lang.String[] { "Results", });
     internal_static_hero_supervisor_v1_SubmitJobResult_descriptor =
-      getDescriptor().getMessageType(66);
+      getDescriptor().getMessageType(68);
     internal_static_hero_supervisor_v1_SubmitJobResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SubmitJobResult_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", "Error", "Existing", });
     internal_static_hero_supervisor_v1_RunJobRequest_descriptor =
-      getDescriptor().getMessageType(67);
+      getDescriptor().getMessageType(69);
     internal_static_hero_supervisor_v1_RunJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobRequest_descriptor,
         new java.lang.String[] { "Job", "JobId", "RequestId", "MaxWait", "OnWaitEnd", });
     internal_static_hero_supervisor_v1_RunJobResponse_descriptor =
-      getDescriptor().getMessageType(68);
+      getDescriptor().getMessageType(70);
     internal_static_hero_supervisor_v1_RunJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RunJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", "Deduplicated", "Existing", });
     internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor =
-      getDescriptor().getMessageType(69);
+      getDescriptor().getMessageType(71);
     internal_static_hero_supervisor_v1_AwaitJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobRequest_descriptor,
         new java.lang.String[] { "JobId", "MaxWait", });
     internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor =
-      getDescriptor().getMessageType(70);
+      getDescriptor().getMessageType(72);
     internal_static_hero_supervisor_v1_AwaitJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_AwaitJobResponse_descriptor,
         new java.lang.String[] { "Job", "WaitOutcome", });
     internal_static_hero_supervisor_v1_GetJobRequest_descriptor =
-      getDescriptor().getMessageType(71);
+      getDescriptor().getMessageType(73);
     internal_static_hero_supervisor_v1_GetJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobRequest_descriptor,
         new java.lang.String[] { "JobId", "View", });
     internal_static_hero_supervisor_v1_GetJobResponse_descriptor =
-      getDescriptor().getMessageType(72);
+      getDescriptor().getMessageType(74);
     internal_static_hero_supervisor_v1_GetJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_GetJobResponse_descriptor,
         new java.lang.String[] { "Job", });
     internal_static_hero_supervisor_v1_ListJobsRequest_descriptor =
-      getDescriptor().getMessageType(73);
+      getDescriptor().getMessageType(75);
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
@@ -1606,31 +1634,31 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_ListJobsResponse_descriptor =
-      getDescriptor().getMessageType(74);
+      getDescriptor().getMessageType(76);
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsResponse_descriptor,
         new java.lang.String[] { "Jobs", "NextPageToken", });
     internal_static_hero_supervisor_v1_CancelJobRequest_descriptor =
-      getDescriptor().getMessageType(75);
+      getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_CancelJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Reason", });
     internal_static_hero_supervisor_v1_CancelJobResponse_descriptor =
-      getDescriptor().getMessageType(76);
+      getDescriptor().getMessageType(78);
     internal_static_hero_supervisor_v1_CancelJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_CancelJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor =
-      getDescriptor().getMessageType(77);
+      getDescriptor().getMessageType(79);
     internal_static_hero_supervisor_v1_ExplainJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ExplainJobRequest_descriptor,
         new java.lang.String[] { "JobId", });
     internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor =
-      getDescriptor().getMessageType(78);
+      getDescriptor().getMessageType(80);
     internal_static_hero_supervisor_v1_ExplainJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ExplainJobResponse_descriptor,
@@ -1642,73 +1670,73 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_ExplainJobResponse_StartEstimate_descriptor,
         new java.lang.String[] { "Earliest", "Latest", "Ends", });
     internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor =
-      getDescriptor().getMessageType(79);
+      getDescriptor().getMessageType(81);
     internal_static_hero_supervisor_v1_UpdateJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobRequest_descriptor,
         new java.lang.String[] { "JobId", "Job", "UpdateMask", });
     internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor =
-      getDescriptor().getMessageType(80);
+      getDescriptor().getMessageType(82);
     internal_static_hero_supervisor_v1_UpdateJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UpdateJobResponse_descriptor,
         new java.lang.String[] { "Job", "Changed", });
     internal_static_hero_supervisor_v1_RetryJobRequest_descriptor =
-      getDescriptor().getMessageType(81);
+      getDescriptor().getMessageType(83);
     internal_static_hero_supervisor_v1_RetryJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobRequest_descriptor,
         new java.lang.String[] { "JobId", "ResetAttempts", "Input", "RequestId", });
     internal_static_hero_supervisor_v1_RetryJobResponse_descriptor =
-      getDescriptor().getMessageType(82);
+      getDescriptor().getMessageType(84);
     internal_static_hero_supervisor_v1_RetryJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_RetryJobResponse_descriptor,
         new java.lang.String[] { "Job", "Deduplicated", });
     internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor =
-      getDescriptor().getMessageType(83);
+      getDescriptor().getMessageType(85);
     internal_static_hero_supervisor_v1_DeleteJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobRequest_descriptor,
         new java.lang.String[] { "JobId", "AllowMissing", });
     internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor =
-      getDescriptor().getMessageType(84);
+      getDescriptor().getMessageType(86);
     internal_static_hero_supervisor_v1_DeleteJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_DeleteJobResponse_descriptor,
         new java.lang.String[] { "Changed", });
     internal_static_hero_supervisor_v1_WatchJobRequest_descriptor =
-      getDescriptor().getMessageType(85);
+      getDescriptor().getMessageType(87);
     internal_static_hero_supervisor_v1_WatchJobRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobRequest_descriptor,
         new java.lang.String[] { "JobId", "IncludeLogs", "ResumeAfter", "HeartbeatInterval", });
     internal_static_hero_supervisor_v1_WatchJobResponse_descriptor =
-      getDescriptor().getMessageType(86);
+      getDescriptor().getMessageType(88);
     internal_static_hero_supervisor_v1_WatchJobResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchJobResponse_descriptor,
         new java.lang.String[] { "Cursor", "Job", "StateChange", "Progress", "LogEntries", "Bookmark", "Item", });
     internal_static_hero_supervisor_v1_LogEntries_descriptor =
-      getDescriptor().getMessageType(87);
+      getDescriptor().getMessageType(89);
     internal_static_hero_supervisor_v1_LogEntries_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_LogEntries_descriptor,
         new java.lang.String[] { "Entries", "DroppedCount", });
     internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor =
-      getDescriptor().getMessageType(88);
+      getDescriptor().getMessageType(90);
     internal_static_hero_supervisor_v1_WatchEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "IncludeSnapshot", "ResumeAfter", "HeartbeatInterval", "IncludeUsage", "Queues", });
     internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor =
-      getDescriptor().getMessageType(89);
+      getDescriptor().getMessageType(91);
     internal_static_hero_supervisor_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_WatchEventsResponse_descriptor,
         new java.lang.String[] { "Cursor", "SnapshotItem", "Event", "Bookmark", "Usage", "Item", });
     internal_static_hero_supervisor_v1_UsageUpdate_descriptor =
-      getDescriptor().getMessageType(90);
+      getDescriptor().getMessageType(92);
     internal_static_hero_supervisor_v1_UsageUpdate_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_UsageUpdate_descriptor,
@@ -1720,43 +1748,43 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
         internal_static_hero_supervisor_v1_UsageUpdate_ActorsEntry_descriptor,
         new java.lang.String[] { "Key", "Value", });
     internal_static_hero_supervisor_v1_SnapshotItem_descriptor =
-      getDescriptor().getMessageType(91);
+      getDescriptor().getMessageType(93);
     internal_static_hero_supervisor_v1_SnapshotItem_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_SnapshotItem_descriptor,
         new java.lang.String[] { "Actor", "ScriptType", "Job", "Queue", "Item", });
     internal_static_hero_supervisor_v1_ListEventsRequest_descriptor =
-      getDescriptor().getMessageType(92);
+      getDescriptor().getMessageType(94);
     internal_static_hero_supervisor_v1_ListEventsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsRequest_descriptor,
         new java.lang.String[] { "Topics", "ScriptTypes", "ActorIds", "JobIds", "CallerId", "MinSeverity", "TimeAfter", "TimeBefore", "PageSize", "PageToken", "Queues", });
     internal_static_hero_supervisor_v1_ListEventsResponse_descriptor =
-      getDescriptor().getMessageType(93);
+      getDescriptor().getMessageType(95);
     internal_static_hero_supervisor_v1_ListEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListEventsResponse_descriptor,
         new java.lang.String[] { "Events", "NextPageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor =
-      getDescriptor().getMessageType(94);
+      getDescriptor().getMessageType(96);
     internal_static_hero_supervisor_v1_ListIdentitiesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesRequest_descriptor,
         new java.lang.String[] { "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor =
-      getDescriptor().getMessageType(95);
+      getDescriptor().getMessageType(97);
     internal_static_hero_supervisor_v1_ListIdentitiesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListIdentitiesResponse_descriptor,
         new java.lang.String[] { "Identities", "NextPageToken", "AuthenticationRequired", });
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor =
-      getDescriptor().getMessageType(96);
+      getDescriptor().getMessageType(98);
     internal_static_hero_supervisor_v1_ListAuditEntriesRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesRequest_descriptor,
         new java.lang.String[] { "Identity", "Rpc", "Target", "Code", "RefusedOnly", "Stage", "TimeAfter", "TimeBefore", "PageSize", "PageToken", });
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor =
-      getDescriptor().getMessageType(97);
+      getDescriptor().getMessageType(99);
     internal_static_hero_supervisor_v1_ListAuditEntriesResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListAuditEntriesResponse_descriptor,
@@ -1769,6 +1797,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     hero.supervisor.v1.ActorProto.getDescriptor();
     hero.supervisor.v1.EventProto.getDescriptor();
     hero.supervisor.v1.JobProto.getDescriptor();
+    hero.supervisor.v1.NodeProto.getDescriptor();
     hero.supervisor.v1.QueueProto.getDescriptor();
     hero.supervisor.v1.ScriptTypeProto.getDescriptor();
     hero.supervisor.v1.ScriptTypeStatusProto.getDescriptor();
