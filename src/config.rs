@@ -11,6 +11,7 @@ mod audit;
 mod auth;
 mod exposure;
 mod flags;
+mod flow;
 mod grant;
 mod layers;
 mod listen;

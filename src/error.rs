@@ -163,6 +163,9 @@ pub enum SupervisorError {
         /// Jobs that may wait.
         limit: u64,
     },
+    /// As many jobs of the key wait as its flow rule allows; try again later.
+    #[error(transparent)]
+    FlowKeyFull(#[from] crate::domain::model::flow::FlowKeyFull),
     /// A call about a queue is refused.
     #[error(transparent)]
     Queue(#[from] QueueRefusal),
@@ -328,6 +331,7 @@ impl From<SubmitRefused> for SupervisorError {
             }
             SubmitRefused::QuotaReached(reached) => Self::QuotaReached(reached),
             SubmitRefused::JobExists { job_id } => Self::JobExists(job_id),
+            SubmitRefused::FlowKeyFull(full) => Self::FlowKeyFull(full),
             SubmitRefused::KeyHeld { holder, state } => Self::UniqueKeyHeld { holder, state },
             SubmitRefused::RequestIdReused { request_id, first_use } => {
                 Self::RequestIdReused { request_id, first_use }

@@ -58,6 +58,11 @@ func WithUnique(key *pb.UniqueKey) RunOption {
 	return WithSpec(func(job *pb.JobSpec) { job.Unique = key })
 }
 
+// WithFlowKey sets the key by which the flow rules of the queue hold for the job; without it that is the caller.
+func WithFlowKey(key string) RunOption {
+	return WithSpec(func(job *pb.JobSpec) { job.FlowKey = key })
+}
+
 // WithPriority sets the priority: 1 runs first, 5 last, and 3 is the default.
 func WithPriority(level int32) RunOption {
 	return WithSpec(func(job *pb.JobSpec) { job.Priority = &level })

@@ -1,5 +1,6 @@
 //! `script-type`: shows script types and changes their settings.
 
+mod flow;
 mod set;
 
 use std::fmt::Display;
@@ -92,6 +93,7 @@ pub(super) fn shown(status: &Option<ScriptTypeStatus>) -> String {
         ("scale-in delay", duration(scaling.scale_in_delay)),
         ("scale-to-zero delay", duration(scaling.scale_to_zero_delay)),
         ("priority ageing", duration(settings.priority_ageing)),
+        ("flow rules", flow::describe(&settings.flow_rules)),
         ("queue limit", depth(settings.max_queue_depth, status.queue_limit)),
         ("idle after", duration(health.idle_after)),
         ("ping timeout", duration(health.ping_timeout)),

@@ -70,6 +70,11 @@ impl Run {
         self.spec(|job| job.unique = Some(key))
     }
 
+    /// Sets the key by which the flow rules of the queue hold for the job; without it that is the caller.
+    pub fn flow_key(self, key: impl Into<String>) -> Self {
+        self.spec(|job| job.flow_key = key.into())
+    }
+
     /// Sets the queue: one of the script type that was created by name.
     pub fn queue(self, name: impl Into<String>) -> Self {
         self.spec(|job| job.queue = name.into())

@@ -1,7 +1,7 @@
 //! `[script_type.osis]` of the configuration file: declared settings of script types.
 //!
 //! The keys are the fields of `ScriptTypeSettings` in the contract. A part that the file has (`scaling_policy`,
-//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`, `priority_ageing`) replaces the whole stored part. A part that
+//! `health_policy`, `job_defaults`, `actor_template`, `max_queue_depth`, `priority_ageing`, `flow_rules`) replaces the whole stored part. A part that
 //! the file lacks stays as it is stored.
 
 use std::path::Path;
@@ -10,8 +10,9 @@ use std::time::Duration;
 use figment::value::{Dict, Value};
 
 use super::table::Table;
-use super::{Problem, actors};
+use super::{Problem, actors, flow};
 use crate::domain::model::actor::ActorConfig;
+use crate::domain::model::flow::FlowRules;
 use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, RetryPolicy, check_ageing};
 use crate::domain::model::queue_name::TypedQueue;
@@ -39,6 +40,8 @@ pub struct FileScriptType {
     pub max_queue_depth: Option<u32>,
     /// Time by which a waiting job gains a level of priority.
     pub priority_ageing: Option<Duration>,
+    /// Rules of flow by key.
+    pub flow: Option<FlowRules>,
     /// The definition from which scaling creates actors.
     pub template: Option<ActorConfig>,
 }
@@ -56,6 +59,9 @@ impl FileScriptType {
         rules.job_defaults = self.job_defaults.unwrap_or(rules.job_defaults);
         rules.max_queue_depth = self.max_queue_depth.or(rules.max_queue_depth);
         rules.priority_ageing = self.priority_ageing.or(rules.priority_ageing);
+        if let Some(flow) = &self.flow {
+            rules.flow = flow.clone();
+        }
         rules
     }
 }
@@ -112,6 +118,7 @@ pub(super) fn settings(queue: TypedQueue, table: &mut Table<'_>) -> FileScriptTy
         job_defaults: table.part("job_defaults", |table| job_defaults(script_type, table)),
         max_queue_depth: table.get("max_queue_depth"),
         priority_ageing: priority_ageing(table),
+        flow: flow::flow_rules(table),
         template: table.part("actor_template", |table| {
             // Scaling replaces this name by that of the new actor in arguments and variables.
             let config =

@@ -1,7 +1,7 @@
 //! Tables of the configuration file. Values are read key by key, and violations are recorded with their paths.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
@@ -68,6 +68,14 @@ impl<'a> Table<'a> {
         let span = humantime::parse_duration(&raw);
         self.violations
             .keep(key, span.map_err(|_| format!("{raw:?} is not a time: use 500ms, 30s, 5m or 2h")))
+    }
+
+    /// Reads a time such as `2026-01-31T12:00:00Z`.
+    pub(super) fn moment(&mut self, key: &'static str) -> Option<SystemTime> {
+        let raw: String = self.get(key)?;
+        let moment = humantime::parse_rfc3339_weak(&raw);
+        self.violations
+            .keep(key, moment.map_err(|_| format!("{raw:?} is not a time: use \"2026-01-31T12:00:00Z\"")))
     }
 
     /// Reads the two delays of a backoff. One without a key makes room for the other one.

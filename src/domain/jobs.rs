@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::domain::model::clock_offset::ClockOffset;
+use crate::domain::model::flow::FlowRules;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{DEFAULT_AGEING, IdentityQuota, Job, JobSpec, JobView, Priority, Unique};
 use crate::domain::model::queue_name::QueueName;
@@ -44,6 +45,9 @@ use run::SUBMITS_AT_A_TIME;
 
 /// A record is kept at least this long by default; an older unknown id is reported as expired.
 const DEFAULT_RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+/// Generation of settings that have gone: later than any that are stored, and a number that every store can hold.
+const LATEST_GENERATION: u64 = 1 << 52;
 
 /// Hands jobs to actors. A cheap clone; all clones are one supervisor.
 #[derive(Clone)]
@@ -107,27 +111,33 @@ impl Supervisor {
     /// Takes over rules that somebody has made.
     pub(crate) fn apply_settings(&self, settings: ScriptTypeSettings) {
         let (queue, depth) = (settings.queue, settings.max_queue_depth);
-        let ageing = settings.priority_ageing;
+        let (ageing, flow, generation) =
+            (settings.priority_ageing, settings.flow.clone(), settings.generation);
         if self.settings.store(settings) {
             let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
             self.queue.limit_depth(queue, depth.map(any));
             self.queue.set_ageing(queue, ageing.unwrap_or(DEFAULT_AGEING));
+            self.queue.set_flow(queue, generation, &flow);
         }
     }
 
     /// Takes over that these are the named queues that have settings; those of others are forgotten.
     pub(crate) fn retain_settings(&self, named: &BTreeSet<QueueName>) {
         for queue in self.settings.retain_named(named) {
-            self.queue.limit_depth(queue, None);
-            self.queue.set_ageing(queue, DEFAULT_AGEING);
+            self.forget_limits(queue);
         }
+    }
+
+    fn forget_limits(&self, queue: QueueName) {
+        self.queue.limit_depth(queue, None);
+        self.queue.set_ageing(queue, DEFAULT_AGEING);
+        self.queue.set_flow(queue, LATEST_GENERATION, &FlowRules::default());
     }
 
     /// Forgets the settings of a named queue that is deleted, or that begins without any.
     pub(crate) fn forget_settings(&self, queue: QueueName) {
         if self.settings.forget(queue) {
-            self.queue.limit_depth(queue, None);
-            self.queue.set_ageing(queue, DEFAULT_AGEING);
+            self.forget_limits(queue);
         }
     }
 

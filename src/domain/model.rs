@@ -7,6 +7,7 @@ pub mod confinement;
 pub mod durability;
 pub mod event;
 pub mod fleet;
+pub mod flow;
 pub mod health;
 pub mod id;
 pub mod job;

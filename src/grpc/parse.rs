@@ -6,6 +6,7 @@ mod access;
 mod actor;
 mod confinement;
 pub(crate) mod event;
+mod flow;
 mod health;
 mod job;
 mod logs;

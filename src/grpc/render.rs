@@ -5,6 +5,7 @@ mod actor;
 mod actor_state;
 mod event;
 mod explanation;
+mod flow;
 mod health;
 mod job;
 mod job_wait;

@@ -261,6 +261,7 @@ impl From<SupervisorError> for Failure {
                     .with("limit", limit)
                     .retry(RETRY_AFTER)
             }
+            E::FlowKeyFull(full) => full.into(),
             E::QuotaReached(reached) => {
                 let message = format!("{text}: wait until some have ended, and repeat");
                 Self::new(Code::ResourceExhausted, Reason::QuotaExceeded, message)

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
+use crate::domain::model::flow::FlowKeyFull;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{Finished, Job, JobQuota, JobSpec, JobState, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
@@ -82,6 +83,9 @@ pub enum SubmitRefused {
         /// Jobs that may wait.
         limit: u64,
     },
+    /// As many jobs of the key wait as its flow rule allows.
+    #[error(transparent)]
+    FlowKeyFull(#[from] FlowKeyFull),
     /// There is no such queue.
     #[error("there is no queue {queue}")]
     NoQueue {

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
+use crate::domain::model::flow::FlowRules;
+use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
@@ -64,6 +66,17 @@ pub struct Paused {
     pub by: Option<String>,
 }
 
+/// The jobs of one flow key of a queue, with regard to one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlowStanding {
+    /// Jobs that actors have, or that are about to be handed out: as many as a limit counts.
+    pub running: u64,
+    /// Ids of some of these.
+    pub jobs: Vec<JobId>,
+    /// True if the job that is asked about is one of these.
+    pub is_running: bool,
+}
+
 /// Administration of queues.
 #[async_trait]
 pub trait QueueAdmin: Send + Sync {
@@ -101,6 +114,21 @@ pub trait QueueAdmin: Send + Sync {
 
     /// Sets the time by which a waiting job of this queue gains a level of priority, for jobs from now on; zero is never.
     fn set_ageing(&self, queue: QueueName, ageing: Duration);
+
+    /// Sets the rules of flow by key of this queue, those of settings of this generation. They hold for all jobs that wait, within
+    /// a second, or once they are pushed.
+    fn set_flow(&self, queue: QueueName, generation: u64, rules: &FlowRules);
+
+    /// Brings the rules that were set into force now.
+    async fn push_flow(&self, queue: QueueName) -> Result<(), QueueError>;
+
+    /// Reads how many jobs of a flow key run, and whether this one is among them.
+    async fn flow_standing(
+        &self,
+        queue: QueueName,
+        key: &str,
+        job: &JobId,
+    ) -> Result<FlowStanding, QueueError>;
 
     /// Returns the number of jobs of this queue that may wait; `u64::MAX` is any number.
     fn depth_limit(&self, queue: QueueName) -> u64;

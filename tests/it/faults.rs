@@ -5,6 +5,7 @@ mod between;
 mod clock;
 mod damaged;
 mod disk;
+mod flow;
 mod frozen;
 mod priorities;
 mod redis;

@@ -188,7 +188,7 @@ impl<L: Launcher> WorkerLoop<L> {
     /// Says that a job does not run here any more whose lease is void, if another one may wait for that. It is said once: without it
     /// the other one waits for the length of a lease.
     pub(super) fn let_go(&mut self, job: &TakenJob) {
-        if job.spec.unique.is_none() {
+        if job.spec.unique.is_none() && job.spec.flow_key.is_none() {
             return;
         }
         let (queue, lease) = (Arc::clone(&self.queue), job.lease.clone());

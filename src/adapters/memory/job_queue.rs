@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use crate::adapters::memory::broker::{Holder, MemoryBroker};
+use crate::domain::model::flow::FlowRules;
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{IdentityQuota, Job, JobError, JobState, JobView, Priority};
 use crate::domain::model::output::{OutputMark, StoredChunk};
@@ -16,7 +17,7 @@ use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
 };
 use crate::ports::job_submission::{Attached, JobSubmission, Submission, SubmitRefused, Submitted};
-use crate::ports::queue_admin::{EndCount, QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_admin::{EndCount, FlowStanding, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::queue_registry::{QueueCreated, QueueDeleted, QueueRecord, QueueRegistry};
 use crate::ports::work_queue::Work;
@@ -205,6 +206,24 @@ impl QueueAdmin for MemoryJobQueue {
 
     fn set_ageing(&self, queue: QueueName, ageing: Duration) {
         let _away = self.broker.without_waking::<_, QueueError>(|state| state.set_ageing(queue, ageing));
+    }
+
+    fn set_flow(&self, queue: QueueName, _generation: u64, rules: &FlowRules) {
+        let rules = rules.clone();
+        let _away = self.broker.with::<_, QueueError>(|state| state.set_flow(queue, rules));
+    }
+
+    async fn push_flow(&self, _queue: QueueName) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn flow_standing(
+        &self,
+        queue: QueueName,
+        key: &str,
+        job: &JobId,
+    ) -> Result<FlowStanding, QueueError> {
+        self.broker.without_waking(|state| state.flow_standing(queue, key, job))
     }
 
     fn depth_limit(&self, queue: QueueName) -> u64 {

@@ -2,6 +2,7 @@
 
 use super::broker::State;
 use super::job_queue::{MemoryJobQueue, basic};
+use crate::domain::model::flow;
 use crate::domain::model::job::{Conflict, Job, JobKind, JobState};
 use crate::ports::clock::Clock;
 use crate::ports::job_queue::QueueError;
@@ -45,6 +46,12 @@ impl MemoryJobQueue {
             let queued = state.queued(queue) + state.delayed(queue);
             let replaces =
                 matches!(&conflict, Some(Conflict::Accepted { replaces, .. }) if !replaces.is_empty());
+            let waits_now = spec.run_at.is_none_or(|at| at <= now)
+                && matches!(&conflict, None | Some(Conflict::Accepted { behind: None, .. }));
+            let key = flow::key_of(&spec).filter(|_key| waits_now && !replaces);
+            if let Some(full) = key.and_then(|key| state.full_key(queue, key)) {
+                return Err(SubmitRefused::FlowKeyFull(full));
+            }
             if queued >= limit && spec.kind == JobKind::Script && !replaces {
                 return Err(SubmitRefused::QueueFull { queue, queued, limit });
             }

@@ -10,7 +10,7 @@ use crate::domain::model::script_type::ScriptType;
 const OF_CONNECTIONS: [&str; 2] = ["+@connection", "-@dangerous"];
 
 /// Commands of actors. They cannot load functions: whoever can, runs code with the rights of all who call them.
-const OF_ACTORS: [&str; 32] = [
+const OF_ACTORS: [&str; 34] = [
     "cluster|nodes",
     "cluster|slots",
     "del",
@@ -40,7 +40,9 @@ const OF_ACTORS: [&str; 32] = [
     "xrevrange",
     "xtrim",
     "zadd",
+    "zlexcount",
     "zrange",
+    "zrangebylex",
     "zrem",
     "zscore",
 ];
@@ -49,7 +51,7 @@ const OF_ACTORS: [&str; 32] = [
 const OF_OBJECTS: [&str; 6] = ["hkeys", "hlen", "sadd", "smembers", "srem", "sscan"];
 
 /// Commands of supervisors. `info` is for `doctor`.
-const OF_SUPERVISORS: [&str; 55] = [
+const OF_SUPERVISORS: [&str; 60] = [
     "cluster|info",
     "cluster|nodes",
     "cluster|slots",
@@ -73,6 +75,7 @@ const OF_SUPERVISORS: [&str; 55] = [
     "persist",
     "pexpire",
     "publish",
+    "renamenx",
     "sadd",
     "set",
     "srem",
@@ -98,13 +101,17 @@ const OF_SUPERVISORS: [&str; 55] = [
     "zadd",
     "zcard",
     "zcount",
+    "zlexcount",
     "zrandmember",
     "zrange",
+    "zrangebylex",
     "zrangebyscore",
     "zrank",
     "zrem",
+    "zremrangebyscore",
     "zscan",
     "zscore",
+    "zunionstore",
 ];
 
 /// Further commands of those who make and restore backups.

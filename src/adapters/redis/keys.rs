@@ -191,7 +191,7 @@ pub(super) fn events(stream: EventStream) -> String {
 }
 
 /// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
-const PARTS: [(&str, &str, Rights); 17] = [
+const PARTS: [(&str, &str, Rights); 24] = [
     ("q", "stream", Rights::All),
     ("front", "stream", Rights::All),
     ("backlog", "zset", Rights::All),
@@ -209,6 +209,13 @@ const PARTS: [(&str, &str, Rights); 17] = [
     ("inboxes", "set", Rights::None),
     ("meta", "hash", Rights::Read),
     ("restore", "hash", Rights::None),
+    ("flow", "hash", Rights::All),
+    ("flow-backlog", "zset", Rights::All),
+    ("flow-waiting", "zset", Rights::All),
+    ("flow-busy", "zset", Rights::All),
+    ("flow-ready", "zset", Rights::All),
+    ("flow-idle", "zset", Rights::All),
+    ("flow-later", "zset", Rights::Write),
 ];
 /// The unfinished jobs of an identity: a sorted set for each. Only the functions use it.
 const OF_IDENTITY: &str = "of";

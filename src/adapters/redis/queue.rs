@@ -6,6 +6,7 @@
 //! | `replies`, `sweep` | the ends of awaited jobs, by reply or, if that was lost, by their records |
 //! | `jobs`, `list`, `change_feed` | single jobs, pages of jobs, hints at changes |
 //! | `admin`, `presence`, `maintenance` | a queue as a whole, its actors, its housekeeping |
+//! | `flow` | rules of flow by key, and the jobs of a key |
 //! | `registry`, `known_queues`, `used_queues` | queues that were created by name: which there are, which are used |
 
 mod admin;
@@ -13,6 +14,7 @@ mod batches;
 mod change_feed;
 mod claims;
 mod elsewhere;
+mod flow;
 mod jobs;
 mod known_queues;
 mod list;
@@ -105,6 +107,8 @@ struct Shared {
     limits: Lock<BTreeMap<QueueName, u64>>,
     /// Time by which a waiting job of a queue gains a level of priority, where that is not the usual one; zero is never.
     ageings: Lock<BTreeMap<QueueName, Duration>>,
+    /// Generation and text of the flow rules of a queue, where some were set.
+    flows: Lock<BTreeMap<QueueName, (u64, Arc<str>)>>,
     replicas: Replicas,
     known: KnownQueues,
     /// Named queues that this supervisor has used, and when last.
@@ -146,6 +150,7 @@ impl RedisQueue {
             followers: Followers::default(),
             limits: Lock::default(),
             ageings: Lock::default(),
+            flows: Lock::default(),
             replicas: Replicas::default(),
             known: KnownQueues::default(),
             recent: Lock::default(),

@@ -6,6 +6,7 @@ mod confinement;
 mod end;
 mod event;
 mod fields;
+mod flow;
 mod job_usage;
 mod json;
 mod output;
@@ -24,6 +25,7 @@ pub(super) use actor::{decode_actor, decode_config, encode_actor, encode_config}
 pub(super) use end::{decode_error, encode_error, finished_of};
 pub(super) use event::{decode_event, decode_job_event, encode_event};
 pub(super) use fields::Fields;
+pub(super) use flow::encode_flow;
 pub(super) use job_usage::{decode_job_usage, encode_job_usage};
 pub(super) use output::{decode_output, decode_record_output, encode_output, seen_in_record};
 pub(super) use queue::{decode_queue, encode_queue};
@@ -43,7 +45,7 @@ use crate::domain::model::script_type::ScriptType;
 use crate::ports::store_fault::StoreFault;
 
 /// Fields of a record without the script and its input, in the order of the functions' answers.
-pub(super) const BASIC: [&str; 34] = [
+pub(super) const BASIC: [&str; 35] = [
     "id",
     "script_type",
     "status",
@@ -78,10 +80,11 @@ pub(super) const BASIC: [&str; 34] = [
     "priority",
     "unique",
     "blocked_by",
+    "flow_key",
 ];
 
 /// Fields that an actor needs of a job whose entry does not carry them.
-pub(super) const TASK: [&str; 20] = [
+pub(super) const TASK: [&str; 21] = [
     "id",
     "script_type",
     "script",
@@ -102,6 +105,7 @@ pub(super) const TASK: [&str; 20] = [
     "retry_of",
     "priority",
     "unique",
+    "flow_key",
 ];
 
 /// Bytes of the largest script and of the largest input in a queue entry; a larger one is read from the record.
@@ -153,6 +157,9 @@ pub(super) fn encode_spec<'a>(id: &'a JobId, spec: &'a JobSpec) -> Vec<(&'static
     }
     if let Some(unique) = &spec.unique {
         fields.push(("unique", encode_unique(unique).into()));
+    }
+    if let Some(key) = &spec.flow_key {
+        fields.push(("flow_key", key.as_str().into()));
     }
     if let Some(job) = &spec.retry_of {
         fields.push(("retry_of", job.as_str().into()));
@@ -223,6 +230,7 @@ pub(super) fn decode_spec(fields: &Fields, queue: QueueName) -> Result<JobSpec, 
             None => Priority::default(),
             Some(level) => Priority::new(level).map_err(|error| fields.corrupt("priority", &error))?,
         },
+        flow_key: fields.get("flow_key").filter(|key| !key.is_empty()).map(str::to_owned),
         retry_of: fields.job("retry_of")?,
         unique: match fields.get("unique") {
             None | Some("") => None,

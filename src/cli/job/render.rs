@@ -88,12 +88,11 @@ pub(super) fn show(job: &Job) -> String {
     if let Some(unique) = &spec.unique {
         facts.push(("unique key", describe(unique)));
     }
-    if !job.retry_of.is_empty() {
-        facts.push(("retry of", job.retry_of.clone()));
-    }
-    if !job.submitted_by.is_empty() {
-        facts.push(("submitted by", job.submitted_by.clone()));
-    }
+    let texts =
+        [("flow key", &spec.flow_key), ("retry of", &job.retry_of), ("submitted by", &job.submitted_by)];
+    facts.extend(
+        texts.into_iter().filter(|(_name, text)| !text.is_empty()).map(|(name, text)| (name, text.clone())),
+    );
     if let Some(progress) = &job.progress {
         let percent = progress.percent.map(|percent| format!("{percent} % ")).unwrap_or_default();
         facts.push(("progress", format!("{percent}{}", progress.message)));

@@ -16,7 +16,7 @@ use crate::ports::clock::Clock;
 use crate::proto::{self, JobSpec, RetryPolicy, SubmitJobRequest};
 
 /// The options of a single job, by their ids.
-pub(super) const OPTIONS: [&str; 24] = [
+pub(super) const OPTIONS: [&str; 25] = [
     "script",
     "file",
     "input",
@@ -35,6 +35,7 @@ pub(super) const OPTIONS: [&str; 24] = [
     "unique_while",
     "unique_after_end",
     "on_conflict",
+    "flow_key",
     "result_ttl",
     "actor",
     "delay",
@@ -90,6 +91,9 @@ pub(super) struct SpecArgs {
     priority: Option<i32>,
     #[command(flatten)]
     unique: UniqueArgs,
+    /// Key by which the flow rules of the queue hold for the job [default: the caller]
+    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
+    flow_key: String,
     /// Time for which the job is kept after its end [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = span)]
     result_ttl: Option<Duration>,
@@ -142,6 +146,7 @@ impl SpecArgs {
             target_actor_id: self.actor.unwrap_or_default(),
             priority: self.priority,
             unique: self.unique.into_key(),
+            flow_key: self.flow_key,
             queue: self.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         };
         let request_id = self.request_id.unwrap_or_else(|| job_id.clone());

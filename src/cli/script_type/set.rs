@@ -7,11 +7,12 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use prost_types::FieldMask;
 
+use super::flow::flow_rule;
 use crate::cli::Failure;
 use crate::cli::actor::{OnUnhealthy, absolute};
 use crate::cli::values::{self, pair, span, to_proto};
 use crate::proto::{
-    self, ActorConfig, HealthPolicy, JobDefaults, RetryPolicy, ScalingPolicy, ScriptTypeSettings,
+    self, ActorConfig, FlowRule, HealthPolicy, JobDefaults, RetryPolicy, ScalingPolicy, ScriptTypeSettings,
     UpdateScriptTypeRequest, actor_config, scaling_policy,
 };
 
@@ -80,6 +81,10 @@ pub(in crate::cli) struct SettingsArgs {
     /// Time by which a waiting job gains a level of priority; 0s means never
     #[arg(long, value_name = "TIME", value_parser = span)]
     priority_ageing: Option<Duration>,
+    /// Rule of flow by key, such as key=acme,weight=4,max-running=3,max-queued=100,paused=REASON,until=10m; without a key, that
+    /// of all other keys. Can be repeated; replaces all rules
+    #[arg(long, value_name = "RULE", value_parser = flow_rule)]
+    flow_rule: Vec<FlowRule>,
     /// Time without a job after which an actor is pinged
     #[arg(long, value_name = "TIME", value_parser = span)]
     idle_after: Option<Duration>,
@@ -134,7 +139,7 @@ pub(in crate::cli) struct SettingsArgs {
 }
 
 /// The settings: name of the flag, and field of the API.
-const RULES: [(&str, &str); 24] = [
+const RULES: [(&str, &str); 25] = [
     ("mode", "scaling_policy.mode"),
     ("min", "scaling_policy.min_replicas"),
     ("max", "scaling_policy.max_replicas"),
@@ -148,6 +153,7 @@ const RULES: [(&str, &str); 24] = [
     ("scale-drain-timeout", "scaling_policy.drain_timeout"),
     ("queue-limit", "max_queue_depth"),
     ("priority-ageing", "priority_ageing"),
+    ("flow-rule", "flow_rules"),
     ("idle-after", "health_policy.idle_after"),
     ("ping-timeout", "health_policy.ping_timeout"),
     ("ping-retry", "health_policy.ping_interval_after_failure"),
@@ -224,6 +230,7 @@ impl SettingsArgs {
             }),
             max_queue_depth: self.queue_limit,
             priority_ageing: self.priority_ageing.and_then(to_proto),
+            flow_rules: self.flow_rule,
             actor_template,
         };
         Ok((settings, paths))
@@ -245,6 +252,7 @@ impl SettingsArgs {
             self.scale_drain_timeout.is_some(),
             self.queue_limit.is_some(),
             self.priority_ageing.is_some(),
+            !self.flow_rule.is_empty(),
             self.idle_after.is_some(),
             self.ping_timeout.is_some(),
             self.ping_retry.is_some(),

@@ -257,7 +257,13 @@ impl ActorLifecycleManager {
             return Ok(false);
         }
         let generation = settings.generation + 1;
+        let queue = TypedQueue { name: settings.queue, script_type: settings.script_type };
+        let has_changed = self.supervisor().settings().of(queue).flow != settings.flow;
         self.supervisor().apply_settings(ScriptTypeSettings { generation, ..settings.clone() });
+        if has_changed && let Err(error) = self.supervisor().queue().push_flow(queue.name).await {
+            // The next round of maintenance does it.
+            tracing::debug!(error = %chain(&error), queue = %queue.name, "flow rules: not in force yet");
+        }
         self.supervisor().scale_trigger().notify();
         Ok(true)
     }

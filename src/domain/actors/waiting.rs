@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::model::actor::{ActorState, ActorStatus};
+use crate::domain::model::flow::{self, FlowGate};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::job::{Job, JobState};
 use crate::domain::model::queue_name::QueueName;
@@ -37,6 +38,15 @@ pub enum WaitReason {
         queue: QueueName,
         /// Start and reason of the pause.
         paused: Paused,
+    },
+    /// No job of its flow key is handed out.
+    FlowKey {
+        /// The key.
+        key: String,
+        /// Pause, or limit of jobs that run.
+        gate: FlowGate,
+        /// Some of the jobs of the key that run.
+        jobs: Vec<JobId>,
     },
     /// The actor that it is for does not run.
     TargetNotRunning {
@@ -80,6 +90,7 @@ impl WaitReason {
             | Self::Scheduled { .. }
             | Self::RetryDelay { .. }
             | Self::QueuePaused { .. }
+            | Self::FlowKey { .. }
             | Self::ActorsBusy { .. }) => other,
         }
     }
@@ -91,6 +102,8 @@ pub(super) struct Surroundings {
     queue: QueueState,
     /// The actors that could take it.
     actors: Actors,
+    /// Flow key of the job while that gives none: the key, the reason, and some jobs that run.
+    flow: Option<(String, FlowGate, Vec<JobId>)>,
 }
 
 /// The actors that could take a job.
@@ -136,7 +149,23 @@ impl ActorLifecycleManager {
             running_elsewhere: self.core.running_elsewhere(name),
             target,
         };
-        Ok(Surroundings { queue, actors })
+        Ok(Surroundings { queue, actors, flow: self.flow_gate_of(job).await? })
+    }
+
+    /// Finds out whether the flow key of a job gives none.
+    async fn flow_gate_of(
+        &self,
+        job: &Job,
+    ) -> Result<Option<(String, FlowGate, Vec<JobId>)>, SupervisorError> {
+        let settings = self.supervisor().settings().of(job.spec.typed_queue());
+        let key = flow::key_of(&job.spec).filter(|_key| !settings.flow.is_empty());
+        let Some(key) = key else { return Ok(None) };
+        let standing = self.supervisor().queue().flow_standing(job.spec.queue(), key, &job.id).await?;
+        if standing.is_running {
+            return Ok(None);
+        }
+        let gate = settings.flow.gate_of(key, standing.running, self.supervisor().clock().now());
+        Ok(gate.map(|gate| (key.to_owned(), gate, standing.jobs)))
     }
 }
 
@@ -155,6 +184,9 @@ pub(super) fn wait_reasons(job: &Job, around: &Surroundings) -> Vec<WaitReason> 
     }
     if let Some(paused) = around.queue.paused.clone() {
         reasons.push(WaitReason::QueuePaused { queue: job.spec.queue(), paused });
+    }
+    if let Some((key, gate, jobs)) = around.flow.clone() {
+        reasons.push(WaitReason::FlowKey { key, gate, jobs });
     }
     let target = job.spec.target_actor.as_ref().and_then(|id| target_not_running(id, &around.actors));
     match (target, actors_that_run(job, around)) {
@@ -214,7 +246,7 @@ mod tests {
         let none = Actors::default();
         let two = Actors { running_elsewhere: 2, ..Actors::default() };
         let why = |job: &Job, queue: &QueueState, actors: &Actors| {
-            let around = Surroundings { queue: queue.clone(), actors: actors.clone() };
+            let around = Surroundings { queue: queue.clone(), actors: actors.clone(), flow: None };
             wait_reasons(job, &around).into_iter().next()
         };
         let queue = QueueName::from(ScriptType::OSIS);
@@ -240,12 +272,13 @@ mod tests {
         let queue = QueueState { paused: Some(paused), ..QueueState::default() };
         let words = |job: &Job, running_elsewhere: u32| -> Vec<&str> {
             let actors = Actors { running_elsewhere, ..Actors::default() };
-            let around = Surroundings { queue: queue.clone(), actors };
+            let around = Surroundings { queue: queue.clone(), actors, flow: None };
             let word = |reason: &WaitReason| match reason {
                 WaitReason::OtherJob { .. } => "other job",
                 WaitReason::Scheduled { .. } => "scheduled",
                 WaitReason::RetryDelay { .. } => "retry delay",
                 WaitReason::QueuePaused { .. } => "paused",
+                WaitReason::FlowKey { .. } => "key",
                 WaitReason::TargetNotRunning { .. } => "target",
                 WaitReason::NoRunningActor { .. } => "nobody",
                 WaitReason::ActorsBusy { .. } => "busy",

@@ -4,6 +4,7 @@ mod attempt;
 mod checks;
 mod end;
 mod error;
+mod flow_key;
 mod priority;
 mod quota;
 mod state;
@@ -23,10 +24,12 @@ use crate::domain::model::violation::Violations;
 
 use checks::check_span;
 pub(crate) use checks::{check_env, check_labels};
+use flow_key::check_flow_key;
 
 pub use attempt::{MAX_PAST_ATTEMPTS, PastAttempt};
 pub use end::{Finished, History, JobResult, Outcome, ResultKind};
 pub use error::{JobError, JobErrorKind};
+pub use flow_key::MAX_FLOW_KEY_BYTES;
 pub use priority::{DEFAULT_AGEING, MIN_AGEING, Priority, check_ageing};
 pub use quota::{IdentityQuota, JobQuota, QuotaReached, UnfinishedJobs};
 pub use state::JobState;
@@ -128,6 +131,8 @@ pub struct JobSpec {
     pub priority: Priority,
     /// The key of which there is one job at a time in its queue. In a box, since few jobs have one.
     pub unique: Option<Box<Unique>>,
+    /// The key by which the job is under the flow rules of its queue; None for its caller.
+    pub flow_key: Option<String>,
 }
 
 impl JobSpec {
@@ -153,6 +158,7 @@ impl JobSpec {
             retry_of: None,
             priority: Priority::default(),
             unique: None,
+            flow_key: None,
             kind: JobKind::Script,
         }
     }
@@ -208,6 +214,9 @@ impl JobSpec {
             );
         }
         check_span("retry_policy.max_backoff", self.retry.backoff.max(), Duration::ZERO, &mut violations);
+        if let Some(key) = &self.flow_key {
+            check_flow_key(key, &mut violations);
+        }
         if let Some(unique) = &self.unique {
             unique.check(self.result_ttl, &mut violations);
         }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::domain::model::flow::FlowRules;
 use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, RetryPolicy};
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
@@ -28,6 +29,8 @@ pub struct ScriptTypeSettings {
     pub max_queue_depth: Option<u32>,
     /// Time by which a waiting job gains a level of priority; zero is never, None is [`DEFAULT_AGEING`](crate::domain::model::job::DEFAULT_AGEING).
     pub priority_ageing: Option<Duration>,
+    /// Rules of flow by key; without any there is none.
+    pub flow: FlowRules,
     /// Grows by one with every change; a writer names the one it has read. 0 when nothing is kept yet.
     pub generation: u64,
 }
@@ -44,6 +47,7 @@ impl ScriptTypeSettings {
             job_defaults: JobSettings::default(),
             max_queue_depth: None,
             priority_ageing: None,
+            flow: FlowRules::default(),
             generation: 0,
         }
     }

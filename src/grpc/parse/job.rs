@@ -294,6 +294,7 @@ fn spec(job: pb::JobSpec, now: SystemTime, violations: &mut Violations) -> JobSp
         v.nest("unique", part);
         Box::new(unique)
     });
+    spec.flow_key = given(job.flow_key);
     let target = given(job.target_actor_id);
     spec.target_actor = optional(v, "target_actor_id", target, |raw| ActorId::parse(&raw));
     for checked in [spec.validate(), spec.validate_run_at(now)] {

@@ -11,6 +11,7 @@ use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetField
 use crate::domain::model::violation::Violations;
 use crate::domain::script_types::update::usual_name;
 use crate::grpc::parse::actor::actor_config;
+use crate::grpc::parse::flow::flow_rules;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::job::{retry_policy, state};
 use crate::grpc::parse::queue::QueueChoice;
@@ -90,25 +91,11 @@ pub(crate) fn settings(
     let job_defaults = job_settings(script_type, settings.job_defaults.unwrap_or_default(), &mut part);
     violations.nest("job_defaults", part);
 
-    let template = settings.actor_template.map(|template| {
-        let mut part = Violations::new();
-        if template.script_type != i32::from(crate::grpc::render::script_type(script_type)) {
-            part.add("script_type", format!("is not {script_type}, of which this is to be the template"));
-        }
-        let template = actor_config(&usual_name(queue.name), template, &mut part);
-        if let Some(other) = template.queue.filter(|other| *other != queue.name) {
-            part.add(
-                "queue",
-                format!("is {other}, and this is the template for queue {queue}: leave it out"),
-            );
-        }
-        let template = template.with_queue(queue.name);
-        violations.nest("actor_template", part);
-        template
-    });
+    let template = settings.actor_template.map(|given| template(queue, given, &mut violations));
     let max_queue_depth = optional(&mut violations, "max_queue_depth", settings.max_queue_depth, count);
     let ageing = |span| duration(span).and_then(check_ageing);
     let priority_ageing = optional(&mut violations, "priority_ageing", settings.priority_ageing, ageing);
+    let flow = flow_rules(settings.flow_rules, &mut violations);
     violations.into_result().map_err(|part| {
         let mut nested = Violations::new();
         nested.nest("settings", part);
@@ -124,10 +111,27 @@ pub(crate) fn settings(
             job_defaults,
             max_queue_depth,
             priority_ageing,
+            flow,
             generation,
         },
         template,
     ))
+}
+
+/// Parses the template of a queue, which gets its usual name.
+fn template(queue: TypedQueue, template: pb::ActorConfig, violations: &mut Violations) -> ActorConfig {
+    let script_type = queue.script_type;
+    let mut part = Violations::new();
+    if template.script_type != i32::from(crate::grpc::render::script_type(script_type)) {
+        part.add("script_type", format!("is not {script_type}, of which this is to be the template"));
+    }
+    let template = actor_config(&usual_name(queue.name), template, &mut part);
+    if let Some(other) = template.queue.filter(|other| *other != queue.name) {
+        part.add("queue", format!("is {other}, and this is the template for queue {queue}: leave it out"));
+    }
+    let template = template.with_queue(queue.name);
+    violations.nest("actor_template", part);
+    template
 }
 
 fn scaling_policy(policy: &pb::ScalingPolicy, violations: &mut Violations) -> ScalingPolicy {

@@ -75,6 +75,7 @@ fn spec(spec: JobSpec, view: JobView) -> pb::JobSpec {
         queue: spec.queue.map(|queue| queue.to_string()).unwrap_or_default(),
         target_actor_id: spec.target_actor.as_ref().map(ActorId::to_string).unwrap_or_default(),
         unique: spec.unique.map(|key| unique(*key)),
+        flow_key: spec.flow_key.unwrap_or_default(),
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::SystemTime;
 
 use crate::domain::actors::WaitReason;
 use crate::domain::model::actor::ActorState;
+use crate::domain::model::flow::FlowGate;
+use crate::domain::model::id::JobId;
+use crate::domain::model::text::quoted;
 use crate::proto as pb;
 use pb::job_wait::Reason;
 
@@ -37,6 +40,7 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
             let since = time(Some(paused.since));
             (Reason::QueuePaused, format!("the {queue} queue is paused{by} since {since}{why}"))
         }
+        WaitReason::FlowKey { key, gate, jobs } => flow_key(&key, gate, &jobs),
         WaitReason::TargetNotRunning { actor, state: None } => {
             (Reason::TargetNotRunning, format!("it is for actor {actor}, which is not there"))
         }
@@ -65,11 +69,32 @@ pub(crate) fn job_wait(why: WaitReason) -> pb::JobWait {
     pb::JobWait { reason: reason.into(), message, until }
 }
 
+/// Renders what keeps the jobs of a flow key, some of which run.
+fn flow_key(key: &str, gate: FlowGate, jobs: &[JobId]) -> (Reason, String) {
+    let key = quoted(key);
+    match gate {
+        FlowGate::Paused(pause) => {
+            let why = if pause.reason.is_empty() { String::new() } else { format!(" ({})", pause.reason) };
+            let until = pause.until.map(|until| format!(" until {}", time(Some(until)))).unwrap_or_default();
+            (Reason::FlowKeyPaused, format!("its flow key {key} is paused{until}{why}"))
+        }
+        FlowGate::AtLimit(most) => {
+            let names = jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let with = if names.is_empty() { names } else { format!(", with {names}") };
+            let jobs = if most == 1 { "job" } else { "jobs" };
+            let message = format!("its flow key {key} is at its limit of {most} running {jobs}{with}");
+            (Reason::FlowKeyAtLimit, message)
+        }
+    }
+}
+
 /// Returns the time at which the reason ends by itself.
 fn until(why: &WaitReason) -> Option<SystemTime> {
     match why {
         WaitReason::Scheduled { until } | WaitReason::RetryDelay { until } => until.filter(is_date),
+        WaitReason::FlowKey { gate: FlowGate::Paused(pause), .. } => pause.until.filter(is_date),
         WaitReason::OtherJob { .. }
+        | WaitReason::FlowKey { gate: FlowGate::AtLimit(_), .. }
         | WaitReason::QueuePaused { .. }
         | WaitReason::TargetNotRunning { .. }
         | WaitReason::NoRunningActor { .. }

@@ -8,6 +8,7 @@ use crate::domain::model::job::DEFAULT_AGEING;
 use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::grpc::render::actor::{ActorView, config};
+use crate::grpc::render::flow::flow_rules;
 use crate::grpc::render::health::health_settings;
 use crate::grpc::render::job::retry_policy;
 use crate::grpc::render::{count, duration, script_type, timestamp};
@@ -67,6 +68,7 @@ pub(crate) fn settings(
         job_defaults: Some(job_defaults(&rules.job_defaults)),
         max_queue_depth: rules.max_queue_depth.map(count),
         priority_ageing: Some(duration(rules.priority_ageing.unwrap_or(DEFAULT_AGEING))),
+        flow_rules: flow_rules(&rules.flow),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use tonic::Code;
 
-use super::{Failure, Reason};
+use super::{Failure, RETRY_AFTER, Reason};
+use crate::domain::model::flow::FlowKeyFull;
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::queue_refusal::QueueRefusal;
 use crate::domain::model::violation::Violations;
@@ -10,6 +11,17 @@ use crate::domain::model::violation::Violations;
 /// Returns the name of the metadata about a queue. What is about a default queue is told of its script type.
 pub(super) fn key_of(queue: QueueName) -> &'static str {
     if queue.default_type().is_some() { "script_type" } else { "queue" }
+}
+
+impl From<FlowKeyFull> for Failure {
+    fn from(full: FlowKeyFull) -> Self {
+        let message = format!("{full}; wait until some have begun, or raise max_queued of its flow rule");
+        Self::new(Code::ResourceExhausted, Reason::FlowKeyFull, message)
+            .with("flow_key", full.key)
+            .with("queued", full.queued)
+            .with("limit", full.limit)
+            .retry(RETRY_AFTER)
+    }
 }
 
 impl From<QueueRefusal> for Failure {

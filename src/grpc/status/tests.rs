@@ -5,6 +5,7 @@ use tonic_types::StatusExt;
 
 use super::*;
 use crate::domain::model::actor::ActorState;
+use crate::domain::model::flow::FlowKeyFull;
 use crate::domain::model::id::{ActorId, JobId, NodeName, RequestId};
 use crate::domain::model::job::{JobError, JobErrorKind, JobState, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
@@ -79,6 +80,9 @@ fn expected(error: &SupervisorError) -> Expected {
         E::Queue(QueueRefusal::Default(_)) => (Code::InvalidArgument, "INVALID_FIELD", &[], "fields"),
         E::QueueFull { .. } => {
             (Code::ResourceExhausted, "QUEUE_FULL", &["limit", "queued", "script_type"], "retry")
+        }
+        E::FlowKeyFull(_) => {
+            (Code::ResourceExhausted, "FLOW_KEY_FULL", &["flow_key", "limit", "queued"], "retry")
         }
         E::QuotaReached(_) => {
             (Code::ResourceExhausted, "QUOTA_EXCEEDED", &["limit", "quota", "used"], "retry")
@@ -167,6 +171,7 @@ fn every_error() -> Vec<SupervisorError> {
         E::Queue(QueueRefusal::TooMany { name: gpu, limit: 10 }),
         E::Queue(QueueRefusal::Default(ScriptType::V.into())),
         E::QueueFull { queue: ScriptType::OSIS.into(), queued: 5, limit: 5 },
+        E::FlowKeyFull(FlowKeyFull { key: "acme".to_owned(), queued: 5, limit: 5 }),
         E::QuotaReached(QuotaReached { is_running: true, used: 5, limit: 5 }),
         E::NoTemplate(ScriptType::V.into()),
         E::CursorExpired { oldest: "1k1-0".to_owned() },

@@ -8,6 +8,9 @@ mod budget;
 mod damaged;
 mod ends;
 mod fleet;
+mod flow;
+mod flow_model;
+mod flow_redis;
 mod history;
 mod leases;
 mod lists;
@@ -162,6 +165,13 @@ on_every_queue! {
     named::a_retry_counts_jobs_in_named_queues_against_a_quota,
     named::there_are_no_more_named_queues_than_the_limit,
     named::another_supervisor_knows_a_queue_within_moments,
+    flow::no_more_jobs_of_a_key_run_than_its_rule_allows,
+    flow::a_place_is_given_back_once_however_an_attempt_ends,
+    flow::a_paused_key_gives_nothing_until_its_pause_is_over,
+    flow::a_full_key_refuses_and_leaves_others_alone,
+    flow::keys_get_their_shares_and_one_that_comes_late_need_not_wait,
+    flow::within_a_key_priority_and_age_decide,
+    flow::rules_hold_for_what_waits_and_their_end_frees_all,
     unique::a_key_is_held_until_the_end_and_found_by_it,
     unique::a_key_is_held_over_attempts_lost_leases_and_dead_actors,
     unique::a_key_can_be_held_for_some_time_after_the_end,

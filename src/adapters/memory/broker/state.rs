@@ -3,6 +3,7 @@
 mod admin;
 mod events;
 mod fleet;
+mod flow;
 mod jobs;
 mod leases;
 mod maintenance;
@@ -22,6 +23,7 @@ use crate::adapters::memory::broker::MemoryConfig;
 use crate::adapters::memory::broker::state::outputs::Outputs;
 use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
+use crate::domain::model::flow::{FlowRules, FlowSchedule};
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{
@@ -106,6 +108,8 @@ struct Queue {
     paused: Option<Paused>,
     limit: Option<u64>,
     ageing: Option<Duration>,
+    flow: FlowRules,
+    schedule: FlowSchedule,
     submitted: u64,
     finished: u64,
     /// Ended jobs by state and kind of error.

@@ -17,6 +17,12 @@ local MARK = '.'                -- no id of a job
 local DROPPED = 100             -- jobs without a record that one call drops
 
 local backlog = {}
+local flow = {} -- filled in flow.lua
+
+-- The key of the backlog, which is another one while the queue has flow by key.
+local function backlog_key(queue)
+  return has_flow and queue.flow_backlog or queue.backlog
+end
 
 -- The rank that the id of an entry stands for: its time.
 function backlog.rank_of_entry(entry)
@@ -26,22 +32,28 @@ end
 
 -- The rank of an entry of the window or of the stream.
 function backlog.rank_in(entry, fields)
-  return tonumber(get_field(fields, 'rank')) or backlog.rank_of_entry(get_field(fields, 'order') or entry)
+  local rank = tonumber(get_field(fields, 'rank'))
+  if rank then return rank end
+  if has_flow and get_field(fields, 'begun') then return (parse_entry_id(entry)) end
+  return backlog.rank_of_entry(get_field(fields, 'order') or entry)
 end
 
--- The entries at the front that no actor has and that have not begun, in their order.
+-- The entries at the front that no actor has, in their order. Without flow by key, those that have begun are left out.
 local function read_window(queue)
   local window, after = {}, last_delivered(queue.front)
   local found = redis.call('XREVRANGE', queue.front, '+', after and '(' .. after or '-', 'COUNT', 2 * LARGEST)
   for i = #found, 1, -1 do
     local entry, fields = found[i][1], found[i][2]
     local id = get_field(fields, 'id')
-    if id and not get_field(fields, 'begun') then
-      window[#window + 1] = { entry = entry, id = id, rank = backlog.rank_in(entry, fields) }
+    if id and (has_flow and get_field(fields, 'kind') ~= 'ping' or not get_field(fields, 'begun')) then
+      local rank = backlog.rank_in(entry, fields)
+      window[#window + 1] = { entry = entry, id = id, rank = rank, flow = get_field(fields, 'flow') }
     end
   end
   return window
 end
+
+backlog.read_window = read_window
 
 -- Removes entries of the window, from this one on.
 local function remove_from(queue, window, first)
@@ -55,30 +67,42 @@ local function take_back(queue, jobs)
   local scores = {}
   for _, job in ipairs(jobs) do
     local key = queue.record .. job.id
-    if redis.call('HGET', key, 'at') == 'f:' .. job.entry then
+    local values = redis.call('HMGET', key, 'at', 'flow_key', 'caller_id')
+    if values[1] == 'f:' .. job.entry then
       local rank = text_of(job.rank)
       redis.call('HSET', key, 'at', 'b:' .. rank)
       scores[#scores + 1], scores[#scores + 2] = rank, job.id
+      if has_flow then
+        local name = values[2] or values[3] or ''
+        flow.add(queue, name, job.id, job.rank)
+        flow.free_unused(queue, name, job.id)
+      end
     end
   end
-  if #scores > 0 then redis.call('ZADD', queue.backlog, unpack(scores)) end
+  if #scores > 0 then redis.call('ZADD', backlog_key(queue), unpack(scores)) end
 end
 
--- Sends the whole window back, so that an entry can be added before it.
+-- Sends these entries of the window back.
+function backlog.send_back(queue, jobs)
+  remove_from(queue, jobs, 1)
+  take_back(queue, jobs)
+end
+
+-- Sends the window back, so that an entry can be added before it; answers with whether that was all of it.
 function backlog.clear_window(queue)
-  if not has_backlog then return end
+  if not has_backlog then return true end
   local window = read_window(queue)
-  remove_from(queue, window, 1)
-  take_back(queue, window)
+  backlog.send_back(queue, window)
+  return #window < 2 * LARGEST
 end
 
 -- Makes the key if it is missing; answers with the last time of acceptance.
 local function open_backlog(queue)
-  local mark = has_backlog and redis.call('ZSCORE', queue.backlog, MARK)
+  local mark = has_backlog and redis.call('ZSCORE', backlog_key(queue), MARK)
   if mark then return -tonumber(mark) end
   local newest = redis.call('XREVRANGE', queue.stream, '+', '-', 'COUNT', 1)[1]
   local last = newest and backlog.rank_of_entry(newest[1]) or 0
-  redis.call('ZADD', queue.backlog, text_of(-last), MARK)
+  redis.call('ZADD', backlog_key(queue), text_of(-last), MARK)
   if not has_backlog then
     has_backlog = true
     -- Among what was retried and released before, what has begun comes first from now on.
@@ -87,36 +111,50 @@ local function open_backlog(queue)
   return last
 end
 
+backlog.open = open_backlog
+
 -- The rank of a job that is accepted now. `shift` is that of its priority, nil or 0 for the default one.
 function backlog.new_rank(queue, shift)
   local last, time = open_backlog(queue), redis.call('TIME')
   local at = math.max(time[1] * 1000000 + time[2], last + 1)
-  redis.call('ZADD', queue.backlog, text_of(-at), MARK)
+  redis.call('ZADD', backlog_key(queue), text_of(-at), MARK)
   return at + (tonumber(shift) or 0)
 end
 
--- Adds a job; answers with its place.
-function backlog.add(queue, id, rank)
-  open_backlog(queue)
+-- Adds a job of this key of flow; answers with its place. It may come before others of its key, unless it is the `last` of
+-- them, with a new rank.
+function backlog.add(queue, id, rank, key, last)
+  if not (has_flow and last) then open_backlog(queue) end
   local text = text_of(rank)
-  redis.call('ZADD', queue.backlog, text, id)
+  redis.call('ZADD', backlog_key(queue), text, id)
+  if has_flow then
+    flow.add(queue, key, id, rank)
+    if not last then flow.clear_way(queue, key, tonumber(rank)) end
+  end
   return 'b:' .. text
 end
 
--- Adds a job that was accepted elsewhere with this rank, which `shift` has moved. What is accepted from now on comes behind it.
-function backlog.add_accepted(queue, id, rank, shift)
-  local at = rank - (tonumber(shift) or 0)
-  if at > open_backlog(queue) then redis.call('ZADD', queue.backlog, text_of(-at), MARK) end
-  return backlog.add(queue, id, rank)
+-- Adds a job that is accepted now; answers with its place.
+function backlog.add_new(queue, id, shift, key)
+  return backlog.add(queue, id, backlog.new_rank(queue, shift), key, not shift)
 end
 
-function backlog.remove(queue, id)
-  redis.call('ZREM', queue.backlog, id)
+-- Adds a job that was accepted elsewhere with this rank, which `shift` has moved. What is accepted from now on comes behind it.
+function backlog.add_accepted(queue, id, rank, shift, key)
+  local at = rank - (tonumber(shift) or 0)
+  if at > open_backlog(queue) then redis.call('ZADD', backlog_key(queue), text_of(-at), MARK) end
+  return backlog.add(queue, id, rank, key)
+end
+
+-- Removes a job of this key of flow that waits with this rank.
+function backlog.remove(queue, id, rank, key)
+  redis.call('ZREM', backlog_key(queue), id)
+  if has_flow then flow.remove(queue, key, id, rank) end
 end
 
 -- How many jobs wait in the backlog.
 function backlog.count(queue)
-  return has_backlog and math.max(redis.call('ZCARD', queue.backlog) - 1, 0) or 0
+  return has_backlog and math.max(redis.call('ZCARD', backlog_key(queue)) - 1, 0) or 0
 end
 
 -- The rank of the next entry of the stream; nil when none waits there.
@@ -159,7 +197,7 @@ local function merge(window, best, size)
 end
 
 -- Adds the entry of a job to the window; false when its record is gone or has it elsewhere.
-local function hand_out(queue, job)
+function backlog.hand_out(queue, job)
   local key = queue.record .. job.id
   local values = redis.call('HMGET', key, 'status', 'at', 'attempt', 'kind')
   local at = values[2] or ''
@@ -167,6 +205,7 @@ local function hand_out(queue, job)
   if values[1] ~= 'queued' or not is_here then return false end
   local fields = { 'attempt', text_of((tonumber(values[3]) or 0) + 1), 'id', job.id, 'rank', text_of(job.rank) }
   if values[4] then set_field(fields, 'kind', values[4]) end
+  if job.flow then set_field(fields, 'flow', job.flow) end
   redis.call('HSET', key, 'at', 'f:' .. redis.call('XADD', queue.front, '*', unpack(fields)))
   return true
 end
@@ -190,7 +229,7 @@ local function change_window(queue, window, best, size)
   for i = kept + 1, #wanted do
     local job = wanted[i]
     if not job.entry then from_backlog[#from_backlog + 1] = job.id end
-    if not hand_out(queue, job) then lost = lost + 1 end
+    if not backlog.hand_out(queue, job) then lost = lost + 1 end
   end
   if #from_backlog > 0 then redis.call('ZREM', queue.backlog, unpack(from_backlog)) end
   return lost
@@ -217,7 +256,7 @@ end
 -- damaged key must not keep a call from its end.
 function backlog.settle(queue, jobs)
   if not has_backlog then return end
-  local ok, problem = pcall(settle, queue, math.min(SMALLEST + 2 * (jobs or 0), LARGEST))
+  local ok, problem = pcall(has_flow and flow.fill or settle, queue, math.min(SMALLEST + 2 * (jobs or 0), LARGEST))
   if not ok then note_damage(queue, problem) end
 end
 
@@ -228,7 +267,7 @@ function backlog.oldest(queue)
     local values = redis.call('HMGET', queue.record .. id, 'at', 'status', 'created_at')
     if values[2] == 'queued' and values[1] and string.sub(values[1], 1, 2) == 'b:' then return tonumber(values[3]) or -1 end
   end
-  local found = redis.call('ZRANGE', queue.backlog, 0, 1)
+  local found = redis.call('ZRANGE', backlog_key(queue), 0, 1)
   local first = found[1] == MARK and found[2] or found[1]
   return tonumber(redis.call('HGET', queue.record .. first, 'created_at')) or -1
 end

@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 27
+local REVISION = 28
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -35,7 +35,7 @@ local BASIC = {
   'id', 'script_type', 'status', 'caller_id', 'context_id', 'env_vars', 'labels', 'timeout', 'retries', 'backoff',
   'queue_timeout', 'result_ttl', 'run_at', 'target_actor', 'kind', 'attempt', 'actor_id', 'created_at', 'started_at',
   'finished_at', 'due_at', 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'progress',
-  'attempts', 'submitted_by', 'retry_of', 'usage', 'priority', 'unique', 'blocked_by',
+  'attempts', 'submitted_by', 'retry_of', 'usage', 'priority', 'unique', 'blocked_by', 'flow_key',
 }
 
 -- The script types besides this one.
@@ -52,18 +52,21 @@ local function is_denied(problem)
   return string.find(problem, 'permission', 1, true) or string.find(problem, 'The user executing', 1, true)
 end
 
--- True while the queue of this call has a backlog; see backlog.lua.
-local has_backlog = false
+-- True while the queue of this call has a backlog, and while it has flow by key; see backlog.lua and flow.lua.
+local has_backlog, has_flow = false, false
+local call_number = 0 -- what is remembered for a call names it
 
--- Looks for two keys that never exist, and in the same step for the backlog of a queue. A user of Redis of an older version may not
--- touch the backlog: its calls do without.
+-- Looks for two keys that never exist, and in the same step for the backlog and the flow of a queue; answers with how many there are,
+-- flow counting twice. A user of Redis of an older version may not touch these: its calls do without.
 local function look_for(key)
   local base = string.match(key, '^(hero:{.-}:)q$')
-  local found = redis.pcall('EXISTS', key .. ':~1', key .. ':~2', base and base .. 'backlog' or key .. ':~3')
-  if type(found) == 'table' and base and is_denied(found.err) then
-    return redis.pcall('EXISTS', key .. ':~1', key .. ':~2'), false
+  if not base then return redis.pcall('EXISTS', key .. ':~1', key .. ':~2', key .. ':~3') end
+  local found = redis.pcall('EXISTS', key .. ':~1', key .. ':~2', base .. 'backlog', base .. 'flow', base .. 'flow')
+  if type(found) == 'table' and is_denied(found.err) then
+    found = redis.pcall('EXISTS', key .. ':~1', key .. ':~2', base .. 'backlog')
   end
-  return found, base and found == 1 or false
+  if type(found) == 'table' and is_denied(found.err) then return redis.pcall('EXISTS', key .. ':~1', key .. ':~2') end
+  return found
 end
 
 -- Keeps a function on several keys from doing half of its work. In a Cluster, the keys of a slot go to another server one by one, and a
@@ -71,11 +74,13 @@ end
 -- that never exist. So that is asked for first, and nothing is done until the move is over.
 local function undivided(callback)
   return function(keys, args)
-    local key, found = keys[1], nil
-    has_backlog = false
+    local key = keys[1]
+    has_backlog, has_flow, call_number = false, false, call_number + 1
     if key and string.find(key, '{', 1, true) then
-      found, has_backlog = look_for(key)
-      if type(found) == 'table' and not is_denied(found.err) then
+      local found = look_for(key)
+      if type(found) == 'number' then
+        has_flow, has_backlog = found > 1, found > 0
+      elseif not is_denied(found.err) then
         return redis.error_reply('TRYAGAIN the slot of ' .. key .. ' is on its way to another server; nothing was done')
       end
     end
@@ -131,6 +136,9 @@ local function derive_keys(stream)
     ended = base .. 'done', delayed = base .. 'delayed', deadlines = base .. 'waits', dead_letters = base .. 'dlq',
     actors = base .. 'actors', inboxes = base .. 'inboxes', pause = base .. 'pause', counts = base .. 'counts',
     clock = base .. 'tick', backlog = base .. 'backlog', meta = base .. 'meta', restore = base .. 'restore',
+    flow = base .. 'flow', flow_backlog = base .. 'flow-backlog', flow_waiting = base .. 'flow-waiting',
+    flow_busy = base .. 'flow-busy', flow_ready = base .. 'flow-ready', flow_idle = base .. 'flow-idle',
+    flow_later = base .. 'flow-later',
   }
 end
 

@@ -44,7 +44,8 @@ local function cancel_unfinished(batch, job, reason, call)
     redis.call('ZREM', queue.delayed, job.id)
   elseif job.place then
     number, actor = withdraw_entry(batch, job)
-    job.stops_for = job.unique and actor ~= '' and unique.time_to_stop(queue) or nil
+    job.is_held = actor ~= ''
+    job.stops_for = job.unique and job.is_held and unique.time_to_stop(queue) or nil
   end
   cancel_job(batch, job, known_attempt(job, number, actor), reason, call)
 end
@@ -107,7 +108,7 @@ local function enqueue_again(queue, job, number, shift)
   if job.target and job.target ~= '' then
     return 'i:' .. add_pinned(queue, job.target, 'attempt', number, 'id', job.id)
   end
-  if has_backlog or shift then return backlog.add(queue, job.id, backlog.new_rank(queue, shift)) end
+  if has_backlog or shift then return backlog.add_new(queue, job.id, shift, flow.key_of(job)) end
   return 'q:' .. redis.call('XADD', queue.stream, '*', 'attempt', number, 'id', job.id)
 end
 
@@ -163,16 +164,19 @@ end)
 local function move_to_rank(queue, job, shift)
   local letter, entry = split_place(job.place)
   local old_shift = tonumber(redis.call('HGET', job.key, 'rank_shift')) or 0
-  local rank = letter == 'b' and tonumber(entry)
-  if letter == 'i' then return end
+  local rank, key = letter == 'b' and tonumber(entry), flow.key_of(job)
+  if letter == 'i' or rank and flow.has_begun(rank) then return end
+  if rank and has_flow then flow.remove(queue, key, job.id, rank) end
   if not rank then
     local stream = lane_stream(queue, letter)
     local fields = read_entry(stream, entry)
     if not fields or get_field(fields, 'begun') then return end
     rank = backlog.rank_in(entry, fields)
+    if flow.has_begun(rank) then return end
     redis.call('XDEL', stream, entry)
+    if has_flow then flow.free_unused(queue, key, job.id) end
   end
-  redis.call('HSET', job.key, 'at', backlog.add(queue, job.id, rank - old_shift + shift))
+  redis.call('HSET', job.key, 'at', backlog.add(queue, job.id, rank - old_shift + shift, key))
 end
 
 -- hero_update q | id priority shift: gives a job that waits another priority, the rank of which is moved by `shift`. Answers {1 if that
@@ -214,7 +218,7 @@ local function reclaim_entry(batch, lease, consumer, lost)
   local number = tonumber(get_field(fields, 'attempt')) or 1
   local attempt = { number = number, actor = actor_of(consumer), started = job.status == 'running' and job.started or '' }
   if number < job.max_attempts then
-    local place = requeue(queue, lease, fields, number + 1)
+    local place = requeue(queue, job, lease, fields, number + 1)
     redis.call('HSET', job.key, 'status', 'queued', 'at', place, 'attempt', number, 'actor_id', attempt.actor, 'updated_at',
       batch.now_text)
     if not job.is_ping then remember_attempt(job, attempt, batch.now, 'queued', lost.detail) end

@@ -42,7 +42,7 @@ end
 -- Makes a held job RUNNING; true if the lease stands.
 local function start_attempt(queue, now, start)
   local key = queue.record .. start.id
-  local values = redis.call('HMGET', key, 'at', 'status', 'kind', 'caller_id', 'submitted_by')
+  local values = redis.call('HMGET', key, 'at', 'status', 'kind', 'caller_id', 'submitted_by', 'flow_key')
   local status = values[2]
   if not status then discard_entry(lane_stream(queue, start.letter, start.actor), start.entry) end
   if values[1] ~= start.letter .. ':' .. start.entry then return false end
@@ -50,6 +50,7 @@ local function start_attempt(queue, now, start)
     redis.call('HSET', key, 'status', 'running', 'attempt', start.number, 'actor_id', start.actor, 'started_at',
       start.started, 'updated_at', now)
     start.status, start.is_ping, start.caller, start.by = status, values[3] == 'ping', values[4] or '', values[5]
+    if has_flow then flow.begin(queue, values[6] or start.caller, start.id) end
     announce_change(queue, start, start, RUNNING)
     return true
   end
@@ -103,8 +104,9 @@ local function retry_attempt(batch, job, finish, is_free)
     redis.call('HSET', job.key, 'status', state, 'attempt', used, 'actor_id', actor, 'due_at', due, 'error',
       finish.text, 'error_detail', finish.detail, 'updated_at', now)
     redis.call('ZADD', queue.delayed, due, job.id)
+    if has_flow then flow.free(queue, flow.key_of(job), job.id) end
   else
-    local place = requeue(queue, finish, read_entry(finish.stream, finish.entry), used + 1)
+    local place = requeue(queue, job, finish, read_entry(finish.stream, finish.entry), used + 1)
     redis.call('HSET', job.key, 'status', state, 'at', place, 'attempt', used, 'actor_id', actor, 'updated_at', now)
   end
   if not is_free and not job.is_ping then remember_attempt(job, finish, batch.now, state, finish.detail) end
@@ -147,6 +149,7 @@ local function end_attempt(batch, finish)
     return 0
   end
   if not is_current(job, finish.place) or redis.call('XACK', stream, GROUP, entry) ~= 1 then
+    if has_flow then flow.let_go(queue, job) end
     if job.unique then unique.let_go(batch, job, finish.place) end
     return 0
   end
@@ -250,15 +253,20 @@ local function release_job(batch, lease)
     announce_change(queue, job, { number = job.attempt - 1, actor = lease.actor }, QUEUED)
   end
   if job.deadline then redis.call('ZADD', queue.deadlines, job.deadline, job.id) end
-  return { id = lease.entry, fields = fields }
+  return { id = lease.entry, fields = fields, job = job }
 end
 
 -- Returns a released job to its rank in the backlog, where there is one; false where there is none.
 local function return_to_rank(queue, entry)
-  local fields = entry.fields
-  if get_field(fields, 'begun') or not (has_backlog or get_field(fields, 'rank')) then return false end
-  local id = get_field(fields, 'id')
-  local ok, place = pcall(backlog.add, queue, id, backlog.rank_in(entry.id, fields))
+  local fields, key = entry.fields, flow.key_of(entry.job)
+  if has_flow then
+    if entry.job.is_ping then return false end
+    flow.free_unused(queue, key, entry.job.id)
+  elseif get_field(fields, 'begun') or not (has_backlog or get_field(fields, 'rank')) then
+    return false
+  end
+  local id = entry.job.id
+  local ok, place = pcall(backlog.add, queue, id, backlog.rank_in(entry.id, fields), key)
   if ok then redis.call('HSET', queue.record .. id, 'at', place) else note_damage(queue, place) end
   return ok
 end

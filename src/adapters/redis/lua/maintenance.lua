@@ -213,21 +213,24 @@ local function index_unfinished(queue)
   return is_complete and 0 or 1
 end
 
--- hero_tick q | lease_ms limit: one round of due jobs, leases and deadlines. Answers 1 while there is more to do.
+-- hero_tick q | lease_ms limit, perhaps generation rules: one round of due jobs, leases, deadlines and flow by key, whose rules these
+-- are, as hero_flow has them. Answers 1 while there is more to do.
 freeing('hero_tick', function(keys, args)
   local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
-  local promoted, expired, overdue, cursor, unindexed, undated = 0, 0, 0, '0', 0, 0
+  local promoted, expired, overdue, cursor, unindexed, undated, flows = 0, 0, 0, '0', 0, 0, false
   local problem = run_steps({
     function() promoted = promote_due(batch, limit) end,
     function() expired, cursor = check_leases(batch, lease, limit) end,
     function() overdue = fail_overdue(batch, limit) end,
+    function() if args[4] then flow.set_rules(batch, tonumber(args[3]), args[4]) end end,
+    function() flows = flow.maintain(batch) end,
     function() close_batch(batch) end,
     function() undated = redate_jobs(batch.queue, batch.now) end,
     function() unindexed = index_unfinished(batch.queue) end,
   })
   if problem then return redis.error_reply(error_text(problem)) end
   local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0'
-    or unindexed == 1 or undated == 1
+    or unindexed == 1 or undated == 1 or flows
   return has_more and 1 or 0
 end)
 
@@ -317,7 +320,7 @@ freeing('hero_sweep', function(keys, args)
   if phase == 'actors' then
     if cursor == '0' then
       drop_strays(queue.unfinished, queue.record)
-      restore_backlog(queue)
+      if has_flow then flow.begin_comparison(queue) else restore_backlog(queue) end
       release_forgotten(keys[1])
     end
     cursor = sweep_actors(queue, cursor, idle)

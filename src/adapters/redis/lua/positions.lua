@@ -24,7 +24,7 @@ end
 
 -- How many jobs of the backlog come before this rank. The mark, which is no job, has a score below 0.
 local function count_better(queue, rank)
-  return redis.call('ZCOUNT', queue.backlog, 0, '(' .. text_of(rank))
+  return redis.call('ZCOUNT', backlog_key(queue), 0, '(' .. text_of(rank))
 end
 
 -- The position of a job in the backlog: behind the window, what ranks before it, and what waits in the stream from before.
@@ -45,8 +45,11 @@ local function position_in_stream(queue, entry, id)
 end
 
 -- How many jobs will be handed out before this one, and true if that is exact; nothing while it does not wait for an actor.
-local function position_of(queue, id, place, target)
+local function position_of(queue, id, place, target, key)
   local letter, entry = split_place(place)
+  if letter == 'b' and has_flow then
+    return count_waiting(queue.front) + flow.count_before(queue, key, id, tonumber(entry) or 0), false
+  end
   if letter == 'b' then return position_in_backlog(queue, tonumber(entry) or 0) end
   if letter == 'q' then return position_in_stream(queue, entry, id) end
   return count_before(queue, lane_stream(queue, letter, target), entry, id)
@@ -71,9 +74,9 @@ end
 -- does not wait for an actor.
 reading('hero_position', function(keys, args)
   local queue, id = queue_of(keys[1]), args[1]
-  local values = redis.call('HMGET', queue.record .. id, 'status', 'at', 'target_actor')
+  local values = redis.call('HMGET', queue.record .. id, 'status', 'at', 'target_actor', 'flow_key', 'caller_id')
   if values[1] ~= 'queued' or not values[2] then return nil end
-  local ahead, is_exact = position_of(queue, id, values[2], values[3] or '')
+  local ahead, is_exact = position_of(queue, id, values[2], values[3] or '', values[4] or values[5] or '')
   local answer = { ahead, is_exact and 1 or 0 }
   add_recent_ends(queue, answer)
   return answer

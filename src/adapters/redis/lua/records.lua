@@ -56,12 +56,12 @@ end
 local function load_job(queue, id)
   local key = queue.record .. id
   local values = redis.call('HMGET', key, 'at', 'status', 'rep', 'result_ttl', 'wait_until', 'kind', 'caller_id',
-    'progress', 'submitted_by', 'log_bytes', 'unique')
+    'progress', 'submitted_by', 'log_bytes', 'unique', 'flow_key')
   if not values[2] then return nil end
   return {
     id = id, key = key, place = values[1], status = values[2], waiters = values[3], ttl = values[4] or '86400000',
     deadline = values[5], is_ping = values[6] == 'ping', caller = values[7] or '', progress = values[8],
-    by = values[9], log_bytes = values[10], unique = values[11],
+    by = values[9], log_bytes = values[10], unique = values[11], flow = values[12],
   }
 end
 
@@ -246,6 +246,7 @@ local function finish_job(batch, job, attempt, outcome)
   end
   if job.deadline then redis.call('ZREM', queue.deadlines, job.id) end
   reply_to_waiters(batch, job, attempt, outcome)
+  if has_flow then flow.ended(batch, job) end
   if job.unique then unique.ended(batch, job, outcome.state) end
 end
 
@@ -258,7 +259,12 @@ end
 
 -- Queues a job again, at the front before all that have not begun, or in its inbox, and answers with its place. `fields` are those of
 -- its old entry, nil when that is gone. The field `order` keeps the first entry id, so that released jobs can be put in order again.
-local function requeue(queue, lease, fields, number)
+local function requeue(queue, job, lease, fields, number)
+  if has_flow and lease.letter ~= 'i' and not job.is_ping then
+    local key = flow.key_of(job)
+    flow.free(queue, key, job.id)
+    return backlog.add(queue, job.id, flow.rank_of_begun(), key)
+  end
   local entry = fields or { 'id', lease.id }
   set_field(entry, 'attempt', number)
   if not get_field(entry, 'order') then set_field(entry, 'order', lease.entry) end
@@ -274,7 +280,7 @@ end
 local function remove_waiting(batch, job)
   local queue = batch.queue
   local letter, entry = split_place(job.place)
-  if letter == 'b' then return backlog.remove(queue, job.id) end
+  if letter == 'b' then return backlog.remove(queue, job.id, entry, flow.key_of(job)) end
   local stream = lane_stream(queue, letter, job.target or '')
   redis.call('XACK', stream, GROUP, entry)
   remove_later(batch, stream, entry)
@@ -305,13 +311,15 @@ end
 -- place.
 local function enqueue_for_all(queue, job)
   local entry = entry_of(job)
+  if has_flow and not job.is_ping then
+    if job.status ~= 'retry_wait' then return backlog.add_new(queue, job.id, job.shift, flow.key_of(job)) end
+    return backlog.add(queue, job.id, flow.rank_of_begun(), flow.key_of(job))
+  end
   if job.status == 'retry_wait' then
     backlog.clear_window(queue)
     return 'f:' .. redis.call('XADD', queue.front, '*', 'begun', '1', unpack(entry))
   end
-  if (has_backlog or job.shift) and not job.is_ping then
-    return backlog.add(queue, job.id, backlog.new_rank(queue, job.shift))
-  end
+  if (has_backlog or job.shift) and not job.is_ping then return backlog.add_new(queue, job.id, job.shift) end
   return 'q:' .. redis.call('XADD', queue.stream, '*', unpack(entry))
 end
 
@@ -335,10 +343,10 @@ local function promote(batch, id, add_entry)
   local queue, key = batch.queue, batch.queue.record .. id
   redis.call('ZREM', queue.delayed, id)
   local values = redis.call('HMGET', key, 'status', 'target_actor', 'attempt', 'kind', 'queue_timeout', 'actor_id', 'caller_id',
-    'rank_shift', 'unique', 'blocked_by', 'run_at')
+    'rank_shift', 'unique', 'blocked_by', 'run_at', 'flow_key')
   local job = {
     id = id, status = values[1], attempt = tonumber(values[3]) or 0, is_ping = values[4] == 'ping', caller = values[7] or '',
-    shift = values[8],
+    shift = values[8], flow = values[12],
   }
   if not DELAYED_STATES[job.status] then return end
   if job.status == 'blocked' then

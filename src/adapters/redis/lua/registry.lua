@@ -69,6 +69,7 @@ freeing('hero_clear_queue', function(keys, args)
   if #page > 0 then return 1 end
   redis.call('UNLINK', queue.stream, queue.front, queue.events, queue.dead_letters, queue.jobs, queue.unfinished, queue.ended,
     queue.backlog, queue.delayed, queue.deadlines, queue.actors, queue.pause, queue.counts, queue.clock, queue.inboxes, queue.restore,
-    queue.meta)
+    queue.meta, queue.flow, queue.flow_backlog, queue.flow_waiting, queue.flow_busy, queue.flow_ready, queue.flow_idle,
+    queue.flow_later)
   return 0
 end)

@@ -25,11 +25,12 @@ local function place_again(queue, job, saved)
   if job.target and job.target ~= '' then
     return 'i:' .. add_pinned(queue, job.target, 'attempt', number, 'id', job.id)
   end
+  if saved.begun and has_flow then return backlog.add(queue, job.id, flow.rank_of_begun(), flow.key_of(job)) end
   if saved.begun then
     backlog.clear_window(queue)
     return 'f:' .. redis.call('XADD', queue.front, '*', 'attempt', number, 'begun', '1', 'id', job.id)
   end
-  return backlog.add_accepted(queue, job.id, saved.rank, redis.call('HGET', job.key, 'rank_shift'))
+  return backlog.add_accepted(queue, job.id, saved.rank, redis.call('HGET', job.key, 'rank_shift'), flow.key_of(job))
 end
 
 -- Queues a job that waited for an actor, with what was left of the time for which it may wait.
@@ -121,7 +122,7 @@ local function restore_job(batch, saved)
   if ok then return nil end
   local queue = batch.queue
   redis.call('UNLINK', queue.record .. saved.id)
-  for _, index in ipairs({ queue.jobs, queue.unfinished, queue.ended, queue.delayed, queue.deadlines, queue.backlog }) do
+  for _, index in ipairs({ queue.jobs, queue.unfinished, queue.ended, queue.delayed, queue.deadlines, backlog_key(queue) }) do
     redis.pcall('ZREM', index, saved.id)
   end
   return 'job ' .. saved.id .. ': ' .. error_text(problem)

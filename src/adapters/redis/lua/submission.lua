@@ -40,6 +40,7 @@ local function parse_submission(call, job, args, i)
   job.caller = args[first + 6] == 'caller_id' and args[first + 7] or ''
   job.by = job.flags.by and args[job.last] or nil
   job.unique = job.flags.unique and field_among(args, first, job.last, 'unique') or nil
+  job.flow = has_flow and field_among(args, first, job.last, 'flow_key') or nil
   job.plan = nil
   return job.last + 1
 end
@@ -139,20 +140,28 @@ local function take_room(call, job)
   return nil
 end
 
+-- The answer to a job that is one too many of its key of flow; nil for another one, and for one that does not wait for any actor now.
+local function flow_refusal(call, job)
+  local is_for_all = job.target == '' and not job.flags.ping and job.run_at <= call.now
+  local plan = job.plan
+  if not has_flow or not is_for_all or plan and (plan.behind or plan.replaces and plan.replaces[1]) then return nil end
+  return flow.refusal(call.queue, job)
+end
+
 -- The answer to a job that cannot be accepted; nil when it can.
 local function refusal_of(call, job)
   local refusal = call.is_named and registry.refusal(call, job.script_type)
   if refusal then return refusal end
   if job.flags.stray then return { 'stray' } end
   if is_id_taken(call, job) then return { 'exists' } end
-  return conflict_of(call, job) or quotas.refusal(call, job) or take_room(call, job)
+  return conflict_of(call, job) or quotas.refusal(call, job) or flow_refusal(call, job) or take_room(call, job)
 end
 
 -- Adds a new job to its queue, its backlog or its inbox, and answers with its place.
 local function enqueue(queue, job)
   local shift = job.flags.shift
   if (has_backlog or shift) and job.target == '' and not job.flags.ping then
-    return backlog.add(queue, job.id, backlog.new_rank(queue, shift))
+    return backlog.add_new(queue, job.id, shift, flow.key_of(job))
   end
   local stream, letter = queue.stream, 'q:'
   if job.target ~= '' then
@@ -232,6 +241,7 @@ local function submit_job(call, job)
   if plan then clear_way(call, job) end
   call.placed[#call.placed + 1] = {
     id = job.id, target = job.target, request = job.request, by = job.by, unique = job.unique, behind = plan and plan.behind,
+    flow = job.flow, caller = job.caller,
   }
   local change = place_job(call, job)
   if plan then unique.take(call.queue, job.id, job.unique, plan.behind) end
@@ -254,7 +264,7 @@ local function retract(call)
     if place then
       local letter, entry = split_place(place)
       if letter == 'b' then
-        backlog.remove(queue, job.id)
+        backlog.remove(queue, job.id, entry, flow.key_of(job))
       else
         redis.call('XDEL', lane_stream(queue, letter, job.target), entry)
       end
@@ -301,7 +311,7 @@ end
 --   n: number of names and values that follow
 -- Answers with the time, and per job with 1 or a list: behind id (it waits for the end of that job), existing id fields, held id state,
 -- dup id fields, gone id, reused first_use, exists, stray, full length,
--- quota word used most, damaged key why; of a queue that was created by name also no_queue, serves script_type.
+-- quota word used most, key_full key waiting most, damaged key why; of a queue that was created by name also no_queue, serves script_type.
 writing('hero_submit', function(keys, args)
   local queue, now = queue_of(keys[1]), now_ms()
   local limit = tonumber(args[2])

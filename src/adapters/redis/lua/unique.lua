@@ -245,6 +245,7 @@ freeing('hero_let_go', function(keys, args)
   for i = 2, #args, 3 do
     local lease = parse_lease(batch.queue, actor, args, i)
     local ok, job = pcall(load_job, batch.queue, lease.id)
+    if ok and job and has_flow then flow.let_go(batch.queue, job) end
     if ok and job and job.unique then unique.let_go(batch, job, lease.place) end
   end
   close_batch(batch)

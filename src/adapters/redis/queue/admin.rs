@@ -11,10 +11,12 @@ use crate::adapters::redis::damaged_records::note_queue;
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::records::time_of;
 use crate::adapters::redis::reply::Parts;
+use crate::domain::model::flow::FlowRules;
+use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
-use crate::ports::queue_admin::{EndCount, Paused, QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_admin::{EndCount, FlowStanding, Paused, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::store_fault::StoreFault;
 
 #[async_trait]
@@ -99,6 +101,23 @@ impl QueueAdmin for RedisQueue {
 
     fn set_ageing(&self, queue: QueueName, ageing: Duration) {
         self.shared.ageings.lock().insert(queue, ageing);
+    }
+
+    fn set_flow(&self, queue: QueueName, generation: u64, rules: &FlowRules) {
+        self.note_flow(queue, generation, rules);
+    }
+
+    async fn push_flow(&self, queue: QueueName) -> Result<(), QueueError> {
+        Ok(self.send_flow(queue).await?)
+    }
+
+    async fn flow_standing(
+        &self,
+        queue: QueueName,
+        key: &str,
+        job: &JobId,
+    ) -> Result<FlowStanding, QueueError> {
+        Ok(self.read_flow_key(queue, key, job).await?)
     }
 
     fn depth_limit(&self, queue: QueueName) -> u64 {

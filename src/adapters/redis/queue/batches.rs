@@ -18,6 +18,7 @@ use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
 use crate::adapters::redis::records::{encode_spec, millis, parse_state, time_of, travels_inline};
 use crate::adapters::redis::reply::{self, Parts};
+use crate::domain::model::flow::FlowKeyFull;
 use crate::domain::model::id::JobId;
 use crate::domain::model::job::{Job, JobKind, JobState, Priority, QuotaReached};
 use crate::domain::model::queue_name::QueueName;
@@ -56,6 +57,7 @@ pub(super) enum SubmitAnswer {
     /// The queue takes jobs of this script type only.
     Serves(ScriptType),
     QuotaReached(QuotaReached),
+    FlowKeyFull(FlowKeyFull),
     Unroutable,
     /// A key that only this job needs cannot be read.
     Damaged(StoreFault),
@@ -338,6 +340,11 @@ fn read_one(
         "exists" => Ok(SubmitAnswer::Exists(repeated)),
         "stray" => Ok(SubmitAnswer::Unroutable),
         "quota" => quota_reached(&mut parts).map(SubmitAnswer::QuotaReached).map_err(unreadable),
+        "key_full" => {
+            let key = parts.next().map_err(unreadable)?;
+            let (queued, limit) = (parts.next().map_err(unreadable)?, parts.next().map_err(unreadable)?);
+            Ok(SubmitAnswer::FlowKeyFull(FlowKeyFull { key, queued, limit }))
+        }
         "no_queue" => Ok(SubmitAnswer::NoQueue),
         "serves" => {
             let word: String = parts.next().map_err(unreadable)?;

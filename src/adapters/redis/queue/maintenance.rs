@@ -91,6 +91,7 @@ impl RedisQueue {
         let config = &self.shared.config;
         let mut tick = Function::Tick.on_queue(queue);
         tick.arg(span_millis(config.lease)).arg(ROUND);
+        self.add_flow(queue, &mut tick);
         let mut trim = Function::Trim.on_queue(queue);
         trim.arg(config.finished_limit).arg(ROUND);
         let mut steps = vec![(tick, "a round of maintenance"), (trim, "a round of retention")];

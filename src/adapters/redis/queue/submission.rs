@@ -213,6 +213,7 @@ impl RedisQueue {
             SubmitAnswer::Full(queued) => {
                 return Err(SubmitRefused::QueueFull { queue, queued, limit: self.shared.limit(queue) });
             }
+            SubmitAnswer::FlowKeyFull(full) => return Err(SubmitRefused::FlowKeyFull(full)),
             SubmitAnswer::QuotaReached(reached) => return Err(SubmitRefused::QuotaReached(reached)),
             SubmitAnswer::Reused(first_use) => {
                 return Err(match request {
@@ -289,6 +290,7 @@ fn accepted_before(answer: SubmitAnswer, id: &JobId) -> SubmitAnswer {
         | SubmitAnswer::Blocked(..)
         | SubmitAnswer::Existing(_)
         | SubmitAnswer::KeyHeld(..)
+        | SubmitAnswer::FlowKeyFull(..)
         | SubmitAnswer::Known(..)
         | SubmitAnswer::Exists(_)
         | SubmitAnswer::Gone(_)

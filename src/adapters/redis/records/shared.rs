@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::flow::{FlowRuleRecord, flow_records, flow_rules};
 use super::json::{VERSION, check_version, corrupt, decode, encode, span_micros, span_millis};
 use super::words::{HealthActionWord, HealthWord, PingOutcomeWord, ScalingModeWord, UnhealthyActionWord};
 use super::{millis, time_of};
@@ -33,6 +34,8 @@ struct SettingsRecord {
     max_queue_depth: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     priority_ageing_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    flow: Vec<FlowRuleRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,6 +155,7 @@ pub(in super::super) fn encode_settings(
         job_defaults,
         max_queue_depth,
         priority_ageing,
+        flow,
         generation: _,
     } = settings;
     let HealthPolicy { idle_after, ping_timeout, retry_after, failure_threshold, action } = *health;
@@ -193,6 +197,7 @@ pub(in super::super) fn encode_settings(
         },
         max_queue_depth: *max_queue_depth,
         priority_ageing_ms: priority_ageing.map(span_millis),
+        flow: flow_records(flow),
     };
     encode(&what_settings(queue.as_str()), &record)
 }
@@ -238,6 +243,7 @@ pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<Script
         },
         max_queue_depth: record.max_queue_depth,
         priority_ageing: record.priority_ageing_ms.map(Duration::from_millis),
+        flow: flow_rules(record.flow).map_err(|error| corrupt(&what, error))?,
         generation: record.generation,
     })
 }

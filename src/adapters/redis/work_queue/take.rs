@@ -137,7 +137,11 @@ impl RedisWorkQueue {
                     let why = format!("its input is longer than {MAX_INPUT_BYTES} bytes");
                     malformed.push(Malformed { place, why });
                 }
-                Ok(spec) => {
+                Ok(mut spec) => {
+                    // Where flow by key holds, the entry has the key of every job.
+                    if spec.flow_key.is_none() {
+                        spec.flow_key = fields.get("flow").map(str::to_owned);
+                    }
                     self.hold(&lease, attempt, &spec);
                     jobs.push(TakenJob { lease, spec, attempt });
                 }

@@ -101,6 +101,9 @@ const (
 	ErrorReason_ERROR_REASON_QUEUE_FULL ErrorReason = 50
 	// RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit.
 	ErrorReason_ERROR_REASON_TOO_MANY_WATCHES ErrorReason = 51
+	// RESOURCE_EXHAUSTED: as many jobs of the flow key wait as max_queued of its flow rule allows. Wait as
+	// google.rpc.RetryInfo says, and repeat. Metadata: flow_key, queued, limit.
+	ErrorReason_ERROR_REASON_FLOW_KEY_FULL ErrorReason = 56
 	// RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 	// Metadata: limit.
 	ErrorReason_ERROR_REASON_REQUEST_TOO_LARGE ErrorReason = 53
@@ -202,6 +205,7 @@ var (
 		42: "ERROR_REASON_CONSUMER_TOO_SLOW",
 		50: "ERROR_REASON_QUEUE_FULL",
 		51: "ERROR_REASON_TOO_MANY_WATCHES",
+		56: "ERROR_REASON_FLOW_KEY_FULL",
 		53: "ERROR_REASON_REQUEST_TOO_LARGE",
 		54: "ERROR_REASON_QUOTA_EXCEEDED",
 		55: "ERROR_REASON_TOO_MANY_QUEUES",
@@ -254,6 +258,7 @@ var (
 		"ERROR_REASON_CONSUMER_TOO_SLOW":         42,
 		"ERROR_REASON_QUEUE_FULL":                50,
 		"ERROR_REASON_TOO_MANY_WATCHES":          51,
+		"ERROR_REASON_FLOW_KEY_FULL":             56,
 		"ERROR_REASON_REQUEST_TOO_LARGE":         53,
 		"ERROR_REASON_QUOTA_EXCEEDED":            54,
 		"ERROR_REASON_TOO_MANY_QUEUES":           55,
@@ -309,7 +314,7 @@ var File_hero_supervisor_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xa1\r\n" +
+	"%hero/supervisor/v1/error_reason.proto\x12\x12hero.supervisor.v1*\xc1\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12#\n" +
@@ -340,7 +345,8 @@ const file_hero_supervisor_v1_error_reason_proto_rawDesc = "" +
 	"\"ERROR_REASON_OPERATION_IN_PROGRESS\x10)\x12\"\n" +
 	"\x1eERROR_REASON_CONSUMER_TOO_SLOW\x10*\x12\x1b\n" +
 	"\x17ERROR_REASON_QUEUE_FULL\x102\x12!\n" +
-	"\x1dERROR_REASON_TOO_MANY_WATCHES\x103\x12\"\n" +
+	"\x1dERROR_REASON_TOO_MANY_WATCHES\x103\x12\x1e\n" +
+	"\x1aERROR_REASON_FLOW_KEY_FULL\x108\x12\"\n" +
 	"\x1eERROR_REASON_REQUEST_TOO_LARGE\x105\x12\x1f\n" +
 	"\x1bERROR_REASON_QUOTA_EXCEEDED\x106\x12 \n" +
 	"\x1cERROR_REASON_TOO_MANY_QUEUES\x107\x12\x1f\n" +

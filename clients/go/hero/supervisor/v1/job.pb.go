@@ -350,6 +350,10 @@ const (
 	JobWait_REASON_RETRY_DELAY JobWait_Reason = 2
 	// The queue is paused.
 	JobWait_REASON_QUEUE_PAUSED JobWait_Reason = 3
+	// The flow key of the job is paused.
+	JobWait_REASON_FLOW_KEY_PAUSED JobWait_Reason = 8
+	// As many jobs of the flow key run as its flow rule allows.
+	JobWait_REASON_FLOW_KEY_AT_LIMIT JobWait_Reason = 9
 	// The actor that the job is for does not run, or there is none.
 	JobWait_REASON_TARGET_NOT_RUNNING JobWait_Reason = 4
 	// No actor of the script type runs.
@@ -366,6 +370,8 @@ var (
 		7: "REASON_OTHER_JOB",
 		2: "REASON_RETRY_DELAY",
 		3: "REASON_QUEUE_PAUSED",
+		8: "REASON_FLOW_KEY_PAUSED",
+		9: "REASON_FLOW_KEY_AT_LIMIT",
 		4: "REASON_TARGET_NOT_RUNNING",
 		5: "REASON_NO_RUNNING_ACTOR",
 		6: "REASON_ACTORS_BUSY",
@@ -376,6 +382,8 @@ var (
 		"REASON_OTHER_JOB":          7,
 		"REASON_RETRY_DELAY":        2,
 		"REASON_QUEUE_PAUSED":       3,
+		"REASON_FLOW_KEY_PAUSED":    8,
+		"REASON_FLOW_KEY_AT_LIMIT":  9,
 		"REASON_TARGET_NOT_RUNNING": 4,
 		"REASON_NO_RUNNING_ACTOR":   5,
 		"REASON_ACTORS_BUSY":        6,
@@ -492,7 +500,7 @@ func (JobError_Kind) EnumDescriptor() ([]byte, []int) {
 
 // The definition of a job.
 //
-// Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
+// Numbers 17 to 29 are kept free for prerequisites, a total time limit and others.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. The language of the script. It selects the queue and the kind of actor.
@@ -542,6 +550,9 @@ type JobSpec struct {
 	Priority *int32 `protobuf:"varint,14,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
 	// The unique key: of all jobs of the queue with this key there is one at a time. Default: none.
 	Unique *UniqueKey `protobuf:"bytes,15,opt,name=unique,proto3" json:"unique,omitempty"`
+	// The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+	// invisible characters. Default: caller_id.
+	FlowKey string `protobuf:"bytes,16,opt,name=flow_key,json=flowKey,proto3" json:"flow_key,omitempty"`
 	// The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
 	// QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
 	Queue         string `protobuf:"bytes,30,opt,name=queue,proto3" json:"queue,omitempty"`
@@ -682,6 +693,13 @@ func (x *JobSpec) GetUnique() *UniqueKey {
 		return x.Unique
 	}
 	return nil
+}
+
+func (x *JobSpec) GetFlowKey() string {
+	if x != nil {
+		return x.FlowKey
+	}
+	return ""
 }
 
 func (x *JobSpec) GetQueue() string {
@@ -1144,8 +1162,8 @@ type JobWait struct {
 	// One sentence for people, with details: the end of the wait, the start and the reason of the pause, or the states
 	// of the actors.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-	// REASON_RETRY_DELAY have it.
+	// The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+	// REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1461,7 +1479,7 @@ var File_hero_supervisor_v1_job_proto protoreflect.FileDescriptor
 
 const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\xfe\x06\n" +
+	"\x1chero/supervisor/v1/job.proto\x12\x12hero.supervisor.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$hero/supervisor/v1/script_type.proto\"\x99\a\n" +
 	"\aJobSpec\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
@@ -1482,7 +1500,8 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x0ftarget_actor_id\x18\f \x01(\tR\rtargetActorId\x12\x14\n" +
 	"\x05input\x18\r \x01(\tR\x05input\x12\x1f\n" +
 	"\bpriority\x18\x0e \x01(\x05H\x00R\bpriority\x88\x01\x01\x125\n" +
-	"\x06unique\x18\x0f \x01(\v2\x1d.hero.supervisor.v1.UniqueKeyR\x06unique\x12\x14\n" +
+	"\x06unique\x18\x0f \x01(\v2\x1d.hero.supervisor.v1.UniqueKeyR\x06unique\x12\x19\n" +
+	"\bflow_key\x18\x10 \x01(\tR\aflowKey\x12\x14\n" +
 	"\x05queue\x18\x1e \x01(\tR\x05queue\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1565,17 +1584,19 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\bJobUsage\x124\n" +
 	"\bcpu_time\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12/\n" +
 	"\x11peak_memory_bytes\x18\x02 \x01(\x03H\x00R\x0fpeakMemoryBytes\x88\x01\x01B\x14\n" +
-	"\x12_peak_memory_bytes\"\xe5\x02\n" +
+	"\x12_peak_memory_bytes\"\x9f\x03\n" +
 	"\aJobWait\x12:\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\".hero.supervisor.v1.JobWait.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xd1\x01\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\x8b\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_SCHEDULED\x10\x01\x12\x14\n" +
 	"\x10REASON_OTHER_JOB\x10\a\x12\x16\n" +
 	"\x12REASON_RETRY_DELAY\x10\x02\x12\x17\n" +
-	"\x13REASON_QUEUE_PAUSED\x10\x03\x12\x1d\n" +
+	"\x13REASON_QUEUE_PAUSED\x10\x03\x12\x1a\n" +
+	"\x16REASON_FLOW_KEY_PAUSED\x10\b\x12\x1c\n" +
+	"\x18REASON_FLOW_KEY_AT_LIMIT\x10\t\x12\x1d\n" +
 	"\x19REASON_TARGET_NOT_RUNNING\x10\x04\x12\x1b\n" +
 	"\x17REASON_NO_RUNNING_ACTOR\x10\x05\x12\x16\n" +
 	"\x12REASON_ACTORS_BUSY\x10\x06\"\x82\x01\n" +

@@ -74,7 +74,7 @@ func (x ScalingPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScalingPolicy_Mode.Descriptor instead.
 func (ScalingPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3, 0}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5, 0}
 }
 
 // A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -317,8 +317,11 @@ type ScriptTypeSettings struct {
 	// Time by which a waiting job gains a level of priority, so that none waits for ever: 1 second to 30 days, or 0 for
 	// never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
 	PriorityAgeing *durationpb.Duration `protobuf:"bytes,20,opt,name=priority_ageing,json=priorityAgeing,proto3" json:"priority_ageing,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+	// gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+	FlowRules     []*FlowRule `protobuf:"bytes,21,rep,name=flow_rules,json=flowRules,proto3" json:"flow_rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ScriptTypeSettings) Reset() {
@@ -393,6 +396,156 @@ func (x *ScriptTypeSettings) GetPriorityAgeing() *durationpb.Duration {
 	return nil
 }
 
+func (x *ScriptTypeSettings) GetFlowRules() []*FlowRule {
+	if x != nil {
+		return x.FlowRules
+	}
+	return nil
+}
+
+// The rule of flow for the jobs of one key of a queue. The key of a job is its flow_key, or else its caller_id.
+//
+// While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
+//
+// Numbers 6 to 19 are kept free for rates and others.
+type FlowRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key, at most 256 bytes. Empty: every key that has no rule of its own, each by itself.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Share of the actors as against the other keys that have jobs, 1 to 1000. Default: 1.
+	Weight *int32 `protobuf:"varint,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	// Most jobs of the key that run at a time, 1 to 1000000. A job that an actor has taken counts as running. Default:
+	// any number.
+	MaxRunning *int32 `protobuf:"varint,3,opt,name=max_running,json=maxRunning,proto3,oneof" json:"max_running,omitempty"`
+	// Most jobs of the key that wait for an actor, 1 to 1000000. Further ones are refused with RESOURCE_EXHAUSTED, reason
+	// FLOW_KEY_FULL. Default: any number.
+	MaxQueued *int32 `protobuf:"varint,4,opt,name=max_queued,json=maxQueued,proto3,oneof" json:"max_queued,omitempty"`
+	// Set while no job of the key is handed out. Jobs are accepted and wait, and running ones go on.
+	Paused        *FlowPause `protobuf:"bytes,5,opt,name=paused,proto3" json:"paused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowRule) Reset() {
+	*x = FlowRule{}
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowRule) ProtoMessage() {}
+
+func (x *FlowRule) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowRule.ProtoReflect.Descriptor instead.
+func (*FlowRule) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FlowRule) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *FlowRule) GetWeight() int32 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
+func (x *FlowRule) GetMaxRunning() int32 {
+	if x != nil && x.MaxRunning != nil {
+		return *x.MaxRunning
+	}
+	return 0
+}
+
+func (x *FlowRule) GetMaxQueued() int32 {
+	if x != nil && x.MaxQueued != nil {
+		return *x.MaxQueued
+	}
+	return 0
+}
+
+func (x *FlowRule) GetPaused() *FlowPause {
+	if x != nil {
+		return x.Paused
+	}
+	return nil
+}
+
+// The pause of a flow key.
+type FlowPause struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reason for people, at most 256 bytes.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The time at which the pause ends by itself. Default: it lasts until the rule is changed.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowPause) Reset() {
+	*x = FlowPause{}
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowPause) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowPause) ProtoMessage() {}
+
+func (x *FlowPause) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowPause.ProtoReflect.Descriptor instead.
+func (*FlowPause) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FlowPause) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FlowPause) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // Values for fields that a job leaves unset.
 type JobDefaults struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -410,7 +563,7 @@ type JobDefaults struct {
 
 func (x *JobDefaults) Reset() {
 	*x = JobDefaults{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[2]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -422,7 +575,7 @@ func (x *JobDefaults) String() string {
 func (*JobDefaults) ProtoMessage() {}
 
 func (x *JobDefaults) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[2]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -435,7 +588,7 @@ func (x *JobDefaults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDefaults.ProtoReflect.Descriptor instead.
 func (*JobDefaults) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{2}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JobDefaults) GetRunTimeout() *durationpb.Duration {
@@ -499,7 +652,7 @@ type ScalingPolicy struct {
 
 func (x *ScalingPolicy) Reset() {
 	*x = ScalingPolicy{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -511,7 +664,7 @@ func (x *ScalingPolicy) String() string {
 func (*ScalingPolicy) ProtoMessage() {}
 
 func (x *ScalingPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -524,7 +677,7 @@ func (x *ScalingPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScalingPolicy.ProtoReflect.Descriptor instead.
 func (*ScalingPolicy) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ScalingPolicy) GetMode() ScalingPolicy_Mode {
@@ -638,7 +791,7 @@ type ScalingDecision struct {
 
 func (x *ScalingDecision) Reset() {
 	*x = ScalingDecision{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -650,7 +803,7 @@ func (x *ScalingDecision) String() string {
 func (*ScalingDecision) ProtoMessage() {}
 
 func (x *ScalingDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -663,7 +816,7 @@ func (x *ScalingDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScalingDecision.ProtoReflect.Descriptor instead.
 func (*ScalingDecision) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ScalingDecision) GetTime() *timestamppb.Timestamp {
@@ -762,15 +915,31 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"queueLimit\x88\x01\x01\x12\x14\n" +
 	"\x05queue\x18\x1f \x01(\tR\x05queueB\x13\n" +
 	"\x11_desired_replicasB\x0e\n" +
-	"\f_queue_limit\"\xb6\x03\n" +
+	"\f_queue_limit\"\xf3\x03\n" +
 	"\x12ScriptTypeSettings\x12H\n" +
 	"\x0escaling_policy\x18\x01 \x01(\v2!.hero.supervisor.v1.ScalingPolicyR\rscalingPolicy\x12E\n" +
 	"\rhealth_policy\x18\x02 \x01(\v2 .hero.supervisor.v1.HealthPolicyR\fhealthPolicy\x12F\n" +
 	"\x0eactor_template\x18\x03 \x01(\v2\x1f.hero.supervisor.v1.ActorConfigR\ractorTemplate\x12B\n" +
 	"\fjob_defaults\x18\x04 \x01(\v2\x1f.hero.supervisor.v1.JobDefaultsR\vjobDefaults\x12+\n" +
 	"\x0fmax_queue_depth\x18\x05 \x01(\x05H\x00R\rmaxQueueDepth\x88\x01\x01\x12B\n" +
-	"\x0fpriority_ageing\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\x0epriorityAgeingB\x12\n" +
-	"\x10_max_queue_depth\"\x87\x02\n" +
+	"\x0fpriority_ageing\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\x0epriorityAgeing\x12;\n" +
+	"\n" +
+	"flow_rules\x18\x15 \x03(\v2\x1c.hero.supervisor.v1.FlowRuleR\tflowRulesB\x12\n" +
+	"\x10_max_queue_depth\"\xe4\x01\n" +
+	"\bFlowRule\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1b\n" +
+	"\x06weight\x18\x02 \x01(\x05H\x00R\x06weight\x88\x01\x01\x12$\n" +
+	"\vmax_running\x18\x03 \x01(\x05H\x01R\n" +
+	"maxRunning\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"max_queued\x18\x04 \x01(\x05H\x02R\tmaxQueued\x88\x01\x01\x125\n" +
+	"\x06paused\x18\x05 \x01(\v2\x1d.hero.supervisor.v1.FlowPauseR\x06pausedB\t\n" +
+	"\a_weightB\x0e\n" +
+	"\f_max_runningB\r\n" +
+	"\v_max_queued\"U\n" +
+	"\tFlowPause\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\x87\x02\n" +
 	"\vJobDefaults\x12:\n" +
 	"\vrun_timeout\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"runTimeout\x12>\n" +
@@ -830,50 +999,55 @@ func file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_script_type_status_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_hero_supervisor_v1_script_type_status_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_hero_supervisor_v1_script_type_status_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_hero_supervisor_v1_script_type_status_proto_goTypes = []any{
 	(ScalingPolicy_Mode)(0),       // 0: hero.supervisor.v1.ScalingPolicy.Mode
 	(*ScriptTypeStatus)(nil),      // 1: hero.supervisor.v1.ScriptTypeStatus
 	(*ScriptTypeSettings)(nil),    // 2: hero.supervisor.v1.ScriptTypeSettings
-	(*JobDefaults)(nil),           // 3: hero.supervisor.v1.JobDefaults
-	(*ScalingPolicy)(nil),         // 4: hero.supervisor.v1.ScalingPolicy
-	(*ScalingDecision)(nil),       // 5: hero.supervisor.v1.ScalingDecision
-	(ScriptType)(0),               // 6: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*HealthPolicy)(nil),          // 9: hero.supervisor.v1.HealthPolicy
-	(*ActorConfig)(nil),           // 10: hero.supervisor.v1.ActorConfig
-	(*RetryPolicy)(nil),           // 11: hero.supervisor.v1.RetryPolicy
+	(*FlowRule)(nil),              // 3: hero.supervisor.v1.FlowRule
+	(*FlowPause)(nil),             // 4: hero.supervisor.v1.FlowPause
+	(*JobDefaults)(nil),           // 5: hero.supervisor.v1.JobDefaults
+	(*ScalingPolicy)(nil),         // 6: hero.supervisor.v1.ScalingPolicy
+	(*ScalingDecision)(nil),       // 7: hero.supervisor.v1.ScalingDecision
+	(ScriptType)(0),               // 8: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*HealthPolicy)(nil),          // 11: hero.supervisor.v1.HealthPolicy
+	(*ActorConfig)(nil),           // 12: hero.supervisor.v1.ActorConfig
+	(*RetryPolicy)(nil),           // 13: hero.supervisor.v1.RetryPolicy
 }
 var file_hero_supervisor_v1_script_type_status_proto_depIdxs = []int32{
-	6,  // 0: hero.supervisor.v1.ScriptTypeStatus.script_type:type_name -> hero.supervisor.v1.ScriptType
+	8,  // 0: hero.supervisor.v1.ScriptTypeStatus.script_type:type_name -> hero.supervisor.v1.ScriptType
 	2,  // 1: hero.supervisor.v1.ScriptTypeStatus.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	7,  // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
-	5,  // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
-	8,  // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
-	8,  // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
-	4,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
-	9,  // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
-	10, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
-	3,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
-	7,  // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
-	7,  // 11: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
-	7,  // 12: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
-	7,  // 13: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
-	11, // 14: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	0,  // 15: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
-	7,  // 16: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
-	7,  // 17: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
-	7,  // 18: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
-	7,  // 19: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
-	7,  // 20: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
-	8,  // 21: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
-	7,  // 22: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
+	7,  // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
+	10, // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
+	10, // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
+	6,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
+	11, // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
+	12, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
+	5,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
+	9,  // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
+	3,  // 11: hero.supervisor.v1.ScriptTypeSettings.flow_rules:type_name -> hero.supervisor.v1.FlowRule
+	4,  // 12: hero.supervisor.v1.FlowRule.paused:type_name -> hero.supervisor.v1.FlowPause
+	10, // 13: hero.supervisor.v1.FlowPause.until:type_name -> google.protobuf.Timestamp
+	9,  // 14: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
+	9,  // 15: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
+	9,  // 16: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
+	13, // 17: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	0,  // 18: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
+	9,  // 19: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
+	9,  // 20: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
+	9,  // 21: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
+	9,  // 22: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
+	9,  // 23: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
+	10, // 24: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
+	9,  // 25: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_script_type_status_proto_init() }
@@ -886,14 +1060,15 @@ func file_hero_supervisor_v1_script_type_status_proto_init() {
 	file_hero_supervisor_v1_script_type_proto_init()
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[0].OneofWrappers = []any{}
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[1].OneofWrappers = []any{}
-	file_hero_supervisor_v1_script_type_status_proto_msgTypes[3].OneofWrappers = []any{}
+	file_hero_supervisor_v1_script_type_status_proto_msgTypes[2].OneofWrappers = []any{}
+	file_hero_supervisor_v1_script_type_status_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_script_type_status_proto_rawDesc), len(file_hero_supervisor_v1_script_type_status_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -4,10 +4,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-use super::{
-    FREE_ATTEMPTS, Holder, InFlight, Lane, Place, State, Waiting, entry_of, finished, front_of, lease,
-    remember,
-};
+use super::{FREE_ATTEMPTS, Holder, InFlight, State, Waiting, entry_of, finished, front_of, lease, remember};
 use crate::domain::model::job::{JobError, JobErrorKind, JobResult, JobState, MAX_RESULT_BYTES, Outcome};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::actor_presence::Presence;
@@ -57,12 +54,9 @@ impl State {
         let queue = self.queue(name);
         let mut work: Vec<Work> =
             queue.messages.get_mut(holder).map(|messages| messages.drain(..).collect()).unwrap_or_default();
-        let inbox = Lane::Inbox(holder.actor_id.clone());
-        let for_me = |lane: &Lane| *lane == inbox || matches!(lane, Lane::Front | Lane::Queue);
         let max = if queue.paused.is_some() { 0 } else { max };
-        let open = queue.waiting.keys().filter(|(lane, _, _)| for_me(lane));
-        let places: Vec<Place> = open.take(max).cloned().collect();
-        for place in places {
+        for _job in 0..max {
+            let Some(place) = self.next_place(name, &holder.actor_id) else { break };
             let queue = self.queue(name);
             let Some(waiting) = queue.waiting.remove(&place) else { continue };
             let (lane, order, entry) = place;
@@ -71,6 +65,7 @@ impl State {
             let held =
                 InFlight { job_id, lane, order, holder: holder.clone(), until, expires, counted, shift };
             queue.held.insert(entry, held);
+            self.charge_flow(name, &id, false);
             if counted {
                 self.note_activity(name, holder);
             }
@@ -195,6 +190,7 @@ impl State {
                 job.attempt = job.attempt.saturating_sub(1);
                 job.started_at = None;
             }
+            self.charge_flow(name, &held.job_id, true);
             self.enqueue(&held.job_id, held.lane.clone(), Some(&held));
         }
     }

@@ -22,7 +22,8 @@ impl State {
         let ended = self.ended.iter().rev().filter_map(|(id, _until)| self.job(id)).filter(of_queue);
         let ends =
             ended.filter_map(|job| Some(RecentEnd { started: job.started_at?, ended: job.finished_at? }));
-        Some(JobPosition { ahead, is_exact: true, ends: ends.take(RECENT_ENDS).collect() })
+        let is_exact = self.look_at(name).flow.is_empty();
+        Some(JobPosition { ahead, is_exact, ends: ends.take(RECENT_ENDS).collect() })
     }
 }
 

@@ -124,7 +124,7 @@ impl State {
 
     /// Notes that a job is cancelled while an actor has this entry of it.
     pub(super) fn note_stopping(&mut self, id: &JobId, entry: u64) {
-        if self.jobs.get(id).is_some_and(|job| job.spec.unique.is_some()) {
+        if self.stops_slowly(id) {
             let until = Instant::now() + self.config.lease;
             self.stopping.insert(id.clone(), Stopping { entry, until });
         }

@@ -100,6 +100,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_TOO_MANY_WATCHES: _ErrorReason.ValueType  # 51
     """RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit."""
+    ERROR_REASON_FLOW_KEY_FULL: _ErrorReason.ValueType  # 56
+    """RESOURCE_EXHAUSTED: as many jobs of the flow key wait as max_queued of its flow rule allows. Wait as
+    google.rpc.RetryInfo says, and repeat. Metadata: flow_key, queued, limit.
+    """
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 53
     """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
     Metadata: limit.
@@ -273,6 +277,10 @@ Metadata: script_type, or queue for a named one, queued, limit.
 """
 ERROR_REASON_TOO_MANY_WATCHES: ErrorReason.ValueType  # 51
 """RESOURCE_EXHAUSTED: there are too many watches. Metadata: limit."""
+ERROR_REASON_FLOW_KEY_FULL: ErrorReason.ValueType  # 56
+"""RESOURCE_EXHAUSTED: as many jobs of the flow key wait as max_queued of its flow rule allows. Wait as
+google.rpc.RetryInfo says, and repeat. Metadata: flow_key, queued, limit.
+"""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 53
 """RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
 Metadata: limit.

@@ -50,7 +50,7 @@ global___JobView = JobView
 class JobSpec(google.protobuf.message.Message):
     """The definition of a job.
 
-    Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
+    Numbers 17 to 29 are kept free for prerequisites, a total time limit and others.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -102,6 +102,7 @@ class JobSpec(google.protobuf.message.Message):
     INPUT_FIELD_NUMBER: builtins.int
     PRIORITY_FIELD_NUMBER: builtins.int
     UNIQUE_FIELD_NUMBER: builtins.int
+    FLOW_KEY_FIELD_NUMBER: builtins.int
     QUEUE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """Required. The language of the script. It selects the queue and the kind of actor."""
@@ -132,6 +133,10 @@ class JobSpec(google.protobuf.message.Message):
     their acceptance. The order holds over the whole queue. A waiting job gains a level with each priority_ageing of
     its script type. A job that has begun comes before all others when it is tried again. Jobs with target_actor_id
     wait in the order of their acceptance. UpdateJob changes the priority of a waiting job. Default: 3.
+    """
+    flow_key: builtins.str
+    """The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+    invisible characters. Default: caller_id.
     """
     queue: builtins.str
     """The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
@@ -198,10 +203,11 @@ class JobSpec(google.protobuf.message.Message):
         input: builtins.str = ...,
         priority: builtins.int | None = ...,
         unique: global___UniqueKey | None = ...,
+        flow_key: builtins.str = ...,
         queue: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_priority", b"_priority", "priority", b"priority", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "unique", b"unique"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "input", b"input", "labels", b"labels", "priority", b"priority", "queue", b"queue", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id", "unique", b"unique"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_priority", b"_priority", "caller_id", b"caller_id", "context_id", b"context_id", "env", b"env", "flow_key", b"flow_key", "input", b"input", "labels", b"labels", "priority", b"priority", "queue", b"queue", "queue_timeout", b"queue_timeout", "result_ttl", b"result_ttl", "retry_policy", b"retry_policy", "run_timeout", b"run_timeout", "schedule_time", b"schedule_time", "script", b"script", "script_type", b"script_type", "target_actor_id", b"target_actor_id", "unique", b"unique"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_priority", b"_priority"]) -> typing.Literal["priority"] | None: ...
 
 global___JobSpec = JobSpec
@@ -637,6 +643,10 @@ class JobWait(google.protobuf.message.Message):
         """The delay before the next attempt is not over."""
         REASON_QUEUE_PAUSED: JobWait._Reason.ValueType  # 3
         """The queue is paused."""
+        REASON_FLOW_KEY_PAUSED: JobWait._Reason.ValueType  # 8
+        """The flow key of the job is paused."""
+        REASON_FLOW_KEY_AT_LIMIT: JobWait._Reason.ValueType  # 9
+        """As many jobs of the flow key run as its flow rule allows."""
         REASON_TARGET_NOT_RUNNING: JobWait._Reason.ValueType  # 4
         """The actor that the job is for does not run, or there is none."""
         REASON_NO_RUNNING_ACTOR: JobWait._Reason.ValueType  # 5
@@ -657,6 +667,10 @@ class JobWait(google.protobuf.message.Message):
     """The delay before the next attempt is not over."""
     REASON_QUEUE_PAUSED: JobWait.Reason.ValueType  # 3
     """The queue is paused."""
+    REASON_FLOW_KEY_PAUSED: JobWait.Reason.ValueType  # 8
+    """The flow key of the job is paused."""
+    REASON_FLOW_KEY_AT_LIMIT: JobWait.Reason.ValueType  # 9
+    """As many jobs of the flow key run as its flow rule allows."""
     REASON_TARGET_NOT_RUNNING: JobWait.Reason.ValueType  # 4
     """The actor that the job is for does not run, or there is none."""
     REASON_NO_RUNNING_ACTOR: JobWait.Reason.ValueType  # 5
@@ -675,8 +689,8 @@ class JobWait(google.protobuf.message.Message):
     """
     @property
     def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-        REASON_RETRY_DELAY have it.
+        """The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+        REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
         """
 
     def __init__(

@@ -150,6 +150,7 @@ class ScriptTypeSettings(google.protobuf.message.Message):
     JOB_DEFAULTS_FIELD_NUMBER: builtins.int
     MAX_QUEUE_DEPTH_FIELD_NUMBER: builtins.int
     PRIORITY_AGEING_FIELD_NUMBER: builtins.int
+    FLOW_RULES_FIELD_NUMBER: builtins.int
     max_queue_depth: builtins.int
     """Most waiting jobs. Further jobs are refused with RESOURCE_EXHAUSTED, reason QUEUE_FULL. 0 means no limit.
     Default: the queue_limit of the server.
@@ -180,6 +181,12 @@ class ScriptTypeSettings(google.protobuf.message.Message):
         never. It holds for jobs that are accepted, or get another priority, from then on. Default: 1 hour.
         """
 
+    @property
+    def flow_rules(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FlowRule]:
+        """Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+        gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+        """
+
     def __init__(
         self,
         *,
@@ -189,12 +196,90 @@ class ScriptTypeSettings(google.protobuf.message.Message):
         job_defaults: global___JobDefaults | None = ...,
         max_queue_depth: builtins.int | None = ...,
         priority_ageing: google.protobuf.duration_pb2.Duration | None = ...,
+        flow_rules: collections.abc.Iterable[global___FlowRule] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "priority_ageing", b"priority_ageing", "scaling_policy", b"scaling_policy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "priority_ageing", b"priority_ageing", "scaling_policy", b"scaling_policy"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_max_queue_depth", b"_max_queue_depth", "actor_template", b"actor_template", "flow_rules", b"flow_rules", "health_policy", b"health_policy", "job_defaults", b"job_defaults", "max_queue_depth", b"max_queue_depth", "priority_ageing", b"priority_ageing", "scaling_policy", b"scaling_policy"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_max_queue_depth", b"_max_queue_depth"]) -> typing.Literal["max_queue_depth"] | None: ...
 
 global___ScriptTypeSettings = ScriptTypeSettings
+
+@typing.final
+class FlowRule(google.protobuf.message.Message):
+    """The rule of flow for the jobs of one key of a queue. The key of a job is its flow_key, or else its caller_id.
+
+    While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
+
+    Numbers 6 to 19 are kept free for rates and others.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    MAX_RUNNING_FIELD_NUMBER: builtins.int
+    MAX_QUEUED_FIELD_NUMBER: builtins.int
+    PAUSED_FIELD_NUMBER: builtins.int
+    key: builtins.str
+    """The key, at most 256 bytes. Empty: every key that has no rule of its own, each by itself."""
+    weight: builtins.int
+    """Share of the actors as against the other keys that have jobs, 1 to 1000. Default: 1."""
+    max_running: builtins.int
+    """Most jobs of the key that run at a time, 1 to 1000000. A job that an actor has taken counts as running. Default:
+    any number.
+    """
+    max_queued: builtins.int
+    """Most jobs of the key that wait for an actor, 1 to 1000000. Further ones are refused with RESOURCE_EXHAUSTED, reason
+    FLOW_KEY_FULL. Default: any number.
+    """
+    @property
+    def paused(self) -> global___FlowPause:
+        """Set while no job of the key is handed out. Jobs are accepted and wait, and running ones go on."""
+
+    def __init__(
+        self,
+        *,
+        key: builtins.str = ...,
+        weight: builtins.int | None = ...,
+        max_running: builtins.int | None = ...,
+        max_queued: builtins.int | None = ...,
+        paused: global___FlowPause | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_queued", b"_max_queued", "_max_running", b"_max_running", "_weight", b"_weight", "max_queued", b"max_queued", "max_running", b"max_running", "paused", b"paused", "weight", b"weight"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_queued", b"_max_queued", "_max_running", b"_max_running", "_weight", b"_weight", "key", b"key", "max_queued", b"max_queued", "max_running", b"max_running", "paused", b"paused", "weight", b"weight"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_max_queued", b"_max_queued"]) -> typing.Literal["max_queued"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_max_running", b"_max_running"]) -> typing.Literal["max_running"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_weight", b"_weight"]) -> typing.Literal["weight"] | None: ...
+
+global___FlowRule = FlowRule
+
+@typing.final
+class FlowPause(google.protobuf.message.Message):
+    """The pause of a flow key."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: builtins.int
+    UNTIL_FIELD_NUMBER: builtins.int
+    reason: builtins.str
+    """Reason for people, at most 256 bytes."""
+    @property
+    def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """The time at which the pause ends by itself. Default: it lasts until the rule is changed."""
+
+    def __init__(
+        self,
+        *,
+        reason: builtins.str = ...,
+        until: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["until", b"until"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["reason", b"reason", "until", b"until"]) -> None: ...
+
+global___FlowPause = FlowPause
 
 @typing.final
 class JobDefaults(google.protobuf.message.Message):

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/script_type_status.proto.
  */
 export const file_hero_supervisor_v1_script_type_status: GenFile = /*@__PURE__*/
-  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEizgUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC3F1ZXVlX2xpbWl0GB4gASgDSAGIAQESDQoFcXVldWUYHyABKAlCEwoRX2Rlc2lyZWRfcmVwbGljYXNCDgoMX3F1ZXVlX2xpbWl0It4CChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQESMgoPcHJpb3JpdHlfYWdlaW5nGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhIKEF9tYXhfcXVldWVfZGVwdGgi1QEKC0pvYkRlZmF1bHRzEi4KC3J1bl90aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXF1ZXVlX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKcmVzdWx0X3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kilQUKDVNjYWxpbmdQb2xpY3kSNAoEbW9kZRgBIAEoDjImLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nUG9saWN5Lk1vZGUSFQoIcmVwbGljYXMYAiABKAVIAIgBARIZCgxtaW5fcmVwbGljYXMYAyABKAVIAYgBARIZCgxtYXhfcmVwbGljYXMYBCABKAVIAogBARIiChV0YXJnZXRfam9ic19wZXJfYWN0b3IYBSABKAVIA4gBARIwCg1tYXhfcXVldWVfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD3NjYWxlX291dF9kZWxheRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg5zY2FsZV9pbl9kZWxheRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2ChNzY2FsZV90b196ZXJvX2RlbGF5GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKDG1heF9zdGVwX291dBgKIAEoBUgEiAEBEhgKC21heF9zdGVwX2luGAsgASgFSAWIAQESMAoNZHJhaW5fdGltZW91dBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI7CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpNT0RFX0ZJWEVEEAESDQoJTU9ERV9BVVRPEAJCCwoJX3JlcGxpY2FzQg8KDV9taW5fcmVwbGljYXNCDwoNX21heF9yZXBsaWNhc0IYChZfdGFyZ2V0X2pvYnNfcGVyX2FjdG9yQg8KDV9tYXhfc3RlcF9vdXRCDgoMX21heF9zdGVwX2luIpQCCg9TY2FsaW5nRGVjaXNpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY3VycmVudF9yZXBsaWNhcxgCIAEoBRIYChBkZXNpcmVkX3JlcGxpY2FzGAMgASgFEhMKC2pvYnNfcXVldWVkGAQgASgFEhQKDGpvYnNfcnVubmluZxgFIAEoBRI0ChFvbGRlc3RfcXVldWVkX2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YByABKAkSFwoPYWRkZWRfYWN0b3JfaWRzGAggAygJEhkKEXJlbW92ZWRfYWN0b3JfaWRzGAkgAygJQoQBChJoZXJvLnN1cGVydmlzb3IudjFCFVNjcmlwdFR5cGVTdGF0dXNQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
+  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEizgUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC3F1ZXVlX2xpbWl0GB4gASgDSAGIAQESDQoFcXVldWUYHyABKAlCEwoRX2Rlc2lyZWRfcmVwbGljYXNCDgoMX3F1ZXVlX2xpbWl0IpADChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQESMgoPcHJpb3JpdHlfYWdlaW5nGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCmZsb3dfcnVsZXMYFSADKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuRmxvd1J1bGVCEgoQX21heF9xdWV1ZV9kZXB0aCK4AQoIRmxvd1J1bGUSCwoDa2V5GAEgASgJEhMKBndlaWdodBgCIAEoBUgAiAEBEhgKC21heF9ydW5uaW5nGAMgASgFSAGIAQESFwoKbWF4X3F1ZXVlZBgEIAEoBUgCiAEBEi0KBnBhdXNlZBgFIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5GbG93UGF1c2VCCQoHX3dlaWdodEIOCgxfbWF4X3J1bm5pbmdCDQoLX21heF9xdWV1ZWQiRgoJRmxvd1BhdXNlEg4KBnJlYXNvbhgBIAEoCRIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi1QEKC0pvYkRlZmF1bHRzEi4KC3J1bl90aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXF1ZXVlX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKcmVzdWx0X3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kilQUKDVNjYWxpbmdQb2xpY3kSNAoEbW9kZRgBIAEoDjImLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nUG9saWN5Lk1vZGUSFQoIcmVwbGljYXMYAiABKAVIAIgBARIZCgxtaW5fcmVwbGljYXMYAyABKAVIAYgBARIZCgxtYXhfcmVwbGljYXMYBCABKAVIAogBARIiChV0YXJnZXRfam9ic19wZXJfYWN0b3IYBSABKAVIA4gBARIwCg1tYXhfcXVldWVfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD3NjYWxlX291dF9kZWxheRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg5zY2FsZV9pbl9kZWxheRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2ChNzY2FsZV90b196ZXJvX2RlbGF5GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKDG1heF9zdGVwX291dBgKIAEoBUgEiAEBEhgKC21heF9zdGVwX2luGAsgASgFSAWIAQESMAoNZHJhaW5fdGltZW91dBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI7CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpNT0RFX0ZJWEVEEAESDQoJTU9ERV9BVVRPEAJCCwoJX3JlcGxpY2FzQg8KDV9taW5fcmVwbGljYXNCDwoNX21heF9yZXBsaWNhc0IYChZfdGFyZ2V0X2pvYnNfcGVyX2FjdG9yQg8KDV9tYXhfc3RlcF9vdXRCDgoMX21heF9zdGVwX2luIpQCCg9TY2FsaW5nRGVjaXNpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY3VycmVudF9yZXBsaWNhcxgCIAEoBRIYChBkZXNpcmVkX3JlcGxpY2FzGAMgASgFEhMKC2pvYnNfcXVldWVkGAQgASgFEhQKDGpvYnNfcnVubmluZxgFIAEoBRI0ChFvbGRlc3RfcXVldWVkX2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YByABKAkSFwoPYWRkZWRfYWN0b3JfaWRzGAggAygJEhkKEXJlbW92ZWRfYWN0b3JfaWRzGAkgAygJQoQBChJoZXJvLnN1cGVydmlzb3IudjFCFVNjcmlwdFR5cGVTdGF0dXNQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
 
 /**
  * A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -229,6 +229,14 @@ export type ScriptTypeSettings = Message<"hero.supervisor.v1.ScriptTypeSettings"
    * @generated from field: google.protobuf.Duration priority_ageing = 20;
    */
   priorityAgeing?: Duration;
+
+  /**
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   *
+   * @generated from field: repeated hero.supervisor.v1.FlowRule flow_rules = 21;
+   */
+  flowRules: FlowRule[];
 };
 
 /**
@@ -237,6 +245,89 @@ export type ScriptTypeSettings = Message<"hero.supervisor.v1.ScriptTypeSettings"
  */
 export const ScriptTypeSettingsSchema: GenMessage<ScriptTypeSettings> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_script_type_status, 1);
+
+/**
+ * The rule of flow for the jobs of one key of a queue. The key of a job is its flow_key, or else its caller_id.
+ *
+ * While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
+ *
+ * Numbers 6 to 19 are kept free for rates and others.
+ *
+ * @generated from message hero.supervisor.v1.FlowRule
+ */
+export type FlowRule = Message<"hero.supervisor.v1.FlowRule"> & {
+  /**
+   * The key, at most 256 bytes. Empty: every key that has no rule of its own, each by itself.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Share of the actors as against the other keys that have jobs, 1 to 1000. Default: 1.
+   *
+   * @generated from field: optional int32 weight = 2;
+   */
+  weight?: number;
+
+  /**
+   * Most jobs of the key that run at a time, 1 to 1000000. A job that an actor has taken counts as running. Default:
+   * any number.
+   *
+   * @generated from field: optional int32 max_running = 3;
+   */
+  maxRunning?: number;
+
+  /**
+   * Most jobs of the key that wait for an actor, 1 to 1000000. Further ones are refused with RESOURCE_EXHAUSTED, reason
+   * FLOW_KEY_FULL. Default: any number.
+   *
+   * @generated from field: optional int32 max_queued = 4;
+   */
+  maxQueued?: number;
+
+  /**
+   * Set while no job of the key is handed out. Jobs are accepted and wait, and running ones go on.
+   *
+   * @generated from field: hero.supervisor.v1.FlowPause paused = 5;
+   */
+  paused?: FlowPause;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.FlowRule.
+ * Use `create(FlowRuleSchema)` to create a new message.
+ */
+export const FlowRuleSchema: GenMessage<FlowRule> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_script_type_status, 2);
+
+/**
+ * The pause of a flow key.
+ *
+ * @generated from message hero.supervisor.v1.FlowPause
+ */
+export type FlowPause = Message<"hero.supervisor.v1.FlowPause"> & {
+  /**
+   * Reason for people, at most 256 bytes.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * The time at which the pause ends by itself. Default: it lasts until the rule is changed.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.FlowPause.
+ * Use `create(FlowPauseSchema)` to create a new message.
+ */
+export const FlowPauseSchema: GenMessage<FlowPause> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_script_type_status, 3);
 
 /**
  * Values for fields that a job leaves unset.
@@ -278,7 +369,7 @@ export type JobDefaults = Message<"hero.supervisor.v1.JobDefaults"> & {
  * Use `create(JobDefaultsSchema)` to create a new message.
  */
 export const JobDefaultsSchema: GenMessage<JobDefaults> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 2);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 4);
 
 /**
  * The number of actors of a script type.
@@ -376,7 +467,7 @@ export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
  * Use `create(ScalingPolicySchema)` to create a new message.
  */
 export const ScalingPolicySchema: GenMessage<ScalingPolicy> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 3);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 5);
 
 /**
  * The way in which the number is decided.
@@ -411,7 +502,7 @@ export enum ScalingPolicy_Mode {
  * Describes the enum hero.supervisor.v1.ScalingPolicy.Mode.
  */
 export const ScalingPolicy_ModeSchema: GenEnum<ScalingPolicy_Mode> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_script_type_status, 3, 0);
+  enumDesc(file_hero_supervisor_v1_script_type_status, 5, 0);
 
 /**
  * A scaling decision with its inputs.
@@ -488,5 +579,5 @@ export type ScalingDecision = Message<"hero.supervisor.v1.ScalingDecision"> & {
  * Use `create(ScalingDecisionSchema)` to create a new message.
  */
 export const ScalingDecisionSchema: GenMessage<ScalingDecision> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 4);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 6);
 

@@ -267,6 +267,15 @@ public enum ErrorReason
   ERROR_REASON_TOO_MANY_WATCHES(51),
   /**
    * <pre>
+   * RESOURCE_EXHAUSTED: as many jobs of the flow key wait as max_queued of its flow rule allows. Wait as
+   * google.rpc.RetryInfo says, and repeat. Metadata: flow_key, queued, limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_FLOW_KEY_FULL = 56;</code>
+   */
+  ERROR_REASON_FLOW_KEY_FULL(56),
+  /**
+   * <pre>
    * RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
    * Metadata: limit.
    * </pre>
@@ -714,6 +723,15 @@ public enum ErrorReason
   public static final int ERROR_REASON_TOO_MANY_WATCHES_VALUE = 51;
   /**
    * <pre>
+   * RESOURCE_EXHAUSTED: as many jobs of the flow key wait as max_queued of its flow rule allows. Wait as
+   * google.rpc.RetryInfo says, and repeat. Metadata: flow_key, queued, limit.
+   * </pre>
+   *
+   * <code>ERROR_REASON_FLOW_KEY_FULL = 56;</code>
+   */
+  public static final int ERROR_REASON_FLOW_KEY_FULL_VALUE = 56;
+  /**
+   * <pre>
    * RESOURCE_EXHAUSTED: the request is longer than GetServerInfo's max_message_bytes. Send less at once.
    * Metadata: limit.
    * </pre>
@@ -960,6 +978,7 @@ public enum ErrorReason
       case 42: return ERROR_REASON_CONSUMER_TOO_SLOW;
       case 50: return ERROR_REASON_QUEUE_FULL;
       case 51: return ERROR_REASON_TOO_MANY_WATCHES;
+      case 56: return ERROR_REASON_FLOW_KEY_FULL;
       case 53: return ERROR_REASON_REQUEST_TOO_LARGE;
       case 54: return ERROR_REASON_QUOTA_EXCEEDED;
       case 55: return ERROR_REASON_TOO_MANY_QUEUES;

@@ -93,7 +93,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "\n\034hero/supervisor/v1/job.proto\022\022hero.sup" +
       "ervisor.v1\032\036google/protobuf/duration.pro" +
       "to\032\037google/protobuf/timestamp.proto\032$her" +
-      "o/supervisor/v1/script_type.proto\"\376\006\n\007Jo" +
+      "o/supervisor/v1/script_type.proto\"\231\007\n\007Jo" +
       "bSpec\022?\n\013script_type\030\001 \001(\0162\036.hero.superv" +
       "isor.v1.ScriptTypeR\nscriptType\022\026\n\006script" +
       "\030\002 \001(\tR\006script\022\033\n\tcaller_id\030\003 \001(\tR\010calle" +
@@ -112,103 +112,105 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "_actor_id\030\014 \001(\tR\rtargetActorId\022\024\n\005input\030" +
       "\r \001(\tR\005input\022\037\n\010priority\030\016 \001(\005H\000R\010priori" +
       "ty\210\001\001\0225\n\006unique\030\017 \001(\0132\035.hero.supervisor." +
-      "v1.UniqueKeyR\006unique\022\024\n\005queue\030\036 \001(\tR\005que" +
-      "ue\0326\n\010EnvEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005valu" +
-      "e\030\002 \001(\tR\005value:\0028\001\0329\n\013LabelsEntry\022\020\n\003key" +
-      "\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001B\013\n" +
-      "\t_priority\"\211\004\n\tUniqueKey\022\020\n\003key\030\001 \001(\tR\003k" +
-      "ey\022F\n\nheld_while\030\002 \001(\0162\'.hero.supervisor" +
-      ".v1.UniqueKey.HeldWhileR\theldWhile\022?\n\016he" +
-      "ld_after_end\030\003 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\014heldAfterEnd\022I\n\013on_conflict\030\004 \001(\016" +
-      "2(.hero.supervisor.v1.UniqueKey.OnConfli" +
-      "ctR\nonConflict\"Y\n\tHeldWhile\022\032\n\026HELD_WHIL" +
-      "E_UNSPECIFIED\020\000\022\025\n\021HELD_WHILE_QUEUED\020\001\022\031" +
-      "\n\025HELD_WHILE_UNFINISHED\020\002\"\272\001\n\nOnConflict" +
-      "\022\033\n\027ON_CONFLICT_UNSPECIFIED\020\000\022\037\n\033ON_CONF" +
-      "LICT_RETURN_EXISTING\020\001\022\026\n\022ON_CONFLICT_RE" +
-      "JECT\020\002\022\027\n\023ON_CONFLICT_REPLACE\020\003\022\035\n\031ON_CO" +
-      "NFLICT_RUN_ONCE_MORE\020\004\022\036\n\032ON_CONFLICT_CA" +
-      "NCEL_RUNNING\020\005\"\306\001\n\013RetryPolicy\022&\n\014max_at" +
-      "tempts\030\001 \001(\005H\000R\013maxAttempts\210\001\001\022B\n\017initia" +
-      "l_backoff\030\002 \001(\0132\031.google.protobuf.Durati" +
-      "onR\016initialBackoff\022:\n\013max_backoff\030\003 \001(\0132" +
-      "\031.google.protobuf.DurationR\nmaxBackoffB\017" +
-      "\n\r_max_attempts\"\251\n\n\003Job\022\025\n\006job_id\030\001 \001(\tR" +
-      "\005jobId\022/\n\004spec\030\002 \001(\0132\033.hero.supervisor.v" +
-      "1.JobSpecR\004spec\0223\n\005state\030\003 \001(\0162\035.hero.su" +
-      "pervisor.v1.Job.StateR\005state\022\033\n\006result\030\004" +
-      " \001(\tH\000R\006result\210\001\001\022C\n\013result_kind\030\005 \001(\0162\"" +
-      ".hero.supervisor.v1.Job.ResultKindR\nresu" +
-      "ltKind\0222\n\005error\030\006 \001(\0132\034.hero.supervisor." +
-      "v1.JobErrorR\005error\022\031\n\010actor_id\030\007 \001(\tR\007ac" +
-      "torId\022\030\n\007attempt\030\010 \001(\005R\007attempt\022;\n\013creat" +
-      "e_time\030\t \001(\0132\032.google.protobuf.Timestamp" +
-      "R\ncreateTime\0229\n\nstart_time\030\n \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\tstartTime\022;\n\013finis" +
-      "h_time\030\013 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\nfinishTime\022F\n\021next_attempt_time\030\014 \001(\0132" +
-      "\032.google.protobuf.TimestampR\017nextAttempt" +
-      "Time\022<\n\014run_duration\030\r \001(\0132\031.google.prot" +
-      "obuf.DurationR\013runDuration\022#\n\rcancel_rea" +
-      "son\030\017 \001(\tR\014cancelReason\022;\n\010progress\030\021 \001(" +
-      "\0132\037.hero.supervisor.v1.JobProgressR\010prog" +
-      "ress\022C\n\rpast_attempts\030\022 \003(\0132\036.hero.super" +
-      "visor.v1.JobAttemptR\014pastAttempts\022!\n\014sub" +
-      "mitted_by\030\023 \001(\tR\013submittedBy\022/\n\004wait\030\024 \001" +
-      "(\0132\033.hero.supervisor.v1.JobWaitR\004wait\022\031\n" +
-      "\010retry_of\030\025 \001(\tR\007retryOf\022\035\n\nblocked_by\030\026" +
-      " \001(\tR\tblockedBy\0222\n\005usage\030( \001(\0132\034.hero.su" +
-      "pervisor.v1.JobUsageR\005usage\"\275\001\n\005State\022\025\n" +
-      "\021STATE_UNSPECIFIED\020\000\022\023\n\017STATE_SCHEDULED\020" +
-      "\001\022\021\n\rSTATE_BLOCKED\020\002\022\020\n\014STATE_QUEUED\020\003\022\021" +
-      "\n\rSTATE_RUNNING\020\004\022\024\n\020STATE_RETRY_WAIT\020\005\022" +
-      "\023\n\017STATE_SUCCEEDED\020\006\022\020\n\014STATE_FAILED\020\007\022\023" +
-      "\n\017STATE_CANCELLED\020\010\"k\n\nResultKind\022\033\n\027RES" +
-      "ULT_KIND_UNSPECIFIED\020\000\022\024\n\020RESULT_KIND_NO" +
-      "NE\020\001\022\024\n\020RESULT_KIND_TEXT\020\002\022\024\n\020RESULT_KIN" +
-      "D_JSON\020\003B\t\n\007_result\"\207\001\n\010JobUsage\0224\n\010cpu_" +
-      "time\030\001 \001(\0132\031.google.protobuf.DurationR\007c" +
-      "puTime\022/\n\021peak_memory_bytes\030\002 \001(\003H\000R\017pea" +
-      "kMemoryBytes\210\001\001B\024\n\022_peak_memory_bytes\"\345\002" +
-      "\n\007JobWait\022:\n\006reason\030\001 \001(\0162\".hero.supervi" +
-      "sor.v1.JobWait.ReasonR\006reason\022\030\n\007message" +
-      "\030\002 \001(\tR\007message\0220\n\005until\030\003 \001(\0132\032.google." +
-      "protobuf.TimestampR\005until\"\321\001\n\006Reason\022\026\n\022" +
-      "REASON_UNSPECIFIED\020\000\022\024\n\020REASON_SCHEDULED" +
-      "\020\001\022\024\n\020REASON_OTHER_JOB\020\007\022\026\n\022REASON_RETRY" +
-      "_DELAY\020\002\022\027\n\023REASON_QUEUE_PAUSED\020\003\022\035\n\031REA" +
-      "SON_TARGET_NOT_RUNNING\020\004\022\033\n\027REASON_NO_RU" +
-      "NNING_ACTOR\020\005\022\026\n\022REASON_ACTORS_BUSY\020\006\"\202\001" +
-      "\n\013JobProgress\022\035\n\007percent\030\001 \001(\001H\000R\007percen" +
-      "t\210\001\001\022\030\n\007message\030\002 \001(\tR\007message\022.\n\004time\030\003" +
-      " \001(\0132\032.google.protobuf.TimestampR\004timeB\n" +
-      "\n\010_percent\"\233\002\n\nJobAttempt\022\030\n\007attempt\030\001 \001" +
-      "(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\tR\007actorId\0229" +
-      "\n\nstart_time\030\003 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\tstartTime\0225\n\010end_time\030\004 \001(\0132\032.go" +
-      "ogle.protobuf.TimestampR\007endTime\0222\n\005erro" +
-      "r\030\005 \001(\0132\034.hero.supervisor.v1.JobErrorR\005e" +
-      "rror\0222\n\005usage\030\006 \001(\0132\034.hero.supervisor.v1" +
-      ".JobUsageR\005usage\"\212\004\n\010JobError\0225\n\004kind\030\001 " +
-      "\001(\0162!.hero.supervisor.v1.JobError.KindR\004" +
-      "kind\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004line\030\003" +
-      " \001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006colum" +
-      "n\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode\210\001\001\022\033" +
-      "\n\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_tail\030" +
-      "\007 \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNSPECIF" +
-      "IED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIND_SCR" +
-      "IPT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003\022\026\n\022K" +
-      "IND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_EXCEED" +
-      "ED\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025\n\021KIN" +
-      "D_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST\020\010\022\021\n" +
-      "\rKIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_columnB\014\n\n" +
-      "_exit_codeB\t\n\007_signal*J\n\007JobView\022\030\n\024JOB_" +
-      "VIEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASIC\020\001\022\021" +
-      "\n\rJOB_VIEW_FULL\020\002Bw\n\022hero.supervisor.v1B" +
-      "\010JobProtoP\001ZUgithub.com/hero-supervisor/" +
-      "hero-supervisor/clients/go/hero/supervis" +
-      "or/v1;supervisorv1b\006proto3"
+      "v1.UniqueKeyR\006unique\022\031\n\010flow_key\030\020 \001(\tR\007" +
+      "flowKey\022\024\n\005queue\030\036 \001(\tR\005queue\0326\n\010EnvEntr" +
+      "y\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005valu" +
+      "e:\0028\001\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024" +
+      "\n\005value\030\002 \001(\tR\005value:\0028\001B\013\n\t_priority\"\211\004" +
+      "\n\tUniqueKey\022\020\n\003key\030\001 \001(\tR\003key\022F\n\nheld_wh" +
+      "ile\030\002 \001(\0162\'.hero.supervisor.v1.UniqueKey" +
+      ".HeldWhileR\theldWhile\022?\n\016held_after_end\030" +
+      "\003 \001(\0132\031.google.protobuf.DurationR\014heldAf" +
+      "terEnd\022I\n\013on_conflict\030\004 \001(\0162(.hero.super" +
+      "visor.v1.UniqueKey.OnConflictR\nonConflic" +
+      "t\"Y\n\tHeldWhile\022\032\n\026HELD_WHILE_UNSPECIFIED" +
+      "\020\000\022\025\n\021HELD_WHILE_QUEUED\020\001\022\031\n\025HELD_WHILE_" +
+      "UNFINISHED\020\002\"\272\001\n\nOnConflict\022\033\n\027ON_CONFLI" +
+      "CT_UNSPECIFIED\020\000\022\037\n\033ON_CONFLICT_RETURN_E" +
+      "XISTING\020\001\022\026\n\022ON_CONFLICT_REJECT\020\002\022\027\n\023ON_" +
+      "CONFLICT_REPLACE\020\003\022\035\n\031ON_CONFLICT_RUN_ON" +
+      "CE_MORE\020\004\022\036\n\032ON_CONFLICT_CANCEL_RUNNING\020" +
+      "\005\"\306\001\n\013RetryPolicy\022&\n\014max_attempts\030\001 \001(\005H" +
+      "\000R\013maxAttempts\210\001\001\022B\n\017initial_backoff\030\002 \001" +
+      "(\0132\031.google.protobuf.DurationR\016initialBa" +
+      "ckoff\022:\n\013max_backoff\030\003 \001(\0132\031.google.prot" +
+      "obuf.DurationR\nmaxBackoffB\017\n\r_max_attemp" +
+      "ts\"\251\n\n\003Job\022\025\n\006job_id\030\001 \001(\tR\005jobId\022/\n\004spe" +
+      "c\030\002 \001(\0132\033.hero.supervisor.v1.JobSpecR\004sp" +
+      "ec\0223\n\005state\030\003 \001(\0162\035.hero.supervisor.v1.J" +
+      "ob.StateR\005state\022\033\n\006result\030\004 \001(\tH\000R\006resul" +
+      "t\210\001\001\022C\n\013result_kind\030\005 \001(\0162\".hero.supervi" +
+      "sor.v1.Job.ResultKindR\nresultKind\0222\n\005err" +
+      "or\030\006 \001(\0132\034.hero.supervisor.v1.JobErrorR\005" +
+      "error\022\031\n\010actor_id\030\007 \001(\tR\007actorId\022\030\n\007atte" +
+      "mpt\030\010 \001(\005R\007attempt\022;\n\013create_time\030\t \001(\0132" +
+      "\032.google.protobuf.TimestampR\ncreateTime\022" +
+      "9\n\nstart_time\030\n \001(\0132\032.google.protobuf.Ti" +
+      "mestampR\tstartTime\022;\n\013finish_time\030\013 \001(\0132" +
+      "\032.google.protobuf.TimestampR\nfinishTime\022" +
+      "F\n\021next_attempt_time\030\014 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\017nextAttemptTime\022<\n\014run_d" +
+      "uration\030\r \001(\0132\031.google.protobuf.Duration" +
+      "R\013runDuration\022#\n\rcancel_reason\030\017 \001(\tR\014ca" +
+      "ncelReason\022;\n\010progress\030\021 \001(\0132\037.hero.supe" +
+      "rvisor.v1.JobProgressR\010progress\022C\n\rpast_" +
+      "attempts\030\022 \003(\0132\036.hero.supervisor.v1.JobA" +
+      "ttemptR\014pastAttempts\022!\n\014submitted_by\030\023 \001" +
+      "(\tR\013submittedBy\022/\n\004wait\030\024 \001(\0132\033.hero.sup" +
+      "ervisor.v1.JobWaitR\004wait\022\031\n\010retry_of\030\025 \001" +
+      "(\tR\007retryOf\022\035\n\nblocked_by\030\026 \001(\tR\tblocked" +
+      "By\0222\n\005usage\030( \001(\0132\034.hero.supervisor.v1.J" +
+      "obUsageR\005usage\"\275\001\n\005State\022\025\n\021STATE_UNSPEC" +
+      "IFIED\020\000\022\023\n\017STATE_SCHEDULED\020\001\022\021\n\rSTATE_BL" +
+      "OCKED\020\002\022\020\n\014STATE_QUEUED\020\003\022\021\n\rSTATE_RUNNI" +
+      "NG\020\004\022\024\n\020STATE_RETRY_WAIT\020\005\022\023\n\017STATE_SUCC" +
+      "EEDED\020\006\022\020\n\014STATE_FAILED\020\007\022\023\n\017STATE_CANCE" +
+      "LLED\020\010\"k\n\nResultKind\022\033\n\027RESULT_KIND_UNSP" +
+      "ECIFIED\020\000\022\024\n\020RESULT_KIND_NONE\020\001\022\024\n\020RESUL" +
+      "T_KIND_TEXT\020\002\022\024\n\020RESULT_KIND_JSON\020\003B\t\n\007_" +
+      "result\"\207\001\n\010JobUsage\0224\n\010cpu_time\030\001 \001(\0132\031." +
+      "google.protobuf.DurationR\007cpuTime\022/\n\021pea" +
+      "k_memory_bytes\030\002 \001(\003H\000R\017peakMemoryBytes\210" +
+      "\001\001B\024\n\022_peak_memory_bytes\"\237\003\n\007JobWait\022:\n\006" +
+      "reason\030\001 \001(\0162\".hero.supervisor.v1.JobWai" +
+      "t.ReasonR\006reason\022\030\n\007message\030\002 \001(\tR\007messa" +
+      "ge\0220\n\005until\030\003 \001(\0132\032.google.protobuf.Time" +
+      "stampR\005until\"\213\002\n\006Reason\022\026\n\022REASON_UNSPEC" +
+      "IFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001\022\024\n\020REASON_" +
+      "OTHER_JOB\020\007\022\026\n\022REASON_RETRY_DELAY\020\002\022\027\n\023R" +
+      "EASON_QUEUE_PAUSED\020\003\022\032\n\026REASON_FLOW_KEY_" +
+      "PAUSED\020\010\022\034\n\030REASON_FLOW_KEY_AT_LIMIT\020\t\022\035" +
+      "\n\031REASON_TARGET_NOT_RUNNING\020\004\022\033\n\027REASON_" +
+      "NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_ACTORS_BUSY" +
+      "\020\006\"\202\001\n\013JobProgress\022\035\n\007percent\030\001 \001(\001H\000R\007p" +
+      "ercent\210\001\001\022\030\n\007message\030\002 \001(\tR\007message\022.\n\004t" +
+      "ime\030\003 \001(\0132\032.google.protobuf.TimestampR\004t" +
+      "imeB\n\n\010_percent\"\233\002\n\nJobAttempt\022\030\n\007attemp" +
+      "t\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\tR\007acto" +
+      "rId\0229\n\nstart_time\030\003 \001(\0132\032.google.protobu" +
+      "f.TimestampR\tstartTime\0225\n\010end_time\030\004 \001(\013" +
+      "2\032.google.protobuf.TimestampR\007endTime\0222\n" +
+      "\005error\030\005 \001(\0132\034.hero.supervisor.v1.JobErr" +
+      "orR\005error\0222\n\005usage\030\006 \001(\0132\034.hero.supervis" +
+      "or.v1.JobUsageR\005usage\"\212\004\n\010JobError\0225\n\004ki" +
+      "nd\030\001 \001(\0162!.hero.supervisor.v1.JobError.K" +
+      "indR\004kind\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004l" +
+      "ine\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006" +
+      "column\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode" +
+      "\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_" +
+      "tail\030\007 \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNS" +
+      "PECIFIED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIN" +
+      "D_SCRIPT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003" +
+      "\022\026\n\022KIND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_E" +
+      "XCEEDED\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025" +
+      "\n\021KIND_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST" +
+      "\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_colum" +
+      "nB\014\n\n_exit_codeB\t\n\007_signal*J\n\007JobView\022\030\n" +
+      "\024JOB_VIEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASI" +
+      "C\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw\n\022hero.superviso" +
+      "r.v1B\010JobProtoP\001ZUgithub.com/hero-superv" +
+      "isor/hero-supervisor/clients/go/hero/sup" +
+      "ervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -222,7 +224,7 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
     internal_static_hero_supervisor_v1_JobSpec_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobSpec_descriptor,
-        new java.lang.String[] { "ScriptType", "Script", "CallerId", "ContextId", "Env", "Labels", "RunTimeout", "QueueTimeout", "RetryPolicy", "ResultTtl", "ScheduleTime", "TargetActorId", "Input", "Priority", "Unique", "Queue", });
+        new java.lang.String[] { "ScriptType", "Script", "CallerId", "ContextId", "Env", "Labels", "RunTimeout", "QueueTimeout", "RetryPolicy", "ResultTtl", "ScheduleTime", "TargetActorId", "Input", "Priority", "Unique", "FlowKey", "Queue", });
     internal_static_hero_supervisor_v1_JobSpec_EnvEntry_descriptor =
       internal_static_hero_supervisor_v1_JobSpec_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_JobSpec_EnvEntry_fieldAccessorTable = new

@@ -9,7 +9,7 @@ package hero.supervisor.v1;
  * <pre>
  * The definition of a job.
  *
- * Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
+ * Numbers 17 to 29 are kept free for prerequisites, a total time limit and others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.JobSpec}
@@ -40,6 +40,7 @@ private static final long serialVersionUID = 0L;
     contextId_ = "";
     targetActorId_ = "";
     input_ = "";
+    flowKey_ = "";
     queue_ = "";
   }
 
@@ -820,6 +821,55 @@ java.lang.String defaultValue) {
     return unique_ == null ? hero.supervisor.v1.UniqueKey.getDefaultInstance() : unique_;
   }
 
+  public static final int FLOW_KEY_FIELD_NUMBER = 16;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object flowKey_ = "";
+  /**
+   * <pre>
+   * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+   * invisible characters. Default: caller_id.
+   * </pre>
+   *
+   * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+   * @return The flowKey.
+   */
+  @java.lang.Override
+  public java.lang.String getFlowKey() {
+    java.lang.Object ref = flowKey_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      flowKey_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+   * invisible characters. Default: caller_id.
+   * </pre>
+   *
+   * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+   * @return The bytes for flowKey.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getFlowKeyBytes() {
+    java.lang.Object ref = flowKey_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      flowKey_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   public static final int QUEUE_FIELD_NUMBER = 30;
   @SuppressWarnings("serial")
   private volatile java.lang.Object queue_ = "";
@@ -934,6 +984,9 @@ java.lang.String defaultValue) {
     if (((bitField0_ & 0x00000040) != 0)) {
       output.writeMessage(15, getUnique());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(flowKey_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 16, flowKey_);
+    }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 30, queue_);
     }
@@ -1013,6 +1066,9 @@ java.lang.String defaultValue) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(15, getUnique());
     }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(flowKey_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(16, flowKey_);
+    }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(queue_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(30, queue_);
     }
@@ -1081,6 +1137,8 @@ java.lang.String defaultValue) {
       if (!getUnique()
           .equals(other.getUnique())) return false;
     }
+    if (!getFlowKey()
+        .equals(other.getFlowKey())) return false;
     if (!getQueue()
         .equals(other.getQueue())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
@@ -1142,6 +1200,8 @@ java.lang.String defaultValue) {
       hash = (37 * hash) + UNIQUE_FIELD_NUMBER;
       hash = (53 * hash) + getUnique().hashCode();
     }
+    hash = (37 * hash) + FLOW_KEY_FIELD_NUMBER;
+    hash = (53 * hash) + getFlowKey().hashCode();
     hash = (37 * hash) + QUEUE_FIELD_NUMBER;
     hash = (53 * hash) + getQueue().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
@@ -1245,7 +1305,7 @@ java.lang.String defaultValue) {
    * <pre>
    * The definition of a job.
    *
-   * Numbers 16 to 29 are kept free for prerequisites, a total time limit and others.
+   * Numbers 17 to 29 are kept free for prerequisites, a total time limit and others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.JobSpec}
@@ -1357,6 +1417,7 @@ java.lang.String defaultValue) {
         uniqueBuilder_.dispose();
         uniqueBuilder_ = null;
       }
+      flowKey_ = "";
       queue_ = "";
       return this;
     }
@@ -1459,6 +1520,9 @@ java.lang.String defaultValue) {
         to_bitField0_ |= 0x00000040;
       }
       if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.flowKey_ = flowKey_;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
         result.queue_ = queue_;
       }
       result.bitField0_ |= to_bitField0_;
@@ -1531,9 +1595,14 @@ java.lang.String defaultValue) {
       if (other.hasUnique()) {
         mergeUnique(other.getUnique());
       }
+      if (!other.getFlowKey().isEmpty()) {
+        flowKey_ = other.flowKey_;
+        bitField0_ |= 0x00008000;
+        onChanged();
+      }
       if (!other.getQueue().isEmpty()) {
         queue_ = other.queue_;
-        bitField0_ |= 0x00008000;
+        bitField0_ |= 0x00010000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1657,9 +1726,14 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00004000;
               break;
             } // case 122
+            case 130: {
+              flowKey_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 130
             case 242: {
               queue_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00008000;
+              bitField0_ |= 0x00010000;
               break;
             } // case 242
             default: {
@@ -3618,6 +3692,103 @@ java.lang.String defaultValue) {
       return uniqueBuilder_;
     }
 
+    private java.lang.Object flowKey_ = "";
+    /**
+     * <pre>
+     * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+     * invisible characters. Default: caller_id.
+     * </pre>
+     *
+     * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+     * @return The flowKey.
+     */
+    public java.lang.String getFlowKey() {
+      java.lang.Object ref = flowKey_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        flowKey_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+     * invisible characters. Default: caller_id.
+     * </pre>
+     *
+     * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+     * @return The bytes for flowKey.
+     */
+    public com.google.protobuf.ByteString
+        getFlowKeyBytes() {
+      java.lang.Object ref = flowKey_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        flowKey_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+     * invisible characters. Default: caller_id.
+     * </pre>
+     *
+     * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+     * @param value The flowKey to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFlowKey(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      flowKey_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+     * invisible characters. Default: caller_id.
+     * </pre>
+     *
+     * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearFlowKey() {
+      flowKey_ = getDefaultInstance().getFlowKey();
+      bitField0_ = (bitField0_ & ~0x00008000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+     * invisible characters. Default: caller_id.
+     * </pre>
+     *
+     * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+     * @param value The bytes for flowKey to set.
+     * @return This builder for chaining.
+     */
+    public Builder setFlowKeyBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      flowKey_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+
     private java.lang.Object queue_ = "";
     /**
      * <pre>
@@ -3676,7 +3847,7 @@ java.lang.String defaultValue) {
         java.lang.String value) {
       if (value == null) { throw new NullPointerException(); }
       queue_ = value;
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -3691,7 +3862,7 @@ java.lang.String defaultValue) {
      */
     public Builder clearQueue() {
       queue_ = getDefaultInstance().getQueue();
-      bitField0_ = (bitField0_ & ~0x00008000);
+      bitField0_ = (bitField0_ & ~0x00010000);
       onChanged();
       return this;
     }
@@ -3710,7 +3881,7 @@ java.lang.String defaultValue) {
       if (value == null) { throw new NullPointerException(); }
       checkByteStringIsUtf8(value);
       queue_ = value;
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }

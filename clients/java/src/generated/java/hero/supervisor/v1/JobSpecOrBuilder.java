@@ -466,6 +466,28 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
+   * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+   * invisible characters. Default: caller_id.
+   * </pre>
+   *
+   * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+   * @return The flowKey.
+   */
+  java.lang.String getFlowKey();
+  /**
+   * <pre>
+   * The key by which the flow_rules of the queue hold for the job, 1 to 128 bytes without control characters or other
+   * invisible characters. Default: caller_id.
+   * </pre>
+   *
+   * <code>string flow_key = 16 [json_name = "flowKey"];</code>
+   * @return The bytes for flowKey.
+   */
+  com.google.protobuf.ByteString
+      getFlowKeyBytes();
+
+  /**
+   * <pre>
    * The queue that the job waits in. It must exist and take jobs of this script type: otherwise the job is refused with
    * QUEUE_NOT_FOUND or INVALID_FIELD. Empty for the default queue of the script type, also in responses.
    * </pre>

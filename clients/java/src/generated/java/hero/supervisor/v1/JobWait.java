@@ -100,6 +100,22 @@ private static final long serialVersionUID = 0L;
     REASON_QUEUE_PAUSED(3),
     /**
      * <pre>
+     * The flow key of the job is paused.
+     * </pre>
+     *
+     * <code>REASON_FLOW_KEY_PAUSED = 8;</code>
+     */
+    REASON_FLOW_KEY_PAUSED(8),
+    /**
+     * <pre>
+     * As many jobs of the flow key run as its flow rule allows.
+     * </pre>
+     *
+     * <code>REASON_FLOW_KEY_AT_LIMIT = 9;</code>
+     */
+    REASON_FLOW_KEY_AT_LIMIT(9),
+    /**
+     * <pre>
      * The actor that the job is for does not run, or there is none.
      * </pre>
      *
@@ -176,6 +192,22 @@ private static final long serialVersionUID = 0L;
     public static final int REASON_QUEUE_PAUSED_VALUE = 3;
     /**
      * <pre>
+     * The flow key of the job is paused.
+     * </pre>
+     *
+     * <code>REASON_FLOW_KEY_PAUSED = 8;</code>
+     */
+    public static final int REASON_FLOW_KEY_PAUSED_VALUE = 8;
+    /**
+     * <pre>
+     * As many jobs of the flow key run as its flow rule allows.
+     * </pre>
+     *
+     * <code>REASON_FLOW_KEY_AT_LIMIT = 9;</code>
+     */
+    public static final int REASON_FLOW_KEY_AT_LIMIT_VALUE = 9;
+    /**
+     * <pre>
      * The actor that the job is for does not run, or there is none.
      * </pre>
      *
@@ -229,6 +261,8 @@ private static final long serialVersionUID = 0L;
         case 7: return REASON_OTHER_JOB;
         case 2: return REASON_RETRY_DELAY;
         case 3: return REASON_QUEUE_PAUSED;
+        case 8: return REASON_FLOW_KEY_PAUSED;
+        case 9: return REASON_FLOW_KEY_AT_LIMIT;
         case 4: return REASON_TARGET_NOT_RUNNING;
         case 5: return REASON_NO_RUNNING_ACTOR;
         case 6: return REASON_ACTORS_BUSY;
@@ -368,8 +402,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp until_;
   /**
    * <pre>
-   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-   * REASON_RETRY_DELAY have it.
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -381,8 +415,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-   * REASON_RETRY_DELAY have it.
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -394,8 +428,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-   * REASON_RETRY_DELAY have it.
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -943,8 +977,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> untilBuilder_;
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -955,8 +989,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -971,8 +1005,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -992,8 +1026,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1011,8 +1045,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1037,8 +1071,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1055,8 +1089,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1068,8 +1102,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1084,8 +1118,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-     * REASON_RETRY_DELAY have it.
+     * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>

@@ -53,8 +53,8 @@ public interface JobWaitOrBuilder extends
 
   /**
    * <pre>
-   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-   * REASON_RETRY_DELAY have it.
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -63,8 +63,8 @@ public interface JobWaitOrBuilder extends
   boolean hasUntil();
   /**
    * <pre>
-   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-   * REASON_RETRY_DELAY have it.
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -73,8 +73,8 @@ public interface JobWaitOrBuilder extends
   com.google.protobuf.Timestamp getUntil();
   /**
    * <pre>
-   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED and
-   * REASON_RETRY_DELAY have it.
+   * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
+   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>

@@ -32,6 +32,7 @@ private static final long serialVersionUID = 0L;
     super(builder);
   }
   private ScriptTypeSettings() {
+    flowRules_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -279,6 +280,72 @@ private static final long serialVersionUID = 0L;
     return priorityAgeing_ == null ? com.google.protobuf.Duration.getDefaultInstance() : priorityAgeing_;
   }
 
+  public static final int FLOW_RULES_FIELD_NUMBER = 21;
+  @SuppressWarnings("serial")
+  private java.util.List<hero.supervisor.v1.FlowRule> flowRules_;
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<hero.supervisor.v1.FlowRule> getFlowRulesList() {
+    return flowRules_;
+  }
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends hero.supervisor.v1.FlowRuleOrBuilder> 
+      getFlowRulesOrBuilderList() {
+    return flowRules_;
+  }
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  @java.lang.Override
+  public int getFlowRulesCount() {
+    return flowRules_.size();
+  }
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.FlowRule getFlowRules(int index) {
+    return flowRules_.get(index);
+  }
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.FlowRuleOrBuilder getFlowRulesOrBuilder(
+      int index) {
+    return flowRules_.get(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -310,6 +377,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000020) != 0)) {
       output.writeMessage(20, getPriorityAgeing());
+    }
+    for (int i = 0; i < flowRules_.size(); i++) {
+      output.writeMessage(21, flowRules_.get(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -343,6 +413,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000020) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(20, getPriorityAgeing());
+    }
+    for (int i = 0; i < flowRules_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(21, flowRules_.get(i));
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -389,6 +463,8 @@ private static final long serialVersionUID = 0L;
       if (!getPriorityAgeing()
           .equals(other.getPriorityAgeing())) return false;
     }
+    if (!getFlowRulesList()
+        .equals(other.getFlowRulesList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -423,6 +499,10 @@ private static final long serialVersionUID = 0L;
     if (hasPriorityAgeing()) {
       hash = (37 * hash) + PRIORITY_AGEING_FIELD_NUMBER;
       hash = (53 * hash) + getPriorityAgeing().hashCode();
+    }
+    if (getFlowRulesCount() > 0) {
+      hash = (37 * hash) + FLOW_RULES_FIELD_NUMBER;
+      hash = (53 * hash) + getFlowRulesList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -563,6 +643,7 @@ private static final long serialVersionUID = 0L;
         internalGetActorTemplateFieldBuilder();
         internalGetJobDefaultsFieldBuilder();
         internalGetPriorityAgeingFieldBuilder();
+        internalGetFlowRulesFieldBuilder();
       }
     }
     @java.lang.Override
@@ -595,6 +676,13 @@ private static final long serialVersionUID = 0L;
         priorityAgeingBuilder_.dispose();
         priorityAgeingBuilder_ = null;
       }
+      if (flowRulesBuilder_ == null) {
+        flowRules_ = java.util.Collections.emptyList();
+      } else {
+        flowRules_ = null;
+        flowRulesBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000040);
       return this;
     }
 
@@ -621,9 +709,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public hero.supervisor.v1.ScriptTypeSettings buildPartial() {
       hero.supervisor.v1.ScriptTypeSettings result = new hero.supervisor.v1.ScriptTypeSettings(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(hero.supervisor.v1.ScriptTypeSettings result) {
+      if (flowRulesBuilder_ == null) {
+        if (((bitField0_ & 0x00000040) != 0)) {
+          flowRules_ = java.util.Collections.unmodifiableList(flowRules_);
+          bitField0_ = (bitField0_ & ~0x00000040);
+        }
+        result.flowRules_ = flowRules_;
+      } else {
+        result.flowRules_ = flowRulesBuilder_.build();
+      }
     }
 
     private void buildPartial0(hero.supervisor.v1.ScriptTypeSettings result) {
@@ -696,6 +797,32 @@ private static final long serialVersionUID = 0L;
       if (other.hasPriorityAgeing()) {
         mergePriorityAgeing(other.getPriorityAgeing());
       }
+      if (flowRulesBuilder_ == null) {
+        if (!other.flowRules_.isEmpty()) {
+          if (flowRules_.isEmpty()) {
+            flowRules_ = other.flowRules_;
+            bitField0_ = (bitField0_ & ~0x00000040);
+          } else {
+            ensureFlowRulesIsMutable();
+            flowRules_.addAll(other.flowRules_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.flowRules_.isEmpty()) {
+          if (flowRulesBuilder_.isEmpty()) {
+            flowRulesBuilder_.dispose();
+            flowRulesBuilder_ = null;
+            flowRules_ = other.flowRules_;
+            bitField0_ = (bitField0_ & ~0x00000040);
+            flowRulesBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetFlowRulesFieldBuilder() : null;
+          } else {
+            flowRulesBuilder_.addAllMessages(other.flowRules_);
+          }
+        }
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -762,6 +889,19 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 162
+            case 170: {
+              hero.supervisor.v1.FlowRule m =
+                  input.readMessage(
+                      hero.supervisor.v1.FlowRule.parser(),
+                      extensionRegistry);
+              if (flowRulesBuilder_ == null) {
+                ensureFlowRulesIsMutable();
+                flowRules_.add(m);
+              } else {
+                flowRulesBuilder_.addMessage(m);
+              }
+              break;
+            } // case 170
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1658,6 +1798,336 @@ private static final long serialVersionUID = 0L;
         priorityAgeing_ = null;
       }
       return priorityAgeingBuilder_;
+    }
+
+    private java.util.List<hero.supervisor.v1.FlowRule> flowRules_ =
+      java.util.Collections.emptyList();
+    private void ensureFlowRulesIsMutable() {
+      if (!((bitField0_ & 0x00000040) != 0)) {
+        flowRules_ = new java.util.ArrayList<hero.supervisor.v1.FlowRule>(flowRules_);
+        bitField0_ |= 0x00000040;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.FlowRule, hero.supervisor.v1.FlowRule.Builder, hero.supervisor.v1.FlowRuleOrBuilder> flowRulesBuilder_;
+
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.FlowRule> getFlowRulesList() {
+      if (flowRulesBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(flowRules_);
+      } else {
+        return flowRulesBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public int getFlowRulesCount() {
+      if (flowRulesBuilder_ == null) {
+        return flowRules_.size();
+      } else {
+        return flowRulesBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public hero.supervisor.v1.FlowRule getFlowRules(int index) {
+      if (flowRulesBuilder_ == null) {
+        return flowRules_.get(index);
+      } else {
+        return flowRulesBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder setFlowRules(
+        int index, hero.supervisor.v1.FlowRule value) {
+      if (flowRulesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureFlowRulesIsMutable();
+        flowRules_.set(index, value);
+        onChanged();
+      } else {
+        flowRulesBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder setFlowRules(
+        int index, hero.supervisor.v1.FlowRule.Builder builderForValue) {
+      if (flowRulesBuilder_ == null) {
+        ensureFlowRulesIsMutable();
+        flowRules_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        flowRulesBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder addFlowRules(hero.supervisor.v1.FlowRule value) {
+      if (flowRulesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureFlowRulesIsMutable();
+        flowRules_.add(value);
+        onChanged();
+      } else {
+        flowRulesBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder addFlowRules(
+        int index, hero.supervisor.v1.FlowRule value) {
+      if (flowRulesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureFlowRulesIsMutable();
+        flowRules_.add(index, value);
+        onChanged();
+      } else {
+        flowRulesBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder addFlowRules(
+        hero.supervisor.v1.FlowRule.Builder builderForValue) {
+      if (flowRulesBuilder_ == null) {
+        ensureFlowRulesIsMutable();
+        flowRules_.add(builderForValue.build());
+        onChanged();
+      } else {
+        flowRulesBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder addFlowRules(
+        int index, hero.supervisor.v1.FlowRule.Builder builderForValue) {
+      if (flowRulesBuilder_ == null) {
+        ensureFlowRulesIsMutable();
+        flowRules_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        flowRulesBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder addAllFlowRules(
+        java.lang.Iterable<? extends hero.supervisor.v1.FlowRule> values) {
+      if (flowRulesBuilder_ == null) {
+        ensureFlowRulesIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, flowRules_);
+        onChanged();
+      } else {
+        flowRulesBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder clearFlowRules() {
+      if (flowRulesBuilder_ == null) {
+        flowRules_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000040);
+        onChanged();
+      } else {
+        flowRulesBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public Builder removeFlowRules(int index) {
+      if (flowRulesBuilder_ == null) {
+        ensureFlowRulesIsMutable();
+        flowRules_.remove(index);
+        onChanged();
+      } else {
+        flowRulesBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public hero.supervisor.v1.FlowRule.Builder getFlowRulesBuilder(
+        int index) {
+      return internalGetFlowRulesFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public hero.supervisor.v1.FlowRuleOrBuilder getFlowRulesOrBuilder(
+        int index) {
+      if (flowRulesBuilder_ == null) {
+        return flowRules_.get(index);  } else {
+        return flowRulesBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public java.util.List<? extends hero.supervisor.v1.FlowRuleOrBuilder> 
+         getFlowRulesOrBuilderList() {
+      if (flowRulesBuilder_ != null) {
+        return flowRulesBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(flowRules_);
+      }
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public hero.supervisor.v1.FlowRule.Builder addFlowRulesBuilder() {
+      return internalGetFlowRulesFieldBuilder().addBuilder(
+          hero.supervisor.v1.FlowRule.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public hero.supervisor.v1.FlowRule.Builder addFlowRulesBuilder(
+        int index) {
+      return internalGetFlowRulesFieldBuilder().addBuilder(
+          index, hero.supervisor.v1.FlowRule.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+     * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.FlowRule.Builder> 
+         getFlowRulesBuilderList() {
+      return internalGetFlowRulesFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.FlowRule, hero.supervisor.v1.FlowRule.Builder, hero.supervisor.v1.FlowRuleOrBuilder> 
+        internalGetFlowRulesFieldBuilder() {
+      if (flowRulesBuilder_ == null) {
+        flowRulesBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            hero.supervisor.v1.FlowRule, hero.supervisor.v1.FlowRule.Builder, hero.supervisor.v1.FlowRuleOrBuilder>(
+                flowRules_,
+                ((bitField0_ & 0x00000040) != 0),
+                getParentForChildren(),
+                isClean());
+        flowRules_ = null;
+      }
+      return flowRulesBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.ScriptTypeSettings)

@@ -177,4 +177,53 @@ public interface ScriptTypeSettingsOrBuilder extends
    * <code>.google.protobuf.Duration priority_ageing = 20 [json_name = "priorityAgeing"];</code>
    */
   com.google.protobuf.DurationOrBuilder getPriorityAgeingOrBuilder();
+
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  java.util.List<hero.supervisor.v1.FlowRule> 
+      getFlowRulesList();
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  hero.supervisor.v1.FlowRule getFlowRules(int index);
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  int getFlowRulesCount();
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  java.util.List<? extends hero.supervisor.v1.FlowRuleOrBuilder> 
+      getFlowRulesOrBuilderList();
+  /**
+   * <pre>
+   * Rules of flow by key, at most 100: how many jobs of one key may wait and run, and how much of the actors each key
+   * gets. Jobs with target_actor_id are under no rule. Default: none, and jobs are handed out by priority alone.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.FlowRule flow_rules = 21 [json_name = "flowRules"];</code>
+   */
+  hero.supervisor.v1.FlowRuleOrBuilder getFlowRulesOrBuilder(
+      int index);
 }

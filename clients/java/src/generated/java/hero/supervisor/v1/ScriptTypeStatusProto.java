@@ -37,6 +37,16 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_ScriptTypeSettings_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_FlowRule_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_FlowRule_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_FlowPause_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_FlowPause_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_JobDefaults_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -90,7 +100,7 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "use_time\030\022 \001(\0132\032.google.protobuf.Timesta" +
       "mpR\tpauseTime\022$\n\013queue_limit\030\036 \001(\003H\001R\nqu" +
       "eueLimit\210\001\001\022\024\n\005queue\030\037 \001(\tR\005queueB\023\n\021_de" +
-      "sired_replicasB\016\n\014_queue_limit\"\266\003\n\022Scrip" +
+      "sired_replicasB\016\n\014_queue_limit\"\363\003\n\022Scrip" +
       "tTypeSettings\022H\n\016scaling_policy\030\001 \001(\0132!." +
       "hero.supervisor.v1.ScalingPolicyR\rscalin" +
       "gPolicy\022E\n\rhealth_policy\030\002 \001(\0132 .hero.su" +
@@ -101,48 +111,58 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "aultsR\013jobDefaults\022+\n\017max_queue_depth\030\005 " +
       "\001(\005H\000R\rmaxQueueDepth\210\001\001\022B\n\017priority_agei" +
       "ng\030\024 \001(\0132\031.google.protobuf.DurationR\016pri" +
-      "orityAgeingB\022\n\020_max_queue_depth\"\207\002\n\013JobD" +
-      "efaults\022:\n\013run_timeout\030\001 \001(\0132\031.google.pr" +
-      "otobuf.DurationR\nrunTimeout\022>\n\rqueue_tim" +
-      "eout\030\002 \001(\0132\031.google.protobuf.DurationR\014q" +
-      "ueueTimeout\0228\n\nresult_ttl\030\003 \001(\0132\031.google" +
-      ".protobuf.DurationR\tresultTtl\022B\n\014retry_p" +
-      "olicy\030\004 \001(\0132\037.hero.supervisor.v1.RetryPo" +
-      "licyR\013retryPolicy\"\264\006\n\rScalingPolicy\022:\n\004m" +
-      "ode\030\001 \001(\0162&.hero.supervisor.v1.ScalingPo" +
-      "licy.ModeR\004mode\022\037\n\010replicas\030\002 \001(\005H\000R\010rep" +
-      "licas\210\001\001\022&\n\014min_replicas\030\003 \001(\005H\001R\013minRep" +
-      "licas\210\001\001\022&\n\014max_replicas\030\004 \001(\005H\002R\013maxRep" +
-      "licas\210\001\001\0226\n\025target_jobs_per_actor\030\005 \001(\005H" +
-      "\003R\022targetJobsPerActor\210\001\001\022=\n\rmax_queue_ag" +
-      "e\030\006 \001(\0132\031.google.protobuf.DurationR\013maxQ" +
-      "ueueAge\022A\n\017scale_out_delay\030\007 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\rscaleOutDelay\022?\n\016sc" +
-      "ale_in_delay\030\010 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\014scaleInDelay\022H\n\023scale_to_zero_del" +
-      "ay\030\t \001(\0132\031.google.protobuf.DurationR\020sca" +
-      "leToZeroDelay\022%\n\014max_step_out\030\n \001(\005H\004R\nm" +
-      "axStepOut\210\001\001\022#\n\013max_step_in\030\013 \001(\005H\005R\tmax" +
-      "StepIn\210\001\001\022>\n\rdrain_timeout\030\014 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\014drainTimeout\";\n\004Mod" +
-      "e\022\024\n\020MODE_UNSPECIFIED\020\000\022\016\n\nMODE_FIXED\020\001\022" +
-      "\r\n\tMODE_AUTO\020\002B\013\n\t_replicasB\017\n\r_min_repl" +
-      "icasB\017\n\r_max_replicasB\030\n\026_target_jobs_pe" +
-      "r_actorB\017\n\r_max_step_outB\016\n\014_max_step_in" +
-      "\"\216\003\n\017ScalingDecision\022.\n\004time\030\001 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\004time\022)\n\020current_" +
-      "replicas\030\002 \001(\005R\017currentReplicas\022)\n\020desir" +
-      "ed_replicas\030\003 \001(\005R\017desiredReplicas\022\037\n\013jo" +
-      "bs_queued\030\004 \001(\005R\njobsQueued\022!\n\014jobs_runn" +
-      "ing\030\005 \001(\005R\013jobsRunning\022E\n\021oldest_queued_" +
-      "age\030\006 \001(\0132\031.google.protobuf.DurationR\017ol" +
-      "destQueuedAge\022\026\n\006reason\030\007 \001(\tR\006reason\022&\n" +
-      "\017added_actor_ids\030\010 \003(\tR\raddedActorIds\022*\n" +
-      "\021removed_actor_ids\030\t \003(\tR\017removedActorId" +
-      "sB\204\001\n\022hero.supervisor.v1B\025ScriptTypeStat" +
-      "usProtoP\001ZUgithub.com/hero-supervisor/he" +
-      "ro-supervisor/clients/go/hero/supervisor" +
-      "/v1;supervisorv1b\006proto3"
+      "orityAgeing\022;\n\nflow_rules\030\025 \003(\0132\034.hero.s" +
+      "upervisor.v1.FlowRuleR\tflowRulesB\022\n\020_max" +
+      "_queue_depth\"\344\001\n\010FlowRule\022\020\n\003key\030\001 \001(\tR\003" +
+      "key\022\033\n\006weight\030\002 \001(\005H\000R\006weight\210\001\001\022$\n\013max_" +
+      "running\030\003 \001(\005H\001R\nmaxRunning\210\001\001\022\"\n\nmax_qu" +
+      "eued\030\004 \001(\005H\002R\tmaxQueued\210\001\001\0225\n\006paused\030\005 \001" +
+      "(\0132\035.hero.supervisor.v1.FlowPauseR\006pause" +
+      "dB\t\n\007_weightB\016\n\014_max_runningB\r\n\013_max_que" +
+      "ued\"U\n\tFlowPause\022\026\n\006reason\030\001 \001(\tR\006reason" +
+      "\0220\n\005until\030\002 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\005until\"\207\002\n\013JobDefaults\022:\n\013run_timeou" +
+      "t\030\001 \001(\0132\031.google.protobuf.DurationR\nrunT" +
+      "imeout\022>\n\rqueue_timeout\030\002 \001(\0132\031.google.p" +
+      "rotobuf.DurationR\014queueTimeout\0228\n\nresult" +
+      "_ttl\030\003 \001(\0132\031.google.protobuf.DurationR\tr" +
+      "esultTtl\022B\n\014retry_policy\030\004 \001(\0132\037.hero.su" +
+      "pervisor.v1.RetryPolicyR\013retryPolicy\"\264\006\n" +
+      "\rScalingPolicy\022:\n\004mode\030\001 \001(\0162&.hero.supe" +
+      "rvisor.v1.ScalingPolicy.ModeR\004mode\022\037\n\010re" +
+      "plicas\030\002 \001(\005H\000R\010replicas\210\001\001\022&\n\014min_repli" +
+      "cas\030\003 \001(\005H\001R\013minReplicas\210\001\001\022&\n\014max_repli" +
+      "cas\030\004 \001(\005H\002R\013maxReplicas\210\001\001\0226\n\025target_jo" +
+      "bs_per_actor\030\005 \001(\005H\003R\022targetJobsPerActor" +
+      "\210\001\001\022=\n\rmax_queue_age\030\006 \001(\0132\031.google.prot" +
+      "obuf.DurationR\013maxQueueAge\022A\n\017scale_out_" +
+      "delay\030\007 \001(\0132\031.google.protobuf.DurationR\r" +
+      "scaleOutDelay\022?\n\016scale_in_delay\030\010 \001(\0132\031." +
+      "google.protobuf.DurationR\014scaleInDelay\022H" +
+      "\n\023scale_to_zero_delay\030\t \001(\0132\031.google.pro" +
+      "tobuf.DurationR\020scaleToZeroDelay\022%\n\014max_" +
+      "step_out\030\n \001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_s" +
+      "tep_in\030\013 \001(\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_ti" +
+      "meout\030\014 \001(\0132\031.google.protobuf.DurationR\014" +
+      "drainTimeout\";\n\004Mode\022\024\n\020MODE_UNSPECIFIED" +
+      "\020\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AUTO\020\002B\013\n\t_re" +
+      "plicasB\017\n\r_min_replicasB\017\n\r_max_replicas" +
+      "B\030\n\026_target_jobs_per_actorB\017\n\r_max_step_" +
+      "outB\016\n\014_max_step_in\"\216\003\n\017ScalingDecision\022" +
+      ".\n\004time\030\001 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\004time\022)\n\020current_replicas\030\002 \001(\005R\017curre" +
+      "ntReplicas\022)\n\020desired_replicas\030\003 \001(\005R\017de" +
+      "siredReplicas\022\037\n\013jobs_queued\030\004 \001(\005R\njobs" +
+      "Queued\022!\n\014jobs_running\030\005 \001(\005R\013jobsRunnin" +
+      "g\022E\n\021oldest_queued_age\030\006 \001(\0132\031.google.pr" +
+      "otobuf.DurationR\017oldestQueuedAge\022\026\n\006reas" +
+      "on\030\007 \001(\tR\006reason\022&\n\017added_actor_ids\030\010 \003(" +
+      "\tR\raddedActorIds\022*\n\021removed_actor_ids\030\t " +
+      "\003(\tR\017removedActorIdsB\204\001\n\022hero.supervisor" +
+      ".v1B\025ScriptTypeStatusProtoP\001ZUgithub.com" +
+      "/hero-supervisor/hero-supervisor/clients" +
+      "/go/hero/supervisor/v1;supervisorv1b\006pro" +
+      "to3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -164,21 +184,33 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     internal_static_hero_supervisor_v1_ScriptTypeSettings_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScriptTypeSettings_descriptor,
-        new java.lang.String[] { "ScalingPolicy", "HealthPolicy", "ActorTemplate", "JobDefaults", "MaxQueueDepth", "PriorityAgeing", });
-    internal_static_hero_supervisor_v1_JobDefaults_descriptor =
+        new java.lang.String[] { "ScalingPolicy", "HealthPolicy", "ActorTemplate", "JobDefaults", "MaxQueueDepth", "PriorityAgeing", "FlowRules", });
+    internal_static_hero_supervisor_v1_FlowRule_descriptor =
       getDescriptor().getMessageType(2);
+    internal_static_hero_supervisor_v1_FlowRule_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_FlowRule_descriptor,
+        new java.lang.String[] { "Key", "Weight", "MaxRunning", "MaxQueued", "Paused", });
+    internal_static_hero_supervisor_v1_FlowPause_descriptor =
+      getDescriptor().getMessageType(3);
+    internal_static_hero_supervisor_v1_FlowPause_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_FlowPause_descriptor,
+        new java.lang.String[] { "Reason", "Until", });
+    internal_static_hero_supervisor_v1_JobDefaults_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_hero_supervisor_v1_JobDefaults_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobDefaults_descriptor,
         new java.lang.String[] { "RunTimeout", "QueueTimeout", "ResultTtl", "RetryPolicy", });
     internal_static_hero_supervisor_v1_ScalingPolicy_descriptor =
-      getDescriptor().getMessageType(3);
+      getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_ScalingPolicy_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScalingPolicy_descriptor,
         new java.lang.String[] { "Mode", "Replicas", "MinReplicas", "MaxReplicas", "TargetJobsPerActor", "MaxQueueAge", "ScaleOutDelay", "ScaleInDelay", "ScaleToZeroDelay", "MaxStepOut", "MaxStepIn", "DrainTimeout", });
     internal_static_hero_supervisor_v1_ScalingDecision_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_ScalingDecision_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScalingDecision_descriptor,

@@ -1,0 +1,261 @@
+-- Flow by key: how many jobs of one key may run, and how much of a queue's actors the keys get.
+--
+-- While the hash `flow` of a queue is missing, which has its rules, nothing of this file runs. From then on every job that any actor
+-- may take waits in the backlog (`flow-backlog` in place of `backlog`), and here a second time by its key. The window at the front is
+-- filled from the key whose turn it is: the one with the least time in `flow-ready`, a virtual clock that goes on by COST / weight
+-- with each job of a key. Within a key the least rank comes first, as in the backlog.
+--
+-- `flow-waiting` has `KEY NUL RANK ID` of each job that waits, `flow-busy` has `KEY NUL STATE ID` of each that is at the front or that an
+-- actor has: q queued, r running, s cancelled while an actor runs it. Both have the score 0, so that the members of one key stand
+-- together. A job is in `flow-busy` once, however often it is given back: nothing is counted up and down. `flow-ready` has every key that
+-- has a job and may give it, and perhaps others, which are dropped when it is their turn. `flow-idle` has the times of keys that
+-- are not there, `flow-later` what is looked at when its time has come. The records are the truth: rounds of maintenance put right
+-- what differs from them.
+
+local COST = 1000000      -- the virtual time of a job of weight 1
+local FIRST_RANK = 1e14   -- jobs that have begun have lower ranks: milliseconds instead of microseconds
+local END_OF_KEY = '\1'   -- stands behind all members of a key, which have NUL there
+local PASSED_OVER = 200   -- keys and jobs that cannot be given out and that one call passes over
+local SHOWN = 5           -- jobs that hold up a key and are told
+
+local decoded = {}        -- base of a queue to the text of its rules, and what it stands for
+local decoded_count = 0
+local current             -- rules and clock of the queue of this call
+
+-- The rules of a queue as they were decoded before, or now.
+local function decode_rules(queue, text)
+  local before = decoded[queue.base]
+  if before and before.text == text then return before.rules end
+  if not before then
+    if decoded_count >= QUEUES_KNOWN then decoded, decoded_count = {}, 0 end
+    decoded_count = decoded_count + 1
+  end
+  local rules = decode_table(text) or {}
+  decoded[queue.base] = { text = text, rules = rules }
+  return rules
+end
+
+-- The rules and the virtual time of the queue of this call.
+local function open_flow(queue)
+  if current and current.call == call_number and current.base == queue.base then return current end
+  local values = redis.call('HMGET', queue.flow, 'rules', 'time')
+  current = {
+    call = call_number, base = queue.base, rules = decode_rules(queue, values[1] or ''), time = tonumber(values[2]) or 0,
+  }
+  return current
+end
+
+local NO_RULE = {}
+
+-- The rule of a key: w its weight, r the most jobs that run, q the most that wait, p the time in milliseconds until which it is
+-- paused, 0 for ever.
+local function rule_of(state, key)
+  local keys = state.rules.keys
+  return type(keys) == 'table' and keys[key] or state.rules.others or NO_RULE
+end
+
+-- The least and the largest member that a key can have.
+local function bounds_of(key)
+  return '[' .. key .. '\0', '(' .. key .. END_OF_KEY
+end
+
+local function waiting_member(key, id, rank)
+  return key .. '\0' .. string.format('%016.0f', tonumber(rank)) .. id
+end
+
+-- The key of a member, and what stands behind it.
+local function split_member(member)
+  return string.match(member, '^(%Z*)%z(.*)$')
+end
+
+local function count_busy(queue, key)
+  return redis.call('ZLEXCOUNT', queue.flow_busy, bounds_of(key))
+end
+
+-- True while a key may not give a job, and the time at which that ends by itself, if it does.
+local function is_closed(queue, state, key, now)
+  local rule = rule_of(state, key)
+  local paused = tonumber(rule.p)
+  if paused and (paused == 0 or paused > now) then return true, paused > 0 and paused or nil end
+  return rule.r and count_busy(queue, key) >= tonumber(rule.r) or false
+end
+
+-- Notes that a key may have a job to give. Time that it has let pass is not made up for.
+local function make_ready(queue, key)
+  if redis.call('ZSCORE', queue.flow_ready, key) then return end
+  local own = redis.call('ZSCORE', queue.flow_idle, key)
+  local time = math.max(tonumber(own) or 0, open_flow(queue).time)
+  redis.call('ZADD', queue.flow_ready, text_of(time), key)
+  if own then redis.call('ZREM', queue.flow_idle, key) end
+end
+
+-- The same if a job of the key waits.
+local function make_ready_again(queue, key)
+  local least, largest = bounds_of(key)
+  if redis.call('ZRANGEBYLEX', queue.flow_waiting, least, largest, 'LIMIT', 0, 1)[1] then make_ready(queue, key) end
+end
+
+-- Takes back what a job that was given out has cost its key.
+local function refund(queue, key)
+  local state = open_flow(queue)
+  local ready = redis.call('ZSCORE', queue.flow_ready, key)
+  local time = tonumber(ready or redis.call('ZSCORE', queue.flow_idle, key) or state.time)
+  local weight = tonumber(rule_of(state, key).w) or 1
+  redis.call('ZADD', queue.flow_ready, text_of(math.max(time - math.floor(COST / weight), 0)), key)
+  if not ready then redis.call('ZREM', queue.flow_idle, key) end
+end
+
+-- The key of a job: its own, or its caller.
+function flow.key_of(job)
+  return job.flow or job.caller or ''
+end
+
+-- The rank of a job that has begun and waits again: before all that have not.
+function flow.rank_of_begun()
+  return now_ms()
+end
+
+function flow.has_begun(rank)
+  return rank < FIRST_RANK
+end
+
+-- Adds a job of the backlog to those of its key.
+function flow.add(queue, key, id, rank)
+  redis.call('ZADD', queue.flow_waiting, 0, waiting_member(key, id, rank))
+  make_ready(queue, key)
+end
+
+-- Removes a job that waits here with this rank.
+function flow.remove(queue, key, id, rank)
+  redis.call('ZREM', queue.flow_waiting, waiting_member(key, id, rank))
+end
+
+-- Gives back the place that a job has of its key, if it has one; answers with 1 if it had.
+function flow.free(queue, key, id)
+  local first = key .. '\0'
+  local freed = redis.call('ZREM', queue.flow_busy, first .. 'q' .. id, first .. 'r' .. id, first .. 's' .. id)
+  if freed > 0 then make_ready_again(queue, key) end
+  return freed
+end
+
+-- The same for a job that has not been run: it has cost its key nothing.
+function flow.free_unused(queue, key, id)
+  if flow.free(queue, key, id) > 0 then refund(queue, key) end
+end
+
+-- Notes that an actor has begun a job that has a place of its key.
+function flow.begin(queue, key, id)
+  local first = key .. '\0'
+  if redis.call('ZREM', queue.flow_busy, first .. 'q' .. id) == 1 then
+    redis.call('ZADD', queue.flow_busy, 0, first .. 'r' .. id)
+  end
+end
+
+-- Gives back the place of a job that has ended. One that was cancelled while an actor had it keeps it until the actor lets go of it, or
+-- until its lease is over.
+function flow.ended(batch, job)
+  local queue, key = batch.queue, flow.key_of(job)
+  local ok, problem = pcall(function()
+    if flow.free(queue, key, job.id) == 0 or not job.is_held then return end
+    local member = key .. '\0s' .. job.id
+    redis.call('ZADD', queue.flow_busy, 0, member)
+    redis.call('ZADD', queue.flow_later, text_of(batch.now + unique.time_to_stop(queue)), 's' .. member)
+  end)
+  if not ok then note_damage(queue, problem) end
+end
+
+-- Gives back the place of a job that was cancelled while an actor had it, and that the actor has stopped.
+function flow.let_go(queue, job)
+  local key = flow.key_of(job)
+  local member = key .. '\0s' .. job.id
+  if redis.call('ZREM', queue.flow_busy, member) == 1 then
+    redis.call('ZREM', queue.flow_later, 's' .. member)
+    make_ready_again(queue, key)
+  end
+end
+
+-- The answer to a job that is one too many of those that wait of its key; nil for another one. Those that this call has refused or
+-- accepted are in the indexes, since it adds them at once.
+function flow.refusal(queue, job)
+  local key = flow.key_of(job)
+  local most = tonumber(rule_of(open_flow(queue), key).q)
+  if not most then return nil end
+  local least, largest = bounds_of(key)
+  local waiting = redis.call('ZLEXCOUNT', queue.flow_waiting, least, largest)
+  if waiting < most then
+    waiting = waiting + redis.call('ZLEXCOUNT', queue.flow_busy, '[' .. key .. '\0q', '(' .. key .. '\0r')
+  end
+  return waiting >= most and { 'key_full', key, waiting, most } or nil
+end
+
+-- Sends those jobs of a key back that are in the window and come after this rank: one that comes before them waits.
+function flow.clear_way(queue, key, rank)
+  local window, behind = backlog.read_window(queue), {}
+  for _, job in ipairs(window) do
+    if job.flow == key and job.rank > rank then behind[#behind + 1] = job end
+  end
+  backlog.send_back(queue, behind)
+end
+
+-- Notes that a key has no job to give, and the time from which it goes on.
+local function make_idle(queue, state, key, time)
+  redis.call('ZREM', queue.flow_ready, key)
+  if time > state.time then redis.call('ZADD', queue.flow_idle, text_of(time), key) end
+end
+
+-- Gives out the next job of the key whose turn it is; true if it had one.
+local function give_out_next(queue, state, key, time, now)
+  local least, largest = bounds_of(key)
+  local found = redis.call('ZRANGEBYLEX', queue.flow_waiting, least, largest, 'LIMIT', 0, 2)
+  local member, closed, opens = found[1], false, nil
+  if member then closed, opens = is_closed(queue, state, key, now) end
+  if not member or closed then
+    make_idle(queue, state, key, time)
+    if opens then redis.call('ZADD', queue.flow_later, text_of(opens), 'k' .. key) end
+    return false
+  end
+  local rank, id = tonumber(string.sub(member, #key + 2, #key + 17)) or 0, string.sub(member, #key + 18)
+  redis.call('ZREM', queue.flow_waiting, member)
+  redis.call('ZREM', queue.flow_backlog, id)
+  if not backlog.hand_out(queue, { id = id, rank = rank, flow = key }) then return false end
+  redis.call('ZADD', queue.flow_busy, 0, key .. '\0q' .. id)
+  state.time, state.moved = math.max(state.time, time), true
+  time = time + math.floor(COST / (tonumber(rule_of(state, key).w) or 1))
+  if found[2] then redis.call('ZADD', queue.flow_ready, text_of(time), key) else make_idle(queue, state, key, time) end
+  return true
+end
+
+-- Fills the window up to this size with the jobs whose turn it is.
+function flow.fill(queue, size)
+  local state, now = open_flow(queue), now_ms()
+  local room = size - redis.call('XLEN', queue.front) + pending_count(queue.front)
+  local passed = 0
+  while room > 0 and passed < PASSED_OVER do
+    local first = redis.call('ZRANGE', queue.flow_ready, 0, 0, 'WITHSCORES')
+    if not first[1] then break end
+    if give_out_next(queue, state, first[1], tonumber(first[2]), now) then room = room - 1 else passed = passed + 1 end
+  end
+  if state.moved then redis.call('HSET', queue.flow, 'time', text_of(state.time)) end
+  state.moved = nil
+end
+
+-- How many jobs will be given out before the one of this key and rank, more or less: as many of each other key as of its own.
+function flow.count_before(queue, key, id, rank)
+  local least = bounds_of(key)
+  local own = redis.call('ZLEXCOUNT', queue.flow_waiting, least, '(' .. waiting_member(key, id, rank))
+  local keys = math.max(redis.call('ZCARD', queue.flow_ready), 1)
+  return math.min((own + 1) * keys - 1, math.max(backlog.count(queue) - 1, 0))
+end
+
+-- hero_flow_key q | key id: {jobs of the key at the front or with actors, 1 if this one is among them, ids of some of them …}.
+reading('hero_flow_key', function(keys, args)
+  local queue, key, id = queue_of(keys[1]), args[1], args[2]
+  local least, largest = bounds_of(key)
+  local first = key .. '\0'
+  local is_busy = redis.call('ZSCORE', queue.flow_busy, first .. 'q' .. id) or redis.call('ZSCORE', queue.flow_busy, first .. 'r' .. id)
+  local answer = { count_busy(queue, key), is_busy and 1 or 0 }
+  for _, member in ipairs(redis.call('ZRANGEBYLEX', queue.flow_busy, least, largest, 'LIMIT', 0, SHOWN)) do
+    answer[#answer + 1] = string.sub(member, #key + 3)
+  end
+  return answer
+end)

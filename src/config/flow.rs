@@ -1,0 +1,43 @@
+//! `[[script_type.TYPE.flow_rules]]` of the configuration file: rules of flow by key.
+
+use figment::value::Dict;
+
+use super::table::Table;
+use crate::domain::model::flow::{FlowPause, FlowRule, FlowRules};
+use crate::domain::model::violation::Violations;
+
+const KEY: &str = "flow_rules";
+
+/// Reads the rules of a queue; None without the key.
+pub(super) fn flow_rules(table: &mut Table<'_>) -> Option<FlowRules> {
+    let tables: Vec<Dict> = table.get(KEY)?;
+    let mut violations = Violations::new();
+    let mut rules = Vec::with_capacity(tables.len());
+    for (index, dict) in tables.iter().enumerate() {
+        let mut part = Violations::new();
+        let mut inner = Table::new(dict, &mut part);
+        rules.push(flow_rule(&mut inner));
+        inner.refuse_unknown();
+        violations.nest(&format!("{KEY}[{index}]"), part);
+    }
+    match FlowRules::new(rules) {
+        Ok(rules) if violations.is_empty() => return Some(rules),
+        Ok(_rules) => {}
+        Err(part) => violations.nest(KEY, part),
+    }
+    table.append(violations.into_result());
+    None
+}
+
+fn flow_rule(table: &mut Table<'_>) -> FlowRule {
+    FlowRule {
+        key: table.get::<String>("key").filter(|key| !key.is_empty()),
+        weight: table.get("weight").unwrap_or(1),
+        max_running: table.get("max_running"),
+        max_queued: table.get("max_queued"),
+        paused: table.part("paused", |table| FlowPause {
+            reason: table.get("reason").unwrap_or_default(),
+            until: table.moment("until"),
+        }),
+    }
+}
