@@ -72,6 +72,7 @@
 //! | who leads a node | `domain/leadership.rs` |
 //! | when an actor is pinged, and what follows | `domain/health/decide.rs`, `domain/health/monitor.rs` |
 //! | the scaling decision, and its loop | `domain/scaling/decide.rs`, `domain/scaling/run.rs` |
+//! | a number over the fleet, and who gets which share | `domain/scaling/spread.rs`, `domain/actors/scale_fleet.rs`, `domain/scaling/run/fleet.rs` |
 //! | scale from zero | `domain/scaling/trigger.rs` |
 //! | the etag of an actor | `domain/model/actor/etag.rs` |
 //! | which metric counts pings | `app/event_metrics.rs`; all names: `telemetry/metrics.rs` |

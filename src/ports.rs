@@ -19,6 +19,7 @@ pub mod job_position;
 pub mod job_queue;
 pub mod job_submission;
 pub mod node_calls;
+pub mod node_shares;
 pub mod object_store;
 pub mod process_manager;
 pub mod process_usage;

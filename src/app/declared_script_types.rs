@@ -7,7 +7,7 @@ use crate::config::FileScriptType;
 use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
 use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
-use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::model::scaling::{ScaleScope, ScalingMode, ScalingPolicy};
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::error::SupervisorError;
 
@@ -61,8 +61,14 @@ async fn fill_up(
     queue: TypedQueue,
     wanted: &FileScriptType,
 ) -> Result<bool, SupervisorError> {
-    let Some(ScalingPolicy { mode: ScalingMode::Fixed, replicas: Some(replicas), drain_timeout, .. }) =
-        wanted.scaling
+    // A number that counts over the fleet is the business of its leader.
+    let Some(ScalingPolicy {
+        mode: ScalingMode::Fixed,
+        scope: ScaleScope::Node,
+        replicas: Some(replicas),
+        drain_timeout,
+        ..
+    }) = wanted.scaling
     else {
         return Ok(false);
     };

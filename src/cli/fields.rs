@@ -60,6 +60,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("settings.scaling_policy.scale_in_delay", "--scale-in-delay"),
     ("settings.scaling_policy.scale_out_delay", "--scale-out-delay"),
     ("settings.scaling_policy.scale_to_zero_delay", "--scale-to-zero-delay"),
+    ("settings.scaling_policy.scope", "--scope"),
     ("settings.scaling_policy.target_jobs_per_actor", "--target"),
 ];
 

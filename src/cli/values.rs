@@ -284,3 +284,21 @@ mod tests {
         assert_eq!(short(&"x".repeat(100)).chars().count(), 61);
     }
 }
+
+/// Machines over which a number of actors counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ScopeWord {
+    /// Each machine for itself
+    Node,
+    /// All machines together, evenly spread
+    Fleet,
+}
+
+/// Returns the scope of the API.
+pub(super) fn scale_scope(word: Option<ScopeWord>) -> proto::ScaleScope {
+    match word {
+        Some(ScopeWord::Node) => proto::ScaleScope::Node,
+        Some(ScopeWord::Fleet) => proto::ScaleScope::Fleet,
+        None => proto::ScaleScope::Unspecified,
+    }
+}

@@ -16,7 +16,7 @@ use crate::domain::model::flow::FlowRules;
 use crate::domain::model::health::HealthPolicy;
 use crate::domain::model::job::{JobSpec, RetryPolicy, check_ageing};
 use crate::domain::model::queue_name::TypedQueue;
-use crate::domain::model::scaling::{ScalingMode, ScalingPolicy};
+use crate::domain::model::scaling::{ScaleScope, ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings, UnsetFields};
 use crate::domain::model::violation::Violations;
@@ -145,8 +145,10 @@ fn scaling_policy(table: &mut Table<'_>) -> ScalingPolicy {
         table.wrong("max_replicas", "is not set: say how many actors there may be");
     }
     let min_replicas = table.get("min_replicas").unwrap_or(0);
+    let scopes = [("node", ScaleScope::Node), ("fleet", ScaleScope::Fleet)];
     let policy = ScalingPolicy {
         mode,
+        scope: table.word("scope", &scopes).unwrap_or_default(),
         replicas: table.get("replicas"),
         min_replicas,
         max_replicas: max_replicas.unwrap_or_else(|| usual.max_replicas.max(min_replicas)),

@@ -34,6 +34,7 @@ mod reply;
 mod restarts;
 mod sample_usage;
 mod scale;
+mod scale_fleet;
 mod script_types;
 mod shared_sync;
 mod start_estimate;

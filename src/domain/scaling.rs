@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod queue_stats;
 pub(crate) mod run;
+pub mod spread;
 pub mod trigger;
 
 use std::collections::BTreeSet;
@@ -70,8 +71,21 @@ fn split(name: &str) -> (&str, Option<u64>) {
     (stem, name[stem.len()..].parse().ok())
 }
 
+impl ScalePlan {
+    /// Gives new actors these names, as far as they are free.
+    pub(crate) fn prefer(&mut self, names: &[ActorId], taken: &BTreeSet<ActorId>) {
+        let mut chosen: Vec<ActorId> =
+            names.iter().filter(|name| !taken.contains(name)).take(self.create.len()).cloned().collect();
+        let more = self.create.iter().filter(|name| !chosen.contains(name));
+        let missing = self.create.len() - chosen.len();
+        let more: Vec<ActorId> = more.take(missing).cloned().collect();
+        chosen.extend(more);
+        self.create = chosen;
+    }
+}
+
 /// The lowest free numbers behind the template's stem.
-fn free_names(
+pub(crate) fn free_names(
     template: &ActorConfig,
     count: usize,
     taken: &BTreeSet<ActorId>,

@@ -64,6 +64,35 @@ impl From<Result<Vec<u8>, Status>> for NodeAnswer {
     }
 }
 
+/// A number of actors that a machine is to have, as its share of a number that counts over the fleet.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ShareRequest {
+    /// Name of the queue.
+    #[prost(string, tag = "1")]
+    pub(crate) queue: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) replicas: u32,
+    /// Milliseconds for the jobs of actors that go; absent for those of each actor.
+    #[prost(uint64, optional, tag = "3")]
+    pub(crate) drain_millis: Option<u64>,
+    /// Names for new actors.
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) names: Vec<String>,
+}
+
+/// The answer to it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ShareAnswer {
+    /// Names of the actors that were made or started, and of those that were removed.
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) added: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) removed: Vec<String>,
+    /// True if the wait was long enough.
+    #[prost(bool, tag = "3")]
+    pub(crate) done: bool,
+}
+
 /// A page of the log of an actor of another machine.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct LogPage {

@@ -26,7 +26,7 @@ pub(crate) use job_wait::job_wait;
 pub(crate) use logs::log_part;
 pub(crate) use node::node;
 pub(crate) use queue::{default_queue, etag_of, queue, with_numbers};
-pub(crate) use script_types::{script_type_status, settings};
+pub(crate) use script_types::{script_type_status, settings, shares};
 
 use crate::domain::model::script_type::ScriptType;
 use crate::proto as pb;

@@ -228,6 +228,9 @@ impl GrpcServer {
         tasks.spawn(monitor.run());
         tasks.spawn(self.hub.clone().run(abort.clone()));
         let nodes = self.node_calls.clone().map(|calls| NodeCaller::new(calls, gate.clone()));
+        if let Some(nodes) = &nodes {
+            self.lifecycle.scale_others_by(Arc::new(nodes.clone()));
+        }
         let inbox = self.node_calls.map(|calls| calls.inbox(self.lifecycle.node()));
         let service = Arc::new(SupervisorService {
             supervisor: self.supervisor,

@@ -9,6 +9,7 @@ mod events;
 mod login_code;
 mod node_caller;
 mod node_inbox;
+mod node_shares;
 mod on_node;
 mod own_jobs;
 mod pages;
@@ -260,7 +261,7 @@ impl supervisor_server::Supervisor for SupervisorService {
         request: Request<pb::ScaleActorsRequest>,
     ) -> Answer<pb::ScaleActorsResponse> {
         let (call, request) = self.call(request, |request| &request.reason)?;
-        let mut answer = self.on_node(&call, request).await?;
+        let mut answer = Box::pin(self.on_node(&call, request)).await?;
         answer.status = answer.status.map(|status| call.sight.script_type(status));
         Ok(Response::new(answer))
     }

@@ -12,6 +12,7 @@ mod json;
 mod output;
 mod queue;
 mod shared;
+mod shares;
 mod size;
 mod unique;
 mod usage;

@@ -45,6 +45,9 @@ pub(in crate::cli) struct SettingsArgs {
     /// The way in which the number of actors is decided
     #[arg(long, value_enum)]
     mode: Option<Mode>,
+    /// Machines over which the numbers of actors count
+    #[arg(long, value_enum)]
+    scope: Option<values::ScopeWord>,
     /// Least number of actors in automatic scaling
     #[arg(long, value_name = "N")]
     min: Option<i32>,
@@ -139,8 +142,9 @@ pub(in crate::cli) struct SettingsArgs {
 }
 
 /// The settings: name of the flag, and field of the API.
-const RULES: [(&str, &str); 25] = [
+const RULES: [(&str, &str); 26] = [
     ("mode", "scaling_policy.mode"),
+    ("scope", "scaling_policy.scope"),
     ("min", "scaling_policy.min_replicas"),
     ("max", "scaling_policy.max_replicas"),
     ("target", "scaling_policy.target_jobs_per_actor"),
@@ -198,6 +202,7 @@ impl SettingsArgs {
         let settings = ScriptTypeSettings {
             scaling_policy: Some(ScalingPolicy {
                 mode: mode.into(),
+                scope: values::scale_scope(self.scope).into(),
                 min_replicas: self.min,
                 max_replicas: self.max,
                 target_jobs_per_actor: self.target,
@@ -240,6 +245,7 @@ impl SettingsArgs {
     fn paths(&self) -> Result<Vec<String>, Failure> {
         let given = [
             self.mode.is_some(),
+            self.scope.is_some(),
             self.min.is_some(),
             self.max.is_some(),
             self.target.is_some(),

@@ -23,6 +23,7 @@ priority_ageing = "10m"
 
 [script_type.osis.scaling_policy]
 mode = "auto"
+scope = "fleet"
 replicas = 2
 min_replicas = 1
 max_replicas = 8
@@ -70,6 +71,7 @@ fn every_key_is_read() {
     assert_eq!(osis.priority_ageing, Some(second(600)));
     let scaling = ScalingPolicy {
         mode: ScalingMode::Auto,
+        scope: ScaleScope::Fleet,
         replicas: Some(2),
         min_replicas: 1,
         max_replicas: 8,

@@ -1,7 +1,7 @@
 //! The parts of a manager, shared by its commands, its queries and its loops.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -22,6 +22,7 @@ use crate::domain::scaling::queue_stats::QueueStats;
 use crate::domain::usage::UsageTracker;
 use crate::lock::Lock;
 use crate::ports::actor_store::ActorStore;
+use crate::ports::node_shares::NodeShares;
 
 /// Number of leases after which the last heartbeat says nothing about an actor of another node.
 const FRESH_LEASES: u32 = 2;
@@ -36,6 +37,10 @@ pub(super) struct Core {
     pub(super) queue_stats: Arc<QueueStats>,
     /// Running actors of other nodes, by queue.
     pub(super) elsewhere: Lock<BTreeMap<QueueName, u32>>,
+    /// Actors of other nodes, as they were seen last.
+    pub(super) others: Lock<Arc<Vec<ActorStatus>>>,
+    /// The way to have other machines scale.
+    pub(super) node_shares: OnceLock<Arc<dyn NodeShares>>,
     /// Nodes that have actors, without this one.
     pub(super) other_nodes: Lock<BTreeSet<NodeName>>,
     pub(super) usage: UsageTracker,
@@ -58,6 +63,8 @@ impl Core {
             )),
             queue_stats: Arc::default(),
             elsewhere: Lock::default(),
+            others: Lock::default(),
+            node_shares: OnceLock::new(),
             other_nodes: Lock::default(),
             usage: UsageTracker::default(),
             opened: OnceCell::new(),
@@ -167,7 +174,7 @@ impl Core {
     }
 
     /// Notes the actors of other nodes: how many run, as far as the queue knows, and where.
-    pub(super) fn count_elsewhere(&self, others: &[ActorStatus]) {
+    pub(super) fn count_elsewhere(&self, others: Vec<ActorStatus>) {
         let mut counts = BTreeMap::<QueueName, u32>::new();
         for actor in others.iter().filter(|actor| actor.state == ActorState::Running) {
             *counts.entry(actor.record.config.queue()).or_default() += 1;
@@ -175,6 +182,7 @@ impl Core {
         self.observer.set_queues_afar(others.iter().filter_map(|actor| actor.record.config.queue).collect());
         *self.elsewhere.lock() = counts;
         *self.other_nodes.lock() = others.iter().map(|actor| actor.record.node.clone()).collect();
+        *self.others.lock() = Arc::new(others);
     }
 }
 

@@ -66,7 +66,7 @@ impl Maintenance {
         orphans.sweep(&core.parts, &core.observer, &existing).await;
         let others = loaded.records.iter().filter(|record| record.node != core.parts.node).cloned();
         let others: Vec<ActorStatus> = others.map(|record| core.seen_from_afar(record)).collect();
-        core.count_elsewhere(&others);
+        core.count_elsewhere(others);
         let had_task: BTreeSet<&str> = tasks.iter().map(|(name, _)| name.as_str()).collect();
         for record in &loaded.records {
             let name = record.id.as_str();

@@ -9,7 +9,7 @@ use crate::domain::actors::{ActorLifecycleManager, ScaleRequest};
 use crate::domain::model::actor::{ActorConfig, ActorState, ActorStatus};
 use crate::domain::model::health::Health;
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
-use crate::domain::model::scaling::{ScalingDecision, ScalingMode};
+use crate::domain::model::scaling::{ScaleScope, ScalingDecision, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::domain::retry_conflicts::retry_conflicts;
@@ -224,7 +224,7 @@ impl ActorLifecycleManager {
     /// second. False when another supervisor has changed them since they were read.
     ///
     /// A number of actors that was not requested before is brought about on this node; see
-    /// [`ActorLifecycleManager::scale`].
+    /// [`ActorLifecycleManager::scale`]. One that counts over the fleet is brought about by its leader.
     ///
     /// # Errors
     /// `QueueUnavailable`; those of `scale`.
@@ -242,12 +242,13 @@ impl ActorLifecycleManager {
             self.parts().store.set_template(&template, true).await?;
         }
         let scaling = settings.scaling;
-        if let (ScalingMode::Fixed, Some(replicas)) = (scaling.mode, scaling.replicas)
+        if let (ScalingMode::Fixed, ScaleScope::Node, Some(replicas)) =
+            (scaling.mode, scaling.scope, scaling.replicas)
             && (before.mode != scaling.mode || before.replicas != scaling.replicas)
         {
             let drain_timeout = scaling.drain_timeout;
             let scaler = self.as_scaler(&format!("the settings ask for {replicas}"));
-            scaler.scale_to(queue, replicas, drain_timeout, false, Duration::ZERO).await?;
+            scaler.scale_to(queue, replicas, drain_timeout, &[], false, Duration::ZERO).await?;
         }
         Ok(true)
     }
@@ -274,6 +275,7 @@ impl ActorLifecycleManager {
             let (mut settings, _template) = self.script_type_settings(request.queue).await?;
             settings.scaling.mode = ScalingMode::Fixed;
             settings.scaling.replicas = Some(request.replicas);
+            settings.scaling.scope = request.scope.unwrap_or(settings.scaling.scope);
             Ok(self.store_settings(&settings).await?.then_some(()))
         };
         retry_conflicts(attempt).await?.ok_or(SupervisorError::SettingsConflict(request.queue.name))

@@ -2,7 +2,9 @@
 //!
 //! The leader of a node scales, so that several supervisors on the node do not undo each other's work. Only the step
 //! from no actor to some is made by whichever supervisor has accepted the job: the step is urgent, and the same if it
-//! is made twice.
+//! is made twice. Of a queue whose numbers count over the fleet the leader of the fleet scales all machines.
+
+mod fleet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +18,18 @@ use crate::domain::leadership::Leadership;
 use crate::domain::model::actor::{ActorStatus, Desired};
 use crate::domain::model::backoff::Backoff;
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
-use crate::domain::model::scaling::ScalingMode;
+use crate::domain::model::scaling::{ScaleScope, ScalingMode};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::scaling::decide::{History, Load, decide};
 use crate::domain::scaling::queue_stats::QueueStats;
+use crate::domain::scaling::spread::NodeLoad;
 use crate::domain::scaling::trigger::ScaleTrigger;
 use crate::domain::script_types::settings_cache::SettingsCache;
 use crate::error::{SupervisorError, chain};
 use crate::ports::clock::Clock;
 use crate::ports::queue_admin::{QueueAdmin, QueueDepth, QueueState};
+
+pub(crate) use fleet::load_on_fleet;
 
 /// Time between two reads of the queues.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
@@ -46,6 +51,9 @@ pub(crate) trait ScaledActors: Send + Sync {
     /// Returns how many actors of a queue run on other nodes.
     fn running_elsewhere(&self, queue: QueueName) -> u32;
 
+    /// Returns the machines of the fleet with their actors of a queue, if this supervisor leads the fleet.
+    fn over_fleet(&self, queue: QueueName) -> Option<Vec<NodeLoad>>;
+
     /// Carries out a decision; what fails is logged, and decided anew after the next read.
     async fn carry_out(&self, decision: Decision);
 }
@@ -62,6 +70,8 @@ pub(crate) struct Decision {
     pub(crate) reason: String,
     /// Time for the jobs of actors that go.
     pub(crate) drain_timeout: Option<Duration>,
+    /// The machines over which the number counts.
+    pub(crate) scope: ScaleScope,
 }
 
 /// The scaler of one node.
@@ -86,6 +96,8 @@ struct ScalerState {
     not_out_before: Option<Instant>,
     /// Rounds for which an idle named queue is not read.
     rest: u8,
+    /// Time since which the last decision over the fleet is to be made anew.
+    open_since: Option<Instant>,
 }
 
 impl Scaler {
@@ -153,6 +165,9 @@ impl Scaler {
         let settings = self.settings.of(queue);
         let is_automatic = settings.scaling.mode == ScalingMode::Auto;
         let trigger = &self.trigger;
+        if settings.scaling.scope == ScaleScope::Fleet {
+            return self.decide_over_fleet(queue, known, &settings).await;
+        }
         let own = self.actors.own(queue.name);
         let current = own.iter().filter(|actor| actor.record.desired == Desired::Up).count();
         // First the flag, then the read: a job that comes in between either notifies or is read.
@@ -172,11 +187,7 @@ impl Scaler {
             return Ok(None);
         }
         self.queue_stats.set_next_look(queue.name, Some(self.clock.now() + READ_INTERVAL));
-        if known.generation != settings.generation {
-            let generation = settings.generation;
-            *known =
-                ScalerState { acting: known.acting, rest: known.rest, generation, ..ScalerState::default() };
-        }
+        known.begin_anew(settings.generation);
         let load = self.load_of(queue.name, &own, &state);
         let trend = known.history.note(&settings.scaling, &load, now);
         let is_urgent = triggered && current == 0;
@@ -188,7 +199,8 @@ impl Scaler {
         if verdict.desired == load.current {
             return Ok(None);
         }
-        if verdict.desired > load.current && !known.may_scale_out(&own, now) {
+        let failed = own.iter().any(|actor| actor.record.fault.is_some());
+        if verdict.desired > load.current && !known.may_scale_out(failed, now) {
             return Ok(None);
         }
         if verdict.desired == 0 {
@@ -200,6 +212,7 @@ impl Scaler {
             desired: verdict.desired,
             reason: verdict.reason,
             drain_timeout: settings.scaling.drain_timeout,
+            scope: ScaleScope::Node,
         }))
     }
 
@@ -210,6 +223,13 @@ impl Scaler {
 }
 
 impl ScalerState {
+    /// Forgets what was seen under other settings.
+    fn begin_anew(&mut self, generation: u64) {
+        if self.generation != generation {
+            *self = Self { acting: self.acting, rest: self.rest, generation, ..Self::default() };
+        }
+    }
+
     /// Returns whether the queue is left alone in this round.
     fn rests(&mut self) -> bool {
         let rests = self.rest > 0;
@@ -218,11 +238,10 @@ impl ScalerState {
     }
 
     /// Returns whether more actors may be made now. While those that were started fail, tries become ever rarer.
-    fn may_scale_out(&mut self, own: &[ActorStatus], now: Instant) -> bool {
+    fn may_scale_out(&mut self, failed: bool, now: Instant) -> bool {
         if self.not_out_before.is_some_and(|at| now < at) {
             return false;
         }
-        let failed = own.iter().any(|actor| actor.record.fault.is_some());
         self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
         self.not_out_before = failed.then(|| now + FAILING.delay(self.failures, fastrand::f64()));
         true

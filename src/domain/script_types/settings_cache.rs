@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::model::queue_name::{QueueName, TypedQueue};
-use crate::domain::model::scaling::ScalingMode;
+use crate::domain::model::scaling::{ScaleScope, ScalingMode, ScalingPolicy};
 use crate::domain::model::script_type::{PerScriptType, ScriptType};
 use crate::domain::model::settings::ScriptTypeSettings;
 use crate::lock::Lock;
@@ -68,10 +68,14 @@ impl SettingsCache {
         self.shared.named.lock().remove(&queue).is_some()
     }
 
-    /// Returns the named queues whose actors are scaled automatically.
+    /// Returns the named queues that a scaler looks after: automatic ones, and those whose number counts over the fleet.
     pub(crate) fn automatic(&self) -> Vec<TypedQueue> {
         let named = self.shared.named.lock();
-        let automatic = named.values().filter(|settings| settings.scaling.mode == ScalingMode::Auto);
+        let is_looked_after = |scaling: &ScalingPolicy| {
+            scaling.mode == ScalingMode::Auto
+                || scaling.scope == ScaleScope::Fleet && scaling.replicas.is_some()
+        };
+        let automatic = named.values().filter(|settings| is_looked_after(&settings.scaling));
         automatic.map(|of| TypedQueue { name: of.queue, script_type: of.script_type }).collect()
     }
 }

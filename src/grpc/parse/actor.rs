@@ -11,7 +11,7 @@ use crate::domain::model::actor::{
 use crate::domain::model::id::ActorId;
 use crate::domain::model::limits::MAX_TIMEOUT;
 use crate::domain::model::queue_name::QueueName;
-use crate::domain::model::scaling::MAX_REPLICAS;
+use crate::domain::model::scaling::{MAX_REPLICAS, ScaleScope};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::quoted;
 use crate::domain::model::violation::Violations;
@@ -20,7 +20,8 @@ use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::queue::QueueChoice;
 use crate::grpc::parse::selector;
 use crate::grpc::parse::value::{
-    ListRequest, backoff, count, duration, each, given, optional, page_size, script_type, unknown,
+    ListRequest, backoff, count, duration, each, given, optional, page_size, scale_scope, script_type,
+    unknown,
 };
 use crate::grpc::render::ActorView;
 use crate::proto as pb;
@@ -53,6 +54,8 @@ pub(crate) struct Scale {
     pub(crate) take_over: bool,
     /// Longest wait, if the caller gives one.
     pub(crate) max_wait: Option<Duration>,
+    /// The machines over which the number counts; None for those of the settings.
+    pub(crate) scope: Option<ScaleScope>,
 }
 
 /// The filter of ListActors.
@@ -227,6 +230,16 @@ pub(crate) fn scale_actors(request: pb::ScaleActorsRequest) -> Result<Scale, Vio
     let replicas = v.keep("replicas", replicas(request.replicas));
     let drain_timeout = optional(v, "drain_timeout", request.drain_timeout, short_duration);
     let max_wait = optional(v, "max_wait", request.max_wait, duration);
+    let scope = v.keep("scope", scale_scope(request.scope)).flatten();
+    if scope == Some(ScaleScope::Fleet) && !request.node.is_empty() {
+        v.add(
+            "scope",
+            "is SCALE_SCOPE_FLEET, which means all machines: leave node out, or use SCALE_SCOPE_NODE",
+        );
+        v.add("node", "names one machine, and scope means all of them: set one of the two");
+    }
+    // Whoever names a machine means that one, whatever the settings say.
+    let scope = scope.or_else(|| (!request.node.is_empty()).then_some(ScaleScope::Node));
     match replicas {
         Some(replicas) if violations.is_empty() => Ok(Scale {
             queue,
@@ -235,6 +248,7 @@ pub(crate) fn scale_actors(request: pb::ScaleActorsRequest) -> Result<Scale, Vio
             validate_only: request.validate_only,
             take_over: request.take_over,
             max_wait,
+            scope,
         }),
         Some(_) | None => Err(violations),
     }

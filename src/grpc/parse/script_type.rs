@@ -15,7 +15,7 @@ use crate::grpc::parse::flow::flow_rules;
 use crate::grpc::parse::health::health_settings;
 use crate::grpc::parse::job::{retry_policy, state};
 use crate::grpc::parse::queue::QueueChoice;
-use crate::grpc::parse::value::{check_reason, count, duration, each, optional, unknown};
+use crate::grpc::parse::value::{check_reason, count, duration, each, optional, scale_scope, unknown};
 use crate::proto as pb;
 
 /// Parses a PauseQueue or ResumeQueue request: queue and reason.
@@ -145,6 +145,7 @@ fn scaling_policy(policy: &pb::ScalingPolicy, violations: &mut Violations) -> Sc
     let min_replicas = optional(v, "min_replicas", policy.min_replicas, count).unwrap_or(0);
     ScalingPolicy {
         mode,
+        scope: v.keep("scope", scale_scope(policy.scope)).flatten().unwrap_or_default(),
         replicas: optional(v, "replicas", policy.replicas, count),
         min_replicas,
         max_replicas: max_replicas.unwrap_or_else(|| usual.max_replicas.max(min_replicas)),

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::domain::model::backoff::Backoff;
+use crate::domain::model::scaling::ScaleScope;
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::text::has_hidden;
 use crate::domain::model::violation::Violations;
@@ -142,4 +143,14 @@ pub(crate) fn check_reason(reason: &str, violations: &mut Violations) {
 /// Describes an enum value that this server does not know.
 pub(crate) fn unknown(raw: i32, known: &str) -> String {
     format!("is {raw}, which this server does not know: use {known}")
+}
+
+/// Parses a scope; None if it is left open.
+pub(super) fn scale_scope(raw: i32) -> Result<Option<ScaleScope>, String> {
+    match pb::ScaleScope::try_from(raw) {
+        Ok(pb::ScaleScope::Unspecified) => Ok(None),
+        Ok(pb::ScaleScope::Node) => Ok(Some(ScaleScope::Node)),
+        Ok(pb::ScaleScope::Fleet) => Ok(Some(ScaleScope::Fleet)),
+        Err(_) => Err(unknown(raw, "SCALE_SCOPE_NODE or SCALE_SCOPE_FLEET")),
+    }
 }

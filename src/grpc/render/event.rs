@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use crate::domain::model::event::{Cause, Event, EventKind, Severity, Source, Topic};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
-use crate::domain::model::scaling::ScalingDecision;
 use crate::grpc::render::{count, duration, script_type, timestamp};
 use crate::ports::event_log::Logged;
 use crate::proto as pb;
@@ -80,7 +79,9 @@ fn detail(event: &Event) -> Option<Detail> {
                 error: error.clone().map(super::job::error),
             })
         }
-        EventKind::ScalingDecided(decision) => Detail::ScalingDecision(scaling_decision(decision)),
+        EventKind::ScalingDecided(decision) => {
+            Detail::ScalingDecision(super::script_types::scaling_decision(decision.clone()))
+        }
         EventKind::DependencyDown { name, reason } => {
             Detail::Dependency(dependency(name, pb::dependency::State::Down, reason))
         }
@@ -127,21 +128,6 @@ pub(crate) fn health_event(event: &Event) -> Option<pb::HealthEvent> {
         reason: reason.clone(),
         time: Some(timestamp(event.at)),
     })
-}
-
-fn scaling_decision(decision: &ScalingDecision) -> pb::ScalingDecision {
-    let ids = |ids: &[ActorId]| ids.iter().map(ActorId::to_string).collect();
-    pb::ScalingDecision {
-        time: Some(timestamp(decision.at)),
-        current_replicas: count(decision.current),
-        desired_replicas: count(decision.desired),
-        jobs_queued: count(decision.queued),
-        jobs_running: count(decision.running),
-        oldest_queued_age: decision.oldest_age.map(duration),
-        reason: decision.reason.clone(),
-        added_actor_ids: ids(&decision.added),
-        removed_actor_ids: ids(&decision.removed),
-    }
 }
 
 fn cause(cause: &Cause) -> pb::EventCause {

@@ -5,7 +5,7 @@ use crate::domain::model::actor::ActorConfig;
 use crate::domain::model::health::{HealthPolicy, HealthSettings};
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::DEFAULT_AGEING;
-use crate::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use crate::domain::model::scaling::{NodeShare, ScaleScope, ScalingDecision, ScalingMode, ScalingPolicy};
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::grpc::render::actor::{ActorView, config};
 use crate::grpc::render::flow::flow_rules;
@@ -84,8 +84,21 @@ pub(crate) fn scaling_decision(decision: ScalingDecision) -> pb::ScalingDecision
         oldest_queued_age: decision.oldest_age.map(duration),
         added_actor_ids: ids(&decision.added),
         removed_actor_ids: ids(&decision.removed),
+        unplaced_replicas: count(decision.shares.unplaced),
+        shares: shares(decision.shares.nodes),
         reason: decision.reason,
     }
+}
+
+/// Renders the shares of machines.
+pub(crate) fn shares(shares: Vec<NodeShare>) -> Vec<pb::NodeShare> {
+    let share = |share: NodeShare| pb::NodeShare {
+        node: share.node.to_string(),
+        replicas: count(share.replicas),
+        present: share.present,
+        fault: share.fault,
+    };
+    shares.into_iter().map(share).collect()
 }
 
 fn scaling_policy(policy: &ScalingPolicy) -> pb::ScalingPolicy {
@@ -93,8 +106,13 @@ fn scaling_policy(policy: &ScalingPolicy) -> pb::ScalingPolicy {
         ScalingMode::Fixed => pb::scaling_policy::Mode::Fixed,
         ScalingMode::Auto => pb::scaling_policy::Mode::Auto,
     };
+    let scope = match policy.scope {
+        ScaleScope::Node => pb::ScaleScope::Node,
+        ScaleScope::Fleet => pb::ScaleScope::Fleet,
+    };
     pb::ScalingPolicy {
         mode: mode.into(),
+        scope: scope.into(),
         replicas: policy.replicas.map(count),
         min_replicas: Some(count(policy.min_replicas)),
         max_replicas: Some(count(policy.max_replicas)),

@@ -124,7 +124,11 @@ impl OnNode for pb::ScaleActorsRequest {
     const METHOD: &'static str = "ScaleActors";
 
     fn place(&self) -> Place {
-        Place::Named(self.node.clone())
+        // The whole fleet is scaled from anywhere.
+        match self.scope() {
+            pb::ScaleScope::Fleet => Place::Here,
+            pb::ScaleScope::Unspecified | pb::ScaleScope::Node => Place::Named(self.node.clone()),
+        }
     }
 
     // Where it arrives, its machine is this one.

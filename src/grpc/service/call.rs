@@ -76,9 +76,9 @@ impl SupervisorService {
 
 impl SupervisorService {
     /// Makes a call of one that another supervisor has passed on. Whoever asked that supervisor may make it; who may see what of
-    /// its answer is decided there.
-    pub(super) fn passed_on(&self, passed: &NodeCall) -> Result<Call, Failure> {
-        let rule = rule_of(&passed.method).ok_or_else(|| Failure::no_such_call(&passed.method))?;
+    /// its answer is decided there. `rpc` is the call of the contract whose rule holds.
+    pub(super) fn passed_on(&self, passed: &NodeCall, rpc: &str) -> Result<Call, Failure> {
+        let rule = rule_of(rpc).ok_or_else(|| Failure::no_such_call(rpc))?;
         let permit = Permit::new(Arc::new(Identity::local()), rule);
         let cause = Cause {
             source: Source::Caller,

@@ -13,6 +13,7 @@ use tonic::Status;
 use super::SupervisorService;
 use super::actor_logs::log_page;
 use super::call::Call;
+use super::node_shares;
 use super::on_node::OnNode;
 use crate::error::{SupervisorError, chain};
 use crate::grpc::node_calls::{NodeAnswer, NodeCall};
@@ -103,7 +104,8 @@ fn encoded(result: Result<Vec<u8>, Status>) -> Vec<u8> {
 
 async fn run(service: &SupervisorService, message: &[u8]) -> Result<Vec<u8>, Status> {
     let passed = NodeCall::decode(message).map_err(|error| Failure::malformed(&error.to_string()))?;
-    let call = service.passed_on(&passed)?;
+    let rpc = if passed.method == node_shares::METHOD { node_shares::LIKE } else { passed.method.as_str() };
+    let call = service.passed_on(&passed, rpc)?;
     let bytes = passed.request.as_slice();
     match passed.method.as_str() {
         pb::CreateActorRequest::METHOD => one::<pb::CreateActorRequest>(service, &call, bytes).await,
@@ -118,6 +120,7 @@ async fn run(service: &SupervisorService, message: &[u8]) -> Result<Vec<u8>, Sta
         pb::ScaleActorsRequest::METHOD => one::<pb::ScaleActorsRequest>(service, &call, bytes).await,
         pb::CheckHealthRequest::METHOD => one::<pb::CheckHealthRequest>(service, &call, bytes).await,
         super::actor_logs::METHOD => Ok(log_page(service, request(bytes)?).await?.encode_to_vec()),
+        node_shares::METHOD => Ok(service.scale_to_share(&call, request(bytes)?).await?.encode_to_vec()),
         unknown => Err(Failure::no_such_call(&format!("{unknown} is not passed on")).into()),
     }
 }

@@ -93,14 +93,17 @@ impl SupervisorService {
             drain_timeout: asked.drain_timeout,
             trial: asked.validate_only,
             take_over: asked.take_over,
+            scope: asked.scope,
         };
-        let scaled = self.gate.run(call.manager.scale(wanted, wait)).await?;
+        let scaled = Box::pin(self.gate.run(call.manager.scale(wanted, wait))).await?;
         let ids = |ids: Vec<ActorId>| ids.iter().map(ActorId::to_string).collect();
         Ok(pb::ScaleActorsResponse {
             status: Some(self.queue_status(call.sight, queue.name).await?),
             added_actor_ids: ids(scaled.added),
             removed_actor_ids: ids(scaled.removed),
             wait_outcome: render::wait_outcome(scaled.done),
+            unplaced_replicas: render::count(scaled.shares.unplaced),
+            shares: render::shares(scaled.shares.nodes),
         })
     }
 

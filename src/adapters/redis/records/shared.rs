@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flow::{FlowRuleRecord, flow_records, flow_rules};
 use super::json::{VERSION, check_version, corrupt, decode, encode, span_micros, span_millis};
+use super::shares::SharesRecord;
 use super::words::{HealthActionWord, HealthWord, PingOutcomeWord, ScalingModeWord, UnhealthyActionWord};
 use super::{millis, time_of};
 use crate::domain::model::backoff::Backoff;
@@ -15,7 +16,7 @@ use crate::domain::model::health::{
 use crate::domain::model::id::ActorId;
 use crate::domain::model::job::RetryPolicy;
 use crate::domain::model::queue_name::QueueName;
-use crate::domain::model::scaling::{ScalingDecision, ScalingPolicy};
+use crate::domain::model::scaling::{ScaleScope, ScalingDecision, ScalingPolicy};
 use crate::domain::model::script_type::ScriptType;
 use crate::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use crate::ports::store_fault::StoreFault;
@@ -41,6 +42,9 @@ struct SettingsRecord {
 #[derive(Serialize, Deserialize)]
 struct ScalingRecord {
     mode: ScalingModeWord,
+    /// True for numbers that count over the fleet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fleet: bool,
     replicas: Option<u32>,
     min_replicas: u32,
     max_replicas: u32,
@@ -140,6 +144,8 @@ struct DecisionRecord {
     reason: String,
     added: Vec<String>,
     removed: Vec<String>,
+    #[serde(default, skip_serializing_if = "SharesRecord::is_empty")]
+    shares: SharesRecord,
 }
 
 /// Encodes settings with this generation.
@@ -172,6 +178,7 @@ pub(in super::super) fn encode_settings(
         generation,
         scaling: ScalingRecord {
             mode: scaling.mode.into(),
+            fleet: scaling.scope == ScaleScope::Fleet,
             replicas: scaling.replicas,
             min_replicas: scaling.min_replicas,
             max_replicas: scaling.max_replicas,
@@ -216,6 +223,7 @@ pub(in super::super) fn decode_settings(word: &str, json: &str) -> Result<Script
         script_type,
         scaling: ScalingPolicy {
             mode: scaling.mode.into(),
+            scope: if scaling.fleet { ScaleScope::Fleet } else { ScaleScope::Node },
             replicas: scaling.replicas,
             min_replicas: scaling.min_replicas,
             max_replicas: scaling.max_replicas,
@@ -309,6 +317,7 @@ pub(in super::super) fn encode_decision(decision: &ScalingDecision) -> Result<St
         reason: decision.reason.clone(),
         added: ids(&decision.added),
         removed: ids(&decision.removed),
+        shares: (&decision.shares).into(),
     };
     encode(DECISION, &record)
 }
@@ -331,6 +340,7 @@ pub(in super::super) fn decode_decision(json: &str) -> Result<ScalingDecision, S
         reason: record.reason,
         added: ids(record.added)?,
         removed: ids(record.removed)?,
+        shares: record.shares.into(),
     })
 }
 

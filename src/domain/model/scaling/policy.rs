@@ -19,11 +19,23 @@ pub enum ScalingMode {
     Auto,
 }
 
-/// Number of actors of a script type on a node.
+/// The machines over which a number of actors counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScaleScope {
+    /// Each machine for itself.
+    #[default]
+    Node,
+    /// All machines of the fleet together.
+    Fleet,
+}
+
+/// Number of actors of a script type, on a node or in the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScalingPolicy {
     /// The side that decides on the number.
     pub mode: ScalingMode,
+    /// The machines over which the numbers count.
+    pub scope: ScaleScope,
     /// The number that callers have set, in [`ScalingMode::Fixed`].
     pub replicas: Option<u32>,
     /// Least number, 0 by default.
@@ -52,6 +64,7 @@ impl Default for ScalingPolicy {
     fn default() -> Self {
         Self {
             mode: ScalingMode::Fixed,
+            scope: ScaleScope::Node,
             replicas: None,
             min_replicas: 0,
             max_replicas: 1,

@@ -11,7 +11,9 @@ use hero_supervisor::domain::model::health::{
 use hero_supervisor::domain::model::id::NodeName;
 use hero_supervisor::domain::model::job::RetryPolicy;
 use hero_supervisor::domain::model::queue_name::{QueueName, TypedQueue};
-use hero_supervisor::domain::model::scaling::{ScalingDecision, ScalingMode, ScalingPolicy};
+use hero_supervisor::domain::model::scaling::{
+    NodeShare, ScaleScope, ScalingDecision, ScalingMode, ScalingPolicy, Shares,
+};
 use hero_supervisor::domain::model::settings::{JobSettings, ScriptTypeSettings};
 use hero_supervisor::domain::model::usage::{ActorUsage, Usage};
 use hero_supervisor::ports::shared_store::USAGE_POINTS;
@@ -26,6 +28,10 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+fn share(node: &str, replicas: u32, present: bool, fault: &str) -> NodeShare {
+    NodeShare { node: NodeName::parse(node).unwrap(), replicas, present, fault: fault.to_owned() }
+}
+
 pub(super) async fn rules_are_kept_by_who_has_read_them_last(kind: Kind) {
     let bench = kind.bench().await;
     let store = bench.store();
@@ -34,6 +40,7 @@ pub(super) async fn rules_are_kept_by_who_has_read_them_last(kind: Kind) {
     let rules = ScriptTypeSettings {
         scaling: ScalingPolicy {
             mode: ScalingMode::Auto,
+            scope: ScaleScope::Fleet,
             replicas: Some(0),
             min_replicas: 1,
             max_replicas: 2,
@@ -132,6 +139,14 @@ pub(super) async fn verdicts_and_decisions_read_as_they_were_written(kind: Kind)
         reason: "work".to_owned(),
         added: vec![actor_id("a"), actor_id("b")],
         removed: Vec::new(),
+        shares: Shares {
+            nodes: vec![
+                share("a", 1, true, ""),
+                share("b", 0, true, "its program is missing"),
+                share("c", 1, false, ""),
+            ],
+            unplaced: 1,
+        },
     };
     store.put_decision(ScriptType::V.into(), &decision).await.unwrap();
     assert_eq!(store.decisions().await.unwrap(), [(ScriptType::V.into(), decision)]);

@@ -23,6 +23,60 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// The machines over which a number of actors counts.
+type ScaleScope int32
+
+const (
+	// The same as SCALE_SCOPE_NODE in settings. In ScaleActors: the scope of the settings, or SCALE_SCOPE_NODE if a
+	// machine is named.
+	ScaleScope_SCALE_SCOPE_UNSPECIFIED ScaleScope = 0
+	// Each machine for itself.
+	ScaleScope_SCALE_SCOPE_NODE ScaleScope = 1
+	// All machines of the fleet together. The actors are spread evenly: the shares of the machines differ by one at most.
+	ScaleScope_SCALE_SCOPE_FLEET ScaleScope = 2
+)
+
+// Enum value maps for ScaleScope.
+var (
+	ScaleScope_name = map[int32]string{
+		0: "SCALE_SCOPE_UNSPECIFIED",
+		1: "SCALE_SCOPE_NODE",
+		2: "SCALE_SCOPE_FLEET",
+	}
+	ScaleScope_value = map[string]int32{
+		"SCALE_SCOPE_UNSPECIFIED": 0,
+		"SCALE_SCOPE_NODE":        1,
+		"SCALE_SCOPE_FLEET":       2,
+	}
+)
+
+func (x ScaleScope) Enum() *ScaleScope {
+	p := new(ScaleScope)
+	*p = x
+	return p
+}
+
+func (x ScaleScope) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ScaleScope) Descriptor() protoreflect.EnumDescriptor {
+	return file_hero_supervisor_v1_script_type_status_proto_enumTypes[0].Descriptor()
+}
+
+func (ScaleScope) Type() protoreflect.EnumType {
+	return &file_hero_supervisor_v1_script_type_status_proto_enumTypes[0]
+}
+
+func (x ScaleScope) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ScaleScope.Descriptor instead.
+func (ScaleScope) EnumDescriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{0}
+}
+
 // The way in which the number is decided.
 type ScalingPolicy_Mode int32
 
@@ -61,11 +115,11 @@ func (x ScalingPolicy_Mode) String() string {
 }
 
 func (ScalingPolicy_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_hero_supervisor_v1_script_type_status_proto_enumTypes[0].Descriptor()
+	return file_hero_supervisor_v1_script_type_status_proto_enumTypes[1].Descriptor()
 }
 
 func (ScalingPolicy_Mode) Type() protoreflect.EnumType {
-	return &file_hero_supervisor_v1_script_type_status_proto_enumTypes[0]
+	return &file_hero_supervisor_v1_script_type_status_proto_enumTypes[1]
 }
 
 func (x ScalingPolicy_Mode) Number() protoreflect.EnumNumber {
@@ -74,7 +128,7 @@ func (x ScalingPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScalingPolicy_Mode.Descriptor instead.
 func (ScalingPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5, 0}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -619,6 +673,80 @@ func (x *JobDefaults) GetRetryPolicy() *RetryPolicy {
 	return nil
 }
 
+// The part of a number that one machine of the fleet has.
+type NodeShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The machine, by the node name of its supervisor.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Number of actors that it is to have; of a machine that is not present those that still run there, which nobody can
+	// change now.
+	Replicas int32 `protobuf:"varint,2,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	// True if its supervisor was there when the decision was made.
+	Present bool `protobuf:"varint,3,opt,name=present,proto3" json:"present,omitempty"`
+	// One sentence on why the machine has not got its share; empty if it has. Its part was given to the others.
+	Fault         string `protobuf:"bytes,4,opt,name=fault,proto3" json:"fault,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeShare) Reset() {
+	*x = NodeShare{}
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeShare) ProtoMessage() {}
+
+func (x *NodeShare) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeShare.ProtoReflect.Descriptor instead.
+func (*NodeShare) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *NodeShare) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeShare) GetReplicas() int32 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
+}
+
+func (x *NodeShare) GetPresent() bool {
+	if x != nil {
+		return x.Present
+	}
+	return false
+}
+
+func (x *NodeShare) GetFault() string {
+	if x != nil {
+		return x.Fault
+	}
+	return ""
+}
+
 // The number of actors of a script type.
 type ScalingPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -645,14 +773,18 @@ type ScalingPolicy struct {
 	// Most actors removed at once. Default: 0, which means any number.
 	MaxStepIn *int32 `protobuf:"varint,11,opt,name=max_step_in,json=maxStepIn,proto3,oneof" json:"max_step_in,omitempty"`
 	// Time for the jobs of a removed actor to finish. Default: drain_timeout of the actor.
-	DrainTimeout  *durationpb.Duration `protobuf:"bytes,12,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
+	DrainTimeout *durationpb.Duration `protobuf:"bytes,12,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
+	// The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+	// decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+	// that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+	Scope         ScaleScope `protobuf:"varint,13,opt,name=scope,proto3,enum=hero.supervisor.v1.ScaleScope" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ScalingPolicy) Reset() {
 	*x = ScalingPolicy{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +796,7 @@ func (x *ScalingPolicy) String() string {
 func (*ScalingPolicy) ProtoMessage() {}
 
 func (x *ScalingPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +809,7 @@ func (x *ScalingPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScalingPolicy.ProtoReflect.Descriptor instead.
 func (*ScalingPolicy) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ScalingPolicy) GetMode() ScalingPolicy_Mode {
@@ -764,6 +896,13 @@ func (x *ScalingPolicy) GetDrainTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *ScalingPolicy) GetScope() ScaleScope {
+	if x != nil {
+		return x.Scope
+	}
+	return ScaleScope_SCALE_SCOPE_UNSPECIFIED
+}
+
 // A scaling decision with its inputs.
 type ScalingDecision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -785,13 +924,17 @@ type ScalingDecision struct {
 	AddedActorIds []string `protobuf:"bytes,8,rep,name=added_actor_ids,json=addedActorIds,proto3" json:"added_actor_ids,omitempty"`
 	// Names of the actors that were drained and removed.
 	RemovedActorIds []string `protobuf:"bytes,9,rep,name=removed_actor_ids,json=removedActorIds,proto3" json:"removed_actor_ids,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+	Shares []*NodeShare `protobuf:"bytes,10,rep,name=shares,proto3" json:"shares,omitempty"`
+	// With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+	UnplacedReplicas int32 `protobuf:"varint,11,opt,name=unplaced_replicas,json=unplacedReplicas,proto3" json:"unplaced_replicas,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ScalingDecision) Reset() {
 	*x = ScalingDecision{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +946,7 @@ func (x *ScalingDecision) String() string {
 func (*ScalingDecision) ProtoMessage() {}
 
 func (x *ScalingDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +959,7 @@ func (x *ScalingDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScalingDecision.ProtoReflect.Descriptor instead.
 func (*ScalingDecision) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ScalingDecision) GetTime() *timestamppb.Timestamp {
@@ -880,6 +1023,20 @@ func (x *ScalingDecision) GetRemovedActorIds() []string {
 		return x.RemovedActorIds
 	}
 	return nil
+}
+
+func (x *ScalingDecision) GetShares() []*NodeShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+func (x *ScalingDecision) GetUnplacedReplicas() int32 {
+	if x != nil {
+		return x.UnplacedReplicas
+	}
+	return 0
 }
 
 var File_hero_supervisor_v1_script_type_status_proto protoreflect.FileDescriptor
@@ -946,7 +1103,12 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\rqueue_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fqueueTimeout\x128\n" +
 	"\n" +
 	"result_ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tresultTtl\x12B\n" +
-	"\fretry_policy\x18\x04 \x01(\v2\x1f.hero.supervisor.v1.RetryPolicyR\vretryPolicy\"\xb4\x06\n" +
+	"\fretry_policy\x18\x04 \x01(\v2\x1f.hero.supervisor.v1.RetryPolicyR\vretryPolicy\"k\n" +
+	"\tNodeShare\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x1a\n" +
+	"\breplicas\x18\x02 \x01(\x05R\breplicas\x12\x18\n" +
+	"\apresent\x18\x03 \x01(\bR\apresent\x12\x14\n" +
+	"\x05fault\x18\x04 \x01(\tR\x05fault\"\xea\x06\n" +
 	"\rScalingPolicy\x12:\n" +
 	"\x04mode\x18\x01 \x01(\x0e2&.hero.supervisor.v1.ScalingPolicy.ModeR\x04mode\x12\x1f\n" +
 	"\breplicas\x18\x02 \x01(\x05H\x00R\breplicas\x88\x01\x01\x12&\n" +
@@ -961,7 +1123,8 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	" \x01(\x05H\x04R\n" +
 	"maxStepOut\x88\x01\x01\x12#\n" +
 	"\vmax_step_in\x18\v \x01(\x05H\x05R\tmaxStepIn\x88\x01\x01\x12>\n" +
-	"\rdrain_timeout\x18\f \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\";\n" +
+	"\rdrain_timeout\x18\f \x01(\v2\x19.google.protobuf.DurationR\fdrainTimeout\x124\n" +
+	"\x05scope\x18\r \x01(\x0e2\x1e.hero.supervisor.v1.ScaleScopeR\x05scope\";\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -972,7 +1135,7 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\r_max_replicasB\x18\n" +
 	"\x16_target_jobs_per_actorB\x0f\n" +
 	"\r_max_step_outB\x0e\n" +
-	"\f_max_step_in\"\x8e\x03\n" +
+	"\f_max_step_in\"\xf2\x03\n" +
 	"\x0fScalingDecision\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12)\n" +
 	"\x10current_replicas\x18\x02 \x01(\x05R\x0fcurrentReplicas\x12)\n" +
@@ -983,7 +1146,15 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\x11oldest_queued_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x0foldestQueuedAge\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12&\n" +
 	"\x0fadded_actor_ids\x18\b \x03(\tR\raddedActorIds\x12*\n" +
-	"\x11removed_actor_ids\x18\t \x03(\tR\x0fremovedActorIdsB\x84\x01\n" +
+	"\x11removed_actor_ids\x18\t \x03(\tR\x0fremovedActorIds\x125\n" +
+	"\x06shares\x18\n" +
+	" \x03(\v2\x1d.hero.supervisor.v1.NodeShareR\x06shares\x12+\n" +
+	"\x11unplaced_replicas\x18\v \x01(\x05R\x10unplacedReplicas*V\n" +
+	"\n" +
+	"ScaleScope\x12\x1b\n" +
+	"\x17SCALE_SCOPE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10SCALE_SCOPE_NODE\x10\x01\x12\x15\n" +
+	"\x11SCALE_SCOPE_FLEET\x10\x02B\x84\x01\n" +
 	"\x12hero.supervisor.v1B\x15ScriptTypeStatusProtoP\x01ZUgithub.com/hero-supervisor/hero-supervisor/clients/go/hero/supervisor/v1;supervisorv1b\x06proto3"
 
 var (
@@ -998,56 +1169,60 @@ func file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP() []byte {
 	return file_hero_supervisor_v1_script_type_status_proto_rawDescData
 }
 
-var file_hero_supervisor_v1_script_type_status_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_hero_supervisor_v1_script_type_status_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_hero_supervisor_v1_script_type_status_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_hero_supervisor_v1_script_type_status_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_hero_supervisor_v1_script_type_status_proto_goTypes = []any{
-	(ScalingPolicy_Mode)(0),       // 0: hero.supervisor.v1.ScalingPolicy.Mode
-	(*ScriptTypeStatus)(nil),      // 1: hero.supervisor.v1.ScriptTypeStatus
-	(*ScriptTypeSettings)(nil),    // 2: hero.supervisor.v1.ScriptTypeSettings
-	(*FlowRule)(nil),              // 3: hero.supervisor.v1.FlowRule
-	(*FlowPause)(nil),             // 4: hero.supervisor.v1.FlowPause
-	(*JobDefaults)(nil),           // 5: hero.supervisor.v1.JobDefaults
-	(*ScalingPolicy)(nil),         // 6: hero.supervisor.v1.ScalingPolicy
-	(*ScalingDecision)(nil),       // 7: hero.supervisor.v1.ScalingDecision
-	(ScriptType)(0),               // 8: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
-	(*HealthPolicy)(nil),          // 11: hero.supervisor.v1.HealthPolicy
-	(*ActorConfig)(nil),           // 12: hero.supervisor.v1.ActorConfig
-	(*RetryPolicy)(nil),           // 13: hero.supervisor.v1.RetryPolicy
+	(ScaleScope)(0),               // 0: hero.supervisor.v1.ScaleScope
+	(ScalingPolicy_Mode)(0),       // 1: hero.supervisor.v1.ScalingPolicy.Mode
+	(*ScriptTypeStatus)(nil),      // 2: hero.supervisor.v1.ScriptTypeStatus
+	(*ScriptTypeSettings)(nil),    // 3: hero.supervisor.v1.ScriptTypeSettings
+	(*FlowRule)(nil),              // 4: hero.supervisor.v1.FlowRule
+	(*FlowPause)(nil),             // 5: hero.supervisor.v1.FlowPause
+	(*JobDefaults)(nil),           // 6: hero.supervisor.v1.JobDefaults
+	(*NodeShare)(nil),             // 7: hero.supervisor.v1.NodeShare
+	(*ScalingPolicy)(nil),         // 8: hero.supervisor.v1.ScalingPolicy
+	(*ScalingDecision)(nil),       // 9: hero.supervisor.v1.ScalingDecision
+	(ScriptType)(0),               // 10: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*HealthPolicy)(nil),          // 13: hero.supervisor.v1.HealthPolicy
+	(*ActorConfig)(nil),           // 14: hero.supervisor.v1.ActorConfig
+	(*RetryPolicy)(nil),           // 15: hero.supervisor.v1.RetryPolicy
 }
 var file_hero_supervisor_v1_script_type_status_proto_depIdxs = []int32{
-	8,  // 0: hero.supervisor.v1.ScriptTypeStatus.script_type:type_name -> hero.supervisor.v1.ScriptType
-	2,  // 1: hero.supervisor.v1.ScriptTypeStatus.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	9,  // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
-	7,  // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
-	10, // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
-	10, // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
-	6,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
-	11, // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
-	12, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
-	5,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
-	9,  // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
-	3,  // 11: hero.supervisor.v1.ScriptTypeSettings.flow_rules:type_name -> hero.supervisor.v1.FlowRule
-	4,  // 12: hero.supervisor.v1.FlowRule.paused:type_name -> hero.supervisor.v1.FlowPause
-	10, // 13: hero.supervisor.v1.FlowPause.until:type_name -> google.protobuf.Timestamp
-	9,  // 14: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
-	9,  // 15: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
-	9,  // 16: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
-	13, // 17: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	0,  // 18: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
-	9,  // 19: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
-	9,  // 20: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
-	9,  // 21: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
-	9,  // 22: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
-	9,  // 23: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
-	10, // 24: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
-	9,  // 25: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	10, // 0: hero.supervisor.v1.ScriptTypeStatus.script_type:type_name -> hero.supervisor.v1.ScriptType
+	3,  // 1: hero.supervisor.v1.ScriptTypeStatus.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	11, // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
+	9,  // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
+	12, // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
+	12, // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
+	13, // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
+	14, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
+	6,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
+	11, // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
+	4,  // 11: hero.supervisor.v1.ScriptTypeSettings.flow_rules:type_name -> hero.supervisor.v1.FlowRule
+	5,  // 12: hero.supervisor.v1.FlowRule.paused:type_name -> hero.supervisor.v1.FlowPause
+	12, // 13: hero.supervisor.v1.FlowPause.until:type_name -> google.protobuf.Timestamp
+	11, // 14: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
+	11, // 15: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
+	11, // 16: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
+	15, // 17: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	1,  // 18: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
+	11, // 19: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
+	11, // 20: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
+	11, // 21: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
+	11, // 22: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
+	11, // 23: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
+	0,  // 24: hero.supervisor.v1.ScalingPolicy.scope:type_name -> hero.supervisor.v1.ScaleScope
+	12, // 25: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
+	11, // 26: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
+	7,  // 27: hero.supervisor.v1.ScalingDecision.shares:type_name -> hero.supervisor.v1.NodeShare
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_script_type_status_proto_init() }
@@ -1061,14 +1236,14 @@ func file_hero_supervisor_v1_script_type_status_proto_init() {
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[0].OneofWrappers = []any{}
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[2].OneofWrappers = []any{}
-	file_hero_supervisor_v1_script_type_status_proto_msgTypes[5].OneofWrappers = []any{}
+	file_hero_supervisor_v1_script_type_status_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_script_type_status_proto_rawDesc), len(file_hero_supervisor_v1_script_type_status_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      2,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

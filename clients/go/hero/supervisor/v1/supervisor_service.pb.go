@@ -3319,7 +3319,7 @@ type ScaleActorsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The script type whose default queue the actors serve. Required without queue.
 	ScriptType ScriptType `protobuf:"varint,1,opt,name=script_type,json=scriptType,proto3,enum=hero.supervisor.v1.ScriptType" json:"script_type,omitempty"`
-	// Required. Number of actors on this machine, 0 to 1000.
+	// Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
 	Replicas *int32 `protobuf:"varint,2,opt,name=replicas,proto3,oneof" json:"replicas,omitempty"`
 	// Time for the jobs of removed actors to finish, 0 to 24 hours. Default: drain_timeout of each actor.
 	DrainTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=drain_timeout,json=drainTimeout,proto3" json:"drain_timeout,omitempty"`
@@ -3334,9 +3334,13 @@ type ScaleActorsRequest struct {
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The queue that the actors serve. Default: the default queue of script_type.
 	Queue string `protobuf:"bytes,8,opt,name=queue,proto3" json:"queue,omitempty"`
-	// The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-	// supervisor.
-	Node          string `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`
+	// The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+	// Default: the machine of the called supervisor.
+	Node string `protobuf:"bytes,9,opt,name=node,proto3" json:"node,omitempty"`
+	// The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+	// spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+	// in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+	Scope         ScaleScope `protobuf:"varint,10,opt,name=scope,proto3,enum=hero.supervisor.v1.ScaleScope" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3434,6 +3438,13 @@ func (x *ScaleActorsRequest) GetNode() string {
 	return ""
 }
 
+func (x *ScaleActorsRequest) GetScope() ScaleScope {
+	if x != nil {
+		return x.Scope
+	}
+	return ScaleScope_SCALE_SCOPE_UNSPECIFIED
+}
+
 // Response of ScaleActors.
 type ScaleActorsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3444,9 +3455,13 @@ type ScaleActorsResponse struct {
 	// Actors that were drained and removed; with validate_only those that would be.
 	RemovedActorIds []string `protobuf:"bytes,3,rep,name=removed_actor_ids,json=removedActorIds,proto3" json:"removed_actor_ids,omitempty"`
 	// DONE if the scaling has ended.
-	WaitOutcome   WaitOutcome `protobuf:"varint,4,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	WaitOutcome WaitOutcome `protobuf:"varint,4,opt,name=wait_outcome,json=waitOutcome,proto3,enum=hero.supervisor.v1.WaitOutcome" json:"wait_outcome,omitempty"`
+	// With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+	Shares []*NodeShare `protobuf:"bytes,5,rep,name=shares,proto3" json:"shares,omitempty"`
+	// With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+	UnplacedReplicas int32 `protobuf:"varint,6,opt,name=unplaced_replicas,json=unplacedReplicas,proto3" json:"unplaced_replicas,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ScaleActorsResponse) Reset() {
@@ -3505,6 +3520,20 @@ func (x *ScaleActorsResponse) GetWaitOutcome() WaitOutcome {
 		return x.WaitOutcome
 	}
 	return WaitOutcome_WAIT_OUTCOME_UNSPECIFIED
+}
+
+func (x *ScaleActorsResponse) GetShares() []*NodeShare {
+	if x != nil {
+		return x.Shares
+	}
+	return nil
+}
+
+func (x *ScaleActorsResponse) GetUnplacedReplicas() int32 {
+	if x != nil {
+		return x.UnplacedReplicas
+	}
+	return 0
 }
 
 // Request of PauseQueue.
@@ -7746,7 +7775,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"updateMask\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"X\n" +
 	"\x18UpdateScriptTypeResponse\x12<\n" +
-	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xfd\x02\n" +
+	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\"\xb3\x03\n" +
 	"\x12ScaleActorsRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x1f\n" +
@@ -7757,13 +7786,17 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\ttake_over\x18\x06 \x01(\bR\btakeOver\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x14\n" +
 	"\x05queue\x18\b \x01(\tR\x05queue\x12\x12\n" +
-	"\x04node\x18\t \x01(\tR\x04nodeB\v\n" +
-	"\t_replicas\"\xeb\x01\n" +
+	"\x04node\x18\t \x01(\tR\x04node\x124\n" +
+	"\x05scope\x18\n" +
+	" \x01(\x0e2\x1e.hero.supervisor.v1.ScaleScopeR\x05scopeB\v\n" +
+	"\t_replicas\"\xcf\x02\n" +
 	"\x13ScaleActorsResponse\x12<\n" +
 	"\x06status\x18\x01 \x01(\v2$.hero.supervisor.v1.ScriptTypeStatusR\x06status\x12&\n" +
 	"\x0fadded_actor_ids\x18\x02 \x03(\tR\raddedActorIds\x12*\n" +
 	"\x11removed_actor_ids\x18\x03 \x03(\tR\x0fremovedActorIds\x12B\n" +
-	"\fwait_outcome\x18\x04 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\"\x82\x01\n" +
+	"\fwait_outcome\x18\x04 \x01(\x0e2\x1f.hero.supervisor.v1.WaitOutcomeR\vwaitOutcome\x125\n" +
+	"\x06shares\x18\x05 \x03(\v2\x1d.hero.supervisor.v1.NodeShareR\x06shares\x12+\n" +
+	"\x11unplaced_replicas\x18\x06 \x01(\x05R\x10unplacedReplicas\"\x82\x01\n" +
 	"\x11PauseQueueRequest\x12?\n" +
 	"\vscript_type\x18\x01 \x01(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\n" +
 	"scriptType\x12\x16\n" +
@@ -8269,24 +8302,26 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*Node)(nil),                             // 123: hero.supervisor.v1.Node
 	(*ScriptTypeStatus)(nil),                 // 124: hero.supervisor.v1.ScriptTypeStatus
 	(*ScriptTypeSettings)(nil),               // 125: hero.supervisor.v1.ScriptTypeSettings
-	(Job_State)(0),                           // 126: hero.supervisor.v1.Job.State
-	(*Queue)(nil),                            // 127: hero.supervisor.v1.Queue
-	(*HealthReport)(nil),                     // 128: hero.supervisor.v1.HealthReport
-	(*HealthEvent)(nil),                      // 129: hero.supervisor.v1.HealthEvent
-	(*Bookmark)(nil),                         // 130: hero.supervisor.v1.Bookmark
-	(*JobSpec)(nil),                          // 131: hero.supervisor.v1.JobSpec
-	(*Job)(nil),                              // 132: hero.supervisor.v1.Job
-	(JobView)(0),                             // 133: hero.supervisor.v1.JobView
-	(*JobWait)(nil),                          // 134: hero.supervisor.v1.JobWait
-	(*JobStateChange)(nil),                   // 135: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),                      // 136: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                         // 137: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),                      // 138: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                            // 139: hero.supervisor.v1.Event
-	(*KnownIdentity)(nil),                    // 140: hero.supervisor.v1.KnownIdentity
-	(AuditEntry_Stage)(0),                    // 141: hero.supervisor.v1.AuditEntry.Stage
-	(*AuditEntry)(nil),                       // 142: hero.supervisor.v1.AuditEntry
-	(*ActorUsage)(nil),                       // 143: hero.supervisor.v1.ActorUsage
+	(ScaleScope)(0),                          // 126: hero.supervisor.v1.ScaleScope
+	(*NodeShare)(nil),                        // 127: hero.supervisor.v1.NodeShare
+	(Job_State)(0),                           // 128: hero.supervisor.v1.Job.State
+	(*Queue)(nil),                            // 129: hero.supervisor.v1.Queue
+	(*HealthReport)(nil),                     // 130: hero.supervisor.v1.HealthReport
+	(*HealthEvent)(nil),                      // 131: hero.supervisor.v1.HealthEvent
+	(*Bookmark)(nil),                         // 132: hero.supervisor.v1.Bookmark
+	(*JobSpec)(nil),                          // 133: hero.supervisor.v1.JobSpec
+	(*Job)(nil),                              // 134: hero.supervisor.v1.Job
+	(JobView)(0),                             // 135: hero.supervisor.v1.JobView
+	(*JobWait)(nil),                          // 136: hero.supervisor.v1.JobWait
+	(*JobStateChange)(nil),                   // 137: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),                      // 138: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                         // 139: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),                      // 140: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                            // 141: hero.supervisor.v1.Event
+	(*KnownIdentity)(nil),                    // 142: hero.supervisor.v1.KnownIdentity
+	(AuditEntry_Stage)(0),                    // 143: hero.supervisor.v1.AuditEntry.Stage
+	(*AuditEntry)(nil),                       // 144: hero.supervisor.v1.AuditEntry
+	(*ActorUsage)(nil),                       // 145: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	106, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
@@ -8364,189 +8399,191 @@ var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	117, // 72: hero.supervisor.v1.ScaleActorsRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
 	113, // 73: hero.supervisor.v1.ScaleActorsRequest.drain_timeout:type_name -> google.protobuf.Duration
 	113, // 74: hero.supervisor.v1.ScaleActorsRequest.max_wait:type_name -> google.protobuf.Duration
-	124, // 75: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	0,   // 76: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	117, // 77: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	124, // 78: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	117, // 79: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	124, // 80: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	117, // 81: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	126, // 82: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
-	117, // 83: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
-	127, // 84: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	127, // 85: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	125, // 86: hero.supervisor.v1.UpdateQueueRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	119, // 87: hero.supervisor.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	127, // 88: hero.supervisor.v1.UpdateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
-	127, // 89: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
-	120, // 90: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	4,   // 91: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
-	113, // 92: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
-	128, // 93: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
-	120, // 94: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
-	113, // 95: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	128, // 96: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
-	129, // 97: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
-	130, // 98: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	131, // 99: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	132, // 100: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	70,  // 101: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
-	74,  // 102: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
-	132, // 103: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
-	6,   // 104: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
-	131, // 105: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	113, // 106: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
-	5,   // 107: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
-	132, // 108: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 109: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	113, // 110: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
-	132, // 111: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
-	0,   // 112: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
-	133, // 113: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
-	132, // 114: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
-	117, // 115: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	126, // 116: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
-	111, // 117: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
-	111, // 118: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
-	108, // 119: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	132, // 120: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	132, // 121: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	132, // 122: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
-	134, // 123: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
-	109, // 124: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
-	131, // 125: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	119, // 126: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	132, // 127: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
-	132, // 128: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	113, // 129: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	132, // 130: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	135, // 131: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	136, // 132: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	95,  // 133: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	130, // 134: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	122, // 135: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	137, // 136: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	117, // 137: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	138, // 138: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	113, // 139: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	99,  // 140: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	139, // 141: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	130, // 142: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	98,  // 143: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	110, // 144: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	115, // 145: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	124, // 146: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	132, // 147: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	127, // 148: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
-	137, // 149: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	117, // 150: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	138, // 151: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	111, // 152: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	111, // 153: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	139, // 154: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	140, // 155: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
-	141, // 156: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
-	111, // 157: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
-	111, // 158: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
-	142, // 159: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
-	111, // 160: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
-	111, // 161: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
-	143, // 162: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 163: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 164: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 165: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 166: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 167: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 168: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 169: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 170: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 171: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 172: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 173: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 174: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 175: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 176: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 177: hero.supervisor.v1.Supervisor.ListNodes:input_type -> hero.supervisor.v1.ListNodesRequest
-	42,  // 178: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	44,  // 179: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	46,  // 180: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	48,  // 181: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	50,  // 182: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	52,  // 183: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	54,  // 184: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	56,  // 185: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
-	58,  // 186: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
-	60,  // 187: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
-	62,  // 188: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
-	64,  // 189: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
-	66,  // 190: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	68,  // 191: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	70,  // 192: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	72,  // 193: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	75,  // 194: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	77,  // 195: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	79,  // 196: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	81,  // 197: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	85,  // 198: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
-	83,  // 199: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	87,  // 200: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
-	89,  // 201: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	91,  // 202: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	93,  // 203: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	96,  // 204: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	100, // 205: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	102, // 206: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
-	104, // 207: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
-	9,   // 208: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 209: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 210: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 211: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 212: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 213: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 214: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 215: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 216: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 217: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 218: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 219: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 220: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 221: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 222: hero.supervisor.v1.Supervisor.ListNodes:output_type -> hero.supervisor.v1.ListNodesResponse
-	43,  // 223: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	45,  // 224: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	47,  // 225: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	49,  // 226: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	51,  // 227: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	53,  // 228: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	55,  // 229: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	57,  // 230: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
-	59,  // 231: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
-	61,  // 232: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
-	63,  // 233: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
-	65,  // 234: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
-	67,  // 235: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	69,  // 236: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	71,  // 237: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	73,  // 238: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	76,  // 239: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	78,  // 240: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	80,  // 241: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	82,  // 242: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	86,  // 243: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
-	84,  // 244: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	88,  // 245: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
-	90,  // 246: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	92,  // 247: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	94,  // 248: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	97,  // 249: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	101, // 250: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	103, // 251: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
-	105, // 252: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
-	208, // [208:253] is the sub-list for method output_type
-	163, // [163:208] is the sub-list for method input_type
-	163, // [163:163] is the sub-list for extension type_name
-	163, // [163:163] is the sub-list for extension extendee
-	0,   // [0:163] is the sub-list for field type_name
+	126, // 75: hero.supervisor.v1.ScaleActorsRequest.scope:type_name -> hero.supervisor.v1.ScaleScope
+	124, // 76: hero.supervisor.v1.ScaleActorsResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	0,   // 77: hero.supervisor.v1.ScaleActorsResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	127, // 78: hero.supervisor.v1.ScaleActorsResponse.shares:type_name -> hero.supervisor.v1.NodeShare
+	117, // 79: hero.supervisor.v1.PauseQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	124, // 80: hero.supervisor.v1.PauseQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 81: hero.supervisor.v1.ResumeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	124, // 82: hero.supervisor.v1.ResumeQueueResponse.status:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	117, // 83: hero.supervisor.v1.PurgeQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	128, // 84: hero.supervisor.v1.PurgeQueueRequest.states:type_name -> hero.supervisor.v1.Job.State
+	117, // 85: hero.supervisor.v1.CreateQueueRequest.script_type:type_name -> hero.supervisor.v1.ScriptType
+	129, // 86: hero.supervisor.v1.CreateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	129, // 87: hero.supervisor.v1.GetQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	125, // 88: hero.supervisor.v1.UpdateQueueRequest.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
+	119, // 89: hero.supervisor.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	129, // 90: hero.supervisor.v1.UpdateQueueResponse.queue:type_name -> hero.supervisor.v1.Queue
+	129, // 91: hero.supervisor.v1.ListQueuesResponse.queues:type_name -> hero.supervisor.v1.Queue
+	120, // 92: hero.supervisor.v1.CheckHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	4,   // 93: hero.supervisor.v1.CheckHealthRequest.scope:type_name -> hero.supervisor.v1.CheckHealthRequest.Scope
+	113, // 94: hero.supervisor.v1.CheckHealthRequest.max_wait:type_name -> google.protobuf.Duration
+	130, // 95: hero.supervisor.v1.CheckHealthResponse.reports:type_name -> hero.supervisor.v1.HealthReport
+	120, // 96: hero.supervisor.v1.WatchHealthRequest.selector:type_name -> hero.supervisor.v1.ActorSelector
+	113, // 97: hero.supervisor.v1.WatchHealthRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	130, // 98: hero.supervisor.v1.WatchHealthResponse.report:type_name -> hero.supervisor.v1.HealthReport
+	131, // 99: hero.supervisor.v1.WatchHealthResponse.event:type_name -> hero.supervisor.v1.HealthEvent
+	132, // 100: hero.supervisor.v1.WatchHealthResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	133, // 101: hero.supervisor.v1.SubmitJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	134, // 102: hero.supervisor.v1.SubmitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	70,  // 103: hero.supervisor.v1.SubmitJobsRequest.requests:type_name -> hero.supervisor.v1.SubmitJobRequest
+	74,  // 104: hero.supervisor.v1.SubmitJobsResponse.results:type_name -> hero.supervisor.v1.SubmitJobResult
+	134, // 105: hero.supervisor.v1.SubmitJobResult.job:type_name -> hero.supervisor.v1.Job
+	6,   // 106: hero.supervisor.v1.SubmitJobResult.error:type_name -> hero.supervisor.v1.ItemError
+	133, // 107: hero.supervisor.v1.RunJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	113, // 108: hero.supervisor.v1.RunJobRequest.max_wait:type_name -> google.protobuf.Duration
+	5,   // 109: hero.supervisor.v1.RunJobRequest.on_wait_end:type_name -> hero.supervisor.v1.RunJobRequest.OnWaitEnd
+	134, // 110: hero.supervisor.v1.RunJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 111: hero.supervisor.v1.RunJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	113, // 112: hero.supervisor.v1.AwaitJobRequest.max_wait:type_name -> google.protobuf.Duration
+	134, // 113: hero.supervisor.v1.AwaitJobResponse.job:type_name -> hero.supervisor.v1.Job
+	0,   // 114: hero.supervisor.v1.AwaitJobResponse.wait_outcome:type_name -> hero.supervisor.v1.WaitOutcome
+	135, // 115: hero.supervisor.v1.GetJobRequest.view:type_name -> hero.supervisor.v1.JobView
+	134, // 116: hero.supervisor.v1.GetJobResponse.job:type_name -> hero.supervisor.v1.Job
+	117, // 117: hero.supervisor.v1.ListJobsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	128, // 118: hero.supervisor.v1.ListJobsRequest.states:type_name -> hero.supervisor.v1.Job.State
+	111, // 119: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
+	111, // 120: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
+	108, // 121: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
+	134, // 122: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	134, // 123: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	134, // 124: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
+	136, // 125: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
+	109, // 126: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	133, // 127: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	119, // 128: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	134, // 129: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
+	134, // 130: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	113, // 131: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	134, // 132: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	137, // 133: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	138, // 134: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	95,  // 135: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	132, // 136: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	122, // 137: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	139, // 138: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	117, // 139: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	140, // 140: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	113, // 141: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	99,  // 142: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	141, // 143: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	132, // 144: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	98,  // 145: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	110, // 146: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	115, // 147: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	124, // 148: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	134, // 149: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	129, // 150: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
+	139, // 151: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	117, // 152: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	140, // 153: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	111, // 154: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	111, // 155: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	141, // 156: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	142, // 157: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
+	143, // 158: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
+	111, // 159: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
+	111, // 160: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
+	144, // 161: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
+	111, // 162: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
+	111, // 163: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
+	145, // 164: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 165: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 166: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 167: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 168: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 169: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 170: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 171: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 172: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 173: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 174: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 175: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 176: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 177: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 178: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 179: hero.supervisor.v1.Supervisor.ListNodes:input_type -> hero.supervisor.v1.ListNodesRequest
+	42,  // 180: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	44,  // 181: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	46,  // 182: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	48,  // 183: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	50,  // 184: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	52,  // 185: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	54,  // 186: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	56,  // 187: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
+	58,  // 188: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
+	60,  // 189: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
+	62,  // 190: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
+	64,  // 191: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
+	66,  // 192: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	68,  // 193: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	70,  // 194: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	72,  // 195: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	75,  // 196: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	77,  // 197: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	79,  // 198: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	81,  // 199: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	85,  // 200: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
+	83,  // 201: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	87,  // 202: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	89,  // 203: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	91,  // 204: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	93,  // 205: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	96,  // 206: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	100, // 207: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	102, // 208: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
+	104, // 209: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
+	9,   // 210: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 211: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 212: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 213: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 214: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 215: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 216: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 217: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 218: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 219: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 220: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 221: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 222: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 223: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 224: hero.supervisor.v1.Supervisor.ListNodes:output_type -> hero.supervisor.v1.ListNodesResponse
+	43,  // 225: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	45,  // 226: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	47,  // 227: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	49,  // 228: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	51,  // 229: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	53,  // 230: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	55,  // 231: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	57,  // 232: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
+	59,  // 233: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
+	61,  // 234: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
+	63,  // 235: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
+	65,  // 236: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
+	67,  // 237: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	69,  // 238: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	71,  // 239: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	73,  // 240: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	76,  // 241: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	78,  // 242: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	80,  // 243: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	82,  // 244: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	86,  // 245: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
+	84,  // 246: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	88,  // 247: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	90,  // 248: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	92,  // 249: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	94,  // 250: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	97,  // 251: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	101, // 252: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	103, // 253: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
+	105, // 254: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
+	210, // [210:255] is the sub-list for method output_type
+	165, // [165:210] is the sub-list for method input_type
+	165, // [165:165] is the sub-list for extension type_name
+	165, // [165:165] is the sub-list for extension extendee
+	0,   // [0:165] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }

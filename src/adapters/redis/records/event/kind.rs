@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error_of;
 use crate::adapters::redis::records::actor::exit_status;
 use crate::adapters::redis::records::json::{span_micros, span_millis};
+use crate::adapters::redis::records::shares::SharesRecord;
 use crate::adapters::redis::records::words::{HealthActionWord, HealthWord};
 use crate::adapters::redis::records::{encode_error, millis, time_of};
 use crate::domain::model::actor::{ActorState, Desired, LastExit};
@@ -75,6 +76,8 @@ pub(super) enum KindRecord {
         reason: String,
         added: Vec<String>,
         removed: Vec<String>,
+        #[serde(default, skip_serializing_if = "SharesRecord::is_empty")]
+        shares: SharesRecord,
     },
     QueuePaused,
     QueueResumed,
@@ -157,6 +160,7 @@ pub(super) fn encode_kind(kind: &EventKind) -> KindRecord {
             reason: decision.reason.clone(),
             added: ids(&decision.added),
             removed: ids(&decision.removed),
+            shares: (&decision.shares).into(),
         },
         EventKind::QueuePaused => KindRecord::QueuePaused,
         EventKind::QueueResumed => KindRecord::QueueResumed,
@@ -232,6 +236,7 @@ pub(super) fn decode_kind(record: KindRecord) -> Option<EventKind> {
             reason,
             added,
             removed,
+            shares,
         } => EventKind::ScalingDecided(ScalingDecision {
             at: time_of(at_ms),
             current,
@@ -242,6 +247,7 @@ pub(super) fn decode_kind(record: KindRecord) -> Option<EventKind> {
             reason,
             added: ids(added),
             removed: ids(removed),
+            shares: shares.into(),
         }),
         KindRecord::QueuePaused => EventKind::QueuePaused,
         KindRecord::QueueResumed => EventKind::QueueResumed,

@@ -7,7 +7,7 @@ use crate::domain::model::health::{Health, HealthAction};
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{JobError, JobErrorKind, JobState, Priority};
 use crate::domain::model::queue_name::QueueName;
-use crate::domain::model::scaling::ScalingDecision;
+use crate::domain::model::scaling::{NodeShare, ScalingDecision, Shares};
 use crate::domain::model::script_type::ScriptType;
 
 fn at() -> SystemTime {
@@ -34,6 +34,15 @@ fn everything() -> Vec<EventKind> {
         reason: "20 jobs wait".to_owned(),
         added: vec![ActorId::parse("a_1").unwrap()],
         removed: Vec::new(),
+        shares: Shares {
+            nodes: vec![NodeShare {
+                node: NodeName::parse("a").unwrap(),
+                replicas: 1,
+                present: true,
+                fault: "no program".to_owned(),
+            }],
+            unplaced: 2,
+        },
     };
     let all = vec![
         EventKind::ActorCreated,

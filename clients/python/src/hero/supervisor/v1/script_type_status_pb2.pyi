@@ -24,6 +24,34 @@ else:
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
+class _ScaleScope:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ScaleScopeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ScaleScope.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SCALE_SCOPE_UNSPECIFIED: _ScaleScope.ValueType  # 0
+    """The same as SCALE_SCOPE_NODE in settings. In ScaleActors: the scope of the settings, or SCALE_SCOPE_NODE if a
+    machine is named.
+    """
+    SCALE_SCOPE_NODE: _ScaleScope.ValueType  # 1
+    """Each machine for itself."""
+    SCALE_SCOPE_FLEET: _ScaleScope.ValueType  # 2
+    """All machines of the fleet together. The actors are spread evenly: the shares of the machines differ by one at most."""
+
+class ScaleScope(_ScaleScope, metaclass=_ScaleScopeEnumTypeWrapper):
+    """The machines over which a number of actors counts."""
+
+SCALE_SCOPE_UNSPECIFIED: ScaleScope.ValueType  # 0
+"""The same as SCALE_SCOPE_NODE in settings. In ScaleActors: the scope of the settings, or SCALE_SCOPE_NODE if a
+machine is named.
+"""
+SCALE_SCOPE_NODE: ScaleScope.ValueType  # 1
+"""Each machine for itself."""
+SCALE_SCOPE_FLEET: ScaleScope.ValueType  # 2
+"""All machines of the fleet together. The actors are spread evenly: the shares of the machines differ by one at most."""
+global___ScaleScope = ScaleScope
+
 @typing.final
 class ScriptTypeStatus(google.protobuf.message.Message):
     """A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -321,6 +349,38 @@ class JobDefaults(google.protobuf.message.Message):
 global___JobDefaults = JobDefaults
 
 @typing.final
+class NodeShare(google.protobuf.message.Message):
+    """The part of a number that one machine of the fleet has."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: builtins.int
+    REPLICAS_FIELD_NUMBER: builtins.int
+    PRESENT_FIELD_NUMBER: builtins.int
+    FAULT_FIELD_NUMBER: builtins.int
+    node: builtins.str
+    """The machine, by the node name of its supervisor."""
+    replicas: builtins.int
+    """Number of actors that it is to have; of a machine that is not present those that still run there, which nobody can
+    change now.
+    """
+    present: builtins.bool
+    """True if its supervisor was there when the decision was made."""
+    fault: builtins.str
+    """One sentence on why the machine has not got its share; empty if it has. Its part was given to the others."""
+    def __init__(
+        self,
+        *,
+        node: builtins.str = ...,
+        replicas: builtins.int = ...,
+        present: builtins.bool = ...,
+        fault: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["fault", b"fault", "node", b"node", "present", b"present", "replicas", b"replicas"]) -> None: ...
+
+global___NodeShare = NodeShare
+
+@typing.final
 class ScalingPolicy(google.protobuf.message.Message):
     """The number of actors of a script type."""
 
@@ -365,6 +425,7 @@ class ScalingPolicy(google.protobuf.message.Message):
     MAX_STEP_OUT_FIELD_NUMBER: builtins.int
     MAX_STEP_IN_FIELD_NUMBER: builtins.int
     DRAIN_TIMEOUT_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     mode: global___ScalingPolicy.Mode.ValueType
     """The way in which the number is decided. Default: MODE_FIXED."""
     replicas: builtins.int
@@ -379,6 +440,11 @@ class ScalingPolicy(google.protobuf.message.Message):
     """Most actors added at once. Default: 0, which means any number."""
     max_step_in: builtins.int
     """Most actors removed at once. Default: 0, which means any number."""
+    scope: global___ScaleScope.ValueType
+    """The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+    decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+    that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+    """
     @property
     def max_queue_age(self) -> google.protobuf.duration_pb2.Duration:
         """Age of the oldest queued job above which an actor is added. Default: not considered."""
@@ -414,9 +480,10 @@ class ScalingPolicy(google.protobuf.message.Message):
         max_step_out: builtins.int | None = ...,
         max_step_in: builtins.int | None = ...,
         drain_timeout: google.protobuf.duration_pb2.Duration | None = ...,
+        scope: global___ScaleScope.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_max_replicas", b"_max_replicas", "_max_step_in", b"_max_step_in", "_max_step_out", b"_max_step_out", "_min_replicas", b"_min_replicas", "_replicas", b"_replicas", "_target_jobs_per_actor", b"_target_jobs_per_actor", "drain_timeout", b"drain_timeout", "max_queue_age", b"max_queue_age", "max_replicas", b"max_replicas", "max_step_in", b"max_step_in", "max_step_out", b"max_step_out", "min_replicas", b"min_replicas", "replicas", b"replicas", "scale_in_delay", b"scale_in_delay", "scale_out_delay", b"scale_out_delay", "scale_to_zero_delay", b"scale_to_zero_delay", "target_jobs_per_actor", b"target_jobs_per_actor"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_replicas", b"_max_replicas", "_max_step_in", b"_max_step_in", "_max_step_out", b"_max_step_out", "_min_replicas", b"_min_replicas", "_replicas", b"_replicas", "_target_jobs_per_actor", b"_target_jobs_per_actor", "drain_timeout", b"drain_timeout", "max_queue_age", b"max_queue_age", "max_replicas", b"max_replicas", "max_step_in", b"max_step_in", "max_step_out", b"max_step_out", "min_replicas", b"min_replicas", "mode", b"mode", "replicas", b"replicas", "scale_in_delay", b"scale_in_delay", "scale_out_delay", b"scale_out_delay", "scale_to_zero_delay", b"scale_to_zero_delay", "target_jobs_per_actor", b"target_jobs_per_actor"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_max_replicas", b"_max_replicas", "_max_step_in", b"_max_step_in", "_max_step_out", b"_max_step_out", "_min_replicas", b"_min_replicas", "_replicas", b"_replicas", "_target_jobs_per_actor", b"_target_jobs_per_actor", "drain_timeout", b"drain_timeout", "max_queue_age", b"max_queue_age", "max_replicas", b"max_replicas", "max_step_in", b"max_step_in", "max_step_out", b"max_step_out", "min_replicas", b"min_replicas", "mode", b"mode", "replicas", b"replicas", "scale_in_delay", b"scale_in_delay", "scale_out_delay", b"scale_out_delay", "scale_to_zero_delay", b"scale_to_zero_delay", "scope", b"scope", "target_jobs_per_actor", b"target_jobs_per_actor"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_replicas", b"_max_replicas"]) -> typing.Literal["max_replicas"] | None: ...
     @typing.overload
@@ -447,6 +514,8 @@ class ScalingDecision(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     ADDED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     REMOVED_ACTOR_IDS_FIELD_NUMBER: builtins.int
+    SHARES_FIELD_NUMBER: builtins.int
+    UNPLACED_REPLICAS_FIELD_NUMBER: builtins.int
     current_replicas: builtins.int
     """Number of actors before."""
     desired_replicas: builtins.int
@@ -457,6 +526,8 @@ class ScalingDecision(google.protobuf.message.Message):
     """Number of running jobs."""
     reason: builtins.str
     """One sentence on the cause of the number."""
+    unplaced_replicas: builtins.int
+    """With SCALE_SCOPE_FLEET the number of actors that no machine could take."""
     @property
     def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Time of the decision."""
@@ -473,6 +544,10 @@ class ScalingDecision(google.protobuf.message.Message):
     def removed_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Names of the actors that were drained and removed."""
 
+    @property
+    def shares(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___NodeShare]:
+        """With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty."""
+
     def __init__(
         self,
         *,
@@ -485,8 +560,10 @@ class ScalingDecision(google.protobuf.message.Message):
         reason: builtins.str = ...,
         added_actor_ids: collections.abc.Iterable[builtins.str] | None = ...,
         removed_actor_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        shares: collections.abc.Iterable[global___NodeShare] | None = ...,
+        unplaced_replicas: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["oldest_queued_age", b"oldest_queued_age", "time", b"time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["added_actor_ids", b"added_actor_ids", "current_replicas", b"current_replicas", "desired_replicas", b"desired_replicas", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "oldest_queued_age", b"oldest_queued_age", "reason", b"reason", "removed_actor_ids", b"removed_actor_ids", "time", b"time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["added_actor_ids", b"added_actor_ids", "current_replicas", b"current_replicas", "desired_replicas", b"desired_replicas", "jobs_queued", b"jobs_queued", "jobs_running", b"jobs_running", "oldest_queued_age", b"oldest_queued_age", "reason", b"reason", "removed_actor_ids", b"removed_actor_ids", "shares", b"shares", "time", b"time", "unplaced_replicas", b"unplaced_replicas"]) -> None: ...
 
 global___ScalingDecision = ScalingDecision

@@ -1555,10 +1555,11 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     REASON_FIELD_NUMBER: builtins.int
     QUEUE_FIELD_NUMBER: builtins.int
     NODE_FIELD_NUMBER: builtins.int
+    SCOPE_FIELD_NUMBER: builtins.int
     script_type: hero.supervisor.v1.script_type_pb2.ScriptType.ValueType
     """The script type whose default queue the actors serve. Required without queue."""
     replicas: builtins.int
-    """Required. Number of actors on this machine, 0 to 1000."""
+    """Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000."""
     validate_only: builtins.bool
     """Returns what would happen and changes nothing. Default: false."""
     take_over: builtins.bool
@@ -1570,8 +1571,13 @@ class ScaleActorsRequest(google.protobuf.message.Message):
     queue: builtins.str
     """The queue that the actors serve. Default: the default queue of script_type."""
     node: builtins.str
-    """The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-    supervisor.
+    """The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+    Default: the machine of the called supervisor.
+    """
+    scope: hero.supervisor.v1.script_type_status_pb2.ScaleScope.ValueType
+    """The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+    spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+    in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
     """
     @property
     def drain_timeout(self) -> google.protobuf.duration_pb2.Duration:
@@ -1593,9 +1599,10 @@ class ScaleActorsRequest(google.protobuf.message.Message):
         reason: builtins.str = ...,
         queue: builtins.str = ...,
         node: builtins.str = ...,
+        scope: hero.supervisor.v1.script_type_status_pb2.ScaleScope.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "replicas", b"replicas"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "node", b"node", "queue", b"queue", "reason", b"reason", "replicas", b"replicas", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_replicas", b"_replicas", "drain_timeout", b"drain_timeout", "max_wait", b"max_wait", "node", b"node", "queue", b"queue", "reason", b"reason", "replicas", b"replicas", "scope", b"scope", "script_type", b"script_type", "take_over", b"take_over", "validate_only", b"validate_only"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_replicas", b"_replicas"]) -> typing.Literal["replicas"] | None: ...
 
 global___ScaleActorsRequest = ScaleActorsRequest
@@ -1610,8 +1617,12 @@ class ScaleActorsResponse(google.protobuf.message.Message):
     ADDED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     REMOVED_ACTOR_IDS_FIELD_NUMBER: builtins.int
     WAIT_OUTCOME_FIELD_NUMBER: builtins.int
+    SHARES_FIELD_NUMBER: builtins.int
+    UNPLACED_REPLICAS_FIELD_NUMBER: builtins.int
     wait_outcome: global___WaitOutcome.ValueType
     """DONE if the scaling has ended."""
+    unplaced_replicas: builtins.int
+    """With SCALE_SCOPE_FLEET the number of actors that no machine could take."""
     @property
     def status(self) -> hero.supervisor.v1.script_type_status_pb2.ScriptTypeStatus:
         """The queue after the scaling; with validate_only the present one."""
@@ -1624,6 +1635,10 @@ class ScaleActorsResponse(google.protobuf.message.Message):
     def removed_actor_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Actors that were drained and removed; with validate_only those that would be."""
 
+    @property
+    def shares(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.script_type_status_pb2.NodeShare]:
+        """With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty."""
+
     def __init__(
         self,
         *,
@@ -1631,9 +1646,11 @@ class ScaleActorsResponse(google.protobuf.message.Message):
         added_actor_ids: collections.abc.Iterable[builtins.str] | None = ...,
         removed_actor_ids: collections.abc.Iterable[builtins.str] | None = ...,
         wait_outcome: global___WaitOutcome.ValueType = ...,
+        shares: collections.abc.Iterable[hero.supervisor.v1.script_type_status_pb2.NodeShare] | None = ...,
+        unplaced_replicas: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["added_actor_ids", b"added_actor_ids", "removed_actor_ids", b"removed_actor_ids", "status", b"status", "wait_outcome", b"wait_outcome"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["added_actor_ids", b"added_actor_ids", "removed_actor_ids", b"removed_actor_ids", "shares", b"shares", "status", b"status", "unplaced_replicas", b"unplaced_replicas", "wait_outcome", b"wait_outcome"]) -> None: ...
 
 global___ScaleActorsResponse = ScaleActorsResponse
 

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/script_type_status.proto.
  */
 export const file_hero_supervisor_v1_script_type_status: GenFile = /*@__PURE__*/
-  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEizgUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC3F1ZXVlX2xpbWl0GB4gASgDSAGIAQESDQoFcXVldWUYHyABKAlCEwoRX2Rlc2lyZWRfcmVwbGljYXNCDgoMX3F1ZXVlX2xpbWl0IpADChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQESMgoPcHJpb3JpdHlfYWdlaW5nGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCmZsb3dfcnVsZXMYFSADKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuRmxvd1J1bGVCEgoQX21heF9xdWV1ZV9kZXB0aCK4AQoIRmxvd1J1bGUSCwoDa2V5GAEgASgJEhMKBndlaWdodBgCIAEoBUgAiAEBEhgKC21heF9ydW5uaW5nGAMgASgFSAGIAQESFwoKbWF4X3F1ZXVlZBgEIAEoBUgCiAEBEi0KBnBhdXNlZBgFIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5GbG93UGF1c2VCCQoHX3dlaWdodEIOCgxfbWF4X3J1bm5pbmdCDQoLX21heF9xdWV1ZWQiRgoJRmxvd1BhdXNlEg4KBnJlYXNvbhgBIAEoCRIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi1QEKC0pvYkRlZmF1bHRzEi4KC3J1bl90aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXF1ZXVlX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKcmVzdWx0X3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kilQUKDVNjYWxpbmdQb2xpY3kSNAoEbW9kZRgBIAEoDjImLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nUG9saWN5Lk1vZGUSFQoIcmVwbGljYXMYAiABKAVIAIgBARIZCgxtaW5fcmVwbGljYXMYAyABKAVIAYgBARIZCgxtYXhfcmVwbGljYXMYBCABKAVIAogBARIiChV0YXJnZXRfam9ic19wZXJfYWN0b3IYBSABKAVIA4gBARIwCg1tYXhfcXVldWVfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD3NjYWxlX291dF9kZWxheRgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg5zY2FsZV9pbl9kZWxheRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI2ChNzY2FsZV90b196ZXJvX2RlbGF5GAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKDG1heF9zdGVwX291dBgKIAEoBUgEiAEBEhgKC21heF9zdGVwX2luGAsgASgFSAWIAQESMAoNZHJhaW5fdGltZW91dBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI7CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpNT0RFX0ZJWEVEEAESDQoJTU9ERV9BVVRPEAJCCwoJX3JlcGxpY2FzQg8KDV9taW5fcmVwbGljYXNCDwoNX21heF9yZXBsaWNhc0IYChZfdGFyZ2V0X2pvYnNfcGVyX2FjdG9yQg8KDV9tYXhfc3RlcF9vdXRCDgoMX21heF9zdGVwX2luIpQCCg9TY2FsaW5nRGVjaXNpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY3VycmVudF9yZXBsaWNhcxgCIAEoBRIYChBkZXNpcmVkX3JlcGxpY2FzGAMgASgFEhMKC2pvYnNfcXVldWVkGAQgASgFEhQKDGpvYnNfcnVubmluZxgFIAEoBRI0ChFvbGRlc3RfcXVldWVkX2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YByABKAkSFwoPYWRkZWRfYWN0b3JfaWRzGAggAygJEhkKEXJlbW92ZWRfYWN0b3JfaWRzGAkgAygJQoQBChJoZXJvLnN1cGVydmlzb3IudjFCFVNjcmlwdFR5cGVTdGF0dXNQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
+  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEizgUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC3F1ZXVlX2xpbWl0GB4gASgDSAGIAQESDQoFcXVldWUYHyABKAlCEwoRX2Rlc2lyZWRfcmVwbGljYXNCDgoMX3F1ZXVlX2xpbWl0IpADChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQESMgoPcHJpb3JpdHlfYWdlaW5nGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCmZsb3dfcnVsZXMYFSADKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuRmxvd1J1bGVCEgoQX21heF9xdWV1ZV9kZXB0aCK4AQoIRmxvd1J1bGUSCwoDa2V5GAEgASgJEhMKBndlaWdodBgCIAEoBUgAiAEBEhgKC21heF9ydW5uaW5nGAMgASgFSAGIAQESFwoKbWF4X3F1ZXVlZBgEIAEoBUgCiAEBEi0KBnBhdXNlZBgFIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5GbG93UGF1c2VCCQoHX3dlaWdodEIOCgxfbWF4X3J1bm5pbmdCDQoLX21heF9xdWV1ZWQiRgoJRmxvd1BhdXNlEg4KBnJlYXNvbhgBIAEoCRIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi1QEKC0pvYkRlZmF1bHRzEi4KC3J1bl90aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXF1ZXVlX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKcmVzdWx0X3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kiSwoJTm9kZVNoYXJlEgwKBG5vZGUYASABKAkSEAoIcmVwbGljYXMYAiABKAUSDwoHcHJlc2VudBgDIAEoCBINCgVmYXVsdBgEIAEoCSLEBQoNU2NhbGluZ1BvbGljeRI0CgRtb2RlGAEgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLlNjYWxpbmdQb2xpY3kuTW9kZRIVCghyZXBsaWNhcxgCIAEoBUgAiAEBEhkKDG1pbl9yZXBsaWNhcxgDIAEoBUgBiAEBEhkKDG1heF9yZXBsaWNhcxgEIAEoBUgCiAEBEiIKFXRhcmdldF9qb2JzX3Blcl9hY3RvchgFIAEoBUgDiAEBEjAKDW1heF9xdWV1ZV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoPc2NhbGVfb3V0X2RlbGF5GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnNjYWxlX2luX2RlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKE3NjYWxlX3RvX3plcm9fZGVsYXkYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMbWF4X3N0ZXBfb3V0GAogASgFSASIAQESGAoLbWF4X3N0ZXBfaW4YCyABKAVIBYgBARIwCg1kcmFpbl90aW1lb3V0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KBXNjb3BlGA0gASgOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjYWxlU2NvcGUiOwoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDgoKTU9ERV9GSVhFRBABEg0KCU1PREVfQVVUTxACQgsKCV9yZXBsaWNhc0IPCg1fbWluX3JlcGxpY2FzQg8KDV9tYXhfcmVwbGljYXNCGAoWX3RhcmdldF9qb2JzX3Blcl9hY3RvckIPCg1fbWF4X3N0ZXBfb3V0Qg4KDF9tYXhfc3RlcF9pbiLeAgoPU2NhbGluZ0RlY2lzaW9uEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGN1cnJlbnRfcmVwbGljYXMYAiABKAUSGAoQZGVzaXJlZF9yZXBsaWNhcxgDIAEoBRITCgtqb2JzX3F1ZXVlZBgEIAEoBRIUCgxqb2JzX3J1bm5pbmcYBSABKAUSNAoRb2xkZXN0X3F1ZXVlZF9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAcgASgJEhcKD2FkZGVkX2FjdG9yX2lkcxgIIAMoCRIZChFyZW1vdmVkX2FjdG9yX2lkcxgJIAMoCRItCgZzaGFyZXMYCiADKAsyHS5oZXJvLnN1cGVydmlzb3IudjEuTm9kZVNoYXJlEhkKEXVucGxhY2VkX3JlcGxpY2FzGAsgASgFKlYKClNjYWxlU2NvcGUSGwoXU0NBTEVfU0NPUEVfVU5TUEVDSUZJRUQQABIUChBTQ0FMRV9TQ09QRV9OT0RFEAESFQoRU0NBTEVfU0NPUEVfRkxFRVQQAkKEAQoSaGVyby5zdXBlcnZpc29yLnYxQhVTY3JpcHRUeXBlU3RhdHVzUHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
 
 /**
  * A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -372,6 +372,49 @@ export const JobDefaultsSchema: GenMessage<JobDefaults> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_script_type_status, 4);
 
 /**
+ * The part of a number that one machine of the fleet has.
+ *
+ * @generated from message hero.supervisor.v1.NodeShare
+ */
+export type NodeShare = Message<"hero.supervisor.v1.NodeShare"> & {
+  /**
+   * The machine, by the node name of its supervisor.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Number of actors that it is to have; of a machine that is not present those that still run there, which nobody can
+   * change now.
+   *
+   * @generated from field: int32 replicas = 2;
+   */
+  replicas: number;
+
+  /**
+   * True if its supervisor was there when the decision was made.
+   *
+   * @generated from field: bool present = 3;
+   */
+  present: boolean;
+
+  /**
+   * One sentence on why the machine has not got its share; empty if it has. Its part was given to the others.
+   *
+   * @generated from field: string fault = 4;
+   */
+  fault: string;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.NodeShare.
+ * Use `create(NodeShareSchema)` to create a new message.
+ */
+export const NodeShareSchema: GenMessage<NodeShare> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_script_type_status, 5);
+
+/**
  * The number of actors of a script type.
  *
  * @generated from message hero.supervisor.v1.ScalingPolicy
@@ -460,6 +503,15 @@ export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
    * @generated from field: google.protobuf.Duration drain_timeout = 12;
    */
   drainTimeout?: Duration;
+
+  /**
+   * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+   * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+   * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+   *
+   * @generated from field: hero.supervisor.v1.ScaleScope scope = 13;
+   */
+  scope: ScaleScope;
 };
 
 /**
@@ -467,7 +519,7 @@ export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
  * Use `create(ScalingPolicySchema)` to create a new message.
  */
 export const ScalingPolicySchema: GenMessage<ScalingPolicy> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 5);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 6);
 
 /**
  * The way in which the number is decided.
@@ -502,7 +554,7 @@ export enum ScalingPolicy_Mode {
  * Describes the enum hero.supervisor.v1.ScalingPolicy.Mode.
  */
 export const ScalingPolicy_ModeSchema: GenEnum<ScalingPolicy_Mode> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_script_type_status, 5, 0);
+  enumDesc(file_hero_supervisor_v1_script_type_status, 6, 0);
 
 /**
  * A scaling decision with its inputs.
@@ -572,6 +624,20 @@ export type ScalingDecision = Message<"hero.supervisor.v1.ScalingDecision"> & {
    * @generated from field: repeated string removed_actor_ids = 9;
    */
   removedActorIds: string[];
+
+  /**
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   *
+   * @generated from field: repeated hero.supervisor.v1.NodeShare shares = 10;
+   */
+  shares: NodeShare[];
+
+  /**
+   * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+   *
+   * @generated from field: int32 unplaced_replicas = 11;
+   */
+  unplacedReplicas: number;
 };
 
 /**
@@ -579,5 +645,40 @@ export type ScalingDecision = Message<"hero.supervisor.v1.ScalingDecision"> & {
  * Use `create(ScalingDecisionSchema)` to create a new message.
  */
 export const ScalingDecisionSchema: GenMessage<ScalingDecision> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 6);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 7);
+
+/**
+ * The machines over which a number of actors counts.
+ *
+ * @generated from enum hero.supervisor.v1.ScaleScope
+ */
+export enum ScaleScope {
+  /**
+   * The same as SCALE_SCOPE_NODE in settings. In ScaleActors: the scope of the settings, or SCALE_SCOPE_NODE if a
+   * machine is named.
+   *
+   * @generated from enum value: SCALE_SCOPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Each machine for itself.
+   *
+   * @generated from enum value: SCALE_SCOPE_NODE = 1;
+   */
+  NODE = 1,
+
+  /**
+   * All machines of the fleet together. The actors are spread evenly: the shares of the machines differ by one at most.
+   *
+   * @generated from enum value: SCALE_SCOPE_FLEET = 2;
+   */
+  FLEET = 2,
+}
+
+/**
+ * Describes the enum hero.supervisor.v1.ScaleScope.
+ */
+export const ScaleScopeSchema: GenEnum<ScaleScope> = /*@__PURE__*/
+  enumDesc(file_hero_supervisor_v1_script_type_status, 0);
 

@@ -36,6 +36,7 @@ private static final long serialVersionUID = 0L;
     reason_ = "";
     queue_ = "";
     node_ = "";
+    scope_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -82,7 +83,7 @@ private static final long serialVersionUID = 0L;
   private int replicas_ = 0;
   /**
    * <pre>
-   * Required. Number of actors on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -94,7 +95,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Number of actors on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -311,8 +312,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object node_ = "";
   /**
    * <pre>
-   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-   * supervisor.
+   * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+   * Default: the machine of the called supervisor.
    * </pre>
    *
    * <code>string node = 9 [json_name = "node"];</code>
@@ -333,8 +334,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-   * supervisor.
+   * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+   * Default: the machine of the called supervisor.
    * </pre>
    *
    * <code>string node = 9 [json_name = "node"];</code>
@@ -353,6 +354,36 @@ private static final long serialVersionUID = 0L;
     } else {
       return (com.google.protobuf.ByteString) ref;
     }
+  }
+
+  public static final int SCOPE_FIELD_NUMBER = 10;
+  private int scope_ = 0;
+  /**
+   * <pre>
+   * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+   * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+   * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+   * @return The enum numeric value on the wire for scope.
+   */
+  @java.lang.Override public int getScopeValue() {
+    return scope_;
+  }
+  /**
+   * <pre>
+   * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+   * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+   * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+   * @return The scope.
+   */
+  @java.lang.Override public hero.supervisor.v1.ScaleScope getScope() {
+    hero.supervisor.v1.ScaleScope result = hero.supervisor.v1.ScaleScope.forNumber(scope_);
+    return result == null ? hero.supervisor.v1.ScaleScope.UNRECOGNIZED : result;
   }
 
   private byte memoizedIsInitialized = -1;
@@ -396,6 +427,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(node_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 9, node_);
     }
+    if (scope_ != hero.supervisor.v1.ScaleScope.SCALE_SCOPE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(10, scope_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -438,6 +472,10 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(node_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(9, node_);
     }
+    if (scope_ != hero.supervisor.v1.ScaleScope.SCALE_SCOPE_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(10, scope_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -479,6 +517,7 @@ private static final long serialVersionUID = 0L;
         .equals(other.getQueue())) return false;
     if (!getNode()
         .equals(other.getNode())) return false;
+    if (scope_ != other.scope_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -516,6 +555,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getQueue().hashCode();
     hash = (37 * hash) + NODE_FIELD_NUMBER;
     hash = (53 * hash) + getNode().hashCode();
+    hash = (37 * hash) + SCOPE_FIELD_NUMBER;
+    hash = (53 * hash) + scope_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -675,6 +716,7 @@ private static final long serialVersionUID = 0L;
       reason_ = "";
       queue_ = "";
       node_ = "";
+      scope_ = 0;
       return this;
     }
 
@@ -743,6 +785,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000100) != 0)) {
         result.node_ = node_;
       }
+      if (((from_bitField0_ & 0x00000200) != 0)) {
+        result.scope_ = scope_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -790,6 +835,9 @@ private static final long serialVersionUID = 0L;
         node_ = other.node_;
         bitField0_ |= 0x00000100;
         onChanged();
+      }
+      if (other.scope_ != 0) {
+        setScopeValue(other.getScopeValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -866,6 +914,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000100;
               break;
             } // case 74
+            case 80: {
+              scope_ = input.readEnum();
+              bitField0_ |= 0x00000200;
+              break;
+            } // case 80
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -957,7 +1010,7 @@ private static final long serialVersionUID = 0L;
     private int replicas_ ;
     /**
      * <pre>
-     * Required. Number of actors on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -969,7 +1022,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Number of actors on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -981,7 +1034,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Number of actors on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -997,7 +1050,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Number of actors on this machine, 0 to 1000.
+     * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
      * </pre>
      *
      * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -1602,8 +1655,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object node_ = "";
     /**
      * <pre>
-     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-     * supervisor.
+     * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+     * Default: the machine of the called supervisor.
      * </pre>
      *
      * <code>string node = 9 [json_name = "node"];</code>
@@ -1623,8 +1676,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-     * supervisor.
+     * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+     * Default: the machine of the called supervisor.
      * </pre>
      *
      * <code>string node = 9 [json_name = "node"];</code>
@@ -1645,8 +1698,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-     * supervisor.
+     * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+     * Default: the machine of the called supervisor.
      * </pre>
      *
      * <code>string node = 9 [json_name = "node"];</code>
@@ -1663,8 +1716,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-     * supervisor.
+     * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+     * Default: the machine of the called supervisor.
      * </pre>
      *
      * <code>string node = 9 [json_name = "node"];</code>
@@ -1678,8 +1731,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-     * supervisor.
+     * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+     * Default: the machine of the called supervisor.
      * </pre>
      *
      * <code>string node = 9 [json_name = "node"];</code>
@@ -1692,6 +1745,87 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       node_ = value;
       bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+
+    private int scope_ = 0;
+    /**
+     * <pre>
+     * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+     * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+     * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+     * @return The enum numeric value on the wire for scope.
+     */
+    @java.lang.Override public int getScopeValue() {
+      return scope_;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+     * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+     * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+     * @param value The enum numeric value on the wire for scope to set.
+     * @return This builder for chaining.
+     */
+    public Builder setScopeValue(int value) {
+      scope_ = value;
+      bitField0_ |= 0x00000200;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+     * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+     * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+     * @return The scope.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.ScaleScope getScope() {
+      hero.supervisor.v1.ScaleScope result = hero.supervisor.v1.ScaleScope.forNumber(scope_);
+      return result == null ? hero.supervisor.v1.ScaleScope.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+     * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+     * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+     * @param value The scope to set.
+     * @return This builder for chaining.
+     */
+    public Builder setScope(hero.supervisor.v1.ScaleScope value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00000200;
+      scope_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+     * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+     * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearScope() {
+      bitField0_ = (bitField0_ & ~0x00000200);
+      scope_ = 0;
       onChanged();
       return this;
     }

@@ -31,7 +31,7 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Number of actors on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -40,7 +40,7 @@ public interface ScaleActorsRequestOrBuilder extends
   boolean hasReplicas();
   /**
    * <pre>
-   * Required. Number of actors on this machine, 0 to 1000.
+   * Required. Number of actors on this machine, or on all of them together (see scope), 0 to 1000.
    * </pre>
    *
    * <code>optional int32 replicas = 2 [json_name = "replicas"];</code>
@@ -165,8 +165,8 @@ public interface ScaleActorsRequestOrBuilder extends
 
   /**
    * <pre>
-   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-   * supervisor.
+   * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+   * Default: the machine of the called supervisor.
    * </pre>
    *
    * <code>string node = 9 [json_name = "node"];</code>
@@ -175,8 +175,8 @@ public interface ScaleActorsRequestOrBuilder extends
   java.lang.String getNode();
   /**
    * <pre>
-   * The machine whose actors are counted, by the node name of its supervisor. Default: the machine of the called
-   * supervisor.
+   * The machine whose actors are counted, by the node name of its supervisor. Not together with SCALE_SCOPE_FLEET.
+   * Default: the machine of the called supervisor.
    * </pre>
    *
    * <code>string node = 9 [json_name = "node"];</code>
@@ -184,4 +184,27 @@ public interface ScaleActorsRequestOrBuilder extends
    */
   com.google.protobuf.ByteString
       getNodeBytes();
+
+  /**
+   * <pre>
+   * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+   * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+   * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+   * @return The enum numeric value on the wire for scope.
+   */
+  int getScopeValue();
+  /**
+   * <pre>
+   * The machines over which replicas counts; it is kept among the settings. With SCALE_SCOPE_FLEET the called supervisor
+   * spreads the number over all machines that are present; a machine that refuses its share, or does not answer, is named
+   * in the answer, and the others take its part. Default: the scope of the settings, or SCALE_SCOPE_NODE if node is set.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 10 [json_name = "scope"];</code>
+   * @return The scope.
+   */
+  hero.supervisor.v1.ScaleScope getScope();
 }

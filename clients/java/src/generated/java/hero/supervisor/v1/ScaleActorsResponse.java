@@ -37,6 +37,7 @@ private static final long serialVersionUID = 0L;
     removedActorIds_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
     waitOutcome_ = 0;
+    shares_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -223,6 +224,82 @@ private static final long serialVersionUID = 0L;
     return result == null ? hero.supervisor.v1.WaitOutcome.UNRECOGNIZED : result;
   }
 
+  public static final int SHARES_FIELD_NUMBER = 5;
+  @SuppressWarnings("serial")
+  private java.util.List<hero.supervisor.v1.NodeShare> shares_;
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<hero.supervisor.v1.NodeShare> getSharesList() {
+    return shares_;
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends hero.supervisor.v1.NodeShareOrBuilder> 
+      getSharesOrBuilderList() {
+    return shares_;
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public int getSharesCount() {
+    return shares_.size();
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.NodeShare getShares(int index) {
+    return shares_.get(index);
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.NodeShareOrBuilder getSharesOrBuilder(
+      int index) {
+    return shares_.get(index);
+  }
+
+  public static final int UNPLACED_REPLICAS_FIELD_NUMBER = 6;
+  private int unplacedReplicas_ = 0;
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+   * </pre>
+   *
+   * <code>int32 unplaced_replicas = 6 [json_name = "unplacedReplicas"];</code>
+   * @return The unplacedReplicas.
+   */
+  @java.lang.Override
+  public int getUnplacedReplicas() {
+    return unplacedReplicas_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -248,6 +325,12 @@ private static final long serialVersionUID = 0L;
     }
     if (waitOutcome_ != hero.supervisor.v1.WaitOutcome.WAIT_OUTCOME_UNSPECIFIED.getNumber()) {
       output.writeEnum(4, waitOutcome_);
+    }
+    for (int i = 0; i < shares_.size(); i++) {
+      output.writeMessage(5, shares_.get(i));
+    }
+    if (unplacedReplicas_ != 0) {
+      output.writeInt32(6, unplacedReplicas_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -282,6 +365,14 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeEnumSize(4, waitOutcome_);
     }
+    for (int i = 0; i < shares_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(5, shares_.get(i));
+    }
+    if (unplacedReplicas_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(6, unplacedReplicas_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -307,6 +398,10 @@ private static final long serialVersionUID = 0L;
     if (!getRemovedActorIdsList()
         .equals(other.getRemovedActorIdsList())) return false;
     if (waitOutcome_ != other.waitOutcome_) return false;
+    if (!getSharesList()
+        .equals(other.getSharesList())) return false;
+    if (getUnplacedReplicas()
+        != other.getUnplacedReplicas()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -332,6 +427,12 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + WAIT_OUTCOME_FIELD_NUMBER;
     hash = (53 * hash) + waitOutcome_;
+    if (getSharesCount() > 0) {
+      hash = (37 * hash) + SHARES_FIELD_NUMBER;
+      hash = (53 * hash) + getSharesList().hashCode();
+    }
+    hash = (37 * hash) + UNPLACED_REPLICAS_FIELD_NUMBER;
+    hash = (53 * hash) + getUnplacedReplicas();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -467,6 +568,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetStatusFieldBuilder();
+        internalGetSharesFieldBuilder();
       }
     }
     @java.lang.Override
@@ -483,6 +585,14 @@ private static final long serialVersionUID = 0L;
       removedActorIds_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
       waitOutcome_ = 0;
+      if (sharesBuilder_ == null) {
+        shares_ = java.util.Collections.emptyList();
+      } else {
+        shares_ = null;
+        sharesBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000010);
+      unplacedReplicas_ = 0;
       return this;
     }
 
@@ -509,9 +619,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public hero.supervisor.v1.ScaleActorsResponse buildPartial() {
       hero.supervisor.v1.ScaleActorsResponse result = new hero.supervisor.v1.ScaleActorsResponse(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(hero.supervisor.v1.ScaleActorsResponse result) {
+      if (sharesBuilder_ == null) {
+        if (((bitField0_ & 0x00000010) != 0)) {
+          shares_ = java.util.Collections.unmodifiableList(shares_);
+          bitField0_ = (bitField0_ & ~0x00000010);
+        }
+        result.shares_ = shares_;
+      } else {
+        result.shares_ = sharesBuilder_.build();
+      }
     }
 
     private void buildPartial0(hero.supervisor.v1.ScaleActorsResponse result) {
@@ -533,6 +656,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000008) != 0)) {
         result.waitOutcome_ = waitOutcome_;
+      }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.unplacedReplicas_ = unplacedReplicas_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -574,6 +700,35 @@ private static final long serialVersionUID = 0L;
       }
       if (other.waitOutcome_ != 0) {
         setWaitOutcomeValue(other.getWaitOutcomeValue());
+      }
+      if (sharesBuilder_ == null) {
+        if (!other.shares_.isEmpty()) {
+          if (shares_.isEmpty()) {
+            shares_ = other.shares_;
+            bitField0_ = (bitField0_ & ~0x00000010);
+          } else {
+            ensureSharesIsMutable();
+            shares_.addAll(other.shares_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.shares_.isEmpty()) {
+          if (sharesBuilder_.isEmpty()) {
+            sharesBuilder_.dispose();
+            sharesBuilder_ = null;
+            shares_ = other.shares_;
+            bitField0_ = (bitField0_ & ~0x00000010);
+            sharesBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetSharesFieldBuilder() : null;
+          } else {
+            sharesBuilder_.addAllMessages(other.shares_);
+          }
+        }
+      }
+      if (other.getUnplacedReplicas() != 0) {
+        setUnplacedReplicas(other.getUnplacedReplicas());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -625,6 +780,24 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000008;
               break;
             } // case 32
+            case 42: {
+              hero.supervisor.v1.NodeShare m =
+                  input.readMessage(
+                      hero.supervisor.v1.NodeShare.parser(),
+                      extensionRegistry);
+              if (sharesBuilder_ == null) {
+                ensureSharesIsMutable();
+                shares_.add(m);
+              } else {
+                sharesBuilder_.addMessage(m);
+              }
+              break;
+            } // case 42
+            case 48: {
+              unplacedReplicas_ = input.readInt32();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 48
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1160,6 +1333,362 @@ private static final long serialVersionUID = 0L;
     public Builder clearWaitOutcome() {
       bitField0_ = (bitField0_ & ~0x00000008);
       waitOutcome_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.util.List<hero.supervisor.v1.NodeShare> shares_ =
+      java.util.Collections.emptyList();
+    private void ensureSharesIsMutable() {
+      if (!((bitField0_ & 0x00000010) != 0)) {
+        shares_ = new java.util.ArrayList<hero.supervisor.v1.NodeShare>(shares_);
+        bitField0_ |= 0x00000010;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.NodeShare, hero.supervisor.v1.NodeShare.Builder, hero.supervisor.v1.NodeShareOrBuilder> sharesBuilder_;
+
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.NodeShare> getSharesList() {
+      if (sharesBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(shares_);
+      } else {
+        return sharesBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public int getSharesCount() {
+      if (sharesBuilder_ == null) {
+        return shares_.size();
+      } else {
+        return sharesBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare getShares(int index) {
+      if (sharesBuilder_ == null) {
+        return shares_.get(index);
+      } else {
+        return sharesBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder setShares(
+        int index, hero.supervisor.v1.NodeShare value) {
+      if (sharesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureSharesIsMutable();
+        shares_.set(index, value);
+        onChanged();
+      } else {
+        sharesBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder setShares(
+        int index, hero.supervisor.v1.NodeShare.Builder builderForValue) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        sharesBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder addShares(hero.supervisor.v1.NodeShare value) {
+      if (sharesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureSharesIsMutable();
+        shares_.add(value);
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder addShares(
+        int index, hero.supervisor.v1.NodeShare value) {
+      if (sharesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureSharesIsMutable();
+        shares_.add(index, value);
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder addShares(
+        hero.supervisor.v1.NodeShare.Builder builderForValue) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.add(builderForValue.build());
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder addShares(
+        int index, hero.supervisor.v1.NodeShare.Builder builderForValue) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder addAllShares(
+        java.lang.Iterable<? extends hero.supervisor.v1.NodeShare> values) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, shares_);
+        onChanged();
+      } else {
+        sharesBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder clearShares() {
+      if (sharesBuilder_ == null) {
+        shares_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000010);
+        onChanged();
+      } else {
+        sharesBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public Builder removeShares(int index) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.remove(index);
+        onChanged();
+      } else {
+        sharesBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare.Builder getSharesBuilder(
+        int index) {
+      return internalGetSharesFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShareOrBuilder getSharesOrBuilder(
+        int index) {
+      if (sharesBuilder_ == null) {
+        return shares_.get(index);  } else {
+        return sharesBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public java.util.List<? extends hero.supervisor.v1.NodeShareOrBuilder> 
+         getSharesOrBuilderList() {
+      if (sharesBuilder_ != null) {
+        return sharesBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(shares_);
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare.Builder addSharesBuilder() {
+      return internalGetSharesFieldBuilder().addBuilder(
+          hero.supervisor.v1.NodeShare.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare.Builder addSharesBuilder(
+        int index) {
+      return internalGetSharesFieldBuilder().addBuilder(
+          index, hero.supervisor.v1.NodeShare.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 5 [json_name = "shares"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.NodeShare.Builder> 
+         getSharesBuilderList() {
+      return internalGetSharesFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.NodeShare, hero.supervisor.v1.NodeShare.Builder, hero.supervisor.v1.NodeShareOrBuilder> 
+        internalGetSharesFieldBuilder() {
+      if (sharesBuilder_ == null) {
+        sharesBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            hero.supervisor.v1.NodeShare, hero.supervisor.v1.NodeShare.Builder, hero.supervisor.v1.NodeShareOrBuilder>(
+                shares_,
+                ((bitField0_ & 0x00000010) != 0),
+                getParentForChildren(),
+                isClean());
+        shares_ = null;
+      }
+      return sharesBuilder_;
+    }
+
+    private int unplacedReplicas_ ;
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+     * </pre>
+     *
+     * <code>int32 unplaced_replicas = 6 [json_name = "unplacedReplicas"];</code>
+     * @return The unplacedReplicas.
+     */
+    @java.lang.Override
+    public int getUnplacedReplicas() {
+      return unplacedReplicas_;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+     * </pre>
+     *
+     * <code>int32 unplaced_replicas = 6 [json_name = "unplacedReplicas"];</code>
+     * @param value The unplacedReplicas to set.
+     * @return This builder for chaining.
+     */
+    public Builder setUnplacedReplicas(int value) {
+
+      unplacedReplicas_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+     * </pre>
+     *
+     * <code>int32 unplaced_replicas = 6 [json_name = "unplacedReplicas"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearUnplacedReplicas() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      unplacedReplicas_ = 0;
       onChanged();
       return this;
     }

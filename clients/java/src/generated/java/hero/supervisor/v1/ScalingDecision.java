@@ -37,6 +37,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.LazyStringArrayList.emptyList();
     removedActorIds_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
+    shares_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -342,6 +343,82 @@ private static final long serialVersionUID = 0L;
     return removedActorIds_.getByteString(index);
   }
 
+  public static final int SHARES_FIELD_NUMBER = 10;
+  @SuppressWarnings("serial")
+  private java.util.List<hero.supervisor.v1.NodeShare> shares_;
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<hero.supervisor.v1.NodeShare> getSharesList() {
+    return shares_;
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends hero.supervisor.v1.NodeShareOrBuilder> 
+      getSharesOrBuilderList() {
+    return shares_;
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public int getSharesCount() {
+    return shares_.size();
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.NodeShare getShares(int index) {
+    return shares_.get(index);
+  }
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.NodeShareOrBuilder getSharesOrBuilder(
+      int index) {
+    return shares_.get(index);
+  }
+
+  public static final int UNPLACED_REPLICAS_FIELD_NUMBER = 11;
+  private int unplacedReplicas_ = 0;
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+   * </pre>
+   *
+   * <code>int32 unplaced_replicas = 11 [json_name = "unplacedReplicas"];</code>
+   * @return The unplacedReplicas.
+   */
+  @java.lang.Override
+  public int getUnplacedReplicas() {
+    return unplacedReplicas_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -382,6 +459,12 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < removedActorIds_.size(); i++) {
       com.google.protobuf.GeneratedMessage.writeString(output, 9, removedActorIds_.getRaw(i));
+    }
+    for (int i = 0; i < shares_.size(); i++) {
+      output.writeMessage(10, shares_.get(i));
+    }
+    if (unplacedReplicas_ != 0) {
+      output.writeInt32(11, unplacedReplicas_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -435,6 +518,14 @@ private static final long serialVersionUID = 0L;
       size += dataSize;
       size += 1 * getRemovedActorIdsList().size();
     }
+    for (int i = 0; i < shares_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(10, shares_.get(i));
+    }
+    if (unplacedReplicas_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(11, unplacedReplicas_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -474,6 +565,10 @@ private static final long serialVersionUID = 0L;
         .equals(other.getAddedActorIdsList())) return false;
     if (!getRemovedActorIdsList()
         .equals(other.getRemovedActorIdsList())) return false;
+    if (!getSharesList()
+        .equals(other.getSharesList())) return false;
+    if (getUnplacedReplicas()
+        != other.getUnplacedReplicas()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -511,6 +606,12 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + REMOVED_ACTOR_IDS_FIELD_NUMBER;
       hash = (53 * hash) + getRemovedActorIdsList().hashCode();
     }
+    if (getSharesCount() > 0) {
+      hash = (37 * hash) + SHARES_FIELD_NUMBER;
+      hash = (53 * hash) + getSharesList().hashCode();
+    }
+    hash = (37 * hash) + UNPLACED_REPLICAS_FIELD_NUMBER;
+    hash = (53 * hash) + getUnplacedReplicas();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -647,6 +748,7 @@ private static final long serialVersionUID = 0L;
               .alwaysUseFieldBuilders) {
         internalGetTimeFieldBuilder();
         internalGetOldestQueuedAgeFieldBuilder();
+        internalGetSharesFieldBuilder();
       }
     }
     @java.lang.Override
@@ -672,6 +774,14 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.LazyStringArrayList.emptyList();
       removedActorIds_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      if (sharesBuilder_ == null) {
+        shares_ = java.util.Collections.emptyList();
+      } else {
+        shares_ = null;
+        sharesBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000200);
+      unplacedReplicas_ = 0;
       return this;
     }
 
@@ -698,9 +808,22 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public hero.supervisor.v1.ScalingDecision buildPartial() {
       hero.supervisor.v1.ScalingDecision result = new hero.supervisor.v1.ScalingDecision(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(hero.supervisor.v1.ScalingDecision result) {
+      if (sharesBuilder_ == null) {
+        if (((bitField0_ & 0x00000200) != 0)) {
+          shares_ = java.util.Collections.unmodifiableList(shares_);
+          bitField0_ = (bitField0_ & ~0x00000200);
+        }
+        result.shares_ = shares_;
+      } else {
+        result.shares_ = sharesBuilder_.build();
+      }
     }
 
     private void buildPartial0(hero.supervisor.v1.ScalingDecision result) {
@@ -740,6 +863,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000100) != 0)) {
         removedActorIds_.makeImmutable();
         result.removedActorIds_ = removedActorIds_;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.unplacedReplicas_ = unplacedReplicas_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -798,6 +924,35 @@ private static final long serialVersionUID = 0L;
           removedActorIds_.addAll(other.removedActorIds_);
         }
         onChanged();
+      }
+      if (sharesBuilder_ == null) {
+        if (!other.shares_.isEmpty()) {
+          if (shares_.isEmpty()) {
+            shares_ = other.shares_;
+            bitField0_ = (bitField0_ & ~0x00000200);
+          } else {
+            ensureSharesIsMutable();
+            shares_.addAll(other.shares_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.shares_.isEmpty()) {
+          if (sharesBuilder_.isEmpty()) {
+            sharesBuilder_.dispose();
+            sharesBuilder_ = null;
+            shares_ = other.shares_;
+            bitField0_ = (bitField0_ & ~0x00000200);
+            sharesBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetSharesFieldBuilder() : null;
+          } else {
+            sharesBuilder_.addAllMessages(other.shares_);
+          }
+        }
+      }
+      if (other.getUnplacedReplicas() != 0) {
+        setUnplacedReplicas(other.getUnplacedReplicas());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -876,6 +1031,24 @@ private static final long serialVersionUID = 0L;
               removedActorIds_.add(s);
               break;
             } // case 74
+            case 82: {
+              hero.supervisor.v1.NodeShare m =
+                  input.readMessage(
+                      hero.supervisor.v1.NodeShare.parser(),
+                      extensionRegistry);
+              if (sharesBuilder_ == null) {
+                ensureSharesIsMutable();
+                shares_.add(m);
+              } else {
+                sharesBuilder_.addMessage(m);
+              }
+              break;
+            } // case 82
+            case 88: {
+              unplacedReplicas_ = input.readInt32();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 88
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1765,6 +1938,362 @@ private static final long serialVersionUID = 0L;
       ensureRemovedActorIdsIsMutable();
       removedActorIds_.add(value);
       bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+
+    private java.util.List<hero.supervisor.v1.NodeShare> shares_ =
+      java.util.Collections.emptyList();
+    private void ensureSharesIsMutable() {
+      if (!((bitField0_ & 0x00000200) != 0)) {
+        shares_ = new java.util.ArrayList<hero.supervisor.v1.NodeShare>(shares_);
+        bitField0_ |= 0x00000200;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.NodeShare, hero.supervisor.v1.NodeShare.Builder, hero.supervisor.v1.NodeShareOrBuilder> sharesBuilder_;
+
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.NodeShare> getSharesList() {
+      if (sharesBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(shares_);
+      } else {
+        return sharesBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public int getSharesCount() {
+      if (sharesBuilder_ == null) {
+        return shares_.size();
+      } else {
+        return sharesBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare getShares(int index) {
+      if (sharesBuilder_ == null) {
+        return shares_.get(index);
+      } else {
+        return sharesBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder setShares(
+        int index, hero.supervisor.v1.NodeShare value) {
+      if (sharesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureSharesIsMutable();
+        shares_.set(index, value);
+        onChanged();
+      } else {
+        sharesBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder setShares(
+        int index, hero.supervisor.v1.NodeShare.Builder builderForValue) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        sharesBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder addShares(hero.supervisor.v1.NodeShare value) {
+      if (sharesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureSharesIsMutable();
+        shares_.add(value);
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder addShares(
+        int index, hero.supervisor.v1.NodeShare value) {
+      if (sharesBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureSharesIsMutable();
+        shares_.add(index, value);
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder addShares(
+        hero.supervisor.v1.NodeShare.Builder builderForValue) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.add(builderForValue.build());
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder addShares(
+        int index, hero.supervisor.v1.NodeShare.Builder builderForValue) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        sharesBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder addAllShares(
+        java.lang.Iterable<? extends hero.supervisor.v1.NodeShare> values) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, shares_);
+        onChanged();
+      } else {
+        sharesBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder clearShares() {
+      if (sharesBuilder_ == null) {
+        shares_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000200);
+        onChanged();
+      } else {
+        sharesBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public Builder removeShares(int index) {
+      if (sharesBuilder_ == null) {
+        ensureSharesIsMutable();
+        shares_.remove(index);
+        onChanged();
+      } else {
+        sharesBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare.Builder getSharesBuilder(
+        int index) {
+      return internalGetSharesFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShareOrBuilder getSharesOrBuilder(
+        int index) {
+      if (sharesBuilder_ == null) {
+        return shares_.get(index);  } else {
+        return sharesBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public java.util.List<? extends hero.supervisor.v1.NodeShareOrBuilder> 
+         getSharesOrBuilderList() {
+      if (sharesBuilder_ != null) {
+        return sharesBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(shares_);
+      }
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare.Builder addSharesBuilder() {
+      return internalGetSharesFieldBuilder().addBuilder(
+          hero.supervisor.v1.NodeShare.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public hero.supervisor.v1.NodeShare.Builder addSharesBuilder(
+        int index) {
+      return internalGetSharesFieldBuilder().addBuilder(
+          index, hero.supervisor.v1.NodeShare.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+     */
+    public java.util.List<hero.supervisor.v1.NodeShare.Builder> 
+         getSharesBuilderList() {
+      return internalGetSharesFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        hero.supervisor.v1.NodeShare, hero.supervisor.v1.NodeShare.Builder, hero.supervisor.v1.NodeShareOrBuilder> 
+        internalGetSharesFieldBuilder() {
+      if (sharesBuilder_ == null) {
+        sharesBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            hero.supervisor.v1.NodeShare, hero.supervisor.v1.NodeShare.Builder, hero.supervisor.v1.NodeShareOrBuilder>(
+                shares_,
+                ((bitField0_ & 0x00000200) != 0),
+                getParentForChildren(),
+                isClean());
+        shares_ = null;
+      }
+      return sharesBuilder_;
+    }
+
+    private int unplacedReplicas_ ;
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+     * </pre>
+     *
+     * <code>int32 unplaced_replicas = 11 [json_name = "unplacedReplicas"];</code>
+     * @return The unplacedReplicas.
+     */
+    @java.lang.Override
+    public int getUnplacedReplicas() {
+      return unplacedReplicas_;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+     * </pre>
+     *
+     * <code>int32 unplaced_replicas = 11 [json_name = "unplacedReplicas"];</code>
+     * @param value The unplacedReplicas to set.
+     * @return This builder for chaining.
+     */
+    public Builder setUnplacedReplicas(int value) {
+
+      unplacedReplicas_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+     * </pre>
+     *
+     * <code>int32 unplaced_replicas = 11 [json_name = "unplacedReplicas"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearUnplacedReplicas() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      unplacedReplicas_ = 0;
       onChanged();
       return this;
     }

@@ -205,4 +205,58 @@ public interface ScalingDecisionOrBuilder extends
    */
   com.google.protobuf.ByteString
       getRemovedActorIdsBytes(int index);
+
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  java.util.List<hero.supervisor.v1.NodeShare> 
+      getSharesList();
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  hero.supervisor.v1.NodeShare getShares(int index);
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  int getSharesCount();
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  java.util.List<? extends hero.supervisor.v1.NodeShareOrBuilder> 
+      getSharesOrBuilderList();
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the shares of the machines, ordered by name; else empty.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.NodeShare shares = 10 [json_name = "shares"];</code>
+   */
+  hero.supervisor.v1.NodeShareOrBuilder getSharesOrBuilder(
+      int index);
+
+  /**
+   * <pre>
+   * With SCALE_SCOPE_FLEET the number of actors that no machine could take.
+   * </pre>
+   *
+   * <code>int32 unplaced_replicas = 11 [json_name = "unplacedReplicas"];</code>
+   * @return The unplacedReplicas.
+   */
+  int getUnplacedReplicas();
 }

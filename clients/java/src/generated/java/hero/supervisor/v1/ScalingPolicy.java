@@ -33,6 +33,7 @@ private static final long serialVersionUID = 0L;
   }
   private ScalingPolicy() {
     mode_ = 0;
+    scope_ = 0;
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -583,6 +584,36 @@ private static final long serialVersionUID = 0L;
     return drainTimeout_ == null ? com.google.protobuf.Duration.getDefaultInstance() : drainTimeout_;
   }
 
+  public static final int SCOPE_FIELD_NUMBER = 13;
+  private int scope_ = 0;
+  /**
+   * <pre>
+   * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+   * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+   * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+   * @return The enum numeric value on the wire for scope.
+   */
+  @java.lang.Override public int getScopeValue() {
+    return scope_;
+  }
+  /**
+   * <pre>
+   * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+   * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+   * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+   * @return The scope.
+   */
+  @java.lang.Override public hero.supervisor.v1.ScaleScope getScope() {
+    hero.supervisor.v1.ScaleScope result = hero.supervisor.v1.ScaleScope.forNumber(scope_);
+    return result == null ? hero.supervisor.v1.ScaleScope.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -632,6 +663,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000400) != 0)) {
       output.writeMessage(12, getDrainTimeout());
+    }
+    if (scope_ != hero.supervisor.v1.ScaleScope.SCALE_SCOPE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(13, scope_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -689,6 +723,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000400) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(12, getDrainTimeout());
+    }
+    if (scope_ != hero.supervisor.v1.ScaleScope.SCALE_SCOPE_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(13, scope_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -761,6 +799,7 @@ private static final long serialVersionUID = 0L;
       if (!getDrainTimeout()
           .equals(other.getDrainTimeout())) return false;
     }
+    if (scope_ != other.scope_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -818,6 +857,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + DRAIN_TIMEOUT_FIELD_NUMBER;
       hash = (53 * hash) + getDrainTimeout().hashCode();
     }
+    hash = (37 * hash) + SCOPE_FIELD_NUMBER;
+    hash = (53 * hash) + scope_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -995,6 +1036,7 @@ private static final long serialVersionUID = 0L;
         drainTimeoutBuilder_.dispose();
         drainTimeoutBuilder_ = null;
       }
+      scope_ = 0;
       return this;
     }
 
@@ -1086,6 +1128,9 @@ private static final long serialVersionUID = 0L;
             : drainTimeoutBuilder_.build();
         to_bitField0_ |= 0x00000400;
       }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.scope_ = scope_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -1136,6 +1181,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasDrainTimeout()) {
         mergeDrainTimeout(other.getDrainTimeout());
+      }
+      if (other.scope_ != 0) {
+        setScopeValue(other.getScopeValue());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1233,6 +1281,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000800;
               break;
             } // case 98
+            case 104: {
+              scope_ = input.readEnum();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 104
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2440,6 +2493,87 @@ private static final long serialVersionUID = 0L;
         drainTimeout_ = null;
       }
       return drainTimeoutBuilder_;
+    }
+
+    private int scope_ = 0;
+    /**
+     * <pre>
+     * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+     * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+     * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+     * @return The enum numeric value on the wire for scope.
+     */
+    @java.lang.Override public int getScopeValue() {
+      return scope_;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+     * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+     * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+     * @param value The enum numeric value on the wire for scope to set.
+     * @return This builder for chaining.
+     */
+    public Builder setScopeValue(int value) {
+      scope_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+     * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+     * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+     * @return The scope.
+     */
+    @java.lang.Override
+    public hero.supervisor.v1.ScaleScope getScope() {
+      hero.supervisor.v1.ScaleScope result = hero.supervisor.v1.ScaleScope.forNumber(scope_);
+      return result == null ? hero.supervisor.v1.ScaleScope.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+     * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+     * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+     * @param value The scope to set.
+     * @return This builder for chaining.
+     */
+    public Builder setScope(hero.supervisor.v1.ScaleScope value) {
+      if (value == null) { throw new NullPointerException(); }
+      bitField0_ |= 0x00001000;
+      scope_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+     * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+     * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearScope() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      scope_ = 0;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.ScalingPolicy)

@@ -277,4 +277,27 @@ public interface ScalingPolicyOrBuilder extends
    * <code>.google.protobuf.Duration drain_timeout = 12 [json_name = "drainTimeout"];</code>
    */
   com.google.protobuf.DurationOrBuilder getDrainTimeoutOrBuilder();
+
+  /**
+   * <pre>
+   * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+   * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+   * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+   * @return The enum numeric value on the wire for scope.
+   */
+  int getScopeValue();
+  /**
+   * <pre>
+   * The machines over which replicas, min_replicas and max_replicas count. With SCALE_SCOPE_FLEET the leader of the fleet
+   * decides, and in MODE_FIXED it spreads replicas anew when the number changes and when a machine comes or goes; actors
+   * that callers start or stop by name stay as they are. Default: SCALE_SCOPE_NODE.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.ScaleScope scope = 13 [json_name = "scope"];</code>
+   * @return The scope.
+   */
+  hero.supervisor.v1.ScaleScope getScope();
 }

@@ -52,6 +52,11 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_JobDefaults_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_NodeShare_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_NodeShare_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_ScalingPolicy_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -127,42 +132,50 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "rotobuf.DurationR\014queueTimeout\0228\n\nresult" +
       "_ttl\030\003 \001(\0132\031.google.protobuf.DurationR\tr" +
       "esultTtl\022B\n\014retry_policy\030\004 \001(\0132\037.hero.su" +
-      "pervisor.v1.RetryPolicyR\013retryPolicy\"\264\006\n" +
-      "\rScalingPolicy\022:\n\004mode\030\001 \001(\0162&.hero.supe" +
-      "rvisor.v1.ScalingPolicy.ModeR\004mode\022\037\n\010re" +
-      "plicas\030\002 \001(\005H\000R\010replicas\210\001\001\022&\n\014min_repli" +
-      "cas\030\003 \001(\005H\001R\013minReplicas\210\001\001\022&\n\014max_repli" +
-      "cas\030\004 \001(\005H\002R\013maxReplicas\210\001\001\0226\n\025target_jo" +
-      "bs_per_actor\030\005 \001(\005H\003R\022targetJobsPerActor" +
-      "\210\001\001\022=\n\rmax_queue_age\030\006 \001(\0132\031.google.prot" +
-      "obuf.DurationR\013maxQueueAge\022A\n\017scale_out_" +
-      "delay\030\007 \001(\0132\031.google.protobuf.DurationR\r" +
-      "scaleOutDelay\022?\n\016scale_in_delay\030\010 \001(\0132\031." +
-      "google.protobuf.DurationR\014scaleInDelay\022H" +
-      "\n\023scale_to_zero_delay\030\t \001(\0132\031.google.pro" +
-      "tobuf.DurationR\020scaleToZeroDelay\022%\n\014max_" +
-      "step_out\030\n \001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_s" +
-      "tep_in\030\013 \001(\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_ti" +
-      "meout\030\014 \001(\0132\031.google.protobuf.DurationR\014" +
-      "drainTimeout\";\n\004Mode\022\024\n\020MODE_UNSPECIFIED" +
-      "\020\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AUTO\020\002B\013\n\t_re" +
-      "plicasB\017\n\r_min_replicasB\017\n\r_max_replicas" +
-      "B\030\n\026_target_jobs_per_actorB\017\n\r_max_step_" +
-      "outB\016\n\014_max_step_in\"\216\003\n\017ScalingDecision\022" +
-      ".\n\004time\030\001 \001(\0132\032.google.protobuf.Timestam" +
-      "pR\004time\022)\n\020current_replicas\030\002 \001(\005R\017curre" +
-      "ntReplicas\022)\n\020desired_replicas\030\003 \001(\005R\017de" +
-      "siredReplicas\022\037\n\013jobs_queued\030\004 \001(\005R\njobs" +
-      "Queued\022!\n\014jobs_running\030\005 \001(\005R\013jobsRunnin" +
-      "g\022E\n\021oldest_queued_age\030\006 \001(\0132\031.google.pr" +
-      "otobuf.DurationR\017oldestQueuedAge\022\026\n\006reas" +
-      "on\030\007 \001(\tR\006reason\022&\n\017added_actor_ids\030\010 \003(" +
-      "\tR\raddedActorIds\022*\n\021removed_actor_ids\030\t " +
-      "\003(\tR\017removedActorIdsB\204\001\n\022hero.supervisor" +
-      ".v1B\025ScriptTypeStatusProtoP\001ZUgithub.com" +
-      "/hero-supervisor/hero-supervisor/clients" +
-      "/go/hero/supervisor/v1;supervisorv1b\006pro" +
-      "to3"
+      "pervisor.v1.RetryPolicyR\013retryPolicy\"k\n\t" +
+      "NodeShare\022\022\n\004node\030\001 \001(\tR\004node\022\032\n\010replica" +
+      "s\030\002 \001(\005R\010replicas\022\030\n\007present\030\003 \001(\010R\007pres" +
+      "ent\022\024\n\005fault\030\004 \001(\tR\005fault\"\352\006\n\rScalingPol" +
+      "icy\022:\n\004mode\030\001 \001(\0162&.hero.supervisor.v1.S" +
+      "calingPolicy.ModeR\004mode\022\037\n\010replicas\030\002 \001(" +
+      "\005H\000R\010replicas\210\001\001\022&\n\014min_replicas\030\003 \001(\005H\001" +
+      "R\013minReplicas\210\001\001\022&\n\014max_replicas\030\004 \001(\005H\002" +
+      "R\013maxReplicas\210\001\001\0226\n\025target_jobs_per_acto" +
+      "r\030\005 \001(\005H\003R\022targetJobsPerActor\210\001\001\022=\n\rmax_" +
+      "queue_age\030\006 \001(\0132\031.google.protobuf.Durati" +
+      "onR\013maxQueueAge\022A\n\017scale_out_delay\030\007 \001(\013" +
+      "2\031.google.protobuf.DurationR\rscaleOutDel" +
+      "ay\022?\n\016scale_in_delay\030\010 \001(\0132\031.google.prot" +
+      "obuf.DurationR\014scaleInDelay\022H\n\023scale_to_" +
+      "zero_delay\030\t \001(\0132\031.google.protobuf.Durat" +
+      "ionR\020scaleToZeroDelay\022%\n\014max_step_out\030\n " +
+      "\001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_step_in\030\013 \001(" +
+      "\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_timeout\030\014 \001(\013" +
+      "2\031.google.protobuf.DurationR\014drainTimeou" +
+      "t\0224\n\005scope\030\r \001(\0162\036.hero.supervisor.v1.Sc" +
+      "aleScopeR\005scope\";\n\004Mode\022\024\n\020MODE_UNSPECIF" +
+      "IED\020\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AUTO\020\002B\013\n\t" +
+      "_replicasB\017\n\r_min_replicasB\017\n\r_max_repli" +
+      "casB\030\n\026_target_jobs_per_actorB\017\n\r_max_st" +
+      "ep_outB\016\n\014_max_step_in\"\362\003\n\017ScalingDecisi" +
+      "on\022.\n\004time\030\001 \001(\0132\032.google.protobuf.Times" +
+      "tampR\004time\022)\n\020current_replicas\030\002 \001(\005R\017cu" +
+      "rrentReplicas\022)\n\020desired_replicas\030\003 \001(\005R" +
+      "\017desiredReplicas\022\037\n\013jobs_queued\030\004 \001(\005R\nj" +
+      "obsQueued\022!\n\014jobs_running\030\005 \001(\005R\013jobsRun" +
+      "ning\022E\n\021oldest_queued_age\030\006 \001(\0132\031.google" +
+      ".protobuf.DurationR\017oldestQueuedAge\022\026\n\006r" +
+      "eason\030\007 \001(\tR\006reason\022&\n\017added_actor_ids\030\010" +
+      " \003(\tR\raddedActorIds\022*\n\021removed_actor_ids" +
+      "\030\t \003(\tR\017removedActorIds\0225\n\006shares\030\n \003(\0132" +
+      "\035.hero.supervisor.v1.NodeShareR\006shares\022+" +
+      "\n\021unplaced_replicas\030\013 \001(\005R\020unplacedRepli" +
+      "cas*V\n\nScaleScope\022\033\n\027SCALE_SCOPE_UNSPECI" +
+      "FIED\020\000\022\024\n\020SCALE_SCOPE_NODE\020\001\022\025\n\021SCALE_SC" +
+      "OPE_FLEET\020\002B\204\001\n\022hero.supervisor.v1B\025Scri" +
+      "ptTypeStatusProtoP\001ZUgithub.com/hero-sup" +
+      "ervisor/hero-supervisor/clients/go/hero/" +
+      "supervisor/v1;supervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -203,18 +216,24 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobDefaults_descriptor,
         new java.lang.String[] { "RunTimeout", "QueueTimeout", "ResultTtl", "RetryPolicy", });
-    internal_static_hero_supervisor_v1_ScalingPolicy_descriptor =
+    internal_static_hero_supervisor_v1_NodeShare_descriptor =
       getDescriptor().getMessageType(5);
+    internal_static_hero_supervisor_v1_NodeShare_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_NodeShare_descriptor,
+        new java.lang.String[] { "Node", "Replicas", "Present", "Fault", });
+    internal_static_hero_supervisor_v1_ScalingPolicy_descriptor =
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_ScalingPolicy_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScalingPolicy_descriptor,
-        new java.lang.String[] { "Mode", "Replicas", "MinReplicas", "MaxReplicas", "TargetJobsPerActor", "MaxQueueAge", "ScaleOutDelay", "ScaleInDelay", "ScaleToZeroDelay", "MaxStepOut", "MaxStepIn", "DrainTimeout", });
+        new java.lang.String[] { "Mode", "Replicas", "MinReplicas", "MaxReplicas", "TargetJobsPerActor", "MaxQueueAge", "ScaleOutDelay", "ScaleInDelay", "ScaleToZeroDelay", "MaxStepOut", "MaxStepIn", "DrainTimeout", "Scope", });
     internal_static_hero_supervisor_v1_ScalingDecision_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_ScalingDecision_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScalingDecision_descriptor,
-        new java.lang.String[] { "Time", "CurrentReplicas", "DesiredReplicas", "JobsQueued", "JobsRunning", "OldestQueuedAge", "Reason", "AddedActorIds", "RemovedActorIds", });
+        new java.lang.String[] { "Time", "CurrentReplicas", "DesiredReplicas", "JobsQueued", "JobsRunning", "OldestQueuedAge", "Reason", "AddedActorIds", "RemovedActorIds", "Shares", "UnplacedReplicas", });
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();

@@ -773,7 +773,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "date_only\030\004 \001(\010R\014validateOnly\"X\n\030UpdateS" +
       "criptTypeResponse\022<\n\006status\030\001 \001(\0132$.hero" +
       ".supervisor.v1.ScriptTypeStatusR\006status\"" +
-      "\375\002\n\022ScaleActorsRequest\022?\n\013script_type\030\001 " +
+      "\263\003\n\022ScaleActorsRequest\022?\n\013script_type\030\001 " +
       "\001(\0162\036.hero.supervisor.v1.ScriptTypeR\nscr" +
       "iptType\022\037\n\010replicas\030\002 \001(\005H\000R\010replicas\210\001\001" +
       "\022>\n\rdrain_timeout\030\003 \001(\0132\031.google.protobu" +
@@ -782,367 +782,371 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "\n\rvalidate_only\030\005 \001(\010R\014validateOnly\022\033\n\tt" +
       "ake_over\030\006 \001(\010R\010takeOver\022\026\n\006reason\030\007 \001(\t" +
       "R\006reason\022\024\n\005queue\030\010 \001(\tR\005queue\022\022\n\004node\030\t" +
-      " \001(\tR\004nodeB\013\n\t_replicas\"\353\001\n\023ScaleActorsR" +
-      "esponse\022<\n\006status\030\001 \001(\0132$.hero.superviso" +
-      "r.v1.ScriptTypeStatusR\006status\022&\n\017added_a" +
-      "ctor_ids\030\002 \003(\tR\raddedActorIds\022*\n\021removed" +
-      "_actor_ids\030\003 \003(\tR\017removedActorIds\022B\n\014wai" +
-      "t_outcome\030\004 \001(\0162\037.hero.supervisor.v1.Wai" +
-      "tOutcomeR\013waitOutcome\"\202\001\n\021PauseQueueRequ" +
-      "est\022?\n\013script_type\030\001 \001(\0162\036.hero.supervis" +
-      "or.v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002" +
-      " \001(\tR\006reason\022\024\n\005queue\030\003 \001(\tR\005queue\"l\n\022Pa" +
-      "useQueueResponse\022<\n\006status\030\001 \001(\0132$.hero." +
-      "supervisor.v1.ScriptTypeStatusR\006status\022\030" +
-      "\n\007changed\030\002 \001(\010R\007changed\"\203\001\n\022ResumeQueue" +
-      "Request\022?\n\013script_type\030\001 \001(\0162\036.hero.supe" +
-      "rvisor.v1.ScriptTypeR\nscriptType\022\026\n\006reas" +
-      "on\030\002 \001(\tR\006reason\022\024\n\005queue\030\003 \001(\tR\005queue\"m" +
-      "\n\023ResumeQueueResponse\022<\n\006status\030\001 \001(\0132$." +
+      " \001(\tR\004node\0224\n\005scope\030\n \001(\0162\036.hero.supervi" +
+      "sor.v1.ScaleScopeR\005scopeB\013\n\t_replicas\"\317\002" +
+      "\n\023ScaleActorsResponse\022<\n\006status\030\001 \001(\0132$." +
       "hero.supervisor.v1.ScriptTypeStatusR\006sta" +
-      "tus\022\030\n\007changed\030\002 \001(\010R\007changed\"\235\002\n\021PurgeQ" +
-      "ueueRequest\022?\n\013script_type\030\001 \001(\0162\036.hero." +
-      "supervisor.v1.ScriptTypeR\nscriptType\0225\n\006" +
-      "states\030\002 \003(\0162\035.hero.supervisor.v1.Job.St" +
-      "ateR\006states\022*\n\016expected_count\030\003 \001(\005H\000R\re" +
-      "xpectedCount\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014" +
-      "validateOnly\022\026\n\006reason\030\005 \001(\tR\006reason\022\024\n\005" +
-      "queue\030\006 \001(\tR\005queueB\021\n\017_expected_count\"7\n" +
-      "\022PurgeQueueResponse\022!\n\014purged_count\030\001 \001(" +
-      "\005R\013purgedCount\"k\n\022CreateQueueRequest\022\024\n\005" +
-      "queue\030\001 \001(\tR\005queue\022?\n\013script_type\030\002 \001(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\nscriptT" +
-      "ype\"F\n\023CreateQueueResponse\022/\n\005queue\030\001 \001(" +
-      "\0132\031.hero.supervisor.v1.QueueR\005queue\"\'\n\017G" +
-      "etQueueRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"C\n\020" +
-      "GetQueueResponse\022/\n\005queue\030\001 \001(\0132\031.hero.s" +
-      "upervisor.v1.QueueR\005queue\"\344\001\n\022UpdateQueu" +
-      "eRequest\022\024\n\005queue\030\001 \001(\tR\005queue\022B\n\010settin" +
-      "gs\030\002 \001(\0132&.hero.supervisor.v1.ScriptType" +
-      "SettingsR\010settings\022;\n\013update_mask\030\003 \001(\0132" +
-      "\032.google.protobuf.FieldMaskR\nupdateMask\022" +
-      "#\n\rvalidate_only\030\004 \001(\010R\014validateOnly\022\022\n\004" +
-      "etag\030\005 \001(\tR\004etag\"F\n\023UpdateQueueResponse\022" +
-      "/\n\005queue\030\001 \001(\0132\031.hero.supervisor.v1.Queu" +
-      "eR\005queue\"\225\001\n\021ListQueuesRequest\022\033\n\tpage_s" +
+      "tus\022&\n\017added_actor_ids\030\002 \003(\tR\raddedActor" +
+      "Ids\022*\n\021removed_actor_ids\030\003 \003(\tR\017removedA" +
+      "ctorIds\022B\n\014wait_outcome\030\004 \001(\0162\037.hero.sup" +
+      "ervisor.v1.WaitOutcomeR\013waitOutcome\0225\n\006s" +
+      "hares\030\005 \003(\0132\035.hero.supervisor.v1.NodeSha" +
+      "reR\006shares\022+\n\021unplaced_replicas\030\006 \001(\005R\020u" +
+      "nplacedReplicas\"\202\001\n\021PauseQueueRequest\022?\n" +
+      "\013script_type\030\001 \001(\0162\036.hero.supervisor.v1." +
+      "ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001(\tR\006" +
+      "reason\022\024\n\005queue\030\003 \001(\tR\005queue\"l\n\022PauseQue" +
+      "ueResponse\022<\n\006status\030\001 \001(\0132$.hero.superv" +
+      "isor.v1.ScriptTypeStatusR\006status\022\030\n\007chan" +
+      "ged\030\002 \001(\010R\007changed\"\203\001\n\022ResumeQueueReques" +
+      "t\022?\n\013script_type\030\001 \001(\0162\036.hero.supervisor" +
+      ".v1.ScriptTypeR\nscriptType\022\026\n\006reason\030\002 \001" +
+      "(\tR\006reason\022\024\n\005queue\030\003 \001(\tR\005queue\"m\n\023Resu" +
+      "meQueueResponse\022<\n\006status\030\001 \001(\0132$.hero.s" +
+      "upervisor.v1.ScriptTypeStatusR\006status\022\030\n" +
+      "\007changed\030\002 \001(\010R\007changed\"\235\002\n\021PurgeQueueRe" +
+      "quest\022?\n\013script_type\030\001 \001(\0162\036.hero.superv" +
+      "isor.v1.ScriptTypeR\nscriptType\0225\n\006states" +
+      "\030\002 \003(\0162\035.hero.supervisor.v1.Job.StateR\006s" +
+      "tates\022*\n\016expected_count\030\003 \001(\005H\000R\rexpecte" +
+      "dCount\210\001\001\022#\n\rvalidate_only\030\004 \001(\010R\014valida" +
+      "teOnly\022\026\n\006reason\030\005 \001(\tR\006reason\022\024\n\005queue\030" +
+      "\006 \001(\tR\005queueB\021\n\017_expected_count\"7\n\022Purge" +
+      "QueueResponse\022!\n\014purged_count\030\001 \001(\005R\013pur" +
+      "gedCount\"k\n\022CreateQueueRequest\022\024\n\005queue\030" +
+      "\001 \001(\tR\005queue\022?\n\013script_type\030\002 \001(\0162\036.hero" +
+      ".supervisor.v1.ScriptTypeR\nscriptType\"F\n" +
+      "\023CreateQueueResponse\022/\n\005queue\030\001 \001(\0132\031.he" +
+      "ro.supervisor.v1.QueueR\005queue\"\'\n\017GetQueu" +
+      "eRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"C\n\020GetQue" +
+      "ueResponse\022/\n\005queue\030\001 \001(\0132\031.hero.supervi" +
+      "sor.v1.QueueR\005queue\"\344\001\n\022UpdateQueueReque" +
+      "st\022\024\n\005queue\030\001 \001(\tR\005queue\022B\n\010settings\030\002 \001" +
+      "(\0132&.hero.supervisor.v1.ScriptTypeSettin" +
+      "gsR\010settings\022;\n\013update_mask\030\003 \001(\0132\032.goog" +
+      "le.protobuf.FieldMaskR\nupdateMask\022#\n\rval" +
+      "idate_only\030\004 \001(\010R\014validateOnly\022\022\n\004etag\030\005" +
+      " \001(\tR\004etag\"F\n\023UpdateQueueResponse\022/\n\005que" +
+      "ue\030\001 \001(\0132\031.hero.supervisor.v1.QueueR\005que" +
+      "ue\"\225\001\n\021ListQueuesRequest\022\033\n\tpage_size\030\001 " +
+      "\001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR\tpageT" +
+      "oken\022\035\n\nnamed_only\030\003 \001(\010R\tnamedOnly\022%\n\016i" +
+      "nclude_status\030\004 \001(\010R\rincludeStatus\"o\n\022Li" +
+      "stQueuesResponse\0221\n\006queues\030\001 \003(\0132\031.hero." +
+      "supervisor.v1.QueueR\006queues\022&\n\017next_page" +
+      "_token\030\002 \001(\tR\rnextPageToken\"*\n\022DeleteQue" +
+      "ueRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"\025\n\023Delet" +
+      "eQueueResponse\"\273\002\n\022CheckHealthRequest\022=\n" +
+      "\010selector\030\001 \001(\0132!.hero.supervisor.v1.Act" +
+      "orSelectorR\010selector\022B\n\005scope\030\002 \001(\0162,.he" +
+      "ro.supervisor.v1.CheckHealthRequest.Scop" +
+      "eR\005scope\0224\n\010max_wait\030\003 \001(\0132\031.google.prot" +
+      "obuf.DurationR\007maxWait\022\035\n\nlocal_only\030\004 \001" +
+      "(\010R\tlocalOnly\"M\n\005Scope\022\025\n\021SCOPE_UNSPECIF" +
+      "IED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL\020\002\022\016\n\n" +
+      "SCOPE_NONE\020\003\"Q\n\023CheckHealthResponse\022:\n\007r" +
+      "eports\030\001 \003(\0132 .hero.supervisor.v1.Health" +
+      "ReportR\007reports\"\205\002\n\022WatchHealthRequest\022=" +
+      "\n\010selector\030\001 \001(\0132!.hero.supervisor.v1.Ac" +
+      "torSelectorR\010selector\022.\n\020include_snapsho" +
+      "t\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014resume_" +
+      "after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbeat_in" +
+      "terval\030\004 \001(\0132\031.google.protobuf.DurationR" +
+      "\021heartbeatIntervalB\023\n\021_include_snapshot\"" +
+      "\346\001\n\023WatchHealthResponse\022\026\n\006cursor\030\001 \001(\tR" +
+      "\006cursor\022:\n\006report\030\002 \001(\0132 .hero.superviso" +
+      "r.v1.HealthReportH\000R\006report\0227\n\005event\030\003 \001" +
+      "(\0132\037.hero.supervisor.v1.HealthEventH\000R\005e" +
+      "vent\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor" +
+      ".v1.BookmarkH\000R\010bookmarkB\006\n\004item\"w\n\020Subm" +
+      "itJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.supervi" +
+      "sor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005job" +
+      "Id\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"~\n\021Sub" +
+      "mitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.super" +
+      "visor.v1.JobR\003job\022\"\n\014deduplicated\030\002 \001(\010R" +
+      "\014deduplicated\022\032\n\010existing\030\003 \001(\010R\010existin" +
+      "g\"U\n\021SubmitJobsRequest\022@\n\010requests\030\001 \003(\013" +
+      "2$.hero.supervisor.v1.SubmitJobRequestR\010" +
+      "requests\"S\n\022SubmitJobsResponse\022=\n\007result" +
+      "s\030\001 \003(\0132#.hero.supervisor.v1.SubmitJobRe" +
+      "sultR\007results\"\261\001\n\017SubmitJobResult\022)\n\003job" +
+      "\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014" +
+      "deduplicated\030\002 \001(\010R\014deduplicated\0223\n\005erro" +
+      "r\030\003 \001(\0132\035.hero.supervisor.v1.ItemErrorR\005" +
+      "error\022\032\n\010existing\030\004 \001(\010R\010existing\"\327\002\n\rRu" +
+      "nJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.supervis" +
+      "or.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\tR\005jobI" +
+      "d\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224\n\010max_" +
+      "wait\030\004 \001(\0132\031.google.protobuf.DurationR\007m" +
+      "axWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero.super" +
+      "visor.v1.RunJobRequest.OnWaitEndR\tonWait" +
+      "End\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UNSPECIF" +
+      "IED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020\001\022\026\n\022O" +
+      "N_WAIT_END_CANCEL\020\002\"\277\001\n\016RunJobResponse\022)" +
+      "\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003jo" +
+      "b\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.superviso" +
+      "r.v1.WaitOutcomeR\013waitOutcome\022\"\n\014dedupli" +
+      "cated\030\003 \001(\010R\014deduplicated\022\032\n\010existing\030\004 " +
+      "\001(\010R\010existing\"^\n\017AwaitJobRequest\022\025\n\006job_" +
+      "id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132\031.goog" +
+      "le.protobuf.DurationR\007maxWait\"\201\001\n\020AwaitJ" +
+      "obResponse\022)\n\003job\030\001 \001(\0132\027.hero.superviso" +
+      "r.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.he" +
+      "ro.supervisor.v1.WaitOutcomeR\013waitOutcom" +
+      "e\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
+      "d\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.Job" +
+      "ViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 \001(" +
+      "\0132\027.hero.supervisor.v1.JobR\003job\"\257\005\n\017List" +
+      "JobsRequest\022A\n\014script_types\030\001 \003(\0162\036.hero" +
+      ".supervisor.v1.ScriptTypeR\013scriptTypes\0225" +
+      "\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Job." +
+      "StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010caller" +
+      "Id\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022\031\n\010act" +
+      "or_id\030\005 \001(\tR\007actorId\022F\n\021create_time_afte" +
+      "r\030\006 \001(\0132\032.google.protobuf.TimestampR\017cre" +
+      "ateTimeAfter\022H\n\022create_time_before\030\007 \001(\013" +
+      "2\032.google.protobuf.TimestampR\020createTime" +
+      "Before\022\033\n\tpage_size\030\010 \001(\005R\010pageSize\022\035\n\np" +
+      "age_token\030\t \001(\tR\tpageToken\022G\n\006labels\030\n \003" +
+      "(\0132/.hero.supervisor.v1.ListJobsRequest." +
+      "LabelsEntryR\006labels\022\"\n\rjob_id_prefix\030\013 \001" +
+      "(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006queues\022" +
+      "\036\n\npriorities\030\r \003(\005R\npriorities\022\035\n\nuniqu" +
+      "e_key\030\016 \001(\tR\tuniqueKey\0329\n\013LabelsEntry\022\020\n" +
+      "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
+      "\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(\0132\027.he" +
+      "ro.supervisor.v1.JobR\004jobs\022&\n\017next_page_" +
+      "token\030\002 \001(\tR\rnextPageToken\"A\n\020CancelJobR" +
+      "equest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030" +
+      "\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022)\n\003jo" +
+      "b\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n" +
+      "\007changed\030\002 \001(\010R\007changed\"*\n\021ExplainJobReq" +
+      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022ExplainJ" +
+      "obResponse\022)\n\003job\030\001 \001(\0132\027.hero.superviso" +
+      "r.v1.JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.hero.su" +
+      "pervisor.v1.JobWaitR\007reasons\022\"\n\njobs_ahe" +
+      "ad\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_ahead_e" +
+      "stimated\030\004 \001(\010R\022jobsAheadEstimated\022J\n\005st" +
+      "art\030\005 \001(\01324.hero.supervisor.v1.ExplainJo" +
+      "bResponse.StartEstimateR\005start\022\030\n\007messag" +
+      "e\030\006 \001(\tR\007message\032\217\001\n\rStartEstimate\0226\n\010ea" +
+      "rliest\030\001 \001(\0132\032.google.protobuf.Timestamp" +
+      "R\010earliest\0222\n\006latest\030\002 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\006latest\022\022\n\004ends\030\003 \001(\rR\004en" +
+      "dsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJobRequest\022\025" +
+      "\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.her" +
+      "o.supervisor.v1.JobSpecR\003job\022;\n\013update_m" +
+      "ask\030\003 \001(\0132\032.google.protobuf.FieldMaskR\nu" +
+      "pdateMask\"X\n\021UpdateJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007cha" +
+      "nged\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRequest\022" +
+      "\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_attempts" +
+      "\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000R\005" +
+      "input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestIdB" +
+      "\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003job\030\001 \001" +
+      "(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedu" +
+      "plicated\030\002 \001(\010R\014deduplicated\"N\n\020DeleteJo" +
+      "bRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow" +
+      "_missing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJo" +
+      "bResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017" +
+      "WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!" +
+      "\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014res" +
+      "ume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbea" +
+      "t_interval\030\004 \001(\0132\031.google.protobuf.Durat" +
+      "ionR\021heartbeatInterval\"\346\002\n\020WatchJobRespo" +
+      "nse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\013" +
+      "2\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014stat" +
+      "e_change\030\003 \001(\0132\".hero.supervisor.v1.JobS" +
+      "tateChangeH\000R\013stateChange\022=\n\010progress\030\004 " +
+      "\001(\0132\037.hero.supervisor.v1.JobProgressH\000R\010" +
+      "progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.sup",
+      "ervisor.v1.LogEntriesH\000R\nlogEntries\022:\n\010b" +
+      "ookmark\030\006 \001(\0132\034.hero.supervisor.v1.Bookm" +
+      "arkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n" +
+      "\007entries\030\001 \003(\0132\034.hero.supervisor.v1.LogE" +
+      "ntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014dr" +
+      "oppedCount\"\231\004\n\022WatchEventsRequest\0227\n\006top" +
+      "ics\030\001 \003(\0162\037.hero.supervisor.v1.Event.Top" +
+      "icR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero." +
+      "supervisor.v1.ScriptTypeR\013scriptTypes\022\033\n" +
+      "\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 " +
+      "\003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId" +
+      "\022E\n\014min_severity\030\006 \001(\0162\".hero.supervisor" +
+      ".v1.Event.SeverityR\013minSeverity\022.\n\020inclu" +
+      "de_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022" +
+      "!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022he" +
+      "artbeat_interval\030\t \001(\0132\031.google.protobuf" +
+      ".DurationR\021heartbeatInterval\022#\n\rinclude_" +
+      "usage\030\n \001(\010R\014includeUsage\022\026\n\006queues\030\013 \003(" +
+      "\tR\006queuesB\023\n\021_include_snapshot\"\246\002\n\023Watch" +
+      "EventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G" +
+      "\n\rsnapshot_item\030\002 \001(\0132 .hero.supervisor." +
+      "v1.SnapshotItemH\000R\014snapshotItem\0221\n\005event" +
+      "\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005eve" +
+      "nt\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor.v" +
+      "1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037." +
+      "hero.supervisor.v1.UsageUpdateH\000R\005usageB" +
+      "\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\0132" +
+      "+.hero.supervisor.v1.UsageUpdate.ActorsE" +
+      "ntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(\t" +
+      "R\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor.v" +
+      "1.ActorUsageR\005value:\0028\001\"\362\001\n\014SnapshotItem" +
+      "\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Act" +
+      "orH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero." +
+      "supervisor.v1.ScriptTypeStatusH\000R\nscript" +
+      "Type\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1.J" +
+      "obH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.hero.supervis" +
+      "or.v1.QueueH\000R\005queueB\006\n\004item\"\365\003\n\021ListEve" +
+      "ntsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.superv" +
+      "isor.v1.Event.TopicR\006topics\022A\n\014script_ty" +
+      "pes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTyp" +
+      "eR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actor" +
+      "Ids\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_i" +
+      "d\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162" +
+      "\".hero.supervisor.v1.Event.SeverityR\013min" +
+      "Severity\0229\n\ntime_after\030\007 \001(\0132\032.google.pr" +
+      "otobuf.TimestampR\ttimeAfter\022;\n\013time_befo" +
+      "re\030\010 \001(\0132\032.google.protobuf.TimestampR\nti" +
+      "meBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n" +
+      "\npage_token\030\n \001(\tR\tpageToken\022\026\n\006queues\030\013" +
+      " \003(\tR\006queues\"o\n\022ListEventsResponse\0221\n\006ev" +
+      "ents\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006e" +
+      "vents\022&\n\017next_page_token\030\002 \001(\tR\rnextPage" +
+      "Token\"S\n\025ListIdentitiesRequest\022\033\n\tpage_s" +
       "ize\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR" +
-      "\tpageToken\022\035\n\nnamed_only\030\003 \001(\010R\tnamedOnl" +
-      "y\022%\n\016include_status\030\004 \001(\010R\rincludeStatus" +
-      "\"o\n\022ListQueuesResponse\0221\n\006queues\030\001 \003(\0132\031" +
-      ".hero.supervisor.v1.QueueR\006queues\022&\n\017nex" +
-      "t_page_token\030\002 \001(\tR\rnextPageToken\"*\n\022Del" +
-      "eteQueueRequest\022\024\n\005queue\030\001 \001(\tR\005queue\"\025\n" +
-      "\023DeleteQueueResponse\"\273\002\n\022CheckHealthRequ" +
-      "est\022=\n\010selector\030\001 \001(\0132!.hero.supervisor." +
-      "v1.ActorSelectorR\010selector\022B\n\005scope\030\002 \001(" +
-      "\0162,.hero.supervisor.v1.CheckHealthReques" +
-      "t.ScopeR\005scope\0224\n\010max_wait\030\003 \001(\0132\031.googl" +
-      "e.protobuf.DurationR\007maxWait\022\035\n\nlocal_on" +
-      "ly\030\004 \001(\010R\tlocalOnly\"M\n\005Scope\022\025\n\021SCOPE_UN" +
-      "SPECIFIED\020\000\022\016\n\nSCOPE_IDLE\020\001\022\r\n\tSCOPE_ALL" +
-      "\020\002\022\016\n\nSCOPE_NONE\020\003\"Q\n\023CheckHealthRespons" +
-      "e\022:\n\007reports\030\001 \003(\0132 .hero.supervisor.v1." +
-      "HealthReportR\007reports\"\205\002\n\022WatchHealthReq" +
-      "uest\022=\n\010selector\030\001 \001(\0132!.hero.supervisor" +
-      ".v1.ActorSelectorR\010selector\022.\n\020include_s" +
-      "napshot\030\002 \001(\010H\000R\017includeSnapshot\210\001\001\022!\n\014r" +
-      "esume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartb" +
-      "eat_interval\030\004 \001(\0132\031.google.protobuf.Dur" +
-      "ationR\021heartbeatIntervalB\023\n\021_include_sna" +
-      "pshot\"\346\001\n\023WatchHealthResponse\022\026\n\006cursor\030" +
-      "\001 \001(\tR\006cursor\022:\n\006report\030\002 \001(\0132 .hero.sup" +
-      "ervisor.v1.HealthReportH\000R\006report\0227\n\005eve" +
-      "nt\030\003 \001(\0132\037.hero.supervisor.v1.HealthEven" +
-      "tH\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.supe" +
-      "rvisor.v1.BookmarkH\000R\010bookmarkB\006\n\004item\"w" +
-      "\n\020SubmitJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.s" +
-      "upervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(" +
-      "\tR\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\"" +
-      "~\n\021SubmitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero" +
-      ".supervisor.v1.JobR\003job\022\"\n\014deduplicated\030" +
-      "\002 \001(\010R\014deduplicated\022\032\n\010existing\030\003 \001(\010R\010e" +
-      "xisting\"U\n\021SubmitJobsRequest\022@\n\010requests" +
-      "\030\001 \003(\0132$.hero.supervisor.v1.SubmitJobReq" +
-      "uestR\010requests\"S\n\022SubmitJobsResponse\022=\n\007" +
-      "results\030\001 \003(\0132#.hero.supervisor.v1.Submi" +
-      "tJobResultR\007results\"\261\001\n\017SubmitJobResult\022" +
-      ")\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003j" +
-      "ob\022\"\n\014deduplicated\030\002 \001(\010R\014deduplicated\0223" +
-      "\n\005error\030\003 \001(\0132\035.hero.supervisor.v1.ItemE" +
-      "rrorR\005error\022\032\n\010existing\030\004 \001(\010R\010existing\"" +
-      "\327\002\n\rRunJobRequest\022-\n\003job\030\001 \001(\0132\033.hero.su" +
-      "pervisor.v1.JobSpecR\003job\022\025\n\006job_id\030\002 \001(\t" +
-      "R\005jobId\022\035\n\nrequest_id\030\003 \001(\tR\trequestId\0224" +
-      "\n\010max_wait\030\004 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\007maxWait\022K\n\013on_wait_end\030\005 \001(\0162+.hero" +
-      ".supervisor.v1.RunJobRequest.OnWaitEndR\t" +
-      "onWaitEnd\"^\n\tOnWaitEnd\022\033\n\027ON_WAIT_END_UN" +
-      "SPECIFIED\020\000\022\034\n\030ON_WAIT_END_KEEP_RUNNING\020" +
-      "\001\022\026\n\022ON_WAIT_END_CANCEL\020\002\"\277\001\n\016RunJobResp" +
-      "onse\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.J" +
-      "obR\003job\022B\n\014wait_outcome\030\002 \001(\0162\037.hero.sup" +
-      "ervisor.v1.WaitOutcomeR\013waitOutcome\022\"\n\014d" +
-      "eduplicated\030\003 \001(\010R\014deduplicated\022\032\n\010exist" +
-      "ing\030\004 \001(\010R\010existing\"^\n\017AwaitJobRequest\022\025" +
-      "\n\006job_id\030\001 \001(\tR\005jobId\0224\n\010max_wait\030\002 \001(\0132" +
-      "\031.google.protobuf.DurationR\007maxWait\"\201\001\n\020" +
-      "AwaitJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobR\003job\022B\n\014wait_outcome\030\002 \001(" +
-      "\0162\037.hero.supervisor.v1.WaitOutcomeR\013wait" +
-      "Outcome\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\t" +
-      "R\005jobId\022/\n\004view\030\002 \001(\0162\033.hero.supervisor." +
-      "v1.JobViewR\004view\";\n\016GetJobResponse\022)\n\003jo" +
-      "b\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\"\257\005" +
-      "\n\017ListJobsRequest\022A\n\014script_types\030\001 \003(\0162" +
-      "\036.hero.supervisor.v1.ScriptTypeR\013scriptT" +
-      "ypes\0225\n\006states\030\002 \003(\0162\035.hero.supervisor.v" +
-      "1.Job.StateR\006states\022\033\n\tcaller_id\030\003 \001(\tR\010" +
-      "callerId\022\035\n\ncontext_id\030\004 \001(\tR\tcontextId\022" +
-      "\031\n\010actor_id\030\005 \001(\tR\007actorId\022F\n\021create_tim" +
-      "e_after\030\006 \001(\0132\032.google.protobuf.Timestam" +
-      "pR\017createTimeAfter\022H\n\022create_time_before" +
-      "\030\007 \001(\0132\032.google.protobuf.TimestampR\020crea" +
-      "teTimeBefore\022\033\n\tpage_size\030\010 \001(\005R\010pageSiz" +
-      "e\022\035\n\npage_token\030\t \001(\tR\tpageToken\022G\n\006labe" +
-      "ls\030\n \003(\0132/.hero.supervisor.v1.ListJobsRe" +
-      "quest.LabelsEntryR\006labels\022\"\n\rjob_id_pref" +
-      "ix\030\013 \001(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006q" +
-      "ueues\022\036\n\npriorities\030\r \003(\005R\npriorities\022\035\n" +
-      "\nunique_key\030\016 \001(\tR\tuniqueKey\0329\n\013LabelsEn" +
-      "try\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005va" +
-      "lue:\0028\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(" +
-      "\0132\027.hero.supervisor.v1.JobR\004jobs\022&\n\017next" +
-      "_page_token\030\002 \001(\tR\rnextPageToken\"A\n\020Canc" +
-      "elJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006r" +
-      "eason\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse" +
-      "\022)\n\003job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003" +
-      "job\022\030\n\007changed\030\002 \001(\010R\007changed\"*\n\021Explain" +
-      "JobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022Ex" +
-      "plainJobResponse\022)\n\003job\030\001 \001(\0132\027.hero.sup" +
-      "ervisor.v1.JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.h" +
-      "ero.supervisor.v1.JobWaitR\007reasons\022\"\n\njo" +
-      "bs_ahead\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_a" +
-      "head_estimated\030\004 \001(\010R\022jobsAheadEstimated" +
-      "\022J\n\005start\030\005 \001(\01324.hero.supervisor.v1.Exp" +
-      "lainJobResponse.StartEstimateR\005start\022\030\n\007" +
-      "message\030\006 \001(\tR\007message\032\217\001\n\rStartEstimate" +
-      "\0226\n\010earliest\030\001 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\010earliest\0222\n\006latest\030\002 \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\006latest\022\022\n\004ends\030\003 \001" +
-      "(\rR\004endsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\013" +
-      "2\033.hero.supervisor.v1.JobSpecR\003job\022;\n\013up" +
-      "date_mask\030\003 \001(\0132\032.google.protobuf.FieldM" +
-      "askR\nupdateMask\"X\n\021UpdateJobResponse\022)\n\003" +
-      "job\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022" +
-      "\030\n\007changed\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRe" +
-      "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_at" +
-      "tempts\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001" +
-      "(\tH\000R\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequ" +
-      "estIdB\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003j" +
-      "ob\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\"" +
-      "\n\014deduplicated\030\002 \001(\010R\014deduplicated\"N\n\020De" +
-      "leteJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n" +
-      "\rallow_missing\030\002 \001(\010R\014allowMissing\"-\n\021De" +
-      "leteJobResponse\022\030\n\007changed\030\001 \001(\010R\007change" +
-      "d\"\270\001\n\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005j" +
-      "obId\022!\n\014include_logs\030\002 \001(\010R\013includeLogs\022" +
-      "!\n\014resume_after\030\003 \001(\tR\013resumeAfter\022H\n\022he" +
-      "artbeat_interval\030\004 \001(\0132\031.google.protobuf" +
-      ".DurationR\021heartbeatInterval\"\346\002\n\020WatchJo" +
-      "bResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job" +
-      "\030\002 \001(\0132\027.hero.supervisor.v1.JobH\000R\003job\022G" +
-      "\n\014state_change\030\003 \001(\0132\".hero.supervisor.v" +
-      "1.JobStateChangeH\000R\013stateChange\022=\n\010progr" +
-      "ess\030\004 \001(\0132\037.hero.supervisor.v1.JobProgre" +
-      "ssH\000R\010progress\022A\n\013log_entries\030\005 \001(\0132\036.he" +
-      "ro.supervisor.v1.LogEntriesH\000R\nlogEntrie" +
-      "s\022:\n\010bookmark\030\006 \001(\0132\034.hero.supervisor.v1" +
-      ".BookmarkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntr" +
-      "ies\0226\n\007entries\030\001 \003(\0132\034.hero.supervisor.v",
-      "1.LogEntryR\007entries\022#\n\rdropped_count\030\002 \001" +
-      "(\005R\014droppedCount\"\231\004\n\022WatchEventsRequest\022" +
-      "7\n\006topics\030\001 \003(\0162\037.hero.supervisor.v1.Eve" +
-      "nt.TopicR\006topics\022A\n\014script_types\030\002 \003(\0162\036" +
-      ".hero.supervisor.v1.ScriptTypeR\013scriptTy" +
-      "pes\022\033\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_" +
-      "ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010ca" +
-      "llerId\022E\n\014min_severity\030\006 \001(\0162\".hero.supe" +
-      "rvisor.v1.Event.SeverityR\013minSeverity\022.\n" +
-      "\020include_snapshot\030\007 \001(\010H\000R\017includeSnapsh" +
-      "ot\210\001\001\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter" +
-      "\022H\n\022heartbeat_interval\030\t \001(\0132\031.google.pr" +
-      "otobuf.DurationR\021heartbeatInterval\022#\n\rin" +
-      "clude_usage\030\n \001(\010R\014includeUsage\022\026\n\006queue" +
-      "s\030\013 \003(\tR\006queuesB\023\n\021_include_snapshot\"\246\002\n" +
-      "\023WatchEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cu" +
-      "rsor\022G\n\rsnapshot_item\030\002 \001(\0132 .hero.super" +
-      "visor.v1.SnapshotItemH\000R\014snapshotItem\0221\n" +
-      "\005event\030\003 \001(\0132\031.hero.supervisor.v1.EventH" +
-      "\000R\005event\022:\n\010bookmark\030\004 \001(\0132\034.hero.superv" +
-      "isor.v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 " +
-      "\001(\0132\037.hero.supervisor.v1.UsageUpdateH\000R\005" +
-      "usageB\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030" +
-      "\001 \003(\0132+.hero.supervisor.v1.UsageUpdate.A" +
-      "ctorsEntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key" +
-      "\030\001 \001(\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.superv" +
-      "isor.v1.ActorUsageR\005value:\0028\001\"\362\001\n\014Snapsh" +
-      "otItem\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor." +
-      "v1.ActorH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$" +
-      ".hero.supervisor.v1.ScriptTypeStatusH\000R\n" +
-      "scriptType\022+\n\003job\030\003 \001(\0132\027.hero.superviso" +
-      "r.v1.JobH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.hero.su" +
-      "pervisor.v1.QueueH\000R\005queueB\006\n\004item\"\365\003\n\021L" +
-      "istEventsRequest\0227\n\006topics\030\001 \003(\0162\037.hero." +
-      "supervisor.v1.Event.TopicR\006topics\022A\n\014scr" +
-      "ipt_types\030\002 \003(\0162\036.hero.supervisor.v1.Scr" +
-      "iptTypeR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR" +
-      "\010actorIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tca" +
-      "ller_id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030" +
-      "\006 \001(\0162\".hero.supervisor.v1.Event.Severit" +
-      "yR\013minSeverity\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
+      "\tpageToken\"\274\001\n\026ListIdentitiesResponse\022A\n" +
+      "\nidentities\030\001 \003(\0132!.hero.supervisor.v1.K" +
+      "nownIdentityR\nidentities\022&\n\017next_page_to" +
+      "ken\030\002 \001(\tR\rnextPageToken\0227\n\027authenticati" +
+      "on_required\030\003 \001(\010R\026authenticationRequire" +
+      "d\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010identit" +
+      "y\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006t" +
+      "arget\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code\022" +
+      "!\n\014refused_only\030\005 \001(\010R\013refusedOnly\022:\n\005st" +
+      "age\030\006 \001(\0162$.hero.supervisor.v1.AuditEntr" +
+      "y.StageR\005stage\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
       "gle.protobuf.TimestampR\ttimeAfter\022;\n\013tim" +
       "e_before\030\010 \001(\0132\032.google.protobuf.Timesta" +
       "mpR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageS" +
-      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\022\026\n\006qu" +
-      "eues\030\013 \003(\tR\006queues\"o\n\022ListEventsResponse" +
-      "\0221\n\006events\030\001 \003(\0132\031.hero.supervisor.v1.Ev" +
-      "entR\006events\022&\n\017next_page_token\030\002 \001(\tR\rne" +
-      "xtPageToken\"S\n\025ListIdentitiesRequest\022\033\n\t" +
-      "page_size\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030" +
-      "\002 \001(\tR\tpageToken\"\274\001\n\026ListIdentitiesRespo" +
-      "nse\022A\n\nidentities\030\001 \003(\0132!.hero.superviso" +
-      "r.v1.KnownIdentityR\nidentities\022&\n\017next_p" +
-      "age_token\030\002 \001(\tR\rnextPageToken\0227\n\027authen" +
-      "tication_required\030\003 \001(\010R\026authenticationR" +
-      "equired\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010i" +
-      "dentity\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rp" +
-      "c\022\026\n\006target\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR" +
-      "\004code\022!\n\014refused_only\030\005 \001(\010R\013refusedOnly" +
-      "\022:\n\005stage\030\006 \001(\0162$.hero.supervisor.v1.Aud" +
-      "itEntry.StageR\005stage\0229\n\ntime_after\030\007 \001(\013" +
-      "2\032.google.protobuf.TimestampR\ttimeAfter\022" +
-      ";\n\013time_before\030\010 \001(\0132\032.google.protobuf.T" +
-      "imestampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R" +
-      "\010pageSize\022\035\n\npage_token\030\n \001(\tR\tpageToken" +
-      "\"\235\001\n\030ListAuditEntriesResponse\0228\n\007entries" +
-      "\030\001 \003(\0132\036.hero.supervisor.v1.AuditEntryR\007" +
-      "entries\022&\n\017next_page_token\030\002 \001(\tR\rnextPa" +
-      "geToken\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled" +
-      "*^\n\013WaitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIF" +
-      "IED\020\000\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUT" +
-      "COME_TIMED_OUT\020\0022\301!\n\nSupervisor\022d\n\rGetSe" +
-      "rverInfo\022(.hero.supervisor.v1.GetServerI" +
-      "nfoRequest\032).hero.supervisor.v1.GetServe" +
-      "rInfoResponse\022j\n\017CreateLoginCode\022*.hero." +
-      "supervisor.v1.CreateLoginCodeRequest\032+.h" +
-      "ero.supervisor.v1.CreateLoginCodeRespons" +
-      "e\022^\n\013CreateActor\022&.hero.supervisor.v1.Cr" +
-      "eateActorRequest\032\'.hero.supervisor.v1.Cr" +
-      "eateActorResponse\022U\n\010GetActor\022#.hero.sup" +
-      "ervisor.v1.GetActorRequest\032$.hero.superv" +
-      "isor.v1.GetActorResponse\022[\n\nListActors\022%" +
-      ".hero.supervisor.v1.ListActorsRequest\032&." +
-      "hero.supervisor.v1.ListActorsResponse\022^\n" +
-      "\013UpdateActor\022&.hero.supervisor.v1.Update" +
-      "ActorRequest\032\'.hero.supervisor.v1.Update" +
-      "ActorResponse\022^\n\013DeleteActor\022&.hero.supe" +
-      "rvisor.v1.DeleteActorRequest\032\'.hero.supe" +
-      "rvisor.v1.DeleteActorResponse\022[\n\nStartAc" +
-      "tor\022%.hero.supervisor.v1.StartActorReque" +
-      "st\032&.hero.supervisor.v1.StartActorRespon" +
-      "se\022X\n\tStopActor\022$.hero.supervisor.v1.Sto" +
-      "pActorRequest\032%.hero.supervisor.v1.StopA" +
-      "ctorResponse\022a\n\014RestartActor\022\'.hero.supe" +
-      "rvisor.v1.RestartActorRequest\032(.hero.sup" +
-      "ervisor.v1.RestartActorResponse\022^\n\013Start" +
-      "Actors\022&.hero.supervisor.v1.StartActorsR" +
-      "equest\032\'.hero.supervisor.v1.StartActorsR" +
-      "esponse\022[\n\nStopActors\022%.hero.supervisor." +
-      "v1.StopActorsRequest\032&.hero.supervisor.v" +
-      "1.StopActorsResponse\022d\n\rRestartActors\022(." +
-      "hero.supervisor.v1.RestartActorsRequest\032" +
-      ").hero.supervisor.v1.RestartActorsRespon" +
-      "se\022l\n\017StreamActorLogs\022*.hero.supervisor." +
-      "v1.StreamActorLogsRequest\032+.hero.supervi" +
-      "sor.v1.StreamActorLogsResponse0\001\022X\n\tList" +
-      "Nodes\022$.hero.supervisor.v1.ListNodesRequ" +
-      "est\032%.hero.supervisor.v1.ListNodesRespon" +
-      "se\022j\n\017ListScriptTypes\022*.hero.supervisor." +
-      "v1.ListScriptTypesRequest\032+.hero.supervi" +
-      "sor.v1.ListScriptTypesResponse\022d\n\rGetScr" +
-      "iptType\022(.hero.supervisor.v1.GetScriptTy" +
-      "peRequest\032).hero.supervisor.v1.GetScript" +
-      "TypeResponse\022m\n\020UpdateScriptType\022+.hero." +
-      "supervisor.v1.UpdateScriptTypeRequest\032,." +
-      "hero.supervisor.v1.UpdateScriptTypeRespo" +
-      "nse\022^\n\013ScaleActors\022&.hero.supervisor.v1." +
-      "ScaleActorsRequest\032\'.hero.supervisor.v1." +
-      "ScaleActorsResponse\022[\n\nPauseQueue\022%.hero" +
-      ".supervisor.v1.PauseQueueRequest\032&.hero." +
-      "supervisor.v1.PauseQueueResponse\022^\n\013Resu" +
-      "meQueue\022&.hero.supervisor.v1.ResumeQueue" +
-      "Request\032\'.hero.supervisor.v1.ResumeQueue" +
-      "Response\022[\n\nPurgeQueue\022%.hero.supervisor" +
-      ".v1.PurgeQueueRequest\032&.hero.supervisor." +
-      "v1.PurgeQueueResponse\022^\n\013CreateQueue\022&.h" +
-      "ero.supervisor.v1.CreateQueueRequest\032\'.h" +
-      "ero.supervisor.v1.CreateQueueResponse\022U\n" +
-      "\010GetQueue\022#.hero.supervisor.v1.GetQueueR" +
-      "equest\032$.hero.supervisor.v1.GetQueueResp" +
-      "onse\022^\n\013UpdateQueue\022&.hero.supervisor.v1" +
-      ".UpdateQueueRequest\032\'.hero.supervisor.v1" +
-      ".UpdateQueueResponse\022[\n\nListQueues\022%.her" +
-      "o.supervisor.v1.ListQueuesRequest\032&.hero" +
-      ".supervisor.v1.ListQueuesResponse\022^\n\013Del" +
-      "eteQueue\022&.hero.supervisor.v1.DeleteQueu" +
-      "eRequest\032\'.hero.supervisor.v1.DeleteQueu" +
-      "eResponse\022^\n\013CheckHealth\022&.hero.supervis" +
-      "or.v1.CheckHealthRequest\032\'.hero.supervis" +
-      "or.v1.CheckHealthResponse\022`\n\013WatchHealth" +
-      "\022&.hero.supervisor.v1.WatchHealthRequest" +
-      "\032\'.hero.supervisor.v1.WatchHealthRespons" +
-      "e0\001\022X\n\tSubmitJob\022$.hero.supervisor.v1.Su" +
-      "bmitJobRequest\032%.hero.supervisor.v1.Subm" +
-      "itJobResponse\022[\n\nSubmitJobs\022%.hero.super" +
-      "visor.v1.SubmitJobsRequest\032&.hero.superv" +
-      "isor.v1.SubmitJobsResponse\022O\n\006RunJob\022!.h" +
-      "ero.supervisor.v1.RunJobRequest\032\".hero.s" +
-      "upervisor.v1.RunJobResponse\022U\n\010AwaitJob\022" +
-      "#.hero.supervisor.v1.AwaitJobRequest\032$.h" +
-      "ero.supervisor.v1.AwaitJobResponse\022O\n\006Ge" +
-      "tJob\022!.hero.supervisor.v1.GetJobRequest\032" +
-      "\".hero.supervisor.v1.GetJobResponse\022U\n\010L" +
-      "istJobs\022#.hero.supervisor.v1.ListJobsReq" +
-      "uest\032$.hero.supervisor.v1.ListJobsRespon" +
-      "se\022[\n\nExplainJob\022%.hero.supervisor.v1.Ex" +
-      "plainJobRequest\032&.hero.supervisor.v1.Exp" +
-      "lainJobResponse\022X\n\tCancelJob\022$.hero.supe" +
-      "rvisor.v1.CancelJobRequest\032%.hero.superv" +
-      "isor.v1.CancelJobResponse\022X\n\tUpdateJob\022$" +
-      ".hero.supervisor.v1.UpdateJobRequest\032%.h" +
-      "ero.supervisor.v1.UpdateJobResponse\022U\n\010R" +
-      "etryJob\022#.hero.supervisor.v1.RetryJobReq" +
-      "uest\032$.hero.supervisor.v1.RetryJobRespon" +
-      "se\022X\n\tDeleteJob\022$.hero.supervisor.v1.Del" +
-      "eteJobRequest\032%.hero.supervisor.v1.Delet" +
-      "eJobResponse\022W\n\010WatchJob\022#.hero.supervis" +
-      "or.v1.WatchJobRequest\032$.hero.supervisor." +
-      "v1.WatchJobResponse0\001\022`\n\013WatchEvents\022&.h" +
-      "ero.supervisor.v1.WatchEventsRequest\032\'.h" +
-      "ero.supervisor.v1.WatchEventsResponse0\001\022" +
-      "[\n\nListEvents\022%.hero.supervisor.v1.ListE" +
-      "ventsRequest\032&.hero.supervisor.v1.ListEv" +
-      "entsResponse\022g\n\016ListIdentities\022).hero.su" +
-      "pervisor.v1.ListIdentitiesRequest\032*.hero" +
-      ".supervisor.v1.ListIdentitiesResponse\022m\n" +
-      "\020ListAuditEntries\022+.hero.supervisor.v1.L" +
-      "istAuditEntriesRequest\032,.hero.supervisor" +
-      ".v1.ListAuditEntriesResponseB\205\001\n\022hero.su" +
-      "pervisor.v1B\026SupervisorServiceProtoP\001ZUg" +
-      "ithub.com/hero-supervisor/hero-superviso" +
-      "r/clients/go/hero/supervisor/v1;supervis" +
-      "orv1b\006proto3"
+      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\"\235\001\n\030L" +
+      "istAuditEntriesResponse\0228\n\007entries\030\001 \003(\013" +
+      "2\036.hero.supervisor.v1.AuditEntryR\007entrie" +
+      "s\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToke" +
+      "n\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled*^\n\013Wa" +
+      "itOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022" +
+      "\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_T" +
+      "IMED_OUT\020\0022\301!\n\nSupervisor\022d\n\rGetServerIn" +
+      "fo\022(.hero.supervisor.v1.GetServerInfoReq" +
+      "uest\032).hero.supervisor.v1.GetServerInfoR" +
+      "esponse\022j\n\017CreateLoginCode\022*.hero.superv" +
+      "isor.v1.CreateLoginCodeRequest\032+.hero.su" +
+      "pervisor.v1.CreateLoginCodeResponse\022^\n\013C" +
+      "reateActor\022&.hero.supervisor.v1.CreateAc" +
+      "torRequest\032\'.hero.supervisor.v1.CreateAc" +
+      "torResponse\022U\n\010GetActor\022#.hero.superviso" +
+      "r.v1.GetActorRequest\032$.hero.supervisor.v" +
+      "1.GetActorResponse\022[\n\nListActors\022%.hero." +
+      "supervisor.v1.ListActorsRequest\032&.hero.s" +
+      "upervisor.v1.ListActorsResponse\022^\n\013Updat" +
+      "eActor\022&.hero.supervisor.v1.UpdateActorR" +
+      "equest\032\'.hero.supervisor.v1.UpdateActorR" +
+      "esponse\022^\n\013DeleteActor\022&.hero.supervisor" +
+      ".v1.DeleteActorRequest\032\'.hero.supervisor" +
+      ".v1.DeleteActorResponse\022[\n\nStartActor\022%." +
+      "hero.supervisor.v1.StartActorRequest\032&.h" +
+      "ero.supervisor.v1.StartActorResponse\022X\n\t" +
+      "StopActor\022$.hero.supervisor.v1.StopActor" +
+      "Request\032%.hero.supervisor.v1.StopActorRe" +
+      "sponse\022a\n\014RestartActor\022\'.hero.supervisor" +
+      ".v1.RestartActorRequest\032(.hero.superviso" +
+      "r.v1.RestartActorResponse\022^\n\013StartActors" +
+      "\022&.hero.supervisor.v1.StartActorsRequest" +
+      "\032\'.hero.supervisor.v1.StartActorsRespons" +
+      "e\022[\n\nStopActors\022%.hero.supervisor.v1.Sto" +
+      "pActorsRequest\032&.hero.supervisor.v1.Stop" +
+      "ActorsResponse\022d\n\rRestartActors\022(.hero.s" +
+      "upervisor.v1.RestartActorsRequest\032).hero" +
+      ".supervisor.v1.RestartActorsResponse\022l\n\017" +
+      "StreamActorLogs\022*.hero.supervisor.v1.Str" +
+      "eamActorLogsRequest\032+.hero.supervisor.v1" +
+      ".StreamActorLogsResponse0\001\022X\n\tListNodes\022" +
+      "$.hero.supervisor.v1.ListNodesRequest\032%." +
+      "hero.supervisor.v1.ListNodesResponse\022j\n\017" +
+      "ListScriptTypes\022*.hero.supervisor.v1.Lis" +
+      "tScriptTypesRequest\032+.hero.supervisor.v1" +
+      ".ListScriptTypesResponse\022d\n\rGetScriptTyp" +
+      "e\022(.hero.supervisor.v1.GetScriptTypeRequ" +
+      "est\032).hero.supervisor.v1.GetScriptTypeRe" +
+      "sponse\022m\n\020UpdateScriptType\022+.hero.superv" +
+      "isor.v1.UpdateScriptTypeRequest\032,.hero.s" +
+      "upervisor.v1.UpdateScriptTypeResponse\022^\n" +
+      "\013ScaleActors\022&.hero.supervisor.v1.ScaleA" +
+      "ctorsRequest\032\'.hero.supervisor.v1.ScaleA" +
+      "ctorsResponse\022[\n\nPauseQueue\022%.hero.super" +
+      "visor.v1.PauseQueueRequest\032&.hero.superv" +
+      "isor.v1.PauseQueueResponse\022^\n\013ResumeQueu" +
+      "e\022&.hero.supervisor.v1.ResumeQueueReques" +
+      "t\032\'.hero.supervisor.v1.ResumeQueueRespon" +
+      "se\022[\n\nPurgeQueue\022%.hero.supervisor.v1.Pu" +
+      "rgeQueueRequest\032&.hero.supervisor.v1.Pur" +
+      "geQueueResponse\022^\n\013CreateQueue\022&.hero.su" +
+      "pervisor.v1.CreateQueueRequest\032\'.hero.su" +
+      "pervisor.v1.CreateQueueResponse\022U\n\010GetQu" +
+      "eue\022#.hero.supervisor.v1.GetQueueRequest" +
+      "\032$.hero.supervisor.v1.GetQueueResponse\022^" +
+      "\n\013UpdateQueue\022&.hero.supervisor.v1.Updat" +
+      "eQueueRequest\032\'.hero.supervisor.v1.Updat" +
+      "eQueueResponse\022[\n\nListQueues\022%.hero.supe" +
+      "rvisor.v1.ListQueuesRequest\032&.hero.super" +
+      "visor.v1.ListQueuesResponse\022^\n\013DeleteQue" +
+      "ue\022&.hero.supervisor.v1.DeleteQueueReque" +
+      "st\032\'.hero.supervisor.v1.DeleteQueueRespo" +
+      "nse\022^\n\013CheckHealth\022&.hero.supervisor.v1." +
+      "CheckHealthRequest\032\'.hero.supervisor.v1." +
+      "CheckHealthResponse\022`\n\013WatchHealth\022&.her" +
+      "o.supervisor.v1.WatchHealthRequest\032\'.her" +
+      "o.supervisor.v1.WatchHealthResponse0\001\022X\n" +
+      "\tSubmitJob\022$.hero.supervisor.v1.SubmitJo" +
+      "bRequest\032%.hero.supervisor.v1.SubmitJobR" +
+      "esponse\022[\n\nSubmitJobs\022%.hero.supervisor." +
+      "v1.SubmitJobsRequest\032&.hero.supervisor.v" +
+      "1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.su" +
+      "pervisor.v1.RunJobRequest\032\".hero.supervi" +
+      "sor.v1.RunJobResponse\022U\n\010AwaitJob\022#.hero" +
+      ".supervisor.v1.AwaitJobRequest\032$.hero.su" +
+      "pervisor.v1.AwaitJobResponse\022O\n\006GetJob\022!" +
+      ".hero.supervisor.v1.GetJobRequest\032\".hero" +
+      ".supervisor.v1.GetJobResponse\022U\n\010ListJob" +
+      "s\022#.hero.supervisor.v1.ListJobsRequest\032$" +
+      ".hero.supervisor.v1.ListJobsResponse\022[\n\n" +
+      "ExplainJob\022%.hero.supervisor.v1.ExplainJ" +
+      "obRequest\032&.hero.supervisor.v1.ExplainJo" +
+      "bResponse\022X\n\tCancelJob\022$.hero.supervisor" +
+      ".v1.CancelJobRequest\032%.hero.supervisor.v" +
+      "1.CancelJobResponse\022X\n\tUpdateJob\022$.hero." +
+      "supervisor.v1.UpdateJobRequest\032%.hero.su" +
+      "pervisor.v1.UpdateJobResponse\022U\n\010RetryJo" +
+      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
+      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
+      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
+      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
+      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
+      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
+      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
+      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
+      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
+      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
+      "equest\032&.hero.supervisor.v1.ListEventsRe" +
+      "sponse\022g\n\016ListIdentities\022).hero.supervis" +
+      "or.v1.ListIdentitiesRequest\032*.hero.super" +
+      "visor.v1.ListIdentitiesResponse\022m\n\020ListA" +
+      "uditEntries\022+.hero.supervisor.v1.ListAud" +
+      "itEntriesRequest\032,.hero.supervisor.v1.Li" +
+      "stAuditEntriesResponseB\205\001\n\022hero.supervis" +
+      "or.v1B\026SupervisorServiceProtoP\001ZUgithub." +
+      "com/hero-supervisor/hero-supervisor/clie" +
+      "nts/go/hero/supervisor/v1;supervisorv1b\006" +
+      "proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1428,13 +1432,13 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ScaleActorsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsRequest_descriptor,
-        new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", "Queue", "Node", });
+        new java.lang.String[] { "ScriptType", "Replicas", "DrainTimeout", "MaxWait", "ValidateOnly", "TakeOver", "Reason", "Queue", "Node", "Scope", });
     internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor =
       getDescriptor().getMessageType(43);
     internal_static_hero_supervisor_v1_ScaleActorsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScaleActorsResponse_descriptor,
-        new java.lang.String[] { "Status", "AddedActorIds", "RemovedActorIds", "WaitOutcome", });
+        new java.lang.String[] { "Status", "AddedActorIds", "RemovedActorIds", "WaitOutcome", "Shares", "UnplacedReplicas", });
     internal_static_hero_supervisor_v1_PauseQueueRequest_descriptor =
       getDescriptor().getMessageType(44);
     internal_static_hero_supervisor_v1_PauseQueueRequest_fieldAccessorTable = new
