@@ -23,7 +23,7 @@ pub(super) fn flow_rules(table: &mut Table<'_>) -> Option<FlowRules> {
     match FlowRules::new(rules) {
         Ok(rules) if violations.is_empty() => return Some(rules),
         Ok(_rules) => {}
-        Err(part) => violations.nest(KEY, part),
+        Err(part) => violations.append(part),
     }
     table.append(violations.into_result());
     None

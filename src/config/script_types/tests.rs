@@ -1,6 +1,6 @@
 //! Rules of a file, good and bad.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::config::{Config, ConfigError, Env, Flags, Loaded};
 use crate::domain::model::health::UnhealthyAction;
@@ -171,6 +171,55 @@ fn all_that_is_wrong_is_told_at_once_with_the_path_of_its_key() {
     for bad in ["script_type = 7", "[script_type]\nosis = 7"] {
         assert!(load(bad).unwrap_err().to_string().contains("is not a table"), "{bad}");
     }
+}
+
+#[test]
+fn flow_rules_are_read_and_what_is_wrong_is_told_by_its_place() {
+    let loaded = load(
+        r#"
+        [[script_type.osis.flow_rules]]
+        key = "acme"
+        weight = 4
+        max_running = 3
+        [[script_type.osis.flow_rules]]
+        max_queued = 10
+        paused = { reason = "unpaid", until = "2027-01-31T12:00:00Z" }
+        "#,
+    )
+    .unwrap();
+    let flow = loaded.script_types[0].flow.clone().unwrap();
+    assert_eq!((flow.weight_of("acme"), flow.weight_of("zoo")), (4, 1));
+    let others = flow.rule_of("zoo").unwrap();
+    assert_eq!((others.key.as_deref(), others.max_queued), (None, Some(10)));
+    let pause = others.paused.clone().unwrap();
+    assert_eq!((pause.reason.as_str(), pause.until), ("unpaid", Some(UNIX_EPOCH + second(1_801_396_800))));
+    let told = load(
+        r#"
+        [[script_type.osis.flow_rules]]
+        key = "acme"
+        weight = 0
+        paused = { until = "soon" }
+        [[script_type.osis.flow_rules]]
+        key = "acme"
+        max_runing = 3
+        "#,
+    )
+    .unwrap_err()
+    .to_string();
+    for part in [
+        "flow_rules[0].weight",
+        "use 1 to 1000",
+        "paused.until",
+        "flow_rules[1].key",
+        "did you mean max_running?",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in {told}");
+    }
+    let none = load("[script_type.osis]\nflow_rules = []").unwrap();
+    assert!(
+        none.script_types[0].flow.as_ref().is_some_and(FlowRules::is_empty),
+        "an empty list ends flow by key"
+    );
 }
 
 #[test]

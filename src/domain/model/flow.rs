@@ -97,11 +97,11 @@ impl FlowRules {
     /// Checks rules.
     ///
     /// # Errors
-    /// The violations, as `[INDEX].FIELD`.
+    /// The violations, as `flow_rules[INDEX].FIELD`.
     pub fn new(rules: Vec<FlowRule>) -> Result<Self, Violations> {
         let mut violations = Violations::new();
         if rules.len() > MAX_FLOW_RULES {
-            violations.add("", format!("has {} rules, more than {MAX_FLOW_RULES}", rules.len()));
+            violations.add("flow_rules", format!("has {} rules, more than {MAX_FLOW_RULES}", rules.len()));
         }
         for (index, rule) in rules.iter().enumerate().take(MAX_FLOW_RULES) {
             let mut part = Violations::new();
@@ -113,7 +113,7 @@ impl FlowRules {
                     .map_or_else(|| "all other keys".to_owned(), |key| format!("key {}", quoted(key)));
                 part.add("key", format!("has a second rule for {whose}: leave one of them out"));
             }
-            violations.nest(&format!("[{index}]"), part);
+            violations.nest(&format!("flow_rules[{index}]"), part);
         }
         violations.into_result().map(|()| Self(rules))
     }

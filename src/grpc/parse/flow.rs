@@ -15,7 +15,7 @@ pub(super) fn flow_rules(given: Vec<pb::FlowRule>, violations: &mut Violations) 
     });
     let rules = rules.collect();
     FlowRules::new(rules).unwrap_or_else(|part| {
-        violations.nest("flow_rules", part);
+        violations.append(part);
         FlowRules::default()
     })
 }

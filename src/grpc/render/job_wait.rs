@@ -128,6 +128,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::model::flow::FlowPause;
     use crate::domain::model::script_type::ScriptType;
     use crate::ports::queue_admin::Paused;
 
@@ -143,6 +144,23 @@ mod tests {
             message("a new disk", Some("token ops")),
             "the osis queue is paused by token ops since 1970-01-01T00:00:00Z (a new disk)"
         );
+    }
+
+    #[test]
+    fn a_flow_key_says_what_holds_its_jobs() {
+        let told = |gate| {
+            let jobs = ["j1", "j2"].map(|id| JobId::parse(id).unwrap()).to_vec();
+            job_wait(WaitReason::FlowKey { key: "acme".to_owned(), gate, jobs })
+        };
+        let limit = told(FlowGate::AtLimit(2));
+        assert_eq!(limit.message, "its flow key \"acme\" is at its limit of 2 running jobs, with j1, j2");
+        assert_eq!((limit.reason(), limit.until), (Reason::FlowKeyAtLimit, None));
+        let pause = FlowPause { reason: "unpaid".to_owned(), until: Some(SystemTime::UNIX_EPOCH) };
+        let paused = told(FlowGate::Paused(pause));
+        assert_eq!(paused.message, "its flow key \"acme\" is paused until 1970-01-01T00:00:00Z (unpaid)");
+        assert_eq!(paused.until.map(|until| until.seconds), Some(0));
+        let for_ever = told(FlowGate::Paused(FlowPause::default()));
+        assert_eq!(for_ever.message, "its flow key \"acme\" is paused");
     }
 
     #[test]

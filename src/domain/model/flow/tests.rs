@@ -28,7 +28,7 @@ fn absurd_rules_are_told_with_field_limit_and_remedy() {
     ];
     for (rule, field, remedy) in wrong {
         let told = told(vec![FlowRule::new(Some("twice".to_owned())), rule]);
-        assert!(told.contains("[1]") && told.contains(field) && told.contains(remedy), "{told}");
+        assert!(told.contains("flow_rules[1].") && told.contains(field) && told.contains(remedy), "{told}");
     }
     let two = told(vec![FlowRule::new(None), FlowRule::new(None)]);
     assert!(two.contains("a second rule for all other keys"), "{two}");
