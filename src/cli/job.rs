@@ -61,7 +61,7 @@ pub enum JobCommand {
     Ls {
         /// Conditions.
         #[command(flatten)]
-        filter: FilterArgs,
+        filter: Box<FilterArgs>,
         /// Most jobs to list
         #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
         limit: usize,
@@ -130,7 +130,7 @@ pub(super) async fn run(client: ClientArgs, verb: JobCommand) -> Result<Exit, Fa
         JobCommand::Explain { job } => explain::run(&mut client.connect().await?, out, job).await,
         JobCommand::Ls { filter, limit, label_columns } => {
             let mut server = client.connect().await?;
-            list(&mut server, out, filter, limit, &label_columns).await
+            list(&mut server, out, *filter, limit, &label_columns).await
         }
         JobCommand::Logs { job, follow } => {
             let mut server = client.connect().await?;

@@ -1,13 +1,15 @@
 //! The jobs of a queue, for the supervisor: read, list, follow, cancel, retry.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::domain::access::Permit;
 use crate::domain::model::id::{ActorId, JobId};
-use crate::domain::model::job::{IdentityQuota, Job, JobSpec, JobState, JobView, Priority, QuotaReached};
+use crate::domain::model::job::{
+    IdentityQuota, Job, JobErrorKind, JobSpec, JobState, JobView, Priority, QuotaReached,
+};
 use crate::domain::model::output::{OutputMark, StoredChunk};
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
@@ -85,6 +87,10 @@ pub struct JobFilter {
     pub labels: Vec<(String, String)>,
     /// Priorities.
     pub priorities: Vec<Priority>,
+    /// Kinds of the error by which the job has failed.
+    pub error_kinds: Vec<JobErrorKind>,
+    /// Text in the message of that error, capitals or not.
+    pub error_message: Option<String>,
     /// Holds one of these unique keys, or waits for the end of the job that does: [`Unique::text`].
     ///
     /// [`Unique::text`]: crate::domain::model::job::Unique::text
@@ -111,6 +117,19 @@ impl JobFilter {
             && (self.priorities.is_empty() || self.priorities.contains(&job.priority))
     }
 
+    /// Returns true for a job that has failed by one of the kinds of errors that are looked for, with such a message.
+    pub fn has_failed_so(&self, job: &Job) -> bool {
+        if self.error_kinds.is_empty() && self.error_message.is_none() {
+            return true;
+        }
+        let Some(error) = job.error.as_ref().filter(|_error| job.state == JobState::Failed) else {
+            return false;
+        };
+        let is_in = |text: &String| error.message.to_lowercase().contains(&text.to_lowercase());
+        (self.error_kinds.is_empty() || self.error_kinds.contains(&error.kind))
+            && self.error_message.as_ref().is_none_or(is_in)
+    }
+
     /// True for a job that may be seen.
     pub fn may_see(&self, job: &JobSpec) -> bool {
         self.permit.as_ref().is_none_or(|permit| permit.job(job).is_some())
@@ -126,6 +145,13 @@ pub struct JobCursor {
     pub job_id: JobId,
 }
 
+impl JobCursor {
+    /// Returns the time of the submission.
+    pub fn created_at(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(self.created_ms).unwrap_or_default())
+    }
+}
+
 /// Some jobs, newest first.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobPage {
@@ -133,6 +159,17 @@ pub struct JobPage {
     pub jobs: Vec<Job>,
     /// Start of the next page; None at the end. A page may be short, even empty, and have a next one.
     pub next: Option<JobCursor>,
+    /// Jobs that were looked at for the page.
+    pub looked_at: usize,
+    /// Acceptance of the last of them; None if there was none.
+    pub looked_back_to: Option<SystemTime>,
+}
+
+impl JobPage {
+    /// Makes a page for which so many jobs were looked at, the last of them being this one.
+    pub fn new(jobs: Vec<Job>, next: Option<JobCursor>, looked_at: usize, last: Option<&JobCursor>) -> Self {
+        Self { jobs, next, looked_at, looked_back_to: last.map(JobCursor::created_at) }
+    }
 }
 
 /// Outcome of a request to give a job another priority.

@@ -87,6 +87,7 @@ impl JobQueue for MemoryJobQueue {
                 filter.unique_keys.is_empty()
                     || keys.any(|key| state.holders(job.spec.queue(), key).contains(&job.id))
             };
+            let looked_at = state.jobs().count();
             let found = state.jobs().filter(|job| passes(filter, job)).filter(holds);
             let mut jobs: Vec<Job> = found.map(basic).collect();
             jobs.sort_by_key(|job| std::cmp::Reverse((millis(job.created_at), job.id.clone())));
@@ -96,11 +97,11 @@ impl JobQueue for MemoryJobQueue {
             }
             let more = jobs.len() > limit;
             jobs.truncate(limit);
-            let next = jobs
+            let last = jobs
                 .last()
-                .filter(|_last| more)
                 .map(|last| JobCursor { created_ms: millis(last.created_at), job_id: last.id.clone() });
-            JobPage { jobs, next }
+            let next = last.clone().filter(|_last| more);
+            JobPage::new(jobs, next, looked_at, last.as_ref())
         })
     }
 
@@ -333,6 +334,7 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && (filter.actor_id.is_none() || filter.actor_id == job.actor_id)
         && filter.may_be(&job.id)
         && filter.has_marks(&job.spec)
+        && filter.has_failed_so(job)
         && filter.created_after.is_none_or(|after| job.created_at >= after)
         && filter.created_before.is_none_or(|before| job.created_at < before)
         && filter.may_see(&job.spec)

@@ -14,6 +14,7 @@ pub(super) const LIBRARY: &str = concat!(
     include_str!("lua/common.lua"),
     include_str!("lua/backlog.lua"),
     include_str!("lua/quotas.lua"),
+    include_str!("lua/marks.lua"),
     include_str!("lua/records.lua"),
     "do\n",
     include_str!("lua/unique.lua"),

@@ -12,6 +12,7 @@
 //! A test holds the numbers (`cluster/slots.rs`).
 
 mod backup;
+mod mark;
 mod place;
 
 use crate::domain::model::event::cursor::EventStream;
@@ -24,6 +25,7 @@ pub(super) use backup::{
     RESTORE, WITHOUT_INDEX, meta, objects_of, parse_objects, parse_request, pause, restored,
     rights_of_backups,
 };
+pub(super) use mark::Mark;
 pub(super) use place::{Lane, Place};
 
 /// Consumer group of every queue stream.
@@ -151,8 +153,19 @@ pub(super) fn unfinished(queue: QueueName) -> String {
     format!("hero:{{{queue}}}:unfinished")
 }
 
+/// The same of the jobs with a mark.
+pub(super) fn marked_jobs(queue: QueueName, mark: &Mark<'_>) -> String {
+    format!("hero:{{{queue}}}:{BY_MARK}:{mark}")
+}
+
+/// Counts of a queue, a hash. Its field `unmarked` is set if a job could not be added to the index of its mark.
+pub(super) fn counts(queue: QueueName) -> String {
+    format!("hero:{{{queue}}}:counts")
+}
+
 /// Knowledge of the rounds of maintenance about the clock, and how far their scans have come: a hash. Its field `indexed` is `all`
-/// when [`unfinished`] has every such job, also those that were accepted before there was this index.
+/// when [`unfinished`] has every such job, also those that were accepted before there was this index; `marked` likewise for all
+/// [`marked_jobs`].
 pub(super) fn clock(queue: QueueName) -> String {
     format!("hero:{{{queue}}}:tick")
 }
@@ -191,7 +204,7 @@ pub(super) fn events(stream: EventStream) -> String {
 }
 
 /// Parts of a queue that have one key each: name, type of the value as Redis names it, and what actors of its type may do with it.
-const PARTS: [(&str, &str, Rights); 24] = [
+const PARTS: [(&str, &str, Rights); 25] = [
     ("q", "stream", Rights::All),
     ("front", "stream", Rights::All),
     ("backlog", "zset", Rights::All),
@@ -207,6 +220,7 @@ const PARTS: [(&str, &str, Rights); 24] = [
     ("counts", "hash", Rights::All),
     ("tick", "hash", Rights::None),
     ("inboxes", "set", Rights::None),
+    ("marked", "hash", Rights::All),
     ("meta", "hash", Rights::Read),
     ("restore", "hash", Rights::None),
     ("flow", "hash", Rights::All),
@@ -224,6 +238,8 @@ const STREAMS: [(&str, Rights); 4] =
     [("in", Rights::All), ("ctl", Rights::All), ("log", Rights::All), ("rep", Rights::Write)];
 /// The jobs of a unique key: a hash for each. Only the functions use it.
 const OF_KEY: &str = "unique";
+/// The jobs with a mark: a sorted set for each.
+const BY_MARK: &str = "by";
 /// Keys of a queue that are not below its base: records of jobs, and jobs by request id.
 const RECORDS: [(&str, Rights); 2] = [("job", Rights::All), ("req", Rights::None)];
 
@@ -265,6 +281,7 @@ pub(super) fn rights_of_actors(typed: TypedQueue) -> Vec<String> {
     }
     all.extend(Rights::Write.to(&format!("hero:{{{queue}}}:{OF_IDENTITY}:*")));
     all.extend(Rights::All.to(&format!("hero:{{{queue}}}:{OF_KEY}:*")));
+    all.extend(Rights::Write.to(&format!("hero:{{{queue}}}:{BY_MARK}:*")));
     for (record, rights) in RECORDS {
         all.extend(rights.to(&format!("hero:{record}:{{{queue}}}:*")));
     }
@@ -300,7 +317,7 @@ pub(super) fn type_of(key: &str) -> Option<&'static str> {
         return match part {
             ("log", Some("told")) if key.starts_with(CONTROL_EVENTS) => Some("hash"),
             ("log", None) if key == CONTROL_EVENTS => Some("stream"),
-            (OF_IDENTITY, Some(_of)) => Some("zset"),
+            (OF_IDENTITY | BY_MARK, Some(_of)) => Some("zset"),
             (OF_KEY, Some(_of)) => Some("hash"),
             (part, Some(_of)) => STREAMS.iter().any(|(name, _)| *name == part).then_some("stream"),
             (part, None) => PARTS.iter().find(|(name, ..)| *name == part).map(|(_, kind, _)| *kind),

@@ -7,8 +7,9 @@ use clap::Args;
 use crate::cli::client::{self, Server};
 use crate::cli::values::{self, moment_ago, word};
 use crate::cli::{Exit, Failure};
+use crate::domain::model::job::JobErrorKind;
 use crate::domain::model::queue_name::QueueName;
-use crate::proto::{self, Job, ListJobsRequest, ListQueuesRequest, Queue, job};
+use crate::proto::{self, Job, ListJobsRequest, ListQueuesRequest, Queue, job, job_error};
 
 /// Jobs of one page; their results can be large.
 const PAGE_SIZE: i32 = 100;
@@ -46,6 +47,13 @@ pub struct FilterArgs {
     /// Only jobs of these priorities, 1 to 5
     #[arg(short, long = "priority", value_name = "N", value_delimiter = ',')]
     priorities: Vec<i32>,
+    /// Only jobs that have failed by these kinds of errors: script_error, script_invalid, run_timeout, queue_timeout,
+    /// limit_exceeded, engine_unavailable, engine_crash, actor_lost or internal
+    #[arg(long = "error", value_name = "KIND", value_delimiter = ',', value_parser = error_kind)]
+    error_kinds: Vec<job_error::Kind>,
+    /// Only jobs that have failed with this text in the message of their error, capitals or not
+    #[arg(long, value_name = "TEXT")]
+    error_message: Option<String>,
     /// Only the job that holds this unique key, and the one that waits for its end
     #[arg(long = "unique", value_name = "KEY")]
     unique_key: Option<String>,
@@ -69,6 +77,8 @@ impl FilterArgs {
             actor,
             labels,
             priorities,
+            error_kinds,
+            error_message,
             unique_key,
             since,
             before,
@@ -78,7 +88,8 @@ impl FilterArgs {
             && states.is_empty()
             && labels.is_empty()
             && priorities.is_empty()
-            && [caller, context, actor, unique_key].iter().all(|text| text.is_none())
+            && error_kinds.is_empty()
+            && [caller, context, actor, unique_key, error_message].iter().all(|text| text.is_none())
             && since.is_none()
             && before.is_none()
     }
@@ -121,6 +132,8 @@ impl FilterArgs {
             actor_id: self.actor.unwrap_or_default(),
             labels: self.labels.into_iter().collect(),
             priorities: self.priorities,
+            error_kinds: self.error_kinds.into_iter().map(i32::from).collect(),
+            error_message: self.error_message.unwrap_or_default(),
             unique_key: self.unique_key.unwrap_or_default(),
             create_time_after: self.since.map(Into::into),
             create_time_before: self.before.map(Into::into),
@@ -203,6 +216,17 @@ pub(in crate::cli) const STATES: [job::State; 8] = [
     job::State::Cancelled,
 ];
 
+/// Parses the kind of an error.
+fn error_kind(raw: &str) -> Result<job_error::Kind, String> {
+    let known = JobErrorKind::ALL.map(|kind| format!("KIND_{}", kind.as_str().to_ascii_uppercase()));
+    let kinds = known.iter().filter_map(|name| job_error::Kind::from_str_name(name));
+    let name = |kind: &job_error::Kind| word(kind.as_str_name(), "KIND_");
+    kinds.clone().find(|kind| name(kind).eq_ignore_ascii_case(raw)).ok_or_else(|| {
+        let names: Vec<String> = kinds.map(|kind| name(&kind)).collect();
+        format!("{raw:?} is not a kind of errors: use {}", names.join(", "))
+    })
+}
+
 /// Parses a state.
 fn state(raw: &str) -> Result<job::State, String> {
     let name = |state: &job::State| word(state.as_str_name(), "STATE_");
@@ -230,6 +254,15 @@ mod tests {
             told(&["a", "b", "c", "d"], true)
                 .starts_with("without the jobs of queues a, b, c and many more: ")
         );
+    }
+
+    #[test]
+    fn a_kind_of_errors_that_is_none_is_told_with_all_that_are() {
+        assert_eq!(error_kind("Actor_lost"), Ok(job_error::Kind::ActorLost));
+        for wrong in ["bogus", "unspecified", ""] {
+            let refused = error_kind(wrong).expect_err(wrong);
+            assert!(refused.ends_with("script_error, script_invalid, run_timeout, queue_timeout, limit_exceeded, engine_unavailable, engine_crash, actor_lost, internal"), "{refused}");
+        }
     }
 
     #[test]

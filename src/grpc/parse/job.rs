@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::jobs::JobRequest;
 use crate::domain::model::id::{ActorId, JobId, RequestId};
 use crate::domain::model::job::{
-    JobQuota, JobSpec, JobState, JobView, MAX_INPUT_BYTES, Priority, RetryPolicy,
+    JobErrorKind, JobQuota, JobSpec, JobState, JobView, MAX_INPUT_BYTES, Priority, RetryPolicy,
 };
 use crate::domain::model::queue_name::QueueName;
 use crate::domain::model::script_type::ScriptType;
@@ -183,6 +183,8 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
         labels: selector::labels(v, "labels", request.labels),
         priorities: each(v, "priorities", request.priorities, priority),
         unique_keys: Vec::new(),
+        error_kinds: each(v, "error_kinds", request.error_kinds, error_kind),
+        error_message: optional(v, "error_message", given(request.error_message), message_part),
         id_prefix: optional(v, "job_id_prefix", given(request.job_id_prefix), id_prefix),
         created_after: optional(v, "create_time_after", request.create_time_after, timestamp),
         created_before: optional(v, "create_time_before", request.create_time_before, timestamp),
@@ -190,6 +192,33 @@ pub(crate) fn list_jobs(request: pb::ListJobsRequest) -> Result<ListRequest<JobF
     };
     let limit = v.keep("page_size", page_size(request.page_size));
     complete(limit, violations).map(|limit| ListRequest { filter, limit })
+}
+
+/// Parses a text that is looked for in the messages of errors.
+fn message_part(raw: String) -> Result<String, String> {
+    const LONGEST: usize = 256;
+    match raw.len() > LONGEST {
+        true => Err(format!("has {} bytes, more than {LONGEST}", raw.len())),
+        false => Ok(raw),
+    }
+}
+
+/// Parses the kind of an error.
+fn error_kind(raw: i32) -> Result<JobErrorKind, String> {
+    use pb::job_error::Kind;
+    match Kind::try_from(raw) {
+        Ok(Kind::ScriptError) => Ok(JobErrorKind::ScriptError),
+        Ok(Kind::ScriptInvalid) => Ok(JobErrorKind::ScriptInvalid),
+        Ok(Kind::RunTimeout) => Ok(JobErrorKind::RunTimeout),
+        Ok(Kind::QueueTimeout) => Ok(JobErrorKind::QueueTimeout),
+        Ok(Kind::LimitExceeded) => Ok(JobErrorKind::LimitExceeded),
+        Ok(Kind::EngineUnavailable) => Ok(JobErrorKind::EngineUnavailable),
+        Ok(Kind::EngineCrash) => Ok(JobErrorKind::EngineCrash),
+        Ok(Kind::ActorLost) => Ok(JobErrorKind::ActorLost),
+        Ok(Kind::Internal) => Ok(JobErrorKind::Internal),
+        Ok(Kind::Unspecified) => Err("is not set: use one of the kinds of JobError.Kind".to_owned()),
+        Err(_) => Err(unknown(raw, "one of the kinds of JobError.Kind")),
+    }
 }
 
 /// Parses the beginning of an id.

@@ -81,6 +81,8 @@ impl SupervisorService {
         asked.filter.permit = (!permit.is_unlimited()).then(|| permit.clone());
 
         let page = self.supervisor.jobs(&asked.filter, after.as_ref(), asked.limit).await?;
+        let (looked_at, looked_back_to) =
+            (render::count(page.looked_at), page.looked_back_to.map(Into::into));
         let mut next = page.next;
         let mut jobs = Vec::with_capacity(page.jobs.len());
         let mut bytes = 0;
@@ -96,7 +98,7 @@ impl SupervisorService {
             }
         }
         let next_page_token = next.map(|next| token.next(&position(&next))).unwrap_or_default();
-        Ok(pb::ListJobsResponse { jobs, next_page_token })
+        Ok(pb::ListJobsResponse { jobs, next_page_token, looked_at, looked_back_to })
     }
 
     /// Submits the valid jobs of a batch. Each request has its own result, in their order.

@@ -41,6 +41,15 @@ async fn jobs_are_found_by_label_by_time_and_by_the_beginning_of_their_id() {
     let header = table.stdout.lines().next().unwrap();
     assert!(header.ends_with("team") && table.stdout.contains(" a\n"), "{table:?}");
     assert!(table.stderr.contains("these are the newest 2"), "{table:?}");
+    service.run(["job", "cancel", &third]);
+    assert!(listed(&service, &["--error", "actor_lost,script_error", "--error-message", "x"]).is_empty());
+    let wrong = service.run(["job", "ls", "--error", "bogus"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("run_timeout, queue_timeout"), "{wrong:?}");
+    let long = service.run(["job", "ls", "--error-message", &"x".repeat(257)]);
+    assert!(
+        long.code != 0 && long.stderr.contains("error_message: has 257 bytes, more than 256"),
+        "{long:?}"
+    );
     let wrong = service.run(["job", "ls", "--state", "bogus"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("scheduled, queued, running"), "{wrong:?}");
 

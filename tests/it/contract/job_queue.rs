@@ -11,6 +11,7 @@ mod fleet;
 mod flow;
 mod flow_model;
 mod flow_redis;
+mod found;
 mod history;
 mod leases;
 mod lists;
@@ -126,6 +127,8 @@ on_every_queue! {
     lists::pages_show_every_job_once_newest_first,
     lists::every_filter_does_what_it_says,
     lists::pings_are_neither_listed_nor_counted,
+    found::jobs_are_found_by_their_labels_and_by_how_they_failed,
+    found::a_job_that_goes_on_has_not_failed_and_one_that_is_gone_is_found_by_nothing,
     output::what_a_script_says_is_kept_in_order_with_its_job,
     output::a_retry_that_counts_anew_is_heard_from_its_first_word,
     output::little_output_that_comes_with_the_end_is_read_like_any_other,

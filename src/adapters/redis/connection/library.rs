@@ -6,6 +6,7 @@ use redis::{RedisError, Value};
 use super::fault_of;
 use crate::adapters::redis::functions::{self, Function, OLDEST_USABLE};
 use crate::adapters::redis::keys;
+use crate::adapters::redis::reply::Lossy;
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::store_fault::{Refusal, StoreFault};
 use crate::telemetry::log_limiter::LogLimiter;
@@ -41,14 +42,15 @@ pub(in crate::adapters::redis) async fn ensure(
 
 /// Loads the functions.
 ///
-/// An older library may have accepted jobs that are not in the index of unfinished ones. So the index counts as incomplete until a round
-/// of maintenance has looked through all jobs.
+/// An older library may have accepted jobs that are not in the index of unfinished ones, or in those of their marks. So these indexes
+/// count as incomplete until a round of maintenance has looked through all jobs.
 pub(in crate::adapters::redis) async fn load(
     connection: &mut MultiplexedConnection,
 ) -> Result<(), StoreFault> {
     let mut forget = redis::pipe();
-    for queue in QueueName::DEFAULTS {
-        forget.cmd("HDEL").arg(keys::clock(queue)).arg("indexed");
+    for queue in QueueName::DEFAULTS.into_iter().chain(named_queues(connection).await) {
+        forget.cmd("HDEL").arg(keys::clock(queue)).arg(&["indexed", "marked"]);
+        forget.cmd("HDEL").arg(keys::counts(queue)).arg("unmarked");
     }
     // A damaged key has no index, and who may not write there may not load either.
     forget.ignore_errors();
@@ -56,6 +58,12 @@ pub(in crate::adapters::redis) async fn load(
     let mut load = redis::cmd("FUNCTION");
     load.arg("LOAD").arg("REPLACE").arg(functions::LIBRARY);
     load.query_async(connection).await.map_err(|error| not_loaded(&error))
+}
+
+/// The queues that were created by name, as far as this server knows them: another one of a Cluster may have their list.
+async fn named_queues(connection: &mut MultiplexedConnection) -> Vec<QueueName> {
+    let all = redis::cmd("HGETALL").arg(keys::QUEUES).query_async::<Vec<(Lossy, Lossy)>>(connection).await;
+    all.unwrap_or_default().iter().filter_map(|(Lossy(name), _)| QueueName::parse(name).ok()).collect()
 }
 
 /// The error of functions that could not be loaded: users of actors may not, and a full Redis takes none.

@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 28
+local REVISION = 29
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it
@@ -138,7 +138,7 @@ local function derive_keys(stream)
     clock = base .. 'tick', backlog = base .. 'backlog', meta = base .. 'meta', restore = base .. 'restore',
     flow = base .. 'flow', flow_backlog = base .. 'flow-backlog', flow_waiting = base .. 'flow-waiting',
     flow_busy = base .. 'flow-busy', flow_ready = base .. 'flow-ready', flow_idle = base .. 'flow-idle',
-    flow_later = base .. 'flow-later',
+    flow_later = base .. 'flow-later', by = base .. 'by:', marked = base .. 'marked',
   }
 end
 

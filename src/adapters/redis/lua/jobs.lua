@@ -78,6 +78,7 @@ freeing('hero_delete', function(keys, args)
   redis.call('UNLINK', queue.record .. id, queue.output .. id)
   redis.call('ZREM', queue.jobs, id)
   redis.call('ZREM', queue.ended, id)
+  marks.remove(queue, { id })
   return 'gone'
 end)
 
@@ -86,6 +87,7 @@ end)
 local function reopen_record(queue, job, finished, reset)
   redis.call('PERSIST', job.key)
   redis.call('ZREM', queue.ended, job.id)
+  if job.status == 'failed' then marks.take_error(queue, job.id) end
   redis.call('ZADD', queue.unfinished, redis.call('ZSCORE', queue.jobs, job.id) or finished.at, job.id)
   redis.call('HDEL', job.key, 'output', 'result_kind', 'error', 'error_detail', 'cancel_reason', 'cancelled_by',
     'finished_at', 'started_at', 'due_at', 'free', 'wait_until', 'usage', 'blocked_by', 'unblocks')

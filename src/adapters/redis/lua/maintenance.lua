@@ -217,7 +217,7 @@ end
 -- are, as hero_flow has them. Answers 1 while there is more to do.
 freeing('hero_tick', function(keys, args)
   local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
-  local promoted, expired, overdue, cursor, unindexed, undated, flows = 0, 0, 0, '0', 0, 0, false
+  local promoted, expired, overdue, cursor, unindexed, unmarked, undated, flows = 0, 0, 0, '0', 0, 0, 0, false
   local problem = run_steps({
     function() promoted = promote_due(batch, limit) end,
     function() expired, cursor = check_leases(batch, lease, limit) end,
@@ -227,6 +227,7 @@ freeing('hero_tick', function(keys, args)
     function() close_batch(batch) end,
     function() undated = redate_jobs(batch.queue, batch.now) end,
     function() unindexed = index_unfinished(batch.queue) end,
+    function() unmarked = marks.index_older(batch.queue, INDEXED_PAGE) end,
   })
   if problem then return redis.error_reply(error_text(problem)) end
   local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0'
@@ -243,6 +244,7 @@ local function remove_jobs(queue, ids)
   redis.call('ZREM', queue.jobs, unpack(ids))
   redis.call('ZREM', queue.ended, unpack(ids))
   redis.call('ZREM', queue.unfinished, unpack(ids))
+  marks.remove(queue, ids)
 end
 
 -- hero_trim q | kept limit: removes ended jobs that are too old or too many. Answers 1 while there is more to do.

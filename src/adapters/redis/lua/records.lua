@@ -208,19 +208,14 @@ local function reply_to_waiters(batch, job, attempt, outcome)
   end
 end
 
--- The kind of an error (JSON), internal for one that is not ours. In a message that quotes such a text its quotes are escaped.
-local function kind_of(detail)
-  local kind = string.match(detail, '"kind"%s*:%s*"([%l_]+)"')
-  for _, known in ipairs(ERROR_KINDS) do
-    if kind == known then return kind end
-  end
-  return 'internal'
-end
-
--- Counts an ended job by its state, and a failed one by the kind of its error.
-local function count_end(batch, outcome)
+-- Counts an ended job by its state, and a failed one by the kind of its error, by which it can be found.
+local function count_end(batch, job, outcome)
   local field = 'ended:' .. outcome.state
-  if outcome.state == 'failed' then field = field .. ':' .. kind_of(outcome.body) end
+  if outcome.state == 'failed' then
+    local kind = marks.kind_of(outcome.body)
+    field = field .. ':' .. kind
+    marks.add_error(batch.queue, job.id, redis.call('HGET', job.key, 'created_at') or batch.now_text, kind)
+  end
   batch.counts[field] = (batch.counts[field] or 0) + 1
 end
 
@@ -242,7 +237,7 @@ local function finish_job(batch, job, attempt, outcome)
     local n = #ended
     ended[n + 1], ended[n + 2], ids[#ids + 1] = expiry_of(batch, job.ttl), job.id, job.id
     emit_job_event(queue, job, attempt, outcome)
-    count_end(batch, outcome)
+    count_end(batch, job, outcome)
   end
   if job.deadline then redis.call('ZREM', queue.deadlines, job.id) end
   reply_to_waiters(batch, job, attempt, outcome)

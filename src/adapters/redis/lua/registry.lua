@@ -58,6 +58,7 @@ freeing('hero_clear_queue', function(keys, args)
   local ids = redis.call('ZRANGE', queue.jobs, 0, tonumber(args[1]) - 1)
   for _, id in ipairs(ids) do redis.call('UNLINK', queue.record .. id, queue.output .. id) end
   if #ids > 0 then
+    marks.remove(queue, ids)
     redis.call('ZREM', queue.jobs, unpack(ids))
     return 1
   end
@@ -69,7 +70,7 @@ freeing('hero_clear_queue', function(keys, args)
   if #page > 0 then return 1 end
   redis.call('UNLINK', queue.stream, queue.front, queue.events, queue.dead_letters, queue.jobs, queue.unfinished, queue.ended,
     queue.backlog, queue.delayed, queue.deadlines, queue.actors, queue.pause, queue.counts, queue.clock, queue.inboxes, queue.restore,
-    queue.meta, queue.flow, queue.flow_backlog, queue.flow_waiting, queue.flow_busy, queue.flow_ready, queue.flow_idle,
+    queue.marked, queue.meta, queue.flow, queue.flow_backlog, queue.flow_waiting, queue.flow_busy, queue.flow_ready, queue.flow_idle,
     queue.flow_later)
   return 0
 end)

@@ -113,6 +113,7 @@ local function write_job(batch, saved)
   if not job then error('its record has no status', 0) end
   load_attempts(job)
   redis.call('ZADD', queue.jobs, saved.accepted, job.id)
+  marks.restore(queue, job.id, saved.accepted)
   if has_ended(job.status) then restore_ended(batch, job, saved) else restore_unfinished(batch, job, saved) end
 end
 
@@ -125,6 +126,7 @@ local function restore_job(batch, saved)
   for _, index in ipairs({ queue.jobs, queue.unfinished, queue.ended, queue.delayed, queue.deadlines, backlog_key(queue) }) do
     redis.pcall('ZREM', index, saved.id)
   end
+  pcall(marks.remove, queue, { saved.id })
   return 'job ' .. saved.id .. ': ' .. error_text(problem)
 end
 

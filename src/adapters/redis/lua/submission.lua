@@ -28,6 +28,14 @@ local function field_among(args, first, last, name)
   return nil
 end
 
+-- Labels stand behind the seven fields that each record has, an input and an environment.
+local LABELS_FROM, LABELS_TO = 14, 18
+
+-- The labels of a submission, as JSON; nil when it has none.
+local function labels_of(args, first, last)
+  return field_among(args, first + LABELS_FROM, math.min(last, first + LABELS_TO), 'labels')
+end
+
 -- Reads one submission into a table; answers with the index behind it. `first` to `last` are the names and values of its record.
 local function parse_submission(call, job, args, i)
   local first = i + 8
@@ -246,6 +254,8 @@ local function submit_job(call, job)
   local change = place_job(call, job)
   if plan then unique.take(call.queue, job.id, job.unique, plan.behind) end
   quotas.accept(call, job, change.state)
+  local labels = labels_of(job.args, job.first, job.last)
+  if labels and not job.flags.ping then marks.set(call.queue, job.id, call.now_text, marks.of_labels(labels)) end
   note_request(call, job, job.id, '')
   if not job.flags.ping then
     emit_job_event(call.queue, job, NO_ATTEMPT, change)
@@ -277,6 +287,7 @@ local function retract(call)
     redis.pcall('ZREM', queue.deadlines, job.id)
     redis.pcall('ZREM', queue.jobs, job.id)
     redis.pcall('ZREM', queue.unfinished, job.id)
+    pcall(marks.remove, queue, { job.id })
   end
 end
 

@@ -1,6 +1,8 @@
 //! Pages of jobs, newest first over all queues.
 //!
-//! Unfinished jobs are listed from an index of their own, at a cost that does not grow with the number of ended ones.
+//! Jobs are listed from the shortest index that has all that are looked for ([`sources`]).
+
+mod sources;
 
 use redis::Value;
 
@@ -8,6 +10,7 @@ use crate::adapters::redis::connection::Connection;
 use crate::adapters::redis::damaged_records::{RecordKind, keep};
 use crate::adapters::redis::functions::Function;
 use crate::adapters::redis::keys;
+use crate::adapters::redis::queue::list::sources::sources;
 use crate::adapters::redis::records::{BASIC, Fields, decode_job, millis, time_of};
 use crate::adapters::redis::reply::Lossy;
 use crate::domain::model::id::JobId;
@@ -38,23 +41,23 @@ pub(super) async fn page(
     if !filter.unique_keys.is_empty() {
         return page_of_keys(connection, filter, &queues).await;
     }
-    let keys = index_keys(connection, &queues, filter).await?;
+    let sources = sources(connection, &queues, filter).await?;
     let mut indexes: Vec<Index> =
-        queues.into_iter().zip(keys).map(|(queue, key)| Index::new(queue, key, filter, after)).collect();
+        sources.into_iter().map(|(queue, key)| Index::new(queue, key, filter, after)).collect();
     let mut jobs = Vec::new();
     let mut last = None;
     let mut looked_at = 0;
     loop {
         let found = newest(connection, &mut indexes, CHUNK.min(LOOKED_AT - looked_at)).await?;
         if found.is_empty() {
-            return Ok(JobPage { jobs, next: None });
+            return Ok(JobPage::new(jobs, None, looked_at, last.as_ref()));
         }
-        looked_at += found.len();
         let records = read(connection, filter, &found).await?;
         for ((_script_type, position), job) in found.into_iter().zip(records) {
             if jobs.len() == limit {
-                return Ok(JobPage { jobs, next: last });
+                return Ok(JobPage::new(jobs, last.clone(), looked_at, last.as_ref()));
             }
+            looked_at += 1;
             last = Some(position);
             if let Some(job) = job
                 && passes(filter, &job)
@@ -63,7 +66,7 @@ pub(super) async fn page(
             }
         }
         if jobs.len() == limit || looked_at >= LOOKED_AT {
-            return Ok(JobPage { jobs, next: last });
+            return Ok(JobPage::new(jobs, last.clone(), looked_at, last.as_ref()));
         }
     }
 }
@@ -92,30 +95,7 @@ async fn page_of_keys(
     let jobs = read(connection, filter, &found).await?;
     let mut jobs: Vec<Job> = jobs.into_iter().flatten().filter(|job| passes(filter, job)).collect();
     jobs.sort_by_key(|job| std::cmp::Reverse((millis(job.created_at), job.id.clone())));
-    Ok(JobPage { jobs, next: None })
-}
-
-/// The key of the shortest index of each queue that has all jobs of the filter.
-async fn index_keys(
-    connection: &Connection,
-    queues: &[QueueName],
-    filter: &JobFilter,
-) -> Result<Vec<String>, StoreFault> {
-    if filter.states.is_empty() || filter.states.iter().any(|state| state.is_terminal()) {
-        return Ok(queues.iter().map(|queue| keys::jobs(*queue)).collect());
-    }
-    let mut pipeline = redis::pipe();
-    for queue in queues {
-        pipeline.cmd("HGET").arg(keys::clock(*queue)).arg("indexed");
-    }
-    let answers = connection.pipe_each::<Option<String>>(pipeline, "an index of jobs").await?;
-    let is_complete =
-        |answer: Result<Option<String>, StoreFault>| matches!(answer, Ok(Some(word)) if word == "all");
-    let chosen = queues.iter().zip(answers).map(|(queue, answer)| match is_complete(answer) {
-        true => keys::unfinished(*queue),
-        false => keys::jobs(*queue),
-    });
-    Ok(chosen.collect())
+    Ok(JobPage::new(jobs, None, found.len(), None))
 }
 
 /// An index of one queue, read downwards.
@@ -229,6 +209,7 @@ fn passes(filter: &JobFilter, job: &Job) -> bool {
         && filter.context_id.as_ref().is_none_or(|context| *context == job.spec.context_id)
         && filter.actor_id.as_ref().is_none_or(|actor| job.actor_id.as_ref() == Some(actor))
         && filter.has_marks(&job.spec)
+        && filter.has_failed_so(job)
         && filter.created_after.is_none_or(|time| job.created_at >= time_of(millis(time)))
         && filter.created_before.is_none_or(|time| job.created_at < time)
         && filter.may_see(&job.spec)

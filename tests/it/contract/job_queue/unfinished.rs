@@ -34,7 +34,7 @@ async fn indexed(bench: &mut QueueContract) -> Vec<JobId> {
 }
 
 /// The library that is loaded, as one of an earlier revision.
-async fn older_library(bench: &mut QueueContract, revision: u32) -> String {
+pub(super) async fn older_library(bench: &mut QueueContract, revision: u32) -> String {
     let listed = command(bench, &["FUNCTION", "LIST", "WITHCODE"]).await;
     let [library]: [HashMap<String, redis::Value>; 1] = redis::from_redis_value(listed).unwrap();
     let code: String = redis::from_redis_value(library["library_code"].clone()).unwrap();
@@ -44,7 +44,7 @@ async fn older_library(bench: &mut QueueContract, revision: u32) -> String {
 }
 
 /// The revision of the library that is loaded.
-async fn revision(bench: &mut QueueContract) -> u32 {
+pub(super) async fn revision(bench: &mut QueueContract) -> u32 {
     redis::from_redis_value(command(bench, &["FCALL", "hero_revision", "0"]).await).unwrap()
 }
 

@@ -5450,7 +5450,12 @@ type ListJobsRequest struct {
 	// Matches these priorities, each 1 to 5.
 	Priorities []int32 `protobuf:"varint,13,rep,packed,name=priorities,proto3" json:"priorities,omitempty"`
 	// Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue.
-	UniqueKey     string `protobuf:"bytes,14,opt,name=unique_key,json=uniqueKey,proto3" json:"unique_key,omitempty"`
+	UniqueKey string `protobuf:"bytes,14,opt,name=unique_key,json=uniqueKey,proto3" json:"unique_key,omitempty"`
+	// Matches jobs that have failed by one of these kinds of errors.
+	ErrorKinds []JobError_Kind `protobuf:"varint,15,rep,packed,name=error_kinds,json=errorKinds,proto3,enum=hero.supervisor.v1.JobError_Kind" json:"error_kinds,omitempty"`
+	// Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+	// failed jobs are looked through for it, the newest first, up to 5000 for each page.
+	ErrorMessage  string `protobuf:"bytes,16,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5583,6 +5588,20 @@ func (x *ListJobsRequest) GetUniqueKey() string {
 	return ""
 }
 
+func (x *ListJobsRequest) GetErrorKinds() []JobError_Kind {
+	if x != nil {
+		return x.ErrorKinds
+	}
+	return nil
+}
+
+func (x *ListJobsRequest) GetErrorMessage() string {
+	if x != nil {
+		return x.ErrorMessage
+	}
+	return ""
+}
+
 // Response of ListJobs.
 type ListJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5590,6 +5609,11 @@ type ListJobsResponse struct {
 	Jobs []*Job `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	// The page_token of the next page; empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+	// errors and unfinished states have indexes, so that hardly any other job is looked at.
+	LookedAt int32 `protobuf:"varint,3,opt,name=looked_at,json=lookedAt,proto3" json:"looked_at,omitempty"`
+	// The time of acceptance of the last job that was looked at. Absent if there was none.
+	LookedBackTo  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=looked_back_to,json=lookedBackTo,proto3" json:"looked_back_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5636,6 +5660,20 @@ func (x *ListJobsResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *ListJobsResponse) GetLookedAt() int32 {
+	if x != nil {
+		return x.LookedAt
+	}
+	return 0
+}
+
+func (x *ListJobsResponse) GetLookedBackTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LookedBackTo
+	}
+	return nil
 }
 
 // Request of CancelJob.
@@ -7927,7 +7965,7 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12/\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x1b.hero.supervisor.v1.JobViewR\x04view\";\n" +
 	"\x0eGetJobResponse\x12)\n" +
-	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"\xaf\x05\n" +
+	"\x03job\x18\x01 \x01(\v2\x17.hero.supervisor.v1.JobR\x03job\"\x98\x06\n" +
 	"\x0fListJobsRequest\x12A\n" +
 	"\fscript_types\x18\x01 \x03(\x0e2\x1e.hero.supervisor.v1.ScriptTypeR\vscriptTypes\x125\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x1d.hero.supervisor.v1.Job.StateR\x06states\x12\x1b\n" +
@@ -7948,13 +7986,18 @@ const file_hero_supervisor_v1_supervisor_service_proto_rawDesc = "" +
 	"priorities\x18\r \x03(\x05R\n" +
 	"priorities\x12\x1d\n" +
 	"\n" +
-	"unique_key\x18\x0e \x01(\tR\tuniqueKey\x1a9\n" +
+	"unique_key\x18\x0e \x01(\tR\tuniqueKey\x12B\n" +
+	"\verror_kinds\x18\x0f \x03(\x0e2!.hero.supervisor.v1.JobError.KindR\n" +
+	"errorKinds\x12#\n" +
+	"\rerror_message\x18\x10 \x01(\tR\ferrorMessage\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"g\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc6\x01\n" +
 	"\x10ListJobsResponse\x12+\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x17.hero.supervisor.v1.JobR\x04jobs\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"A\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1b\n" +
+	"\tlooked_at\x18\x03 \x01(\x05R\blookedAt\x12@\n" +
+	"\x0elooked_back_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\flookedBackTo\"A\n" +
 	"\x10CancelJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"X\n" +
@@ -8312,16 +8355,17 @@ var file_hero_supervisor_v1_supervisor_service_proto_goTypes = []any{
 	(*JobSpec)(nil),                          // 133: hero.supervisor.v1.JobSpec
 	(*Job)(nil),                              // 134: hero.supervisor.v1.Job
 	(JobView)(0),                             // 135: hero.supervisor.v1.JobView
-	(*JobWait)(nil),                          // 136: hero.supervisor.v1.JobWait
-	(*JobStateChange)(nil),                   // 137: hero.supervisor.v1.JobStateChange
-	(*JobProgress)(nil),                      // 138: hero.supervisor.v1.JobProgress
-	(Event_Topic)(0),                         // 139: hero.supervisor.v1.Event.Topic
-	(Event_Severity)(0),                      // 140: hero.supervisor.v1.Event.Severity
-	(*Event)(nil),                            // 141: hero.supervisor.v1.Event
-	(*KnownIdentity)(nil),                    // 142: hero.supervisor.v1.KnownIdentity
-	(AuditEntry_Stage)(0),                    // 143: hero.supervisor.v1.AuditEntry.Stage
-	(*AuditEntry)(nil),                       // 144: hero.supervisor.v1.AuditEntry
-	(*ActorUsage)(nil),                       // 145: hero.supervisor.v1.ActorUsage
+	(JobError_Kind)(0),                       // 136: hero.supervisor.v1.JobError.Kind
+	(*JobWait)(nil),                          // 137: hero.supervisor.v1.JobWait
+	(*JobStateChange)(nil),                   // 138: hero.supervisor.v1.JobStateChange
+	(*JobProgress)(nil),                      // 139: hero.supervisor.v1.JobProgress
+	(Event_Topic)(0),                         // 140: hero.supervisor.v1.Event.Topic
+	(Event_Severity)(0),                      // 141: hero.supervisor.v1.Event.Severity
+	(*Event)(nil),                            // 142: hero.supervisor.v1.Event
+	(*KnownIdentity)(nil),                    // 143: hero.supervisor.v1.KnownIdentity
+	(AuditEntry_Stage)(0),                    // 144: hero.supervisor.v1.AuditEntry.Stage
+	(*AuditEntry)(nil),                       // 145: hero.supervisor.v1.AuditEntry
+	(*ActorUsage)(nil),                       // 146: hero.supervisor.v1.ActorUsage
 }
 var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	106, // 0: hero.supervisor.v1.ItemError.metadata:type_name -> hero.supervisor.v1.ItemError.MetadataEntry
@@ -8446,144 +8490,146 @@ var file_hero_supervisor_v1_supervisor_service_proto_depIdxs = []int32{
 	111, // 119: hero.supervisor.v1.ListJobsRequest.create_time_after:type_name -> google.protobuf.Timestamp
 	111, // 120: hero.supervisor.v1.ListJobsRequest.create_time_before:type_name -> google.protobuf.Timestamp
 	108, // 121: hero.supervisor.v1.ListJobsRequest.labels:type_name -> hero.supervisor.v1.ListJobsRequest.LabelsEntry
-	134, // 122: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
-	134, // 123: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
-	134, // 124: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
-	136, // 125: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
-	109, // 126: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
-	133, // 127: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
-	119, // 128: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	134, // 129: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
-	134, // 130: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
-	113, // 131: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	134, // 132: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
-	137, // 133: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
-	138, // 134: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
-	95,  // 135: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
-	132, // 136: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	122, // 137: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
-	139, // 138: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	117, // 139: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	140, // 140: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	113, // 141: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	99,  // 142: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
-	141, // 143: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
-	132, // 144: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
-	98,  // 145: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
-	110, // 146: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
-	115, // 147: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
-	124, // 148: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
-	134, // 149: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
-	129, // 150: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
-	139, // 151: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
-	117, // 152: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
-	140, // 153: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
-	111, // 154: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
-	111, // 155: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
-	141, // 156: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
-	142, // 157: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
-	143, // 158: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
-	111, // 159: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
-	111, // 160: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
-	144, // 161: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
-	111, // 162: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
-	111, // 163: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
-	145, // 164: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
-	8,   // 165: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
-	10,  // 166: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
-	15,  // 167: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
-	17,  // 168: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
-	19,  // 169: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
-	21,  // 170: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
-	23,  // 171: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
-	25,  // 172: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
-	27,  // 173: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
-	29,  // 174: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
-	32,  // 175: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
-	34,  // 176: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
-	36,  // 177: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
-	38,  // 178: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
-	40,  // 179: hero.supervisor.v1.Supervisor.ListNodes:input_type -> hero.supervisor.v1.ListNodesRequest
-	42,  // 180: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
-	44,  // 181: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
-	46,  // 182: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
-	48,  // 183: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
-	50,  // 184: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
-	52,  // 185: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
-	54,  // 186: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
-	56,  // 187: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
-	58,  // 188: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
-	60,  // 189: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
-	62,  // 190: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
-	64,  // 191: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
-	66,  // 192: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
-	68,  // 193: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
-	70,  // 194: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
-	72,  // 195: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
-	75,  // 196: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
-	77,  // 197: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
-	79,  // 198: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
-	81,  // 199: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
-	85,  // 200: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
-	83,  // 201: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
-	87,  // 202: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
-	89,  // 203: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
-	91,  // 204: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
-	93,  // 205: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
-	96,  // 206: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
-	100, // 207: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
-	102, // 208: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
-	104, // 209: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
-	9,   // 210: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
-	11,  // 211: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
-	16,  // 212: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
-	18,  // 213: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
-	20,  // 214: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
-	22,  // 215: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
-	24,  // 216: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
-	26,  // 217: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
-	28,  // 218: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
-	30,  // 219: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
-	33,  // 220: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
-	35,  // 221: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
-	37,  // 222: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
-	39,  // 223: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
-	41,  // 224: hero.supervisor.v1.Supervisor.ListNodes:output_type -> hero.supervisor.v1.ListNodesResponse
-	43,  // 225: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
-	45,  // 226: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
-	47,  // 227: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
-	49,  // 228: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
-	51,  // 229: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
-	53,  // 230: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
-	55,  // 231: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
-	57,  // 232: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
-	59,  // 233: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
-	61,  // 234: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
-	63,  // 235: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
-	65,  // 236: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
-	67,  // 237: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
-	69,  // 238: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
-	71,  // 239: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
-	73,  // 240: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
-	76,  // 241: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
-	78,  // 242: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
-	80,  // 243: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
-	82,  // 244: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
-	86,  // 245: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
-	84,  // 246: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
-	88,  // 247: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
-	90,  // 248: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
-	92,  // 249: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
-	94,  // 250: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
-	97,  // 251: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
-	101, // 252: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
-	103, // 253: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
-	105, // 254: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
-	210, // [210:255] is the sub-list for method output_type
-	165, // [165:210] is the sub-list for method input_type
-	165, // [165:165] is the sub-list for extension type_name
-	165, // [165:165] is the sub-list for extension extendee
-	0,   // [0:165] is the sub-list for field type_name
+	136, // 122: hero.supervisor.v1.ListJobsRequest.error_kinds:type_name -> hero.supervisor.v1.JobError.Kind
+	134, // 123: hero.supervisor.v1.ListJobsResponse.jobs:type_name -> hero.supervisor.v1.Job
+	111, // 124: hero.supervisor.v1.ListJobsResponse.looked_back_to:type_name -> google.protobuf.Timestamp
+	134, // 125: hero.supervisor.v1.CancelJobResponse.job:type_name -> hero.supervisor.v1.Job
+	134, // 126: hero.supervisor.v1.ExplainJobResponse.job:type_name -> hero.supervisor.v1.Job
+	137, // 127: hero.supervisor.v1.ExplainJobResponse.reasons:type_name -> hero.supervisor.v1.JobWait
+	109, // 128: hero.supervisor.v1.ExplainJobResponse.start:type_name -> hero.supervisor.v1.ExplainJobResponse.StartEstimate
+	133, // 129: hero.supervisor.v1.UpdateJobRequest.job:type_name -> hero.supervisor.v1.JobSpec
+	119, // 130: hero.supervisor.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	134, // 131: hero.supervisor.v1.UpdateJobResponse.job:type_name -> hero.supervisor.v1.Job
+	134, // 132: hero.supervisor.v1.RetryJobResponse.job:type_name -> hero.supervisor.v1.Job
+	113, // 133: hero.supervisor.v1.WatchJobRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	134, // 134: hero.supervisor.v1.WatchJobResponse.job:type_name -> hero.supervisor.v1.Job
+	138, // 135: hero.supervisor.v1.WatchJobResponse.state_change:type_name -> hero.supervisor.v1.JobStateChange
+	139, // 136: hero.supervisor.v1.WatchJobResponse.progress:type_name -> hero.supervisor.v1.JobProgress
+	95,  // 137: hero.supervisor.v1.WatchJobResponse.log_entries:type_name -> hero.supervisor.v1.LogEntries
+	132, // 138: hero.supervisor.v1.WatchJobResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	122, // 139: hero.supervisor.v1.LogEntries.entries:type_name -> hero.supervisor.v1.LogEntry
+	140, // 140: hero.supervisor.v1.WatchEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	117, // 141: hero.supervisor.v1.WatchEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	141, // 142: hero.supervisor.v1.WatchEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	113, // 143: hero.supervisor.v1.WatchEventsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	99,  // 144: hero.supervisor.v1.WatchEventsResponse.snapshot_item:type_name -> hero.supervisor.v1.SnapshotItem
+	142, // 145: hero.supervisor.v1.WatchEventsResponse.event:type_name -> hero.supervisor.v1.Event
+	132, // 146: hero.supervisor.v1.WatchEventsResponse.bookmark:type_name -> hero.supervisor.v1.Bookmark
+	98,  // 147: hero.supervisor.v1.WatchEventsResponse.usage:type_name -> hero.supervisor.v1.UsageUpdate
+	110, // 148: hero.supervisor.v1.UsageUpdate.actors:type_name -> hero.supervisor.v1.UsageUpdate.ActorsEntry
+	115, // 149: hero.supervisor.v1.SnapshotItem.actor:type_name -> hero.supervisor.v1.Actor
+	124, // 150: hero.supervisor.v1.SnapshotItem.script_type:type_name -> hero.supervisor.v1.ScriptTypeStatus
+	134, // 151: hero.supervisor.v1.SnapshotItem.job:type_name -> hero.supervisor.v1.Job
+	129, // 152: hero.supervisor.v1.SnapshotItem.queue:type_name -> hero.supervisor.v1.Queue
+	140, // 153: hero.supervisor.v1.ListEventsRequest.topics:type_name -> hero.supervisor.v1.Event.Topic
+	117, // 154: hero.supervisor.v1.ListEventsRequest.script_types:type_name -> hero.supervisor.v1.ScriptType
+	141, // 155: hero.supervisor.v1.ListEventsRequest.min_severity:type_name -> hero.supervisor.v1.Event.Severity
+	111, // 156: hero.supervisor.v1.ListEventsRequest.time_after:type_name -> google.protobuf.Timestamp
+	111, // 157: hero.supervisor.v1.ListEventsRequest.time_before:type_name -> google.protobuf.Timestamp
+	142, // 158: hero.supervisor.v1.ListEventsResponse.events:type_name -> hero.supervisor.v1.Event
+	143, // 159: hero.supervisor.v1.ListIdentitiesResponse.identities:type_name -> hero.supervisor.v1.KnownIdentity
+	144, // 160: hero.supervisor.v1.ListAuditEntriesRequest.stage:type_name -> hero.supervisor.v1.AuditEntry.Stage
+	111, // 161: hero.supervisor.v1.ListAuditEntriesRequest.time_after:type_name -> google.protobuf.Timestamp
+	111, // 162: hero.supervisor.v1.ListAuditEntriesRequest.time_before:type_name -> google.protobuf.Timestamp
+	145, // 163: hero.supervisor.v1.ListAuditEntriesResponse.entries:type_name -> hero.supervisor.v1.AuditEntry
+	111, // 164: hero.supervisor.v1.ExplainJobResponse.StartEstimate.earliest:type_name -> google.protobuf.Timestamp
+	111, // 165: hero.supervisor.v1.ExplainJobResponse.StartEstimate.latest:type_name -> google.protobuf.Timestamp
+	146, // 166: hero.supervisor.v1.UsageUpdate.ActorsEntry.value:type_name -> hero.supervisor.v1.ActorUsage
+	8,   // 167: hero.supervisor.v1.Supervisor.GetServerInfo:input_type -> hero.supervisor.v1.GetServerInfoRequest
+	10,  // 168: hero.supervisor.v1.Supervisor.CreateLoginCode:input_type -> hero.supervisor.v1.CreateLoginCodeRequest
+	15,  // 169: hero.supervisor.v1.Supervisor.CreateActor:input_type -> hero.supervisor.v1.CreateActorRequest
+	17,  // 170: hero.supervisor.v1.Supervisor.GetActor:input_type -> hero.supervisor.v1.GetActorRequest
+	19,  // 171: hero.supervisor.v1.Supervisor.ListActors:input_type -> hero.supervisor.v1.ListActorsRequest
+	21,  // 172: hero.supervisor.v1.Supervisor.UpdateActor:input_type -> hero.supervisor.v1.UpdateActorRequest
+	23,  // 173: hero.supervisor.v1.Supervisor.DeleteActor:input_type -> hero.supervisor.v1.DeleteActorRequest
+	25,  // 174: hero.supervisor.v1.Supervisor.StartActor:input_type -> hero.supervisor.v1.StartActorRequest
+	27,  // 175: hero.supervisor.v1.Supervisor.StopActor:input_type -> hero.supervisor.v1.StopActorRequest
+	29,  // 176: hero.supervisor.v1.Supervisor.RestartActor:input_type -> hero.supervisor.v1.RestartActorRequest
+	32,  // 177: hero.supervisor.v1.Supervisor.StartActors:input_type -> hero.supervisor.v1.StartActorsRequest
+	34,  // 178: hero.supervisor.v1.Supervisor.StopActors:input_type -> hero.supervisor.v1.StopActorsRequest
+	36,  // 179: hero.supervisor.v1.Supervisor.RestartActors:input_type -> hero.supervisor.v1.RestartActorsRequest
+	38,  // 180: hero.supervisor.v1.Supervisor.StreamActorLogs:input_type -> hero.supervisor.v1.StreamActorLogsRequest
+	40,  // 181: hero.supervisor.v1.Supervisor.ListNodes:input_type -> hero.supervisor.v1.ListNodesRequest
+	42,  // 182: hero.supervisor.v1.Supervisor.ListScriptTypes:input_type -> hero.supervisor.v1.ListScriptTypesRequest
+	44,  // 183: hero.supervisor.v1.Supervisor.GetScriptType:input_type -> hero.supervisor.v1.GetScriptTypeRequest
+	46,  // 184: hero.supervisor.v1.Supervisor.UpdateScriptType:input_type -> hero.supervisor.v1.UpdateScriptTypeRequest
+	48,  // 185: hero.supervisor.v1.Supervisor.ScaleActors:input_type -> hero.supervisor.v1.ScaleActorsRequest
+	50,  // 186: hero.supervisor.v1.Supervisor.PauseQueue:input_type -> hero.supervisor.v1.PauseQueueRequest
+	52,  // 187: hero.supervisor.v1.Supervisor.ResumeQueue:input_type -> hero.supervisor.v1.ResumeQueueRequest
+	54,  // 188: hero.supervisor.v1.Supervisor.PurgeQueue:input_type -> hero.supervisor.v1.PurgeQueueRequest
+	56,  // 189: hero.supervisor.v1.Supervisor.CreateQueue:input_type -> hero.supervisor.v1.CreateQueueRequest
+	58,  // 190: hero.supervisor.v1.Supervisor.GetQueue:input_type -> hero.supervisor.v1.GetQueueRequest
+	60,  // 191: hero.supervisor.v1.Supervisor.UpdateQueue:input_type -> hero.supervisor.v1.UpdateQueueRequest
+	62,  // 192: hero.supervisor.v1.Supervisor.ListQueues:input_type -> hero.supervisor.v1.ListQueuesRequest
+	64,  // 193: hero.supervisor.v1.Supervisor.DeleteQueue:input_type -> hero.supervisor.v1.DeleteQueueRequest
+	66,  // 194: hero.supervisor.v1.Supervisor.CheckHealth:input_type -> hero.supervisor.v1.CheckHealthRequest
+	68,  // 195: hero.supervisor.v1.Supervisor.WatchHealth:input_type -> hero.supervisor.v1.WatchHealthRequest
+	70,  // 196: hero.supervisor.v1.Supervisor.SubmitJob:input_type -> hero.supervisor.v1.SubmitJobRequest
+	72,  // 197: hero.supervisor.v1.Supervisor.SubmitJobs:input_type -> hero.supervisor.v1.SubmitJobsRequest
+	75,  // 198: hero.supervisor.v1.Supervisor.RunJob:input_type -> hero.supervisor.v1.RunJobRequest
+	77,  // 199: hero.supervisor.v1.Supervisor.AwaitJob:input_type -> hero.supervisor.v1.AwaitJobRequest
+	79,  // 200: hero.supervisor.v1.Supervisor.GetJob:input_type -> hero.supervisor.v1.GetJobRequest
+	81,  // 201: hero.supervisor.v1.Supervisor.ListJobs:input_type -> hero.supervisor.v1.ListJobsRequest
+	85,  // 202: hero.supervisor.v1.Supervisor.ExplainJob:input_type -> hero.supervisor.v1.ExplainJobRequest
+	83,  // 203: hero.supervisor.v1.Supervisor.CancelJob:input_type -> hero.supervisor.v1.CancelJobRequest
+	87,  // 204: hero.supervisor.v1.Supervisor.UpdateJob:input_type -> hero.supervisor.v1.UpdateJobRequest
+	89,  // 205: hero.supervisor.v1.Supervisor.RetryJob:input_type -> hero.supervisor.v1.RetryJobRequest
+	91,  // 206: hero.supervisor.v1.Supervisor.DeleteJob:input_type -> hero.supervisor.v1.DeleteJobRequest
+	93,  // 207: hero.supervisor.v1.Supervisor.WatchJob:input_type -> hero.supervisor.v1.WatchJobRequest
+	96,  // 208: hero.supervisor.v1.Supervisor.WatchEvents:input_type -> hero.supervisor.v1.WatchEventsRequest
+	100, // 209: hero.supervisor.v1.Supervisor.ListEvents:input_type -> hero.supervisor.v1.ListEventsRequest
+	102, // 210: hero.supervisor.v1.Supervisor.ListIdentities:input_type -> hero.supervisor.v1.ListIdentitiesRequest
+	104, // 211: hero.supervisor.v1.Supervisor.ListAuditEntries:input_type -> hero.supervisor.v1.ListAuditEntriesRequest
+	9,   // 212: hero.supervisor.v1.Supervisor.GetServerInfo:output_type -> hero.supervisor.v1.GetServerInfoResponse
+	11,  // 213: hero.supervisor.v1.Supervisor.CreateLoginCode:output_type -> hero.supervisor.v1.CreateLoginCodeResponse
+	16,  // 214: hero.supervisor.v1.Supervisor.CreateActor:output_type -> hero.supervisor.v1.CreateActorResponse
+	18,  // 215: hero.supervisor.v1.Supervisor.GetActor:output_type -> hero.supervisor.v1.GetActorResponse
+	20,  // 216: hero.supervisor.v1.Supervisor.ListActors:output_type -> hero.supervisor.v1.ListActorsResponse
+	22,  // 217: hero.supervisor.v1.Supervisor.UpdateActor:output_type -> hero.supervisor.v1.UpdateActorResponse
+	24,  // 218: hero.supervisor.v1.Supervisor.DeleteActor:output_type -> hero.supervisor.v1.DeleteActorResponse
+	26,  // 219: hero.supervisor.v1.Supervisor.StartActor:output_type -> hero.supervisor.v1.StartActorResponse
+	28,  // 220: hero.supervisor.v1.Supervisor.StopActor:output_type -> hero.supervisor.v1.StopActorResponse
+	30,  // 221: hero.supervisor.v1.Supervisor.RestartActor:output_type -> hero.supervisor.v1.RestartActorResponse
+	33,  // 222: hero.supervisor.v1.Supervisor.StartActors:output_type -> hero.supervisor.v1.StartActorsResponse
+	35,  // 223: hero.supervisor.v1.Supervisor.StopActors:output_type -> hero.supervisor.v1.StopActorsResponse
+	37,  // 224: hero.supervisor.v1.Supervisor.RestartActors:output_type -> hero.supervisor.v1.RestartActorsResponse
+	39,  // 225: hero.supervisor.v1.Supervisor.StreamActorLogs:output_type -> hero.supervisor.v1.StreamActorLogsResponse
+	41,  // 226: hero.supervisor.v1.Supervisor.ListNodes:output_type -> hero.supervisor.v1.ListNodesResponse
+	43,  // 227: hero.supervisor.v1.Supervisor.ListScriptTypes:output_type -> hero.supervisor.v1.ListScriptTypesResponse
+	45,  // 228: hero.supervisor.v1.Supervisor.GetScriptType:output_type -> hero.supervisor.v1.GetScriptTypeResponse
+	47,  // 229: hero.supervisor.v1.Supervisor.UpdateScriptType:output_type -> hero.supervisor.v1.UpdateScriptTypeResponse
+	49,  // 230: hero.supervisor.v1.Supervisor.ScaleActors:output_type -> hero.supervisor.v1.ScaleActorsResponse
+	51,  // 231: hero.supervisor.v1.Supervisor.PauseQueue:output_type -> hero.supervisor.v1.PauseQueueResponse
+	53,  // 232: hero.supervisor.v1.Supervisor.ResumeQueue:output_type -> hero.supervisor.v1.ResumeQueueResponse
+	55,  // 233: hero.supervisor.v1.Supervisor.PurgeQueue:output_type -> hero.supervisor.v1.PurgeQueueResponse
+	57,  // 234: hero.supervisor.v1.Supervisor.CreateQueue:output_type -> hero.supervisor.v1.CreateQueueResponse
+	59,  // 235: hero.supervisor.v1.Supervisor.GetQueue:output_type -> hero.supervisor.v1.GetQueueResponse
+	61,  // 236: hero.supervisor.v1.Supervisor.UpdateQueue:output_type -> hero.supervisor.v1.UpdateQueueResponse
+	63,  // 237: hero.supervisor.v1.Supervisor.ListQueues:output_type -> hero.supervisor.v1.ListQueuesResponse
+	65,  // 238: hero.supervisor.v1.Supervisor.DeleteQueue:output_type -> hero.supervisor.v1.DeleteQueueResponse
+	67,  // 239: hero.supervisor.v1.Supervisor.CheckHealth:output_type -> hero.supervisor.v1.CheckHealthResponse
+	69,  // 240: hero.supervisor.v1.Supervisor.WatchHealth:output_type -> hero.supervisor.v1.WatchHealthResponse
+	71,  // 241: hero.supervisor.v1.Supervisor.SubmitJob:output_type -> hero.supervisor.v1.SubmitJobResponse
+	73,  // 242: hero.supervisor.v1.Supervisor.SubmitJobs:output_type -> hero.supervisor.v1.SubmitJobsResponse
+	76,  // 243: hero.supervisor.v1.Supervisor.RunJob:output_type -> hero.supervisor.v1.RunJobResponse
+	78,  // 244: hero.supervisor.v1.Supervisor.AwaitJob:output_type -> hero.supervisor.v1.AwaitJobResponse
+	80,  // 245: hero.supervisor.v1.Supervisor.GetJob:output_type -> hero.supervisor.v1.GetJobResponse
+	82,  // 246: hero.supervisor.v1.Supervisor.ListJobs:output_type -> hero.supervisor.v1.ListJobsResponse
+	86,  // 247: hero.supervisor.v1.Supervisor.ExplainJob:output_type -> hero.supervisor.v1.ExplainJobResponse
+	84,  // 248: hero.supervisor.v1.Supervisor.CancelJob:output_type -> hero.supervisor.v1.CancelJobResponse
+	88,  // 249: hero.supervisor.v1.Supervisor.UpdateJob:output_type -> hero.supervisor.v1.UpdateJobResponse
+	90,  // 250: hero.supervisor.v1.Supervisor.RetryJob:output_type -> hero.supervisor.v1.RetryJobResponse
+	92,  // 251: hero.supervisor.v1.Supervisor.DeleteJob:output_type -> hero.supervisor.v1.DeleteJobResponse
+	94,  // 252: hero.supervisor.v1.Supervisor.WatchJob:output_type -> hero.supervisor.v1.WatchJobResponse
+	97,  // 253: hero.supervisor.v1.Supervisor.WatchEvents:output_type -> hero.supervisor.v1.WatchEventsResponse
+	101, // 254: hero.supervisor.v1.Supervisor.ListEvents:output_type -> hero.supervisor.v1.ListEventsResponse
+	103, // 255: hero.supervisor.v1.Supervisor.ListIdentities:output_type -> hero.supervisor.v1.ListIdentitiesResponse
+	105, // 256: hero.supervisor.v1.Supervisor.ListAuditEntries:output_type -> hero.supervisor.v1.ListAuditEntriesResponse
+	212, // [212:257] is the sub-list for method output_type
+	167, // [167:212] is the sub-list for method input_type
+	167, // [167:167] is the sub-list for extension type_name
+	167, // [167:167] is the sub-list for extension extendee
+	0,   // [0:167] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_supervisor_service_proto_init() }

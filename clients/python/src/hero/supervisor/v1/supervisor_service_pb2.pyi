@@ -2577,6 +2577,8 @@ class ListJobsRequest(google.protobuf.message.Message):
     QUEUES_FIELD_NUMBER: builtins.int
     PRIORITIES_FIELD_NUMBER: builtins.int
     UNIQUE_KEY_FIELD_NUMBER: builtins.int
+    ERROR_KINDS_FIELD_NUMBER: builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: builtins.int
     caller_id: builtins.str
     """Matches the jobs of this caller."""
     context_id: builtins.str
@@ -2593,6 +2595,10 @@ class ListJobsRequest(google.protobuf.message.Message):
     """Matches jobs whose id begins so, at most 64 bytes."""
     unique_key: builtins.str
     """Matches the job that holds this unique key in its queue, and the one that waits for its end: at most two in a queue."""
+    error_message: builtins.str
+    """Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+    failed jobs are looked through for it, the newest first, up to 5000 for each page.
+    """
     @property
     def script_types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.script_type_pb2.ScriptType.ValueType]:
         """Matches these script types."""
@@ -2621,6 +2627,10 @@ class ListJobsRequest(google.protobuf.message.Message):
     def priorities(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
         """Matches these priorities, each 1 to 5."""
 
+    @property
+    def error_kinds(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[hero.supervisor.v1.job_pb2.JobError.Kind.ValueType]:
+        """Matches jobs that have failed by one of these kinds of errors."""
+
     def __init__(
         self,
         *,
@@ -2638,9 +2648,11 @@ class ListJobsRequest(google.protobuf.message.Message):
         queues: collections.abc.Iterable[builtins.str] | None = ...,
         priorities: collections.abc.Iterable[builtins.int] | None = ...,
         unique_key: builtins.str = ...,
+        error_kinds: collections.abc.Iterable[hero.supervisor.v1.job_pb2.JobError.Kind.ValueType] | None = ...,
+        error_message: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "queues", b"queues", "script_types", b"script_types", "states", b"states", "unique_key", b"unique_key"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["actor_id", b"actor_id", "caller_id", b"caller_id", "context_id", b"context_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "error_kinds", b"error_kinds", "error_message", b"error_message", "job_id_prefix", b"job_id_prefix", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "queues", b"queues", "script_types", b"script_types", "states", b"states", "unique_key", b"unique_key"]) -> None: ...
 
 global___ListJobsRequest = ListJobsRequest
 
@@ -2652,19 +2664,32 @@ class ListJobsResponse(google.protobuf.message.Message):
 
     JOBS_FIELD_NUMBER: builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    LOOKED_AT_FIELD_NUMBER: builtins.int
+    LOOKED_BACK_TO_FIELD_NUMBER: builtins.int
     next_page_token: builtins.str
     """The page_token of the next page; empty on the last page."""
+    looked_at: builtins.int
+    """The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+    errors and unfinished states have indexes, so that hardly any other job is looked at.
+    """
     @property
     def jobs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[hero.supervisor.v1.job_pb2.Job]:
         """The jobs, without script and environment, the newest first."""
+
+    @property
+    def looked_back_to(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """The time of acceptance of the last job that was looked at. Absent if there was none."""
 
     def __init__(
         self,
         *,
         jobs: collections.abc.Iterable[hero.supervisor.v1.job_pb2.Job] | None = ...,
         next_page_token: builtins.str = ...,
+        looked_at: builtins.int = ...,
+        looked_back_to: google.protobuf.timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["jobs", b"jobs", "next_page_token", b"next_page_token"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["looked_back_to", b"looked_back_to"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["jobs", b"jobs", "looked_at", b"looked_at", "looked_back_to", b"looked_back_to", "next_page_token", b"next_page_token"]) -> None: ...
 
 global___ListJobsResponse = ListJobsResponse
 

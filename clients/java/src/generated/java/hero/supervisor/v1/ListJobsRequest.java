@@ -43,6 +43,8 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.LazyStringArrayList.emptyList();
     priorities_ = emptyIntList();
     uniqueKey_ = "";
+    errorKinds_ = emptyIntList();
+    errorMessage_ = "";
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -793,6 +795,134 @@ java.lang.String defaultValue) {
     }
   }
 
+  public static final int ERROR_KINDS_FIELD_NUMBER = 15;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.Internal.IntList errorKinds_ =
+      emptyIntList();
+  private static final     com.google.protobuf.Internal.IntListAdapter.IntConverter<
+      hero.supervisor.v1.JobError.Kind> errorKinds_converter_ =
+          new com.google.protobuf.Internal.IntListAdapter.IntConverter<
+              hero.supervisor.v1.JobError.Kind>() {
+            public hero.supervisor.v1.JobError.Kind convert(int from) {
+              hero.supervisor.v1.JobError.Kind result = hero.supervisor.v1.JobError.Kind.forNumber(from);
+              return result == null ? hero.supervisor.v1.JobError.Kind.UNRECOGNIZED : result;
+            }
+          };
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @return A list containing the errorKinds.
+   */
+  @java.lang.Override
+  public java.util.List<hero.supervisor.v1.JobError.Kind> getErrorKindsList() {
+    return new com.google.protobuf.Internal.IntListAdapter<
+        hero.supervisor.v1.JobError.Kind>(errorKinds_, errorKinds_converter_);
+  }
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @return The count of errorKinds.
+   */
+  @java.lang.Override
+  public int getErrorKindsCount() {
+    return errorKinds_.size();
+  }
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @param index The index of the element to return.
+   * @return The errorKinds at the given index.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.JobError.Kind getErrorKinds(int index) {
+    return errorKinds_converter_.convert(errorKinds_.getInt(index));
+  }
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @return A list containing the enum numeric values on the wire for errorKinds.
+   */
+  @java.lang.Override
+  public java.util.List<java.lang.Integer>
+  getErrorKindsValueList() {
+    return errorKinds_;
+  }
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @param index The index of the value to return.
+   * @return The enum numeric value on the wire of errorKinds at the given index.
+   */
+  @java.lang.Override
+  public int getErrorKindsValue(int index) {
+    return errorKinds_.getInt(index);
+  }
+  private int errorKindsMemoizedSerializedSize;
+
+  public static final int ERROR_MESSAGE_FIELD_NUMBER = 16;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object errorMessage_ = "";
+  /**
+   * <pre>
+   * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+   * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+   * </pre>
+   *
+   * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+   * @return The errorMessage.
+   */
+  @java.lang.Override
+  public java.lang.String getErrorMessage() {
+    java.lang.Object ref = errorMessage_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      errorMessage_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+   * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+   * </pre>
+   *
+   * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+   * @return The bytes for errorMessage.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getErrorMessageBytes() {
+    java.lang.Object ref = errorMessage_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      errorMessage_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -864,6 +994,16 @@ java.lang.String defaultValue) {
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(uniqueKey_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 14, uniqueKey_);
+    }
+    if (getErrorKindsList().size() > 0) {
+      output.writeUInt32NoTag(122);
+      output.writeUInt32NoTag(errorKindsMemoizedSerializedSize);
+    }
+    for (int i = 0; i < errorKinds_.size(); i++) {
+      output.writeEnumNoTag(errorKinds_.getInt(i));
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(errorMessage_)) {
+      com.google.protobuf.GeneratedMessage.writeString(output, 16, errorMessage_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -960,6 +1100,21 @@ java.lang.String defaultValue) {
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(uniqueKey_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(14, uniqueKey_);
     }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < errorKinds_.size(); i++) {
+        dataSize += com.google.protobuf.CodedOutputStream
+          .computeEnumSizeNoTag(errorKinds_.getInt(i));
+      }
+      size += dataSize;
+      if (!getErrorKindsList().isEmpty()) {  size += 1;
+        size += com.google.protobuf.CodedOutputStream
+          .computeUInt32SizeNoTag(dataSize);
+      }errorKindsMemoizedSerializedSize = dataSize;
+    }
+    if (!com.google.protobuf.GeneratedMessage.isStringEmpty(errorMessage_)) {
+      size += com.google.protobuf.GeneratedMessage.computeStringSize(16, errorMessage_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1007,6 +1162,9 @@ java.lang.String defaultValue) {
         .equals(other.getPrioritiesList())) return false;
     if (!getUniqueKey()
         .equals(other.getUniqueKey())) return false;
+    if (!errorKinds_.equals(other.errorKinds_)) return false;
+    if (!getErrorMessage()
+        .equals(other.getErrorMessage())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1060,6 +1218,12 @@ java.lang.String defaultValue) {
     }
     hash = (37 * hash) + UNIQUE_KEY_FIELD_NUMBER;
     hash = (53 * hash) + getUniqueKey().hashCode();
+    if (getErrorKindsCount() > 0) {
+      hash = (37 * hash) + ERROR_KINDS_FIELD_NUMBER;
+      hash = (53 * hash) + errorKinds_.hashCode();
+    }
+    hash = (37 * hash) + ERROR_MESSAGE_FIELD_NUMBER;
+    hash = (53 * hash) + getErrorMessage().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1247,6 +1411,8 @@ java.lang.String defaultValue) {
           com.google.protobuf.LazyStringArrayList.emptyList();
       priorities_ = emptyIntList();
       uniqueKey_ = "";
+      errorKinds_ = emptyIntList();
+      errorMessage_ = "";
       return this;
     }
 
@@ -1333,6 +1499,13 @@ java.lang.String defaultValue) {
       }
       if (((from_bitField0_ & 0x00002000) != 0)) {
         result.uniqueKey_ = uniqueKey_;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        errorKinds_.makeImmutable();
+        result.errorKinds_ = errorKinds_;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.errorMessage_ = errorMessage_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1432,6 +1605,22 @@ java.lang.String defaultValue) {
       if (!other.getUniqueKey().isEmpty()) {
         uniqueKey_ = other.uniqueKey_;
         bitField0_ |= 0x00002000;
+        onChanged();
+      }
+      if (!other.errorKinds_.isEmpty()) {
+        if (errorKinds_.isEmpty()) {
+          errorKinds_ = other.errorKinds_;
+          errorKinds_.makeImmutable();
+          bitField0_ |= 0x00004000;
+        } else {
+          ensureErrorKindsIsMutable();
+          errorKinds_.addAll(other.errorKinds_);
+        }
+        onChanged();
+      }
+      if (!other.getErrorMessage().isEmpty()) {
+        errorMessage_ = other.errorMessage_;
+        bitField0_ |= 0x00008000;
         onChanged();
       }
       this.mergeUnknownFields(other.getUnknownFields());
@@ -1572,6 +1761,27 @@ java.lang.String defaultValue) {
               bitField0_ |= 0x00002000;
               break;
             } // case 114
+            case 120: {
+              int tmpRaw = input.readEnum();
+              ensureErrorKindsIsMutable();
+              errorKinds_.addInt(tmpRaw);
+              break;
+            } // case 120
+            case 122: {
+              int length = input.readRawVarint32();
+              int limit = input.pushLimit(length);
+              ensureErrorKindsIsMutable();
+              while (input.getBytesUntilLimit() > 0) {
+                errorKinds_.addInt(input.readEnum());
+              }
+              input.popLimit(limit);
+              break;
+            } // case 122
+            case 130: {
+              errorMessage_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 130
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3280,6 +3490,287 @@ java.lang.String defaultValue) {
       checkByteStringIsUtf8(value);
       uniqueKey_ = value;
       bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Internal.IntList errorKinds_ = emptyIntList();
+    private void ensureErrorKindsIsMutable() {
+      if (!errorKinds_.isModifiable()) {
+        errorKinds_ = makeMutableCopy(errorKinds_);
+      }
+      bitField0_ |= 0x00004000;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @return A list containing the errorKinds.
+     */
+    public java.util.List<hero.supervisor.v1.JobError.Kind> getErrorKindsList() {
+      return new com.google.protobuf.Internal.IntListAdapter<
+          hero.supervisor.v1.JobError.Kind>(errorKinds_, errorKinds_converter_);
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @return The count of errorKinds.
+     */
+    public int getErrorKindsCount() {
+      return errorKinds_.size();
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param index The index of the element to return.
+     * @return The errorKinds at the given index.
+     */
+    public hero.supervisor.v1.JobError.Kind getErrorKinds(int index) {
+      return errorKinds_converter_.convert(errorKinds_.getInt(index));
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param index The index to set the value at.
+     * @param value The errorKinds to set.
+     * @return This builder for chaining.
+     */
+    public Builder setErrorKinds(
+        int index, hero.supervisor.v1.JobError.Kind value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureErrorKindsIsMutable();
+      errorKinds_.setInt(index, value.getNumber());
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param value The errorKinds to add.
+     * @return This builder for chaining.
+     */
+    public Builder addErrorKinds(hero.supervisor.v1.JobError.Kind value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureErrorKindsIsMutable();
+      errorKinds_.addInt(value.getNumber());
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param values The errorKinds to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllErrorKinds(
+        java.lang.Iterable<? extends hero.supervisor.v1.JobError.Kind> values) {
+      ensureErrorKindsIsMutable();
+      for (hero.supervisor.v1.JobError.Kind value : values) {
+        errorKinds_.addInt(value.getNumber());
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearErrorKinds() {
+      errorKinds_ = emptyIntList();
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @return A list containing the enum numeric values on the wire for errorKinds.
+     */
+    public java.util.List<java.lang.Integer>
+    getErrorKindsValueList() {
+      errorKinds_.makeImmutable();
+      return errorKinds_;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param index The index of the value to return.
+     * @return The enum numeric value on the wire of errorKinds at the given index.
+     */
+    public int getErrorKindsValue(int index) {
+      return errorKinds_.getInt(index);
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param index The index to set the value at.
+     * @param value The enum numeric value on the wire for errorKinds to set.
+     * @return This builder for chaining.
+     */
+    public Builder setErrorKindsValue(
+        int index, int value) {
+      ensureErrorKindsIsMutable();
+      errorKinds_.setInt(index, value);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param value The enum numeric value on the wire for errorKinds to add.
+     * @return This builder for chaining.
+     */
+    public Builder addErrorKindsValue(int value) {
+      ensureErrorKindsIsMutable();
+      errorKinds_.addInt(value);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed by one of these kinds of errors.
+     * </pre>
+     *
+     * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+     * @param values The enum numeric values on the wire for errorKinds to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllErrorKindsValue(
+        java.lang.Iterable<java.lang.Integer> values) {
+      ensureErrorKindsIsMutable();
+      for (int value : values) {
+        errorKinds_.addInt(value);
+      }
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object errorMessage_ = "";
+    /**
+     * <pre>
+     * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+     * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+     * </pre>
+     *
+     * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+     * @return The errorMessage.
+     */
+    public java.lang.String getErrorMessage() {
+      java.lang.Object ref = errorMessage_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        errorMessage_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+     * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+     * </pre>
+     *
+     * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+     * @return The bytes for errorMessage.
+     */
+    public com.google.protobuf.ByteString
+        getErrorMessageBytes() {
+      java.lang.Object ref = errorMessage_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        errorMessage_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+     * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+     * </pre>
+     *
+     * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+     * @param value The errorMessage to set.
+     * @return This builder for chaining.
+     */
+    public Builder setErrorMessage(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      errorMessage_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+     * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+     * </pre>
+     *
+     * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearErrorMessage() {
+      errorMessage_ = getDefaultInstance().getErrorMessage();
+      bitField0_ = (bitField0_ & ~0x00008000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+     * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+     * </pre>
+     *
+     * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+     * @param value The bytes for errorMessage to set.
+     * @return This builder for chaining.
+     */
+    public Builder setErrorMessageBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      errorMessage_ = value;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }

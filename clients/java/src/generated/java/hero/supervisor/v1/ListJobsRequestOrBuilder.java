@@ -416,4 +416,75 @@ java.lang.String defaultValue);
    */
   com.google.protobuf.ByteString
       getUniqueKeyBytes();
+
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @return A list containing the errorKinds.
+   */
+  java.util.List<hero.supervisor.v1.JobError.Kind> getErrorKindsList();
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @return The count of errorKinds.
+   */
+  int getErrorKindsCount();
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @param index The index of the element to return.
+   * @return The errorKinds at the given index.
+   */
+  hero.supervisor.v1.JobError.Kind getErrorKinds(int index);
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @return A list containing the enum numeric values on the wire for errorKinds.
+   */
+  java.util.List<java.lang.Integer>
+  getErrorKindsValueList();
+  /**
+   * <pre>
+   * Matches jobs that have failed by one of these kinds of errors.
+   * </pre>
+   *
+   * <code>repeated .hero.supervisor.v1.JobError.Kind error_kinds = 15 [json_name = "errorKinds"];</code>
+   * @param index The index of the value to return.
+   * @return The enum numeric value on the wire of errorKinds at the given index.
+   */
+  int getErrorKindsValue(int index);
+
+  /**
+   * <pre>
+   * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+   * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+   * </pre>
+   *
+   * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+   * @return The errorMessage.
+   */
+  java.lang.String getErrorMessage();
+  /**
+   * <pre>
+   * Matches jobs that have failed with this text in the message of their error, capitals or not, at most 256 bytes. All
+   * failed jobs are looked through for it, the newest first, up to 5000 for each page.
+   * </pre>
+   *
+   * <code>string error_message = 16 [json_name = "errorMessage"];</code>
+   * @return The bytes for errorMessage.
+   */
+  com.google.protobuf.ByteString
+      getErrorMessageBytes();
 }

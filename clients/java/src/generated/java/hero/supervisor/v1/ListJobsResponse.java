@@ -49,6 +49,7 @@ private static final long serialVersionUID = 0L;
             hero.supervisor.v1.ListJobsResponse.class, hero.supervisor.v1.ListJobsResponse.Builder.class);
   }
 
+  private int bitField0_;
   public static final int JOBS_FIELD_NUMBER = 1;
   @SuppressWarnings("serial")
   private java.util.List<hero.supervisor.v1.Job> jobs_;
@@ -157,6 +158,60 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int LOOKED_AT_FIELD_NUMBER = 3;
+  private int lookedAt_ = 0;
+  /**
+   * <pre>
+   * The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+   * errors and unfinished states have indexes, so that hardly any other job is looked at.
+   * </pre>
+   *
+   * <code>int32 looked_at = 3 [json_name = "lookedAt"];</code>
+   * @return The lookedAt.
+   */
+  @java.lang.Override
+  public int getLookedAt() {
+    return lookedAt_;
+  }
+
+  public static final int LOOKED_BACK_TO_FIELD_NUMBER = 4;
+  private com.google.protobuf.Timestamp lookedBackTo_;
+  /**
+   * <pre>
+   * The time of acceptance of the last job that was looked at. Absent if there was none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+   * @return Whether the lookedBackTo field is set.
+   */
+  @java.lang.Override
+  public boolean hasLookedBackTo() {
+    return ((bitField0_ & 0x00000001) != 0);
+  }
+  /**
+   * <pre>
+   * The time of acceptance of the last job that was looked at. Absent if there was none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+   * @return The lookedBackTo.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Timestamp getLookedBackTo() {
+    return lookedBackTo_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : lookedBackTo_;
+  }
+  /**
+   * <pre>
+   * The time of acceptance of the last job that was looked at. Absent if there was none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.TimestampOrBuilder getLookedBackToOrBuilder() {
+    return lookedBackTo_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : lookedBackTo_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -177,6 +232,12 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(nextPageToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, nextPageToken_);
     }
+    if (lookedAt_ != 0) {
+      output.writeInt32(3, lookedAt_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      output.writeMessage(4, getLookedBackTo());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -192,6 +253,14 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(nextPageToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, nextPageToken_);
+    }
+    if (lookedAt_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(3, lookedAt_);
+    }
+    if (((bitField0_ & 0x00000001) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(4, getLookedBackTo());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -212,6 +281,13 @@ private static final long serialVersionUID = 0L;
         .equals(other.getJobsList())) return false;
     if (!getNextPageToken()
         .equals(other.getNextPageToken())) return false;
+    if (getLookedAt()
+        != other.getLookedAt()) return false;
+    if (hasLookedBackTo() != other.hasLookedBackTo()) return false;
+    if (hasLookedBackTo()) {
+      if (!getLookedBackTo()
+          .equals(other.getLookedBackTo())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -229,6 +305,12 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + NEXT_PAGE_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getNextPageToken().hashCode();
+    hash = (37 * hash) + LOOKED_AT_FIELD_NUMBER;
+    hash = (53 * hash) + getLookedAt();
+    if (hasLookedBackTo()) {
+      hash = (37 * hash) + LOOKED_BACK_TO_FIELD_NUMBER;
+      hash = (53 * hash) + getLookedBackTo().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -352,13 +434,20 @@ private static final long serialVersionUID = 0L;
 
     // Construct using hero.supervisor.v1.ListJobsResponse.newBuilder()
     private Builder() {
-
+      maybeForceBuilderInitialization();
     }
 
     private Builder(
         com.google.protobuf.GeneratedMessage.BuilderParent parent) {
       super(parent);
-
+      maybeForceBuilderInitialization();
+    }
+    private void maybeForceBuilderInitialization() {
+      if (com.google.protobuf.GeneratedMessage
+              .alwaysUseFieldBuilders) {
+        internalGetJobsFieldBuilder();
+        internalGetLookedBackToFieldBuilder();
+      }
     }
     @java.lang.Override
     public Builder clear() {
@@ -372,6 +461,12 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00000001);
       nextPageToken_ = "";
+      lookedAt_ = 0;
+      lookedBackTo_ = null;
+      if (lookedBackToBuilder_ != null) {
+        lookedBackToBuilder_.dispose();
+        lookedBackToBuilder_ = null;
+      }
       return this;
     }
 
@@ -421,6 +516,17 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.nextPageToken_ = nextPageToken_;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.lookedAt_ = lookedAt_;
+      }
+      int to_bitField0_ = 0;
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.lookedBackTo_ = lookedBackToBuilder_ == null
+            ? lookedBackTo_
+            : lookedBackToBuilder_.build();
+        to_bitField0_ |= 0x00000001;
+      }
+      result.bitField0_ |= to_bitField0_;
     }
 
     @java.lang.Override
@@ -466,6 +572,12 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000002;
         onChanged();
       }
+      if (other.getLookedAt() != 0) {
+        setLookedAt(other.getLookedAt());
+      }
+      if (other.hasLookedBackTo()) {
+        mergeLookedBackTo(other.getLookedBackTo());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -510,6 +622,18 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 24: {
+              lookedAt_ = input.readInt32();
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 24
+            case 34: {
+              input.readMessage(
+                  internalGetLookedBackToFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 34
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -929,6 +1053,210 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000002;
       onChanged();
       return this;
+    }
+
+    private int lookedAt_ ;
+    /**
+     * <pre>
+     * The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+     * errors and unfinished states have indexes, so that hardly any other job is looked at.
+     * </pre>
+     *
+     * <code>int32 looked_at = 3 [json_name = "lookedAt"];</code>
+     * @return The lookedAt.
+     */
+    @java.lang.Override
+    public int getLookedAt() {
+      return lookedAt_;
+    }
+    /**
+     * <pre>
+     * The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+     * errors and unfinished states have indexes, so that hardly any other job is looked at.
+     * </pre>
+     *
+     * <code>int32 looked_at = 3 [json_name = "lookedAt"];</code>
+     * @param value The lookedAt to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLookedAt(int value) {
+
+      lookedAt_ = value;
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+     * errors and unfinished states have indexes, so that hardly any other job is looked at.
+     * </pre>
+     *
+     * <code>int32 looked_at = 3 [json_name = "lookedAt"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLookedAt() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      lookedAt_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.Timestamp lookedBackTo_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> lookedBackToBuilder_;
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     * @return Whether the lookedBackTo field is set.
+     */
+    public boolean hasLookedBackTo() {
+      return ((bitField0_ & 0x00000008) != 0);
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     * @return The lookedBackTo.
+     */
+    public com.google.protobuf.Timestamp getLookedBackTo() {
+      if (lookedBackToBuilder_ == null) {
+        return lookedBackTo_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : lookedBackTo_;
+      } else {
+        return lookedBackToBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    public Builder setLookedBackTo(com.google.protobuf.Timestamp value) {
+      if (lookedBackToBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        lookedBackTo_ = value;
+      } else {
+        lookedBackToBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    public Builder setLookedBackTo(
+        com.google.protobuf.Timestamp.Builder builderForValue) {
+      if (lookedBackToBuilder_ == null) {
+        lookedBackTo_ = builderForValue.build();
+      } else {
+        lookedBackToBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    public Builder mergeLookedBackTo(com.google.protobuf.Timestamp value) {
+      if (lookedBackToBuilder_ == null) {
+        if (((bitField0_ & 0x00000008) != 0) &&
+          lookedBackTo_ != null &&
+          lookedBackTo_ != com.google.protobuf.Timestamp.getDefaultInstance()) {
+          getLookedBackToBuilder().mergeFrom(value);
+        } else {
+          lookedBackTo_ = value;
+        }
+      } else {
+        lookedBackToBuilder_.mergeFrom(value);
+      }
+      if (lookedBackTo_ != null) {
+        bitField0_ |= 0x00000008;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    public Builder clearLookedBackTo() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      lookedBackTo_ = null;
+      if (lookedBackToBuilder_ != null) {
+        lookedBackToBuilder_.dispose();
+        lookedBackToBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    public com.google.protobuf.Timestamp.Builder getLookedBackToBuilder() {
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return internalGetLookedBackToFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    public com.google.protobuf.TimestampOrBuilder getLookedBackToOrBuilder() {
+      if (lookedBackToBuilder_ != null) {
+        return lookedBackToBuilder_.getMessageOrBuilder();
+      } else {
+        return lookedBackTo_ == null ?
+            com.google.protobuf.Timestamp.getDefaultInstance() : lookedBackTo_;
+      }
+    }
+    /**
+     * <pre>
+     * The time of acceptance of the last job that was looked at. Absent if there was none.
+     * </pre>
+     *
+     * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> 
+        internalGetLookedBackToFieldBuilder() {
+      if (lookedBackToBuilder_ == null) {
+        lookedBackToBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder>(
+                getLookedBackTo(),
+                getParentForChildren(),
+                isClean());
+        lookedBackTo_ = null;
+      }
+      return lookedBackToBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.ListJobsResponse)

@@ -73,4 +73,42 @@ public interface ListJobsResponseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getNextPageTokenBytes();
+
+  /**
+   * <pre>
+   * The number of jobs that were looked at for this page, those included that the filters do not match. Labels, kinds of
+   * errors and unfinished states have indexes, so that hardly any other job is looked at.
+   * </pre>
+   *
+   * <code>int32 looked_at = 3 [json_name = "lookedAt"];</code>
+   * @return The lookedAt.
+   */
+  int getLookedAt();
+
+  /**
+   * <pre>
+   * The time of acceptance of the last job that was looked at. Absent if there was none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+   * @return Whether the lookedBackTo field is set.
+   */
+  boolean hasLookedBackTo();
+  /**
+   * <pre>
+   * The time of acceptance of the last job that was looked at. Absent if there was none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+   * @return The lookedBackTo.
+   */
+  com.google.protobuf.Timestamp getLookedBackTo();
+  /**
+   * <pre>
+   * The time of acceptance of the last job that was looked at. Absent if there was none.
+   * </pre>
+   *
+   * <code>.google.protobuf.Timestamp looked_back_to = 4 [json_name = "lookedBackTo"];</code>
+   */
+  com.google.protobuf.TimestampOrBuilder getLookedBackToOrBuilder();
 }

@@ -896,7 +896,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "e\"W\n\rGetJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobI" +
       "d\022/\n\004view\030\002 \001(\0162\033.hero.supervisor.v1.Job" +
       "ViewR\004view\";\n\016GetJobResponse\022)\n\003job\030\001 \001(" +
-      "\0132\027.hero.supervisor.v1.JobR\003job\"\257\005\n\017List" +
+      "\0132\027.hero.supervisor.v1.JobR\003job\"\230\006\n\017List" +
       "JobsRequest\022A\n\014script_types\030\001 \003(\0162\036.hero" +
       ".supervisor.v1.ScriptTypeR\013scriptTypes\0225" +
       "\n\006states\030\002 \003(\0162\035.hero.supervisor.v1.Job." +
@@ -912,241 +912,246 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
       "LabelsEntryR\006labels\022\"\n\rjob_id_prefix\030\013 \001" +
       "(\tR\013jobIdPrefix\022\026\n\006queues\030\014 \003(\tR\006queues\022" +
       "\036\n\npriorities\030\r \003(\005R\npriorities\022\035\n\nuniqu" +
-      "e_key\030\016 \001(\tR\tuniqueKey\0329\n\013LabelsEntry\022\020\n" +
-      "\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028" +
-      "\001\"g\n\020ListJobsResponse\022+\n\004jobs\030\001 \003(\0132\027.he" +
-      "ro.supervisor.v1.JobR\004jobs\022&\n\017next_page_" +
-      "token\030\002 \001(\tR\rnextPageToken\"A\n\020CancelJobR" +
-      "equest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006reason\030" +
-      "\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022)\n\003jo" +
-      "b\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n" +
-      "\007changed\030\002 \001(\010R\007changed\"*\n\021ExplainJobReq" +
-      "uest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022ExplainJ" +
-      "obResponse\022)\n\003job\030\001 \001(\0132\027.hero.superviso" +
-      "r.v1.JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.hero.su" +
-      "pervisor.v1.JobWaitR\007reasons\022\"\n\njobs_ahe" +
-      "ad\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_ahead_e" +
-      "stimated\030\004 \001(\010R\022jobsAheadEstimated\022J\n\005st" +
-      "art\030\005 \001(\01324.hero.supervisor.v1.ExplainJo" +
-      "bResponse.StartEstimateR\005start\022\030\n\007messag" +
-      "e\030\006 \001(\tR\007message\032\217\001\n\rStartEstimate\0226\n\010ea" +
-      "rliest\030\001 \001(\0132\032.google.protobuf.Timestamp" +
-      "R\010earliest\0222\n\006latest\030\002 \001(\0132\032.google.prot" +
-      "obuf.TimestampR\006latest\022\022\n\004ends\030\003 \001(\rR\004en" +
-      "dsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJobRequest\022\025" +
-      "\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.her" +
-      "o.supervisor.v1.JobSpecR\003job\022;\n\013update_m" +
-      "ask\030\003 \001(\0132\032.google.protobuf.FieldMaskR\nu" +
-      "pdateMask\"X\n\021UpdateJobResponse\022)\n\003job\030\001 " +
-      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007cha" +
-      "nged\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRequest\022" +
-      "\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_attempts" +
-      "\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000R\005" +
-      "input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestIdB" +
-      "\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003job\030\001 \001" +
-      "(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014dedu" +
-      "plicated\030\002 \001(\010R\014deduplicated\"N\n\020DeleteJo" +
-      "bRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallow" +
-      "_missing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJo" +
-      "bResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n\017" +
-      "WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022!" +
-      "\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014res" +
-      "ume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbea" +
-      "t_interval\030\004 \001(\0132\031.google.protobuf.Durat" +
-      "ionR\021heartbeatInterval\"\346\002\n\020WatchJobRespo" +
-      "nse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(\013" +
-      "2\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014stat" +
-      "e_change\030\003 \001(\0132\".hero.supervisor.v1.JobS" +
-      "tateChangeH\000R\013stateChange\022=\n\010progress\030\004 " +
-      "\001(\0132\037.hero.supervisor.v1.JobProgressH\000R\010" +
-      "progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.sup",
-      "ervisor.v1.LogEntriesH\000R\nlogEntries\022:\n\010b" +
-      "ookmark\030\006 \001(\0132\034.hero.supervisor.v1.Bookm" +
-      "arkH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226\n" +
-      "\007entries\030\001 \003(\0132\034.hero.supervisor.v1.LogE" +
-      "ntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014dr" +
-      "oppedCount\"\231\004\n\022WatchEventsRequest\0227\n\006top" +
-      "ics\030\001 \003(\0162\037.hero.supervisor.v1.Event.Top" +
-      "icR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero." +
-      "supervisor.v1.ScriptTypeR\013scriptTypes\022\033\n" +
-      "\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004 " +
-      "\003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerId" +
-      "\022E\n\014min_severity\030\006 \001(\0162\".hero.supervisor" +
-      ".v1.Event.SeverityR\013minSeverity\022.\n\020inclu" +
-      "de_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001\022" +
-      "!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022he" +
-      "artbeat_interval\030\t \001(\0132\031.google.protobuf" +
-      ".DurationR\021heartbeatInterval\022#\n\rinclude_" +
-      "usage\030\n \001(\010R\014includeUsage\022\026\n\006queues\030\013 \003(" +
-      "\tR\006queuesB\023\n\021_include_snapshot\"\246\002\n\023Watch" +
-      "EventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022G" +
-      "\n\rsnapshot_item\030\002 \001(\0132 .hero.supervisor." +
-      "v1.SnapshotItemH\000R\014snapshotItem\0221\n\005event" +
-      "\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005eve" +
-      "nt\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor.v" +
-      "1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037." +
-      "hero.supervisor.v1.UsageUpdateH\000R\005usageB" +
-      "\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\0132" +
-      "+.hero.supervisor.v1.UsageUpdate.ActorsE" +
-      "ntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(\t" +
-      "R\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor.v" +
-      "1.ActorUsageR\005value:\0028\001\"\362\001\n\014SnapshotItem" +
-      "\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Act" +
-      "orH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero." +
-      "supervisor.v1.ScriptTypeStatusH\000R\nscript" +
-      "Type\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1.J" +
-      "obH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.hero.supervis" +
-      "or.v1.QueueH\000R\005queueB\006\n\004item\"\365\003\n\021ListEve" +
-      "ntsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.superv" +
-      "isor.v1.Event.TopicR\006topics\022A\n\014script_ty" +
-      "pes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTyp" +
-      "eR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010actor" +
-      "Ids\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_i" +
-      "d\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\0162" +
-      "\".hero.supervisor.v1.Event.SeverityR\013min" +
-      "Severity\0229\n\ntime_after\030\007 \001(\0132\032.google.pr" +
-      "otobuf.TimestampR\ttimeAfter\022;\n\013time_befo" +
-      "re\030\010 \001(\0132\032.google.protobuf.TimestampR\nti" +
-      "meBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035\n" +
-      "\npage_token\030\n \001(\tR\tpageToken\022\026\n\006queues\030\013" +
-      " \003(\tR\006queues\"o\n\022ListEventsResponse\0221\n\006ev" +
-      "ents\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006e" +
-      "vents\022&\n\017next_page_token\030\002 \001(\tR\rnextPage" +
-      "Token\"S\n\025ListIdentitiesRequest\022\033\n\tpage_s" +
-      "ize\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\tR" +
-      "\tpageToken\"\274\001\n\026ListIdentitiesResponse\022A\n" +
-      "\nidentities\030\001 \003(\0132!.hero.supervisor.v1.K" +
-      "nownIdentityR\nidentities\022&\n\017next_page_to" +
-      "ken\030\002 \001(\tR\rnextPageToken\0227\n\027authenticati" +
-      "on_required\030\003 \001(\010R\026authenticationRequire" +
-      "d\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010identit" +
-      "y\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006t" +
-      "arget\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code\022" +
-      "!\n\014refused_only\030\005 \001(\010R\013refusedOnly\022:\n\005st" +
-      "age\030\006 \001(\0162$.hero.supervisor.v1.AuditEntr" +
-      "y.StageR\005stage\0229\n\ntime_after\030\007 \001(\0132\032.goo" +
-      "gle.protobuf.TimestampR\ttimeAfter\022;\n\013tim" +
-      "e_before\030\010 \001(\0132\032.google.protobuf.Timesta" +
-      "mpR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageS" +
-      "ize\022\035\n\npage_token\030\n \001(\tR\tpageToken\"\235\001\n\030L" +
-      "istAuditEntriesResponse\0228\n\007entries\030\001 \003(\013" +
-      "2\036.hero.supervisor.v1.AuditEntryR\007entrie" +
-      "s\022&\n\017next_page_token\030\002 \001(\tR\rnextPageToke" +
-      "n\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled*^\n\013Wa" +
-      "itOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000\022" +
-      "\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_T" +
-      "IMED_OUT\020\0022\301!\n\nSupervisor\022d\n\rGetServerIn" +
-      "fo\022(.hero.supervisor.v1.GetServerInfoReq" +
-      "uest\032).hero.supervisor.v1.GetServerInfoR" +
-      "esponse\022j\n\017CreateLoginCode\022*.hero.superv" +
-      "isor.v1.CreateLoginCodeRequest\032+.hero.su" +
-      "pervisor.v1.CreateLoginCodeResponse\022^\n\013C" +
-      "reateActor\022&.hero.supervisor.v1.CreateAc" +
-      "torRequest\032\'.hero.supervisor.v1.CreateAc" +
-      "torResponse\022U\n\010GetActor\022#.hero.superviso" +
-      "r.v1.GetActorRequest\032$.hero.supervisor.v" +
-      "1.GetActorResponse\022[\n\nListActors\022%.hero." +
-      "supervisor.v1.ListActorsRequest\032&.hero.s" +
-      "upervisor.v1.ListActorsResponse\022^\n\013Updat" +
-      "eActor\022&.hero.supervisor.v1.UpdateActorR" +
-      "equest\032\'.hero.supervisor.v1.UpdateActorR" +
-      "esponse\022^\n\013DeleteActor\022&.hero.supervisor" +
-      ".v1.DeleteActorRequest\032\'.hero.supervisor" +
-      ".v1.DeleteActorResponse\022[\n\nStartActor\022%." +
-      "hero.supervisor.v1.StartActorRequest\032&.h" +
-      "ero.supervisor.v1.StartActorResponse\022X\n\t" +
-      "StopActor\022$.hero.supervisor.v1.StopActor" +
-      "Request\032%.hero.supervisor.v1.StopActorRe" +
-      "sponse\022a\n\014RestartActor\022\'.hero.supervisor" +
-      ".v1.RestartActorRequest\032(.hero.superviso" +
-      "r.v1.RestartActorResponse\022^\n\013StartActors" +
-      "\022&.hero.supervisor.v1.StartActorsRequest" +
-      "\032\'.hero.supervisor.v1.StartActorsRespons" +
-      "e\022[\n\nStopActors\022%.hero.supervisor.v1.Sto" +
-      "pActorsRequest\032&.hero.supervisor.v1.Stop" +
-      "ActorsResponse\022d\n\rRestartActors\022(.hero.s" +
-      "upervisor.v1.RestartActorsRequest\032).hero" +
-      ".supervisor.v1.RestartActorsResponse\022l\n\017" +
-      "StreamActorLogs\022*.hero.supervisor.v1.Str" +
-      "eamActorLogsRequest\032+.hero.supervisor.v1" +
-      ".StreamActorLogsResponse0\001\022X\n\tListNodes\022" +
-      "$.hero.supervisor.v1.ListNodesRequest\032%." +
-      "hero.supervisor.v1.ListNodesResponse\022j\n\017" +
-      "ListScriptTypes\022*.hero.supervisor.v1.Lis" +
-      "tScriptTypesRequest\032+.hero.supervisor.v1" +
-      ".ListScriptTypesResponse\022d\n\rGetScriptTyp" +
-      "e\022(.hero.supervisor.v1.GetScriptTypeRequ" +
-      "est\032).hero.supervisor.v1.GetScriptTypeRe" +
-      "sponse\022m\n\020UpdateScriptType\022+.hero.superv" +
-      "isor.v1.UpdateScriptTypeRequest\032,.hero.s" +
-      "upervisor.v1.UpdateScriptTypeResponse\022^\n" +
-      "\013ScaleActors\022&.hero.supervisor.v1.ScaleA" +
-      "ctorsRequest\032\'.hero.supervisor.v1.ScaleA" +
-      "ctorsResponse\022[\n\nPauseQueue\022%.hero.super" +
-      "visor.v1.PauseQueueRequest\032&.hero.superv" +
-      "isor.v1.PauseQueueResponse\022^\n\013ResumeQueu" +
-      "e\022&.hero.supervisor.v1.ResumeQueueReques" +
-      "t\032\'.hero.supervisor.v1.ResumeQueueRespon" +
-      "se\022[\n\nPurgeQueue\022%.hero.supervisor.v1.Pu" +
-      "rgeQueueRequest\032&.hero.supervisor.v1.Pur" +
-      "geQueueResponse\022^\n\013CreateQueue\022&.hero.su" +
-      "pervisor.v1.CreateQueueRequest\032\'.hero.su" +
-      "pervisor.v1.CreateQueueResponse\022U\n\010GetQu" +
-      "eue\022#.hero.supervisor.v1.GetQueueRequest" +
-      "\032$.hero.supervisor.v1.GetQueueResponse\022^" +
-      "\n\013UpdateQueue\022&.hero.supervisor.v1.Updat" +
-      "eQueueRequest\032\'.hero.supervisor.v1.Updat" +
-      "eQueueResponse\022[\n\nListQueues\022%.hero.supe" +
-      "rvisor.v1.ListQueuesRequest\032&.hero.super" +
-      "visor.v1.ListQueuesResponse\022^\n\013DeleteQue" +
-      "ue\022&.hero.supervisor.v1.DeleteQueueReque" +
-      "st\032\'.hero.supervisor.v1.DeleteQueueRespo" +
-      "nse\022^\n\013CheckHealth\022&.hero.supervisor.v1." +
-      "CheckHealthRequest\032\'.hero.supervisor.v1." +
-      "CheckHealthResponse\022`\n\013WatchHealth\022&.her" +
-      "o.supervisor.v1.WatchHealthRequest\032\'.her" +
-      "o.supervisor.v1.WatchHealthResponse0\001\022X\n" +
-      "\tSubmitJob\022$.hero.supervisor.v1.SubmitJo" +
-      "bRequest\032%.hero.supervisor.v1.SubmitJobR" +
-      "esponse\022[\n\nSubmitJobs\022%.hero.supervisor." +
-      "v1.SubmitJobsRequest\032&.hero.supervisor.v" +
-      "1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.su" +
-      "pervisor.v1.RunJobRequest\032\".hero.supervi" +
-      "sor.v1.RunJobResponse\022U\n\010AwaitJob\022#.hero" +
-      ".supervisor.v1.AwaitJobRequest\032$.hero.su" +
-      "pervisor.v1.AwaitJobResponse\022O\n\006GetJob\022!" +
-      ".hero.supervisor.v1.GetJobRequest\032\".hero" +
-      ".supervisor.v1.GetJobResponse\022U\n\010ListJob" +
-      "s\022#.hero.supervisor.v1.ListJobsRequest\032$" +
-      ".hero.supervisor.v1.ListJobsResponse\022[\n\n" +
-      "ExplainJob\022%.hero.supervisor.v1.ExplainJ" +
-      "obRequest\032&.hero.supervisor.v1.ExplainJo" +
-      "bResponse\022X\n\tCancelJob\022$.hero.supervisor" +
-      ".v1.CancelJobRequest\032%.hero.supervisor.v" +
-      "1.CancelJobResponse\022X\n\tUpdateJob\022$.hero." +
-      "supervisor.v1.UpdateJobRequest\032%.hero.su" +
-      "pervisor.v1.UpdateJobResponse\022U\n\010RetryJo" +
-      "b\022#.hero.supervisor.v1.RetryJobRequest\032$" +
-      ".hero.supervisor.v1.RetryJobResponse\022X\n\t" +
-      "DeleteJob\022$.hero.supervisor.v1.DeleteJob" +
-      "Request\032%.hero.supervisor.v1.DeleteJobRe" +
-      "sponse\022W\n\010WatchJob\022#.hero.supervisor.v1." +
-      "WatchJobRequest\032$.hero.supervisor.v1.Wat" +
-      "chJobResponse0\001\022`\n\013WatchEvents\022&.hero.su" +
-      "pervisor.v1.WatchEventsRequest\032\'.hero.su" +
-      "pervisor.v1.WatchEventsResponse0\001\022[\n\nLis" +
-      "tEvents\022%.hero.supervisor.v1.ListEventsR" +
-      "equest\032&.hero.supervisor.v1.ListEventsRe" +
-      "sponse\022g\n\016ListIdentities\022).hero.supervis" +
-      "or.v1.ListIdentitiesRequest\032*.hero.super" +
-      "visor.v1.ListIdentitiesResponse\022m\n\020ListA" +
-      "uditEntries\022+.hero.supervisor.v1.ListAud" +
-      "itEntriesRequest\032,.hero.supervisor.v1.Li" +
-      "stAuditEntriesResponseB\205\001\n\022hero.supervis" +
-      "or.v1B\026SupervisorServiceProtoP\001ZUgithub." +
-      "com/hero-supervisor/hero-supervisor/clie" +
-      "nts/go/hero/supervisor/v1;supervisorv1b\006" +
-      "proto3"
+      "e_key\030\016 \001(\tR\tuniqueKey\022B\n\013error_kinds\030\017 " +
+      "\003(\0162!.hero.supervisor.v1.JobError.KindR\n" +
+      "errorKinds\022#\n\rerror_message\030\020 \001(\tR\014error" +
+      "Message\0329\n\013LabelsEntry\022\020\n\003key\030\001 \001(\tR\003key" +
+      "\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\306\001\n\020ListJobsR" +
+      "esponse\022+\n\004jobs\030\001 \003(\0132\027.hero.supervisor." +
+      "v1.JobR\004jobs\022&\n\017next_page_token\030\002 \001(\tR\rn" +
+      "extPageToken\022\033\n\tlooked_at\030\003 \001(\005R\010lookedA" +
+      "t\022@\n\016looked_back_to\030\004 \001(\0132\032.google.proto" +
+      "buf.TimestampR\014lookedBackTo\"A\n\020CancelJob" +
+      "Request\022\025\n\006job_id\030\001 \001(\tR\005jobId\022\026\n\006reason" +
+      "\030\002 \001(\tR\006reason\"X\n\021CancelJobResponse\022)\n\003j" +
+      "ob\030\001 \001(\0132\027.hero.supervisor.v1.JobR\003job\022\030" +
+      "\n\007changed\030\002 \001(\010R\007changed\"*\n\021ExplainJobRe" +
+      "quest\022\025\n\006job_id\030\001 \001(\tR\005jobId\"\323\003\n\022Explain" +
+      "JobResponse\022)\n\003job\030\001 \001(\0132\027.hero.supervis" +
+      "or.v1.JobR\003job\0225\n\007reasons\030\002 \003(\0132\033.hero.s" +
+      "upervisor.v1.JobWaitR\007reasons\022\"\n\njobs_ah" +
+      "ead\030\003 \001(\004H\000R\tjobsAhead\210\001\001\0220\n\024jobs_ahead_" +
+      "estimated\030\004 \001(\010R\022jobsAheadEstimated\022J\n\005s" +
+      "tart\030\005 \001(\01324.hero.supervisor.v1.ExplainJ" +
+      "obResponse.StartEstimateR\005start\022\030\n\007messa" +
+      "ge\030\006 \001(\tR\007message\032\217\001\n\rStartEstimate\0226\n\010e" +
+      "arliest\030\001 \001(\0132\032.google.protobuf.Timestam" +
+      "pR\010earliest\0222\n\006latest\030\002 \001(\0132\032.google.pro" +
+      "tobuf.TimestampR\006latest\022\022\n\004ends\030\003 \001(\rR\004e" +
+      "ndsB\r\n\013_jobs_ahead\"\225\001\n\020UpdateJobRequest\022" +
+      "\025\n\006job_id\030\001 \001(\tR\005jobId\022-\n\003job\030\002 \001(\0132\033.he" +
+      "ro.supervisor.v1.JobSpecR\003job\022;\n\013update_" +
+      "mask\030\003 \001(\0132\032.google.protobuf.FieldMaskR\n" +
+      "updateMask\"X\n\021UpdateJobResponse\022)\n\003job\030\001" +
+      " \001(\0132\027.hero.supervisor.v1.JobR\003job\022\030\n\007ch" +
+      "anged\030\002 \001(\010R\007changed\"\223\001\n\017RetryJobRequest" +
+      "\022\025\n\006job_id\030\001 \001(\tR\005jobId\022%\n\016reset_attempt" +
+      "s\030\002 \001(\010R\rresetAttempts\022\031\n\005input\030\003 \001(\tH\000R" +
+      "\005input\210\001\001\022\035\n\nrequest_id\030\004 \001(\tR\trequestId" +
+      "B\010\n\006_input\"a\n\020RetryJobResponse\022)\n\003job\030\001 " +
+      "\001(\0132\027.hero.supervisor.v1.JobR\003job\022\"\n\014ded" +
+      "uplicated\030\002 \001(\010R\014deduplicated\"N\n\020DeleteJ" +
+      "obRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022#\n\rallo" +
+      "w_missing\030\002 \001(\010R\014allowMissing\"-\n\021DeleteJ" +
+      "obResponse\022\030\n\007changed\030\001 \001(\010R\007changed\"\270\001\n" +
+      "\017WatchJobRequest\022\025\n\006job_id\030\001 \001(\tR\005jobId\022" +
+      "!\n\014include_logs\030\002 \001(\010R\013includeLogs\022!\n\014re" +
+      "sume_after\030\003 \001(\tR\013resumeAfter\022H\n\022heartbe" +
+      "at_interval\030\004 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\021heartbeatInterval\"\346\002\n\020WatchJobResp" +
+      "onse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022+\n\003job\030\002 \001(",
+      "\0132\027.hero.supervisor.v1.JobH\000R\003job\022G\n\014sta" +
+      "te_change\030\003 \001(\0132\".hero.supervisor.v1.Job" +
+      "StateChangeH\000R\013stateChange\022=\n\010progress\030\004" +
+      " \001(\0132\037.hero.supervisor.v1.JobProgressH\000R" +
+      "\010progress\022A\n\013log_entries\030\005 \001(\0132\036.hero.su" +
+      "pervisor.v1.LogEntriesH\000R\nlogEntries\022:\n\010" +
+      "bookmark\030\006 \001(\0132\034.hero.supervisor.v1.Book" +
+      "markH\000R\010bookmarkB\006\n\004item\"i\n\nLogEntries\0226" +
+      "\n\007entries\030\001 \003(\0132\034.hero.supervisor.v1.Log" +
+      "EntryR\007entries\022#\n\rdropped_count\030\002 \001(\005R\014d" +
+      "roppedCount\"\231\004\n\022WatchEventsRequest\0227\n\006to" +
+      "pics\030\001 \003(\0162\037.hero.supervisor.v1.Event.To" +
+      "picR\006topics\022A\n\014script_types\030\002 \003(\0162\036.hero" +
+      ".supervisor.v1.ScriptTypeR\013scriptTypes\022\033" +
+      "\n\tactor_ids\030\003 \003(\tR\010actorIds\022\027\n\007job_ids\030\004" +
+      " \003(\tR\006jobIds\022\033\n\tcaller_id\030\005 \001(\tR\010callerI" +
+      "d\022E\n\014min_severity\030\006 \001(\0162\".hero.superviso" +
+      "r.v1.Event.SeverityR\013minSeverity\022.\n\020incl" +
+      "ude_snapshot\030\007 \001(\010H\000R\017includeSnapshot\210\001\001" +
+      "\022!\n\014resume_after\030\010 \001(\tR\013resumeAfter\022H\n\022h" +
+      "eartbeat_interval\030\t \001(\0132\031.google.protobu" +
+      "f.DurationR\021heartbeatInterval\022#\n\rinclude" +
+      "_usage\030\n \001(\010R\014includeUsage\022\026\n\006queues\030\013 \003" +
+      "(\tR\006queuesB\023\n\021_include_snapshot\"\246\002\n\023Watc" +
+      "hEventsResponse\022\026\n\006cursor\030\001 \001(\tR\006cursor\022" +
+      "G\n\rsnapshot_item\030\002 \001(\0132 .hero.supervisor" +
+      ".v1.SnapshotItemH\000R\014snapshotItem\0221\n\005even" +
+      "t\030\003 \001(\0132\031.hero.supervisor.v1.EventH\000R\005ev" +
+      "ent\022:\n\010bookmark\030\004 \001(\0132\034.hero.supervisor." +
+      "v1.BookmarkH\000R\010bookmark\0227\n\005usage\030\005 \001(\0132\037" +
+      ".hero.supervisor.v1.UsageUpdateH\000R\005usage" +
+      "B\006\n\004item\"\255\001\n\013UsageUpdate\022C\n\006actors\030\001 \003(\013" +
+      "2+.hero.supervisor.v1.UsageUpdate.Actors" +
+      "EntryR\006actors\032Y\n\013ActorsEntry\022\020\n\003key\030\001 \001(" +
+      "\tR\003key\0224\n\005value\030\002 \001(\0132\036.hero.supervisor." +
+      "v1.ActorUsageR\005value:\0028\001\"\362\001\n\014SnapshotIte" +
+      "m\0221\n\005actor\030\001 \001(\0132\031.hero.supervisor.v1.Ac" +
+      "torH\000R\005actor\022G\n\013script_type\030\002 \001(\0132$.hero" +
+      ".supervisor.v1.ScriptTypeStatusH\000R\nscrip" +
+      "tType\022+\n\003job\030\003 \001(\0132\027.hero.supervisor.v1." +
+      "JobH\000R\003job\0221\n\005queue\030\004 \001(\0132\031.hero.supervi" +
+      "sor.v1.QueueH\000R\005queueB\006\n\004item\"\365\003\n\021ListEv" +
+      "entsRequest\0227\n\006topics\030\001 \003(\0162\037.hero.super" +
+      "visor.v1.Event.TopicR\006topics\022A\n\014script_t" +
+      "ypes\030\002 \003(\0162\036.hero.supervisor.v1.ScriptTy" +
+      "peR\013scriptTypes\022\033\n\tactor_ids\030\003 \003(\tR\010acto" +
+      "rIds\022\027\n\007job_ids\030\004 \003(\tR\006jobIds\022\033\n\tcaller_" +
+      "id\030\005 \001(\tR\010callerId\022E\n\014min_severity\030\006 \001(\016" +
+      "2\".hero.supervisor.v1.Event.SeverityR\013mi" +
+      "nSeverity\0229\n\ntime_after\030\007 \001(\0132\032.google.p" +
+      "rotobuf.TimestampR\ttimeAfter\022;\n\013time_bef" +
+      "ore\030\010 \001(\0132\032.google.protobuf.TimestampR\nt" +
+      "imeBefore\022\033\n\tpage_size\030\t \001(\005R\010pageSize\022\035" +
+      "\n\npage_token\030\n \001(\tR\tpageToken\022\026\n\006queues\030" +
+      "\013 \003(\tR\006queues\"o\n\022ListEventsResponse\0221\n\006e" +
+      "vents\030\001 \003(\0132\031.hero.supervisor.v1.EventR\006" +
+      "events\022&\n\017next_page_token\030\002 \001(\tR\rnextPag" +
+      "eToken\"S\n\025ListIdentitiesRequest\022\033\n\tpage_" +
+      "size\030\001 \001(\005R\010pageSize\022\035\n\npage_token\030\002 \001(\t" +
+      "R\tpageToken\"\274\001\n\026ListIdentitiesResponse\022A" +
+      "\n\nidentities\030\001 \003(\0132!.hero.supervisor.v1." +
+      "KnownIdentityR\nidentities\022&\n\017next_page_t" +
+      "oken\030\002 \001(\tR\rnextPageToken\0227\n\027authenticat" +
+      "ion_required\030\003 \001(\010R\026authenticationRequir" +
+      "ed\"\206\003\n\027ListAuditEntriesRequest\022\032\n\010identi" +
+      "ty\030\001 \001(\tR\010identity\022\020\n\003rpc\030\002 \001(\tR\003rpc\022\026\n\006" +
+      "target\030\003 \001(\tR\006target\022\022\n\004code\030\004 \001(\tR\004code" +
+      "\022!\n\014refused_only\030\005 \001(\010R\013refusedOnly\022:\n\005s" +
+      "tage\030\006 \001(\0162$.hero.supervisor.v1.AuditEnt" +
+      "ry.StageR\005stage\0229\n\ntime_after\030\007 \001(\0132\032.go" +
+      "ogle.protobuf.TimestampR\ttimeAfter\022;\n\013ti" +
+      "me_before\030\010 \001(\0132\032.google.protobuf.Timest" +
+      "ampR\ntimeBefore\022\033\n\tpage_size\030\t \001(\005R\010page" +
+      "Size\022\035\n\npage_token\030\n \001(\tR\tpageToken\"\235\001\n\030" +
+      "ListAuditEntriesResponse\0228\n\007entries\030\001 \003(" +
+      "\0132\036.hero.supervisor.v1.AuditEntryR\007entri" +
+      "es\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTok" +
+      "en\022\037\n\013log_enabled\030\003 \001(\010R\nlogEnabled*^\n\013W" +
+      "aitOutcome\022\034\n\030WAIT_OUTCOME_UNSPECIFIED\020\000" +
+      "\022\025\n\021WAIT_OUTCOME_DONE\020\001\022\032\n\026WAIT_OUTCOME_" +
+      "TIMED_OUT\020\0022\301!\n\nSupervisor\022d\n\rGetServerI" +
+      "nfo\022(.hero.supervisor.v1.GetServerInfoRe" +
+      "quest\032).hero.supervisor.v1.GetServerInfo" +
+      "Response\022j\n\017CreateLoginCode\022*.hero.super" +
+      "visor.v1.CreateLoginCodeRequest\032+.hero.s" +
+      "upervisor.v1.CreateLoginCodeResponse\022^\n\013" +
+      "CreateActor\022&.hero.supervisor.v1.CreateA" +
+      "ctorRequest\032\'.hero.supervisor.v1.CreateA" +
+      "ctorResponse\022U\n\010GetActor\022#.hero.supervis" +
+      "or.v1.GetActorRequest\032$.hero.supervisor." +
+      "v1.GetActorResponse\022[\n\nListActors\022%.hero" +
+      ".supervisor.v1.ListActorsRequest\032&.hero." +
+      "supervisor.v1.ListActorsResponse\022^\n\013Upda" +
+      "teActor\022&.hero.supervisor.v1.UpdateActor" +
+      "Request\032\'.hero.supervisor.v1.UpdateActor" +
+      "Response\022^\n\013DeleteActor\022&.hero.superviso" +
+      "r.v1.DeleteActorRequest\032\'.hero.superviso" +
+      "r.v1.DeleteActorResponse\022[\n\nStartActor\022%" +
+      ".hero.supervisor.v1.StartActorRequest\032&." +
+      "hero.supervisor.v1.StartActorResponse\022X\n" +
+      "\tStopActor\022$.hero.supervisor.v1.StopActo" +
+      "rRequest\032%.hero.supervisor.v1.StopActorR" +
+      "esponse\022a\n\014RestartActor\022\'.hero.superviso" +
+      "r.v1.RestartActorRequest\032(.hero.supervis" +
+      "or.v1.RestartActorResponse\022^\n\013StartActor" +
+      "s\022&.hero.supervisor.v1.StartActorsReques" +
+      "t\032\'.hero.supervisor.v1.StartActorsRespon" +
+      "se\022[\n\nStopActors\022%.hero.supervisor.v1.St" +
+      "opActorsRequest\032&.hero.supervisor.v1.Sto" +
+      "pActorsResponse\022d\n\rRestartActors\022(.hero." +
+      "supervisor.v1.RestartActorsRequest\032).her" +
+      "o.supervisor.v1.RestartActorsResponse\022l\n" +
+      "\017StreamActorLogs\022*.hero.supervisor.v1.St" +
+      "reamActorLogsRequest\032+.hero.supervisor.v" +
+      "1.StreamActorLogsResponse0\001\022X\n\tListNodes" +
+      "\022$.hero.supervisor.v1.ListNodesRequest\032%" +
+      ".hero.supervisor.v1.ListNodesResponse\022j\n" +
+      "\017ListScriptTypes\022*.hero.supervisor.v1.Li" +
+      "stScriptTypesRequest\032+.hero.supervisor.v" +
+      "1.ListScriptTypesResponse\022d\n\rGetScriptTy" +
+      "pe\022(.hero.supervisor.v1.GetScriptTypeReq" +
+      "uest\032).hero.supervisor.v1.GetScriptTypeR" +
+      "esponse\022m\n\020UpdateScriptType\022+.hero.super" +
+      "visor.v1.UpdateScriptTypeRequest\032,.hero." +
+      "supervisor.v1.UpdateScriptTypeResponse\022^" +
+      "\n\013ScaleActors\022&.hero.supervisor.v1.Scale" +
+      "ActorsRequest\032\'.hero.supervisor.v1.Scale" +
+      "ActorsResponse\022[\n\nPauseQueue\022%.hero.supe" +
+      "rvisor.v1.PauseQueueRequest\032&.hero.super" +
+      "visor.v1.PauseQueueResponse\022^\n\013ResumeQue" +
+      "ue\022&.hero.supervisor.v1.ResumeQueueReque" +
+      "st\032\'.hero.supervisor.v1.ResumeQueueRespo" +
+      "nse\022[\n\nPurgeQueue\022%.hero.supervisor.v1.P" +
+      "urgeQueueRequest\032&.hero.supervisor.v1.Pu" +
+      "rgeQueueResponse\022^\n\013CreateQueue\022&.hero.s" +
+      "upervisor.v1.CreateQueueRequest\032\'.hero.s" +
+      "upervisor.v1.CreateQueueResponse\022U\n\010GetQ" +
+      "ueue\022#.hero.supervisor.v1.GetQueueReques" +
+      "t\032$.hero.supervisor.v1.GetQueueResponse\022" +
+      "^\n\013UpdateQueue\022&.hero.supervisor.v1.Upda" +
+      "teQueueRequest\032\'.hero.supervisor.v1.Upda" +
+      "teQueueResponse\022[\n\nListQueues\022%.hero.sup" +
+      "ervisor.v1.ListQueuesRequest\032&.hero.supe" +
+      "rvisor.v1.ListQueuesResponse\022^\n\013DeleteQu" +
+      "eue\022&.hero.supervisor.v1.DeleteQueueRequ" +
+      "est\032\'.hero.supervisor.v1.DeleteQueueResp" +
+      "onse\022^\n\013CheckHealth\022&.hero.supervisor.v1" +
+      ".CheckHealthRequest\032\'.hero.supervisor.v1" +
+      ".CheckHealthResponse\022`\n\013WatchHealth\022&.he" +
+      "ro.supervisor.v1.WatchHealthRequest\032\'.he" +
+      "ro.supervisor.v1.WatchHealthResponse0\001\022X" +
+      "\n\tSubmitJob\022$.hero.supervisor.v1.SubmitJ" +
+      "obRequest\032%.hero.supervisor.v1.SubmitJob" +
+      "Response\022[\n\nSubmitJobs\022%.hero.supervisor" +
+      ".v1.SubmitJobsRequest\032&.hero.supervisor." +
+      "v1.SubmitJobsResponse\022O\n\006RunJob\022!.hero.s" +
+      "upervisor.v1.RunJobRequest\032\".hero.superv" +
+      "isor.v1.RunJobResponse\022U\n\010AwaitJob\022#.her" +
+      "o.supervisor.v1.AwaitJobRequest\032$.hero.s" +
+      "upervisor.v1.AwaitJobResponse\022O\n\006GetJob\022" +
+      "!.hero.supervisor.v1.GetJobRequest\032\".her" +
+      "o.supervisor.v1.GetJobResponse\022U\n\010ListJo" +
+      "bs\022#.hero.supervisor.v1.ListJobsRequest\032" +
+      "$.hero.supervisor.v1.ListJobsResponse\022[\n" +
+      "\nExplainJob\022%.hero.supervisor.v1.Explain" +
+      "JobRequest\032&.hero.supervisor.v1.ExplainJ" +
+      "obResponse\022X\n\tCancelJob\022$.hero.superviso" +
+      "r.v1.CancelJobRequest\032%.hero.supervisor." +
+      "v1.CancelJobResponse\022X\n\tUpdateJob\022$.hero" +
+      ".supervisor.v1.UpdateJobRequest\032%.hero.s" +
+      "upervisor.v1.UpdateJobResponse\022U\n\010RetryJ" +
+      "ob\022#.hero.supervisor.v1.RetryJobRequest\032" +
+      "$.hero.supervisor.v1.RetryJobResponse\022X\n" +
+      "\tDeleteJob\022$.hero.supervisor.v1.DeleteJo" +
+      "bRequest\032%.hero.supervisor.v1.DeleteJobR" +
+      "esponse\022W\n\010WatchJob\022#.hero.supervisor.v1" +
+      ".WatchJobRequest\032$.hero.supervisor.v1.Wa" +
+      "tchJobResponse0\001\022`\n\013WatchEvents\022&.hero.s" +
+      "upervisor.v1.WatchEventsRequest\032\'.hero.s" +
+      "upervisor.v1.WatchEventsResponse0\001\022[\n\nLi" +
+      "stEvents\022%.hero.supervisor.v1.ListEvents" +
+      "Request\032&.hero.supervisor.v1.ListEventsR" +
+      "esponse\022g\n\016ListIdentities\022).hero.supervi" +
+      "sor.v1.ListIdentitiesRequest\032*.hero.supe" +
+      "rvisor.v1.ListIdentitiesResponse\022m\n\020List" +
+      "AuditEntries\022+.hero.supervisor.v1.ListAu" +
+      "ditEntriesRequest\032,.hero.supervisor.v1.L" +
+      "istAuditEntriesResponseB\205\001\n\022hero.supervi" +
+      "sor.v1B\026SupervisorServiceProtoP\001ZUgithub" +
+      ".com/hero-supervisor/hero-supervisor/cli" +
+      "ents/go/hero/supervisor/v1;supervisorv1b" +
+      "\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -1630,7 +1635,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListJobsRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsRequest_descriptor,
-        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", "Priorities", "UniqueKey", });
+        new java.lang.String[] { "ScriptTypes", "States", "CallerId", "ContextId", "ActorId", "CreateTimeAfter", "CreateTimeBefore", "PageSize", "PageToken", "Labels", "JobIdPrefix", "Queues", "Priorities", "UniqueKey", "ErrorKinds", "ErrorMessage", });
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_descriptor =
       internal_static_hero_supervisor_v1_ListJobsRequest_descriptor.getNestedType(0);
     internal_static_hero_supervisor_v1_ListJobsRequest_LabelsEntry_fieldAccessorTable = new
@@ -1642,7 +1647,7 @@ public final class SupervisorServiceProto extends com.google.protobuf.GeneratedF
     internal_static_hero_supervisor_v1_ListJobsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ListJobsResponse_descriptor,
-        new java.lang.String[] { "Jobs", "NextPageToken", });
+        new java.lang.String[] { "Jobs", "NextPageToken", "LookedAt", "LookedBackTo", });
     internal_static_hero_supervisor_v1_CancelJobRequest_descriptor =
       getDescriptor().getMessageType(77);
     internal_static_hero_supervisor_v1_CancelJobRequest_fieldAccessorTable = new
