@@ -29,10 +29,12 @@ impl Machine {
             && shown.last_job_at == last_job_at
             && shown.started_at == started_at
             && shown.record == self.record;
-        if same {
+        let old = shown.state;
+        // Before the first observation the record is believed: an actor that was stopped has not become unknown by a restart of ours.
+        let is_unseen = observation.seq == 0 && state == ActorState::Unknown && old != state;
+        if same || is_unseen {
             return;
         }
-        let old = shown.state;
         let status = ActorStatus {
             record: self.record.clone(),
             state,

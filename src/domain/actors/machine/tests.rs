@@ -46,6 +46,22 @@ fn a_start_is_read_claimed_begun_recorded_and_answered() {
 }
 
 #[test]
+fn what_was_stopped_is_not_unknown_before_it_is_looked_at() {
+    let mut world = World::new(Desired::Down);
+    world.machine.shown.state = ActorState::Stopped;
+    world.bring(Input::Tick);
+    world.show_record();
+    world.deliver_all();
+    assert_eq!((world.machine.shown.state, world.states_told), (ActorState::Stopped, 0));
+    world.process_manager_is_away(true);
+    world.observe();
+    assert_eq!((world.machine.shown.state, world.states_told), (ActorState::Unknown, 1));
+    world.process_manager_is_away(false);
+    world.calm();
+    assert_eq!((world.machine.shown.state, world.states_told), (ActorState::Stopped, 2));
+}
+
+#[test]
 fn a_stop_does_not_wait_for_the_process_manager() {
     let mut world = World::running();
     world.crash();

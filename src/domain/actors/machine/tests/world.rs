@@ -102,6 +102,8 @@ pub(super) struct World {
     told_by_other: BTreeSet<u32>,
     store_was_away: bool,
     counted_ends: BTreeSet<u32>,
+    /// Events of another state.
+    pub(super) states_told: usize,
 }
 
 impl World {
@@ -136,6 +138,7 @@ impl World {
             told_by_other: BTreeSet::new(),
             store_was_away: false,
             counted_ends: BTreeSet::new(),
+            states_told: 0,
         }
     }
 
@@ -171,6 +174,8 @@ impl World {
                 }
                 Effect::Publish(status) => self.shown = Some(*status),
                 Effect::Emit(event) => {
+                    self.states_told +=
+                        usize::from(matches!(event.kind, EventKind::ActorStateChanged { .. }));
                     if let EventKind::ActorExited(exit) = event.kind {
                         self.check_exit(exit.pid, exit.requested);
                     }
