@@ -121,22 +121,22 @@ function backlog.new_rank(queue, shift)
   return at + (tonumber(shift) or 0)
 end
 
--- Adds a job of this key of flow; answers with its place. It may come before others of its key, unless it is the `last` of
--- them, with a new rank.
-function backlog.add(queue, id, rank, key, last)
-  if not (has_flow and last) then open_backlog(queue) end
+-- Adds a job of this key of flow, with a rank that may be `new`; answers with its place. It may come before others of its key: also
+-- one of the default priority, before lower ones that are in the window.
+function backlog.add(queue, id, rank, key, new)
+  if not (has_flow and new) then open_backlog(queue) end
   local text = text_of(rank)
   redis.call('ZADD', backlog_key(queue), text, id)
   if has_flow then
     flow.add(queue, key, id, rank)
-    if not last then flow.clear_way(queue, key, tonumber(rank)) end
+    flow.clear_way(queue, key, tonumber(rank))
   end
   return 'b:' .. text
 end
 
 -- Adds a job that is accepted now; answers with its place.
 function backlog.add_new(queue, id, shift, key)
-  return backlog.add(queue, id, backlog.new_rank(queue, shift), key, not shift)
+  return backlog.add(queue, id, backlog.new_rank(queue, shift), key, true)
 end
 
 -- Adds a job that was accepted elsewhere with this rank, which `shift` has moved. What is accepted from now on comes behind it.

@@ -13,6 +13,7 @@
 -- what differs from them.
 
 local COST = 1000000      -- the virtual time of a job of weight 1
+local ARRIVAL = 1000      -- the virtual time between two keys that come one after the other
 local FIRST_RANK = 1e14   -- jobs that have begun have lower ranks: milliseconds instead of microseconds
 local END_OF_KEY = '\1'   -- stands behind all members of a key, which have NUL there
 local PASSED_OVER = 200   -- keys and jobs that cannot be given out and that one call passes over
@@ -80,11 +81,13 @@ local function is_closed(queue, state, key, now)
   return rule.r and count_busy(queue, key) >= tonumber(rule.r) or false
 end
 
--- Notes that a key may have a job to give. Time that it has let pass is not made up for.
+-- Notes that a key may have a job to give. Time that it has let pass is not made up for. A key that comes now moves the clock on a
+-- little, so that it comes before all that come later: else new callers could go first for ever.
 local function make_ready(queue, key)
   if redis.call('ZSCORE', queue.flow_ready, key) then return end
-  local own = redis.call('ZSCORE', queue.flow_idle, key)
-  local time = math.max(tonumber(own) or 0, open_flow(queue).time)
+  local own, state = redis.call('ZSCORE', queue.flow_idle, key), open_flow(queue)
+  local time = math.max(tonumber(own) or 0, state.time)
+  if time == state.time then state.time = redis.call('HINCRBY', queue.flow, 'time', ARRIVAL) end
   redis.call('ZADD', queue.flow_ready, text_of(time), key)
   if own then redis.call('ZREM', queue.flow_idle, key) end
 end

@@ -2,6 +2,7 @@
 --
 -- This file goes on with the block of flow.lua.
 
+local COMPARED_EVERY = 300000 -- milliseconds between two comparisons of all jobs
 local KEYS_PAGE = 200     -- keys that one call looks at
 local MOVED_PAGE = 500    -- jobs that one call moves
 local FRONT_PAGES = 100   -- pages of the front that one call sends back; the window is never so long
@@ -161,6 +162,23 @@ local function clear_front(queue)
   end
 end
 
+-- Refuses rules to a user of Redis from before there were any: rules that are half in force would hold up all jobs. Each command is
+-- tried on keys that are not there yet.
+local function check_rights(queue)
+  local tried = {
+    { 'ZRANGEBYLEX', queue.flow_waiting, '-', '+', 'LIMIT', 0, 1 }, { 'ZLEXCOUNT', queue.flow_busy, '-', '+' },
+    { 'ZSCAN', queue.flow_busy, '0' }, { 'ZREMRANGEBYSCORE', queue.flow_idle, '-inf', '-inf' },
+    { 'ZUNIONSTORE', queue.flow_ready, 1, queue.flow_idle }, { 'RENAMENX', queue.flow_ready, queue.flow_idle },
+  }
+  for _, command in ipairs(tried) do
+    local answer = redis.pcall(unpack(command))
+    if type(answer) == 'table' and answer.err and is_denied(answer.err) then
+      error('the user of Redis has no right to ' .. command[1] .. ', which flow by key needs: print the rights anew with doctor '
+        .. '--print-acl', 0)
+    end
+  end
+end
+
 -- Makes these the rules of a queue, if they are no older than those that it has. No text is no rules.
 function flow.set_rules(batch, generation, text)
   local queue = batch.queue
@@ -168,7 +186,10 @@ function flow.set_rules(batch, generation, text)
   local stored = has_flow and redis.call('HMGET', queue.flow, 'generation', 'rules') or {}
   if (tonumber(stored[1]) or 0) > generation or stored[2] == text then return end
   if text == '' then return close_flow(queue) end
-  if not has_flow then begin_flow(queue) end
+  if not has_flow then
+    check_rights(queue)
+    begin_flow(queue)
+  end
   current = nil
   redis.call('HSET', queue.flow, 'rules', text, 'generation', text_of(generation), 'wakes', '-')
   clear_front(queue)
@@ -191,8 +212,13 @@ function flow.maintain(batch)
   return has_more
 end
 
--- Begins to compare all unfinished jobs with the indexes, and to make ready all keys: somebody may have removed keys.
+-- Begins to compare all unfinished jobs with the indexes, and to make ready all keys: somebody may have removed keys. However many
+-- supervisors there are, that is done every few minutes.
 function flow.begin_comparison(queue)
+  local now = now_ms()
+  local elapsed = now - (tonumber(redis.call('HGET', queue.flow, 'compared')) or 0)
+  if elapsed >= 0 and elapsed < COMPARED_EVERY then return end
+  redis.call('HSET', queue.flow, 'compared', text_of(now))
   backlog.open(queue)
   redis.call('HSETNX', queue.flow, 'compares', '0')
   redis.call('HSETNX', queue.flow, 'wakes', '-')

@@ -231,7 +231,7 @@ freeing('hero_tick', function(keys, args)
   })
   if problem then return redis.error_reply(error_text(problem)) end
   local has_more = promoted >= limit or expired >= limit or overdue >= limit or cursor ~= '0'
-    or unindexed == 1 or undated == 1 or flows
+    or unindexed == 1 or unmarked == 1 or undated == 1 or flows
   return has_more and 1 or 0
 end)
 

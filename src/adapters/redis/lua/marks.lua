@@ -32,49 +32,64 @@ function marks.of_error(kind)
   return 'error:' .. kind
 end
 
+-- Does this to marks. A key that is damaged, or that actors with the rights of an older version may not touch, is noted and fails no
+-- job; readers do without the indexes from then on.
+local function guarded(queue, act)
+  local ok, problem = pcall(act)
+  if ok then return end
+  if not is_denied(error_text(problem)) then note_damage(queue, problem) end
+  redis.pcall('HSET', queue.counts, 'unmarked', '1')
+end
+
 -- The marks that are known of a job.
 local function known_marks(queue, id)
   local text = redis.call('HGET', queue.marked, id)
   return text and decode_table(text) or {}
 end
 
--- Gives a job that was accepted at this time these marks, and no others.
-function marks.set(queue, id, accepted, list)
-  if #list == 0 then return end
+local function set_marks(queue, id, accepted, list)
   redis.call('HSET', queue.marked, id, cjson.encode(list))
   for _, mark in ipairs(list) do redis.call('ZADD', index_of_mark(queue, mark), accepted, id) end
 end
 
--- Gives a job that has failed the mark of its error. Users of Redis that actors of an older version have may not: that is noted, and
--- readers do without the indexes from then on.
+-- Gives a job that was accepted at this time these marks, and no others.
+function marks.set(queue, id, accepted, list)
+  if #list > 0 then guarded(queue, function() set_marks(queue, id, accepted, list) end) end
+end
+
+-- Gives a job that has failed the mark of its error.
 function marks.add_error(queue, id, accepted, kind)
-  local ok = pcall(function()
+  guarded(queue, function()
     local list = known_marks(queue, id)
     list[#list + 1] = marks.of_error(kind)
-    marks.set(queue, id, accepted, list)
+    set_marks(queue, id, accepted, list)
   end)
-  if not ok then redis.call('HSET', queue.counts, 'unmarked', '1') end
 end
 
 -- Takes the mark of its error from a job that goes on.
 function marks.take_error(queue, id)
-  local left = {}
-  for _, mark in ipairs(known_marks(queue, id)) do
-    if string.sub(mark, 1, 6) == 'error:' then
-      redis.call('ZREM', index_of_mark(queue, mark), id)
-    else
-      left[#left + 1] = mark
+  guarded(queue, function()
+    local left, taken = {}, {}
+    for _, mark in ipairs(known_marks(queue, id)) do
+      local list = string.sub(mark, 1, 6) == 'error:' and taken or left
+      list[#list + 1] = mark
     end
-  end
-  if #left > 0 then
-    redis.call('HSET', queue.marked, id, cjson.encode(left))
-  else
-    redis.call('HDEL', queue.marked, id)
-  end
+    for _, mark in ipairs(taken) do redis.call('ZREM', index_of_mark(queue, mark), id) end
+    if #left > 0 then
+      redis.call('HSET', queue.marked, id, cjson.encode(left))
+    else
+      redis.call('HDEL', queue.marked, id)
+    end
+  end)
 end
 
 -- Takes all marks from these jobs, whose records are removed.
 function marks.remove(queue, ids)
+  guarded(queue, function() marks.remove_known(queue, ids) end)
+end
+
+-- The same, which breaks off at a damaged key.
+function marks.remove_known(queue, ids)
   local gone, by_mark = {}, {}
   for i, text in ipairs(redis.call('HMGET', queue.marked, unpack(ids))) do
     if text then

@@ -5,8 +5,9 @@ use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hero_supervisor::domain::model::backoff::Backoff;
 use hero_supervisor::domain::model::flow::{FlowKeyFull, FlowPause, FlowRule, FlowRules};
-use hero_supervisor::domain::model::job::{JobSpec, JobState};
+use hero_supervisor::domain::model::job::{JobSpec, JobState, RetryPolicy};
 use hero_supervisor::ports::job_submission::SubmitRefused;
 use hero_supervisor::ports::queue::Queue;
 use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
@@ -14,7 +15,7 @@ use hero_supervisor::ports::work_queue::{TakenJob, Work, WorkQueue};
 use super::priorities::level;
 use super::queue_contract::{
     Kind, LIMIT, OSIS, actor_id, failure, finish, killed, offer, spec, submission, submit, success,
-    take_nothing, text, until_state, with_attempts,
+    take_nothing, text, until_state,
 };
 use crate::support::wait::eventually;
 
@@ -102,7 +103,10 @@ pub(super) async fn a_place_is_given_back_once_however_an_attempt_ends(kind: Kin
     set(&queue, 1, vec![at_most("a", 1)]).await;
     let mut jobs = Vec::new();
     for name in ["a0", "a1", "a2", "a3"] {
-        let spec = JobSpec { flow_key: Some("a".to_owned()), ..with_attempts(name, 3) };
+        // Long enough for what comes before the next attempt.
+        let backoff = Backoff::new(Duration::from_secs(4), Duration::from_secs(4)).unwrap();
+        let retry = RetryPolicy { max_attempts: 3, backoff };
+        let spec = JobSpec { flow_key: Some("a".to_owned()), retry, ..spec(name) };
         jobs.push(submit(&queue, spec).await.id);
     }
     let only = async |name: &str| {
@@ -161,7 +165,7 @@ pub(super) async fn a_paused_key_gives_nothing_until_its_pause_is_over(kind: Kin
     let paused = |until| FlowRule { paused: Some(FlowPause { reason: String::new(), until }), ..rule("a") };
     set(&queue, 2, vec![paused(None)]).await;
     assert_eq!(keys_of(&take_all(&queue, &actor).await), counts(&[("b", 2)]));
-    set(&queue, 3, vec![paused(Some(bench.now() + Duration::from_millis(300)))]).await;
+    set(&queue, 3, vec![paused(Some(bench.now() + Duration::from_secs(3)))]).await;
     take_nothing(&actor).await;
     let taken = eventually("the pause is over", LIMIT, || async {
         Some(take_all(&queue, &actor).await).filter(|jobs| !jobs.is_empty())

@@ -212,6 +212,27 @@ async fn jobs_that_an_older_library_has_accepted_are_found_before_and_after_they
     queue.close().await;
 }
 
+#[tokio::test]
+async fn damaged_marks_cost_no_job_anything() {
+    let mut bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    queue.maintain().await.unwrap();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    for key in ["hero:{osis}:by:label:team=a", "hero:{osis}:by:error:script_error"] {
+        command(&mut bench, &["SET", key, "damaged"]).await;
+    }
+    let one = failed(&bench, &queue, &actor, labelled("1", "team", "a")).await;
+    assert_eq!(found(&queue, &label("team", "a")).await, std::slice::from_ref(&one));
+    assert_eq!(found(&queue, &error(&[JobErrorKind::ScriptError])).await, std::slice::from_ref(&one));
+    command(&mut bench, &["SET", "hero:{osis}:marked", "damaged"]).await;
+    assert!(matches!(queue.retry(&one, true, None).await.unwrap(), Retried::Queued(_)));
+    fail(&bench, &actor, "again").await;
+    assert_eq!(queue.delete(&one).await.unwrap(), Deleted::Gone);
+    let next = failed(&bench, &queue, &actor, labelled("2", "team", "a")).await;
+    assert_eq!(found(&queue, &label("team", "a")).await, [next]);
+    queue.close().await;
+}
+
 /// Its user has the rights of actors of an older version, which know nothing of marks.
 #[tokio::test]
 async fn jobs_that_fail_at_an_actor_without_the_right_to_marks_are_found_all_the_same() {
