@@ -108,17 +108,19 @@ impl Supervisor {
         &self.settings
     }
 
-    /// Takes over rules that somebody has made.
-    pub(crate) fn apply_settings(&self, settings: ScriptTypeSettings) {
+    /// Takes over rules that somebody has made, and returns whether they are newer than those that are known here.
+    pub(crate) fn apply_settings(&self, settings: ScriptTypeSettings) -> bool {
         let (queue, depth) = (settings.queue, settings.max_queue_depth);
         let (ageing, flow, generation) =
             (settings.priority_ageing, settings.flow.clone(), settings.generation);
-        if self.settings.store(settings) {
+        let is_newer = self.settings.store(settings);
+        if is_newer {
             let any = |depth: u32| if depth == 0 { u64::MAX } else { u64::from(depth) };
             self.queue.limit_depth(queue, depth.map(any));
             self.queue.set_ageing(queue, ageing.unwrap_or(DEFAULT_AGEING));
             self.queue.set_flow(queue, generation, &flow);
         }
+        is_newer
     }
 
     /// Takes over that these are the named queues that have settings; those of others are forgotten.

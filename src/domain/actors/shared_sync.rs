@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::actors::core::Core;
 use crate::domain::health::tracker::HealthTracker;
 use crate::domain::jobs::Supervisor;
+use crate::domain::model::flow::FlowRules;
 use crate::domain::scaling::queue_stats::QueueStats;
 use crate::error::{SupervisorError, chain};
 use crate::ports::shared_store::SharedStore;
@@ -61,7 +62,14 @@ impl SharedSync {
         let named = all.iter().filter(|settings| settings.queue.default_type().is_none());
         self.jobs.retain_settings(&named.map(|settings| settings.queue).collect());
         for settings in all {
-            self.jobs.apply_settings(settings);
+            let (queue, has_rules) = (settings.queue, settings.flow != FlowRules::default());
+            // They are in force before the actors that this supervisor starts: the queue may come from a backup, or Redis has lost it.
+            if self.jobs.apply_settings(settings)
+                && has_rules
+                && let Err(error) = self.jobs.queue().push_flow(queue).await
+            {
+                tracing::debug!(error = %chain(&error), %queue, "flow rules: not in force yet");
+            }
         }
         Ok(())
     }
