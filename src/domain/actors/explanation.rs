@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::start_estimate::{StartEstimate, estimate_start};
 use crate::domain::actors::waiting::{WaitReason, wait_reasons};
-use crate::domain::model::flow::FlowGate;
 use crate::domain::model::job::{Job, JobState};
 use crate::error::SupervisorError;
 use crate::ports::job_position::JobPosition;
@@ -51,9 +50,8 @@ fn start_of(
 ) -> Option<StartEstimate> {
     let by_itself = reasons.iter().all(|reason| match reason {
         WaitReason::Scheduled { .. } | WaitReason::RetryDelay { .. } | WaitReason::ActorsBusy { .. } => true,
-        WaitReason::FlowKey { gate: FlowGate::AtLimit(_), .. } => true,
         WaitReason::OtherJob { .. }
-        | WaitReason::FlowKey { gate: FlowGate::Paused(_), .. }
+        | WaitReason::FlowKey { .. }
         | WaitReason::QueuePaused { .. }
         | WaitReason::TargetNotRunning { .. }
         | WaitReason::NoRunningActor { .. } => false,
