@@ -75,12 +75,11 @@ fn one(table: &Dict, path: &str, violations: &mut Violations) -> Option<FileQueu
     let mut table = Table::new(table, violations);
     let (name, script_type): (String, String) = (table.required("name"), table.required("script_type"));
     // A missing key has a violation already.
-    let name = if name.is_empty() { None } else { table.keep("name", named(&name)) };
-    let script_type = if script_type.is_empty() {
-        None
-    } else {
-        table.keep("script_type", ScriptType::parse(&script_type))
-    };
+    let name = table.has("name").then(|| table.keep("name", named(&name))).flatten();
+    let script_type = table
+        .has("script_type")
+        .then(|| table.keep("script_type", ScriptType::parse(&script_type)))
+        .flatten();
     let known = TypedQueue {
         name: name.unwrap_or_else(|| ScriptType::OSIS.into()),
         script_type: script_type.unwrap_or(ScriptType::OSIS),

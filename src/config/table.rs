@@ -62,6 +62,11 @@ impl<'a> Table<'a> {
         self.get(key).unwrap_or_default()
     }
 
+    /// Returns true if the table has this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Reads a duration such as `30s` or `5m`.
     pub(super) fn span(&mut self, key: &'static str) -> Option<Duration> {
         let raw: String = self.get(key)?;

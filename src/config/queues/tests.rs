@@ -79,6 +79,8 @@ fn every_mistake_is_told_with_its_key() {
         ("queue = 1".to_owned(), "queue: is not a list of tables: write each queue as [[queue]]"),
         ("[[queue]]\nscript_type = \"v\"".to_owned(), "queue[0].name: is missing"),
         ("[[queue]]\nname = \"a\"".to_owned(), "queue[0].script_type: is missing"),
+        ("[[queue]]\nname = \"\"\nscript_type = \"v\"".to_owned(), "queue[0].name: "),
+        ("[[queue]]\nname = \"a\"\nscript_type = \"\"".to_owned(), "queue[0].script_type: "),
         (
             "[[queue]]\nname = \"A\"\nscript_type = \"v\"".to_owned(),
             "queue[0].name: \"A\" is not a queue name",
