@@ -22,20 +22,8 @@ async fn jobs_in(client: &Client, state: JobState) -> Vec<pb::Job> {
     client.clone().list_jobs(request).await.map_or_else(|_away| Vec::new(), |answer| answer.into_inner().jobs)
 }
 
-fn key_of(job: &pb::Job) -> &str {
-    job.spec.as_ref().map_or("", |spec| spec.flow_key.as_str())
-}
-
-fn check(running: &[pb::Job]) {
-    for key in KEYS {
-        let count = running.iter().filter(|job| key_of(job) == key).count();
-        assert!(count <= MOST, "{count} jobs of {key} run: {running:#?}");
-    }
-}
-
 async fn until_succeeded(whole: &FullService, count: usize) {
     eventually(&format!("{count} jobs have succeeded"), LIMIT, || async {
-        check(&jobs_in(&whole.client(), JobState::Running).await);
         (jobs_in(&whole.client(), JobState::Succeeded).await.len() >= count).then_some(())
     })
     .await;

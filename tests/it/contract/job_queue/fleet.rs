@@ -10,7 +10,9 @@ fn node(name: &str) -> NodeName {
     NodeName::parse(name).unwrap()
 }
 
-const TERM: Duration = Duration::from_millis(300);
+const TERM: Duration = Duration::from_secs(20);
+/// A term that is waited for.
+const SHORT: Duration = Duration::from_millis(300);
 
 pub(super) async fn machines_are_known_by_when_they_were_seen(kind: Kind) {
     let bench = kind.bench().await;
@@ -41,8 +43,8 @@ pub(super) async fn one_machine_leads_the_fleet(kind: Kind) {
     assert_eq!(other.fleet().await.unwrap().leader, Some(here.clone()), "only who has it can give it back");
     store.leave_fleet(&here).await.unwrap();
     assert_eq!(store.fleet().await.unwrap().leader, None);
-    assert_eq!(other.join_fleet(&there, TERM).await.unwrap().leader, Some(there.clone()));
-    tokio::time::sleep(TERM * 2).await;
+    assert_eq!(other.join_fleet(&there, SHORT).await.unwrap().leader, Some(there.clone()));
+    tokio::time::sleep(SHORT * 2).await;
     assert_eq!(other.fleet().await.unwrap().leader, None, "it ends by itself");
     assert_eq!(store.join_fleet(&here, TERM).await.unwrap().leader, Some(here.clone()));
     assert_eq!(store.fleet().await.unwrap().present(), [here, there], "both are there all the while");
