@@ -1,5 +1,5 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test test-redis tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
+.PHONY: demo run test test-units test-redis tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
@@ -19,11 +19,18 @@ run:
 	cargo build --bins
 	cargo run --bin hero-supervisor -- dev
 
-# The tools and the clients need the network more than the processor, so they go beside the lints.
+# The tools and the clients need the network more than the processor, so they go beside the lints; the test under faults mostly waits,
+# so it goes beside what is run on another Redis.
 test:
 	$(MAKE) --no-print-directory -j 2 lint clients docs
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test
-	$(MAKE) --no-print-directory test-redis
+	cargo test --no-run
+	$(MAKE) --no-print-directory -j 2 test-units test-redis
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --test it
+	cargo test --doc
+
+# The tests within the sources, and a minute under faults.
+test-units:
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --lib --bins --test chaos
 
 # What touches Redis most, once more on another version; HERO_REDIS_SERVER is the program that tests start.
 test-redis:
