@@ -85,12 +85,15 @@ impl HostLauncher {
     ///
     /// # Errors
     /// When the kernel cannot do that.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
     pub fn reaping_orphans(mut self, work_dir: Option<PathBuf>, actor: Option<&ActorId>) -> io::Result<Self> {
-        self.reaper = Reaper::new(work_dir, actor)?;
+        self.reaper = Reaper::new(work_dir, actor, &self.tasks)?;
         Ok(self)
     }
 
-    /// Waits until every host is gone; they must have been dropped or asked to end.
+    /// Waits until every host is gone, with all that is left of it; they must have been dropped or asked to end.
     pub async fn gone(&self) {
         self.tasks.close();
         self.tasks.wait().await;

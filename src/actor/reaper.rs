@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::unistd::Pid;
 use tokio::time::{Instant, sleep};
+use tokio_util::task::TaskTracker;
 
 use crate::actor::engines::work;
 use crate::actor::orphans;
@@ -30,8 +30,13 @@ pub(super) struct Reaper {
 
 impl Reaper {
     /// Makes this process the parent of orphans. Begins to end the processes that jobs of an earlier process of this actor
-    /// have left, and to remove what is left in `work_dir`.
-    pub(super) fn new(work_dir: Option<PathBuf>, actor: Option<&ActorId>) -> io::Result<Self> {
+    /// have left, and to remove what is left in `work_dir`; this is one of the `tasks`, so that it is not broken off halfway by
+    /// an early end of the actor.
+    pub(super) fn new(
+        work_dir: Option<PathBuf>,
+        actor: Option<&ActorId>,
+        tasks: &TaskTracker,
+    ) -> io::Result<Self> {
         set_child_subreaper(true)?;
         let (folder, actor) = (work_dir.clone(), actor.cloned());
         let sweep = move || {
@@ -42,7 +47,7 @@ impl Reaper {
                 work::sweep(&folder);
             }
         };
-        thread::Builder::new().name("sweep".to_owned()).spawn(sweep)?;
+        tasks.spawn_blocking(sweep);
         Ok(Self { hosts: Some(Arc::default()), work_dir })
     }
 

@@ -93,6 +93,24 @@ async fn the_folders_of_dead_hosts_go_with_the_next_actor_of_their_user() {
 }
 
 #[tokio::test]
+async fn an_actor_that_ends_early_finishes_what_it_has_begun_to_remove() {
+    const FILES: usize = 20_000;
+    let (rig, base) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
+    let work_dir = format!("--work-dir={}", base.path().display());
+    let left = base.path().join("hero-job-1-0123abcd");
+    fs::create_dir_all(left.join("1")).unwrap();
+    for number in 0..FILES {
+        fs::write(left.join("1").join(number.to_string()), "").unwrap();
+    }
+    let mut actor = rig.start_actor(PYTHON_ACTOR, "python_actor_0", &["--concurrency=1", &work_dir]);
+    let some_are_gone = || async { (files_in(&left.join("1")).len() < FILES).then_some(()) };
+    eventually("the actor removes what a dead host has left", SOON, some_are_gone).await;
+    actor.signal(Signal::SIGTERM);
+    assert!(actor.exit().await.success());
+    assert!(files_in(base.path()).is_empty(), "{:?}", files_in(base.path()));
+}
+
+#[tokio::test]
 async fn a_folder_that_other_users_can_exchange_is_refused() {
     let (rig, base) = (OsisProgram::start().await, tempfile::tempdir().unwrap());
     let open = base.path().join("open");
