@@ -2,6 +2,8 @@
 
 mod named;
 
+use std::time::Duration;
+
 use clap::Subcommand;
 
 use super::client::Server;
@@ -12,6 +14,9 @@ use super::values::{self, brief, jobs, or_dash, script_type_word, word};
 use super::{ClientArgs, Exit, Failure, client};
 use crate::domain::model::queue_name::QueueName;
 use crate::proto::{self, ScriptTypeStatus, job};
+
+/// Longest time of a purge, which goes through a queue page by page: some minutes for millions of jobs.
+const PURGE_WAIT: Duration = Duration::from_secs(15 * 60);
 
 /// Verbs of `queue`.
 #[derive(Debug, Subcommand)]
@@ -165,7 +170,8 @@ async fn purge(
     let dry_run = request.validate_only;
     if confirm.asks() && !dry_run {
         let counting = proto::PurgeQueueRequest { validate_only: true, ..request.clone() };
-        let count = server.purge_queue(client::call(counting)).await?.into_inner().purged_count;
+        let count =
+            server.purge_queue(client::waiting_call(counting, PURGE_WAIT)).await?.into_inner().purged_count;
         // Nobody is asked about nothing.
         if count > 0 {
             confirm.ask(&format!("cancel {} of the {queue} queue?", jobs(count.into())))?;
@@ -173,7 +179,7 @@ async fn purge(
         // What was confirmed is the most that is done.
         request.expected_count = Some(request.expected_count.unwrap_or(count).min(count));
     }
-    let answer = server.purge_queue(client::call(request)).await?.into_inner();
+    let answer = server.purge_queue(client::waiting_call(request, PURGE_WAIT)).await?.into_inner();
     let done = if dry_run { "would be cancelled" } else { "cancelled" };
     out.response(&answer, [], || format!("{} {done}", jobs(answer.purged_count.into())))?;
     if dry_run {
