@@ -81,6 +81,17 @@ pub(crate) async fn run_jobs(client: SupervisorClient<Channel>, callers: usize, 
     run_scripts(client, ScriptType::Osis, "40+2", callers, span).await
 }
 
+/// The same with no-op OSIS jobs for each of the queues in turn: one caller after the other has the next of them.
+pub(crate) async fn run_queues(
+    client: SupervisorClient<Channel>,
+    queues: &[String],
+    callers: usize,
+    span: Duration,
+) -> Latencies {
+    let jobs = queues.iter().map(|queue| JobSpec { queue: queue.clone(), ..noop() });
+    run_specs(client, &jobs.collect::<Vec<_>>(), callers, span).await
+}
+
 /// So many jobs, a few at a time.
 pub(crate) async fn run_count(address: &str, script_type: ScriptType, text: &str, count: usize) {
     const CALLERS: usize = 8;
@@ -128,15 +139,24 @@ pub(crate) async fn run_scripts(
     callers: usize,
     span: Duration,
 ) -> Latencies {
+    run_specs(client, &[script(script_type, text)], callers, span).await
+}
+
+/// The same with these jobs: one caller after the other has the next of them.
+async fn run_specs(
+    client: SupervisorClient<Channel>,
+    jobs: &[JobSpec],
+    callers: usize,
+    span: Duration,
+) -> Latencies {
     let begun = Instant::now();
-    let each = (0..callers).map(|_| {
+    let each = jobs.iter().cycle().take(callers).map(|job| {
         let mut client = client.clone();
         async move {
             let mut latencies = Vec::new();
             loop {
                 let sent = Instant::now();
-                let request = run_request_of(script(script_type, text));
-                let answer = client.run_job(request).await.unwrap().into_inner();
+                let answer = client.run_job(run_request_of(job.clone())).await.unwrap().into_inner();
                 latencies.push(sent.elapsed());
                 let job = answer.job.unwrap();
                 assert_eq!(job.state(), job::State::Succeeded, "{:?}", job.error);

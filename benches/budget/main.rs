@@ -12,6 +12,7 @@
 mod access;
 mod backlog;
 mod engines;
+mod fleet;
 mod floor;
 mod idle;
 mod load;
@@ -85,6 +86,9 @@ async fn measure(wanted: &str) {
     }
     if is_wanted("durable") {
         durable_row().await;
+    }
+    if is_wanted("fleet") {
+        fleet::rows().await;
     }
     if is_wanted("idle") {
         idle_row().await;

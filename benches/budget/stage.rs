@@ -81,10 +81,44 @@ pub(crate) struct Kind {
     pub(crate) noop: &'static str,
 }
 
+/// Redis servers, in a folder of theirs.
+pub(crate) struct Servers {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) processes: Vec<Process>,
+    /// URL by which a supervisor and its actors reach them.
+    pub(crate) url: String,
+}
+
+impl Servers {
+    /// No server yet, in a new folder.
+    pub(crate) fn none() -> Self {
+        let folder = tempfile::Builder::new().prefix("hb").tempdir_in("/tmp").unwrap();
+        Self { folder, processes: Vec::new(), url: String::new() }
+    }
+
+    /// One server on a unix socket.
+    async fn one(options: &[&str]) -> Self {
+        let mut servers = Self::none();
+        let socket = servers.folder.path().join("r.sock");
+        let path = socket.display().to_string();
+        servers.add(&[&["--port", "0", "--unixsocket", path.as_str()], options].concat());
+        appear(&socket).await;
+        servers.url = format!("redis+unix://{path}");
+        servers
+    }
+
+    /// Starts one more, which keeps nothing unless the options say otherwise.
+    pub(crate) fn add(&mut self, options: &[&str]) {
+        let mut redis = Command::new("redis-server");
+        redis.args(["--save", "", "--dir"]).arg(self.folder.path()).args(options).stdout(Stdio::null());
+        self.processes.push(Process::start(&mut redis));
+    }
+}
+
 /// Redis and a supervisor on it.
 pub(crate) struct Stage {
     supervisor: Process,
-    redis: Process,
+    redis: Vec<Process>,
     redis_url: String,
     addresses: Vec<String>,
     folder: tempfile::TempDir,
@@ -107,20 +141,17 @@ impl Stage {
         Self::start_with(&[], &[&["--process-manager", "local"], flags.as_slice()].concat()).await
     }
 
-    async fn start_with(redis_options: &[&str], manager: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("hb").tempdir_in("/tmp").unwrap();
-        let socket = folder.path().join("r.sock");
-        let mut redis = Command::new("redis-server");
-        redis.args(["--port", "0", "--save", "", "--unixsocket"]).arg(&socket);
-        redis.arg("--dir").arg(folder.path()).args(redis_options).stdout(Stdio::null());
-        let redis = Process::start(&mut redis);
-        appear(&socket).await;
-        let redis_url = format!("redis+unix://{}", socket.display());
+    async fn start_with(redis_options: &[&str], flags: &[&str]) -> Self {
+        Self::start_on(Servers::one(redis_options).await, flags).await
+    }
 
+    /// Starts a supervisor with these flags on servers that run.
+    pub(crate) async fn start_on(servers: Servers, flags: &[&str]) -> Self {
+        let Servers { folder, processes: redis, url: redis_url } = servers;
         let ready = folder.path().join("ready.json");
         let unix = format!("unix:{}", folder.path().join("s.sock").display());
         let mut supervisor = Command::new(env!("CARGO_BIN_EXE_hero-supervisor"));
-        supervisor.arg("serve").args(manager).args(["--listen", "127.0.0.1:0", "--listen", &unix]);
+        supervisor.arg("serve").args(flags).args(["--listen", "127.0.0.1:0", "--listen", &unix]);
         supervisor.args(["--redis-url", &redis_url, "--log-filter", "warn"]);
         supervisor.arg("--ready-file").arg(&ready).arg("--data-dir").arg(folder.path().join("data"));
         let supervisor = Process::start(&mut supervisor);
@@ -144,7 +175,7 @@ impl Stage {
     }
 
     pub(crate) fn redis(&self) -> &Process {
-        &self.redis
+        &self.redis[0]
     }
 
     pub(crate) fn tcp_address(&self) -> &str {
@@ -176,8 +207,13 @@ impl Stage {
 
     /// The same, without waiting for it.
     pub(crate) fn exec_osis_actor(&self, id: &str) -> Process {
+        self.exec_osis_actor_with(id, &[])
+    }
+
+    /// The same, with further flags.
+    pub(crate) fn exec_osis_actor_with(&self, id: &str, flags: &[&str]) -> Process {
         let mut actor = Command::new(env!("CARGO_BIN_EXE_osis_actor"));
-        actor.args(["--redis-url", &self.redis_url, "--actor-id", id]);
+        actor.args(["--redis-url", &self.redis_url, "--actor-id", id]).args(flags);
         Process::start(actor.env("RUST_LOG", "warn").stdout(Stdio::null()))
     }
 
