@@ -8,6 +8,9 @@ use crate::domain::model::event::Cause;
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::queue_name::QueueName;
 
+/// Bytes of a reason for which a machine has not scaled; a longer one is cut.
+pub const MAX_FAULT: usize = 300;
+
 /// A number of actors that one machine is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareOrder {

@@ -13,12 +13,13 @@ use crate::domain::model::actor::{ActorConfig, ActorStatus};
 use crate::domain::model::id::{ActorId, NodeName};
 use crate::domain::model::queue_name::TypedQueue;
 use crate::domain::model::scaling::{ScaleScope, Shares};
+use crate::domain::model::text::cut;
 use crate::domain::model::violation::Violations;
 use crate::domain::scaling;
 use crate::domain::scaling::run::{Decision, load_on_fleet};
 use crate::domain::scaling::spread::{NodeLoad, explain, loads, spread};
 use crate::error::{SupervisorError, chain};
-use crate::ports::node_shares::{NodeShares, ShareOrder, ShareResult};
+use crate::ports::node_shares::{MAX_FAULT, NodeShares, ShareOrder, ShareResult};
 
 /// Rounds of more actors: what a machine cannot take in the first one is for the others in the second one.
 const ROUNDS: usize = 2;
@@ -182,7 +183,8 @@ impl ActorLifecycleManager {
         order: &ShareOrder,
     ) -> Result<ShareResult, String> {
         if node == self.node() {
-            return self.scale_to_share(queue, order).await.map_err(|error| chain(&error));
+            let scaled = self.scale_to_share(queue, order).await;
+            return scaled.map_err(|error| cut(&chain(&error), MAX_FAULT).into_owned());
         }
         match self.core.node_shares.get() {
             Some(shares) => shares.scale(node, order, &self.cause).await,

@@ -17,7 +17,7 @@ use crate::domain::model::text::cut;
 use crate::domain::model::violation::Violations;
 use crate::grpc::node_calls::{NodeCall, ShareAnswer, ShareRequest};
 use crate::grpc::status::Failure;
-use crate::ports::node_shares::{NodeShares, ShareOrder, ShareResult};
+use crate::ports::node_shares::{MAX_FAULT, NodeShares, ShareOrder, ShareResult};
 
 /// Name of the call among supervisors.
 pub(super) const METHOD: &str = "ScaleToShare";
@@ -25,8 +25,6 @@ pub(super) const METHOD: &str = "ScaleToShare";
 pub(super) const LIKE: &str = "ScaleActors";
 /// Time beyond its wait after which an order counts as unanswered.
 const ALLOWANCE: Duration = Duration::from_secs(10);
-/// Bytes of a fault.
-const MAX_FAULT: usize = 300;
 
 #[async_trait]
 impl NodeShares for NodeCaller {
