@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hero_supervisor::proto::{ScriptType, SubmitJobRequest, SubmitJobsRequest, WaitOutcome};
+use hero_supervisor::proto::{JobSpec, ScriptType, SubmitJobRequest, SubmitJobsRequest, WaitOutcome};
 use tokio::time::Instant;
 
 use crate::load::{connect, noop, run_request};
@@ -16,9 +16,30 @@ pub(crate) struct Drain {
 
 /// Queues `jobs` jobs, then starts an actor whose engine does nothing, and waits until all have ended.
 pub(crate) async fn drain(stage: &Stage, jobs: usize) -> Drain {
+    drain_of(stage, jobs, noop()).await
+}
+
+/// Bytes that Redis holds more for each of `jobs` jobs, once they have ended, with a script of `length` bytes.
+pub(crate) async fn bytes_of_ended(stage: &Stage, jobs: usize, length: usize) -> f64 {
+    let used = async || {
+        let client = redis::Client::open(stage.redis_url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let info: redis::InfoDict =
+            redis::cmd("INFO").arg("memory").query_async(&mut connection).await.unwrap();
+        info.get::<f64>("used_memory").unwrap()
+    };
+    // What is there once, whatever the number of jobs, is there after the first ones.
+    let spec = JobSpec { script: format!("40+2 //{}", "x".repeat(length - 7)), ..noop() };
+    drain_of(stage, jobs, spec.clone()).await;
+    let before = used().await;
+    drain_of(stage, jobs, spec).await;
+    (used().await - before) / jobs as f64
+}
+
+async fn drain_of(stage: &Stage, jobs: usize, spec: JobSpec) -> Drain {
     const BATCH: usize = 1000;
     let mut client = connect(stage.tcp_address()).await;
-    let one = SubmitJobRequest { job: Some(noop()), ..SubmitJobRequest::default() };
+    let one = SubmitJobRequest { job: Some(spec), ..SubmitJobRequest::default() };
     let begun = Instant::now();
     for _ in 0..jobs / BATCH {
         let requests = SubmitJobsRequest { requests: vec![one.clone(); BATCH] };

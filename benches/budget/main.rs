@@ -29,6 +29,10 @@ use stage::Stage;
 
 /// Jobs that wait before the drain begins.
 const DRAIN_JOBS: usize = 200_000;
+/// Jobs whose records are weighed, as many before as after.
+const RECORDS: usize = 40_000;
+/// Bytes of the script of such a job.
+const SCRIPT_BYTES: usize = 300;
 /// Callers that wait before an actor starts.
 const AWAITERS: usize = 10_000;
 /// Actors that are watched while they do nothing.
@@ -80,6 +84,9 @@ async fn measure(wanted: &str) {
     }
     if is_wanted("drain") {
         drain_row().await;
+    }
+    if is_wanted("record") {
+        record_row().await;
     }
     if is_wanted("waiting") {
         waiting_row().await;
@@ -143,6 +150,17 @@ async fn drain_row() {
         &format!("{:.0} jobs/s (queued at {:.0} jobs/s)", drained.drain_rate, drained.submit_rate),
         &format!("stream ping-pong {} round trips/s (x{times:.1})", queue_floor.rate()),
         Goal::at_least(times, 7.5, " times the ping-pong"),
+    );
+}
+
+async fn record_row() {
+    let stage = Stage::start(&[]).await;
+    let bytes = backlog::bytes_of_ended(&stage, RECORDS, SCRIPT_BYTES).await;
+    row_to(
+        &format!("Redis bytes of an ended job with a script of {SCRIPT_BYTES} bytes"),
+        &format!("{bytes:.0} bytes"),
+        "",
+        Goal::at_most(bytes, 1_400.0, " bytes"),
     );
 }
 
