@@ -6,7 +6,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { attention, OLD_MS } from "../src/attention";
 import { snippets } from "../src/snippets";
-import { fold, foldPast, initial, putActor, type State } from "../src/store/fold";
+import { beginRead, fold, foldPast, initial, putActor, type State } from "../src/store/fold";
 import { World } from "./world";
 
 function stateOf(world: World): State {
@@ -72,7 +72,8 @@ describe("what needs attention", () => {
     world.do({ kind: "create", actor: 1 });
     world.do({ kind: "actor", actor: 1, to: Actor_State.FAILED });
     const state = stateOf(world);
-    putActor(state, "a1", undefined);
+    state.stale.actors.add("a1");
+    putActor(state, "a1", undefined, beginRead(state).read);
     expect(kinds(state, world.time)).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { Actor_Health, Actor_State, Job_State, WatchEventsResponseSchema } from "hero-supervisor/web";
+import { ActorSchema, Actor_Health, Actor_State, Event_Type, Job_State, WatchEventsResponseSchema } from "hero-supervisor/web";
 import { describe, expect, it } from "vitest";
-import { depths, fold, inFlight, initial, lost, MOST_EVENTS, putActor, type State } from "../src/store/fold";
+import { beginRead, depths, fold, inFlight, initial, lost, MOST_EVENTS, putActor, type State } from "../src/store/fold";
 import { filterOf, matches, queryOf } from "../src/store/joblist";
 import { liveJob } from "../src/store/job";
 import { World, type Operation } from "./world";
@@ -24,8 +24,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 /** Reads what events do not tell, as the page does. */
 function settle(state: State, world: World): void {
-  for (const id of state.stale.actors) putActor(state, id, world.actors.get(id));
-  state.stale.actors.clear();
+  const { ids, read } = beginRead(state);
+  for (const id of ids) putActor(state, id, world.actors.get(id), read);
 }
 
 /** What lists would show. */
@@ -53,6 +53,26 @@ describe("the fold", () => {
     fold(state, usage({ a: { memoryBytes: 1n }, b: { memoryBytes: 2n } }));
     fold(state, usage({ b: { memoryBytes: 3n } }));
     expect([...state.usage].map(([id, { memoryBytes }]) => [id, memoryBytes])).toEqual([["b", 3n]]);
+  });
+
+  it("takes no answer about an actor that says how it was before", () => {
+    const actor = (state: Actor_State) => create(ActorSchema, { actorId: "a", state });
+    const event = (type: Event_Type) => create(WatchEventsResponseSchema, { item: { case: "event", value: { type, actorId: "a" } } });
+    const state = initial();
+    fold(state, event(Event_Type.ACTOR_CREATED));
+    const first = beginRead(state);
+    fold(state, event(Event_Type.ACTOR_UPDATED));
+    const second = beginRead(state);
+    expect([first.ids, second.ids]).toEqual([["a"], ["a"]]);
+    putActor(state, "a", actor(Actor_State.RUNNING), second.read);
+    putActor(state, "a", actor(Actor_State.STARTING), first.read);
+    expect(state.actors.get("a")?.state).toBe(Actor_State.RUNNING);
+
+    fold(state, event(Event_Type.ACTOR_UPDATED));
+    const third = beginRead(state);
+    fold(state, event(Event_Type.ACTOR_DELETED));
+    putActor(state, "a", actor(Actor_State.STOPPING), third.read);
+    expect([...state.actors.keys()]).toEqual([]);
   });
 
   it("of a snapshot and the events after it is what the lists show", () => {

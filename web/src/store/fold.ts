@@ -43,6 +43,9 @@ export interface State {
   reloads: Map<string, Event>;
   /** What has to be read anew, since events do not tell it. */
   stale: { actors: Set<string>; server: boolean };
+  /** Reads of actors that were begun, and the last one of each actor whose answer is waited for. */
+  reads: number;
+  reading: Map<string, number>;
   /** Messages folded. */
   count: number;
   /** A snapshot that is not complete yet. */
@@ -52,7 +55,7 @@ export interface State {
 export function initial(): State {
   return {
     ready: false, snapshots: 0, past: false, actors: new Map(), types: new Map(), jobs: new Map(), ended: new Map(), events: [], dependencies: new Map(), usage: new Map(), memory: new Map(),
-    reloads: new Map(), stale: { actors: new Set(), server: false }, count: 0, arriving: undefined,
+    reloads: new Map(), stale: { actors: new Set(), server: false }, reads: 0, reading: new Map(), count: 0, arriving: undefined,
   };
 }
 
@@ -73,7 +76,7 @@ export function fold(state: State, message: WatchEventsResponse, listener?: List
     else if (part.case === "job") state.arriving.jobs.set(part.value.jobId, liveJob(part.value));
   } else if (item.case === "bookmark" && item.value.kind === Bookmark_Kind.SNAPSHOT_END) {
     // A watch that goes on has no snapshot, and what is known stands. A snapshot has at least the script types.
-    if (state.arriving) Object.assign(state, state.arriving, { snapshots: state.snapshots + 1 });
+    if (state.arriving) Object.assign(state, state.arriving, { snapshots: state.snapshots + 1, reading: new Map() });
     state.arriving = undefined;
     state.ready = true;
   } else if (item.case === "event") {
@@ -163,6 +166,7 @@ function foldActor(state: State, event: Event): void {
     case Event_Type.ACTOR_DELETED:
       state.actors.delete(event.actorId);
       state.stale.actors.delete(event.actorId);
+      state.reading.delete(event.actorId);
       return;
     case Event_Type.ACTOR_STATE_CHANGED:
       if (actor && event.detail.case === "actorStateChange") {
@@ -231,8 +235,22 @@ function foldServer(state: State, event: Event): void {
   }
 }
 
-/** Puts an actor that was read into the state; one that is gone is removed. */
-export function putActor(state: State, actorId: string, actor: Actor | undefined): void {
+/** Begins to read all stale actors; gives their ids, and the number of the read for its answers. */
+export function beginRead(state: State): { ids: string[]; read: number } {
+  const ids = [...state.stale.actors];
+  state.stale.actors.clear();
+  state.reads += 1;
+  for (const id of ids) state.reading.set(id, state.reads);
+  return { ids, read: state.reads };
+}
+
+/**
+ * Puts an actor that was read into the state; one that is gone is removed. An answer that comes after that of a later read counts for
+ * nothing, nor does one that comes after the actor was deleted, or after a snapshot: it says how the actor was before.
+ */
+export function putActor(state: State, actorId: string, actor: Actor | undefined, read: number): void {
+  if (state.reading.get(actorId) !== read) return;
+  state.reading.delete(actorId);
   if (actor) state.actors.set(actorId, actor);
   else state.actors.delete(actorId);
 }

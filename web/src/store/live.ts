@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { Event_Topic, parseError, type Event, type SupervisorClient, type SupervisorError } from "hero-supervisor/web";
 import { ms } from "../format";
 import * as session from "../session";
-import { depths, fold, foldPast, initial, lost, putActor, type State } from "./fold";
+import { beginRead, depths, fold, foldPast, initial, lost, putActor, type State } from "./fold";
 import { Series } from "./series";
 
 /** Time between two drawings: changes are seen within it, and rows do not flicker. */
@@ -177,16 +177,15 @@ function draw(client: SupervisorClient): void {
 }
 
 async function readActors(client: SupervisorClient): Promise<void> {
-  const ids = [...state.stale.actors];
-  state.stale.actors.clear();
   const target = state;
+  const { ids, read } = beginRead(target);
   try {
     if (ids.length > MANY) {
       const all = new Map<string, Parameters<typeof putActor>[2]>();
       for await (const actor of client.listActors({ pageSize: 1000 })) all.set(actor.actorId, actor);
-      for (const id of ids) putActor(target, id, all.get(id));
+      for (const id of ids) putActor(target, id, all.get(id), read);
     } else {
-      await Promise.all(ids.map(async (id) => putActor(target, id, await readActor(client, id))));
+      await Promise.all(ids.map(async (id) => putActor(target, id, await readActor(client, id), read)));
     }
     target.count += 1;
   } catch {
