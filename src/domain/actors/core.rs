@@ -106,10 +106,7 @@ impl Core {
 
     /// Returns the status of an actor before its first observation.
     pub(super) fn first_status(&self, record: ActorRecord) -> ActorStatus {
-        let state = match record.desired {
-            Desired::Up => ActorState::Unknown,
-            Desired::Down => ActorState::Stopped,
-        };
+        let state = first_state(&record);
         self.bare_status(record, state)
     }
 
@@ -183,6 +180,15 @@ impl Core {
         *self.elsewhere.lock() = counts;
         *self.other_nodes.lock() = others.iter().map(|actor| actor.record.node.clone()).collect();
         *self.others.lock() = Arc::new(others);
+    }
+}
+
+/// The state that is believed before the first look. One that was to be stopped has stopped, unless the end of its process is still to
+/// be recorded: then nobody may have been told.
+fn first_state(record: &ActorRecord) -> ActorState {
+    match (record.desired, record.last_pid) {
+        (Desired::Down, None) => ActorState::Stopped,
+        (Desired::Up, _) | (Desired::Down, Some(_)) => ActorState::Unknown,
     }
 }
 

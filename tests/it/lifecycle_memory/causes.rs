@@ -17,7 +17,7 @@ fn told_world() -> (LifecycleOnMemory, Receiver<Event>) {
 }
 
 /// Everything that was told of the states and ends of an actor since the last look: what, and its cause.
-fn of_actor(told: &mut Receiver<Event>, actor: &str) -> Vec<(String, Cause)> {
+pub(super) fn of_actor(told: &mut Receiver<Event>, actor: &str) -> Vec<(String, Cause)> {
     let mut changes = Vec::new();
     while let Ok(event) = told.try_recv() {
         if event.actor_id.as_ref().is_none_or(|id| id.as_str() != actor) {

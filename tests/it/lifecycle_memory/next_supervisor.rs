@@ -1,7 +1,10 @@
 //! The next supervisor of a node, and one of another node.
 
 use hero_supervisor::domain::actors::Update;
+use hero_supervisor::domain::model::actor::{ActorRecord, Desired};
+use hero_supervisor::ports::actor_store::{ActorStore, Stored};
 
+use super::causes::of_actor;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -70,7 +73,7 @@ async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
     worker.take(1, WAIT).await.unwrap();
     eventually("the pid is stored", WAIT, || async {
         let store = world.broker.actor_store();
-        let records = hero_supervisor::ports::actor_store::ActorStore::load(&store).await.unwrap().records;
+        let records = ActorStore::load(&store).await.unwrap().records;
         (records[0].last_pid == Some(pid)).then_some(())
     })
     .await;
@@ -84,6 +87,33 @@ async fn what_ended_while_no_supervisor_was_there_is_noticed_by_the_next() {
         (next.actor(&a).await.unwrap().record.restart_count == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_whose_stop_was_not_told_to_its_end_is_told_as_stopped_by_the_next() {
+    for is_settled in [false, true] {
+        let world = LifecycleOnMemory::new();
+        let a = world.start(config("a")).await.unwrap();
+        let store = world.broker.actor_store();
+        let stored = || async { ActorStore::get(&store, &a).await.unwrap().unwrap() };
+        eventually("the pid is stored", WAIT, || async { stored().await.last_pid.map(drop) }).await;
+        world.manager.close().await;
+        // The earlier supervisor has noted the wish, and perhaps the end, and told nobody.
+        let record = stored().await;
+        let last_pid = record.last_pid.filter(|_pid| !is_settled);
+        let record = ActorRecord { desired: Desired::Down, last_pid, ..record };
+        assert!(matches!(ActorStore::update(&store, &record).await.unwrap(), Stored::Written(_)));
+        world.processes.exit("a", ExitStatus::Code(0));
+
+        let (events, mut told) = Events::channel();
+        let next = manager_with(&world.broker, &world.processes, events);
+        next.open().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(next.actor(&a).await.unwrap().state, ActorState::Stopped);
+        let told: Vec<_> = of_actor(&mut told, "a").into_iter().map(|(what, _cause)| what).collect();
+        let wanted: &[&str] = if is_settled { &[] } else { &["exit", "stopped"] };
+        assert_eq!(told, wanted);
+    }
 }
 
 #[tokio::test(start_paused = true)]
