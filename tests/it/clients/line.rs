@@ -140,10 +140,11 @@ impl Line {
         Self { address, orders, behead, carried, _task: task, _folder: folder }
     }
 
-    /// Waits until the server was not able to write anything for so long.
+    /// Waits until the server was not able to write anything for so long, counted from now at the earliest.
     pub(super) async fn quiet_for(&self, time: Duration) {
+        let begun = Instant::now();
         loop {
-            let quiet = *self.carried.borrow() + time;
+            let quiet = begun.max(*self.carried.borrow()) + time;
             if quiet <= Instant::now() {
                 return;
             }

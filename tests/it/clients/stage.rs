@@ -19,8 +19,8 @@ use crate::support::redis::PrivateRedis;
 use crate::support::service::{LIMIT, Service};
 use crate::support::zinit::PrivateZinit;
 
-/// Time that the server is stuck longer than it puts up with, for it notices that a moment later.
-const STUCK: Duration = Duration::from_secs(1);
+/// Time beyond that which the server puts up with: it fills buffers of its own before it is stuck, and notices a moment later.
+const STUCK: Duration = Duration::from_secs(5);
 /// Between two looks at a fact.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -207,7 +207,8 @@ impl Play<'_> {
                 Ok(())
             }
             Step::Stall { stall: _ } => {
-                // Whatever buffers between it and the server took, the server is stuck from then on.
+                // Whatever buffers between it and the server took, the server is stuck from then on. While it was flooded it had
+                // other things to do than to fill its own.
                 self.stage.line.quiet_for(STALL_LIMIT + STUCK).await;
                 Ok(())
             }
