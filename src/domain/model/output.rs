@@ -85,7 +85,7 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct OutputMark(pub String);
 
-/// An chunk that is kept with its job.
+/// A chunk that is kept with its job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredChunk {
     /// Place of the chunk.

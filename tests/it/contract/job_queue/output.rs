@@ -33,7 +33,17 @@ fn of(lease: &Lease, chunks: &[OutputChunk]) -> LeaseOutput {
 }
 
 pub(super) async fn all(queue: &dyn Queue, lease: &Lease) -> Vec<StoredChunk> {
-    queue.output(OSIS.into(), &lease.job_id, &OutputMark::default(), 100_000).await.unwrap()
+    const PAGE: usize = 1000;
+    let (mut all, mut after) = (Vec::new(), OutputMark::default());
+    loop {
+        let page = queue.output(OSIS.into(), &lease.job_id, &after, PAGE).await.unwrap();
+        let is_last = page.len() < PAGE;
+        after = page.last().map_or(after, |last| last.mark.clone());
+        all.extend(page);
+        if is_last {
+            return all;
+        }
+    }
 }
 
 pub(super) fn said(kept: &[StoredChunk]) -> Vec<(u32, u64, &OutputItem)> {
