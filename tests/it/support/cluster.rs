@@ -258,12 +258,17 @@ impl PrivateCluster {
         let mut failover = redis::cmd("CLUSTER");
         failover.arg("FAILOVER");
         for _attempt in 0..10 {
-            self.ask::<()>(from + self.primaries, &failover).await.expect("a failover begins");
+            self.ask::<()>(self.other_of(from), &failover).await.expect("a failover begins");
             if let Ok(now) = timeout(MANUAL_FAILOVER, self.until_moved(slot, from)).await {
                 return now;
             }
         }
         panic!("no failover was possible");
+    }
+
+    /// The place of the server that has the same slots as this one, as its primary or its replica.
+    fn other_of(&self, place: usize) -> usize {
+        if place < self.primaries { place + self.primaries } else { place - self.primaries }
     }
 
     /// Begins to move a slot.
