@@ -3,6 +3,7 @@
 use hero_supervisor::domain::actors::Update;
 use hero_supervisor::domain::model::actor::{ActorRecord, Desired};
 use hero_supervisor::ports::actor_store::{ActorStore, Stored};
+use hero_supervisor::ports::process_manager::ProcessManager;
 
 use super::causes::of_actor;
 use super::*;
@@ -103,7 +104,7 @@ async fn an_actor_whose_stop_was_not_told_to_its_end_is_told_as_stopped_by_the_n
         let last_pid = record.last_pid.filter(|_pid| !is_settled);
         let record = ActorRecord { desired: Desired::Down, last_pid, ..record };
         assert!(matches!(ActorStore::update(&store, &record).await.unwrap(), Stored::Written(_)));
-        world.processes.exit("a", ExitStatus::Code(0));
+        ProcessManager::stop(world.processes.as_ref(), "a", WAIT).await.unwrap();
 
         let (events, mut told) = Events::channel();
         let next = manager_with(&world.broker, &world.processes, events);
