@@ -89,7 +89,7 @@ async fn two_primaries(side: &Side) {
         let request = CreateQueueRequest { queue: queue.clone(), script_type: ScriptType::Osis.into() };
         side.client.clone().create_queue(request).await.unwrap();
         actors.push(side.stage.exec_osis_actor_with(&format!("bench_{queue}"), &["--queue", queue]));
-        load::run_queues(side.client.clone(), &[queue.clone()], 1, Duration::from_millis(1)).await;
+        load::run_queues(side.client.clone(), std::slice::from_ref(queue), 1, Duration::from_millis(1)).await;
     }
     let turn = async |queues: &[String]| load::run_queues(side.client.clone(), queues, CALLERS, TURN).await;
     let (ours, theirs) = in_turns(async || turn(&apart).await, async || turn(&together).await).await;
