@@ -75,6 +75,8 @@ pub struct FlowStanding {
     pub jobs: Vec<JobId>,
     /// True if the job that is asked about is one of these.
     pub is_running: bool,
+    /// Time at which the key gives its next job, while its rate keeps it from that.
+    pub opens: Option<SystemTime>,
 }
 
 /// Administration of queues.

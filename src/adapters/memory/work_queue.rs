@@ -13,6 +13,9 @@ use crate::ports::job_queue::QueueError;
 use crate::ports::store_fault::StoreFault;
 use crate::ports::work_queue::{AttemptEnd, Lease, LeaseOutput, Work, WorkQueue};
 
+/// Least wait for a flow key that opens.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
 /// One actor process at a [`MemoryBroker`].
 #[derive(Debug)]
 pub struct MemoryWorkQueue {
@@ -45,18 +48,19 @@ impl WorkQueue for MemoryWorkQueue {
         let mut changes = self.broker.changes();
         loop {
             changes.mark_unchanged();
-            let take = |state: &mut State| state.take(self.queue, &self.holder, max);
-            let work = self.broker.without_waking::<_, QueueError>(take)?;
-            if !work.is_empty() {
+            let take = |state: &mut State| {
+                let work = state.take(self.queue, &self.holder, max);
+                // It opens without anything being changed.
+                (work, state.time_to_opening(self.queue))
+            };
+            let (work, opens) = self.broker.without_waking::<_, QueueError>(take)?;
+            if !work.is_empty() || Instant::now() >= deadline {
                 return Ok(work);
             }
+            let until = opens.map_or(deadline, |after| deadline.min(Instant::now() + after.max(LEAST_WAIT)));
             tokio::select! {
                 () = self.interrupted.notified() => return Ok(Vec::new()),
-                changed = timeout_at(deadline, changes.changed()) => {
-                    if changed.is_err() {
-                        return Ok(Vec::new());
-                    }
-                }
+                _changed = timeout_at(until, changes.changed()) => {}
             }
         }
     }

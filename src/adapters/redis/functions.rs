@@ -99,6 +99,7 @@ functions! {
     Finish = "hero_finish",
     Flow = "hero_flow",
     FlowKey = "hero_flow_key",
+    FlowOpen = "hero_flow_open",
     ForgetActor = "hero_forget_actor",
     ForgetDelayed = "hero_forget_delayed",
     Holders = "hero_holders",

@@ -6,7 +6,7 @@
 //! | `replies`, `sweep` | the ends of awaited jobs, by reply or, if that was lost, by their records |
 //! | `jobs`, `list`, `change_feed` | single jobs, pages of jobs, hints at changes |
 //! | `admin`, `presence`, `maintenance` | a queue as a whole, its actors, its housekeeping |
-//! | `flow` | rules of flow by key, and the jobs of a key |
+//! | `flow`, `openings` | rules of flow by key, and the jobs of a key; when keys give jobs again |
 //! | `registry`, `known_queues`, `used_queues` | queues that were created by name: which there are, which are used |
 
 mod admin;
@@ -19,6 +19,7 @@ mod jobs;
 mod known_queues;
 mod list;
 mod maintenance;
+mod openings;
 mod positions;
 mod presence;
 mod quotas;
@@ -42,7 +43,9 @@ pub(super) use self::claims::ID_KEPT;
 
 use self::batches::Batchers;
 use self::change_feed::{ChangeFeed, Followers};
+use self::flow::KnownFlow;
 use self::known_queues::KnownQueues;
+use self::openings::Openings;
 use self::replies::Awaiters;
 use super::RedisConfig;
 use super::connection::Connection;
@@ -107,8 +110,9 @@ struct Shared {
     limits: Lock<BTreeMap<QueueName, u64>>,
     /// Time by which a waiting job of a queue gains a level of priority, where that is not the usual one; zero is never.
     ageings: Lock<BTreeMap<QueueName, Duration>>,
-    /// Generation and text of the flow rules of a queue, where some were set.
-    flows: Lock<BTreeMap<QueueName, (u64, Arc<str>)>>,
+    /// The flow rules of a queue, where some were set.
+    flows: Lock<BTreeMap<QueueName, KnownFlow>>,
+    openings: Openings,
     replicas: Replicas,
     known: KnownQueues,
     /// Named queues that this supervisor has used, and when last.
@@ -151,6 +155,7 @@ impl RedisQueue {
             limits: Lock::default(),
             ageings: Lock::default(),
             flows: Lock::default(),
+            openings: Openings::default(),
             replicas: Replicas::default(),
             known: KnownQueues::default(),
             recent: Lock::default(),

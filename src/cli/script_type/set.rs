@@ -84,8 +84,8 @@ pub(in crate::cli) struct SettingsArgs {
     /// Time by which a waiting job gains a level of priority; 0s means never
     #[arg(long, value_name = "TIME", value_parser = span)]
     priority_ageing: Option<Duration>,
-    /// Rule of flow by key, such as key=acme,weight=4,max-running=3,max-queued=100,paused=REASON,until=10m; without a key, that
-    /// of all other keys. Can be repeated; replaces all rules
+    /// Rule of flow by key, such as key=acme,weight=4,max-running=3,max-queued=100,rate=100/1m,burst=20,paused=REASON,until=10m;
+    /// without a key, that of all other keys. Can be repeated; replaces all rules
     #[arg(long, value_name = "RULE", value_parser = flow_rule)]
     flow_rule: Vec<FlowRule>,
     /// Time without a job after which an actor is pinged

@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::config::{Config, ConfigError, Env, Flags, Loaded};
+use crate::domain::model::flow::FlowRate;
 use crate::domain::model::health::UnhealthyAction;
 
 use super::*;
@@ -181,6 +182,7 @@ fn flow_rules_are_read_and_what_is_wrong_is_told_by_its_place() {
         key = "acme"
         weight = 4
         max_running = 3
+        rate = { jobs = 100, period = "1m" }
         [[script_type.osis.flow_rules]]
         max_queued = 10
         paused = { reason = "unpaid", until = "2027-01-31T12:00:00Z" }
@@ -189,6 +191,8 @@ fn flow_rules_are_read_and_what_is_wrong_is_told_by_its_place() {
     .unwrap();
     let flow = loaded.script_types[0].flow.clone().unwrap();
     assert_eq!((flow.weight_of("acme"), flow.weight_of("zoo")), (4, 1));
+    let rate = FlowRate { jobs: 100, period: second(60), burst: 100 };
+    assert_eq!((flow.rate_of("acme"), flow.rate_of("zoo")), (Some(rate), None));
     let others = flow.rule_of("zoo").unwrap();
     assert_eq!((others.key.as_deref(), others.max_queued), (None, Some(10)));
     let pause = others.paused.clone().unwrap();
@@ -202,6 +206,10 @@ fn flow_rules_are_read_and_what_is_wrong_is_told_by_its_place() {
         [[script_type.osis.flow_rules]]
         key = "acme"
         max_runing = 3
+        rate = { jobs = 0, period = "soon" }
+        [[script_type.osis.flow_rules]]
+        key = "zoo"
+        rate = { jobs = 3, burst = 0, per = "1m" }
         "#,
     )
     .unwrap_err()
@@ -212,6 +220,13 @@ fn flow_rules_are_read_and_what_is_wrong_is_told_by_its_place() {
         "paused.until",
         "flow_rules[1].key",
         "did you mean max_running?",
+        "flow_rules[1].rate.jobs",
+        "flow_rules[1].rate.period",
+        "\"soon\" is not a time",
+        "flow_rules[2].rate.period",
+        "use 1 second to 24 hours",
+        "flow_rules[2].rate.burst",
+        "flow_rules[2].rate.per",
     ] {
         assert!(told.contains(part), "{part:?} is not in {told}");
     }

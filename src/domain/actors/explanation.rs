@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use crate::domain::actors::ActorLifecycleManager;
 use crate::domain::actors::start_estimate::{StartEstimate, estimate_start};
 use crate::domain::actors::waiting::{WaitReason, wait_reasons};
+use crate::domain::model::flow::FlowGate;
 use crate::domain::model::job::{Job, JobState};
 use crate::error::SupervisorError;
 use crate::ports::job_position::JobPosition;
@@ -49,7 +50,10 @@ fn start_of(
     now: SystemTime,
 ) -> Option<StartEstimate> {
     let by_itself = reasons.iter().all(|reason| match reason {
-        WaitReason::Scheduled { .. } | WaitReason::RetryDelay { .. } | WaitReason::ActorsBusy { .. } => true,
+        WaitReason::Scheduled { .. }
+        | WaitReason::RetryDelay { .. }
+        | WaitReason::FlowKey { gate: FlowGate::OverRate { .. }, .. }
+        | WaitReason::ActorsBusy { .. } => true,
         WaitReason::OtherJob { .. }
         | WaitReason::FlowKey { .. }
         | WaitReason::QueuePaused { .. }
@@ -59,6 +63,10 @@ fn start_of(
     match reasons.first() {
         Some(WaitReason::Scheduled { until } | WaitReason::RetryDelay { until }) if by_itself => {
             (*until).map(|at| StartEstimate { earliest: at.max(now), latest: None, ends: 0 })
+        }
+        // How many jobs of the key come before it, and so how often the key has to open, is not known.
+        Some(WaitReason::FlowKey { gate: FlowGate::OverRate { opens, .. }, .. }) if by_itself => {
+            Some(StartEstimate { earliest: *opens, latest: None, ends: 0 })
         }
         Some(_others) if by_itself => position.and_then(|position| estimate_start(position, now)),
         Some(_) | None => None,

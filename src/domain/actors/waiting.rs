@@ -43,7 +43,7 @@ pub enum WaitReason {
     FlowKey {
         /// The key.
         key: String,
-        /// Pause, or limit of jobs that run.
+        /// Pause, limit of jobs that run, or rate.
         gate: FlowGate,
         /// Some of the jobs of the key that run.
         jobs: Vec<JobId>,
@@ -164,7 +164,12 @@ impl ActorLifecycleManager {
         if standing.is_running {
             return Ok(None);
         }
-        let gate = settings.flow.gate_of(key, standing.running, self.supervisor().clock().now());
+        let now = self.supervisor().clock().now();
+        let over_rate = || {
+            let (rate, opens) = (settings.flow.rate_of(key)?, standing.opens?);
+            (opens > now).then_some(FlowGate::OverRate { rate, opens })
+        };
+        let gate = settings.flow.gate_of(key, standing.running, now).or_else(over_rate);
         Ok(gate.map(|gate| (key.to_owned(), gate, standing.jobs)))
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Every job has a key: its own, or its caller. A queue has rules for keys; without any it has no flow by key.
 
+mod rate;
 mod schedule;
 
 use std::time::SystemTime;
 
+pub use rate::{FlowRate, FlowUse};
 pub use schedule::FlowSchedule;
 
 use crate::domain::model::job::{JobKind, JobSpec};
@@ -34,6 +36,8 @@ pub struct FlowRule {
     pub max_running: Option<u32>,
     /// Most jobs that wait for an actor; None is any number.
     pub max_queued: Option<u32>,
+    /// Most jobs that are handed out in a span of time; None is any number.
+    pub rate: Option<FlowRate>,
     /// The pause of the key, if it is paused.
     pub paused: Option<FlowPause>,
 }
@@ -50,7 +54,7 @@ pub struct FlowPause {
 impl FlowRule {
     /// A rule that limits nothing.
     pub fn new(key: Option<String>) -> Self {
-        Self { key, weight: 1, max_running: None, max_queued: None, paused: None }
+        Self { key, weight: 1, max_running: None, max_queued: None, rate: None, paused: None }
     }
 
     /// Returns the pause that holds at this time.
@@ -79,6 +83,11 @@ impl FlowRule {
                 let told = format!("is {most}: use 1 to {MAX_FLOW_JOBS}, leave it out for any number");
                 v.add(field, format!("{told}, or pause the key to let none run"));
             }
+        }
+        if let Some(rate) = &self.rate {
+            let mut part = Violations::new();
+            rate.check(&mut part);
+            v.nest("rate", part);
         }
         let reason = self.paused.as_ref().map_or("", |pause| pause.reason.as_str());
         if reason.len() > MAX_REASON_BYTES {
@@ -139,7 +148,17 @@ impl FlowRules {
         self.rule_of(key).map_or(1, |rule| rule.weight.max(1))
     }
 
-    /// Returns what keeps the jobs of a key from an actor, while so many of them have one.
+    /// True if a rule limits how many jobs are handed out in a span of time.
+    pub fn have_rates(&self) -> bool {
+        self.0.iter().any(|rule| rule.rate.is_some())
+    }
+
+    /// Returns the rate of a key, if it has one.
+    pub fn rate_of(&self, key: &str) -> Option<FlowRate> {
+        self.rule_of(key)?.rate
+    }
+
+    /// Returns what keeps the jobs of a key from an actor, while so many of them have one; its rate aside.
     pub fn gate_of(&self, key: &str, running: u64, now: SystemTime) -> Option<FlowGate> {
         let rule = self.rule_of(key)?;
         if let Some(pause) = rule.pause_at(now) {
@@ -157,6 +176,13 @@ pub enum FlowGate {
     Paused(FlowPause),
     /// Most jobs of the key run that may.
     AtLimit(u32),
+    /// As many were handed out as its rate allows.
+    OverRate {
+        /// The rate.
+        rate: FlowRate,
+        /// Time at which the key gives its next job.
+        opens: SystemTime,
+    },
 }
 
 /// As many jobs of a key wait as its rule allows.

@@ -1,8 +1,10 @@
 //! Rules of flow by key.
 
-use crate::domain::model::flow::{FlowPause, FlowRule, FlowRules};
+use std::time::Duration;
+
+use crate::domain::model::flow::{FlowPause, FlowRate, FlowRule, FlowRules};
 use crate::domain::model::violation::Violations;
-use crate::grpc::parse::value::{count, given, optional, timestamp};
+use crate::grpc::parse::value::{count, duration, given, optional, timestamp};
 use crate::proto as pb;
 
 /// Parses the rules of a queue.
@@ -22,15 +24,28 @@ pub(super) fn flow_rules(given: Vec<pb::FlowRule>, violations: &mut Violations) 
 
 fn flow_rule(rule: pb::FlowRule, violations: &mut Violations) -> FlowRule {
     let v = violations;
-    let pb::FlowRule { key, weight, max_running, max_queued, paused } = rule;
+    let pb::FlowRule { key, weight, max_running, max_queued, paused, rate } = rule;
     FlowRule {
         key: given(key),
         weight: optional(v, "weight", weight, count).unwrap_or(1),
         max_running: optional(v, "max_running", max_running, count),
         max_queued: optional(v, "max_queued", max_queued, count),
+        rate: rate.map(|rate| flow_rate(rate, v)),
         paused: paused.map(|pb::FlowPause { reason, until }| FlowPause {
             reason,
             until: optional(v, "paused.until", until, timestamp),
         }),
     }
+}
+
+fn flow_rate(rate: pb::FlowRate, violations: &mut Violations) -> FlowRate {
+    let pb::FlowRate { jobs, period, burst } = rate;
+    let v = violations;
+    // What cannot be read is told once: a value that is allowed takes its place.
+    let jobs = v.keep("rate.jobs", count(jobs)).unwrap_or(1);
+    let period = match period {
+        Some(period) => v.keep("rate.period", duration(period)).unwrap_or(Duration::from_secs(1)),
+        None => Duration::ZERO,
+    };
+    FlowRate::new(jobs, period, optional(v, "rate.burst", burst, count))
 }

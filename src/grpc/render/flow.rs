@@ -1,7 +1,7 @@
 //! Rules of flow by key.
 
-use super::{count, timestamp};
-use crate::domain::model::flow::{FlowPause, FlowRule, FlowRules};
+use super::{count, duration, timestamp};
+use crate::domain::model::flow::{FlowPause, FlowRate, FlowRule, FlowRules};
 use crate::proto as pb;
 
 /// Renders the rules of a queue.
@@ -18,5 +18,10 @@ fn flow_rule(rule: &FlowRule) -> pb::FlowRule {
         max_running: rule.max_running.map(count),
         max_queued: rule.max_queued.map(count),
         paused: rule.paused.as_ref().map(pause),
+        rate: rule.rate.map(|FlowRate { jobs, period, burst }| pb::FlowRate {
+            jobs: count(jobs),
+            period: Some(duration(period)),
+            burst: Some(count(burst)),
+        }),
     }
 }

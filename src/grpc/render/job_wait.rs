@@ -85,6 +85,12 @@ fn flow_key(key: &str, gate: FlowGate, jobs: &[JobId]) -> (Reason, String) {
             let message = format!("its flow key {key} is at its limit of {most} running {jobs}{with}");
             (Reason::FlowKeyAtLimit, message)
         }
+        FlowGate::OverRate { rate, opens } => {
+            let jobs = if rate.jobs == 1 { "job" } else { "jobs" };
+            let of = format!("{} {jobs} in {}", rate.jobs, humantime::format_duration(rate.period));
+            let message = format!("its flow key {key} is at its rate of {of}, and opens at {}", exact(opens));
+            (Reason::FlowKeyRate, message)
+        }
     }
 }
 
@@ -93,6 +99,7 @@ fn until(why: &WaitReason) -> Option<SystemTime> {
     match why {
         WaitReason::Scheduled { until } | WaitReason::RetryDelay { until } => until.filter(is_date),
         WaitReason::FlowKey { gate: FlowGate::Paused(pause), .. } => pause.until.filter(is_date),
+        WaitReason::FlowKey { gate: FlowGate::OverRate { opens, .. }, .. } => Some(*opens).filter(is_date),
         WaitReason::OtherJob { .. }
         | WaitReason::FlowKey { gate: FlowGate::AtLimit(_), .. }
         | WaitReason::QueuePaused { .. }
@@ -123,12 +130,20 @@ pub(super) fn time(at: Option<SystemTime>) -> String {
     date.unwrap_or_else(|| "a time that is not known".to_owned())
 }
 
+/// Renders a time to the millisecond.
+fn exact(at: SystemTime) -> String {
+    match is_date(&at) {
+        true => humantime::format_rfc3339_millis(at).to_string(),
+        false => time(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::model::flow::FlowPause;
+    use crate::domain::model::flow::{FlowPause, FlowRate};
     use crate::domain::model::script_type::ScriptType;
     use crate::ports::queue_admin::Paused;
 
@@ -161,6 +176,13 @@ mod tests {
         assert_eq!(paused.until.map(|until| until.seconds), Some(0));
         let for_ever = told(FlowGate::Paused(FlowPause::default()));
         assert_eq!(for_ever.message, "its flow key \"acme\" is paused");
+        let rate = FlowRate { jobs: 100, period: Duration::from_secs(60), burst: 20 };
+        let opens = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+        let over = told(FlowGate::OverRate { rate, opens });
+        let words =
+            "its flow key \"acme\" is at its rate of 100 jobs in 1m, and opens at 1970-01-01T00:00:01.500Z";
+        assert_eq!((over.reason(), over.message.as_str()), (Reason::FlowKeyRate, words));
+        assert_eq!(over.until.map(|until| (until.seconds, until.nanos)), Some((1, 500_000_000)));
     }
 
     #[test]

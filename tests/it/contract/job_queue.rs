@@ -10,6 +10,9 @@ mod ends;
 mod fleet;
 mod flow;
 mod flow_model;
+mod flow_rate;
+mod flow_rate_model;
+mod flow_rate_redis;
 mod flow_redis;
 mod found;
 mod history;
@@ -175,6 +178,10 @@ on_every_queue! {
     flow::keys_get_their_shares_and_one_that_comes_late_need_not_wait,
     flow::within_a_key_priority_and_age_decide,
     flow::rules_hold_for_what_waits_and_their_end_frees_all,
+    flow_rate::a_key_is_handed_out_at_its_rate_while_others_go_on,
+    flow_rate::a_burst_of_one_is_followed_by_one_in_each_interval,
+    flow_rate::every_attempt_counts_and_what_is_given_back_does_not,
+    flow_rate::what_changes_a_rate_holds_at_once,
     unique::a_key_is_held_until_the_end_and_found_by_it,
     unique::a_key_is_held_over_attempts_lost_leases_and_dead_actors,
     unique::a_key_can_be_held_for_some_time_after_the_end,

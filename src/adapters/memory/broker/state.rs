@@ -23,7 +23,7 @@ use crate::adapters::memory::broker::MemoryConfig;
 use crate::adapters::memory::broker::state::outputs::Outputs;
 use crate::adapters::memory::clock::MemoryClock;
 use crate::domain::model::actor::{ActorConfig, ActorRecord};
-use crate::domain::model::flow::{FlowRules, FlowSchedule};
+use crate::domain::model::flow::{FlowRules, FlowSchedule, FlowUse};
 use crate::domain::model::health::HealthRecord;
 use crate::domain::model::id::{ActorId, JobId, NodeName};
 use crate::domain::model::job::{
@@ -94,6 +94,8 @@ struct InFlight {
     counted: bool,
     /// As it was while the job waited.
     shift: i64,
+    /// True once the actor has begun it.
+    begun: bool,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +112,8 @@ struct Queue {
     ageing: Option<Duration>,
     flow: FlowRules,
     schedule: FlowSchedule,
+    /// What keys have used of their rates.
+    uses: BTreeMap<String, FlowUse>,
     submitted: u64,
     finished: u64,
     /// Ended jobs by state and kind of error.

@@ -11,6 +11,10 @@
 -- has a job and may give it, and perhaps others, which are dropped when it is their turn. `flow-idle` has the times of keys that
 -- are not there, `flow-later` what is looked at when its time has come. The records are the truth: rounds of maintenance put right
 -- what differs from them.
+--
+-- A key with a rate has a field `tat:KEY` in `flow`: the theoretical time of its next job by the generic cell rate algorithm (ITU-T
+-- I.371, Annex A), milliseconds with a fraction. A job moves it on when an actor has begun it. Those at the front, and those that are
+-- taken and not begun, count as if they began now: so neither what is given out nor what begins is ever more than the rate allows.
 
 local COST = 1000000      -- the virtual time of a job of weight 1
 local ARRIVAL = 1000      -- the virtual time between two keys that come one after the other
@@ -49,7 +53,7 @@ end
 local NO_RULE = {}
 
 -- The rule of a key: w its weight, r the most jobs that run, q the most that wait, p the time in milliseconds until which it is
--- paused, 0 for ever.
+-- paused, 0 for ever; i the milliseconds between two jobs of its rate, b the most of them at once.
 local function rule_of(state, key)
   local keys = state.rules.keys
   return type(keys) == 'table' and keys[key] or state.rules.others or NO_RULE
@@ -73,12 +77,53 @@ local function count_busy(queue, key)
   return redis.call('ZLEXCOUNT', queue.flow_busy, bounds_of(key))
 end
 
+-- The time in milliseconds with a fraction.
+local function exact_now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + time[2] / 1000
+end
+
+-- The theoretical time of the next job of a key with a rate, and the time. One that is further ahead than a whole burst is of a clock
+-- that has stepped back, or of another rate: then the third answer is true.
+local function next_of_rate(queue, rule, key)
+  local now = exact_now()
+  local stored, latest = tonumber(redis.call('HGET', queue.flow, 'tat:' .. key)) or 0, now + rule.b * rule.i
+  return math.max(math.min(stored, latest), now), now, stored > latest + 1
+end
+
+local function store_next(queue, key, next)
+  redis.call('HSET', queue.flow, 'tat:' .. key, string.format('%.3f', next))
+  redis.call('ZADD', queue.flow_later, text_of(math.ceil(next)), 't' .. key)
+end
+
+-- The time at which a key with a rate gives its next job, and the time; nil if it may now. The third answer is true if it may
+-- then without one of those beginning that are given out.
+local function opening_of(queue, rule, key)
+  local next, now, is_ahead = next_of_rate(queue, rule, key)
+  local out = redis.call('ZLEXCOUNT', queue.flow_busy, '[' .. key .. '\0q', '(' .. key .. '\0r')
+  local opens = next + (out + 1 - rule.b) * rule.i
+  if opens <= now + 0.001 then return nil, now end
+  return opens, now, out < rule.b, is_ahead and next
+end
+
+-- True while the rate of a key lets it give no job, and the time at which that ends by itself, if it does. Supervisors are told of it.
+local function is_over_rate(queue, rule, key)
+  local opens, now, by_itself, lowered = opening_of(queue, rule, key)
+  if not opens then return false end
+  if lowered then store_next(queue, key, lowered) end
+  if not by_itself then return true end
+  redis.pcall('PUBLISH', queue.changes, 'opens ' .. text_of(math.ceil(opens - now)))
+  return true, math.ceil(opens)
+end
+
 -- True while a key may not give a job, and the time at which that ends by itself, if it does.
 local function is_closed(queue, state, key, now)
   local rule = rule_of(state, key)
   local paused = tonumber(rule.p)
   if paused and (paused == 0 or paused > now) then return true, paused > 0 and paused or nil end
-  return rule.r and count_busy(queue, key) >= tonumber(rule.r) or false
+  if rule.r and count_busy(queue, key) >= tonumber(rule.r) then return true end
+  if not rule.i then return false end
+  return is_over_rate(queue, rule, key)
 end
 
 -- Notes that a key may have a job to give. Time that it has let pass is not made up for. A key that comes now moves the clock on a
@@ -96,6 +141,14 @@ end
 local function make_ready_again(queue, key)
   local least, largest = bounds_of(key)
   if redis.call('ZRANGEBYLEX', queue.flow_waiting, least, largest, 'LIMIT', 0, 1)[1] then make_ready(queue, key) end
+end
+
+-- Notes that a job of a key was begun, which counts for its rate.
+local function charge(queue, key)
+  local rule = rule_of(open_flow(queue), key)
+  if not rule.i then return end
+  store_next(queue, key, next_of_rate(queue, rule, key) + rule.i)
+  make_ready_again(queue, key)
 end
 
 -- Takes back what a job that was given out has cost its key.
@@ -133,9 +186,14 @@ function flow.remove(queue, key, id, rank)
   redis.call('ZREM', queue.flow_waiting, waiting_member(key, id, rank))
 end
 
--- Gives back the place that a job has of its key, if it has one; answers with 1 if it had.
-function flow.free(queue, key, id)
+-- Gives back the place that a job has of its key, if it has one; answers with 1 if it had. One that an actor has taken counts for the
+-- rate, even if it was not begun.
+function flow.free(queue, key, id, was_taken)
   local first = key .. '\0'
+  if was_taken and rule_of(open_flow(queue), key).i and redis.call('ZREM', queue.flow_busy, first .. 'q' .. id) == 1 then
+    charge(queue, key)
+    return 1
+  end
   local freed = redis.call('ZREM', queue.flow_busy, first .. 'q' .. id, first .. 'r' .. id, first .. 's' .. id)
   if freed > 0 then make_ready_again(queue, key) end
   return freed
@@ -151,6 +209,7 @@ function flow.begin(queue, key, id)
   local first = key .. '\0'
   if redis.call('ZREM', queue.flow_busy, first .. 'q' .. id) == 1 then
     redis.call('ZADD', queue.flow_busy, 0, first .. 'r' .. id)
+    charge(queue, key)
   end
 end
 
@@ -159,7 +218,8 @@ end
 function flow.ended(batch, job)
   local queue, key = batch.queue, flow.key_of(job)
   local ok, problem = pcall(function()
-    if flow.free(queue, key, job.id) == 0 or not job.is_held then return end
+    local was_taken = job.is_held or job.is_lost or job.status == 'running'
+    if flow.free(queue, key, job.id, was_taken) == 0 or not job.is_held then return end
     local member = key .. '\0s' .. job.id
     redis.call('ZADD', queue.flow_busy, 0, member)
     redis.call('ZADD', queue.flow_later, text_of(batch.now + unique.time_to_stop(queue)), 's' .. member)
@@ -250,7 +310,8 @@ function flow.count_before(queue, key, id, rank)
   return math.min((own + 1) * keys - 1, math.max(backlog.count(queue) - 1, 0))
 end
 
--- hero_flow_key q | key id: {jobs of the key at the front or with actors, 1 if this one is among them, ids of some of them …}.
+-- hero_flow_key q | key id: {jobs of the key at the front or with actors, 1 if this one is among them, ids of some of them …, and
+-- while the rate of the key keeps it from giving a job `opens TIME`}.
 reading('hero_flow_key', function(keys, args)
   local queue, key, id = queue_of(keys[1]), args[1], args[2]
   local least, largest = bounds_of(key)
@@ -260,5 +321,8 @@ reading('hero_flow_key', function(keys, args)
   for _, member in ipairs(redis.call('ZRANGEBYLEX', queue.flow_busy, least, largest, 'LIMIT', 0, SHOWN)) do
     answer[#answer + 1] = string.sub(member, #key + 3)
   end
+  local rule = has_flow and rule_of(open_flow(queue), key) or NO_RULE
+  local opens = rule.i and opening_of(queue, rule, key)
+  if opens then answer[#answer + 1] = 'opens ' .. text_of(math.ceil(opens)) end
   return answer
 end)

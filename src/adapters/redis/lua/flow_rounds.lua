@@ -7,6 +7,8 @@ local KEYS_PAGE = 200     -- keys that one call looks at
 local MOVED_PAGE = 500    -- jobs that one call moves
 local FRONT_PAGES = 100   -- pages of the front that one call sends back; the window is never so long
 local BUSY_PAGE = 100     -- jobs of `flow-busy` that one round compares with their records
+local LATER_SHOWN = 20    -- members of `flow-later` among which the next one is looked for that opens a key
+local OPENED = 28         -- jobs for which a call that opens keys makes room, as a call about so many ends does
 
 -- Adds a job that waits at this place, which is none of ours; true if it does.
 local function take_over_job(queue, id, place, rank)
@@ -109,7 +111,12 @@ local function compare_busy(queue, member)
   else
     local values = redis.call('HMGET', queue.record .. id, 'status', 'at')
     local letter = values[2] and split_place(values[2])
-    if (values[1] == 'queued' or values[1] == 'running') and (letter == 'f' or letter == 'q') then return end
+    if (values[1] == 'queued' or values[1] == 'running') and (letter == 'f' or letter == 'q') then
+      -- An actor without rights to these keys has begun it.
+      if values[1] == 'running' then flow.begin(queue, key, id) end
+      return
+    end
+    if TERMINAL_STATES[values[1]] and flow.free(queue, key, id, true) > 0 then return end
   end
   redis.call('ZREM', queue.flow_busy, member)
   make_ready_again(queue, key)
@@ -123,14 +130,23 @@ local function compare_next_busy(queue)
   if page[1] ~= cursor then redis.call('HSET', queue.flow, 'busy', page[1]) end
 end
 
--- Looks at what has been put off until now: pauses that are over, and actors that have had their time to stop a job.
+-- Forgets the use of a rate that makes no difference any more.
+local function forget_rate(queue, key)
+  local next = tonumber(redis.call('HGET', queue.flow, 'tat:' .. key))
+  if next and next <= now_ms() then redis.call('HDEL', queue.flow, 'tat:' .. key) end
+end
+
+-- Looks at what has been put off until now: pauses that are over, rates that let a job through again, and actors that have had their time
+-- to stop a job.
 local function look_at_due(batch)
   local queue = batch.queue
   local due = redis.call('ZRANGEBYSCORE', queue.flow_later, '-inf', batch.now_text, 'LIMIT', 0, MOVED_PAGE)
   for_each(queue, due, function(member)
     redis.call('ZREM', queue.flow_later, member)
     local rest = string.sub(member, 2)
-    if string.sub(member, 1, 1) == 'k' then return make_ready_again(queue, rest) end
+    local letter = string.sub(member, 1, 1)
+    if letter == 'k' then return make_ready_again(queue, rest) end
+    if letter == 't' then return forget_rate(queue, rest) end
     if redis.call('ZREM', queue.flow_busy, rest) == 1 then make_ready_again(queue, (split_member(rest))) end
   end)
   return #due >= MOVED_PAGE
@@ -179,19 +195,21 @@ local function check_rights(queue)
   end
 end
 
--- Makes these the rules of a queue, if they are no older than those that it has. No text is no rules.
-function flow.set_rules(batch, generation, text)
+-- Makes these the rules of a queue, if they are no older than those that it has. No text is no rules. `form` is higher for
+-- supervisors that know more of a rule: of the same generation, what an older one leaves out stays in force.
+function flow.set_rules(batch, generation, text, form)
   local queue = batch.queue
   if not has_flow and text == '' then return end
-  local stored = has_flow and redis.call('HMGET', queue.flow, 'generation', 'rules') or {}
-  if (tonumber(stored[1]) or 0) > generation or stored[2] == text then return end
+  local stored = has_flow and redis.call('HMGET', queue.flow, 'generation', 'rules', 'form') or {}
+  local known = tonumber(stored[1]) or 0
+  if known > generation or stored[2] == text or known == generation and (tonumber(stored[3]) or 0) > form then return end
   if text == '' then return close_flow(queue) end
   if not has_flow then
     check_rights(queue)
     begin_flow(queue)
   end
   current = nil
-  redis.call('HSET', queue.flow, 'rules', text, 'generation', text_of(generation), 'wakes', '-')
+  redis.call('HSET', queue.flow, 'rules', text, 'generation', text_of(generation), 'form', text_of(form), 'wakes', '-')
   clear_front(queue)
   take_over(queue)
   compare_jobs(queue)
@@ -212,6 +230,11 @@ function flow.maintain(batch)
   return has_more
 end
 
+-- Begins to make ready all keys, since the clock has stepped back: what opens them by their rates lies further ahead than it should.
+function flow.begin_wakes(queue)
+  redis.call('HSET', queue.flow, 'wakes', '-')
+end
+
 -- Begins to compare all unfinished jobs with the indexes, and to make ready all keys: somebody may have removed keys. However many
 -- supervisors there are, that is done every few minutes.
 function flow.begin_comparison(queue)
@@ -224,11 +247,32 @@ function flow.begin_comparison(queue)
   redis.call('HSETNX', queue.flow, 'wakes', '-')
 end
 
--- hero_flow q | generation rules: makes these the rules of a queue, JSON or nothing, if they are no older than those that it has:
--- {"keys": {KEY: {w weight, r most running, q most queued, p paused until}}, "others": {the same}}. Answers 1.
+-- hero_flow q | generation rules, perhaps form: makes these the rules of a queue, JSON or nothing, if they are no older than those
+-- that it has: {"keys": {KEY: {w weight, r most running, q most queued, p paused until, i interval and b burst of the rate}}, "others":
+-- {the same}}. Supervisors that know no rates give no form. Answers 1.
 freeing('hero_flow', function(keys, args)
   local batch = open_batch(keys[1])
-  flow.set_rules(batch, tonumber(args[1]), args[2])
+  flow.set_rules(batch, tonumber(args[1]), args[2], tonumber(args[3]) or 0)
   close_batch(batch)
   return 1
+end)
+
+-- Milliseconds until the next key opens, as far as that is known beforehand; -1 if none will.
+local function next_opening(queue)
+  local next, now = redis.call('ZRANGE', queue.flow_later, 0, LATER_SHOWN - 1, 'WITHSCORES'), now_ms()
+  for i = 1, #next, 2 do
+    if string.sub(next[i], 1, 1) == 'k' then return math.max(tonumber(next[i + 1]) - now, 0) end
+  end
+  return #next >= 2 * LATER_SHOWN and math.max(tonumber(next[#next]) - now, 0) or -1
+end
+
+-- hero_flow_open q: gives out what the rates of keys and the ends of pauses allow by now. Answers with the milliseconds until the next
+-- key opens; -1 if none waits for that.
+freeing('hero_flow_open', function(keys)
+  local batch = open_batch(keys[1])
+  if not has_flow then return -1 end
+  look_at_due(batch)
+  close_batch(batch)
+  backlog.settle(batch.queue, OPENED)
+  return next_opening(batch.queue)
 end)

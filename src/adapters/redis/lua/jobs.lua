@@ -227,6 +227,7 @@ local function reclaim_entry(batch, lease, consumer, lost)
     announce_change(queue, job, attempt, { state = 'queued', word = 'error', body = lost.detail })
     return 'retried'
   end
+  job.is_lost = true
   finish_job(batch, job, attempt, failed(lost.message, lost.detail))
   add_dead_letter(queue, job, attempt, lost.message)
   return 'failed'

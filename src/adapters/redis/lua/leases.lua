@@ -104,7 +104,7 @@ local function retry_attempt(batch, job, finish, is_free)
     redis.call('HSET', job.key, 'status', state, 'attempt', used, 'actor_id', actor, 'due_at', due, 'error',
       finish.text, 'error_detail', finish.detail, 'updated_at', now)
     redis.call('ZADD', queue.delayed, due, job.id)
-    if has_flow then flow.free(queue, flow.key_of(job), job.id) end
+    if has_flow then flow.free(queue, flow.key_of(job), job.id, true) end
   else
     local place = requeue(queue, job, finish, read_entry(finish.stream, finish.entry), used + 1)
     redis.call('HSET', job.key, 'status', state, 'at', place, 'attempt', used, 'actor_id', actor, 'updated_at', now)

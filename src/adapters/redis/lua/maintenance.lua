@@ -76,7 +76,10 @@ local function watch_clock(batch, lease)
     if clock.reset then
       redis.call('HSET', queue.clock, 'reset_at', text_of(clock.reset_at), 'reset', text_of(clock.reset))
     end
-    if clock.redates then redis.call('HSET', queue.clock, 'redates', clock.redates) end
+    if clock.redates then
+      redis.call('HSET', queue.clock, 'redates', clock.redates)
+      if has_flow then flow.begin_wakes(queue) end
+    end
   end
   return clock
 end
@@ -213,8 +216,8 @@ local function index_unfinished(queue)
   return is_complete and 0 or 1
 end
 
--- hero_tick q | lease_ms limit, perhaps generation rules: one round of due jobs, leases, deadlines and flow by key, whose rules these
--- are, as hero_flow has them. Answers 1 while there is more to do.
+-- hero_tick q | lease_ms limit, perhaps generation rules form: one round of due jobs, leases, deadlines and flow by key, whose rules
+-- these are, as hero_flow has them. Answers 1 while there is more to do.
 freeing('hero_tick', function(keys, args)
   local batch, lease, limit = open_batch(keys[1]), tonumber(args[1]), tonumber(args[2])
   local promoted, expired, overdue, cursor, unindexed, unmarked, undated, flows = 0, 0, 0, '0', 0, 0, 0, false
@@ -222,7 +225,7 @@ freeing('hero_tick', function(keys, args)
     function() promoted = promote_due(batch, limit) end,
     function() expired, cursor = check_leases(batch, lease, limit) end,
     function() overdue = fail_overdue(batch, limit) end,
-    function() if args[4] then flow.set_rules(batch, tonumber(args[3]), args[4]) end end,
+    function() if args[4] then flow.set_rules(batch, tonumber(args[3]), args[4], tonumber(args[5]) or 0) end end,
     function() flows = flow.maintain(batch) end,
     function() close_batch(batch) end,
     function() undated = redate_jobs(batch.queue, batch.now) end,

@@ -257,7 +257,7 @@ end
 local function requeue(queue, job, lease, fields, number)
   if has_flow and lease.letter ~= 'i' and not job.is_ping then
     local key = flow.key_of(job)
-    flow.free(queue, key, job.id)
+    flow.free(queue, key, job.id, true)
     return backlog.add(queue, job.id, flow.rank_of_begun(), key)
   end
   local entry = fields or { 'id', lease.id }

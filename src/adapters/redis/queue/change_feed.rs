@@ -1,6 +1,7 @@
-//! Hints at changes of jobs for those who follow one: the functions publish the id of a job that they change.
+//! Hints at changes of jobs for those who follow one: the functions publish the id of a job that they change. They also publish when
+//! flow keys open (`openings`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Time between two looks at whether the shared connection is a new one, which may lead to another Redis.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Follows changes of jobs; its reader starts with the first follower.
+/// Begin of a message that tells when a flow key opens, which is no id.
+const OPENS: &str = "opens ";
+
+/// Follows changes of jobs; its reader starts with the first follower, or with the first rate of a flow key.
 pub(super) struct ChangeFeed {
     shared: Arc<Shared>,
     begun: Once,
@@ -44,6 +48,12 @@ impl ChangeFeed {
     /// Hints at changes of a job from now on. Without a connection there are no hints.
     pub(super) fn follow(&self, id: &JobId) -> Changes {
         let changes = self.shared.followers.add(id);
+        self.begin();
+        changes
+    }
+
+    /// Reads what is published from the first call on.
+    pub(super) fn begin(&self) {
         self.begun.call_once(|| {
             let shared = self.shared.clone();
             self.shared.tasks.spawn(async move {
@@ -51,7 +61,6 @@ impl ChangeFeed {
                 closing.run_until_cancelled(listen(&shared)).await;
             });
         });
-        changes
     }
 }
 
@@ -81,13 +90,15 @@ async fn listen(shared: &Shared) {
     loop {
         let (known, change) = (shared.known.names(), shared.known.change());
         let queues = QueueName::DEFAULTS.into_iter().chain(known.iter().copied().take(MOST_NAMED));
-        let channels: Vec<String> = queues.map(keys::changes).collect();
+        let queues: BTreeMap<String, QueueName> = queues.map(|queue| (keys::changes(queue), queue)).collect();
+        let channels: Vec<String> = queues.keys().cloned().collect();
         match shared.connection.subscription(&channels).await {
             Ok(messages) => {
                 failures = 0;
                 // Changes before the subscription were not heard.
                 shared.followers.hint_all();
-                receive(shared, messages, change).await;
+                shared.queues_with_rates().into_iter().for_each(|queue| shared.openings.note(queue, 0));
+                receive(shared, messages, &queues, change).await;
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
@@ -101,7 +112,12 @@ async fn listen(shared: &Shared) {
 }
 
 /// Passes on published ids until the connection is lost, or may be, or there are other queues than after this change.
-async fn receive(shared: &Shared, messages: PubSub, change: Option<i64>) {
+async fn receive(
+    shared: &Shared,
+    messages: PubSub,
+    queues: &BTreeMap<String, QueueName>,
+    change: Option<i64>,
+) {
     // One server passes on what any has published (Connection::subscription).
     let server = QueueName::DEFAULTS.map(keys::changes).into_iter().next().unwrap_or_default();
     let generation = shared.connection.generation(&server);
@@ -116,7 +132,12 @@ async fn receive(shared: &Shared, messages: PubSub, change: Option<i64>) {
             Err(_elapsed) => continue,
         };
         heard = Instant::now();
-        if let Ok(id) = JobId::parse(&String::from_utf8_lossy(message.get_payload_bytes())) {
+        let text = String::from_utf8_lossy(message.get_payload_bytes());
+        if let Some(millis) = text.strip_prefix(OPENS) {
+            if let (Some(queue), Ok(millis)) = (queues.get(message.get_channel_name()), millis.parse()) {
+                shared.openings.note(*queue, millis);
+            }
+        } else if let Ok(id) = JobId::parse(&text) {
             shared.followers.hint(&id);
         }
     }

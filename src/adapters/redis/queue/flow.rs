@@ -1,10 +1,12 @@
 //! Rules of flow by key, and the jobs of a key.
 
+use std::sync::Arc;
+
 use redis::{Cmd, FromRedisValue, ParsingError, Value};
 
-use super::RedisQueue;
+use super::{RedisQueue, Shared, openings};
 use crate::adapters::redis::functions::Function;
-use crate::adapters::redis::records::encode_flow;
+use crate::adapters::redis::records::{encode_flow, time_of};
 use crate::adapters::redis::reply::Parts;
 use crate::domain::model::flow::FlowRules;
 use crate::domain::model::id::JobId;
@@ -12,10 +14,32 @@ use crate::domain::model::queue_name::QueueName;
 use crate::ports::queue_admin::FlowStanding;
 use crate::ports::store_fault::StoreFault;
 
+/// Knowledge of rules that the text has, as functions tell it from that of older supervisors: 1 has rates.
+const FORM: u32 = 1;
+/// Begin of the part of an answer that tells when a key opens, which is no id.
+const OPENS: &str = "opens ";
+
+/// The rules of a queue, as its functions read them.
+#[derive(Clone)]
+pub(super) struct KnownFlow {
+    generation: u64,
+    text: Arc<str>,
+    has_rates: bool,
+}
+
+impl Shared {
+    /// The queues that have keys with a rate.
+    pub(super) fn queues_with_rates(&self) -> Vec<QueueName> {
+        let flows = self.flows.lock();
+        flows.iter().filter(|(_queue, known)| known.has_rates).map(|(queue, _known)| *queue).collect()
+    }
+}
+
 impl RedisQueue {
     /// Notes rules, which the next round of maintenance brings into force if nobody does before.
     pub(super) fn note_flow(&self, queue: QueueName, generation: u64, rules: &FlowRules) {
-        self.shared.flows.lock().insert(queue, (generation, encode_flow(rules).into()));
+        let known = KnownFlow { generation, text: encode_flow(rules).into(), has_rates: rules.have_rates() };
+        self.shared.flows.lock().insert(queue, known);
     }
 
     /// Brings the rules of a queue into force, if some were noted.
@@ -30,9 +54,20 @@ impl RedisQueue {
     /// Adds generation and rules to a call; false if none were noted.
     pub(super) fn add_flow(&self, queue: QueueName, command: &mut Cmd) -> bool {
         let known = self.shared.flows.lock().get(&queue).cloned();
-        let Some((generation, rules)) = known else { return false };
-        command.arg(generation).arg(&*rules);
+        let Some(KnownFlow { generation, text, has_rates }) = known else { return false };
+        command.arg(generation).arg(&*text).arg(FORM);
+        if has_rates {
+            self.watch_openings();
+        }
         true
+    }
+
+    /// Opens the keys of a queue whose rates allow it, if there are rates, and finds out when the next one opens.
+    pub(super) async fn open_flow(&self, queue: QueueName) {
+        let has_rates = self.shared.flows.lock().get(&queue).is_some_and(|known| known.has_rates);
+        if has_rates {
+            openings::open(&self.shared, queue).await;
+        }
     }
 
     pub(super) async fn read_flow_key(
@@ -53,6 +88,7 @@ impl FromRedisValue for FlowStanding {
         let (running, is_running) = (parts.next::<u64>()?, parts.next::<i64>()? == 1);
         let ids: Vec<String> = parts.rest()?;
         let jobs = ids.iter().filter_map(|id| JobId::parse(id).ok()).collect();
-        Ok(Self { running, jobs, is_running })
+        let opens = ids.iter().find_map(|part| part.strip_prefix(OPENS)?.parse().ok()).map(time_of);
+        Ok(Self { running, jobs, is_running, opens })
     }
 }

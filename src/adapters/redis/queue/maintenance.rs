@@ -107,6 +107,7 @@ impl RedisQueue {
                 done => done?,
             }
         }
+        self.open_flow(queue).await;
         damage.map_or(Ok(()), Err)
     }
 

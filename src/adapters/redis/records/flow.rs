@@ -1,11 +1,13 @@
 //! Rules of flow by key: as part of settings, and as the functions of a queue read them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::json::span_millis;
 use super::{millis, time_of};
-use crate::domain::model::flow::{FlowPause, FlowRule, FlowRules};
+use crate::domain::model::flow::{FlowPause, FlowRate, FlowRule, FlowRules};
 
 /// A rule in the settings of a queue.
 #[derive(Clone, Serialize, Deserialize)]
@@ -18,7 +20,16 @@ pub(super) struct FlowRuleRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_queued: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<FlowRateRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     paused: Option<FlowPauseRecord>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct FlowRateRecord {
+    jobs: u32,
+    period_ms: u64,
+    burst: u32,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -34,6 +45,11 @@ pub(super) fn flow_records(rules: &FlowRules) -> Vec<FlowRuleRecord> {
         weight: rule.weight,
         max_running: rule.max_running,
         max_queued: rule.max_queued,
+        rate: rule.rate.map(|FlowRate { jobs, period, burst }| FlowRateRecord {
+            jobs,
+            period_ms: span_millis(period),
+            burst,
+        }),
         paused: rule
             .paused
             .as_ref()
@@ -48,6 +64,11 @@ pub(super) fn flow_rules(records: Vec<FlowRuleRecord>) -> Result<FlowRules, Stri
         weight: record.weight,
         max_running: record.max_running,
         max_queued: record.max_queued,
+        rate: record.rate.map(|FlowRateRecord { jobs, period_ms, burst }| FlowRate {
+            jobs,
+            period: Duration::from_millis(period_ms),
+            burst,
+        }),
         paused: record
             .paused
             .map(|pause| FlowPause { reason: pause.reason, until: pause.until_ms.map(time_of) }),
@@ -77,6 +98,12 @@ struct FunctionalRule {
     /// End of the pause, 0 for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     p: Option<i64>,
+    /// Milliseconds between two jobs of the rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    i: Option<f64>,
+    /// Most jobs of the rate at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<u32>,
 }
 
 impl From<&FlowRule> for FunctionalRule {
@@ -86,6 +113,8 @@ impl From<&FlowRule> for FunctionalRule {
             r: rule.max_running,
             q: rule.max_queued,
             p: rule.paused.as_ref().map(|pause| pause.until.map_or(0, millis)),
+            i: rule.rate.map(|rate| rate.period.as_secs_f64() * 1000.0 / f64::from(rate.jobs.max(1))),
+            b: rule.rate.map(|rate| rate.burst),
         }
     }
 }
@@ -103,7 +132,7 @@ pub(in super::super) fn encode_flow(rules: &FlowRules) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     use super::*;
 
@@ -118,11 +147,16 @@ mod tests {
         };
         let others =
             FlowRule { max_queued: Some(9), paused: Some(FlowPause::default()), ..FlowRule::new(None) };
-        let rules = FlowRules::new(vec![others, acme]).unwrap();
+        let rate = FlowRate { jobs: 7, period: Duration::from_secs(60), burst: 2 };
+        let zoo = FlowRule { rate: Some(rate), ..FlowRule::new(Some("zoo".to_owned())) };
+        let rules = FlowRules::new(vec![others, acme, zoo]).unwrap();
         assert_eq!(flow_rules(flow_records(&rules)), Ok(rules.clone()));
         assert_eq!(
             encode_flow(&rules),
-            r#"{"keys":{"acme":{"w":4,"r":3,"p":1234}},"others":{"w":1,"q":9,"p":0}}"#
+            concat!(
+                r#"{"keys":{"acme":{"w":4,"r":3,"p":1234},"zoo":{"w":1,"i":8571.42857142857,"b":2}},"#,
+                r#""others":{"w":1,"q":9,"p":0}}"#
+            )
         );
         assert_eq!(encode_flow(&FlowRules::default()), "");
     }

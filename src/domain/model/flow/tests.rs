@@ -16,7 +16,19 @@ fn rule(key: &str) -> FlowRule {
 fn absurd_rules_are_told_with_field_limit_and_remedy() {
     let long = "k".repeat(257);
     let reason = FlowPause { reason: "r".repeat(257), until: None };
-    let wrong: [(FlowRule, &str, &str); 8] = [
+    let rate = |jobs, seconds, burst| {
+        let rate = FlowRate::new(jobs, Duration::from_secs(seconds), burst);
+        FlowRule { rate: Some(rate), ..rule("a") }
+    };
+    let wrong: [(FlowRule, &str, &str); 16] = [
+        (rate(0, 1, None), "rate.jobs", "is 0: use 1 to 1000000"),
+        (rate(u32::MAX, 86_400, None), "rate.jobs", "use 1 to 1000000"),
+        (rate(10_001, 1, None), "rate.jobs", "use at most 10000"),
+        (rate(1, 0, None), "rate.period", "use 1 second to 24 hours"),
+        (rate(1, 86_401, None), "rate.period", "use 1 second to 24 hours"),
+        (rate(1, u64::MAX, None), "rate.period", "use 1 second to 24 hours"),
+        (rate(1, 1, Some(0)), "rate.burst", "use 1 to 1000000"),
+        (rate(1, 1, Some(1_000_001)), "rate.burst", "use 1 to 1000000"),
         (FlowRule { weight: 0, ..rule("a") }, "weight", "use 1 to 1000"),
         (FlowRule { weight: 1001, ..rule("a") }, "weight", "use 1 to 1000"),
         (FlowRule { max_running: Some(0), ..rule("a") }, "max_running", "pause the key"),
@@ -29,6 +41,9 @@ fn absurd_rules_are_told_with_field_limit_and_remedy() {
     for (rule, field, remedy) in wrong {
         let told = told(vec![FlowRule::new(Some("twice".to_owned())), rule]);
         assert!(told.contains("flow_rules[1].") && told.contains(field) && told.contains(remedy), "{told}");
+    }
+    for allowed in [rate(1, 1, None), rate(10_000, 1, Some(1)), rate(1_000_000, 86_400, Some(1_000_000))] {
+        assert!(FlowRules::new(vec![allowed]).unwrap().have_rates());
     }
     let two = told(vec![FlowRule::new(None), FlowRule::new(None)]);
     assert!(two.contains("a second rule for all other keys"), "{two}");

@@ -239,10 +239,14 @@ impl Model {
     }
 }
 
-fn play(kind: Kind, steps: &[Step]) {
+/// Runs a model; memory has a clock that is paused.
+pub(super) fn run(kind: Kind, model: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().start_paused(kind == Kind::Memory).build().unwrap();
-    runtime.block_on(async {
+    runtime.enable_all().start_paused(kind == Kind::Memory).build().unwrap().block_on(model);
+}
+
+fn play(kind: Kind, steps: &[Step]) {
+    run(kind, async {
         let mut model = Model::start(kind).await;
         for step in steps {
             model.play(step).await;
@@ -251,7 +255,7 @@ fn play(kind: Kind, steps: &[Step]) {
     });
 }
 
-fn config(cases: u32) -> ProptestConfig {
+pub(super) fn config(cases: u32) -> ProptestConfig {
     let persistence = proptest::test_runner::FileFailurePersistence::SourceParallel("proptest-regressions");
     ProptestConfig {
         cases,

@@ -354,6 +354,9 @@ const (
 	JobWait_REASON_FLOW_KEY_PAUSED JobWait_Reason = 8
 	// As many jobs of the flow key run as its flow rule allows.
 	JobWait_REASON_FLOW_KEY_AT_LIMIT JobWait_Reason = 9
+	// As many jobs of the flow key were handed out as the rate of its flow rule allows. The key opens at until; other
+	// jobs of the key may come before this one.
+	JobWait_REASON_FLOW_KEY_RATE JobWait_Reason = 10
 	// The actor that the job is for does not run, or there is none.
 	JobWait_REASON_TARGET_NOT_RUNNING JobWait_Reason = 4
 	// No actor of the script type runs.
@@ -365,16 +368,17 @@ const (
 // Enum value maps for JobWait_Reason.
 var (
 	JobWait_Reason_name = map[int32]string{
-		0: "REASON_UNSPECIFIED",
-		1: "REASON_SCHEDULED",
-		7: "REASON_OTHER_JOB",
-		2: "REASON_RETRY_DELAY",
-		3: "REASON_QUEUE_PAUSED",
-		8: "REASON_FLOW_KEY_PAUSED",
-		9: "REASON_FLOW_KEY_AT_LIMIT",
-		4: "REASON_TARGET_NOT_RUNNING",
-		5: "REASON_NO_RUNNING_ACTOR",
-		6: "REASON_ACTORS_BUSY",
+		0:  "REASON_UNSPECIFIED",
+		1:  "REASON_SCHEDULED",
+		7:  "REASON_OTHER_JOB",
+		2:  "REASON_RETRY_DELAY",
+		3:  "REASON_QUEUE_PAUSED",
+		8:  "REASON_FLOW_KEY_PAUSED",
+		9:  "REASON_FLOW_KEY_AT_LIMIT",
+		10: "REASON_FLOW_KEY_RATE",
+		4:  "REASON_TARGET_NOT_RUNNING",
+		5:  "REASON_NO_RUNNING_ACTOR",
+		6:  "REASON_ACTORS_BUSY",
 	}
 	JobWait_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":        0,
@@ -384,6 +388,7 @@ var (
 		"REASON_QUEUE_PAUSED":       3,
 		"REASON_FLOW_KEY_PAUSED":    8,
 		"REASON_FLOW_KEY_AT_LIMIT":  9,
+		"REASON_FLOW_KEY_RATE":      10,
 		"REASON_TARGET_NOT_RUNNING": 4,
 		"REASON_NO_RUNNING_ACTOR":   5,
 		"REASON_ACTORS_BUSY":        6,
@@ -1163,7 +1168,7 @@ type JobWait struct {
 	// of the actors.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-	// REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+	// REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
 	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1584,11 +1589,11 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\bJobUsage\x124\n" +
 	"\bcpu_time\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\acpuTime\x12/\n" +
 	"\x11peak_memory_bytes\x18\x02 \x01(\x03H\x00R\x0fpeakMemoryBytes\x88\x01\x01B\x14\n" +
-	"\x12_peak_memory_bytes\"\x9f\x03\n" +
+	"\x12_peak_memory_bytes\"\xb9\x03\n" +
 	"\aJobWait\x12:\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\".hero.supervisor.v1.JobWait.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\x8b\x02\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xa5\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_SCHEDULED\x10\x01\x12\x14\n" +
@@ -1596,7 +1601,9 @@ const file_hero_supervisor_v1_job_proto_rawDesc = "" +
 	"\x12REASON_RETRY_DELAY\x10\x02\x12\x17\n" +
 	"\x13REASON_QUEUE_PAUSED\x10\x03\x12\x1a\n" +
 	"\x16REASON_FLOW_KEY_PAUSED\x10\b\x12\x1c\n" +
-	"\x18REASON_FLOW_KEY_AT_LIMIT\x10\t\x12\x1d\n" +
+	"\x18REASON_FLOW_KEY_AT_LIMIT\x10\t\x12\x18\n" +
+	"\x14REASON_FLOW_KEY_RATE\x10\n" +
+	"\x12\x1d\n" +
 	"\x19REASON_TARGET_NOT_RUNNING\x10\x04\x12\x1b\n" +
 	"\x17REASON_NO_RUNNING_ACTOR\x10\x05\x12\x16\n" +
 	"\x12REASON_ACTORS_BUSY\x10\x06\"\x82\x01\n" +

@@ -128,7 +128,7 @@ func (x ScalingPolicy_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScalingPolicy_Mode.Descriptor instead.
 func (ScalingPolicy_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6, 0}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -461,7 +461,7 @@ func (x *ScriptTypeSettings) GetFlowRules() []*FlowRule {
 //
 // While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
 //
-// Numbers 6 to 19 are kept free for rates and others.
+// Numbers 7 to 19 are kept free for others.
 type FlowRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key, at most 256 bytes. Empty: every key that has no rule of its own, each by itself.
@@ -475,7 +475,9 @@ type FlowRule struct {
 	// FLOW_KEY_FULL. Default: any number.
 	MaxQueued *int32 `protobuf:"varint,4,opt,name=max_queued,json=maxQueued,proto3,oneof" json:"max_queued,omitempty"`
 	// Set while no job of the key is handed out. Jobs are accepted and wait, and running ones go on.
-	Paused        *FlowPause `protobuf:"bytes,5,opt,name=paused,proto3" json:"paused,omitempty"`
+	Paused *FlowPause `protobuf:"bytes,5,opt,name=paused,proto3" json:"paused,omitempty"`
+	// Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+	Rate          *FlowRate `protobuf:"bytes,6,opt,name=rate,proto3" json:"rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +547,81 @@ func (x *FlowRule) GetPaused() *FlowPause {
 	return nil
 }
 
+func (x *FlowRule) GetRate() *FlowRate {
+	if x != nil {
+		return x.Rate
+	}
+	return nil
+}
+
+// The rate of a flow key: jobs are handed out evenly, but for a burst after a time without any. No span of time of the
+// length s sees more than burst + s * jobs / period of them.
+//
+// Each attempt counts when an actor begins it, also one of a job that is tried again. A job that an actor gives back
+// before it has begun does not count.
+type FlowRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Jobs in a period, 1 to 1000000, and at most 10000 a second.
+	Jobs int32 `protobuf:"varint,1,opt,name=jobs,proto3" json:"jobs,omitempty"`
+	// The period, 1 second to 24 hours.
+	Period *durationpb.Duration `protobuf:"bytes,2,opt,name=period,proto3" json:"period,omitempty"`
+	// Jobs that may be handed out at once, 1 to 1000000. Default: jobs.
+	Burst         *int32 `protobuf:"varint,3,opt,name=burst,proto3,oneof" json:"burst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowRate) Reset() {
+	*x = FlowRate{}
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowRate) ProtoMessage() {}
+
+func (x *FlowRate) ProtoReflect() protoreflect.Message {
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowRate.ProtoReflect.Descriptor instead.
+func (*FlowRate) Descriptor() ([]byte, []int) {
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FlowRate) GetJobs() int32 {
+	if x != nil {
+		return x.Jobs
+	}
+	return 0
+}
+
+func (x *FlowRate) GetPeriod() *durationpb.Duration {
+	if x != nil {
+		return x.Period
+	}
+	return nil
+}
+
+func (x *FlowRate) GetBurst() int32 {
+	if x != nil && x.Burst != nil {
+		return *x.Burst
+	}
+	return 0
+}
+
 // The pause of a flow key.
 type FlowPause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -558,7 +635,7 @@ type FlowPause struct {
 
 func (x *FlowPause) Reset() {
 	*x = FlowPause{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +647,7 @@ func (x *FlowPause) String() string {
 func (*FlowPause) ProtoMessage() {}
 
 func (x *FlowPause) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[3]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +660,7 @@ func (x *FlowPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlowPause.ProtoReflect.Descriptor instead.
 func (*FlowPause) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{3}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FlowPause) GetReason() string {
@@ -617,7 +694,7 @@ type JobDefaults struct {
 
 func (x *JobDefaults) Reset() {
 	*x = JobDefaults{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +706,7 @@ func (x *JobDefaults) String() string {
 func (*JobDefaults) ProtoMessage() {}
 
 func (x *JobDefaults) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[4]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +719,7 @@ func (x *JobDefaults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobDefaults.ProtoReflect.Descriptor instead.
 func (*JobDefaults) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{4}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobDefaults) GetRunTimeout() *durationpb.Duration {
@@ -691,7 +768,7 @@ type NodeShare struct {
 
 func (x *NodeShare) Reset() {
 	*x = NodeShare{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +780,7 @@ func (x *NodeShare) String() string {
 func (*NodeShare) ProtoMessage() {}
 
 func (x *NodeShare) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[5]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +793,7 @@ func (x *NodeShare) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeShare.ProtoReflect.Descriptor instead.
 func (*NodeShare) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{5}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *NodeShare) GetNode() string {
@@ -784,7 +861,7 @@ type ScalingPolicy struct {
 
 func (x *ScalingPolicy) Reset() {
 	*x = ScalingPolicy{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +873,7 @@ func (x *ScalingPolicy) String() string {
 func (*ScalingPolicy) ProtoMessage() {}
 
 func (x *ScalingPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[6]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +886,7 @@ func (x *ScalingPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScalingPolicy.ProtoReflect.Descriptor instead.
 func (*ScalingPolicy) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{6}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ScalingPolicy) GetMode() ScalingPolicy_Mode {
@@ -934,7 +1011,7 @@ type ScalingDecision struct {
 
 func (x *ScalingDecision) Reset() {
 	*x = ScalingDecision{}
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1023,7 @@ func (x *ScalingDecision) String() string {
 func (*ScalingDecision) ProtoMessage() {}
 
 func (x *ScalingDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[7]
+	mi := &file_hero_supervisor_v1_script_type_status_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1036,7 @@ func (x *ScalingDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScalingDecision.ProtoReflect.Descriptor instead.
 func (*ScalingDecision) Descriptor() ([]byte, []int) {
-	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{7}
+	return file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ScalingDecision) GetTime() *timestamppb.Timestamp {
@@ -1082,7 +1159,7 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"\x0fpriority_ageing\x18\x14 \x01(\v2\x19.google.protobuf.DurationR\x0epriorityAgeing\x12;\n" +
 	"\n" +
 	"flow_rules\x18\x15 \x03(\v2\x1c.hero.supervisor.v1.FlowRuleR\tflowRulesB\x12\n" +
-	"\x10_max_queue_depth\"\xe4\x01\n" +
+	"\x10_max_queue_depth\"\x96\x02\n" +
 	"\bFlowRule\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1b\n" +
 	"\x06weight\x18\x02 \x01(\x05H\x00R\x06weight\x88\x01\x01\x12$\n" +
@@ -1090,10 +1167,16 @@ const file_hero_supervisor_v1_script_type_status_proto_rawDesc = "" +
 	"maxRunning\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"max_queued\x18\x04 \x01(\x05H\x02R\tmaxQueued\x88\x01\x01\x125\n" +
-	"\x06paused\x18\x05 \x01(\v2\x1d.hero.supervisor.v1.FlowPauseR\x06pausedB\t\n" +
+	"\x06paused\x18\x05 \x01(\v2\x1d.hero.supervisor.v1.FlowPauseR\x06paused\x120\n" +
+	"\x04rate\x18\x06 \x01(\v2\x1c.hero.supervisor.v1.FlowRateR\x04rateB\t\n" +
 	"\a_weightB\x0e\n" +
 	"\f_max_runningB\r\n" +
-	"\v_max_queued\"U\n" +
+	"\v_max_queued\"v\n" +
+	"\bFlowRate\x12\x12\n" +
+	"\x04jobs\x18\x01 \x01(\x05R\x04jobs\x121\n" +
+	"\x06period\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06period\x12\x19\n" +
+	"\x05burst\x18\x03 \x01(\x05H\x00R\x05burst\x88\x01\x01B\b\n" +
+	"\x06_burst\"U\n" +
 	"\tFlowPause\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
 	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\x87\x02\n" +
@@ -1170,59 +1253,62 @@ func file_hero_supervisor_v1_script_type_status_proto_rawDescGZIP() []byte {
 }
 
 var file_hero_supervisor_v1_script_type_status_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_hero_supervisor_v1_script_type_status_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_hero_supervisor_v1_script_type_status_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_hero_supervisor_v1_script_type_status_proto_goTypes = []any{
 	(ScaleScope)(0),               // 0: hero.supervisor.v1.ScaleScope
 	(ScalingPolicy_Mode)(0),       // 1: hero.supervisor.v1.ScalingPolicy.Mode
 	(*ScriptTypeStatus)(nil),      // 2: hero.supervisor.v1.ScriptTypeStatus
 	(*ScriptTypeSettings)(nil),    // 3: hero.supervisor.v1.ScriptTypeSettings
 	(*FlowRule)(nil),              // 4: hero.supervisor.v1.FlowRule
-	(*FlowPause)(nil),             // 5: hero.supervisor.v1.FlowPause
-	(*JobDefaults)(nil),           // 6: hero.supervisor.v1.JobDefaults
-	(*NodeShare)(nil),             // 7: hero.supervisor.v1.NodeShare
-	(*ScalingPolicy)(nil),         // 8: hero.supervisor.v1.ScalingPolicy
-	(*ScalingDecision)(nil),       // 9: hero.supervisor.v1.ScalingDecision
-	(ScriptType)(0),               // 10: hero.supervisor.v1.ScriptType
-	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*HealthPolicy)(nil),          // 13: hero.supervisor.v1.HealthPolicy
-	(*ActorConfig)(nil),           // 14: hero.supervisor.v1.ActorConfig
-	(*RetryPolicy)(nil),           // 15: hero.supervisor.v1.RetryPolicy
+	(*FlowRate)(nil),              // 5: hero.supervisor.v1.FlowRate
+	(*FlowPause)(nil),             // 6: hero.supervisor.v1.FlowPause
+	(*JobDefaults)(nil),           // 7: hero.supervisor.v1.JobDefaults
+	(*NodeShare)(nil),             // 8: hero.supervisor.v1.NodeShare
+	(*ScalingPolicy)(nil),         // 9: hero.supervisor.v1.ScalingPolicy
+	(*ScalingDecision)(nil),       // 10: hero.supervisor.v1.ScalingDecision
+	(ScriptType)(0),               // 11: hero.supervisor.v1.ScriptType
+	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*HealthPolicy)(nil),          // 14: hero.supervisor.v1.HealthPolicy
+	(*ActorConfig)(nil),           // 15: hero.supervisor.v1.ActorConfig
+	(*RetryPolicy)(nil),           // 16: hero.supervisor.v1.RetryPolicy
 }
 var file_hero_supervisor_v1_script_type_status_proto_depIdxs = []int32{
-	10, // 0: hero.supervisor.v1.ScriptTypeStatus.script_type:type_name -> hero.supervisor.v1.ScriptType
+	11, // 0: hero.supervisor.v1.ScriptTypeStatus.script_type:type_name -> hero.supervisor.v1.ScriptType
 	3,  // 1: hero.supervisor.v1.ScriptTypeStatus.settings:type_name -> hero.supervisor.v1.ScriptTypeSettings
-	11, // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
-	9,  // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
-	12, // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
-	12, // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
-	8,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
-	13, // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
-	14, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
-	6,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
-	11, // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
+	12, // 2: hero.supervisor.v1.ScriptTypeStatus.oldest_queued_age:type_name -> google.protobuf.Duration
+	10, // 3: hero.supervisor.v1.ScriptTypeStatus.last_scaling_decision:type_name -> hero.supervisor.v1.ScalingDecision
+	13, // 4: hero.supervisor.v1.ScriptTypeStatus.next_scaling_time:type_name -> google.protobuf.Timestamp
+	13, // 5: hero.supervisor.v1.ScriptTypeStatus.pause_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: hero.supervisor.v1.ScriptTypeSettings.scaling_policy:type_name -> hero.supervisor.v1.ScalingPolicy
+	14, // 7: hero.supervisor.v1.ScriptTypeSettings.health_policy:type_name -> hero.supervisor.v1.HealthPolicy
+	15, // 8: hero.supervisor.v1.ScriptTypeSettings.actor_template:type_name -> hero.supervisor.v1.ActorConfig
+	7,  // 9: hero.supervisor.v1.ScriptTypeSettings.job_defaults:type_name -> hero.supervisor.v1.JobDefaults
+	12, // 10: hero.supervisor.v1.ScriptTypeSettings.priority_ageing:type_name -> google.protobuf.Duration
 	4,  // 11: hero.supervisor.v1.ScriptTypeSettings.flow_rules:type_name -> hero.supervisor.v1.FlowRule
-	5,  // 12: hero.supervisor.v1.FlowRule.paused:type_name -> hero.supervisor.v1.FlowPause
-	12, // 13: hero.supervisor.v1.FlowPause.until:type_name -> google.protobuf.Timestamp
-	11, // 14: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
-	11, // 15: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
-	11, // 16: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
-	15, // 17: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
-	1,  // 18: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
-	11, // 19: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
-	11, // 20: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
-	11, // 21: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
-	11, // 22: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
-	11, // 23: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
-	0,  // 24: hero.supervisor.v1.ScalingPolicy.scope:type_name -> hero.supervisor.v1.ScaleScope
-	12, // 25: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
-	11, // 26: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
-	7,  // 27: hero.supervisor.v1.ScalingDecision.shares:type_name -> hero.supervisor.v1.NodeShare
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	6,  // 12: hero.supervisor.v1.FlowRule.paused:type_name -> hero.supervisor.v1.FlowPause
+	5,  // 13: hero.supervisor.v1.FlowRule.rate:type_name -> hero.supervisor.v1.FlowRate
+	12, // 14: hero.supervisor.v1.FlowRate.period:type_name -> google.protobuf.Duration
+	13, // 15: hero.supervisor.v1.FlowPause.until:type_name -> google.protobuf.Timestamp
+	12, // 16: hero.supervisor.v1.JobDefaults.run_timeout:type_name -> google.protobuf.Duration
+	12, // 17: hero.supervisor.v1.JobDefaults.queue_timeout:type_name -> google.protobuf.Duration
+	12, // 18: hero.supervisor.v1.JobDefaults.result_ttl:type_name -> google.protobuf.Duration
+	16, // 19: hero.supervisor.v1.JobDefaults.retry_policy:type_name -> hero.supervisor.v1.RetryPolicy
+	1,  // 20: hero.supervisor.v1.ScalingPolicy.mode:type_name -> hero.supervisor.v1.ScalingPolicy.Mode
+	12, // 21: hero.supervisor.v1.ScalingPolicy.max_queue_age:type_name -> google.protobuf.Duration
+	12, // 22: hero.supervisor.v1.ScalingPolicy.scale_out_delay:type_name -> google.protobuf.Duration
+	12, // 23: hero.supervisor.v1.ScalingPolicy.scale_in_delay:type_name -> google.protobuf.Duration
+	12, // 24: hero.supervisor.v1.ScalingPolicy.scale_to_zero_delay:type_name -> google.protobuf.Duration
+	12, // 25: hero.supervisor.v1.ScalingPolicy.drain_timeout:type_name -> google.protobuf.Duration
+	0,  // 26: hero.supervisor.v1.ScalingPolicy.scope:type_name -> hero.supervisor.v1.ScaleScope
+	13, // 27: hero.supervisor.v1.ScalingDecision.time:type_name -> google.protobuf.Timestamp
+	12, // 28: hero.supervisor.v1.ScalingDecision.oldest_queued_age:type_name -> google.protobuf.Duration
+	8,  // 29: hero.supervisor.v1.ScalingDecision.shares:type_name -> hero.supervisor.v1.NodeShare
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_hero_supervisor_v1_script_type_status_proto_init() }
@@ -1236,14 +1322,15 @@ func file_hero_supervisor_v1_script_type_status_proto_init() {
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[0].OneofWrappers = []any{}
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[1].OneofWrappers = []any{}
 	file_hero_supervisor_v1_script_type_status_proto_msgTypes[2].OneofWrappers = []any{}
-	file_hero_supervisor_v1_script_type_status_proto_msgTypes[6].OneofWrappers = []any{}
+	file_hero_supervisor_v1_script_type_status_proto_msgTypes[3].OneofWrappers = []any{}
+	file_hero_supervisor_v1_script_type_status_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hero_supervisor_v1_script_type_status_proto_rawDesc), len(file_hero_supervisor_v1_script_type_status_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

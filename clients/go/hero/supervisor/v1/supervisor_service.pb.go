@@ -7502,10 +7502,11 @@ type ExplainJobResponse_StartEstimate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The begin of the span.
 	Earliest *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=earliest,proto3" json:"earliest,omitempty"`
-	// The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+	// The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+	// while the flow key of the job is over its rate: other jobs of the key may come first.
 	Latest *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=latest,proto3" json:"latest,omitempty"`
 	// The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-	// come.
+	// come, or whose flow key is over its rate.
 	Ends          uint32 `protobuf:"varint,3,opt,name=ends,proto3" json:"ends,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1,11 +1,12 @@
 //! Flow by key: the next job is looked for when an actor asks for one, and what counts is what actors have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Lane, Place, State};
-use crate::domain::model::flow::{FlowKeyFull, FlowRules, key_of};
+use super::{InFlight, Lane, Place, Queue, State};
+use crate::domain::model::flow::{FlowKeyFull, FlowRules, FlowUse, key_of};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::clock::Clock;
@@ -13,7 +14,17 @@ use crate::ports::queue_admin::FlowStanding;
 
 impl State {
     pub(in crate::adapters::memory) fn set_flow(&mut self, name: QueueName, rules: FlowRules) {
-        self.queue(name).flow = rules;
+        let now = self.clock.now();
+        let queue = self.queue(name);
+        if rules.is_empty() {
+            queue.uses.clear();
+        }
+        for (key, used) in &mut queue.uses {
+            if let Some(rate) = rules.rate_of(key) {
+                *used = used.under(&rate, now);
+            }
+        }
+        queue.flow = rules;
     }
 
     /// Finds the next place from which this actor takes a job.
@@ -33,8 +44,10 @@ impl State {
             }
         }
         let now = self.clock.now();
-        let opens =
-            |key: &&str| queue.flow.gate_of(key, self.running_of(name, key).len() as u64, now).is_none();
+        let opens = |key: &&str| {
+            let running = self.running_of(name, key).len() as u64;
+            queue.flow.gate_of(key, running, now).is_none() && queue.opening_of(key, now).is_none()
+        };
         let key = queue.schedule.next(first.keys().copied().filter(opens))?;
         first.get(key).map(|place| (*place).clone())
     }
@@ -56,17 +69,46 @@ impl State {
         all.filter(of_key).cloned().collect()
     }
 
-    /// Notes that a job was handed out, or came back.
-    pub(super) fn charge_flow(&mut self, name: QueueName, id: &JobId, comes_back: bool) {
+    /// Returns the time until the next key that has jobs opens, as far as rates and pauses tell.
+    pub(in crate::adapters::memory) fn time_to_opening(&self, name: QueueName) -> Option<Duration> {
+        let (queue, now) = (self.look_at(name), self.clock.now());
+        if queue.flow.is_empty() {
+            return None;
+        }
+        let keys: BTreeSet<&str> =
+            queue.waiting.values().filter_map(|waiting| self.flow_key(&waiting.job_id)).collect();
+        let pauses = keys.iter().filter_map(|key| queue.flow.rule_of(key)?.pause_at(now)?.until);
+        let rates = keys.iter().filter_map(|key| queue.opening_of(key, now));
+        pauses.chain(rates).min().and_then(|opens| opens.duration_since(now).ok())
+    }
+
+    /// Notes that a job was handed out.
+    pub(super) fn charge_flow(&mut self, name: QueueName, id: &JobId) {
         if self.look_at(name).flow.is_empty() {
             return;
         }
         let Some(key) = self.flow_key(id).map(str::to_owned) else { return };
+        let now = self.clock.now();
         let queue = self.queue(name);
-        let weight = queue.flow.weight_of(&key);
-        match comes_back {
-            true => queue.schedule.refund(&key, weight),
-            false => queue.schedule.charge(&key, weight),
+        queue.schedule.charge(&key, queue.flow.weight_of(&key));
+        queue.uses.retain(|_key, used| used.counts_at(now));
+        if let Some(rate) = queue.flow.rate_of(&key) {
+            let used = FlowUse::after(queue.uses.get(&key).copied(), &rate, now);
+            queue.uses.insert(key, used);
+        }
+    }
+
+    /// Notes that a job came back that was handed out. Once an actor has begun it, it has counted for the rate.
+    pub(super) fn refund_flow(&mut self, name: QueueName, held: &InFlight) {
+        if self.look_at(name).flow.is_empty() {
+            return;
+        }
+        let Some(key) = self.flow_key(&held.job_id).map(str::to_owned) else { return };
+        let queue = self.queue(name);
+        queue.schedule.refund(&key, queue.flow.weight_of(&key));
+        let rate = queue.flow.rate_of(&key).filter(|_rate| !held.begun);
+        if let Some(left) = rate.and_then(|rate| queue.uses.get(&key)?.given_back(&rate)) {
+            queue.uses.insert(key, left);
         }
     }
 
@@ -93,6 +135,15 @@ impl State {
         job: &JobId,
     ) -> FlowStanding {
         let jobs = self.running_of(name, key);
-        FlowStanding { running: jobs.len() as u64, is_running: jobs.contains(job), jobs }
+        let opens = self.look_at(name).opening_of(key, self.clock.now());
+        FlowStanding { running: jobs.len() as u64, is_running: jobs.contains(job), jobs, opens }
+    }
+}
+
+impl Queue {
+    /// Returns the time at which a key gives its next job, while its rate keeps it from that.
+    fn opening_of(&self, key: &str, now: SystemTime) -> Option<SystemTime> {
+        let rate = self.flow.rate_of(key)?;
+        FlowUse::opens(self.uses.get(key).copied(), &rate, now)
     }
 }

@@ -62,10 +62,10 @@ impl State {
             let (lane, order, entry) = place;
             let Waiting { job_id: id, expires, counted, shift } = waiting;
             let job_id = id.clone();
-            let held =
-                InFlight { job_id, lane, order, holder: holder.clone(), until, expires, counted, shift };
+            let (by, begun) = (holder.clone(), false);
+            let held = InFlight { job_id, lane, order, holder: by, until, expires, counted, shift, begun };
             queue.held.insert(entry, held);
-            self.charge_flow(name, &id, false);
+            self.charge_flow(name, &id);
             if counted {
                 self.note_activity(name, holder);
             }
@@ -124,6 +124,11 @@ impl State {
     pub(in crate::adapters::memory) fn note_start(&mut self, lease: &Lease, at: SystemTime) {
         if let Some(job) = self.jobs.get_mut(&lease.job_id) {
             job.started_at = Some(at);
+            let name = job.spec.queue();
+            let held = entry_of(lease).and_then(|entry| self.queue(name).held.get_mut(&entry));
+            if let Some(held) = held {
+                held.begun = true;
+            }
         }
     }
 
@@ -190,7 +195,7 @@ impl State {
                 job.attempt = job.attempt.saturating_sub(1);
                 job.started_at = None;
             }
-            self.charge_flow(name, &held.job_id, true);
+            self.refund_flow(name, &held);
             self.enqueue(&held.job_id, held.lane.clone(), Some(&held));
         }
     }

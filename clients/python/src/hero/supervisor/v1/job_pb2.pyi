@@ -647,6 +647,10 @@ class JobWait(google.protobuf.message.Message):
         """The flow key of the job is paused."""
         REASON_FLOW_KEY_AT_LIMIT: JobWait._Reason.ValueType  # 9
         """As many jobs of the flow key run as its flow rule allows."""
+        REASON_FLOW_KEY_RATE: JobWait._Reason.ValueType  # 10
+        """As many jobs of the flow key were handed out as the rate of its flow rule allows. The key opens at until; other
+        jobs of the key may come before this one.
+        """
         REASON_TARGET_NOT_RUNNING: JobWait._Reason.ValueType  # 4
         """The actor that the job is for does not run, or there is none."""
         REASON_NO_RUNNING_ACTOR: JobWait._Reason.ValueType  # 5
@@ -671,6 +675,10 @@ class JobWait(google.protobuf.message.Message):
     """The flow key of the job is paused."""
     REASON_FLOW_KEY_AT_LIMIT: JobWait.Reason.ValueType  # 9
     """As many jobs of the flow key run as its flow rule allows."""
+    REASON_FLOW_KEY_RATE: JobWait.Reason.ValueType  # 10
+    """As many jobs of the flow key were handed out as the rate of its flow rule allows. The key opens at until; other
+    jobs of the key may come before this one.
+    """
     REASON_TARGET_NOT_RUNNING: JobWait.Reason.ValueType  # 4
     """The actor that the job is for does not run, or there is none."""
     REASON_NO_RUNNING_ACTOR: JobWait.Reason.ValueType  # 5
@@ -690,7 +698,7 @@ class JobWait(google.protobuf.message.Message):
     @property
     def until(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-        REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+        REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
         """
 
     def __init__(

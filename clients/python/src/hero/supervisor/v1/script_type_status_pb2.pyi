@@ -238,7 +238,7 @@ class FlowRule(google.protobuf.message.Message):
 
     While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
 
-    Numbers 6 to 19 are kept free for rates and others.
+    Numbers 7 to 19 are kept free for others.
     """
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -248,6 +248,7 @@ class FlowRule(google.protobuf.message.Message):
     MAX_RUNNING_FIELD_NUMBER: builtins.int
     MAX_QUEUED_FIELD_NUMBER: builtins.int
     PAUSED_FIELD_NUMBER: builtins.int
+    RATE_FIELD_NUMBER: builtins.int
     key: builtins.str
     """The key, at most 256 bytes. Empty: every key that has no rule of its own, each by itself."""
     weight: builtins.int
@@ -264,6 +265,10 @@ class FlowRule(google.protobuf.message.Message):
     def paused(self) -> global___FlowPause:
         """Set while no job of the key is handed out. Jobs are accepted and wait, and running ones go on."""
 
+    @property
+    def rate(self) -> global___FlowRate:
+        """Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number."""
+
     def __init__(
         self,
         *,
@@ -272,9 +277,10 @@ class FlowRule(google.protobuf.message.Message):
         max_running: builtins.int | None = ...,
         max_queued: builtins.int | None = ...,
         paused: global___FlowPause | None = ...,
+        rate: global___FlowRate | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_max_queued", b"_max_queued", "_max_running", b"_max_running", "_weight", b"_weight", "max_queued", b"max_queued", "max_running", b"max_running", "paused", b"paused", "weight", b"weight"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_max_queued", b"_max_queued", "_max_running", b"_max_running", "_weight", b"_weight", "key", b"key", "max_queued", b"max_queued", "max_running", b"max_running", "paused", b"paused", "weight", b"weight"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_max_queued", b"_max_queued", "_max_running", b"_max_running", "_weight", b"_weight", "max_queued", b"max_queued", "max_running", b"max_running", "paused", b"paused", "rate", b"rate", "weight", b"weight"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_max_queued", b"_max_queued", "_max_running", b"_max_running", "_weight", b"_weight", "key", b"key", "max_queued", b"max_queued", "max_running", b"max_running", "paused", b"paused", "rate", b"rate", "weight", b"weight"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_max_queued", b"_max_queued"]) -> typing.Literal["max_queued"] | None: ...
     @typing.overload
@@ -283,6 +289,41 @@ class FlowRule(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["_weight", b"_weight"]) -> typing.Literal["weight"] | None: ...
 
 global___FlowRule = FlowRule
+
+@typing.final
+class FlowRate(google.protobuf.message.Message):
+    """The rate of a flow key: jobs are handed out evenly, but for a burst after a time without any. No span of time of the
+    length s sees more than burst + s * jobs / period of them.
+
+    Each attempt counts when an actor begins it, also one of a job that is tried again. A job that an actor gives back
+    before it has begun does not count.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: builtins.int
+    PERIOD_FIELD_NUMBER: builtins.int
+    BURST_FIELD_NUMBER: builtins.int
+    jobs: builtins.int
+    """Jobs in a period, 1 to 1000000, and at most 10000 a second."""
+    burst: builtins.int
+    """Jobs that may be handed out at once, 1 to 1000000. Default: jobs."""
+    @property
+    def period(self) -> google.protobuf.duration_pb2.Duration:
+        """The period, 1 second to 24 hours."""
+
+    def __init__(
+        self,
+        *,
+        jobs: builtins.int = ...,
+        period: google.protobuf.duration_pb2.Duration | None = ...,
+        burst: builtins.int | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_burst", b"_burst", "burst", b"burst", "period", b"period"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_burst", b"_burst", "burst", b"burst", "jobs", b"jobs", "period", b"period"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_burst", b"_burst"]) -> typing.Literal["burst"] | None: ...
+
+global___FlowRate = FlowRate
 
 @typing.final
 class FlowPause(google.protobuf.message.Message):

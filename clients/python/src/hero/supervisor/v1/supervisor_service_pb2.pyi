@@ -2775,7 +2775,7 @@ class ExplainJobResponse(google.protobuf.message.Message):
         ENDS_FIELD_NUMBER: builtins.int
         ends: builtins.int
         """The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-        come.
+        come, or whose flow key is over its rate.
         """
         @property
         def earliest(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -2783,7 +2783,9 @@ class ExplainJobResponse(google.protobuf.message.Message):
 
         @property
         def latest(self) -> google.protobuf.timestamp_pb2.Timestamp:
-            """The end of the span. Unset for a job whose time has not come: it waits for an actor after that time."""
+            """The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+            while the flow key of the job is over its rate: other jobs of the key may come first.
+            """
 
         def __init__(
             self,

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hero/supervisor/v1/script_type_status.proto.
  */
 export const file_hero_supervisor_v1_script_type_status: GenFile = /*@__PURE__*/
-  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEizgUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC3F1ZXVlX2xpbWl0GB4gASgDSAGIAQESDQoFcXVldWUYHyABKAlCEwoRX2Rlc2lyZWRfcmVwbGljYXNCDgoMX3F1ZXVlX2xpbWl0IpADChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQESMgoPcHJpb3JpdHlfYWdlaW5nGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCmZsb3dfcnVsZXMYFSADKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuRmxvd1J1bGVCEgoQX21heF9xdWV1ZV9kZXB0aCK4AQoIRmxvd1J1bGUSCwoDa2V5GAEgASgJEhMKBndlaWdodBgCIAEoBUgAiAEBEhgKC21heF9ydW5uaW5nGAMgASgFSAGIAQESFwoKbWF4X3F1ZXVlZBgEIAEoBUgCiAEBEi0KBnBhdXNlZBgFIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5GbG93UGF1c2VCCQoHX3dlaWdodEIOCgxfbWF4X3J1bm5pbmdCDQoLX21heF9xdWV1ZWQiRgoJRmxvd1BhdXNlEg4KBnJlYXNvbhgBIAEoCRIpCgV1bnRpbBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi1QEKC0pvYkRlZmF1bHRzEi4KC3J1bl90aW1lb3V0GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXF1ZXVlX3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKcmVzdWx0X3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9wb2xpY3kYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuUmV0cnlQb2xpY3kiSwoJTm9kZVNoYXJlEgwKBG5vZGUYASABKAkSEAoIcmVwbGljYXMYAiABKAUSDwoHcHJlc2VudBgDIAEoCBINCgVmYXVsdBgEIAEoCSLEBQoNU2NhbGluZ1BvbGljeRI0CgRtb2RlGAEgASgOMiYuaGVyby5zdXBlcnZpc29yLnYxLlNjYWxpbmdQb2xpY3kuTW9kZRIVCghyZXBsaWNhcxgCIAEoBUgAiAEBEhkKDG1pbl9yZXBsaWNhcxgDIAEoBUgBiAEBEhkKDG1heF9yZXBsaWNhcxgEIAEoBUgCiAEBEiIKFXRhcmdldF9qb2JzX3Blcl9hY3RvchgFIAEoBUgDiAEBEjAKDW1heF9xdWV1ZV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoPc2NhbGVfb3V0X2RlbGF5GAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDnNjYWxlX2luX2RlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjYKE3NjYWxlX3RvX3plcm9fZGVsYXkYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGQoMbWF4X3N0ZXBfb3V0GAogASgFSASIAQESGAoLbWF4X3N0ZXBfaW4YCyABKAVIBYgBARIwCg1kcmFpbl90aW1lb3V0GAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi0KBXNjb3BlGA0gASgOMh4uaGVyby5zdXBlcnZpc29yLnYxLlNjYWxlU2NvcGUiOwoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDgoKTU9ERV9GSVhFRBABEg0KCU1PREVfQVVUTxACQgsKCV9yZXBsaWNhc0IPCg1fbWluX3JlcGxpY2FzQg8KDV9tYXhfcmVwbGljYXNCGAoWX3RhcmdldF9qb2JzX3Blcl9hY3RvckIPCg1fbWF4X3N0ZXBfb3V0Qg4KDF9tYXhfc3RlcF9pbiLeAgoPU2NhbGluZ0RlY2lzaW9uEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGN1cnJlbnRfcmVwbGljYXMYAiABKAUSGAoQZGVzaXJlZF9yZXBsaWNhcxgDIAEoBRITCgtqb2JzX3F1ZXVlZBgEIAEoBRIUCgxqb2JzX3J1bm5pbmcYBSABKAUSNAoRb2xkZXN0X3F1ZXVlZF9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAcgASgJEhcKD2FkZGVkX2FjdG9yX2lkcxgIIAMoCRIZChFyZW1vdmVkX2FjdG9yX2lkcxgJIAMoCRItCgZzaGFyZXMYCiADKAsyHS5oZXJvLnN1cGVydmlzb3IudjEuTm9kZVNoYXJlEhkKEXVucGxhY2VkX3JlcGxpY2FzGAsgASgFKlYKClNjYWxlU2NvcGUSGwoXU0NBTEVfU0NPUEVfVU5TUEVDSUZJRUQQABIUChBTQ0FMRV9TQ09QRV9OT0RFEAESFQoRU0NBTEVfU0NPUEVfRkxFRVQQAkKEAQoSaGVyby5zdXBlcnZpc29yLnYxQhVTY3JpcHRUeXBlU3RhdHVzUHJvdG9QAVpVZ2l0aHViLmNvbS9oZXJvLXN1cGVydmlzb3IvaGVyby1zdXBlcnZpc29yL2NsaWVudHMvZ28vaGVyby9zdXBlcnZpc29yL3YxO3N1cGVydmlzb3J2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
+  fileDesc("CitoZXJvL3N1cGVydmlzb3IvdjEvc2NyaXB0X3R5cGVfc3RhdHVzLnByb3RvEhJoZXJvLnN1cGVydmlzb3IudjEizgUKEFNjcmlwdFR5cGVTdGF0dXMSMwoLc2NyaXB0X3R5cGUYASABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NyaXB0VHlwZRI4CghzZXR0aW5ncxgCIAEoCzImLmhlcm8uc3VwZXJ2aXNvci52MS5TY3JpcHRUeXBlU2V0dGluZ3MSDgoGcGF1c2VkGAMgASgIEh0KEGRlc2lyZWRfcmVwbGljYXMYBCABKAVIAIgBARIUCgxhY3RvcnNfdG90YWwYBSABKAUSFgoOYWN0b3JzX3J1bm5pbmcYBiABKAUSEwoLYWN0b3JzX2J1c3kYByABKAUSGAoQYWN0b3JzX3VuaGVhbHRoeRgIIAEoBRITCgtqb2JzX3F1ZXVlZBgJIAEoBRIUCgxqb2JzX3J1bm5pbmcYCiABKAUSFAoMam9ic19kZWxheWVkGAsgASgFEjQKEW9sZGVzdF9xdWV1ZWRfYWdlGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEkIKFWxhc3Rfc2NhbGluZ19kZWNpc2lvbhgNIAEoCzIjLmhlcm8uc3VwZXJ2aXNvci52MS5TY2FsaW5nRGVjaXNpb24SNQoRbmV4dF9zY2FsaW5nX3RpbWUYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFHN1Ym1pdHRlZF9wZXJfc2Vjb25kGA8gASgBEhsKE2ZpbmlzaGVkX3Blcl9zZWNvbmQYECABKAESFAoMcGF1c2VfcmVhc29uGBEgASgJEi4KCnBhdXNlX3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKC3F1ZXVlX2xpbWl0GB4gASgDSAGIAQESDQoFcXVldWUYHyABKAlCEwoRX2Rlc2lyZWRfcmVwbGljYXNCDgoMX3F1ZXVlX2xpbWl0IpADChJTY3JpcHRUeXBlU2V0dGluZ3MSOQoOc2NhbGluZ19wb2xpY3kYASABKAsyIS5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeRI3Cg1oZWFsdGhfcG9saWN5GAIgASgLMiAuaGVyby5zdXBlcnZpc29yLnYxLkhlYWx0aFBvbGljeRI3Cg5hY3Rvcl90ZW1wbGF0ZRgDIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5BY3RvckNvbmZpZxI1Cgxqb2JfZGVmYXVsdHMYBCABKAsyHy5oZXJvLnN1cGVydmlzb3IudjEuSm9iRGVmYXVsdHMSHAoPbWF4X3F1ZXVlX2RlcHRoGAUgASgFSACIAQESMgoPcHJpb3JpdHlfYWdlaW5nGBQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKCmZsb3dfcnVsZXMYFSADKAsyHC5oZXJvLnN1cGVydmlzb3IudjEuRmxvd1J1bGVCEgoQX21heF9xdWV1ZV9kZXB0aCLkAQoIRmxvd1J1bGUSCwoDa2V5GAEgASgJEhMKBndlaWdodBgCIAEoBUgAiAEBEhgKC21heF9ydW5uaW5nGAMgASgFSAGIAQESFwoKbWF4X3F1ZXVlZBgEIAEoBUgCiAEBEi0KBnBhdXNlZBgFIAEoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5GbG93UGF1c2USKgoEcmF0ZRgGIAEoCzIcLmhlcm8uc3VwZXJ2aXNvci52MS5GbG93UmF0ZUIJCgdfd2VpZ2h0Qg4KDF9tYXhfcnVubmluZ0INCgtfbWF4X3F1ZXVlZCJhCghGbG93UmF0ZRIMCgRqb2JzGAEgASgFEikKBnBlcmlvZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgVidXJzdBgDIAEoBUgAiAEBQggKBl9idXJzdCJGCglGbG93UGF1c2USDgoGcmVhc29uGAEgASgJEikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLVAQoLSm9iRGVmYXVsdHMSLgoLcnVuX3RpbWVvdXQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNcXVldWVfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpyZXN1bHRfdHRsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjUKDHJldHJ5X3BvbGljeRgEIAEoCzIfLmhlcm8uc3VwZXJ2aXNvci52MS5SZXRyeVBvbGljeSJLCglOb2RlU2hhcmUSDAoEbm9kZRgBIAEoCRIQCghyZXBsaWNhcxgCIAEoBRIPCgdwcmVzZW50GAMgASgIEg0KBWZhdWx0GAQgASgJIsQFCg1TY2FsaW5nUG9saWN5EjQKBG1vZGUYASABKA4yJi5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGluZ1BvbGljeS5Nb2RlEhUKCHJlcGxpY2FzGAIgASgFSACIAQESGQoMbWluX3JlcGxpY2FzGAMgASgFSAGIAQESGQoMbWF4X3JlcGxpY2FzGAQgASgFSAKIAQESIgoVdGFyZ2V0X2pvYnNfcGVyX2FjdG9yGAUgASgFSAOIAQESMAoNbWF4X3F1ZXVlX2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyCg9zY2FsZV9vdXRfZGVsYXkYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMQoOc2NhbGVfaW5fZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNgoTc2NhbGVfdG9femVyb19kZWxheRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZCgxtYXhfc3RlcF9vdXQYCiABKAVIBIgBARIYCgttYXhfc3RlcF9pbhgLIAEoBUgFiAEBEjAKDWRyYWluX3RpbWVvdXQYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoFc2NvcGUYDSABKA4yHi5oZXJvLnN1cGVydmlzb3IudjEuU2NhbGVTY29wZSI7CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIOCgpNT0RFX0ZJWEVEEAESDQoJTU9ERV9BVVRPEAJCCwoJX3JlcGxpY2FzQg8KDV9taW5fcmVwbGljYXNCDwoNX21heF9yZXBsaWNhc0IYChZfdGFyZ2V0X2pvYnNfcGVyX2FjdG9yQg8KDV9tYXhfc3RlcF9vdXRCDgoMX21heF9zdGVwX2luIt4CCg9TY2FsaW5nRGVjaXNpb24SKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoQY3VycmVudF9yZXBsaWNhcxgCIAEoBRIYChBkZXNpcmVkX3JlcGxpY2FzGAMgASgFEhMKC2pvYnNfcXVldWVkGAQgASgFEhQKDGpvYnNfcnVubmluZxgFIAEoBRI0ChFvbGRlc3RfcXVldWVkX2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YByABKAkSFwoPYWRkZWRfYWN0b3JfaWRzGAggAygJEhkKEXJlbW92ZWRfYWN0b3JfaWRzGAkgAygJEi0KBnNoYXJlcxgKIAMoCzIdLmhlcm8uc3VwZXJ2aXNvci52MS5Ob2RlU2hhcmUSGQoRdW5wbGFjZWRfcmVwbGljYXMYCyABKAUqVgoKU2NhbGVTY29wZRIbChdTQ0FMRV9TQ09QRV9VTlNQRUNJRklFRBAAEhQKEFNDQUxFX1NDT1BFX05PREUQARIVChFTQ0FMRV9TQ09QRV9GTEVFVBACQoQBChJoZXJvLnN1cGVydmlzb3IudjFCFVNjcmlwdFR5cGVTdGF0dXNQcm90b1ABWlVnaXRodWIuY29tL2hlcm8tc3VwZXJ2aXNvci9oZXJvLXN1cGVydmlzb3IvY2xpZW50cy9nby9oZXJvL3N1cGVydmlzb3IvdjE7c3VwZXJ2aXNvcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_hero_supervisor_v1_actor, file_hero_supervisor_v1_job, file_hero_supervisor_v1_script_type]);
 
 /**
  * A script type: its settings, its default queue and its actors. Of a queue that was created by name, the same.
@@ -251,7 +251,7 @@ export const ScriptTypeSettingsSchema: GenMessage<ScriptTypeSettings> = /*@__PUR
  *
  * While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
  *
- * Numbers 6 to 19 are kept free for rates and others.
+ * Numbers 7 to 19 are kept free for others.
  *
  * @generated from message hero.supervisor.v1.FlowRule
  */
@@ -292,6 +292,13 @@ export type FlowRule = Message<"hero.supervisor.v1.FlowRule"> & {
    * @generated from field: hero.supervisor.v1.FlowPause paused = 5;
    */
   paused?: FlowPause;
+
+  /**
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   *
+   * @generated from field: hero.supervisor.v1.FlowRate rate = 6;
+   */
+  rate?: FlowRate;
 };
 
 /**
@@ -300,6 +307,45 @@ export type FlowRule = Message<"hero.supervisor.v1.FlowRule"> & {
  */
 export const FlowRuleSchema: GenMessage<FlowRule> = /*@__PURE__*/
   messageDesc(file_hero_supervisor_v1_script_type_status, 2);
+
+/**
+ * The rate of a flow key: jobs are handed out evenly, but for a burst after a time without any. No span of time of the
+ * length s sees more than burst + s * jobs / period of them.
+ *
+ * Each attempt counts when an actor begins it, also one of a job that is tried again. A job that an actor gives back
+ * before it has begun does not count.
+ *
+ * @generated from message hero.supervisor.v1.FlowRate
+ */
+export type FlowRate = Message<"hero.supervisor.v1.FlowRate"> & {
+  /**
+   * Jobs in a period, 1 to 1000000, and at most 10000 a second.
+   *
+   * @generated from field: int32 jobs = 1;
+   */
+  jobs: number;
+
+  /**
+   * The period, 1 second to 24 hours.
+   *
+   * @generated from field: google.protobuf.Duration period = 2;
+   */
+  period?: Duration;
+
+  /**
+   * Jobs that may be handed out at once, 1 to 1000000. Default: jobs.
+   *
+   * @generated from field: optional int32 burst = 3;
+   */
+  burst?: number;
+};
+
+/**
+ * Describes the message hero.supervisor.v1.FlowRate.
+ * Use `create(FlowRateSchema)` to create a new message.
+ */
+export const FlowRateSchema: GenMessage<FlowRate> = /*@__PURE__*/
+  messageDesc(file_hero_supervisor_v1_script_type_status, 3);
 
 /**
  * The pause of a flow key.
@@ -327,7 +373,7 @@ export type FlowPause = Message<"hero.supervisor.v1.FlowPause"> & {
  * Use `create(FlowPauseSchema)` to create a new message.
  */
 export const FlowPauseSchema: GenMessage<FlowPause> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 3);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 4);
 
 /**
  * Values for fields that a job leaves unset.
@@ -369,7 +415,7 @@ export type JobDefaults = Message<"hero.supervisor.v1.JobDefaults"> & {
  * Use `create(JobDefaultsSchema)` to create a new message.
  */
 export const JobDefaultsSchema: GenMessage<JobDefaults> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 4);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 5);
 
 /**
  * The part of a number that one machine of the fleet has.
@@ -412,7 +458,7 @@ export type NodeShare = Message<"hero.supervisor.v1.NodeShare"> & {
  * Use `create(NodeShareSchema)` to create a new message.
  */
 export const NodeShareSchema: GenMessage<NodeShare> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 5);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 6);
 
 /**
  * The number of actors of a script type.
@@ -519,7 +565,7 @@ export type ScalingPolicy = Message<"hero.supervisor.v1.ScalingPolicy"> & {
  * Use `create(ScalingPolicySchema)` to create a new message.
  */
 export const ScalingPolicySchema: GenMessage<ScalingPolicy> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 6);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 7);
 
 /**
  * The way in which the number is decided.
@@ -554,7 +600,7 @@ export enum ScalingPolicy_Mode {
  * Describes the enum hero.supervisor.v1.ScalingPolicy.Mode.
  */
 export const ScalingPolicy_ModeSchema: GenEnum<ScalingPolicy_Mode> = /*@__PURE__*/
-  enumDesc(file_hero_supervisor_v1_script_type_status, 6, 0);
+  enumDesc(file_hero_supervisor_v1_script_type_status, 7, 0);
 
 /**
  * A scaling decision with its inputs.
@@ -645,7 +691,7 @@ export type ScalingDecision = Message<"hero.supervisor.v1.ScalingDecision"> & {
  * Use `create(ScalingDecisionSchema)` to create a new message.
  */
 export const ScalingDecisionSchema: GenMessage<ScalingDecision> = /*@__PURE__*/
-  messageDesc(file_hero_supervisor_v1_script_type_status, 7);
+  messageDesc(file_hero_supervisor_v1_script_type_status, 8);
 
 /**
  * The machines over which a number of actors counts.

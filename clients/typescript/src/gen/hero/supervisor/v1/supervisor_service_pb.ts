@@ -3362,7 +3362,8 @@ export type ExplainJobResponse_StartEstimate = Message<"hero.supervisor.v1.Expla
   earliest?: Timestamp;
 
   /**
-   * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+   * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+   * while the flow key of the job is over its rate: other jobs of the key may come first.
    *
    * @generated from field: google.protobuf.Timestamp latest = 2;
    */
@@ -3370,7 +3371,7 @@ export type ExplainJobResponse_StartEstimate = Message<"hero.supervisor.v1.Expla
 
   /**
    * The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-   * come.
+   * come, or whose flow key is over its rate.
    *
    * @generated from field: uint32 ends = 3;
    */

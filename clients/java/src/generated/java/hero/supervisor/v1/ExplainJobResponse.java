@@ -82,7 +82,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+     * while the flow key of the job is over its rate: other jobs of the key may come first.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -91,7 +92,8 @@ private static final long serialVersionUID = 0L;
     boolean hasLatest();
     /**
      * <pre>
-     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+     * while the flow key of the job is over its rate: other jobs of the key may come first.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -100,7 +102,8 @@ private static final long serialVersionUID = 0L;
     com.google.protobuf.Timestamp getLatest();
     /**
      * <pre>
-     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+     * while the flow key of the job is over its rate: other jobs of the key may come first.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -110,7 +113,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-     * come.
+     * come, or whose flow key is over its rate.
      * </pre>
      *
      * <code>uint32 ends = 3 [json_name = "ends"];</code>
@@ -202,7 +205,8 @@ private static final long serialVersionUID = 0L;
     private com.google.protobuf.Timestamp latest_;
     /**
      * <pre>
-     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+     * while the flow key of the job is over its rate: other jobs of the key may come first.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -214,7 +218,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+     * while the flow key of the job is over its rate: other jobs of the key may come first.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -226,7 +231,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+     * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+     * while the flow key of the job is over its rate: other jobs of the key may come first.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -241,7 +247,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-     * come.
+     * come, or whose flow key is over its rate.
      * </pre>
      *
      * <code>uint32 ends = 3 [json_name = "ends"];</code>
@@ -794,7 +800,8 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> latestBuilder_;
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -805,7 +812,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -820,7 +828,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -840,7 +849,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -858,7 +868,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -883,7 +894,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -900,7 +912,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -912,7 +925,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -927,7 +941,8 @@ private static final long serialVersionUID = 0L;
       }
       /**
        * <pre>
-       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time.
+       * The end of the span. Unset for a job whose time has not come: it waits for an actor after that time. Unset also
+       * while the flow key of the job is over its rate: other jobs of the key may come first.
        * </pre>
        *
        * <code>.google.protobuf.Timestamp latest = 2 [json_name = "latest"];</code>
@@ -950,7 +965,7 @@ private static final long serialVersionUID = 0L;
       /**
        * <pre>
        * The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-       * come.
+       * come, or whose flow key is over its rate.
        * </pre>
        *
        * <code>uint32 ends = 3 [json_name = "ends"];</code>
@@ -963,7 +978,7 @@ private static final long serialVersionUID = 0L;
       /**
        * <pre>
        * The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-       * come.
+       * come, or whose flow key is over its rate.
        * </pre>
        *
        * <code>uint32 ends = 3 [json_name = "ends"];</code>
@@ -980,7 +995,7 @@ private static final long serialVersionUID = 0L;
       /**
        * <pre>
        * The number of ends of other jobs that tell the pace of the queue, at most 49. 0 for a job whose time has not
-       * come.
+       * come, or whose flow key is over its rate.
        * </pre>
        *
        * <code>uint32 ends = 3 [json_name = "ends"];</code>

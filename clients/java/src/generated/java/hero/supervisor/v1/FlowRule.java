@@ -11,7 +11,7 @@ package hero.supervisor.v1;
  *
  * While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
  *
- * Numbers 6 to 19 are kept free for rates and others.
+ * Numbers 7 to 19 are kept free for others.
  * </pre>
  *
  * Protobuf type {@code hero.supervisor.v1.FlowRule}
@@ -223,6 +223,44 @@ private static final long serialVersionUID = 0L;
     return paused_ == null ? hero.supervisor.v1.FlowPause.getDefaultInstance() : paused_;
   }
 
+  public static final int RATE_FIELD_NUMBER = 6;
+  private hero.supervisor.v1.FlowRate rate_;
+  /**
+   * <pre>
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+   * @return Whether the rate field is set.
+   */
+  @java.lang.Override
+  public boolean hasRate() {
+    return ((bitField0_ & 0x00000010) != 0);
+  }
+  /**
+   * <pre>
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+   * @return The rate.
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.FlowRate getRate() {
+    return rate_ == null ? hero.supervisor.v1.FlowRate.getDefaultInstance() : rate_;
+  }
+  /**
+   * <pre>
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+   */
+  @java.lang.Override
+  public hero.supervisor.v1.FlowRateOrBuilder getRateOrBuilder() {
+    return rate_ == null ? hero.supervisor.v1.FlowRate.getDefaultInstance() : rate_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -252,6 +290,9 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       output.writeMessage(5, getPaused());
     }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      output.writeMessage(6, getRate());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -279,6 +320,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000008) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(5, getPaused());
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(6, getRate());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -317,6 +362,11 @@ private static final long serialVersionUID = 0L;
       if (!getPaused()
           .equals(other.getPaused())) return false;
     }
+    if (hasRate() != other.hasRate()) return false;
+    if (hasRate()) {
+      if (!getRate()
+          .equals(other.getRate())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -345,6 +395,10 @@ private static final long serialVersionUID = 0L;
     if (hasPaused()) {
       hash = (37 * hash) + PAUSED_FIELD_NUMBER;
       hash = (53 * hash) + getPaused().hashCode();
+    }
+    if (hasRate()) {
+      hash = (37 * hash) + RATE_FIELD_NUMBER;
+      hash = (53 * hash) + getRate().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -449,7 +503,7 @@ private static final long serialVersionUID = 0L;
    *
    * While a queue has rules, jobs of one key are handed out by priority, and keys that have jobs take turns by weight.
    *
-   * Numbers 6 to 19 are kept free for rates and others.
+   * Numbers 7 to 19 are kept free for others.
    * </pre>
    *
    * Protobuf type {@code hero.supervisor.v1.FlowRule}
@@ -485,6 +539,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetPausedFieldBuilder();
+        internalGetRateFieldBuilder();
       }
     }
     @java.lang.Override
@@ -499,6 +554,11 @@ private static final long serialVersionUID = 0L;
       if (pausedBuilder_ != null) {
         pausedBuilder_.dispose();
         pausedBuilder_ = null;
+      }
+      rate_ = null;
+      if (rateBuilder_ != null) {
+        rateBuilder_.dispose();
+        rateBuilder_ = null;
       }
       return this;
     }
@@ -555,6 +615,12 @@ private static final long serialVersionUID = 0L;
             : pausedBuilder_.build();
         to_bitField0_ |= 0x00000008;
       }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.rate_ = rateBuilder_ == null
+            ? rate_
+            : rateBuilder_.build();
+        to_bitField0_ |= 0x00000010;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -586,6 +652,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasPaused()) {
         mergePaused(other.getPaused());
+      }
+      if (other.hasRate()) {
+        mergeRate(other.getRate());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -640,6 +709,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 50: {
+              input.readMessage(
+                  internalGetRateFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1080,6 +1156,163 @@ private static final long serialVersionUID = 0L;
         paused_ = null;
       }
       return pausedBuilder_;
+    }
+
+    private hero.supervisor.v1.FlowRate rate_;
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.FlowRate, hero.supervisor.v1.FlowRate.Builder, hero.supervisor.v1.FlowRateOrBuilder> rateBuilder_;
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     * @return Whether the rate field is set.
+     */
+    public boolean hasRate() {
+      return ((bitField0_ & 0x00000020) != 0);
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     * @return The rate.
+     */
+    public hero.supervisor.v1.FlowRate getRate() {
+      if (rateBuilder_ == null) {
+        return rate_ == null ? hero.supervisor.v1.FlowRate.getDefaultInstance() : rate_;
+      } else {
+        return rateBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    public Builder setRate(hero.supervisor.v1.FlowRate value) {
+      if (rateBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        rate_ = value;
+      } else {
+        rateBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    public Builder setRate(
+        hero.supervisor.v1.FlowRate.Builder builderForValue) {
+      if (rateBuilder_ == null) {
+        rate_ = builderForValue.build();
+      } else {
+        rateBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    public Builder mergeRate(hero.supervisor.v1.FlowRate value) {
+      if (rateBuilder_ == null) {
+        if (((bitField0_ & 0x00000020) != 0) &&
+          rate_ != null &&
+          rate_ != hero.supervisor.v1.FlowRate.getDefaultInstance()) {
+          getRateBuilder().mergeFrom(value);
+        } else {
+          rate_ = value;
+        }
+      } else {
+        rateBuilder_.mergeFrom(value);
+      }
+      if (rate_ != null) {
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    public Builder clearRate() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      rate_ = null;
+      if (rateBuilder_ != null) {
+        rateBuilder_.dispose();
+        rateBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    public hero.supervisor.v1.FlowRate.Builder getRateBuilder() {
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return internalGetRateFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    public hero.supervisor.v1.FlowRateOrBuilder getRateOrBuilder() {
+      if (rateBuilder_ != null) {
+        return rateBuilder_.getMessageOrBuilder();
+      } else {
+        return rate_ == null ?
+            hero.supervisor.v1.FlowRate.getDefaultInstance() : rate_;
+      }
+    }
+    /**
+     * <pre>
+     * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+     * </pre>
+     *
+     * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        hero.supervisor.v1.FlowRate, hero.supervisor.v1.FlowRate.Builder, hero.supervisor.v1.FlowRateOrBuilder> 
+        internalGetRateFieldBuilder() {
+      if (rateBuilder_ == null) {
+        rateBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            hero.supervisor.v1.FlowRate, hero.supervisor.v1.FlowRate.Builder, hero.supervisor.v1.FlowRateOrBuilder>(
+                getRate(),
+                getParentForChildren(),
+                isClean());
+        rate_ = null;
+      }
+      return rateBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:hero.supervisor.v1.FlowRule)

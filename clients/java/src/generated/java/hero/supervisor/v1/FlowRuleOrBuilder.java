@@ -117,4 +117,31 @@ public interface FlowRuleOrBuilder extends
    * <code>.hero.supervisor.v1.FlowPause paused = 5 [json_name = "paused"];</code>
    */
   hero.supervisor.v1.FlowPauseOrBuilder getPausedOrBuilder();
+
+  /**
+   * <pre>
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+   * @return Whether the rate field is set.
+   */
+  boolean hasRate();
+  /**
+   * <pre>
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+   * @return The rate.
+   */
+  hero.supervisor.v1.FlowRate getRate();
+  /**
+   * <pre>
+   * Most jobs of the key that are handed out in a span of time, over all actors and machines. Default: any number.
+   * </pre>
+   *
+   * <code>.hero.supervisor.v1.FlowRate rate = 6 [json_name = "rate"];</code>
+   */
+  hero.supervisor.v1.FlowRateOrBuilder getRateOrBuilder();
 }

@@ -171,46 +171,47 @@ public final class JobProto extends com.google.protobuf.GeneratedFile {
       "result\"\207\001\n\010JobUsage\0224\n\010cpu_time\030\001 \001(\0132\031." +
       "google.protobuf.DurationR\007cpuTime\022/\n\021pea" +
       "k_memory_bytes\030\002 \001(\003H\000R\017peakMemoryBytes\210" +
-      "\001\001B\024\n\022_peak_memory_bytes\"\237\003\n\007JobWait\022:\n\006" +
+      "\001\001B\024\n\022_peak_memory_bytes\"\271\003\n\007JobWait\022:\n\006" +
       "reason\030\001 \001(\0162\".hero.supervisor.v1.JobWai" +
       "t.ReasonR\006reason\022\030\n\007message\030\002 \001(\tR\007messa" +
       "ge\0220\n\005until\030\003 \001(\0132\032.google.protobuf.Time" +
-      "stampR\005until\"\213\002\n\006Reason\022\026\n\022REASON_UNSPEC" +
+      "stampR\005until\"\245\002\n\006Reason\022\026\n\022REASON_UNSPEC" +
       "IFIED\020\000\022\024\n\020REASON_SCHEDULED\020\001\022\024\n\020REASON_" +
       "OTHER_JOB\020\007\022\026\n\022REASON_RETRY_DELAY\020\002\022\027\n\023R" +
       "EASON_QUEUE_PAUSED\020\003\022\032\n\026REASON_FLOW_KEY_" +
-      "PAUSED\020\010\022\034\n\030REASON_FLOW_KEY_AT_LIMIT\020\t\022\035" +
-      "\n\031REASON_TARGET_NOT_RUNNING\020\004\022\033\n\027REASON_" +
-      "NO_RUNNING_ACTOR\020\005\022\026\n\022REASON_ACTORS_BUSY" +
-      "\020\006\"\202\001\n\013JobProgress\022\035\n\007percent\030\001 \001(\001H\000R\007p" +
-      "ercent\210\001\001\022\030\n\007message\030\002 \001(\tR\007message\022.\n\004t" +
-      "ime\030\003 \001(\0132\032.google.protobuf.TimestampR\004t" +
-      "imeB\n\n\010_percent\"\233\002\n\nJobAttempt\022\030\n\007attemp" +
-      "t\030\001 \001(\005R\007attempt\022\031\n\010actor_id\030\002 \001(\tR\007acto" +
-      "rId\0229\n\nstart_time\030\003 \001(\0132\032.google.protobu" +
-      "f.TimestampR\tstartTime\0225\n\010end_time\030\004 \001(\013" +
-      "2\032.google.protobuf.TimestampR\007endTime\0222\n" +
-      "\005error\030\005 \001(\0132\034.hero.supervisor.v1.JobErr" +
-      "orR\005error\0222\n\005usage\030\006 \001(\0132\034.hero.supervis" +
-      "or.v1.JobUsageR\005usage\"\212\004\n\010JobError\0225\n\004ki" +
-      "nd\030\001 \001(\0162!.hero.supervisor.v1.JobError.K" +
-      "indR\004kind\022\030\n\007message\030\002 \001(\tR\007message\022\027\n\004l" +
-      "ine\030\003 \001(\005H\000R\004line\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006" +
-      "column\210\001\001\022 \n\texit_code\030\005 \001(\005H\002R\010exitCode" +
-      "\210\001\001\022\033\n\006signal\030\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_" +
-      "tail\030\007 \003(\tR\007logTail\"\357\001\n\004Kind\022\024\n\020KIND_UNS" +
-      "PECIFIED\020\000\022\025\n\021KIND_SCRIPT_ERROR\020\001\022\027\n\023KIN" +
-      "D_SCRIPT_INVALID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003" +
-      "\022\026\n\022KIND_QUEUE_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_E" +
-      "XCEEDED\020\005\022\033\n\027KIND_ENGINE_UNAVAILABLE\020\006\022\025" +
-      "\n\021KIND_ENGINE_CRASH\020\007\022\023\n\017KIND_ACTOR_LOST" +
-      "\020\010\022\021\n\rKIND_INTERNAL\020\tB\007\n\005_lineB\t\n\007_colum" +
-      "nB\014\n\n_exit_codeB\t\n\007_signal*J\n\007JobView\022\030\n" +
-      "\024JOB_VIEW_UNSPECIFIED\020\000\022\022\n\016JOB_VIEW_BASI" +
-      "C\020\001\022\021\n\rJOB_VIEW_FULL\020\002Bw\n\022hero.superviso" +
-      "r.v1B\010JobProtoP\001ZUgithub.com/hero-superv" +
-      "isor/hero-supervisor/clients/go/hero/sup" +
-      "ervisor/v1;supervisorv1b\006proto3"
+      "PAUSED\020\010\022\034\n\030REASON_FLOW_KEY_AT_LIMIT\020\t\022\030" +
+      "\n\024REASON_FLOW_KEY_RATE\020\n\022\035\n\031REASON_TARGE" +
+      "T_NOT_RUNNING\020\004\022\033\n\027REASON_NO_RUNNING_ACT" +
+      "OR\020\005\022\026\n\022REASON_ACTORS_BUSY\020\006\"\202\001\n\013JobProg" +
+      "ress\022\035\n\007percent\030\001 \001(\001H\000R\007percent\210\001\001\022\030\n\007m" +
+      "essage\030\002 \001(\tR\007message\022.\n\004time\030\003 \001(\0132\032.go" +
+      "ogle.protobuf.TimestampR\004timeB\n\n\010_percen" +
+      "t\"\233\002\n\nJobAttempt\022\030\n\007attempt\030\001 \001(\005R\007attem" +
+      "pt\022\031\n\010actor_id\030\002 \001(\tR\007actorId\0229\n\nstart_t" +
+      "ime\030\003 \001(\0132\032.google.protobuf.TimestampR\ts" +
+      "tartTime\0225\n\010end_time\030\004 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\007endTime\0222\n\005error\030\005 \001(\0132\034" +
+      ".hero.supervisor.v1.JobErrorR\005error\0222\n\005u" +
+      "sage\030\006 \001(\0132\034.hero.supervisor.v1.JobUsage" +
+      "R\005usage\"\212\004\n\010JobError\0225\n\004kind\030\001 \001(\0162!.her" +
+      "o.supervisor.v1.JobError.KindR\004kind\022\030\n\007m" +
+      "essage\030\002 \001(\tR\007message\022\027\n\004line\030\003 \001(\005H\000R\004l" +
+      "ine\210\001\001\022\033\n\006column\030\004 \001(\005H\001R\006column\210\001\001\022 \n\te" +
+      "xit_code\030\005 \001(\005H\002R\010exitCode\210\001\001\022\033\n\006signal\030" +
+      "\006 \001(\005H\003R\006signal\210\001\001\022\031\n\010log_tail\030\007 \003(\tR\007lo" +
+      "gTail\"\357\001\n\004Kind\022\024\n\020KIND_UNSPECIFIED\020\000\022\025\n\021" +
+      "KIND_SCRIPT_ERROR\020\001\022\027\n\023KIND_SCRIPT_INVAL" +
+      "ID\020\002\022\024\n\020KIND_RUN_TIMEOUT\020\003\022\026\n\022KIND_QUEUE" +
+      "_TIMEOUT\020\004\022\027\n\023KIND_LIMIT_EXCEEDED\020\005\022\033\n\027K" +
+      "IND_ENGINE_UNAVAILABLE\020\006\022\025\n\021KIND_ENGINE_" +
+      "CRASH\020\007\022\023\n\017KIND_ACTOR_LOST\020\010\022\021\n\rKIND_INT" +
+      "ERNAL\020\tB\007\n\005_lineB\t\n\007_columnB\014\n\n_exit_cod" +
+      "eB\t\n\007_signal*J\n\007JobView\022\030\n\024JOB_VIEW_UNSP" +
+      "ECIFIED\020\000\022\022\n\016JOB_VIEW_BASIC\020\001\022\021\n\rJOB_VIE" +
+      "W_FULL\020\002Bw\n\022hero.supervisor.v1B\010JobProto" +
+      "P\001ZUgithub.com/hero-supervisor/hero-supe" +
+      "rvisor/clients/go/hero/supervisor/v1;sup" +
+      "ervisorv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

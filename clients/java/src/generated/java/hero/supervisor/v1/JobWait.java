@@ -116,6 +116,15 @@ private static final long serialVersionUID = 0L;
     REASON_FLOW_KEY_AT_LIMIT(9),
     /**
      * <pre>
+     * As many jobs of the flow key were handed out as the rate of its flow rule allows. The key opens at until; other
+     * jobs of the key may come before this one.
+     * </pre>
+     *
+     * <code>REASON_FLOW_KEY_RATE = 10;</code>
+     */
+    REASON_FLOW_KEY_RATE(10),
+    /**
+     * <pre>
      * The actor that the job is for does not run, or there is none.
      * </pre>
      *
@@ -208,6 +217,15 @@ private static final long serialVersionUID = 0L;
     public static final int REASON_FLOW_KEY_AT_LIMIT_VALUE = 9;
     /**
      * <pre>
+     * As many jobs of the flow key were handed out as the rate of its flow rule allows. The key opens at until; other
+     * jobs of the key may come before this one.
+     * </pre>
+     *
+     * <code>REASON_FLOW_KEY_RATE = 10;</code>
+     */
+    public static final int REASON_FLOW_KEY_RATE_VALUE = 10;
+    /**
+     * <pre>
      * The actor that the job is for does not run, or there is none.
      * </pre>
      *
@@ -263,6 +281,7 @@ private static final long serialVersionUID = 0L;
         case 3: return REASON_QUEUE_PAUSED;
         case 8: return REASON_FLOW_KEY_PAUSED;
         case 9: return REASON_FLOW_KEY_AT_LIMIT;
+        case 10: return REASON_FLOW_KEY_RATE;
         case 4: return REASON_TARGET_NOT_RUNNING;
         case 5: return REASON_NO_RUNNING_ACTOR;
         case 6: return REASON_ACTORS_BUSY;
@@ -403,7 +422,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+   * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -416,7 +435,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+   * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -429,7 +448,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+   * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -978,7 +997,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -990,7 +1009,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1006,7 +1025,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1027,7 +1046,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1046,7 +1065,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1072,7 +1091,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1090,7 +1109,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1103,7 +1122,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -1119,7 +1138,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-     * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+     * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>

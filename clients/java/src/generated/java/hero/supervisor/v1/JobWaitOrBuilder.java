@@ -54,7 +54,7 @@ public interface JobWaitOrBuilder extends
   /**
    * <pre>
    * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+   * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -64,7 +64,7 @@ public interface JobWaitOrBuilder extends
   /**
    * <pre>
    * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+   * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>
@@ -74,7 +74,7 @@ public interface JobWaitOrBuilder extends
   /**
    * <pre>
    * The time at which this reason ends by itself. Unset for the reasons that do not: only REASON_SCHEDULED,
-   * REASON_RETRY_DELAY and REASON_FLOW_KEY_PAUSED have it.
+   * REASON_RETRY_DELAY, REASON_FLOW_KEY_PAUSED and REASON_FLOW_KEY_RATE have it.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp until = 3 [json_name = "until"];</code>

@@ -42,6 +42,11 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
       internal_static_hero_supervisor_v1_FlowRule_fieldAccessorTable;
   static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_hero_supervisor_v1_FlowRate_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessage.FieldAccessorTable
+      internal_static_hero_supervisor_v1_FlowRate_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
     internal_static_hero_supervisor_v1_FlowPause_descriptor;
   static final 
     com.google.protobuf.GeneratedMessage.FieldAccessorTable
@@ -118,64 +123,69 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
       "ng\030\024 \001(\0132\031.google.protobuf.DurationR\016pri" +
       "orityAgeing\022;\n\nflow_rules\030\025 \003(\0132\034.hero.s" +
       "upervisor.v1.FlowRuleR\tflowRulesB\022\n\020_max" +
-      "_queue_depth\"\344\001\n\010FlowRule\022\020\n\003key\030\001 \001(\tR\003" +
+      "_queue_depth\"\226\002\n\010FlowRule\022\020\n\003key\030\001 \001(\tR\003" +
       "key\022\033\n\006weight\030\002 \001(\005H\000R\006weight\210\001\001\022$\n\013max_" +
       "running\030\003 \001(\005H\001R\nmaxRunning\210\001\001\022\"\n\nmax_qu" +
       "eued\030\004 \001(\005H\002R\tmaxQueued\210\001\001\0225\n\006paused\030\005 \001" +
       "(\0132\035.hero.supervisor.v1.FlowPauseR\006pause" +
-      "dB\t\n\007_weightB\016\n\014_max_runningB\r\n\013_max_que" +
-      "ued\"U\n\tFlowPause\022\026\n\006reason\030\001 \001(\tR\006reason" +
-      "\0220\n\005until\030\002 \001(\0132\032.google.protobuf.Timest" +
-      "ampR\005until\"\207\002\n\013JobDefaults\022:\n\013run_timeou" +
-      "t\030\001 \001(\0132\031.google.protobuf.DurationR\nrunT" +
-      "imeout\022>\n\rqueue_timeout\030\002 \001(\0132\031.google.p" +
-      "rotobuf.DurationR\014queueTimeout\0228\n\nresult" +
-      "_ttl\030\003 \001(\0132\031.google.protobuf.DurationR\tr" +
-      "esultTtl\022B\n\014retry_policy\030\004 \001(\0132\037.hero.su" +
-      "pervisor.v1.RetryPolicyR\013retryPolicy\"k\n\t" +
-      "NodeShare\022\022\n\004node\030\001 \001(\tR\004node\022\032\n\010replica" +
-      "s\030\002 \001(\005R\010replicas\022\030\n\007present\030\003 \001(\010R\007pres" +
-      "ent\022\024\n\005fault\030\004 \001(\tR\005fault\"\352\006\n\rScalingPol" +
-      "icy\022:\n\004mode\030\001 \001(\0162&.hero.supervisor.v1.S" +
-      "calingPolicy.ModeR\004mode\022\037\n\010replicas\030\002 \001(" +
-      "\005H\000R\010replicas\210\001\001\022&\n\014min_replicas\030\003 \001(\005H\001" +
-      "R\013minReplicas\210\001\001\022&\n\014max_replicas\030\004 \001(\005H\002" +
-      "R\013maxReplicas\210\001\001\0226\n\025target_jobs_per_acto" +
-      "r\030\005 \001(\005H\003R\022targetJobsPerActor\210\001\001\022=\n\rmax_" +
-      "queue_age\030\006 \001(\0132\031.google.protobuf.Durati" +
-      "onR\013maxQueueAge\022A\n\017scale_out_delay\030\007 \001(\013" +
-      "2\031.google.protobuf.DurationR\rscaleOutDel" +
-      "ay\022?\n\016scale_in_delay\030\010 \001(\0132\031.google.prot" +
-      "obuf.DurationR\014scaleInDelay\022H\n\023scale_to_" +
-      "zero_delay\030\t \001(\0132\031.google.protobuf.Durat" +
-      "ionR\020scaleToZeroDelay\022%\n\014max_step_out\030\n " +
-      "\001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_step_in\030\013 \001(" +
-      "\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_timeout\030\014 \001(\013" +
-      "2\031.google.protobuf.DurationR\014drainTimeou" +
-      "t\0224\n\005scope\030\r \001(\0162\036.hero.supervisor.v1.Sc" +
-      "aleScopeR\005scope\";\n\004Mode\022\024\n\020MODE_UNSPECIF" +
-      "IED\020\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_AUTO\020\002B\013\n\t" +
-      "_replicasB\017\n\r_min_replicasB\017\n\r_max_repli" +
-      "casB\030\n\026_target_jobs_per_actorB\017\n\r_max_st" +
-      "ep_outB\016\n\014_max_step_in\"\362\003\n\017ScalingDecisi" +
-      "on\022.\n\004time\030\001 \001(\0132\032.google.protobuf.Times" +
-      "tampR\004time\022)\n\020current_replicas\030\002 \001(\005R\017cu" +
-      "rrentReplicas\022)\n\020desired_replicas\030\003 \001(\005R" +
-      "\017desiredReplicas\022\037\n\013jobs_queued\030\004 \001(\005R\nj" +
-      "obsQueued\022!\n\014jobs_running\030\005 \001(\005R\013jobsRun" +
-      "ning\022E\n\021oldest_queued_age\030\006 \001(\0132\031.google" +
-      ".protobuf.DurationR\017oldestQueuedAge\022\026\n\006r" +
-      "eason\030\007 \001(\tR\006reason\022&\n\017added_actor_ids\030\010" +
-      " \003(\tR\raddedActorIds\022*\n\021removed_actor_ids" +
-      "\030\t \003(\tR\017removedActorIds\0225\n\006shares\030\n \003(\0132" +
-      "\035.hero.supervisor.v1.NodeShareR\006shares\022+" +
-      "\n\021unplaced_replicas\030\013 \001(\005R\020unplacedRepli" +
-      "cas*V\n\nScaleScope\022\033\n\027SCALE_SCOPE_UNSPECI" +
-      "FIED\020\000\022\024\n\020SCALE_SCOPE_NODE\020\001\022\025\n\021SCALE_SC" +
-      "OPE_FLEET\020\002B\204\001\n\022hero.supervisor.v1B\025Scri" +
-      "ptTypeStatusProtoP\001ZUgithub.com/hero-sup" +
-      "ervisor/hero-supervisor/clients/go/hero/" +
-      "supervisor/v1;supervisorv1b\006proto3"
+      "d\0220\n\004rate\030\006 \001(\0132\034.hero.supervisor.v1.Flo" +
+      "wRateR\004rateB\t\n\007_weightB\016\n\014_max_runningB\r" +
+      "\n\013_max_queued\"v\n\010FlowRate\022\022\n\004jobs\030\001 \001(\005R" +
+      "\004jobs\0221\n\006period\030\002 \001(\0132\031.google.protobuf." +
+      "DurationR\006period\022\031\n\005burst\030\003 \001(\005H\000R\005burst" +
+      "\210\001\001B\010\n\006_burst\"U\n\tFlowPause\022\026\n\006reason\030\001 \001" +
+      "(\tR\006reason\0220\n\005until\030\002 \001(\0132\032.google.proto" +
+      "buf.TimestampR\005until\"\207\002\n\013JobDefaults\022:\n\013" +
+      "run_timeout\030\001 \001(\0132\031.google.protobuf.Dura" +
+      "tionR\nrunTimeout\022>\n\rqueue_timeout\030\002 \001(\0132" +
+      "\031.google.protobuf.DurationR\014queueTimeout" +
+      "\0228\n\nresult_ttl\030\003 \001(\0132\031.google.protobuf.D" +
+      "urationR\tresultTtl\022B\n\014retry_policy\030\004 \001(\013" +
+      "2\037.hero.supervisor.v1.RetryPolicyR\013retry" +
+      "Policy\"k\n\tNodeShare\022\022\n\004node\030\001 \001(\tR\004node\022" +
+      "\032\n\010replicas\030\002 \001(\005R\010replicas\022\030\n\007present\030\003" +
+      " \001(\010R\007present\022\024\n\005fault\030\004 \001(\tR\005fault\"\352\006\n\r" +
+      "ScalingPolicy\022:\n\004mode\030\001 \001(\0162&.hero.super" +
+      "visor.v1.ScalingPolicy.ModeR\004mode\022\037\n\010rep" +
+      "licas\030\002 \001(\005H\000R\010replicas\210\001\001\022&\n\014min_replic" +
+      "as\030\003 \001(\005H\001R\013minReplicas\210\001\001\022&\n\014max_replic" +
+      "as\030\004 \001(\005H\002R\013maxReplicas\210\001\001\0226\n\025target_job" +
+      "s_per_actor\030\005 \001(\005H\003R\022targetJobsPerActor\210" +
+      "\001\001\022=\n\rmax_queue_age\030\006 \001(\0132\031.google.proto" +
+      "buf.DurationR\013maxQueueAge\022A\n\017scale_out_d" +
+      "elay\030\007 \001(\0132\031.google.protobuf.DurationR\rs" +
+      "caleOutDelay\022?\n\016scale_in_delay\030\010 \001(\0132\031.g" +
+      "oogle.protobuf.DurationR\014scaleInDelay\022H\n" +
+      "\023scale_to_zero_delay\030\t \001(\0132\031.google.prot" +
+      "obuf.DurationR\020scaleToZeroDelay\022%\n\014max_s" +
+      "tep_out\030\n \001(\005H\004R\nmaxStepOut\210\001\001\022#\n\013max_st" +
+      "ep_in\030\013 \001(\005H\005R\tmaxStepIn\210\001\001\022>\n\rdrain_tim" +
+      "eout\030\014 \001(\0132\031.google.protobuf.DurationR\014d" +
+      "rainTimeout\0224\n\005scope\030\r \001(\0162\036.hero.superv" +
+      "isor.v1.ScaleScopeR\005scope\";\n\004Mode\022\024\n\020MOD" +
+      "E_UNSPECIFIED\020\000\022\016\n\nMODE_FIXED\020\001\022\r\n\tMODE_" +
+      "AUTO\020\002B\013\n\t_replicasB\017\n\r_min_replicasB\017\n\r" +
+      "_max_replicasB\030\n\026_target_jobs_per_actorB" +
+      "\017\n\r_max_step_outB\016\n\014_max_step_in\"\362\003\n\017Sca" +
+      "lingDecision\022.\n\004time\030\001 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\004time\022)\n\020current_replicas" +
+      "\030\002 \001(\005R\017currentReplicas\022)\n\020desired_repli" +
+      "cas\030\003 \001(\005R\017desiredReplicas\022\037\n\013jobs_queue" +
+      "d\030\004 \001(\005R\njobsQueued\022!\n\014jobs_running\030\005 \001(" +
+      "\005R\013jobsRunning\022E\n\021oldest_queued_age\030\006 \001(" +
+      "\0132\031.google.protobuf.DurationR\017oldestQueu" +
+      "edAge\022\026\n\006reason\030\007 \001(\tR\006reason\022&\n\017added_a" +
+      "ctor_ids\030\010 \003(\tR\raddedActorIds\022*\n\021removed" +
+      "_actor_ids\030\t \003(\tR\017removedActorIds\0225\n\006sha" +
+      "res\030\n \003(\0132\035.hero.supervisor.v1.NodeShare" +
+      "R\006shares\022+\n\021unplaced_replicas\030\013 \001(\005R\020unp" +
+      "lacedReplicas*V\n\nScaleScope\022\033\n\027SCALE_SCO" +
+      "PE_UNSPECIFIED\020\000\022\024\n\020SCALE_SCOPE_NODE\020\001\022\025" +
+      "\n\021SCALE_SCOPE_FLEET\020\002B\204\001\n\022hero.superviso" +
+      "r.v1B\025ScriptTypeStatusProtoP\001ZUgithub.co" +
+      "m/hero-supervisor/hero-supervisor/client" +
+      "s/go/hero/supervisor/v1;supervisorv1b\006pr" +
+      "oto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -203,33 +213,39 @@ public final class ScriptTypeStatusProto extends com.google.protobuf.GeneratedFi
     internal_static_hero_supervisor_v1_FlowRule_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_FlowRule_descriptor,
-        new java.lang.String[] { "Key", "Weight", "MaxRunning", "MaxQueued", "Paused", });
-    internal_static_hero_supervisor_v1_FlowPause_descriptor =
+        new java.lang.String[] { "Key", "Weight", "MaxRunning", "MaxQueued", "Paused", "Rate", });
+    internal_static_hero_supervisor_v1_FlowRate_descriptor =
       getDescriptor().getMessageType(3);
+    internal_static_hero_supervisor_v1_FlowRate_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessage.FieldAccessorTable(
+        internal_static_hero_supervisor_v1_FlowRate_descriptor,
+        new java.lang.String[] { "Jobs", "Period", "Burst", });
+    internal_static_hero_supervisor_v1_FlowPause_descriptor =
+      getDescriptor().getMessageType(4);
     internal_static_hero_supervisor_v1_FlowPause_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_FlowPause_descriptor,
         new java.lang.String[] { "Reason", "Until", });
     internal_static_hero_supervisor_v1_JobDefaults_descriptor =
-      getDescriptor().getMessageType(4);
+      getDescriptor().getMessageType(5);
     internal_static_hero_supervisor_v1_JobDefaults_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_JobDefaults_descriptor,
         new java.lang.String[] { "RunTimeout", "QueueTimeout", "ResultTtl", "RetryPolicy", });
     internal_static_hero_supervisor_v1_NodeShare_descriptor =
-      getDescriptor().getMessageType(5);
+      getDescriptor().getMessageType(6);
     internal_static_hero_supervisor_v1_NodeShare_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_NodeShare_descriptor,
         new java.lang.String[] { "Node", "Replicas", "Present", "Fault", });
     internal_static_hero_supervisor_v1_ScalingPolicy_descriptor =
-      getDescriptor().getMessageType(6);
+      getDescriptor().getMessageType(7);
     internal_static_hero_supervisor_v1_ScalingPolicy_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScalingPolicy_descriptor,
         new java.lang.String[] { "Mode", "Replicas", "MinReplicas", "MaxReplicas", "TargetJobsPerActor", "MaxQueueAge", "ScaleOutDelay", "ScaleInDelay", "ScaleToZeroDelay", "MaxStepOut", "MaxStepIn", "DrainTimeout", "Scope", });
     internal_static_hero_supervisor_v1_ScalingDecision_descriptor =
-      getDescriptor().getMessageType(7);
+      getDescriptor().getMessageType(8);
     internal_static_hero_supervisor_v1_ScalingDecision_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_hero_supervisor_v1_ScalingDecision_descriptor,
