@@ -39,6 +39,7 @@ use crate::error::chain;
 use crate::grpc::{Hosts, Peer, ScrapeAccess, ScrapeRefusal};
 use crate::lock::Lock;
 use crate::ports::job_queue::QueueError;
+use crate::ports::queue_admin::FlowHeld;
 use crate::ports::store_fault::StoreFault;
 use crate::telemetry::metrics as names;
 
@@ -194,9 +195,19 @@ async fn read(readings: &Readings) -> Result<String, crate::error::SupervisorErr
             gauge!(names::QUEUE_JOBS, "script_type" => script_type.as_str(), "state" => state)
                 .set(number(jobs));
         }
+        for (reason, jobs) in held(readings.supervisor.queue().flow_held(script_type.into()).await) {
+            gauge!(names::FLOW_HELD, "script_type" => script_type.as_str(), "reason" => reason)
+                .set(number(jobs));
+        }
     }
     let of_queues = of_queues::render(&readings.supervisor, &mut pending, &mut refused).await?;
     Ok([of_actors, pending.into_text(), refused.into_text(), of_queues].concat())
+}
+
+/// Names the numbers of held jobs. A Redis whose functions are of an older version does not count them.
+fn held(counted: Result<FlowHeld, QueueError>) -> [(&'static str, u64); 3] {
+    let FlowHeld { paused, at_limit, over_rate } = counted.unwrap_or_default();
+    [("paused", paused), ("max_running", at_limit), ("rate", over_rate)]
 }
 
 fn is_damage(error: &QueueError) -> bool {

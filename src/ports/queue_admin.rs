@@ -79,6 +79,17 @@ pub struct FlowStanding {
     pub opens: Option<SystemTime>,
 }
 
+/// Jobs of a queue that wait while their flow keys give none, by what keeps the key from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlowHeld {
+    /// Those of paused keys.
+    pub paused: u64,
+    /// Those of keys of which as many run as may.
+    pub at_limit: u64,
+    /// Those of keys of which as many were handed out as their rates allow.
+    pub over_rate: u64,
+}
+
 /// Administration of queues.
 #[async_trait]
 pub trait QueueAdmin: Send + Sync {
@@ -131,6 +142,9 @@ pub trait QueueAdmin: Send + Sync {
         key: &str,
         job: &JobId,
     ) -> Result<FlowStanding, QueueError>;
+
+    /// Counts the jobs that flow rules hold back, in the first two thousand flow keys that have jobs.
+    async fn flow_held(&self, queue: QueueName) -> Result<FlowHeld, QueueError>;
 
     /// Returns the number of jobs of this queue that may wait; `u64::MAX` is any number.
     fn depth_limit(&self, queue: QueueName) -> u64;

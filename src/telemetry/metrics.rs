@@ -50,6 +50,8 @@ pub const ACTOR_RESTARTS_HELP: &str = "Unasked ends of an actor's process since 
 pub const QUEUE_JOBS: &str = "hero_queue_jobs";
 /// Age of the oldest queued job, by script type; 0 without queued jobs.
 pub const QUEUE_AGE: &str = "hero_queue_oldest_age_seconds";
+/// Number of jobs that flow rules hold back, by script type and reason: paused, `max_running` or rate.
+pub const FLOW_HELD: &str = "hero_flow_held_jobs";
 /// Number of ends of jobs that an actor could not write, as last announced, by actor and script type.
 pub const PENDING_ENDS: &str = "hero_actor_pending_ends";
 /// Help text of the metric above, which the recorder does not have.
@@ -87,6 +89,11 @@ pub const NAMED_QUEUE_JOBS_HELP: &str = "Jobs in a queue that was created by nam
 pub const NAMED_QUEUE_AGE: &str = "hero_named_queue_oldest_age_seconds";
 /// Help text of the metric above, which the recorder does not have.
 pub const NAMED_QUEUE_AGE_HELP: &str = "Age of the oldest queued job of a queue that was created by name";
+/// Number of jobs of a named queue that flow rules hold back, by queue, script type and reason.
+pub const NAMED_FLOW_HELD: &str = "hero_named_queue_flow_held_jobs";
+/// Help text of the metric above, which the recorder does not have.
+pub const NAMED_FLOW_HELD_HELP: &str =
+    "Jobs of a queue that was created by name while their flow keys give none";
 /// Number of actors that have announced themselves at a named queue, by queue and script type.
 pub const NAMED_QUEUE_ACTORS: &str = "hero_named_queue_actors";
 /// Help text of the metric above, which the recorder does not have.
@@ -183,6 +190,7 @@ fn describe() {
     describe_gauge!(ACTORS, "Actors of this node by script type and state");
     describe_gauge!(QUEUE_JOBS, "Jobs in a queue by script type and state");
     describe_gauge!(QUEUE_AGE, Unit::Seconds, "How long the oldest queued job has waited; 0 when none waits");
+    describe_gauge!(FLOW_HELD, "Jobs that wait while their flow keys give none, by script type and reason");
     describe_counter!(MALFORMED_ENTRIES, "Entries of a queue that could not be read and were taken out");
     describe_counter!(
         DAMAGED_RECORDS,

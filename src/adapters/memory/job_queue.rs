@@ -17,7 +17,7 @@ use crate::ports::job_queue::{
     Cancelled, Changes, Deleted, JobCursor, JobFilter, JobPage, JobQueue, QueueError, Reprioritized, Retried,
 };
 use crate::ports::job_submission::{Attached, JobSubmission, Submission, SubmitRefused, Submitted};
-use crate::ports::queue_admin::{EndCount, FlowStanding, QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_admin::{EndCount, FlowHeld, FlowStanding, QueueAdmin, QueueDepth, QueueState};
 use crate::ports::queue_maintenance::QueueMaintenance;
 use crate::ports::queue_registry::{QueueCreated, QueueDeleted, QueueRecord, QueueRegistry};
 use crate::ports::work_queue::Work;
@@ -225,6 +225,10 @@ impl QueueAdmin for MemoryJobQueue {
         job: &JobId,
     ) -> Result<FlowStanding, QueueError> {
         self.broker.without_waking(|state| state.flow_standing(queue, key, job))
+    }
+
+    async fn flow_held(&self, queue: QueueName) -> Result<FlowHeld, QueueError> {
+        self.broker.without_waking(|state| state.flow_held(queue))
     }
 
     fn depth_limit(&self, queue: QueueName) -> u64 {

@@ -98,6 +98,7 @@ functions! {
     Extent = "hero_extent",
     Finish = "hero_finish",
     Flow = "hero_flow",
+    FlowHeld = "hero_flow_held",
     FlowKey = "hero_flow_key",
     FlowOpen = "hero_flow_open",
     ForgetActor = "hero_forget_actor",

@@ -6,8 +6,8 @@ use std::fmt::{Display, Write};
 
 use futures::stream::{StreamExt, iter};
 
-use super::is_damage;
 use super::of_actors::OfActors;
+use super::{held, is_damage};
 use crate::domain::jobs::Supervisor;
 use crate::domain::model::job::JobErrorKind;
 use crate::error::SupervisorError;
@@ -27,6 +27,7 @@ struct Reading {
     state: QueueState,
     ends: Vec<EndCount>,
     present: Vec<Presence>,
+    held: [(&'static str, u64); 3],
 }
 
 /// Reads the queues that are used. Those that are damaged or were deleted meanwhile are left out.
@@ -39,7 +40,8 @@ async fn read(supervisor: &Supervisor) -> Result<Vec<Reading>, SupervisorError> 
             supervisor.queue().ends(name),
             supervisor.queue().presences(name)
         );
-        parts.map(|(state, ends, present)| Reading { queue, state, ends, present })
+        let held = held(supervisor.queue().flow_held(name).await);
+        parts.map(|(state, ends, present)| Reading { queue, state, ends, present, held })
     });
     let mut readings = Vec::new();
     let mut each = each.buffered(AT_ONCE);
@@ -60,14 +62,18 @@ pub(super) async fn render(
 ) -> Result<String, SupervisorError> {
     let mut jobs = Family::new(names::NAMED_QUEUE_JOBS, "gauge", names::NAMED_QUEUE_JOBS_HELP);
     let mut age = Family::new(names::NAMED_QUEUE_AGE, "gauge", names::NAMED_QUEUE_AGE_HELP);
+    let mut held_jobs = Family::new(names::NAMED_FLOW_HELD, "gauge", names::NAMED_FLOW_HELD_HELP);
     let mut actors = Family::new(names::NAMED_QUEUE_ACTORS, "gauge", names::NAMED_QUEUE_ACTORS_HELP);
     let mut ended = Family::new(names::NAMED_QUEUE_ENDS, "counter", names::NAMED_QUEUE_ENDS_HELP);
-    for Reading { queue, state, ends, present } in read(supervisor).await? {
+    for Reading { queue, state, ends, present, held } in read(supervisor).await? {
         let depth = state.depth;
         for (word, count) in
             [("queued", depth.queued), ("running", depth.running), ("delayed", depth.delayed)]
         {
             jobs.add(&queue, &[("state", word)], count);
+        }
+        for (reason, count) in held.into_iter().filter(|(_reason, count)| *count > 0) {
+            held_jobs.add(&queue, &[("reason", reason)], count);
         }
         age.add(&queue, &[], names::seconds(state.oldest_age.unwrap_or_default()));
         actors.add(&queue, &[], present.len());
@@ -80,7 +86,7 @@ pub(super) async fn render(
             refused.add(&actor.actor_id, queue.script_type, actor.refused_ends);
         }
     }
-    Ok([jobs, age, actors, ended].into_iter().map(|family| family.text).collect())
+    Ok([jobs, held_jobs, age, actors, ended].into_iter().map(|family| family.text).collect())
 }
 
 /// The series of one name in the text format of Prometheus. Names of queues need no escapes.

@@ -11,7 +11,7 @@ use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::script_type::ScriptType;
 
 /// Digest of what is loaded with the current revision. A Redis that has functions of this revision keeps them.
-const DIGEST: &str = "02402396ea4fd830564ef1fe530857fbc9dc2798cdb5db3c3a1332eec40f1917";
+const DIGEST: &str = "a7baf1daf2ea4393883fe8c393fc6a2bd1c976656b6afc9fcfcc3c92c107c6d4";
 
 /// Functions that only supervisors and actors of an older revision call.
 const FOR_OLDER_REVISIONS: [&str; 4] = ["hero_depth", "hero_object_find", "hero_presences", "hero_queue"];

@@ -22,6 +22,7 @@ local FIRST_RANK = 1e14   -- jobs that have begun have lower ranks: milliseconds
 local END_OF_KEY = '\1'   -- stands behind all members of a key, which have NUL there
 local PASSED_OVER = 200   -- keys and jobs that cannot be given out and that one call passes over
 local SHOWN = 5           -- jobs that hold up a key and are told
+local HELD_PAGE = 200     -- keys that one count of held jobs looks at
 
 local decoded = {}        -- base of a queue to the text of its rules, and what it stands for
 local decoded_count = 0
@@ -325,4 +326,30 @@ reading('hero_flow_key', function(keys, args)
   local opens = rule.i and opening_of(queue, rule, key)
   if opens then answer[#answer + 1] = 'opens ' .. text_of(math.ceil(opens)) end
   return answer
+end)
+
+-- The word for what keeps a key from giving a job; nil for one that may.
+local function hold_of(queue, state, key, now)
+  local rule = rule_of(state, key)
+  local paused = tonumber(rule.p)
+  if paused and (paused == 0 or paused > now) then return 'paused' end
+  if rule.r and count_busy(queue, key) >= tonumber(rule.r) then return 'limit' end
+  return rule.i and opening_of(queue, rule, key) and 'rate' or nil
+end
+
+-- hero_flow_held q | key: {jobs that wait in keys that are paused, in keys at their limit, in keys over their rate, the last key of this
+-- page or ''}. The page begins behind this key, or at the first one for ''.
+reading('hero_flow_held', function(keys, args)
+  local queue, now, last = queue_of(keys[1]), now_ms(), args[1]
+  if not has_flow then return { 0, 0, 0, '' } end
+  local state, held = open_flow(queue), { paused = 0, limit = 0, rate = 0 }
+  for _ = 1, HELD_PAGE do
+    local from = last == '' and '-' or '(' .. last .. END_OF_KEY
+    local member = redis.call('ZRANGEBYLEX', queue.flow_waiting, from, '+', 'LIMIT', 0, 1)[1]
+    last = member and split_member(member) or ''
+    if last == '' then break end
+    local hold = hold_of(queue, state, last, now)
+    if hold then held[hold] = held[hold] + redis.call('ZLEXCOUNT', queue.flow_waiting, bounds_of(last)) end
+  end
+  return { held.paused, held.limit, held.rate, last }
 end)

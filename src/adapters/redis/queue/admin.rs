@@ -16,7 +16,9 @@ use crate::domain::model::id::JobId;
 use crate::domain::model::job::{JobErrorKind, JobState};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::job_queue::QueueError;
-use crate::ports::queue_admin::{EndCount, FlowStanding, Paused, QueueAdmin, QueueDepth, QueueState};
+use crate::ports::queue_admin::{
+    EndCount, FlowHeld, FlowStanding, Paused, QueueAdmin, QueueDepth, QueueState,
+};
 use crate::ports::store_fault::StoreFault;
 
 #[async_trait]
@@ -118,6 +120,10 @@ impl QueueAdmin for RedisQueue {
         job: &JobId,
     ) -> Result<FlowStanding, QueueError> {
         Ok(self.read_flow_key(queue, key, job).await?)
+    }
+
+    async fn flow_held(&self, queue: QueueName) -> Result<FlowHeld, QueueError> {
+        Ok(self.read_flow_held(queue).await?)
     }
 
     fn depth_limit(&self, queue: QueueName) -> u64 {

@@ -11,11 +11,13 @@ use crate::adapters::redis::reply::Parts;
 use crate::domain::model::flow::FlowRules;
 use crate::domain::model::id::JobId;
 use crate::domain::model::queue_name::QueueName;
-use crate::ports::queue_admin::FlowStanding;
+use crate::ports::queue_admin::{FlowHeld, FlowStanding};
 use crate::ports::store_fault::StoreFault;
 
 /// Knowledge of rules that the text has, as functions tell it from that of older supervisors: 1 has rates.
 const FORM: u32 = 1;
+/// Most pages of keys whose held jobs are counted.
+const HELD_PAGES: usize = 10;
 /// Begin of the part of an answer that tells when a key opens, which is no id.
 const OPENS: &str = "opens ";
 
@@ -79,6 +81,31 @@ impl RedisQueue {
         let mut command = Function::FlowKey.on_queue(queue);
         command.arg(key).arg(job.as_str());
         self.shared.connection.call(&command, "the jobs of a flow key").await
+    }
+}
+
+impl RedisQueue {
+    /// Counts held jobs, page by page of their keys. Without rules Redis is not asked.
+    pub(super) async fn read_flow_held(&self, queue: QueueName) -> Result<FlowHeld, StoreFault> {
+        let mut held = FlowHeld::default();
+        if self.shared.flows.lock().get(&queue).is_none_or(|known| known.text.is_empty()) {
+            return Ok(held);
+        }
+        let mut last = String::new();
+        for _page in 0..HELD_PAGES {
+            let mut command = Function::FlowHeld.on_queue(queue);
+            command.arg(&last);
+            let answer: (u64, u64, u64, String) =
+                self.shared.connection.call(&command, "the held jobs of a queue").await?;
+            held.paused += answer.0;
+            held.at_limit += answer.1;
+            held.over_rate += answer.2;
+            last = answer.3;
+            if last.is_empty() {
+                break;
+            }
+        }
+        Ok(held)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hero_supervisor::domain::model::flow::{FlowPause, FlowRate, FlowRule};
 use hero_supervisor::domain::model::job::JobSpec;
+use hero_supervisor::ports::queue_admin::FlowHeld;
 use hero_supervisor::ports::work_queue::{TakenJob, WorkQueue};
 use tokio::time::Instant;
 
@@ -44,6 +45,8 @@ pub(super) async fn a_key_is_handed_out_at_its_rate_while_others_go_on(kind: Kin
     let standing = queue.flow_standing(OSIS.into(), "a", &first[0].lease.job_id).await.unwrap();
     let opens = standing.opens.expect("the key has had its burst");
     assert!(opens <= bench.now() + INTERVAL + Duration::from_millis(2), "{opens:?}");
+    let held = queue.flow_held(OSIS.into()).await.unwrap();
+    assert_eq!((held.paused, held.at_limit, held.over_rate), (0, 0, 3));
     let other = queue.flow_standing(OSIS.into(), "b", &first[0].lease.job_id).await.unwrap();
     assert_eq!(other.opens, None);
     // No round of maintenance and no end of a job helps these out.
@@ -140,10 +143,12 @@ pub(super) async fn what_changes_a_rate_holds_at_once(kind: Kind) {
     let paused = FlowRule { paused: Some(FlowPause::default()), ..at_rate("a", 100, 1, 100) };
     set(&queue, 3, vec![paused]).await;
     assert_eq!(take_all(&queue, &actor).await.len(), 0);
+    assert_eq!(queue.flow_held(OSIS.into()).await.unwrap().paused, 4);
     let limited = FlowRule { max_running: Some(3), ..at_rate("a", 100, 1, 100) };
     set(&queue, 4, vec![limited]).await;
     let taken = take_all(&queue, &actor).await;
     assert_eq!(scripts(&taken), ["a2"], "two run already");
+    assert_eq!(queue.flow_held(OSIS.into()).await.unwrap().at_limit, 3);
     start(&bench, &actor, &taken).await;
     // Without a rate all come, and a new one begins with what is left of the last one at most.
     set(&queue, 5, vec![rule("a")]).await;
@@ -151,6 +156,7 @@ pub(super) async fn what_changes_a_rate_holds_at_once(kind: Kind) {
     assert_eq!(scripts(&taken), ["a3", "a4", "a5"]);
     start(&bench, &actor, &taken).await;
     set(&queue, 6, Vec::new()).await;
+    assert_eq!(queue.flow_held(OSIS.into()).await.unwrap(), FlowHeld::default());
     submit(&queue, of("a", "a6")).await;
     assert_eq!(scripts(&take_all(&queue, &actor).await), ["a6"]);
     queue.close().await;

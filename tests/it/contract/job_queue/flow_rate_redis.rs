@@ -3,11 +3,12 @@
 use std::slice::from_ref;
 use std::time::{Duration, SystemTime};
 
+use hero_supervisor::domain::model::id::JobId;
 use tokio::time::Instant;
 
 use super::flow::{of, set, take_all};
 use super::flow_rate::{at_rate, start};
-use super::queue_contract::{Kind, LIMIT, QueueContract, scripts, submit, take_one};
+use super::queue_contract::{Kind, LIMIT, OSIS, QueueContract, scripts, submit, take_one};
 use super::redis_only::command;
 
 const DAYS: Duration = Duration::from_secs(10 * 24 * 3600);
@@ -40,6 +41,30 @@ async fn a_clock_that_has_stepped_back_keeps_no_key_closed() {
         assert_eq!(taken.spec.script, name);
         start(&bench, &actor, from_ref(&taken)).await;
     }
+    queue.close().await;
+}
+
+/// Rounds of maintenance, of which there are none here, would come half a second late on average.
+#[tokio::test]
+async fn a_key_opens_at_its_time_and_not_with_a_round() {
+    const SOON: Duration = Duration::from_millis(250);
+    let bench = Kind::Redis.bench().await;
+    let queue = bench.supervisor();
+    let actor = bench.actor("osis_actor_0", 41).await;
+    set(&queue, 1, vec![at_rate("a", 8, 1, 1)]).await;
+    for number in 0..12 {
+        submit(&queue, of("a", &format!("a{number}"))).await;
+    }
+    let (mut late, mut opens) = (Vec::new(), None);
+    for _job in 0..12 {
+        let taken = take_one(&actor).await;
+        let since = |opens: SystemTime| bench.now().duration_since(opens).unwrap_or_default();
+        late.extend(opens.map(since));
+        start(&bench, &actor, from_ref(&taken)).await;
+        opens = queue.flow_standing(OSIS.into(), "a", &JobId::mint()).await.unwrap().opens;
+    }
+    late.sort();
+    assert!(late.len() == 11 && late[5] < SOON, "{late:?}");
     queue.close().await;
 }
 

@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{InFlight, Lane, Place, Queue, State};
-use crate::domain::model::flow::{FlowKeyFull, FlowRules, FlowUse, key_of};
+use crate::domain::model::flow::{FlowGate, FlowKeyFull, FlowRules, FlowUse, key_of};
 use crate::domain::model::id::{ActorId, JobId};
 use crate::domain::model::queue_name::QueueName;
 use crate::ports::clock::Clock;
-use crate::ports::queue_admin::FlowStanding;
+use crate::ports::queue_admin::{FlowHeld, FlowStanding};
 
 impl State {
     pub(in crate::adapters::memory) fn set_flow(&mut self, name: QueueName, rules: FlowRules) {
@@ -67,6 +67,23 @@ impl State {
             self.flow_key(id) == Some(key) && self.jobs.get(id).is_some_and(|job| job.spec.queue() == name)
         };
         all.filter(of_key).cloned().collect()
+    }
+
+    pub(in crate::adapters::memory) fn flow_held(&self, name: QueueName) -> FlowHeld {
+        let (queue, now) = (self.look_at(name), self.clock.now());
+        let mut held = FlowHeld::default();
+        if queue.flow.is_empty() {
+            return held;
+        }
+        for key in queue.waiting.values().filter_map(|waiting| self.flow_key(&waiting.job_id)) {
+            match queue.flow.gate_of(key, self.running_of(name, key).len() as u64, now) {
+                Some(FlowGate::Paused(_pause)) => held.paused += 1,
+                Some(FlowGate::AtLimit(_most)) => held.at_limit += 1,
+                Some(FlowGate::OverRate { .. }) => held.over_rate += 1,
+                None => held.over_rate += u64::from(queue.opening_of(key, now).is_some()),
+            }
+        }
+        held
     }
 
     /// Returns the time until the next key that has jobs opens, as far as rates and pauses tell.
