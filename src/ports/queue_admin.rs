@@ -82,11 +82,11 @@ pub struct FlowStanding {
 /// Jobs of a queue that wait while their flow keys give none, by what keeps the key from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowHeld {
-    /// Those of paused keys.
+    /// Jobs of paused keys.
     pub paused: u64,
-    /// Those of keys of which as many run as may.
+    /// Jobs of keys of which as many run as may.
     pub at_limit: u64,
-    /// Those of keys of which as many were handed out as their rates allow.
+    /// Jobs of keys of which as many were handed out as their rates allow.
     pub over_rate: u64,
 }
 

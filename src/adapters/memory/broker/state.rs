@@ -112,7 +112,7 @@ struct Queue {
     ageing: Option<Duration>,
     flow: FlowRules,
     schedule: FlowSchedule,
-    /// What keys have used of their rates.
+    /// Use that keys have made of their rates.
     uses: BTreeMap<String, FlowUse>,
     submitted: u64,
     finished: u64,
