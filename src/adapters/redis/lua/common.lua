@@ -8,7 +8,7 @@
 -- A header comment gives keys and arguments as `function keys | arguments`, then the answer. "per job:" means that what
 -- follows is repeated to the end of the arguments.
 
-local REVISION = 31
+local REVISION = 32
 local GROUP = 'g'
 local EVENTS_KEPT = '100000'
 local EVENT_TEXT = 2048        -- bytes of an error in an event; the record has all of it

@@ -144,12 +144,15 @@ local function make_ready_again(queue, key)
   if redis.call('ZRANGEBYLEX', queue.flow_waiting, least, largest, 'LIMIT', 0, 1)[1] then make_ready(queue, key) end
 end
 
--- Notes that a job of a key was begun, which counts for its rate.
+-- Notes that a job of a key was begun, which counts for its rate. A damaged key must not keep a job from its start or its end.
 local function charge(queue, key)
-  local rule = rule_of(open_flow(queue), key)
-  if not rule.i then return end
-  store_next(queue, key, next_of_rate(queue, rule, key) + rule.i)
-  make_ready_again(queue, key)
+  local ok, problem = pcall(function()
+    local rule = rule_of(open_flow(queue), key)
+    if not rule.i then return end
+    store_next(queue, key, next_of_rate(queue, rule, key) + rule.i)
+    make_ready_again(queue, key)
+  end)
+  if not ok then note_damage(queue, problem) end
 end
 
 -- Takes back what a job that was given out has cost its key.
@@ -337,19 +340,20 @@ local function hold_of(queue, state, key, now)
   return rule.i and opening_of(queue, rule, key) and 'rate' or nil
 end
 
--- hero_flow_held q | key: {jobs that wait in keys that are paused, in keys at their limit, in keys over their rate, the last key of this
--- page or ''}. The page begins behind this key, or at the first one for ''.
+-- hero_flow_held q | mark: {jobs that wait in keys that are paused, in keys at their limit, in keys over their rate, `:` and the last key
+-- of this page, or '' behind the last page}. The page begins behind this mark, or at the first key for ''.
 reading('hero_flow_held', function(keys, args)
-  local queue, now, last = queue_of(keys[1]), now_ms(), args[1]
+  local queue, now, mark = queue_of(keys[1]), now_ms(), args[1]
   if not has_flow then return { 0, 0, 0, '' } end
   local state, held = open_flow(queue), { paused = 0, limit = 0, rate = 0 }
   for _ = 1, HELD_PAGE do
-    local from = last == '' and '-' or '(' .. last .. END_OF_KEY
+    local from = mark == '' and '-' or '(' .. string.sub(mark, 2) .. END_OF_KEY
     local member = redis.call('ZRANGEBYLEX', queue.flow_waiting, from, '+', 'LIMIT', 0, 1)[1]
-    last = member and split_member(member) or ''
-    if last == '' then break end
-    local hold = hold_of(queue, state, last, now)
-    if hold then held[hold] = held[hold] + redis.call('ZLEXCOUNT', queue.flow_waiting, bounds_of(last)) end
+    local key = member and split_member(member)
+    mark = key and ':' .. key or ''
+    if not key then break end
+    local hold = hold_of(queue, state, key, now)
+    if hold then held[hold] = held[hold] + redis.call('ZLEXCOUNT', queue.flow_waiting, bounds_of(key)) end
   end
-  return { held.paused, held.limit, held.rate, last }
+  return { held.paused, held.limit, held.rate, mark }
 end)

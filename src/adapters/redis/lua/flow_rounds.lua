@@ -8,7 +8,6 @@ local MOVED_PAGE = 500    -- jobs that one call moves
 local FRONT_PAGES = 100   -- pages of the front that one call sends back; the window is never so long
 local BUSY_PAGE = 100     -- jobs of `flow-busy` that one round compares with their records
 local LATER_SHOWN = 20    -- members of `flow-later` among which the next one is looked for that opens a key
-local OPENED = 28         -- jobs for which a call that opens keys makes room, as a call about so many ends does
 
 -- Adds a job that waits at this place, which is none of ours; true if it does.
 local function take_over_job(queue, id, place, rank)
@@ -149,7 +148,7 @@ local function look_at_due(batch)
     if letter == 't' then return forget_rate(queue, rest) end
     if redis.call('ZREM', queue.flow_busy, rest) == 1 then make_ready_again(queue, (split_member(rest))) end
   end)
-  return #due >= MOVED_PAGE
+  return #due >= MOVED_PAGE, #due
 end
 
 -- Ends the flow by key of a queue: its jobs go on in the order of their priorities.
@@ -201,8 +200,14 @@ function flow.set_rules(batch, generation, text, form)
   local queue = batch.queue
   if not has_flow and text == '' then return end
   local stored = has_flow and redis.call('HMGET', queue.flow, 'generation', 'rules', 'form') or {}
-  local known = tonumber(stored[1]) or 0
-  if known > generation or stored[2] == text or known == generation and (tonumber(stored[3]) or 0) > form then return end
+  local known, known_form = tonumber(stored[1]) or 0, tonumber(stored[3]) or 0
+  if known > generation or known == generation and known_form > form then return end
+  if stored[2] == text then
+    if known < generation or known_form < form then
+      redis.call('HSET', queue.flow, 'generation', text_of(generation), 'form', text_of(form))
+    end
+    return
+  end
   if text == '' then return close_flow(queue) end
   if not has_flow then
     check_rights(queue)
@@ -271,8 +276,8 @@ end
 freeing('hero_flow_open', function(keys)
   local batch = open_batch(keys[1])
   if not has_flow then return -1 end
-  look_at_due(batch)
+  local _, opened = look_at_due(batch)
   close_batch(batch)
-  backlog.settle(batch.queue, OPENED)
+  backlog.settle(batch.queue, opened)
   return next_opening(batch.queue)
 end)

@@ -26,8 +26,10 @@ pub struct FlowRate {
 }
 
 impl FlowRate {
-    /// A rate, the burst of which is the jobs of a period if it is not given.
+    /// A rate, the burst of which is the jobs of a period if it is not given. The period is cut to whole milliseconds, as it is
+    /// stored.
     pub fn new(jobs: u32, period: Duration, burst: Option<u32>) -> Self {
+        let period = Duration::from_millis(u64::try_from(period.as_millis()).unwrap_or(u64::MAX));
         Self { jobs, period, burst: burst.unwrap_or(jobs.clamp(1, MAX_FLOW_JOBS)) }
     }
 

@@ -43,10 +43,13 @@ pub(super) async fn a_key_is_handed_out_at_its_rate_while_others_go_on(kind: Kin
     names.sort_unstable();
     assert_eq!(names, ["a0", "a1", "b0", "b1", "b2"]);
     let standing = queue.flow_standing(OSIS.into(), "a", &first[0].lease.job_id).await.unwrap();
-    let opens = standing.opens.expect("the key has had its burst");
-    assert!(opens <= bench.now() + INTERVAL + Duration::from_millis(2), "{opens:?}");
     let held = queue.flow_held(OSIS.into()).await.unwrap();
-    assert_eq!((held.paused, held.at_limit, held.over_rate), (0, 0, 3));
+    // A machine that has stood still for so long has opened the key.
+    if begun.elapsed() < INTERVAL {
+        let opens = standing.opens.expect("the key has had its burst");
+        assert!(opens <= bench.now() + INTERVAL + Duration::from_millis(2), "{opens:?}");
+        assert_eq!((held.paused, held.at_limit, held.over_rate), (0, 0, 3));
+    }
     let other = queue.flow_standing(OSIS.into(), "b", &first[0].lease.job_id).await.unwrap();
     assert_eq!(other.opens, None);
     // No round of maintenance and no end of a job helps these out.
