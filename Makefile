@@ -1,11 +1,8 @@
 # The verbs of this project. `make demo` and `make test` install what they need.
-.PHONY: demo run test test-service test-beside test-clients test-redis tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
+.PHONY: demo run test test-units test-redis tools clients chaos lint deny gen gen-rust docs dist dist-clients dist-test release-check bench bench-peers
 
 # Tests wait more than they compute, so twice as many run beside each other as there are processors.
 THREADS = $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 2 )))
-
-# Modules of tests/it that run the clients.
-OF_CLIENTS = client_examples:: client_packages:: clients::
 
 # Modules of tests/it that touch Redis most, without what in them touches none. The 8.2 that is fetched speaks no TLS.
 ON_REDIS_82 = contract:: cluster:: sentinel:: redis_access:: promises:: two_supervisors:: \
@@ -23,31 +20,24 @@ run:
 	cargo build --bins
 	cargo run --bin hero-supervisor -- dev
 
-# The tools and the clients need the network more than the processor, so they go beside the lints; those tests that mostly wait go beside
-# those of the service.
+# The tools and the clients need the network more than the processor, so they go beside the lints; the test under faults mostly waits,
+# so it goes beside what is run on another Redis. Clients tell short breaks from long ones, so their tests have no other run beside them.
 test:
 	$(MAKE) --no-print-directory -j 2 lint clients docs
 	cargo test --no-run
-	$(MAKE) --no-print-directory -j 2 test-service test-beside
+	$(MAKE) --no-print-directory -j 2 test-units test-redis
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --test it
 	cargo test --doc
 
-# The tests within the sources, a minute under faults, and all of tests/it that is not about clients.
-test-service:
+# The tests within the sources, and a minute under faults.
+test-units:
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --lib --bins --test chaos
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --test it -- $(addprefix --skip ,$(OF_CLIENTS))
-
-test-beside:
-	$(MAKE) --no-print-directory test-clients
-	$(MAKE) --no-print-directory test-redis
-
-# Each client in its own language against a real service.
-test-clients:
-	cargo test --test it -- $(OF_CLIENTS)
 
 # What touches Redis most, once more on another version; HERO_REDIS_SERVER is the program that tests start.
 test-redis:
 	.ci/install redis-8.2
-	HERO_REDIS_SERVER=$(CURDIR)/target/redis-8.2/redis-server cargo test --test it -- $(ON_REDIS_82)
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} HERO_REDIS_SERVER=$(CURDIR)/target/redis-8.2/redis-server \
+		cargo test --test it -- $(ON_REDIS_82)
 
 tools:
 	.ci/install redis zinit grpcurl systemd prometheus clients web
