@@ -72,7 +72,7 @@ pub(super) async fn render(
         {
             jobs.add(&queue, &[("state", word)], count);
         }
-        for (reason, count) in held.into_iter().filter(|(_reason, count)| *count > 0) {
+        for (reason, count) in held {
             held_jobs.add(&queue, &[("reason", reason)], count);
         }
         age.add(&queue, &[], names::seconds(state.oldest_age.unwrap_or_default()));
