@@ -197,7 +197,11 @@ impl EngineActor {
     pub(crate) async fn leaves(&self, before: &[i32]) -> Vec<i32> {
         eventually("the script has started its program", SOON, || async {
             let mut found = self.processes();
-            found.retain(|pid| crate::support::full_service::children_of(*pid).is_empty());
+            // A host that has just come up in place of another one has started nothing either, and stays.
+            let hosts = if self.starts_programs { self.hosts() } else { Vec::new() };
+            found.retain(|pid| {
+                !hosts.contains(pid) && crate::support::full_service::children_of(*pid).is_empty()
+            });
             let has_started = found.iter().any(|pid| !before.contains(pid));
             (has_started || !self.starts_programs).then_some(found)
         })
