@@ -69,11 +69,11 @@ async fn jobs_without_a_key_hide_no_held_ones() {
     let bench = Kind::Redis.bench().await;
     let queue = bench.supervisor();
     set(&queue, 1, vec![at_rate("a", 1, 3600, 1)]).await;
-    for number in 0..20 {
-        submit(&queue, JobSpec { caller_id: String::new(), ..spec(&number.to_string()) }).await;
-    }
     for name in ["a0", "a1", "a2"] {
         submit(&queue, of("a", name)).await;
+    }
+    for number in 0..20 {
+        submit(&queue, JobSpec { caller_id: String::new(), ..spec(&number.to_string()) }).await;
     }
     let held = queue.flow_held(OSIS.into()).await.unwrap();
     assert_eq!((held.paused, held.at_limit, held.over_rate), (0, 0, 2));
